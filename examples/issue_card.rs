@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     issue(&client).await.map_err(with_detail)
 }
 
-/// Adds the code and the message of Paytend's response, if Paytend refused the request.
+/// Adds the code and the message of Paytend's response to the error, if Paytend refused the request.
 fn with_detail(error: Box<dyn Error>) -> Box<dyn Error> {
     let detail = error.downcast_ref::<paytend_client::Error>().and_then(paytend_client::Error::detail);
     match detail {

@@ -37,8 +37,8 @@ impl Function {
         let response = match self.receive(request) {
             Ok(reply) => self.receiver.provider().respond(reply).to_http(),
             Err(rejection) => {
-                // In production, write the rejection to a log. It contains no secrets, but may contain the source
-                // address.
+                // In production, write the rejection to a log. The message contains no secrets, but may contain the
+                // source address.
                 println!("rejected: {rejection}");
                 rejection.to_http()
             }

@@ -42,7 +42,10 @@ export class UnsignedFailure extends PaytendError {
   /** The `respMsg` of the response. */
   readonly respMsg: string
 }
-/** The message would be ambiguous, so receivers would refuse it. */
+/**
+ * The message cannot be sealed: a field or the payload breaks a rule that receivers enforce (for example, it would make
+ * the signed text ambiguous).
+ */
 export class Unsealable extends PaytendError {}
 /** A key cannot be read or used. */
 export class KeyUnusable extends PaytendError {}

@@ -143,7 +143,7 @@ fn check(metadata: &Metadata) -> Vec<String> {
     problems
 }
 
-/// Returns the workspace crates that a package depends on, except for its tests.
+/// Returns the workspace crates that a package depends on, without those that only its tests use.
 fn workspace_dependencies(package: &Package) -> impl Iterator<Item = &str> {
     package
         .dependencies
@@ -152,7 +152,7 @@ fn workspace_dependencies(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
-/// Returns the names of all direct and indirect dependencies of a crate, except for tests.
+/// Returns the names of all direct and indirect dependencies of a crate, without those that only tests use.
 ///
 /// Features that other workspace crates enable are not included. By default, the result is for this machine's platform
 /// and the default features; `options` can change both.

@@ -6,7 +6,7 @@ use cargo_metadata::Message;
 
 use crate::shell::{cargo, output, program, target};
 
-/// The platform for which the tests are built, so that the flags do not apply to build scripts.
+/// The target platform of the tests. It is passed explicitly, so that the flags do not apply to build scripts.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// Returns why the tests cannot run, or `None` if everything is installed.
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<(), String> {
     let flags = "-fsanitize=address -fno-omit-frame-pointer";
     let sanitized = build(&[("CFLAGS", flags), ("RUSTFLAGS", "-Clink-arg=-lasan")], "memory-asan")?;
     program(&sanitized).env("LD_PRELOAD", sanitizer).env("ASAN_OPTIONS", "detect_leaks=1").run()?;
-    // AWS-LC keeps reachable memory for each thread until the process ends.
+    // AWS-LC keeps memory for each thread until the process ends. It stays reachable, so it is not a leak.
     let kinds = ["--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"];
     let plain = build(&[], "memory")?;
     program("valgrind")

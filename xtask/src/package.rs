@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::shell::{cargo, root, target};
 
-/// Returns the directory in which packages are built. No other command uses it, because earlier builds are removed from
+/// Returns the directory where packages are built. No other command uses it, because earlier builds are removed from
 /// it.
 fn folder() -> PathBuf {
     target().join("xtask/package")
@@ -46,7 +46,7 @@ fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
     let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
     for source in sources.flatten() {
-        // The directories of local packages have no host name before the dash.
+        // Skip directories of real registries: only local packages have no host name before the dash.
         if !source.file_name().to_string_lossy().starts_with('-') {
             continue;
         }

@@ -97,7 +97,7 @@ fn ensure(tool: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Res
         return Err(advice);
     }
     let apt = || if root { program("apt-get") } else { program("sudo").args(["-n", "apt-get"]) };
-    // The package lists are needed, and a new machine does not have them yet.
+    // Update the package lists first, because a new machine does not have them yet.
     apt().args(["update", "-qq"]).run()?;
     apt()
         .env("DEBIAN_FRONTEND", "noninteractive")

@@ -25,7 +25,7 @@ struct Binary {
     /// The package and the target, such as `paytend-client/it`.
     name: String,
     path: PathBuf,
-    /// The package's directory, in which cargo runs its tests.
+    /// The package's directory, which is the working directory of its tests.
     folder: PathBuf,
 }
 

@@ -87,7 +87,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
     rows.push(Row { name: "paytend-crypto without a backend", skipped: None });
 
-    // Any crate in a program can enable this feature of serde_json for all crates. It changes how numbers are stored.
+    // If any crate in a program enables serde_json's `arbitrary_precision`, numbers are stored differently in all
+    // crates.
     let features = "paytend-crypto/testing,serde_json/arbitrary_precision";
     cargo(["test", "--locked", "-p", "paytend-crypto", "-p", "paytend-model", "--tests", "--features", features])
         .run()?;

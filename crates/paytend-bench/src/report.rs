@@ -30,7 +30,8 @@ impl Row {
     fn floors(&self) -> Option<[u128; 3]> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some([950, 950, 270]),
-            // With 2048 bits, RSA takes as long as encrypting 1 MiB. The share depends on both, so it has no minimum.
+            // With 2048 bits, RSA takes as long as encrypting 1 MiB. The share depends on both operations, so it has no
+            // minimum.
             (_, "1 MiB", 2048) => None,
             ("seal", "1 MiB", _) => Some([850, 850, 700]),
             ("open", "1 MiB", _) => Some([750, 750, 650]),

@@ -21,7 +21,7 @@ const STARTS: usize = 11;
 /// The number of runs of each short command.
 const RUNS: usize = 51;
 
-/// The times of the processes.
+/// The measured times of whole processes.
 pub(crate) struct Start {
     /// The time from the start of the sandbox to its first signed response, in milliseconds.
     sandbox: u128,

@@ -77,7 +77,8 @@ fn measure_shares(backend: &Candidate, batch: Duration) -> [u128; 3] {
             });
         }
     };
-    // Some candidates use several threads, so the CPU time of the whole process is counted for all.
+    // Some candidates use several threads, so the CPU time of the whole process is counted for every
+    // candidate.
     let times = medians_by(
         Clock::Process,
         &mut [

@@ -20,7 +20,8 @@ pub enum Code {
     Payload = 4,
     /// `unsigned_failure`: the document is an unsigned error response, which cannot be authenticated.
     UnsignedFailure = 5,
-    /// `unsealable`: the message would be ambiguous, so receivers would refuse it.
+    /// `unsealable`: the message cannot be sealed, because a field or the payload breaks a rule that receivers enforce
+    /// (for example, it would make the signed text ambiguous).
     Unsealable = 6,
     /// `key`: a key cannot be read or used.
     Key = 7,

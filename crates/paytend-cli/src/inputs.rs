@@ -50,7 +50,7 @@ impl Inputs {
         match self.reserved_for.replace(option) {
             None => Ok(()),
             Some(first) if first == option => Err(Failure::usage(format!(
-                "standard input cannot be read twice for {option}: give a file for one of them"
+                "standard input can be used for {option} only once: give a file for each further {option}"
             ))),
             Some(first) => Err(Failure::usage(format!(
                 "standard input cannot be used for both {first} and {option}: give a file for {option}"
@@ -135,7 +135,8 @@ impl Inputs {
     }
 }
 
-/// Returns standard input if it is a file, or `None` for a pipe or a terminal, whose permissions do not matter.
+/// Returns standard input if it is redirected from a file. Returns `None` for a pipe or a terminal, whose permissions
+/// do not need to be checked.
 #[cfg(unix)]
 fn redirected_file() -> Result<Option<File>, Failure> {
     use std::os::fd::AsFd as _;

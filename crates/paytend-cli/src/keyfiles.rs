@@ -63,7 +63,7 @@ impl KeyArgs {
         self.secrets.reserve(inputs)
     }
 
-    /// Reads both keys.
+    /// Creates a keyring from the private key and the other side's public key.
     pub(crate) fn keyring(&self, inputs: &mut Inputs) -> Result<Keyring, Failure> {
         let own = self.secrets.own_key(self.private_key.as_deref(), inputs)?;
         let peer = public(&self.public_key, "--public-key", inputs)?;
@@ -120,7 +120,7 @@ impl SecretArgs {
     }
 }
 
-/// A private key, and the decrypted bytes from which it was read.
+/// A private key, and the decrypted bytes that it was read from.
 pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,

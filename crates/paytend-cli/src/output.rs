@@ -1,4 +1,5 @@
-//! Writes to standard output and standard error. Colours are used only on terminals, and a closed pipe does not panic.
+//! Writes to standard output and standard error. Colours are used only on terminals, and a closed pipe does not cause
+//! a panic.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -8,7 +8,7 @@ use paytend_model::{OperationInfo, OperationKind, PayloadRule};
 #[derive(Clone, Debug)]
 pub(crate) struct CallTarget {
     pub(crate) name: Cow<'static, str>,
-    /// The default path, which is also the key for a configured path.
+    /// The default path. It is also the key for looking up a configured path.
     pub(crate) path: Cow<'static, str>,
     pub(crate) kind: OperationKind,
     pub(crate) payload: PayloadRule,

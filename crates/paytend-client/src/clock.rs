@@ -1,4 +1,4 @@
-//! The clock of the client, which tests can replace to avoid real waits.
+//! The client's clock. Tests can replace it to avoid real waits.
 
 use std::fmt;
 use std::future::Future;

@@ -263,8 +263,8 @@ impl<O: Resolvable> Request<'_, O> {
     }
 
     /// Returns the order's identifiers that are compared with the query's response, if the response contains them. An
-    /// order with the same number for another card is a different order. If names are configured for the query, only
-    /// those are compared.
+    /// order with the same number but a different card is a different order. If names are configured for the query,
+    /// only those are compared.
     fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }

@@ -1,5 +1,5 @@
-//! A loom model of a caller that gives up while another thread sends the body. It runs the client's code under every
-//! interleaving.
+//! A loom model of a caller that gives up while another thread is sending the body. It runs the client's code under
+//! every interleaving.
 
 // Tests may panic.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
@@ -57,7 +57,7 @@ fn body_is_either_withdrawn_or_complete() {
     }
 }
 
-/// One thread drops the call while another thread decides its outcome.
+/// One thread drops the call while another thread is determining its outcome.
 #[test]
 fn concurrent_withdrawals_have_the_same_result() {
     loom::model(|| {

@@ -53,7 +53,7 @@ impl Rsa {
     pub(crate) fn public(modulus: &[u8], exponent: &[u8]) -> Result<Self, Failed> {
         initialize();
         let (n, e) = (Number::new(modulus)?, Number::new(exponent)?);
-        // SAFETY: both pointers are valid numbers, which AWS-LC copies.
+        // SAFETY: both pointers refer to valid numbers. AWS-LC copies the numbers.
         let key = unsafe { RSA_new_public_key(n.0.as_ptr(), e.0.as_ptr()) };
         Self::owned(key)
     }

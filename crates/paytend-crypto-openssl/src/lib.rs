@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_openssl_and_libressl_are_refused_with_their_version() {
+    fn error_for_old_openssl_or_libressl_states_the_version() {
         for (number, text, good) in [
             (0x3000_0070, "OpenSSL 3.0.7 1 Nov 2022", false),
             (0x1010_117f, "OpenSSL 1.1.1w  11 Sep 2023", false),

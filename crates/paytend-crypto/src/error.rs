@@ -1,8 +1,8 @@
 //! The error type of this crate.
 //!
-//! Errors that an unauthenticated sender can cause contain as little as possible; [`Error::NotAuthentic`] deliberately
-//! has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text contains a
-//! key, a payload or the value of a field.
+//! Errors that an unauthenticated sender can cause contain as little information as possible; [`Error::NotAuthentic`]
+//! deliberately has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text
+//! contains a key, a payload or the value of a field.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ pub enum Error {
     #[error("unsigned error response; check the keys and the partner ID")]
     UnsignedFailure(UnsignedFailure),
 
-    /// The caller's fields or payload cannot be sealed, because the signed text would be ambiguous.
+    /// The message cannot be sealed: a field or the payload breaks a rule that receivers enforce (for example, it would
+    /// make the signed text ambiguous).
     #[error("the message cannot be sealed: {0}")]
     Unsealable(FieldProblem),
 

@@ -1,4 +1,4 @@
-//! Sources of random bytes, which tests can replace.
+//! Sources of random bytes: the operating system, or a custom source.
 
 use crate::error::Error;
 

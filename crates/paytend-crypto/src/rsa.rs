@@ -34,8 +34,8 @@ pub trait Backend: Send + Sync {
     /// - Returns [`Error::Backend`] if the backend cannot be used.
     fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error>;
 
-    /// Generates a key pair with public exponent 65537 and a modulus of exactly `bits` bits. By default, returns an
-    /// error, because some backends cannot export the keys that they generate.
+    /// Generates a key pair with public exponent 65537 and a modulus of exactly `bits` bits. The default implementation
+    /// returns an error, because some backends cannot export the keys that they generate.
     ///
     /// # Errors
     /// - Returns [`KeyError::Size`](crate::KeyError::Size) if `bits` is outside 1024 to 8192.

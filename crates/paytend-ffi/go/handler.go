@@ -15,7 +15,8 @@ type HandlerOptions struct {
 	BodyTimeout time.Duration
 	// MaxConcurrent is the maximum number of notifications that are verified and handled at once (default: 64).
 	MaxConcurrent int
-	// QueueTimeout is the maximum time that a notification waits to be handled (default: 10 s). Then the response is 503.
+	// QueueTimeout is the maximum time that a notification waits to be handled (default: 10 s). After this time, the
+	// handler responds 503.
 	QueueTimeout time.Duration
 	// OnRejection is called for every rejected notification, with the reason. The provider does not receive the reason.
 	OnRejection func(*http.Request, error)

@@ -32,7 +32,7 @@ const (
 	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a format rule that is checked without a key
 	Payload         Code = C.PAYTEND_CODE_PAYLOAD          // authentic, but the payload is not a single JSON object
 	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // an unsigned error response, which is not authenticated
-	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // the message would be ambiguous
+	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // a field or the payload breaks a rule of receivers
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
 	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but stale, future-dated or for the wrong merchant
@@ -118,7 +118,7 @@ func taken(buffer C.PaytendBuffer) []byte {
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})
 }
 
-// lent returns a slice through which the library reads data without a copy. The bytes stay pinned until pinner is
+// lent returns a slice that lets the library read data without copying it. The bytes stay pinned until pinner is
 // unpinned.
 func lent(pinner *runtime.Pinner, data []byte) C.PaytendSlice {
 	if len(data) == 0 {

@@ -23,7 +23,8 @@ pub enum PaytendCode {
     Payload = 4,
     /// The document is an unsigned error response, which cannot be authenticated.
     UnsignedFailure = 5,
-    /// The message would be ambiguous, so receivers would refuse it.
+    /// The message cannot be sealed: a field or the payload breaks a rule that receivers enforce (for example, it
+    /// would make the signed text ambiguous).
     Unsealable = 6,
     /// A key cannot be read or used.
     Key = 7,

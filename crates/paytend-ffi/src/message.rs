@@ -83,7 +83,7 @@ pub unsafe extern "C" fn paytend_seal(
 /// The contents of an authentic message. Free it with `paytend_opened_free`.
 pub struct PaytendOpened {
     opened: Opened,
-    // Computed on first use.
+    // The following values are computed on first use.
     fields: OnceLock<String>,
     canonical: OnceLock<Zeroizing<Vec<u8>>>,
     problem: OnceLock<Option<String>>,
@@ -225,7 +225,7 @@ pub struct PaytendOpenedView {
     pub fields_len: usize,
 }
 
-/// Writes all parts of an opened message to `out`, for languages in which C calls are slow. Returns false, and writes
+/// Writes all parts of an opened message to `out`, for languages where C calls are slow. Returns false, and writes
 /// nothing, if an argument is null.
 ///
 /// # Safety

@@ -58,7 +58,7 @@ pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     pub(crate) fn optional(mut self, bytes: Option<&[u8]>) -> Self {
-        // Results never reach 2 GiB, since the arguments fit into a Java array.
+        // The length always fits: results never reach 2 GiB, since the arguments fit into a Java array.
         let length = bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(-1));
         self.0.extend(length.to_be_bytes());
         if length >= 0 {

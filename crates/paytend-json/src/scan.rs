@@ -15,14 +15,14 @@ pub(crate) enum Encoding {
 
 #[derive(Clone, Copy, PartialEq)]
 enum Expected {
-    /// A name, or the `}` of an empty object.
+    /// Either the first name, or the `}` of an empty object.
     FirstName,
     Name,
     Colon,
-    /// A value, or the `]` of an empty array.
+    /// Either the first value, or the `]` of an empty array.
     FirstValue,
     Value,
-    /// A comma, or the closing bracket.
+    /// Either a comma, or the closing bracket of the container.
     More,
 }
 

@@ -74,8 +74,8 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of its legal person does not matter: an ID card or a passport is
-    /// accepted (documented).
+    /// A corporate user of BaaS Core. The nationality of the natural person who acts for it does not matter: an ID card
+    /// or a passport is accepted (documented).
     Corporation {
         /// The country of incorporation.
         country: Country,
@@ -109,11 +109,11 @@ impl Applicant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Document {
-    /// A national identity card. For a corporation, the card of its legal person.
+    /// A national identity card. For a corporation, the card of the person who acts for it.
     IdCard,
-    /// A passport. For a corporation, the passport of its legal person.
+    /// A passport. For a corporation, the passport of the person who acts for it.
     Passport,
-    /// A face photo for recognition. For a corporation, a photo of its legal person's face.
+    /// A face photo for recognition. For a corporation, a face photo of the person who acts for it.
     FacePhoto,
     /// A residence permit of an EEA country.
     EeaResidencePermit,

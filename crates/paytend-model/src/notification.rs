@@ -138,7 +138,7 @@ notifications! {
         /// a card has a new settlement or authorization.
         CardTransaction(TransactionNotification) = "1", "Card transaction notification",
             Some("TransactionNotification"), ["transactionId", "cardId"];
-        /// the review of a cardholder is completed.
+        /// the audit of a cardholder is completed.
         CardholderAudit(CardHolderResult) = "2", "Cardholder audit result notification", Some("CardHolderResult"),
             ["holderId"];
         /// a card application was approved.

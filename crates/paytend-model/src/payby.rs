@@ -200,7 +200,7 @@ codes! {
         Created = "CREATED",
         /// the money has arrived.
         Success = "SUCCESS",
-        /// the money has not arrived and will not.
+        /// the money has not arrived and will not arrive.
         Failure = "FAILURE",
     }
 }

@@ -7,7 +7,7 @@ use crate::review::{Finding, review};
 use crate::value::FieldType;
 use crate::{funding, iban, issuing};
 
-/// Returns all operations for which this crate has types.
+/// Returns all operations that this crate has types for.
 pub fn operations() -> &'static [OperationEntry] {
     const ALL: &[OperationEntry] = &[
         OperationEntry::of::<issuing::QueryPartnerBalance>(),

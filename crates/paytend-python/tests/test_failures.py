@@ -41,7 +41,7 @@ def test_rejection_message_includes_the_cause(own):
     headers = {"sign": own.sign(body)}
     for late, said in [
         (timedelta(hours=2), "the notification was sent 2 h ago; `max_age` is 1 min"),
-        (-timedelta(hours=9), "the notification was sent 9 h in the future; "),
+        (-timedelta(hours=9), "the notification is dated 9 h in the future, but "),
     ]:
         with pytest.raises(paytend.Rejected) as raised:
             receiver.receive(headers, body, now=NOW + late)

@@ -34,9 +34,9 @@ macro_rules! failures {
 }
 
 failures! {
-    /// The response is not signed.
+    /// The request envelope is invalid. The response is not signed.
     Malformed = "S001" "the request envelope is invalid",
-    /// The response is not signed.
+    /// The sandbox has no partner with this `partnerId`. The response is not signed.
     UnknownPartner = "S002" "unknown partner",
     /// Decryption or signature verification failed. The response is not signed.
     NotAuthentic = "S003" "the request is not authentic",
@@ -48,7 +48,7 @@ failures! {
     TooLarge = "S010" "the request is too large",
     UnknownCard = "S101" "unknown card",
     UnknownOrder = "S102" "unknown order",
-    /// The existing order with this number is unchanged. Its state can be queried.
+    /// An order with this number exists. It is not changed, and its state can be queried.
     DuplicateOrder = "S103" "orderNo was used before",
     InsufficientFunds = "S104" "insufficient funds",
     WrongCurrency = "S105" "wrong currency",
@@ -82,7 +82,7 @@ impl Refusal {
 
     pub(crate) fn message(&self) -> String {
         match &self.detail {
-            // The detail states the broken rule, so it replaces the rule in the failure's message.
+            // The failure's message contains a general rule; the detail, which states the broken rule, replaces it.
             Some(detail) if self.failure == Failure::BadAmount => format!("invalid amount: {detail}"),
             Some(detail) => format!("{}: {detail}", self.failure.message()),
             None => self.failure.message().to_owned(),

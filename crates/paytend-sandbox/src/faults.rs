@@ -66,7 +66,7 @@ impl FaultKind {
     }
 }
 
-/// A fault, and the operations or notifications to which it applies.
+/// A fault, and the operations or notifications that it applies to.
 ///
 /// # Examples
 ///
@@ -92,7 +92,7 @@ pub struct Fault {
     pub(crate) on: String,
     /// The kind of fault.
     pub(crate) fault: FaultKind,
-    /// The percentage of calls or notifications to which the fault applies.
+    /// The percentage of calls or notifications that the fault applies to.
     #[serde(default = "always")]
     pub(crate) percent: u8,
     /// The remaining number of times that the fault applies; `None` for no limit.
@@ -156,7 +156,7 @@ impl Fault {
         Self { times: Some(times), ..self }
     }
 
-    /// Sets the percentage of calls or notifications to which the fault applies.
+    /// Sets the percentage of calls or notifications that the fault applies to.
     #[must_use]
     pub fn percent(self, percent: u8) -> Self {
         Self { percent: percent.min(100), ..self }

@@ -1,4 +1,4 @@
-//! Methods with which a test inspects and controls a sandbox.
+//! Methods for inspecting and controlling a sandbox in tests.
 
 use paytend_model::{Amount, Operation, Product};
 use serde_json::json;
@@ -193,8 +193,8 @@ impl Sandbox {
         Ok(self.core.keys().provider("payermax")?.public_key().clone())
     }
 
-    /// Advances the sandbox's clock, by at most ten years. Everything that falls due meanwhile, such as retries and
-    /// audits, runs at its due time and has finished when this method returns.
+    /// Advances the sandbox's clock, by at most ten years. Everything that falls due in this period, such as retries
+    /// and audits, runs at its due time and has finished when this method returns.
     ///
     /// ```no_run
     /// # use std::time::Duration;

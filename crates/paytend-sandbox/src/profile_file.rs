@@ -1,4 +1,4 @@
-//! The file `paytend.toml` in a key directory, from which a client reads its settings.
+//! The file `paytend.toml` in a key directory. A client can read its settings from this file.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -127,7 +127,7 @@ fn text(folder: &KeyFolder, address: SocketAddr) -> String {
     text
 }
 
-/// Returns an address to which a client on this machine can connect.
+/// Returns an address that a client on this machine can connect to.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

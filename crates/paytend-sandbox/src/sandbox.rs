@@ -151,8 +151,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes `paytend.toml` into the
-    /// directory, from which a client reads its settings; see [`ProfileFile`].
+    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes the file `paytend.toml`
+    /// with a client's settings into the directory; see [`ProfileFile`].
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
@@ -357,12 +357,12 @@ impl Sandbox {
         &self.partner_id
     }
 
-    /// Returns the private key of the generated partner, or `None` if partners were given.
+    /// Returns the private key of the generated partner, or `None` if the builder was given partners.
     pub fn partner_key(&self) -> Option<&PrivateKey> {
         self.generated.as_ref()
     }
 
-    /// Returns the keyring of the generated partner, or `None` if partners were given.
+    /// Returns the keyring of the generated partner, or `None` if the builder was given partners.
     pub fn partner_keyring(&self) -> Option<Keyring> {
         self.generated.as_ref().and_then(|own| Keyring::from_keys(own, &self.public_key()).ok())
     }

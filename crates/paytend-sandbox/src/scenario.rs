@@ -72,13 +72,13 @@ struct Step {
     /// The request's data.
     #[serde(default)]
     data: Option<Value>,
-    /// The HTTP statuses with which the partner responds to the next notifications; 200 afterwards.
+    /// The HTTP statuses of the partner's next responses to notifications. All later responses have status 200.
     respond: Option<Vec<u16>>,
     /// A notification to trigger.
     trigger: Option<Wanted>,
     /// A fault to add, in the syntax of `paytend sandbox --fault`.
     fault: Option<String>,
-    /// A duration by which to advance the clock.
+    /// How far to advance the clock.
     advance: Option<String>,
     /// The expected name of the next notification, such as `baas 2`; `none` if no notification is expected.
     notified: Option<String>,
@@ -90,7 +90,7 @@ struct Step {
     /// The expected values by dotted path, such as `respCode`, `data.cards.0.cardId` or `lost`.
     #[serde(default)]
     expect: BTreeMap<String, Value>,
-    /// The dotted paths of values to save, by the name used as `${name}` in later steps.
+    /// The values to save: the name, which later steps use as `${name}`, and the dotted path of the value.
     #[serde(default)]
     save: BTreeMap<String, String>,
 }

@@ -201,7 +201,7 @@ fn half(document: String) -> Response {
 
 fn date(now: u64, skew: i64) -> Option<HeaderValue> {
     let at = i64::try_from(now).ok()?.saturating_add(skew);
-    // HTTP dates end with the year 9999.
+    // HTTP dates end with the year 9999, so a later time has no date.
     let at = u64::try_from(at).ok().filter(|at| *at < 253_402_300_800_000)?;
     let at = std::time::UNIX_EPOCH + Duration::from_millis(at);
     HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()

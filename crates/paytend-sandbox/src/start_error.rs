@@ -37,7 +37,7 @@ pub enum StartError {
     #[error(transparent)]
     Fault(#[from] crate::faults::FaultError),
     /// The data file belongs to different partners.
-    #[error("the data file does not belong to {0}; use a different file or the keys with which it was created")]
+    #[error("the data file does not belong to {0}; use a different file or the keys it was created with")]
     OtherPartners(String),
     /// The data file cannot be written.
     #[error("cannot write the data file")]

@@ -1,7 +1,7 @@
 //! [`axum`](https://docs.rs/axum) adapter: a route that runs a handler, and an extractor.
 //!
-//! If the filter has sources, serve the router with `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise
-//! the source of every request is unknown.
+//! If the filter is configured with sources, serve the router with
+//! `into_make_service_with_connect_info::<SocketAddr>()`. Otherwise the source of every request is unknown.
 
 use ::axum::extract::{FromRef, FromRequest, Request};
 use ::axum::response::{IntoResponse, Response};

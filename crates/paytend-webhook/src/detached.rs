@@ -1,4 +1,4 @@
-//! Receivers for notifications with a signature in a header, computed over the raw body. Shared by PayBy and PayerMax.
+//! Receivers for PayBy and PayerMax notifications. A header contains the signature over the raw body.
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub struct Facts {
     pub(crate) business_key: Option<BusinessKey>,
 }
 
-/// A receiver for notifications that are signed in a header. See [`PayByReceiver`](crate::PayByReceiver) and
+/// A receiver for notifications whose signature is in a header. See [`PayByReceiver`](crate::PayByReceiver) and
 /// [`PayerMaxReceiver`](crate::PayerMaxReceiver). Cloning is cheap.
 #[derive(Clone)]
 pub struct DetachedReceiver<S> {
@@ -99,7 +99,7 @@ impl<S: Scheme> DetachedReceiver<S> {
 
     /// Rejects notifications without a timestamp in the documented format.
     ///
-    /// By default such notifications are delivered. They are authentic and report a payment, and only the provider can
+    /// By default such notifications are delivered: they are authentic and report a payment, so only the provider can
     /// have omitted the timestamp.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {

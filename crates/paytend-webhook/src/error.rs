@@ -1,4 +1,4 @@
-//! The error for invalid configurations, and the reasons for which notifications are rejected.
+//! The error for invalid configurations, and the reasons why notifications are rejected.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -67,7 +67,7 @@ pub enum Reason {
     /// The body is larger than the receiver's limit.
     #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
     TooLarge {
-        /// The number of bytes announced, or read so far.
+        /// The announced number of bytes, or the number read so far.
         length: u64,
         /// The receiver's limit in bytes.
         limit: usize,
@@ -104,9 +104,11 @@ pub enum Reason {
         /// The receiver's limit.
         limit: Duration,
     },
-    /// The notification is authentic, but its timestamp is in the future. One of the clocks is wrong.
+    /// The notification is authentic, but its timestamp is too far in the future. The sender's or the receiver's clock
+    /// is wrong.
     #[error(
-        "the notification was sent {} in the future; `max_ahead` is {}; compare the clocks",
+        "the notification is dated {} in the future, but `max_ahead` is {}; check the sender's and this \
+         machine's clocks",
         words(*by),
         words(*limit)
     )]

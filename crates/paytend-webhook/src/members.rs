@@ -66,7 +66,7 @@ impl Identity<'_> {
         }
     }
 
-    /// Returns the text for a business key.
+    /// Returns the value as text for a business key, or `None` unless the value is a string or a number.
     pub(crate) fn text(this: Option<&Self>) -> Option<&str> {
         match this {
             Some(Self::Text(text)) => Some(text),
@@ -75,7 +75,7 @@ impl Identity<'_> {
     }
 }
 
-/// Returns the text of a strict JSON string or of a number.
+/// Returns the text of a strict JSON string or a number, or `None` for any other value.
 pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
     match value.first()? {
         b'"' => serde_json::from_slice::<String>(value).ok().map(Cow::Owned),

@@ -20,7 +20,7 @@ use crate::verified::BusinessKey;
 /// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.
 ///
 /// Each merchant has its own keys. The signature is checked against all configured keys. Then the merchant is read from
-/// the body; the key that verified the signature must be one of its keys.
+/// the body; the key that verified the signature must be one of the merchant's keys.
 ///
 /// PayerMax's retry schedule is not documented; the default maximum age is three days. The merchant and the time are
 /// each read from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body must

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-/// Seconds in the `Retry-After` header.
+/// The value of the `Retry-After` header, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("60");
 
 /// The provider of a notification.
@@ -90,8 +90,8 @@ pub enum Reply {
     Duplicate,
     /// The notification could not be stored now. The provider should retry.
     TryAgainLater,
-    /// The request is rejected with HTTP 400. For servers that reject a request before passing it to a receiver. Do not
-    /// refuse an authentic notification: it would be lost.
+    /// The request is rejected with HTTP 400. Use this in servers that reject a request before passing it to a
+    /// receiver. Never use it for an authentic notification: the notification would be lost.
     Refused,
 }
 

@@ -10,8 +10,8 @@ use crate::provider::Provider;
 use crate::receiver::{Rejection, check_body, check_length};
 use crate::sources::{Source, Sources};
 
-/// Checks on a request before its body is read. The request must be a `POST`, not compressed, not too large, and come
-/// from an allowed [source](Sources).
+/// Checks on a request before its body is read. The request must be a `POST` from an allowed [source](Sources), and
+/// must not be compressed or too large.
 ///
 /// All other checks are left to signature verification. The `Content-Type` is checked only if the filter [requires
 /// JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that changes the bytes
@@ -69,7 +69,7 @@ impl RequestFilter {
     }
 
     /// Checks a request and returns the class of its source. `limit` is the maximum size of its body in bytes, and
-    /// `peer` is the address of the connection's other end, if known.
+    /// `peer` is the peer address of the connection, if known.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The

@@ -19,20 +19,19 @@ use crate::receiver::Receiver;
 use crate::server::Endpoint;
 use crate::verified::Verified;
 
-/// The address of the connection's other end, as a request extension. A server that sets this extension makes the
-/// address available to a [`Notifications`] service. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read
-/// as well.
+/// The peer address of the connection, as a request extension. A server that sets this extension makes the address
+/// available to a [`Notifications`] service. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
-/// A service that receives notifications and passes them to a handler. The handler is a service of [`Verified`]
-/// notifications that returns a [`Reply`]; [`handler`] creates one. A handler error is returned as this service's
-/// error. The server then closes the connection, and the provider retries.
+/// A service that receives notifications and passes them to a handler. The handler is a service that takes a
+/// [`Verified`] notification and returns a [`Reply`]; [`handler`] creates one. A handler error is returned as this
+/// service's error. The server then closes the connection, and the provider retries.
 ///
 /// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects and the
 /// server drops this service's future. If the handler panics, the response asks the provider to retry later.
 ///
-/// With the feature `tower` this type is a `tower` service, with `hyper` also a hyper service.
+/// With the feature `tower`, this type is a tower service. With the feature `hyper`, it is also a hyper service.
 #[derive(Clone, Debug)]
 pub struct Notifications<R, H> {
     endpoint: Endpoint<R>,
@@ -46,7 +45,7 @@ impl<R, H> Notifications<R, H> {
         Self { endpoint, handler, peer: None }
     }
 
-    /// Sets the address of the connection's other end, for a service that serves a single connection.
+    /// Sets the peer address, for a service that serves a single connection.
     #[must_use]
     pub fn from_peer(mut self, address: IpAddr) -> Self {
         self.peer = Some(address);
@@ -115,7 +114,7 @@ impl<B: Body<Data: Buf>> Stream for Pieces<B> {
     }
 }
 
-/// Returns the address of the connection's other end, if the server has set it.
+/// Returns the peer address of the connection, if the server has set it.
 pub(crate) fn peer_of(extensions: &http::Extensions) -> Option<IpAddr> {
     let peer = extensions.get::<Peer>().map(|peer| peer.0);
     #[cfg(feature = "axum")]
@@ -137,7 +136,7 @@ where
     type Error = H::Error;
     type Future = ResponseFuture<H::Error>;
 
-    /// Always ready. The handler's readiness is polled when there is a notification for it.
+    /// Always ready. The handler's own readiness is polled when a notification arrives.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), H::Error>> {
         Poll::Ready(Ok(()))
     }

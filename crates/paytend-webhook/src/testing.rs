@@ -56,7 +56,7 @@ pub struct PaytendSender {
 }
 
 impl PaytendSender {
-    /// Creates a sender with Paytend's private key, for a partner and the partner's public key.
+    /// Creates a sender with a partner identifier, Paytend's private key and the partner's public key.
     ///
     /// # Errors
     /// Returns [`SendError`] if the numbers in a key are inconsistent.

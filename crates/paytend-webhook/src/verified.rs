@@ -77,9 +77,9 @@ impl<N> Verified<N> {
         self.sent_at
     }
 
-    /// Returns a key that is equal for all deliveries of a notification, even if each is sealed differently. Store it
-    /// in the same transaction as the notification's effect, under a unique constraint, so that the effect happens
-    /// once.
+    /// Returns a key that is the same for all deliveries of a notification, even if each delivery is sealed
+    /// differently. Store it in the same transaction as the notification's effect, under a unique constraint, so that
+    /// the effect happens once.
     ///
     /// | provider | derived from |
     /// |---|---|
@@ -91,13 +91,13 @@ impl<N> Verified<N> {
     /// time do not change the key. If the identifying members are absent, the key is derived from the whole body.
     ///
     /// **A notification with a known key may still be an update.** Paytend's notifications have no ID or timestamp. A
-    /// notification that reports a state for the second time can be equal to an earlier one. Examples are a card
+    /// notification that reports a state for the second time can be identical to an earlier one. Examples are a card
     /// application that is approved again, and a card that is active, lost and active again.
     ///
-    /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the state of the object in the
-    /// [`business_key`](Self::business_key). If you drop the notification, you may lose an update. The same applies to
-    /// PayerMax: two changes of equal amount and direction with the same `relatedTradeNo` have the same key. They
-    /// differ in [`sent_at`](Self::sent_at).
+    /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the current state of the object
+    /// that [`business_key`](Self::business_key) identifies. If you drop the notification, you may lose an update. The
+    /// same applies to PayerMax: two changes of equal amount and direction with the same `relatedTradeNo` have the same
+    /// key. They differ in [`sent_at`](Self::sent_at).
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }
@@ -178,7 +178,7 @@ pub struct Sighting {
     pub verified_by: Fingerprint,
 }
 
-/// The object that a notification is about and the state it reports. Handlers store and compare it.
+/// The object that a notification is about and the state it reports. Handlers can store and compare this key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BusinessKey {

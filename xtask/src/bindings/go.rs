@@ -20,7 +20,7 @@ fn source() -> PathBuf {
     root().join("crates/paytend-ffi/go")
 }
 
-/// Returns the directory in which cgo looks for the library of this platform.
+/// Returns the directory where cgo looks for the library of this platform.
 fn library(module: &Path) -> PathBuf {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };

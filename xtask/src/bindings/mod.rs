@@ -132,7 +132,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     if verb == "test" { check_conformance(&chosen) } else { Ok(()) }
 }
 
-/// Returns the directory in which `pack` stores this platform's libraries, for `merge` on another machine.
+/// Returns the directory where `pack` stores this platform's libraries, for `merge` on another machine.
 fn natives() -> PathBuf {
     folder().join("natives")
 }
@@ -239,7 +239,7 @@ pub(crate) fn describe(name: &str) -> &'static str {
     ALL.iter().find(|binding| binding.name == name).map_or("a binding", |binding| binding.tests)
 }
 
-/// Returns the directory in which the bindings are built and packed.
+/// Returns the directory where the bindings are built and packed.
 fn folder() -> PathBuf {
     target().join("bindings")
 }

@@ -62,7 +62,7 @@ fn wheel() -> Result<PathBuf, String> {
     found.find(|path| path.extension().is_some_and(|ending| ending == "whl")).ok_or("no wheel was built".into())
 }
 
-/// Returns the interpreter of the environment into which the wheel was installed.
+/// Returns the interpreter of the environment that the wheel was installed into.
 fn installed() -> PathBuf {
     folder().join("python").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
@@ -95,7 +95,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(python).args(["-I", "-B"]).args([source().join("tests/bench.py")]))
 }
 
-/// Builds the wheel for other machines. On Linux, they need a C library from 2014 or newer.
+/// Builds a wheel that also runs on other machines. On Linux, these need a C library from 2014 or newer.
 pub(super) fn pack(_: &str) -> Result<(), String> {
     if cfg!(target_os = "linux") {
         maturin(&["maturin==1.16.0", "ziglang==0.17.1"], &["--zig", "--compatibility", "manylinux2014"])?;

@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Each README names the platforms for which the workflow packs its language.
+    /// Each README lists the platforms that the workflow builds packages for.
     #[test]
     fn readmes_list_the_platforms_that_are_packed() {
         let workflow = read(".github/workflows/bindings.yml").unwrap();
@@ -166,10 +166,10 @@ mod tests {
             let lines: Vec<_> = packed.iter().filter(|line| names(line, readme.language)).collect();
             let everywhere = ["ubuntu", "macos", "windows"].iter().all(|os| lines.iter().any(|line| line.contains(os)));
             let expected = if everywhere {
-                "Released packages are for Linux, macOS and Windows."
+                "Prebuilt packages are available for Linux, macOS and Windows."
             } else {
                 assert!(lines.iter().all(|line| line.contains("ubuntu")), "{}", readme.path);
-                "Released packages are for Linux."
+                "Prebuilt packages are available for Linux only."
             };
             assert!(text.contains(expected), "{}: {expected}", readme.path);
         }

@@ -84,7 +84,7 @@ fn pace(text: &str) -> Result<Pace, String> {
 }
 
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
-    // One worker thread for calls, whose cryptography keeps one processor busy, and one for deliveries.
+    // Use two worker threads: calls keep one thread busy with cryptography, and the other can run deliveries.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
 }

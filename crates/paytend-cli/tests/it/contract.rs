@@ -208,7 +208,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
             assert_eq!(off.code, 3, "{command_line:?}");
         }
     }
-    // The private key option is given a public key.
+    // `--private-key` is given a file with a public key.
     let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];
     let ran = run(&[&swapped[..], &["--fields", fields, "--danger-any-permissions"]].concat(), b"");
     assert_eq!(ran.code, 3);

@@ -194,7 +194,7 @@ fn key_in_environment_variable_is_read_in_every_format() {
     let public = keys.arg("partner.pub");
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
         let data = case.data();
-        // An environment variable cannot contain zero bytes, and must be UTF-8 on some systems.
+        // Skip binary formats. An environment variable cannot contain zero bytes, and must be UTF-8 on some systems.
         let Some(text) = String::from_utf8(data).ok().filter(|text| !text.contains('\0')) else { continue };
         let ran = finish(command().args(seal(None, &public)).env("PAYTEND_PRIVATE_KEY", text), b"");
         match case.private {

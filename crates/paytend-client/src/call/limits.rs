@@ -254,7 +254,7 @@ mod tests {
         }
     }
 
-    /// Tokio's paused clock, on which several callers can wait concurrently.
+    /// Tokio's paused clock. Several callers can wait on it concurrently.
     #[derive(Debug)]
     struct Paused(tokio::time::Instant);
 

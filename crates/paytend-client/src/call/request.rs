@@ -82,7 +82,7 @@ impl<'r, O: Operation> Request<'r, O> {
 
     /// Declares that executing the operation twice is harmless, so that it is retried like a query.
     ///
-    /// The `requestId` remains the same.
+    /// All attempts have the same `requestId`.
     pub fn idempotent(mut self) -> Self {
         self.options.idempotent = true;
         self

@@ -32,10 +32,10 @@ pub(crate) struct Shared {
     pub(crate) partner_id: String,
     pub(crate) keyring: Keyring,
     pub(crate) paths: Arc<std::collections::HashMap<String, String>>,
-    /// The configured fields that match a response to its request, keyed by the operation's default path.
+    /// The fields configured for comparing a response with its request, keyed by the operation's default path.
     pub(crate) response_names: Arc<std::collections::HashMap<String, Vec<String>>>,
     pub(crate) order_states: Arc<OrderStates>,
-    /// The order states configured for single operations, keyed by their default paths.
+    /// Order states configured for individual operations, keyed by the operation's default path.
     pub(crate) order_states_by_path: Arc<std::collections::HashMap<String, OrderStates>>,
     pub(crate) user_agent: HeaderValue,
     pub(crate) max_response_bytes: usize,

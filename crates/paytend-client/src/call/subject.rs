@@ -1,8 +1,9 @@
 //! The identifiers in a request, and the check that its response contains the same identifiers.
 //!
 //! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
-//! verification. Both can contain the same identifiers: an order, a card, a holder or a user. Their presence in
-//! responses is inferred; [`Builder::response_names`](crate::ClientBuilder::response_names) overrides it.
+//! verification. Both can contain the same identifiers: an order, a card, a holder or a user. Which of these a response
+//! contains is inferred; to compare different fields, set
+//! [`Builder::response_names`](crate::ClientBuilder::response_names).
 
 use std::borrow::Cow;
 use std::fmt;

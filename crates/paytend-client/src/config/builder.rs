@@ -34,7 +34,7 @@ pub struct ClientBuilder {
     environment: Environment,
     partner_id: String,
     keyring: Result<Keyring, Error>,
-    /// The keys from which `keyring` was created, if this crate has read them.
+    /// The keys in `keyring`, if this crate has read them from a file or from environment variables.
     #[cfg(feature = "config")]
     key_material: Option<KeyMaterial>,
     http: http::Options,
@@ -92,19 +92,19 @@ impl ClientBuilder {
         }
     }
 
-    /// Replaces the environment that the builder was created with.
+    /// Replaces the builder's initial environment.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Replaces the partner ID that the builder was created with.
+    /// Replaces the builder's initial partner ID.
     pub fn partner_id(mut self, partner_id: impl Into<String>) -> Self {
         self.partner_id = partner_id.into();
         self
     }
 
-    /// Replaces the keys that the builder was created with.
+    /// Replaces the builder's initial keys.
     pub fn keyring(mut self, keyring: Keyring) -> Self {
         #[cfg(feature = "config")]
         {
@@ -178,7 +178,7 @@ impl ClientBuilder {
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
     /// operation has response data. The presence of these fields in responses is inferred.
     ///
-    /// If your documents specify other fields, set those fields instead. If a request contains a field that is set
+    /// If your documents specify different fields, set those fields instead. If a request contains a field that is set
     /// here, its response must contain it too. If no fields are set, only TLS ties a response to its request.
     pub fn response_names<N: Into<String>>(
         mut self,

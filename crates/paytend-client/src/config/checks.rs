@@ -1,4 +1,4 @@
-//! Checks of the builder's values: partner, paths, names, states and base URL.
+//! Checks for the builder's values: partner, paths, names, states and base URL.
 
 use std::collections::HashMap;
 use std::fmt;

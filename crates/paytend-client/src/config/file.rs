@@ -95,7 +95,7 @@ impl ClientBuilder {
         from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
-    /// Creates a builder from a profile of a TOML file:
+    /// Creates a builder from a profile in a TOML file:
     ///
     /// ```toml
     /// [profiles.sandbox]

@@ -100,7 +100,7 @@ impl Options {
         Ok(move || {
             let mut client = reqwest::Client::builder()
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
-                // A signed request must only be sent to the host for which it was created.
+                // A signed request must be sent only to the intended host.
                 .redirect(reqwest::redirect::Policy::none())
                 // `RetryPolicy` decides about retries, because it knows which requests are safe to send again.
                 .retry(reqwest::retry::never())

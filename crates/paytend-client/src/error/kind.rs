@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Connect,
     /// No response arrived in time. The request may have been sent.
     Timeout,
-    /// The connection broke while the request was sent or the response was read.
+    /// The connection broke while the request was being sent or the response was being read.
     Transport,
     /// Paytend rejected the request with a signed response.
     Rejected,

@@ -6,9 +6,10 @@ use crate::error::Error;
 
 /// Settings for resolving unknown outcomes.
 ///
-/// An order is found when the query succeeds and its response contains the order number. The query reports a missing
-/// order with a code, which the partner's documents specify. Without [`unknown_order_codes`](Self::unknown_order_codes)
-/// no order is sent again, and the outcome of an order that is not found remains unknown.
+/// An order is found when the query succeeds and its response contains the order number. If no such order exists, the
+/// query returns a code that is specified in the partner's documents. Without
+/// [`unknown_order_codes`](Self::unknown_order_codes) no order is sent again, and the outcome of an order that is not
+/// found remains unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Resolution {
@@ -37,7 +38,7 @@ impl Resolution {
         Self::default()
     }
 
-    /// Sets the codes with which the query reports that no such order exists.
+    /// Sets the codes that the query returns if no such order exists.
     ///
     /// Include only codes that have no other meaning.
     pub fn unknown_order_codes<C: Into<String>>(mut self, codes: impl IntoIterator<Item = C>) -> Self {

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_cap_and_are_jittered_from_zero() {
+    fn wait_is_random_up_to_a_maximum_that_doubles_until_the_cap() {
         let policy = RetryPolicy::default().max_attempts(u32::MAX).cap(Duration::from_secs(1));
         let longest = |attempt| match policy.decide(&FailedAttempt { attempt, ..failed(Query, Connect, NotSent) }) {
             Decision::Wait(wait) => wait.as_millis(),

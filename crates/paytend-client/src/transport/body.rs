@@ -1,4 +1,4 @@
-//! The body of a request, which is either withdrawn or sent, never both.
+//! A request body that is either sent or withdrawn, never both.
 
 use std::fmt;
 use std::pin::Pin;

@@ -57,7 +57,8 @@ pub struct HttpRequest {
     pub url: String,
     /// The headers: `Content-Type`, `Accept`, `User-Agent`, and `traceparent` if it is set.
     pub headers: HeaderMap,
-    /// The body. It records whether it was handed over completely, which decides between "not sent" and "unknown".
+    /// The body. It records whether it was handed over completely, so that a failure can be reported as "not sent" or
+    /// "unknown".
     pub body: OutgoingBody,
     /// The maximum number of bytes to read from the response.
     pub max_response_bytes: usize,

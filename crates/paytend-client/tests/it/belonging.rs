@@ -121,8 +121,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// An order's identifiers are compared with the query's response if the response contains them. Names configured for
-/// the query replace these identifiers.
+/// By default, an order's identifiers are compared with those in the response to its query, where present. If
+/// `response_names` is set for the query, those fields are compared instead.
 #[tokio::test]
 async fn response_names_of_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
@@ -198,7 +198,7 @@ async fn next(stream: &mut TcpStream) -> Option<(String, String)> {
     Some((path, payload["orderNo"].as_str().unwrap_or_default().to_owned()))
 }
 
-/// Starts a server that serves each connection with `serve`, which receives the connection's number.
+/// Starts a server that calls `serve` with each connection and its number.
 async fn serve_each<F>(serve: impl Fn(usize, TcpStream) -> F + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,

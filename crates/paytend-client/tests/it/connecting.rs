@@ -1,4 +1,4 @@
-//! Tests for connect failures: how they are classified, and which of them are retried.
+//! Tests for connect failures: how they are classified, and which failures are retried.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

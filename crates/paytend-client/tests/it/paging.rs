@@ -120,7 +120,7 @@ async fn every_documented_list_is_paged() {
     let client = transport.client();
     let (begin, end) = ("2023-11-01", "2023-11-30");
     let partner = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
-    // An empty string means that the field is not set, as in the published demo.
+    // An empty string means that the field is not set, as in the provider's published demo.
     let mut card = QueryCardTransactions::builder().card_id("1").begin_date(begin).end_date(end).build();
     (card.start, card.max_size) = (Some("".into()), Some("".into()));
     let mut authorized = QueryAuthorizations::builder().card_id("1").begin_date(begin).end_date(end).build();

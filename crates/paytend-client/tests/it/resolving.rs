@@ -101,7 +101,7 @@ async fn lost_order_is_sent_again_after_it_is_reported_unknown() {
 
 #[tokio::test]
 async fn late_order_is_executed_once() {
-    // The first request arrives while the order is queried, or after the order was sent again.
+    // The first request arrives while the order is being queried, or after the order was sent again.
     for responses in [1, 2, 3, 4] {
         let bench = Bench::new().await;
         bench.proxy.fail(TOPUP, &[Fault::Late(responses)]);

@@ -1,4 +1,4 @@
-//! Tests for retries: which requests are retried, when, and with which `requestId`.
+//! Tests for retries: which requests are retried, when they are retried, and which `requestId` the retries use.
 
 use std::sync::Arc;
 use std::time::Duration;

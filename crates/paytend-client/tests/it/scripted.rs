@@ -172,8 +172,8 @@ impl Clock for TestClock {
         impl Future for Wait {
             type Output = ();
 
-            /// Advances the clock when the sleep is polled. If the guarded future finishes first, its timeout is never
-            /// polled.
+            /// Advances the clock only when the sleep is polled. If an operation finishes before its timeout, the
+            /// timeout is never polled, so the clock does not advance.
             fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
                 let mut state = self.1.lock().unwrap();
                 state.0 += self.0;

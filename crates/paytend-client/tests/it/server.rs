@@ -1,4 +1,4 @@
-//! A local server that reads one request per connection and responds with given bytes.
+//! A local server that reads one request per connection and responds with the given bytes.
 
 use std::future::Future;
 use std::sync::LazyLock;

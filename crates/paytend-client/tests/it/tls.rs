@@ -48,8 +48,8 @@ async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     serve_with(authority, CertificateParams::new(["localhost".to_owned()]).unwrap(), clients).await.0
 }
 
-/// Starts a server with a certificate from `params`, which serves every connection. Returns its URL and its connection
-/// count.
+/// Starts a server that uses a certificate from `params` and serves every connection. Returns its URL and its
+/// connection count.
 pub(crate) async fn serve_with(
     authority: &Authority,
     params: CertificateParams,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
-/// The environment variable with the path of the trace file, to which all tests in a binary write.
+/// The environment variable with the path of the trace file. All tests in a binary write to this file.
 pub(crate) const TRACE_TO: &str = "PAYTEND_TEST_TRACE_TO";
 
 /// Starts writing traces to a file, if [`TRACE_TO`] is set.

@@ -12,7 +12,7 @@ fn client(own: &str, peer: &str) -> Client {
     Client::builder(Environment::Sandbox, PARTNER_ID, keyring).build().unwrap()
 }
 
-/// Returns an operation without response fields, which accepts any data.
+/// Returns an operation without response fields, so that its response may contain any data.
 fn operation() -> VerifyMobileNumber {
     VerifyMobileNumber::builder().mobile("8613261402222").type_("1").build()
 }

@@ -1,6 +1,6 @@
 //! A race test: a request that was reported as "not sent" never arrives completely at the server.
 //!
-//! Calls give up around the time at which the body is handed over. The server reads raw bytes and records complete
+//! Calls give up around the time when the body is handed over. The server reads raw bytes and records complete
 //! requests.
 //!
 //! `PAYTEND_RACE_TRIES` sets the number of calls per kind of connection (`cargo xtask race` sets a high number), and

@@ -1,6 +1,7 @@
 //! A server that reads raw bytes and records each complete request.
 //!
-//! It uses no HTTP library, because a library may discard a request that the client sent completely and then cancelled.
+//! It uses no HTTP library, because a library might discard a request that the client sent completely and then
+//! cancelled. This request must be recorded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -40,7 +41,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server. `responds` sets whether it sends responses, which allows the client to reuse connections.
+    /// Starts a server. If `responds` is true, the server sends responses, so that the client can reuse connections.
     pub(crate) fn start(protocol: Protocol, responds: bool) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
@@ -100,7 +101,8 @@ impl Server {
         &self.certificate
     }
 
-    /// Reads the rest of all connections, which the client must have closed, and returns the complete requests.
+    /// Reads all connections to their end and returns the complete requests. The client must have closed the
+    /// connections.
     pub(crate) fn stop(self) -> HashSet<String> {
         let _ = self.stop.send(());
         self.thread.join().unwrap();

@@ -40,7 +40,7 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn RandomSource>,
 }
 
-/// A decryption key, with the secret from which substitutes for undecryptable session keys are derived.
+/// A decryption key, and the secret for deriving substitutes for undecryptable session keys.
 pub(crate) struct DecryptionKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) rejection_secret: Zeroizing<[u8; 32]>,
@@ -62,7 +62,7 @@ impl Keyring {
         KeyringBuilder::default()
     }
 
-    /// Creates a keyring on the default backend, in which `own` signs and decrypts, and `peer` verifies and encrypts.
+    /// Creates a keyring with the default backend. `own` signs and decrypts, and `peer` verifies and encrypts.
     ///
     /// # Errors
     /// Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
@@ -81,12 +81,12 @@ impl Keyring {
         !self.inner.decryption.is_empty() && !self.inner.verification.is_empty()
     }
 
-    /// Returns the fingerprints of the decryption keys, in the order in which they are tried.
+    /// Returns the fingerprints of the decryption keys, in the order that they are tried.
     pub fn decryption_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.decryption.iter().map(|k| k.key.public_key().fingerprint())
     }
 
-    /// Returns the fingerprints of the verification keys, in the order in which they are tried.
+    /// Returns the fingerprints of the verification keys, in the order that they are tried.
     pub fn verification_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.verification.iter().map(|k| k.public_key().fingerprint())
     }
@@ -136,7 +136,7 @@ pub struct KeyringBuilder<'b> {
 
 impl<'b> KeyringBuilder<'b> {
     /// Sets the backend that loads the key material of all keys, whether added before or after this call. The default
-    /// is [`RustCrypto`](crate::rustcrypto::RustCrypto), if the feature `rustcrypto` is on.
+    /// is [`RustCrypto`](crate::rustcrypto::RustCrypto), if the feature `rustcrypto` is enabled.
     pub fn backend(mut self, backend: &'b dyn Backend) -> Self {
         self.backend = Some(backend);
         self
@@ -263,7 +263,7 @@ fn load_used<Key, Loaded: ?Sized>(
     keys.iter().enumerate().map(|(at, key)| used(at).then(|| load(key)).transpose()).collect()
 }
 
-/// Returns the backend for keyrings that do not select one.
+/// Returns the default backend, used if a keyring does not select a backend.
 fn default_backend() -> Option<&'static dyn Backend> {
     #[cfg(feature = "rustcrypto")]
     return Some(&crate::rustcrypto::RustCrypto);

@@ -88,7 +88,7 @@ impl Fields {
         Self::new(Kind::Notification).with("partnerId", partner_id).with("notifyType", notify_type)
     }
 
-    /// Creates fields in which only the fixed values are set. Set the other fields with [`with`](Self::with).
+    /// Creates fields with only the fixed values. Set the other fields with [`with`](Self::with).
     pub fn new(kind: Kind) -> Self {
         let fields = Self { kind, entries: Vec::with_capacity(6) }.with("signType", "RSA");
         if kind == Kind::Response { fields } else { fields.with("version", "2.0") }
@@ -109,7 +109,7 @@ impl Fields {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Returns the names and values, in the order in which they were set.
+    /// Returns the names and values, in the order that they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

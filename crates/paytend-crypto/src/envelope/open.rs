@@ -192,7 +192,7 @@ impl Attempt {
 /// Returns why an authentic payload is not strict JSON, or `None` if it is strict JSON. This is step 7 of opening.
 ///
 /// # Errors
-/// Returns the problem if the payload is not one object that ends at the position given by the signed text.
+/// Returns the problem if the payload is not one object that ends where the object in the signed text ends.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,
@@ -232,7 +232,7 @@ impl Incoming {
     }
 }
 
-/// The characters of a session key.
+/// A session key: its characters as bytes, and their number.
 #[derive(Default)]
 struct SessionKey {
     bytes: Zeroizing<[u8; 32]>,

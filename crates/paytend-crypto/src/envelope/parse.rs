@@ -11,12 +11,12 @@ use crate::primitives::base64::decode;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The parts of a document, after all checks that need no key.
+/// A parsed document that has passed all checks that need no key.
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
-    /// The signed text without the payload, used if the decrypted payload is empty. A single block of ciphertext may
-    /// consist only of padding.
+    /// The signed text without the payload, used if the decrypted payload is empty. This is possible only if the
+    /// ciphertext is a single block, because the block may consist only of padding.
     pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
     /// The encrypted payload: whole AES blocks, or empty.
@@ -25,7 +25,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    /// Performs step 1 of opening.
+    /// Parses a document and performs all checks that need no key (step 1 of opening).
     pub(crate) fn read(document: &[u8], expected: &Expected) -> Result<Self, Error> {
         let kind = expected.kind;
         let fields = read_fields(document, expected.max_bytes)?;

@@ -28,7 +28,7 @@ impl RequestId {
     ///
     /// # Errors
     /// Returns [`Error::Random`] if the operating system provides no random bytes.
-    // Not available on systems without a clock, where reading the time panics.
+    // Not available on systems without a clock, because reading the time panics there.
     #[cfg(all(feature = "os-random", not(all(target_family = "wasm", target_os = "unknown"))))]
     pub fn generate() -> Result<Self, Error> {
         use std::time::{SystemTime, UNIX_EPOCH};

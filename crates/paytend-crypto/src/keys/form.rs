@@ -69,7 +69,7 @@ impl fmt::Display for KeyStructure {
 pub enum Armour {
     /// Binary DER.
     Der,
-    /// Bare base64, the format in which Paytend and PayerMax exchange keys.
+    /// Bare base64, the format that Paytend and PayerMax use to exchange keys.
     Base64,
     /// PEM with this label. This crate accepts a label that does not match the structure; other libraries may not.
     Pem(String),

@@ -48,7 +48,7 @@ mod tests {
                 let spelled = format!("{start}{next}{}", &text[start.len() + 1..]);
                 assert!(decode(&spelled).is_err(), "{text} {spelled}");
             }
-            // An invalid character is detected at any position, even in long input, which takes the fast path.
+            // An invalid character is detected at any position, even in long input, which the fast decoder processes.
             for at in (0..text.len()).step_by(7) {
                 let mut foreign = text.clone().into_bytes();
                 foreign[at] = b'-';

@@ -111,7 +111,7 @@ fn raw_operations(
     Ok(())
 }
 
-/// Creates a keyring in which this backend performs all operations, with one key pair on both sides.
+/// Creates a keyring that uses this backend for all operations and the same key pair for both sides.
 fn ring(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) -> Result<Keyring, Error> {
     Keyring::builder().own_key(Arc::clone(private)).peer_key(Arc::clone(public)).build()
 }

@@ -126,9 +126,11 @@ fn inconsistent(checks: &mut Checks, backend: &dyn Backend, der: [&[u8]; 2]) -> 
     let modulus = RsaPrivateKeyRef { modulus: other.modulus, ..one.clone() };
     for (name, numbers) in [("private exponent", exponent), ("modulus", modulus)] {
         let written = checks.get(numbers.to_der().map(Zeroizing::new), "cannot write a key")?;
-        // If the key reader refuses the key, the backend never sees it.
+        // If the key reader refuses the key, there is nothing for the backend to check.
         if let Ok(key) = PrivateKey::from_bytes(&*written) {
-            checks.that(backend.private(&key).is_err(), || format!("a key with a different key's {name} is loaded"))?;
+            checks.that(backend.private(&key).is_err(), || {
+                format!("the backend loads a key that has the {name} of a different key")
+            })?;
         }
     }
     Ok(())
@@ -143,21 +145,23 @@ fn generated(checks: &mut Checks, backend: &dyn Backend) -> Result<(), Conforman
             Err(error) => return Err(ConformanceError(format!("cannot generate a key of {bits} bits: {error}"))),
         };
         let public = key.public_key();
-        checks.that(public.bits() == bits, || format!("a key has {} bits instead of {bits}", public.bits()))?;
+        checks.that(public.bits() == bits, || format!("a generated key has {} bits instead of {bits}", public.bits()))?;
         checks.that(*public.exponent() == [1, 0, 1], || "a generated key's exponent is not 65537".into())?;
         let private = checks.get(backend.private(&key), "cannot load a generated key")?;
         let public = checks.get(backend.public(public), "cannot load a generated public key")?;
         checks.done += check_pair(&private, &public)?;
     }
     for bits in [0, 512, MIN_BITS - 1, MAX_BITS + 1] {
-        checks.that(backend.generate(bits).is_err(), || format!("a key of {bits} bits is generated"))?;
+        checks.that(backend.generate(bits).is_err(), || {
+            format!("the backend generates a key of {bits} bits, which is not a supported size")
+        })?;
     }
     Ok(())
 }
 
 fn ring(checks: &mut Checks, pairs: &Pairs, own: &str, peer: &str) -> Result<Keyring, ConformanceError> {
-    let own = checks.get(pairs.get(own).ok_or("no such key"), own)?;
-    let peer = checks.get(pairs.get(peer).ok_or("no such key"), peer)?;
+    let own = checks.get(pairs.get(own).ok_or("keys.json has no such key"), own)?;
+    let peer = checks.get(pairs.get(peer).ok_or("keys.json has no such key"), peer)?;
     let built = Keyring::builder().own_key(Arc::clone(&own.private)).peer_key(Arc::clone(&peer.public)).build();
     checks.get(built, "cannot build a keyring")
 }
@@ -207,7 +211,7 @@ fn refuse(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
 
 fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     for case in read::<Vec<Case>>(checks, DETACHED)? {
-        let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
+        let pair = checks.get(pairs.get(&case.key).ok_or("keys.json has no such key"), &case.key)?;
         let body = checks.get(STANDARD.decode(&case.body_base64), &case.name)?;
         let verifier = checks.get(detached::Verifier::new([Arc::clone(&pair.public)]), &case.name)?;
         let valid = verifier.verify(&body, &case.sign).is_ok();
@@ -222,7 +226,7 @@ fn signatures(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError
 
 fn blocks(checks: &mut Checks, pairs: &Pairs) -> Result<(), ConformanceError> {
     for case in read::<Vec<Case>>(checks, BLOCKS)? {
-        let pair = checks.get(pairs.get(&case.key).ok_or("no such key"), &case.key)?;
+        let pair = checks.get(pairs.get(&case.key).ok_or("keys.json has no such key"), &case.key)?;
         let wire = checks.get(STANDARD.decode(case.wire.unwrap_or_default()), &case.name)?;
         let plain = checks.get(hazmat::decrypt_blocks(&*pair.private, &wire), &case.name)?;
         checks.that(*plain == case.plain.as_bytes(), || format!("{}: the plaintext differs", case.name))?;

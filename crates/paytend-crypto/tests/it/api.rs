@@ -251,7 +251,7 @@ fn detached_signatures_verify_with_any_of_several_keys() {
 
 /// A message has at most 64 fields: the payload, the key, the signature, and 61 other fields.
 #[test]
-fn message_with_maximum_number_of_fields_opens_and_seal_refuses_one_more() {
+fn message_with_64_fields_opens_and_seal_refuses_one_more_field() {
     let sender = keyring("paytend", "partner");
     // A notification has four fields besides the payload, the key and the signature. Empty fields do not count.
     for (more, sealable) in [(57, true), (58, false)] {

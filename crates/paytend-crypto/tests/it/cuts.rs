@@ -10,9 +10,9 @@ pub(crate) const MAX_CUTS: usize = 12;
 
 /// Returns every document whose signed text is `canonical`.
 ///
-/// The text is split at every subset of its `&`. Each piece is split at its first `=`; in addition, one piece at a
-/// time is split at its second or third `=`, which limits the number of documents. `document` contains the key and
-/// the signature.
+/// The text is split at every subset of its `&`. Each piece is split at its first `=`. To limit the number of
+/// documents, only one piece at a time is also split at its second or third `=`. `document` contains the key and the
+/// signature.
 pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind: Kind) -> Vec<String> {
     let signed: Value = serde_json::from_str(document).unwrap();
     let ampersands: Vec<usize> = places(canonical, b'&');

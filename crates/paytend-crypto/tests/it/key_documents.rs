@@ -1,4 +1,5 @@
-//! Tests for documents with several values: no key is chosen silently, and hostile documents are refused quickly.
+//! Tests for documents with several values: an ambiguous choice of keys is an error, and hostile documents are refused
+//! quickly.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -78,7 +79,7 @@ fn commented_out_key_is_ignored() {
 }
 
 #[test]
-fn key_beside_keys_of_other_programs_is_read() {
+fn rsa_key_is_read_from_a_file_with_keys_of_other_programs() {
     let (own, current, _) = keys();
     for document in [
         format!("SOPS_AGE_KEY=AGE-SECRET-KEY-1QQQ\nPAYTEND_KEY={current}"),

@@ -144,7 +144,7 @@ fn read_returns_private_and_public_keys() {
     }
 }
 
-/// Truncated data never panics, and is read only if the key itself is complete.
+/// Reading truncated data never panics, and succeeds only if the key itself is complete.
 #[test]
 fn truncated_key_is_refused_at_every_length() {
     let (_, cases) = key_forms();
@@ -160,7 +160,7 @@ fn truncated_key_is_refused_at_every_length() {
     }
 }
 
-/// Invisible characters in UTF-16 without a byte order mark do not hide the encoding.
+/// UTF-16 without a byte order mark is detected even if the text contains many invisible characters.
 #[test]
 fn utf_16_with_many_invisible_characters_is_read() {
     let text = paytend_vectors::keys()["partner"].private_pkcs8_pem.clone();

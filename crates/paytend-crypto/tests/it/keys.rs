@@ -169,7 +169,7 @@ fn size_limits_match_the_documentation() {
 }
 
 #[test]
-fn form_is_detected_from_the_data() {
+fn key_form_is_detected_from_the_data() {
     use paytend_crypto::keys::{Armour, form};
     let pem = |label: &str| Armour::Pem(label.to_owned());
     for (name, key) in paytend_vectors::keys() {

@@ -16,7 +16,7 @@ use crate::support::{PARTNER_ID, expected, key, keyring};
 
 const SESSION_KEY: &str = "gNx86vc1yttHs8ZWOf7+5g==";
 
-/// Seals a message like a provider that does not validate its own payload. Returns the signed bytes and the document.
+/// Seals a message without validating its payload, as a provider might. Returns the signed bytes and the document.
 fn sealed(kind: Kind, fields: &[(&str, &str)], payload: &[u8]) -> (Vec<u8>, String) {
     let mut parts: BTreeMap<&str, &[u8]> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     parts.insert(kind.payload_field(), payload);

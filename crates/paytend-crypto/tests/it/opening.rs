@@ -338,8 +338,8 @@ fn backend_failure_is_not_reported_as_not_authentic() {
     assert_eq!(error, Error::Backend(BackendError::new("the token was removed")));
 }
 
-/// The session keys can be decrypted, but are not valid. The rest of each message is correct. Its signature is valid
-/// for the session key as a naive receiver would read the key.
+/// Each session key can be decrypted, but is malformed. The rest of the message is correct, and the signature is valid
+/// for the session key that a naive receiver would read.
 #[test]
 fn malformed_session_key_is_refused() {
     let plain: [(&str, &[u8]); 6] = [

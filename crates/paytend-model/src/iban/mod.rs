@@ -1,6 +1,6 @@
 //! BaaS Core: IBAN accounts.
 //!
-//! The public documentation names the operations and their objects, but not the paths or most fields. The paths and
+//! The public documentation lists the operations and their objects, but not the paths or most fields. The paths and
 //! fields in this module are inferred from the documentation's prose and from fields of Issuing Cards with the same
 //! meaning. Both can be overridden: paths in the client configuration, fields through `extra`.
 //!

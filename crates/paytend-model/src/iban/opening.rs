@@ -17,8 +17,8 @@ payload! {
     #[doc(alias = "verifyMobileNumber")]
     pub struct VerifyMobileNumber: Documented {
         required {
-            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
-            /// the documentation does not.
+            /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
+            /// example in the documentation does not.
             mobile: Personal => "mobile" = "8613261402222" [Phone],
             /// The code of the purpose. The documentation's example uses "1"; the values are not documented.
             type_: Code => "type",
@@ -45,8 +45,9 @@ payload! {
     #[doc(alias = "createIndividual")]
     pub struct CreateIndividual: Inferred {
         required {
-            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
-            /// the documentation does not. The mobile number is the user's unique identifier (documented, section 4.4).
+            /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
+            /// example in the documentation does not. The mobile number is the user's unique identifier (documented,
+            /// section 4.4).
             mobile: Personal => "mobile" = "37060000000" [Phone],
         }
         optional {
@@ -88,8 +89,9 @@ payload! {
     #[doc(alias = "createCorporation")]
     pub struct CreateCorporation: Inferred {
         required {
-            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
-            /// the documentation does not. The mobile number is the user's unique identifier (documented, section 4.4).
+            /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
+            /// example in the documentation does not. The mobile number is the user's unique identifier (documented,
+            /// section 4.4).
             mobile: Personal => "mobile" = "37060000001" [Phone],
         }
         optional {
@@ -105,7 +107,8 @@ payload! {
             email: Personal => "email" = "info@example.com" [Email],
             /// The registered address.
             address: Address => "address",
-            /// The legal person, identified like a personal user.
+            /// The natural person who acts for the corporation ("legal person" in Paytend's API), with the same
+            /// identification details as a personal user.
             legal_person: LegalPerson => "legalPerson",
         }
     }
@@ -121,7 +124,7 @@ impl Operation for CreateCorporation {
 }
 
 payload! {
-    /// The legal person: the natural person who acts for a corporation.
+    /// The natural person who acts for a corporation ("legal person" in Paytend's API).
     pub struct LegalPerson: Inferred {
         optional {
             /// The given name.

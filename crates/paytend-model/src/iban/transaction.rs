@@ -10,7 +10,7 @@ payload! {
     /// the meaning of the codes or the formats of times and rates.
     pub struct IbanTransaction: Documented {
         optional {
-            /// Paytend's number of the transaction.
+            /// Paytend's transaction number.
             transaction_id: TransactionId => "transactionId",
             /// The number of the order that the transaction belongs to.
             order_no: OrderNo => "orderNo" = "F20231106000123",

@@ -48,7 +48,7 @@ payload! {
 }
 
 payload! {
-    /// Apply card: applies for cards, which Paytend ships.
+    /// Apply card: applies for cards. Paytend ships the cards.
     ///
     /// The schemes are Mastercard, Visa, UnionPay, Discover and American Express (documented). Their codes are in the
     /// partner documentation. If the response to an application is lost, query the result of the application with
@@ -76,7 +76,7 @@ payload! {
         optional {
             /// The identifier of the cardholder. If absent, the cards are bought without being activated.
             holder_id: HolderId => "holderId",
-            /// A remark. The published demo sends an empty string if there is no remark.
+            /// A remark. The provider's published demo sends an empty string if there is no remark.
             remarks: Personal => "remarks" = "first card",
         }
     }

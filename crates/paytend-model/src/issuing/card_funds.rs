@@ -83,7 +83,7 @@ payload! {
             card_id: CardId => "cardId",
             /// The partner's unique order number of the topup.
             order_no: OrderNo => "orderNo",
-            /// The amount in major units of `currency`; sent as a JSON string, as in the published demo.
+            /// The amount in major units of `currency`; sent as a JSON string, as in the provider's published demo.
             amount: Amount => "amount" [Positive, AsText],
             /// The currency.
             currency: Currency => "currency",
@@ -153,7 +153,7 @@ payload! {
 payload! {
     /// Query transaction information: returns a page of the settled transactions of a card.
     ///
-    /// The published demo sends an empty string for unused filters.
+    /// The provider's published demo sends an empty string for unused filters.
     #[doc(alias = "getCardTransactions")]
     pub struct QueryCardTransactions: Observed {
         required {
@@ -292,7 +292,7 @@ codes! {
 payload! {
     /// Query authorization transactions: returns a page of the authorizations on a card.
     ///
-    /// The published demo sends an empty string for unused filters.
+    /// The provider's published demo sends an empty string for unused filters.
     #[doc(alias = "getAuthorizationTransactions")]
     pub struct QueryAuthorizations: Observed {
         required {

@@ -19,8 +19,8 @@ payload! {
     #[doc(alias = "createCardholder")]
     pub struct CreateCardholder: Observed {
         required {
-            /// The mobile number with country code. The published demo includes a leading `+`; the signed example in
-            /// the documentation does not.
+            /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
+            /// example in the documentation does not.
             mobile: Personal => "mobile" = "37060000000" [Phone],
             /// The given name.
             first_name: Base64Text => "firstName" = "T25h",
@@ -67,9 +67,11 @@ payload! {
             country_code: Personal => "countryCode" = "LT" [Iso3166],
         }
         optional {
-            /// The second address line. The published demo sends an empty string for an address without a second line.
+            /// The second address line. The provider's published demo sends an empty string for an address without a
+            /// second line.
             address_line2: Base64Text => "addressLine2" = "QnV0YXMgMg==",
-            /// The state or region. The published demo sends an empty string for an address without a state or region.
+            /// The state or region. The provider's published demo sends an empty string for an address without a state
+            /// or region.
             state: Personal => "state" = "Vilnius",
         }
     }

@@ -1,8 +1,8 @@
 //! Issuing Cards: partner funds, cardholders and cards.
 //!
-//! Paths and request fields are observed in the provider's published sandbox demo. The documentation names the response
-//! objects, but their fields are inferred and therefore optional. Unknown fields, and fields whose type differs from
-//! the inferred type, are kept in `extra`.
+//! Paths and request fields are observed in the provider's published sandbox demo. The documentation lists the names of
+//! the response objects, but their fields are inferred and therefore optional. Unknown fields, and fields whose type
+//! differs from the inferred type, are kept in `extra`.
 //!
 //! ```
 //! use paytend_model::issuing::{Address, CreateCardholder};
@@ -58,7 +58,8 @@ pub use partner::{
 use crate::operation::{OperationInfo, OperationKind, Product};
 use crate::provenance::{Provenance, Source};
 
-/// Describes an operation with a documented name. The path and the request fields are observed in the published demo.
+/// Describes an operation with a documented name. The path and the request fields are observed in the provider's
+/// published demo.
 const fn observed(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Issuing, kind, title, path).provenance(Provenance {
         operation: Source::Documented,

@@ -67,8 +67,8 @@ impl Operation for QueryPartnerTopup {
 }
 
 payload! {
-    /// The partner's topup information. The documentation names the object but not its fields, which are kept in
-    /// `extra`.
+    /// The partner's topup information. The name of the object is documented, but its fields are not. The fields are
+    /// kept in `extra`.
     pub struct PartnerTopupResponse: Inferred {
         optional {
             /// The currency.
@@ -80,7 +80,7 @@ payload! {
 payload! {
     /// Query partner transaction information: returns a page of the transactions on the partner's funds.
     ///
-    /// The published demo sends an empty string for unused filters.
+    /// The provider's published demo sends an empty string for unused filters.
     #[doc(alias = "getPartnerTransactions")]
     pub struct QueryPartnerTransactions: Observed {
         required {

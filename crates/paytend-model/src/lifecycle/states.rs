@@ -13,8 +13,8 @@ use super::Lifecycle;
 /// - A replacement freezes the old card.
 /// - A card can be cancelled.
 ///
-/// The documentation does not state that a lost card can be replaced, or in which states a card can be cancelled: these
-/// transitions are inferred.
+/// The documentation does not state that a lost card can be replaced. It also does not state which cards can be
+/// cancelled. These transitions are inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -23,7 +23,8 @@ pub enum CardState {
     Applied,
     /// Shipped or bought in bulk, but not active yet. Only for physical cards.
     Unactivated,
-    /// Active: activated with the operation Active card, shipped as a virtual card, or the new card of a replacement.
+    /// Active: the card was activated with the operation Active card, was shipped as a virtual card, or replaced
+    /// another card.
     Active,
     /// Reported lost.
     Lost,
@@ -56,7 +57,7 @@ pub enum TopupState {
     Processing,
     /// The money is on the card.
     Succeeded,
-    /// The money is not on the card and will not be.
+    /// The topup failed. The money will not arrive on the card.
     Failed,
 }
 
@@ -120,7 +121,7 @@ impl Lifecycle for UserLevel {
     }
 }
 
-/// The state of a transfer order, with which Paytend requests information about a transaction. The notification and the
+/// The state of a transfer order: a request by Paytend for information about a transaction. The notification and the
 /// two operations are documented. Their order and the next steps are not documented, so either operation may follow the
 /// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! The `payload!` macro.
 //!
-//! A serde derive cannot keep the digits of unknown numbers. The macro keeps the JSON text of unknown fields.
+//! A serde derive cannot keep the digits of numbers in unknown fields, so this macro keeps the JSON text of unknown
+//! fields.
 
 /// Declares a payload: a struct, its builder, lossless reading and writing, `validate`, a
 /// [`Description`](crate::Description), a JSON Schema, and a `Debug` implementation that hides personal data. If at
@@ -80,7 +81,8 @@ macro_rules! payload {
         $(#[doc = concat!("\n\nName on the wire: `", $alias, "`.")] #[doc(alias = $alias)])?
         #[doc = concat!("\n\nFields: ", payload!(@source_text $source), ", unless stated otherwise.")]
         #[derive(Clone, PartialEq, Eq, ::bon::Builder)]
-        // Setters convert with `into` for all field types except the payload types and `Amount`, which must be parsed.
+        // Setters convert their argument with `into`, except for payload types and `Amount`. An `Amount` must be parsed
+        // first.
         #[builder(on(Base64Text, into), on(BeneficiaryType, into), on(CardId, into), on(Code, into), on(Count, into),
             on(CountryCode, into), on(Currency, into), on(Date, into), on(Direction, into), on(FileContent, into),
             on(Gender, into), on(HashedText, into), on(HolderId, into), on(IdType, into), on(NetworkCode, into),

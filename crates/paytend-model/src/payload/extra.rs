@@ -42,7 +42,7 @@ impl Extra {
         Some(self.0.remove(at).1.get().to_owned())
     }
 
-    /// Returns whether a field that is not in `known` has a value.
+    /// Returns whether any field that is not in `known` has a value.
     pub(crate) fn has_other_than(&self, known: &[&str]) -> bool {
         self.iter().any(|(name, json)| !matches!(json, "null" | "\"\"") && !known.contains(&name))
     }

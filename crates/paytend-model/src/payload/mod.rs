@@ -34,7 +34,7 @@ pub trait Payload:
     const ABOUT: &'static str;
     /// The source of most fields.
     const SOURCE: Source;
-    /// The known fields, in the order in which they are written.
+    /// The known fields, in the order that they are written.
     const FIELDS: &'static [Field];
 
     /// Reads an object as far as possible. An optional field that cannot be read is `None` and listed in the

@@ -35,8 +35,9 @@ impl Field {
         self.type_name.starts_with("Vec<")
     }
 
-    /// Returns the severity of a missing required field. The published programs always set all of their fields, which
-    /// does not prove that the provider requires them.
+    /// Returns the severity of a missing required field. A missing field that is known only from the provider's
+    /// published programs is usually just a warning: those programs always set every field, which does not prove that
+    /// the field is required.
     pub(crate) fn severity_if_missing(&self) -> Severity {
         match self.source {
             Source::Documented => Severity::Error,

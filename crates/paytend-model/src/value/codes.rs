@@ -135,8 +135,8 @@ pub(crate) use codes;
 codes! {
     /// `idType`: the kind of identity document.
     ///
-    /// The value for a passport is observed in the published demo. The value for an identity card is inferred from a
-    /// card partner's app.
+    /// The value for a passport is observed in the provider's published demo. The value for an identity card is
+    /// inferred from a card partner's app.
     pub enum IdType {
         /// an identity card (inferred).
         IdentityCard = "1",

@@ -18,8 +18,8 @@ pub(super) fn exponent_of(text: &str) -> Result<i32, AmountError> {
     Ok(if text.starts_with('-') { -magnitude } else { magnitude })
 }
 
-/// Returns the number with these `digits`, of which the last `decimals` are after the decimal point, multiplied by ten
-/// to the power of `exponent`. Fails if the result is not exact.
+/// Returns the number with these `digits`, multiplied by ten to the power of `exponent`. The last `decimals` digits are
+/// after the decimal point. Fails if the result is not exact.
 pub(super) fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i32) -> Result<Decimal, AmountError> {
     const TOO_LONG: AmountError = AmountError::TooLong;
     let digits = digits.trim_start_matches('0');

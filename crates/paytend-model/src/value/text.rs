@@ -250,9 +250,8 @@ text! {
 }
 
 text! {
-    /// The number of an order. For the partner's orders, this is a unique number from the partner, which can be used to
-    /// query the order. Some fields contain the provider's number instead; the documentation of these fields mentions
-    /// this.
+    /// The number of an order. The partner chooses a unique number for each order and can query the order by this
+    /// number. Some fields contain the provider's number instead, as the documentation of these fields states.
     pub struct OrderNo shown = "T20231106000001";
 }
 
@@ -273,7 +272,7 @@ text! {
 }
 
 text! {
-    /// A count or a position, such as the start of a page. The published demo sends a JSON string.
+    /// A count or a position, such as the start of a page. The provider's published demo sends a JSON string.
     pub struct Count shown [Rule::Digits] = "20";
 }
 

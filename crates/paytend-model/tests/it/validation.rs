@@ -168,7 +168,7 @@ fn queries_of_users_and_cardholders_require_an_identifier() {
     let mut half = QueryCardholder::new();
     half.id_no = Some("123".into());
     assert_eq!(errors(&half), "`idType` must be set if `holderId` is not set");
-    // An empty string means that a field is not set, as in the published demo.
+    // An empty string means that a field is not set, as in the provider's published demo.
     let mut demo = QueryCardholder::by_id("101982".into());
     (demo.id_no, demo.id_type) = (Some("".into()), Some("".into()));
     assert_eq!((errors(&demo), warnings(&demo)), (String::new(), String::new()));
@@ -262,7 +262,7 @@ fn every_violation_is_reported_with_its_path() {
     assert_eq!(topup.validate_strict().unwrap_err().errors().len(), 3);
 }
 
-/// The published demo sends an empty string for fields that are not set.
+/// The provider's published demo sends an empty string for fields that are not set.
 #[test]
 fn empty_string_means_that_a_field_is_not_set() {
     let messages = |operation: &str, json: &str| {
@@ -347,7 +347,8 @@ fn ibans_are_checked_unless_hashed() {
     assert!(warnings(&account).starts_with("`accountNum` should be an IBAN"));
 }
 
-/// The published programs set all of their fields, which does not prove that the provider requires them.
+/// The provider's published programs always set every field, which does not prove that every field is required. A
+/// missing observed field is therefore a warning, except for identifiers, amounts and files.
 #[test]
 fn observed_field_that_is_not_essential_may_be_missing() {
     let messages = |operation: &str, json: &str| -> Vec<(bool, String)> {

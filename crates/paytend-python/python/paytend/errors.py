@@ -72,7 +72,10 @@ class UnsignedFailure(PaytendError):
 
 
 class Unsealable(PaytendError):
-    """The message would be ambiguous, so receivers would refuse it."""
+    """The message cannot be sealed: a field or the payload breaks a rule that receivers enforce.
+
+    For example, the signed text would be ambiguous.
+    """
 
     code = "unsealable"
 

@@ -34,7 +34,7 @@ pub(super) fn number(Path(id): Path<String>) -> Result<u64, Bad> {
     id.parse().map_err(|_| Bad::unknown("number"))
 }
 
-/// The query parameters of a list: the number of the last entry that the client knows.
+/// The query parameters of a list. `after` is the number of the last entry that the client has.
 #[derive(Deserialize)]
 pub(super) struct After {
     after: Option<u64>,

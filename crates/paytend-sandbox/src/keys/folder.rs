@@ -123,11 +123,11 @@ pub enum FolderError {
     /// The directory looks like it contains a real partner's keys.
     #[error(
         "{0} looks like a directory of real keys: it has a partner's private key but not Paytend's, \
-         or a name such as `prod`; use an empty directory, in which the sandbox generates keys, or allow real keys"
+         or a name such as `prod`; use an empty directory to let the sandbox generate keys, or allow real keys"
     )]
     Real(PathBuf),
     /// The directory contains a key file with an unrecognized name.
-    #[error("{0} looks like an unrelated key; use an empty directory, in which the sandbox generates keys")]
+    #[error("{0} looks like an unrelated key; use an empty directory to let the sandbox generate keys")]
     Occupied(PathBuf),
     /// A key file or the file `partner-id` is missing.
     #[error("{0} is missing; use a directory with all key files, or an empty one")]
@@ -144,8 +144,8 @@ impl KeyFolder {
     /// The files with the keys that the partner needs: its private key and Paytend's public key.
     pub(crate) const PARTNER_FILES: (&str, &str) = (PARTNER_PRIVATE, PAYTEND_PUBLIC);
 
-    /// Reads a key directory, or fills it with new keys if it has none. On Unix, a private key file must be accessible
-    /// only to its owner.
+    /// Reads a key directory. If the directory contains no keys, generates them. On Unix, a private key file must be
+    /// accessible only to its owner.
     ///
     /// # Errors
     /// Returns [`FolderError::File`] if a file cannot be read or written.

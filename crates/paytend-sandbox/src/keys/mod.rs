@@ -10,7 +10,7 @@ use paytend_crypto::{Keyring, PrivateKey, PublicKey};
 
 use folder::KeyFolder;
 
-/// The keyrings with which Paytend seals messages for a partner.
+/// The keyrings that Paytend uses to seal messages for a partner.
 pub(crate) struct Seals {
     pub(crate) current: Keyring,
     /// The keyring from before the last rotation; equal to `current` if there was no rotation.

@@ -48,7 +48,8 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // A missing snapshot loses no event. The next event triggers another attempt to write it.
+            // No event is lost: all events are in the file, and the next event triggers another attempt to write a
+            // snapshot.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;

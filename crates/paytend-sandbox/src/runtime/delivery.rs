@@ -92,8 +92,8 @@ impl Core {
         }
     }
 
-    /// Advances time. Everything that falls due meanwhile runs at its due time and has finished on return. The work
-    /// continues even if the returned future is dropped.
+    /// Advances time. Everything that falls due in this period runs at its due time and has finished on return. The
+    /// work continues even if the returned future is dropped.
     pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
         let core = Arc::clone(self);
         let passing = tokio::spawn(async move {
@@ -259,8 +259,8 @@ impl Core {
         }
     }
 
-    /// Returns the keyring with which Paytend seals messages for a partner, or the wrong keyring if a fault requires
-    /// it.
+    /// Returns the keyring for sealing Paytend's messages to a partner. If a fault requires it, the keyring has a wrong
+    /// or an old key.
     pub(crate) fn keyring(
         &self,
         partner: &str,

@@ -12,13 +12,16 @@ impl Core {
     /// Explains a request in the background, and adds the findings to its log entry.
     pub(crate) fn explain_later(self: &Arc<Self>, entry: u64, partner: &str, payload_signed: bool, body: Bytes) {
         let Ok(place) = Arc::clone(&self.explain_queue.waiting).try_acquire_owned() else {
-            self.log.find(entry, vec!["not explained: too many requests fail verification".into()]);
+            self.log.find(
+                entry,
+                vec!["no explanation: too many requests are failing verification, and the queue is full".into()],
+            );
             return;
         };
         let keys = match known_keys(self, partner) {
             Ok(keys) => keys,
             Err(error) => {
-                self.log.find(entry, vec![format!("not explained: {error}")]);
+                self.log.find(entry, vec![format!("no explanation: {error}")]);
                 return;
             }
         };

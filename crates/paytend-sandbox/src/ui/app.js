@@ -75,5 +75,5 @@ show("detail");
 applyFilter();
 connect(start);
 setInterval(tick, 250);
-// Other clients may change the state without a log entry.
+// Refresh every ten seconds, because other clients may change the state without a log entry.
 setInterval(() => { if (!document.hidden && $("live").classList.contains("on")) refreshSoon(); }, 10_000);

@@ -18,7 +18,7 @@ use crate::failure::{Failure, Refusal};
 /// Returns a Lithuanian IBAN with valid check digits (ISO 13616, modulus 97) for bank `35700` and an account number.
 pub(super) fn iban(number: u64) -> String {
     let account = format!("35700{number:011}");
-    // L is 21, T is 29, and the check digits count as 00.
+    // For the checksum, the country code LT is written as 2129, and the check digits as 00.
     let rest = format!("{account}212900").bytes().fold(0u32, |rest, digit| (rest * 10 + u32::from(digit - b'0')) % 97);
     format!("LT{:02}{account}", 98 - rest)
 }

@@ -220,7 +220,7 @@ fn deposit(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> R
     Ok(())
 }
 
-/// Creates a transfer order, with which Paytend requests information about a transaction.
+/// Creates a transfer order: Paytend's request for information about a transaction.
 fn transfer_order(partner: &mut Partner, context: &mut Context<'_>, content: &str) -> Result<(), Refusal> {
     let asked: ToldOrder = typed(content)?;
     let amount = asked.amount.unwrap_or_else(|| Amount::from(100));

@@ -1,5 +1,5 @@
-//! Tests with the calls of the provider's published demo, in the same order and with the same payloads. Only the
-//! people's names are changed.
+//! Tests that make the calls of the provider's published demo, in the same order and with the same payloads. Only
+//! people's names differ.
 
 use bytes::Bytes;
 use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, detached, rustcrypto};
@@ -113,7 +113,8 @@ async fn calls_of_the_published_demo_return_the_expected_codes() {
                 None => assert_eq!(opened.field("respCode"), Some("00"), "{path}: {message}"),
                 Some(refused) => assert!(message.ends_with(&refused), "{path}: {message}"),
             }
-            // The demo verifies the re-serialized data, and decrypts the text "null" if there is no `respData`.
+            // The demo re-serializes the data before it verifies the signature, so this must not change the data. The
+            // demo cannot handle a missing `respData`.
             let data = opened.payload_text().unwrap_or_default();
             assert_eq!(rewritten(data), data, "{path}");
             assert!(serde_json::from_slice::<Value>(&body).unwrap()["respData"].is_string(), "{path}");
@@ -303,7 +304,7 @@ async fn request_that_fails_verification_is_explained_in_the_log() {
     }
 }
 
-/// Fields that occur only in the published programs may be missing, except identifiers, amounts and files.
+/// Fields that occur only in the provider's published programs may be missing, except identifiers, amounts and files.
 #[tokio::test]
 async fn request_without_optional_observed_fields_is_accepted() {
     let sandbox = Sandbox::start().await.unwrap();

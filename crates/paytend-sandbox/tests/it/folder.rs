@@ -38,7 +38,7 @@ async fn client_from_profile_file_resolves_orders_and_reports_unknown_orders() {
     assert_eq!((unknown.outcome(), unknown.api_code()), (Outcome::Rejected, codes["unknown_order_codes"][0].as_str()));
 }
 
-/// The crate that writes the file does not depend on the client, so the codes are compared here.
+/// The sandbox does not depend on the client's crate, so this test compares the codes in the file with the client's.
 #[tokio::test]
 async fn profile_file_codes_match_the_clients_local_sandbox_settings() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,8 +8,8 @@ use http::HeaderMap;
 /// The received requests: headers and body.
 pub(crate) type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// Starts a server that sends these responses in turn, and then always `after`. Returns its URL and the received
-/// requests.
+/// Starts a server that sends the given responses in order, and then responds to every request with status 200 and the
+/// body `after`. Returns the server's URL and the received requests.
 pub(crate) async fn hook(answers: &[(u16, &'static str)], after: &'static str) -> (String, Came) {
     let came = Came::default();
     let (kept, answers) = (Arc::clone(&came), answers.to_vec());

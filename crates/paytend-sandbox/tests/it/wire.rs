@@ -143,7 +143,8 @@ async fn responses_follow_the_documented_wire_format() {
     };
     let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
 
-    // The sandbox accepts requests without Content-Type: without data, with an empty object, and pretty-printed.
+    // Requests without a Content-Type header are accepted: one without data, one with an empty object, and one
+    // pretty-printed document.
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
     for body in [request(""), request("{}"), pretty] {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
@@ -151,7 +152,7 @@ async fn responses_follow_the_documented_wire_format() {
         assert_eq!(opened.field("respCode"), Some("00"));
         let payload = opened.payload_text().unwrap();
         assert!(payload.contains("10000.00"), "{payload}");
-        // Sending the same document again repeats the requestId.
+        // The same document has the same requestId, so sending it again is refused.
         let answer = post("/issuing/partner/getPartnerBalance", body).await;
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));

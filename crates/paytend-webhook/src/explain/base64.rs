@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::finding::{Base64Flaw, Finding};
 use super::result::Explanation;
 
-/// Decodes any variant of base64 and reports how it deviates from the standard form. Returns `None` if the text is not
+/// Decodes any variant of base64 and reports deviations from the standard form. Returns `None` if the text is not
 /// base64.
 pub(super) fn decode(field: &'static str, text: &str, explanation: &mut Explanation) -> Option<Vec<u8>> {
     if let Ok(bytes) = STANDARD.decode(text) {

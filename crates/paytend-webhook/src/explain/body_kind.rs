@@ -49,7 +49,7 @@ pub enum BodyKind {
     /// Hexadecimal digits.
     #[error("hexadecimal digits")]
     Hex,
-    /// The placeholder that a language prints for a value that has no text representation.
+    /// The placeholder that a language prints for a value without a text representation, such as `[object Object]`.
     #[error("the text {0:?}, which programs print as a placeholder for a value")]
     Placeholder(&'static str),
     /// A data structure as a program prints it, such as Go's `map[…]`.
@@ -72,7 +72,7 @@ pub enum BodyKind {
     Binary,
 }
 
-/// Prefixes of the placeholders that languages print for values that have no text representation.
+/// Prefixes of the placeholders that languages print for values without a text representation.
 const PLACEHOLDERS: [&str; 18] = [
     "[object Object]",
     "[object ",

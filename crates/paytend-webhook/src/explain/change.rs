@@ -1,7 +1,7 @@
 //! Differences between the received text and the signed text, with their fixes.
 
-/// A difference between the signed text and the received text. Each difference is proven: undoing it yields text with
-/// the digest in the signature.
+/// A difference between the signed text and the received text. Each difference is proven: undoing it yields text whose
+/// digest matches the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Change {
@@ -75,7 +75,7 @@ pub enum Change {
     #[error("the text was percent-encoded either when it was signed or when it arrived, but not both")]
     PercentEncoding,
     /// `+` became a space, or a space became `+`.
-    #[error("`+` and spaces were swapped, as in form decoding")]
+    #[error("`+` became a space, or a space became `+`, as in form decoding")]
     PlusAndSpace,
 }
 
@@ -85,7 +85,8 @@ impl Change {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
             Self::NewlineLost | Self::WhiteSpaceAdded => {
-                "verify the untrimmed body, with exactly Content-Length bytes; editors and shells may change its end"
+                "verify the untrimmed body, with exactly Content-Length bytes; editors and shells may add or remove a \
+                 line break at the end"
             }
             Self::LineEnds => "read and write the body as bytes, not as text (open it in binary mode)",
             Self::ByteOrderMark => "verify the body before any decoder removes the byte order mark",
@@ -118,7 +119,7 @@ impl Change {
     }
 }
 
-/// The format in which the signed text arrived wrapped.
+/// The format that the signed text was wrapped in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Wrapping {
@@ -201,7 +202,7 @@ impl Wrapping {
     pub fn fix(self) -> &'static str {
         match self {
             Self::ByteOrderMark => {
-                "write and read the body as bytes; an editor or a writer for UTF-8 with BOM adds the mark"
+                "write and read the body as bytes; editors and writers that use UTF-8 with BOM add the mark"
             }
             Self::Nul => {
                 "use exactly as many bytes as Content-Length specifies; a C string's terminator is not part of the body"
@@ -218,7 +219,7 @@ impl Wrapping {
             Self::PercentEncoding | Self::FormField | Self::FormKey => {
                 "read the raw body before a form parser processes it (php://input, request.get_data(), express.raw())"
             }
-            Self::Member | Self::InnerObject => "verify the inner text exactly as it is in the outer document",
+            Self::Member | Self::InnerObject => "verify the inner text exactly as it appears in the outer document",
             Self::Multipart => "verify the part that was signed, without the boundaries",
             Self::HttpMessage => "verify the bytes after the empty line that ends the headers",
             Self::TextLiteral => "pass the value itself, not its repr (Python: sys.stdout.buffer.write(body))",

@@ -37,7 +37,7 @@ pub enum Finding {
         /// The label that matches the key format.
         correct: &'static str,
     },
-    /// A key is PKCS#1, but the other side's library may require PKCS#8 or SubjectPublicKeyInfo.
+    /// A key is in PKCS#1 format, but the other side's library may require PKCS#8 or SubjectPublicKeyInfo.
     #[error(
         "the key {key:?} is PKCS#1, which is supported here; if the other side's library rejects it (Java, Go), \
         convert it to {instead}"
@@ -68,7 +68,7 @@ pub enum Finding {
     /// There are several `sign` headers.
     #[error("there is more than one sign header")]
     SeveralSigns,
-    /// The document is malformed, which is visible without any key.
+    /// The document is malformed. This is visible without any key.
     #[error("{0}")]
     Malformed(Malformed),
     /// The body is larger than the receiver's limit.
@@ -139,7 +139,7 @@ pub enum Finding {
         not the decoded bytes"
     )]
     SessionKey(usize),
-    /// The session key is a string of a different length or encoding.
+    /// The session key is base64 text of the wrong length, or hexadecimal digits.
     #[error(
         "the session key is {chars} characters of {form}; it must be 24 characters: the base64 text of 16 random bytes"
     )]
@@ -149,16 +149,16 @@ pub enum Finding {
         /// The encoding: base64 or hexadecimal.
         form: &'static str,
     },
-    /// The payload is encrypted with the decoded session key, which has a length other than 16 bytes.
+    /// The payload is encrypted with the decoded session key, whose length is not 16 bytes.
     #[error(
-        "the payload is encrypted under the {0} bytes of the decoded session key; the key must be the characters \
-         themselves: 24 characters of base64, with AES-192"
+        "the payload is encrypted under the {0} decoded bytes of the session key; the AES-192 key must be the session \
+         key's 24 base64 characters themselves"
     )]
     DecodedKey(usize),
     /// The payload is encrypted with the decoded session key.
     #[error(
-        "the payload is encrypted with AES-128 under the 16 bytes of the decoded session key; the key must be the 24 \
-        base64 characters themselves, with AES-192"
+        "the payload is encrypted with AES-128 under the 16 decoded bytes of the session key; the AES-192 key must be \
+        the session key's 24 base64 characters themselves"
     )]
     Aes128,
     /// The payload is encrypted with the first part of the session key's text.
@@ -186,7 +186,7 @@ pub enum Finding {
     #[error("{0} has an unexpected value{why}", why = other_value(.0))]
     OtherValue(&'static str),
     /// The length of the signature does not match any key that should verify it.
-    #[error("the signature has {bytes} bytes; signatures by the expected keys have {expected}")]
+    #[error("the signature has {bytes} bytes; signatures made with the expected keys have {expected}")]
     SignatureLength {
         /// The length of the signature in bytes.
         bytes: usize,
@@ -334,7 +334,7 @@ pub enum TextChange {
     NotSigned(String),
 }
 
-/// Returns an explanation for an unexpected value of a field.
+/// Returns the reason why a value of this field is unexpected, as the end of a message. The reason may be empty.
 fn other_value(name: &str) -> &'static str {
     match name {
         "partnerId" => ": it belongs to a different partner or environment",
@@ -345,7 +345,7 @@ fn other_value(name: &str) -> &'static str {
 }
 
 impl Finding {
-    /// Returns the certainty of the finding. Only a [`Finding::Trace`] is not proven.
+    /// Returns the certainty of the finding. Every finding is proven, except [`Finding::Trace`].
     pub fn certainty(&self) -> Certainty {
         if matches!(self, Self::Trace(_)) { Certainty::Possible } else { Certainty::Proven }
     }

@@ -4,18 +4,19 @@ use paytend_crypto::Kind;
 
 use super::finding::{Finding, TextChange};
 
-/// The kind of message. It determines who reads the explanation and which changes are possible.
+/// The kind of message. It determines who the explanation is for and which changes are possible.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// A notification that is signed in a header. A receiver reads the explanation.
+    /// A notification whose signature is in a header. The explanation is for the receiver.
     Body,
-    /// A notification or a response in Paytend's envelope. A receiver reads the explanation.
+    /// A notification or a response in Paytend's envelope. The explanation is for the receiver.
     Received,
-    /// A request in Paytend's envelope. Its sender reads the explanation.
+    /// A request in Paytend's envelope. The explanation is for its sender.
     Request,
 }
 
-/// The payload is encrypted, so only its sender can have signed different text.
+/// The fix for a payload that differs from the signed payload. The payload is encrypted, so only the sender can have
+/// caused the difference.
 const SIGN_SAME_BYTES: &str = "serialize the payload once, as UTF-8, and both sign and encrypt exactly these bytes";
 const SENDER_SIGNS_SAME_BYTES: &str =
     "inform the sender: it must serialize the payload once, and both sign and encrypt exactly these bytes";
@@ -36,8 +37,8 @@ impl Subject {
 }
 
 impl Finding {
-    /// Returns the fixes for the receiver of a notification that is signed in a header, each in a single line.
-    /// [`Explanation::fixes`](super::Explanation::fixes) returns the fixes for the explained message.
+    /// Returns one-line fixes for the receiver of a notification whose signature is in a header. For the message that
+    /// was explained, use [`Explanation::fixes`](super::Explanation::fixes).
     pub fn fixes(&self) -> Vec<&'static str> {
         self.fixes_for(Subject::Body)
     }

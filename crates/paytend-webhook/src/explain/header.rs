@@ -1,4 +1,4 @@
-//! Explanations for messages that are signed in a header.
+//! Explanations for messages whose signature is in a header.
 
 use http::{HeaderMap, HeaderValue};
 use zeroize::Zeroizing;

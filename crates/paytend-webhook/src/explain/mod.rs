@@ -2,8 +2,7 @@
 //!
 //! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
-//! public key. So the module searches for the signed text, and a text with the same digest is proven to be the signed
-//! text.
+//! public key. So the module searches for the signed text: a candidate with the same digest is proven to be this text.
 //!
 //! Two kinds of changes are undone, up to two in sequence. The first kind is a wrapping: the text arrived as base64, a
 //! form or a JSON string, compressed, or in a different charset. The second kind is re-serialized JSON, with different
@@ -11,8 +10,8 @@
 //! second in a release build. Changes that cannot be undone are reported as possibilities if the text shows signs of
 //! them: see [`Trace`] and [`Finding::certainty`].
 //!
-//! The age, merchant and source of a notification are not checked. A message that is authentic here may be rejected for
-//! one of these reasons.
+//! The age, merchant and source of a notification are not checked. A message that is authentic here may still be
+//! rejected for one of these reasons.
 //!
 //! **Never show the result to a sender.** That would create a padding oracle.
 //!

@@ -45,7 +45,7 @@ pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     HeaderValue::from_str(&value).map_err(|_| PastedSignError::NotBase64)
 }
 
-/// Replaces HTML entities, which may be escaped twice.
+/// Replaces HTML entities, including those that were escaped twice.
 fn without_entities(mut text: String) -> String {
     for (entity, plain) in [("&plus;", "+"), ("&equals;", "="), ("&NewLine;", "\n"), ("&ZeroWidthSpace;", "")] {
         text = text.replace(entity, plain);
@@ -56,7 +56,7 @@ fn without_entities(mut text: String) -> String {
     text
 }
 
-/// Replaces the escapes of JSON strings and shells.
+/// Replaces escape sequences from JSON strings and shells.
 fn without_escapes(mut text: String) -> String {
     for (digits, plain) in
         [("002b", "+"), ("002B", "+"), ("002f", "/"), ("002F", "/"), ("003d", "="), ("003D", "="), ("0022", "\"")]
@@ -71,7 +71,7 @@ fn without_escapes(mut text: String) -> String {
     text
 }
 
-/// The names under which tools show the header, in lower case.
+/// The names that tools use for the header, in lower case.
 const NAMES: [&str; 3] = ["http_sign", "sign", "signature"];
 
 /// Returns the value after the header's name, or all of `text` if it does not contain the name.
@@ -152,7 +152,8 @@ fn without_label(text: &str) -> &str {
     text
 }
 
-/// Joins the lines. A space within a line stands for a line break or a `+`; the resulting length decides which.
+/// Joins the lines. A space within a line replaced either a line break or a `+`; the length of the decoded signature
+/// decides which.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

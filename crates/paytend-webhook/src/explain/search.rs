@@ -1,5 +1,5 @@
-//! The search for the signed text. The signature contains the digest of this text. A candidate is a text that may have
-//! been signed; a candidate with that digest is proven to be the signed text.
+//! The search for the signed text. The signature contains the digest of this text. Each candidate text is hashed; a
+//! candidate with that digest is proven to be the signed text.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -9,10 +9,10 @@ use super::change::Change;
 /// Maximum number of bytes hashed and written for a message. This bounds the time to about a second in a release build.
 const BUDGET: usize = 192 << 20;
 
-/// Additional cost of each tested text in bytes, for the last block of the hash and the copy of its state.
+/// Additional cost of each candidate in bytes, for the last block of the hash and the copy of its state.
 const EACH: usize = 128;
 
-/// The target of a search: the text before and after the variable part, and the digest of the whole.
+/// The target of a search: the text before and after the variable part, and the digest of the whole text.
 pub(super) struct Target {
     before: Sha256,
     after: Zeroizing<Vec<u8>>,
@@ -44,12 +44,13 @@ impl Search {
         self.left <= self.reserve
     }
 
-    /// Returns whether possible texts were skipped because the budget was used up.
+    /// Returns whether candidates were skipped because the budget was used up.
     pub(super) fn was_cut(&self) -> bool {
         self.cut
     }
 
-    /// Runs a part of the search with its share of the current budget: all of it for 1, half of it for 2.
+    /// Runs a part of the search with a fraction of the remaining budget. `share` is the divisor: 1 for all of the
+    /// budget, 2 for half of it.
     pub(super) fn with_share<T>(&mut self, share: usize, part: impl FnOnce(&mut Self) -> T) -> T {
         let reserve = self.reserve;
         self.reserve = self.left.saturating_sub(self.left.saturating_sub(reserve) / share);

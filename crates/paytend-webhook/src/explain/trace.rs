@@ -1,8 +1,9 @@
-//! Traces: signs in a text of changes that cannot be undone. A trace is a possible cause of a failure, not a proof.
+//! Traces: signs of changes that cannot be undone, found in the received text. A trace is a possible cause of a
+//! failure, not a proof.
 
 use super::body_kind::BodyKind;
 
-/// A sign in the received text of a change that cannot be undone, such as lost data.
+/// A sign of a change that cannot be undone, such as data loss, found in the received text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trace {
@@ -89,7 +90,7 @@ impl Trace {
     pub(super) fn of(text: &[u8]) -> Vec<Self> {
         let is_json = |text: &[u8]| matches!(BodyKind::of(text), BodyKind::JsonObject | BodyKind::JsonCutOff);
         let whole = String::from_utf8_lossy(text);
-        // An object within the text is part of the same document.
+        // An object within the text is part of the same document, so it is skipped.
         let carried = |inner: &[u8]| {
             inner != text && is_json(inner) && std::str::from_utf8(inner).is_ok_and(|inner| !whole.contains(inner))
         };
@@ -116,7 +117,7 @@ impl Trace {
             if marks > 0 && text.is_ascii() && replaced == 0 {
                 traces.push(Self::QuestionMarks(marks));
             }
-            // The first byte of a UTF-8 character followed by a non-letter, as displayed in windows-1252.
+            // UTF-8 decoded as windows-1252 often contains one of these letters, followed by a non-letter.
             let first = |c: char| matches!(c, 'Ã' | 'Â' | 'Å' | 'Ä' | 'â' | 'ð');
             let second = |c: char| !c.is_ascii() && !c.is_alphabetic() && c < '\u{2200}';
             if text.chars().zip(text.chars().skip(1)).any(|(a, b)| first(a) && second(b)) {

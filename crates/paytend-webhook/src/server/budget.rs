@@ -38,8 +38,9 @@ impl Budget {
         self
     }
 
-    /// Sets how many notifications with complete bodies may be in progress besides those in a key operation. They wait
-    /// for a key operation, or their handler has not yet returned and dropped its [`Verified`](crate::Verified).
+    /// Sets how many notifications with complete bodies may be in progress besides those in a key operation. These
+    /// notifications are waiting for a key operation, or their handler has not yet returned and dropped its
+    /// [`Verified`](crate::Verified).
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.waiting = count;
@@ -130,7 +131,7 @@ struct Body {
 
 impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that holds the lock can panic.
+        // No code panics while holding the lock, so a poisoned lock can be used.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

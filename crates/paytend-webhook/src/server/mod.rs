@@ -20,8 +20,8 @@
 //! | is running when the sender disconnects | no response; the next response depends on what the handler has stored |
 //! | is running when the runtime shuts down | no response; the handler is dropped, and a `tracing` event reports it |
 //!
-//! A handler has no time limit. Set a timeout inside the handler around calls that may hang. Its task inherits the
-//! `tracing` span of the request, but no task-local values. A handler holds its slot in the [`Budget`] until it has
+//! A handler has no time limit. Inside the handler, put a timeout on calls that may hang. The handler's task inherits
+//! the `tracing` span of the request, but no task-local values. A handler holds its slot in the [`Budget`] until it has
 //! returned and dropped the notification.
 //!
 //! # Shutdown
@@ -71,8 +71,8 @@ use handlers::Handlers;
 /// Default time limit for reading a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A [`Receiver`] at a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap; the
-/// clones share the budgets.
+/// A [`Receiver`] for a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap;
+/// the clones share the budgets.
 ///
 /// ```
 /// use std::time::Duration;
@@ -196,9 +196,9 @@ impl<R: Receiver> Endpoint<R> {
         &self.receiver
     }
 
-    /// Receives a request. `peer` is the address of the connection's other end, if known. The notification holds its
-    /// slot and its memory in the budget until it is dropped. The server must limit the size of headers and the number
-    /// of connections.
+    /// Receives a request. `peer` is the peer address of the connection, if known. The notification holds its slot and
+    /// its memory in the budget until it is dropped. The server must limit the size of headers and the number of
+    /// connections.
     ///
     /// Requires a Tokio runtime with the timer enabled. The cryptography runs on the runtime's blocking threads, unless
     /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing was handled or acknowledged. Pass

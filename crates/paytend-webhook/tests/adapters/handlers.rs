@@ -19,8 +19,8 @@ type Notification = <PaytendReceiver as Receiver>::Notification;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that stores the dedup key, waits for permission, and then applies the effect. A handler that is dropped in
-/// between loses the notification.
+/// A handler that stores the dedup key, waits for permission, and then applies the effect. A handler that is dropped
+/// between these two steps loses the notification.
 struct Ledger {
     keys: Mutex<HashSet<DedupKey>>,
     effects: Mutex<HashSet<DedupKey>>,

@@ -123,7 +123,7 @@ pub(crate) async fn irrelevant_headers_do_not_cause_rejection(server: Server) {
         let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");
         assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
     }
-    // Parts of the request that the server reads itself.
+    // Unusual values in the parts of the request that the server itself reads.
     for start in
         ["POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: \r\n", "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n"]
     {

@@ -168,9 +168,10 @@ fn rejection_of_an_old_or_future_notification_reports_the_time_difference() {
         (SENT + 400 * 24 * hour + 5 * hour, "the notification was sent 400 days 5 h ago; `max_age` is 3 days"),
         (
             SENT - 90 * minute,
-            "the notification was sent 1 h 30 min in the future; `max_ahead` is 5 min; compare the clocks",
+            "the notification is dated 1 h 30 min in the future, but `max_ahead` is 5 min; check the sender's and this \
+             machine's clocks",
         ),
-        (SENT - 5 * minute - 250, "the notification was sent 5 min 250 ms in the future; `max_ahead` is 5 min"),
+        (SENT - 5 * minute - 250, "the notification is dated 5 min 250 ms in the future, but `max_ahead` is 5 min"),
     ] {
         assert!(text(now).contains(words), "{}", text(now));
     }

@@ -81,7 +81,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
         let payload = String::from_utf8_lossy(&case.payload);
         let odd = ["reference", "counterpartyAccountName"].iter().filter(|field| payload.contains(**field)).count();
         assert_eq!(deposit.problems.len(), odd.max(unread.min(odd)), "{name}: {:?}", deposit.problems);
-        // A byte order mark before the document is not part of the notification.
+        // A byte order mark before the document is not part of the notification, so it does not change the dedup key.
         if name == "plain" {
             plain = Some(verified.dedup_key());
         } else {
@@ -92,7 +92,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
     assert!(plain.is_some());
 }
 
-/// Unreadable values for a member that is not used by any check.
+/// Unreadable values for a member that no check uses.
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 

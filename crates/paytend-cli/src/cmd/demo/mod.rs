@@ -56,7 +56,7 @@ struct Demo<'r> {
 
 impl Demo<'_> {
     async fn run_steps(report: &mut Report) -> Result<(), Failure> {
-        report.begin("keys", "Both sides generate a key pair")?;
+        report.begin("keys", "Each side generates a key pair")?;
         let partner_key = AwsLc.generate(BITS)?;
         let paytend_key = AwsLc.generate(BITS)?;
         report.fact("partner", describe(&partner_key))?;

@@ -9,7 +9,7 @@ pub(super) struct Block<'t> {
     pub(super) before: &'t [u8],
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],
-    /// The number of the line in which the body begins, starting at 1.
+    /// The number of the first line of the body, starting at 1.
     pub(super) body_line: usize,
     /// The number of an invalid BEGIN or END line, and the problem with the line.
     pub(super) broken: Option<(usize, ArmourProblem)>,

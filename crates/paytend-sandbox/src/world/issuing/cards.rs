@@ -206,7 +206,7 @@ pub(in crate::world) fn move_balance(partner: &mut Partner, old: &str, new: &str
     let (from, to) = (Place::Card(old.into()), Place::Card(new.into()));
     let all: Vec<_> = partner.ledger.balances(&from).map(|(currency, cents)| (currency.to_owned(), cents)).collect();
     for (currency, cents) in all {
-        // This cannot fail, because the amount is the card's balance.
+        // The transfer cannot fail, because the amount is the card's balance.
         let _ = partner.ledger.transfer(&from, &to, &currency, cents);
     }
 }

@@ -1,4 +1,4 @@
-//! The canonical string of an envelope, which the sender must sign, and other strings that it may have signed instead.
+//! The canonical string that an envelope's sender must sign, and other strings that the sender may have signed instead.
 
 use paytend_crypto::Kind;
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
@@ -23,15 +23,15 @@ pub(super) struct Canonical<'a> {
     partner_id: Option<&'a str>,
 }
 
-/// A function that tests a string that the sender may have signed. The second argument lists its differences from the
-/// canonical string. Returns whether the search is finished.
+/// A function that tests a string that the sender may have signed. The second argument lists the string's differences
+/// from the canonical string. The function returns whether the search is finished.
 type TryOne<'a> = &'a mut dyn FnMut(Zeroizing<Vec<u8>>, Vec<TextChange>) -> bool;
 
-/// Maximum number of bytes hashed for strings with different fields. After that, the search varies the payload's
+/// Maximum number of bytes hashed while the fields are varied. After that, the search varies the payload's
 /// serialization.
 const MAX_HASHED: usize = 32 << 20;
 
-/// Maximum number of fields in a message for which the search varies each field.
+/// The search varies individual fields only in messages with at most this many fields.
 const MAX_FIELDS: usize = 32;
 
 impl<'a> Canonical<'a> {
@@ -71,7 +71,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// Returns the fields, with the encrypted values from the document for the fields in `names`.
+    /// Returns the fields. Those in `names` have their encrypted values from the document.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
@@ -85,8 +85,8 @@ impl<'a> Canonical<'a> {
         let mut end = 0;
         let ends = fields.iter().map(|(name, value)| {
             end += name.len() + value.len() + 2;
-            // The `&` after a value counts as part of the field: if a value is longer or shorter, the texts first
-            // differ there.
+            // If the signed value is longer or shorter, the texts may first differ at the `&` after the value. The `&`
+            // therefore counts as part of the field.
             (end, name.clone())
         });
         ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
@@ -139,8 +139,8 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Passes the other strings that a sender may have signed to `try_one`, until it returns true. Returns whether it
-    /// did.
+    /// Calls `try_one` with each other string that the sender may have signed, until `try_one` returns true. Returns
+    /// whether it did.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
         let mut attempt = |fields: &[Field], end: &[u8], changes| try_one(joined(fields, end), changes);

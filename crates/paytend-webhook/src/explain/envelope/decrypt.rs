@@ -9,7 +9,7 @@ use crate::explain::finding::{Finding, list};
 use crate::explain::known_keys::KnownKeys;
 use crate::explain::result::Explanation;
 
-/// Tries each private key on the session key, first the keys that should decrypt it.
+/// Tries to decrypt the session key with each private key, starting with the keys that should decrypt it.
 pub(super) fn decrypt_key(
     encrypted: &[u8],
     keys: &KnownKeys,
@@ -35,8 +35,8 @@ pub(super) fn decrypt_key(
     Some(key)
 }
 
-/// Decrypts the payload with the session key. If the result is not JSON, tries the AES keys that senders use by
-/// mistake.
+/// Decrypts the payload with the session key. If the result is not JSON, tries the AES keys that senders derive from it
+/// by mistake.
 pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Explanation) -> Option<Zeroizing<Vec<u8>>> {
     let is_json = |plain: &Zeroizing<Vec<u8>>| serde_json::from_slice::<serde::de::IgnoredAny>(plain).is_ok();
     let direct = decrypt_payload(key, encrypted);
@@ -58,15 +58,15 @@ pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Expla
             return Some(plain);
         }
     }
-    // The result may be correct but in a different charset, or its padding may be valid by chance. The signature check
-    // decides.
+    // `direct` is returned even if it is not JSON, because it may be correct but in a different charset. If its padding
+    // is valid only by chance, the signature check fails.
     if direct.is_none() {
         explanation.find(Finding::Payload);
     }
     direct
 }
 
-/// Returns the text encoding of a session key, if it is known.
+/// Returns the text encoding of a session key, if it is recognized.
 fn form(key: &[u8]) -> Option<&'static str> {
     match key {
         key if unhex(key).is_some_and(|bytes| bytes.len() >= 8) => Some("hexadecimal"),

@@ -11,7 +11,7 @@ pub(super) type Field = (String, Zeroizing<Vec<u8>>);
 pub(super) type Fields = Vec<Field>;
 
 /// A function that tests fields that the sender may have signed. The other arguments are the text after the last field,
-/// and the changes to report if the fields match. Returns whether the search is finished.
+/// and the changes to report if the fields match. The function returns whether the search is finished.
 pub(super) type TryFields<'a> = &'a mut dyn FnMut(&[Field], &[u8], Vec<TextChange>) -> bool;
 
 pub(super) fn sorted(mut fields: Fields) -> Fields {

@@ -1,4 +1,4 @@
-//! Explanations for messages in Paytend's envelope, which is parsed leniently.
+//! Explanations for messages in Paytend's envelope. The envelope is parsed leniently.
 
 mod canonical;
 mod decrypt;
@@ -68,7 +68,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
         return;
     };
     let Some(signature) = base64::decode("signature", wire, explanation) else { return };
-    // A response without a payload has no session key.
+    // A response without a payload has no session key, and its signature can be checked without one.
     let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
     let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
     let payload = payload.as_deref().filter(|_| key_at_hand);
@@ -130,7 +130,7 @@ fn open(kind: Kind, payload_signed: bool, body: &[u8], keys: &KnownKeys, explana
 
 /// Parses a document, unwrapping it if necessary. Also returns the unwrapped text if the document was wrapped.
 fn unwrapped(kind: Kind, body: &[u8], explanation: &mut Explanation) -> Option<(Document, Option<Zeroizing<Vec<u8>>>)> {
-    // `Keyring::open` accepts a single byte order mark, so it is not reported.
+    // `Keyring::open` accepts a single byte order mark, so the mark is not reported.
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let names = ["signature", "randomKey", kind.payload_field()];
     let read =

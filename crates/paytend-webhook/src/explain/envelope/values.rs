@@ -9,11 +9,11 @@ use crate::explain::finding::TextChange;
 /// Highest notification type that the search tries.
 const MAX_TYPE: u8 = 20;
 
-/// A field with a likely value.
+/// The name of a field, and a likely value.
 type Value = (&'static str, String);
 
-/// Tries other values for fields that have few likely values: first one field at a time, then the partner with one
-/// other field.
+/// Tries other values for fields that have few likely values: first one field at a time, then the partner ID together
+/// with one other field.
 pub(super) fn others(kind: Kind, fields: &Fields, partner_id: Option<&str>, attempt: TryFields<'_>) -> bool {
     let values = values(kind, partner_id);
     let mut all: Vec<(Fields, Vec<&Value>)> = values.iter().map(|value| (with(fields, value), vec![value])).collect();

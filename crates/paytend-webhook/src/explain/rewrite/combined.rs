@@ -20,10 +20,10 @@ const MAX_OF_ONE: usize = 2_000;
 /// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a document. A document with more kinds has no combinations.
+/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which the other orders are derived.
+/// The member orders that the other orders are derived from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders, because a program may have sorted the received members.
@@ -108,7 +108,7 @@ fn reordered<'a>(
     }
 }
 
-/// Adds the combinations with exactly this sum of ranks, up to `most` in total.
+/// Adds the combinations whose ranks add up to `rank`, until there are `most` combinations in total.
 fn choose<'a>(
     orders: &'a [Vec<Vec<Order>>],
     rank: usize,
@@ -157,7 +157,7 @@ fn ranked(names: &[&str], expected: Expected) -> Vec<Vec<Order>> {
         ranked.add(0, received.clone());
     }
     for (at, (known, unknown)) in bases.iter().enumerate() {
-        // The same names can belong to two documented objects, with different member orders.
+        // If several documented objects have exactly these names, their member orders are equally likely.
         let same = documented[at].len() == names.len() && unknown.is_empty();
         ranked.add(usize::from(at > 0 && !same), [&known[..], unknown].concat());
     }
@@ -195,8 +195,8 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the member orders with all undocumented members together at any inner position. If there are exactly two,
-    /// also adds the member orders with each of them at any position.
+    /// Adds the member orders that have all undocumented members together at an inner position. If there are exactly
+    /// two undocumented members, also adds the member orders that have each of them at any position.
     fn inserted(&mut self, known: &[usize], unknown: &[usize]) {
         for at in (1..known.len()).rev().filter(|_| !unknown.is_empty()) {
             self.add(2, [&known[..at], unknown, &known[at..]].concat());

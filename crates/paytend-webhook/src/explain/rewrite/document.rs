@@ -1,11 +1,11 @@
-//! A parsed JSON text that keeps its structure, strings, numbers and whitespace.
+//! Parsed JSON that keeps the strings, numbers and whitespace of its source text.
 
 use super::numbers::Decimal;
 
 /// Maximum nesting depth.
 const MAX_DEPTH: usize = 64;
 
-/// A parsed JSON text. Its strings, numbers and whitespace can be written in different ways.
+/// A parsed JSON text that can be re-serialized with different escapes, number formats and whitespace.
 pub(super) struct Document {
     /// All strings and names; [`Node`] refers to them by index.
     pub(super) texts: Vec<Text>,

@@ -20,8 +20,8 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Other plausible member orders, because a sender may not follow the documented order. Names that an entry does not
-/// list come after it, in the documented order.
+/// Other plausible member orders, because a sender may not follow the documented order. Documented names that an entry
+/// does not list come after its names, in the documented order.
 const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
     // The member order of PayBy's table, which mixes required and optional members.
@@ -49,8 +49,8 @@ const PLAUSIBLE: [&[&str]; 4] = [
     &["merchantOrderNo", "orderNo", "status", "memo", "holderName", "amount"],
 ];
 
-/// Returns the member names of the documented objects that contain the most of `names`, and at least half of them.
-/// Objects with fewer members come first.
+/// Returns the member names of the documented objects that contain the most of `names`. Objects that contain fewer than
+/// half of `names` are ignored. Objects with fewer members come first.
 pub(super) fn similar(names: &[&str]) -> Vec<Vec<&'static str>> {
     let known = |fields: &[Field]| names.iter().filter(|name| fields.iter().any(|field| field.name == **name)).count();
     let most = objects().into_iter().map(known).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The ways in which serializers escape characters in JSON strings.
+//! How serializers escape characters in JSON strings.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -83,7 +83,7 @@ const COMMON: [Style; 13] = [
     Style { beyond: BEYOND_BMP, ..PLAIN },
 ];
 
-/// All strings of a document in an escaping style.
+/// All strings of a document, written in a single escaping style.
 pub(super) struct Spelling {
     pub(super) texts: Vec<String>,
     pub(super) cost: usize,

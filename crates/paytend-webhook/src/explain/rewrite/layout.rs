@@ -17,9 +17,9 @@ pub(super) struct Layout {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Arrays {
-    /// On separate lines, like objects.
+    /// Each element on a separate line, like the members of an object.
     Lines,
-    /// `[ 1, 2 ]`, at the level of the parent.
+    /// `[ 1, 2 ]`
     Spaced,
     /// `[1,2]`
     Tight,
@@ -96,7 +96,7 @@ impl Layout {
             Arrays::Inline if array => (true, "", ", "),
             _ => (false, "", ","),
         };
-        // The content of an inline array is at the level of the parent.
+        // The elements of an inline array are at the parent's indentation level.
         let inner = if inline { depth } else { depth + 1 };
         out.as_mut().push(brackets[0]);
         for (at, item) in items.iter().enumerate() {

@@ -42,7 +42,7 @@ pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
     if without == *root { Vec::new() } else { vec![structure(without, Change::MembersAdded)] }
 }
 
-/// Returns the structures with empty values removed, or with `null` and `""` exchanged.
+/// Returns the structures with empty values removed, with `null` replaced by `""`, or with `""` replaced by `null`.
 pub(super) fn emptied(document: &Document) -> Vec<Structure> {
     let root = &document.root;
     let is_empty_text = |node: &Node| match node {
@@ -114,10 +114,10 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Restores missing documented members with this value at their documented positions, up to `at_once` members at a
-/// time.
+/// Returns the structures with up to `at_once` missing documented members restored, each with this value and at its
+/// documented position.
 pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
-    // The position of each missing member: object, index, name.
+    // Each missing member: the index of its object, its position in the object, and the index of its name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
         let name = |member: &(usize, Node)| {
@@ -161,7 +161,7 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     sets.iter().take(most).map(with).collect()
 }
 
-/// Restores a single missing member with this value, with any likely name and at any position.
+/// Returns the structures with a single missing member restored, with this value, any likely name and any position.
 pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
@@ -185,7 +185,7 @@ pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) ->
     all
 }
 
-/// Restores a dropped member with a duplicate name, by guessing its value.
+/// Returns the structures with a dropped duplicate member restored. Its value is guessed.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();

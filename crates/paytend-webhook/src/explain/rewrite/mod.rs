@@ -1,4 +1,4 @@
-//! The search over alternative serializations of a JSON text, starting with those that differ least.
+//! The search over alternative serializations of a JSON text, starting with those that differ least from it.
 //!
 //! Each alternative has a cost: 0 for the text as received, 1 for the output of common serializers, and 2 or more for
 //! less common output. All combinations are tried in the order of their total cost, until the search budget is used up.
@@ -74,7 +74,7 @@ pub(super) struct Rewriter {
     edges: Vec<Edge>,
     /// The layouts, once created. The received whitespace is tried before them.
     layouts: Vec<Layout>,
-    /// Set if the received whitespace does not match any layout.
+    /// Whether the received whitespace does not match any layout.
     irregular: bool,
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
@@ -199,7 +199,7 @@ impl Rewriter {
         self.layouts = layouts;
     }
 
-    /// Creates the alternative spellings of added numbers.
+    /// Creates the alternative spellings of newly added numbers.
     fn add_forms(&mut self) {
         let new = self.document.numbers[self.forms.len()..].iter();
         self.forms.extend(new.map(|number| Forms::of(&number.raw, number.value.as_ref())));
@@ -269,7 +269,7 @@ impl Rewriter {
         true
     }
 
-    /// Combines member orders with up to `most` restored documented members that were null.
+    /// Combines each likely member order with up to `most` restored documented members. The restored value is null.
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
@@ -280,7 +280,8 @@ impl Rewriter {
         all
     }
 
-    /// Combines member orders with restored null members of any name. Also restores members with other empty values.
+    /// Combines each likely member order with a restored null member of any likely name. Also restores members with
+    /// other empty values, in the received order.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {

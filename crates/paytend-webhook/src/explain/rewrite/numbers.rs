@@ -1,11 +1,11 @@
-//! Alternative spellings of a number: decimals, exponents, and the value before rounding.
+//! Alternative spellings of a number: with other decimals, with an exponent, or with the digits before rounding.
 
 /// The alternative spellings of a number. The first is the received spelling.
 pub(super) struct Forms {
     pub(super) texts: Vec<String>,
     /// The number of common spellings without an exponent, which come first in `texts`.
     pub(super) plain: usize,
-    /// The index of the first spelling with a different value that has the same floating-point representation.
+    /// The index of the first spelling that has a different value but the same floating-point representation.
     pub(super) rounded: usize,
 }
 
@@ -60,7 +60,7 @@ impl Decimal {
         if self.negative { "-" } else { "" }
     }
 
-    /// Returns the minimum number of decimal places.
+    /// Returns the number of decimal places that the number needs.
     fn decimals(&self) -> usize {
         usize::try_from(-self.exponent).unwrap_or_default()
     }
@@ -154,7 +154,7 @@ impl Forms {
     }
 }
 
-/// Returns the index of each number's spelling, for each rule. A rule formats all numbers alike, for example with two
+/// Returns, for each rule, the index of each number's spelling. A rule formats all numbers alike, for example with two
 /// decimals. The first rule keeps the received spellings.
 pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Vec<Vec<usize>> {
     let mut rules: Vec<Vec<usize>> = vec![vec![0; numbers.len()]];
@@ -173,7 +173,7 @@ pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Ve
         // Keep integers unchanged.
         add(&|raw, value| if raw.contains('.') { value.plain(decimals) } else { raw.to_owned() });
         add(&|raw, value| if value.is_whole() { raw.to_owned() } else { value.plain(decimals) });
-        // Small numbers are amounts; large numbers are times and order numbers.
+        // Keep large numbers unchanged: these are times and order numbers, not amounts.
         add(&|raw, value| if value.is_large() { raw.to_owned() } else { value.plain(decimals) });
     }
     for form in 0..24 {

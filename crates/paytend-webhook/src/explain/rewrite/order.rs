@@ -140,8 +140,8 @@ pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns the structures with the members of all objects in any order, if there are more than `few` and at most `most`
-/// of these structures.
+/// Returns every combination of member orders across all objects, if there are more than `few` and at most `most` of
+/// them; otherwise returns an empty vector.
 pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
     let objects: Vec<Members> = objects(root);
     let total = objects
@@ -216,7 +216,8 @@ pub(super) fn objects(root: &Node) -> Vec<Members> {
     found
 }
 
-/// Returns the structure with the members of an object replaced. The object is given by its index in [`objects`].
+/// Returns the structure with the members of an object replaced. `at` is the index of the object in the result of
+/// [`objects`].
 pub(super) fn replaced(root: &Node, at: usize, members: Members) -> Node {
     fn put(node: &Node, left: &mut usize, new: &mut BTreeMap<usize, Members>) -> Node {
         match node {

@@ -19,7 +19,7 @@ impl Rewriter {
     pub(in crate::explain) fn of_layers(layers: &[Layer]) -> Vec<Self> {
         let mut seen: HashSet<Identity> = HashSet::new();
         let mut rewriters = Vec::new();
-        // A document that contains another document is rarely the signed text.
+        // A document that contains another document is rarely the signed text, so it has a higher cost.
         let is_document = |layer: &&Layer| BodyKind::of(&layer.bytes) == BodyKind::JsonObject && layer.bytes.len() > 8;
         let carried = |changes: &[Change]| {
             let inside = [Wrapping::Member, Wrapping::FormKey].map(Change::Wrapped);
@@ -54,7 +54,7 @@ impl Rewriter {
     }
 
     fn new(document: Document, changes: Vec<Change>, text: &str) -> Self {
-        // An object within the text is rarely the signed text.
+        // An object within the text is rarely the signed text, so it has a higher cost.
         let cost = |change: &Change| if *change == Change::Wrapped(Wrapping::InnerObject) { 3 } else { 1 };
         let cost = changes.iter().map(cost).sum();
         Self {
@@ -79,7 +79,7 @@ fn identity(document: &Document) -> Identity {
     (document.root.clone(), texts, document.numbers.iter().map(|number| number.raw.clone()).collect())
 }
 
-/// Returns the document with its strings repaired, once for each repair that changes them.
+/// Returns a repaired document for each repair that changes its strings.
 fn repaired(document: &Document) -> Vec<(Document, Change)> {
     let mut all = Vec::new();
     let mut add = |change: Change, map: &dyn Fn(&str) -> Option<String>| {

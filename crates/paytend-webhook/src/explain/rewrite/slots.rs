@@ -228,7 +228,7 @@ impl Walk<'_> {
         None
     }
 
-    /// Tries other spellings for `count` numbers at a time, with the other numbers unchanged.
+    /// Tries other spellings for up to `count` numbers at a time, with the other numbers unchanged.
     fn deviations(&mut self, start: &Sha256, count: usize, search: &mut Search) -> Option<Filled> {
         let slots = self.template.slots.len();
         if slots > 256 / count {

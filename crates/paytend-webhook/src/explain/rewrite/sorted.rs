@@ -1,4 +1,4 @@
-//! Detection of member orders that a program created.
+//! Detects member orders that suggest re-serialization: sorted names, integer names first, or Java HashMap order.
 
 use super::document::Document;
 use super::documented;
@@ -23,7 +23,7 @@ pub(in crate::explain) fn trace(text: &str) -> Option<Trace> {
     (objects.iter().any(many) && objects.iter().all(is_hashed)).then_some(Trace::HashOrder)
 }
 
-/// Checks for an alphabetical order of names: by character, ignoring case, descending, and with integers first.
+/// Checks whether names are sorted: by character, ignoring case, in descending order, or with integers first.
 const SORTS: [fn(&[&str]) -> bool; 4] = [
     |names| names.is_sorted(),
     |names| names.is_sorted_by_key(|name| name.to_lowercase()),

@@ -1,4 +1,4 @@
-//! Documents that contain the text: forms, other JSON documents, multipart bodies, log lines.
+//! Documents that contain the signed text: forms, other JSON documents, multipart bodies, log lines.
 
 use crate::explain::raw_members::RawMembers;
 use percent_encoding::percent_decode;
@@ -38,13 +38,14 @@ pub(super) fn form_field(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(value), Wrapping::FormField);
         push(out, percent_decode(value).collect(), Wrapping::FormField);
     }
-    // If the value was not encoded, it may contain `&` and `=`.
+    // A value that was not encoded may contain `&` and `=`, so try all text after the first `=`.
     if let Some(at) = body.iter().position(|byte| *byte == b'=') {
         push(out, body[at + 1..].to_vec(), Wrapping::FormField);
     }
 }
 
-/// Finds a JSON body that a form parser read as a field name, written as a form or as JSON.
+/// Finds a JSON body that a form parser mistook for a field name. The received text is the parsed form, written as a
+/// form or as JSON.
 pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     if let Some(key) = text.strip_suffix(b"=") {
@@ -56,7 +57,7 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
                 .map(|bytes| Undone { bytes, change: Change::Wrapped(Wrapping::FormKey) }),
         );
     }
-    // A form parser splits the text at `&` and `=`.
+    // If the form parser split the text at `&` and `=`, only the pieces between them are encoded.
     if text.contains(&b'%') && text.contains(&b'=') && text.starts_with(b"%7") {
         push(out, plain(text), Wrapping::FormKey);
     }

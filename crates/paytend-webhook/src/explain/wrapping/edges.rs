@@ -43,7 +43,7 @@ pub(super) fn nul(body: &[u8], out: &mut Vec<Undone>) {
     }
     let end = body.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
     let start = body.iter().position(|byte| *byte != 0).unwrap_or(end);
-    // UTF-16 text contains NUL bytes as well.
+    // UTF-16 text also contains NUL bytes, so all outer NUL bytes are removed only if there are no inner ones.
     let inner = &body[start..end.max(start)];
     if inner.len() < body.len() && !inner.contains(&0) {
         out.push(Undone { bytes: inner.to_vec(), change: Change::Wrapped(Wrapping::Nul) });
@@ -64,7 +64,7 @@ pub(super) fn line_ends(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Restores lost closing brackets at the end of a JSON text, or its first bracket.
+/// Restores lost closing brackets at the end of a JSON text, or its opening bracket.
 pub(super) fn closing(body: &[u8], out: &mut Vec<Undone>) {
     let mut open = Vec::new();
     let (mut in_string, mut escaped) = (false, false);

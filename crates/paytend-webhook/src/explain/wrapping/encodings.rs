@@ -25,7 +25,7 @@ pub(super) fn backslashes(body: &[u8], out: &mut Vec<Undone>) {
     if let Ok(inner) = serde_json::from_slice::<String>(&[b"\"", text, b"\""].concat()) {
         push(out, inner.into_bytes(), Wrapping::Backslashes);
     }
-    // Only the quotes were escaped, and not the existing backslashes.
+    // Some programs escape only the quotes, not the existing backslashes.
     if let Ok(text) = std::str::from_utf8(text) {
         push(out, text.replace("\\\"", "\"").into_bytes(), Wrapping::Backslashes);
     }
@@ -36,7 +36,7 @@ pub(super) fn quotes(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     for quote in [b"'", b"\"", b"`"] {
         let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) else { continue };
-        // A JSON string has escapes in addition to its quotes.
+        // A JSON string may also contain escapes, so it is handled by `json_string`.
         if serde_json::from_slice::<String>(text).is_ok() {
             continue;
         }
@@ -135,7 +135,7 @@ pub(super) fn decoded(body: &[u8]) -> Vec<Vec<u8>> {
     readings
 }
 
-/// Restores the percent-encoding of text that was signed percent-encoded.
+/// Percent-encodes text that was encoded when it was signed, but decoded before it arrived.
 pub(super) fn percent_lost(body: &[u8], out: &mut Vec<Undone>) {
     let encoded = percent_encode(body, NON_ALPHANUMERIC).to_string();
     // Forms and JavaScript's encodeURIComponent leave some characters unencoded.

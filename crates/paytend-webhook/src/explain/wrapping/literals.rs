@@ -6,7 +6,7 @@ use super::undone::Undone;
 use crate::explain::change::Change;
 use crate::explain::change::Wrapping;
 
-/// Decodes `b'{"a":1}'` and `'{"a":1}'`, the forms in which Python prints bytes and strings.
+/// Decodes `b'{"a":1}'` and `'{"a":1}'`, as Python prints bytes and strings.
 pub(super) fn text_literal(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body.trim_ascii()) else { return };
     let (is_bytes, rest) = match text.strip_prefix(['b', 'B']) {
@@ -73,7 +73,7 @@ fn literal(text: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-/// Removes hexadecimal digits from the start and returns their value.
+/// Removes this many hexadecimal digits from the start and returns their value.
 fn code(rest: &mut &str, digits: usize) -> Option<u32> {
     let (hex, after) = rest.split_at_checked(digits)?;
     *rest = after;

@@ -35,7 +35,7 @@ struct Step {
 enum Effect {
     /// The text was visibly wrapped in a different format.
     Wrapped,
-    /// The same text in a different character encoding.
+    /// The text was converted to a different character encoding.
     Text,
     /// Characters were lost, added or replaced at the start, at the end, or throughout the text.
     Edge,
@@ -74,7 +74,7 @@ const STEPS: &[Step] = &[
     Step { effect: Effect::Edge, cost: 2, undo: edges::closing },
 ];
 
-/// An intermediate result: a text as it may have been before one or more changes.
+/// An intermediate result: the text as it may have been before one or more changes.
 pub(super) struct Layer {
     pub(super) bytes: Zeroizing<Vec<u8>>,
     pub(super) changes: Vec<Change>,
@@ -89,13 +89,13 @@ impl Layer {
     }
 }
 
-/// Maximum number of consecutive steps; one more is allowed if all are visible wrappings.
+/// Maximum number of consecutive steps; one more step is allowed if all steps undo visible wrappings.
 const DEPTH: usize = 2;
 
 /// Maximum total size of the intermediate results that are kept, in bytes.
 const MAX_KEPT: usize = 16 << 20;
 
-/// Undoes wrappings until the signed text is found. Otherwise returns all intermediate results.
+/// Undoes changes until the signed text is found, and returns it. If it is not found, returns all intermediate results.
 pub(super) fn undo(received: &[u8], search: &mut Search) -> Result<Found, Vec<Layer>> {
     let mut signed = false;
     let walked = walk(
@@ -119,13 +119,13 @@ pub(super) fn unwrap(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<La
     walk(received, visible, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Undoes only wrappings, not character encodings; otherwise like [`unwrap`].
+/// Like [`unwrap`], but undoes only wrappings, not character encodings.
 pub(super) fn carried(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     walk(received, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }
 
 /// Visits the results of all steps, in order of increasing cost, until `stop` returns true for a result. Returns this
-/// result, or otherwise all results.
+/// result, or all results if there is none.
 fn walk(
     received: &[u8],
     allowed: impl Fn(Effect) -> bool,

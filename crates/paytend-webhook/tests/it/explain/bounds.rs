@@ -1,4 +1,4 @@
-//! Limits on the content and the cost of explanations.
+//! Tests for the limits on the content and the cost of explanations.
 
 use super::*;
 

@@ -25,10 +25,10 @@ fn session_key_in_the_wrong_format_is_reported() {
         (hex.as_bytes(), hex.as_bytes(), vec![text(32, "hexadecimal")]),
         (base64.as_bytes(), base64.as_bytes(), vec![text(32, "base64")]),
         (hex.to_uppercase().as_bytes(), hex.to_uppercase().as_bytes(), vec![text(32, "hexadecimal")]),
-        // The payload is encrypted with the decoded text.
+        // The payload is encrypted with the decoded session key.
         (hex.as_bytes(), &unhexed, vec![text(32, "hexadecimal"), Finding::Aes128]),
         (base64.as_bytes(), &[7; 24], vec![text(32, "base64"), Finding::DecodedKey(24)]),
-        // The payload is encrypted with the first characters of the text.
+        // The payload is encrypted with the first characters of the session key's text.
         (&regular, &regular[..16], vec![Finding::Aes128Truncated]),
         (hex.as_bytes(), &hex.as_bytes()[..16], vec![text(32, "hexadecimal"), Finding::Aes128Truncated]),
         (base64.as_bytes(), &base64.as_bytes()[..16], vec![text(32, "base64"), Finding::Aes128Truncated]),
@@ -89,7 +89,7 @@ fn fields_with_changed_values_are_reported() {
     }
 }
 
-/// The sender of a request reads its explanation, so the advice is for the sender.
+/// The explanation of a request is for its sender, so it contains only fixes that the sender can apply.
 #[test]
 fn fixes_for_a_request_are_for_its_sender() {
     let request = |content: &str, signed: &str, signing_key: &str| {

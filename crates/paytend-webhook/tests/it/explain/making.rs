@@ -25,8 +25,8 @@ pub(super) fn known_keys() -> KnownKeys {
         .partner_id(PARTNER_ID)
 }
 
-/// A fixed source of padding for encrypted session keys, so that every run is the same. The `at` of a finding depends
-/// on the first characters of the encrypted key.
+/// A fixed source of padding for encrypted session keys, so that every run produces the same messages. The position
+/// `at` of a finding depends on the first characters of the encrypted key.
 struct Padding(Seeded);
 
 impl RandomSource for Padding {

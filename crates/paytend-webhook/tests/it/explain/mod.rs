@@ -78,7 +78,7 @@ fn session_key_and_payload_errors_are_reported() {
     let unknown = Finding::EncryptedForUnknown { bytes: 128, expected: "128".into() };
     assert_found(&explanation, &[unknown, Finding::TextNotAtHand]);
     assert!(explanation.expected_text().is_none());
-    // The payload is encrypted with a key other than the one sent.
+    // The payload is encrypted with a key other than the session key in the message.
     let mut sender = Sender::new();
     sender.aes_key = vec![9; 24];
     assert_found(&explain_document(&sender.send_valid()), &[Finding::Payload, Finding::TextNotAtHand]);
@@ -89,7 +89,7 @@ fn session_key_and_payload_errors_are_reported() {
 }
 
 #[test]
-fn signing_key_is_reported() {
+fn wrong_signing_key_is_reported() {
     let by = |name: &str| Sender { signing_key: key(name), ..Sender::new() }.send_valid();
     // The message is signed with another provider's key, the wrong side's key, or an unknown key.
     assert_found(

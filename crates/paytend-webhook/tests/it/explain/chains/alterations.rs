@@ -116,7 +116,7 @@ fn form_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     Some((percent(body) + "=").into_bytes())
 }
 
-/// `express.urlencoded` parsed the body as a form, and the program serialized the result as JSON.
+/// Returns the JSON that a program writes after `express.urlencoded` has parsed the body as a form.
 fn express_key(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let text =
         std::str::from_utf8(body).ok().filter(|text| !text.is_empty() && !text.contains(['&', '=', '+', '%', '[']))?;

@@ -14,7 +14,7 @@ pub(super) enum Json {
 
 pub(super) type Members = Vec<(String, Json)>;
 
-/// The format in which a program writes JSON.
+/// The format that a program writes JSON in.
 #[derive(Clone, Copy)]
 pub(super) struct Writer {
     pub(super) comma: &'static str,
@@ -125,7 +125,7 @@ impl Writer {
     }
 }
 
-/// Parses JSON as most programs do. Returns `None` if it is not JSON.
+/// Parses JSON as most programs do. Returns `None` if the text is not JSON.
 pub(super) fn read(bytes: &[u8]) -> Option<Json> {
     let text = std::str::from_utf8(bytes).ok()?;
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;

@@ -21,7 +21,7 @@ const CHAINS: usize = 1_000;
 enum Outcome {
     /// The signed text was found, and only the applied changes are reported.
     Explained,
-    /// The change cannot be undone, and the loss is reported.
+    /// A change cannot be undone, but the loss is reported.
     Named,
     /// The alterations changed nothing.
     Unchanged,
@@ -31,7 +31,7 @@ enum Outcome {
     Wrong(String),
 }
 
-/// Returns the name of a change without its content.
+/// Returns the name of a change, without its parameters.
 fn name(change: &Change) -> String {
     let name = match change {
         Change::Wrapped(wrapping) => format!("{wrapping:?}"),

@@ -93,7 +93,7 @@ enum Order {
     Sorted,
     /// JavaScript: integer-like names come first.
     IntegersFirst,
-    /// PostgreSQL's jsonb: by length.
+    /// PostgreSQL's jsonb: shorter names come first.
     ByLength,
 }
 
@@ -187,7 +187,7 @@ impl Program {
     pub(super) fn run(&self, body: &[u8]) -> Option<Vec<u8>> {
         let mut json = read(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))?;
         json.each_object(&mut |members| {
-            // The last of several equal names is kept, at the position of the first.
+            // Of several members with the same name, the last value is kept, at the position of the first member.
             let all = std::mem::take(members);
             for (name, value) in all {
                 match members.iter_mut().find(|(known, _)| *known == name) {

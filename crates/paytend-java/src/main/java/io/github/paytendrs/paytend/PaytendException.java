@@ -108,7 +108,10 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** The message would be ambiguous, so receivers would refuse it. */
+  /**
+   * The message cannot be sealed: a field or the payload breaks a rule that receivers enforce (for example, it would
+   * make the signed text ambiguous).
+   */
   public static final class Unsealable extends PaytendException {
     private static final long serialVersionUID = 1L;
 
