@@ -40,7 +40,8 @@ enum PaytendCode
   PAYTEND_CODE_PAYLOAD = 4,
   // The document is an unsigned error response, which cannot be authenticated.
   PAYTEND_CODE_UNSIGNED_FAILURE = 5,
-  // The message would be ambiguous, so receivers would refuse it.
+  // The message cannot be sealed: a field or the payload breaks a rule that receivers enforce (for example, it
+  // would make the signed text ambiguous).
   PAYTEND_CODE_UNSEALABLE = 6,
   // A key cannot be read or used.
   PAYTEND_CODE_KEY = 7,
@@ -425,7 +426,7 @@ PaytendSlice paytend_opened_payload_problem(const PaytendOpened *opened);
 // `opened` must be null or a valid handle.
 PaytendSlice paytend_opened_fields(const PaytendOpened *opened);
 
-// Writes all parts of an opened message to `out`, for languages in which C calls are slow. Returns false, and writes
+// Writes all parts of an opened message to `out`, for languages where C calls are slow. Returns false, and writes
 // nothing, if an argument is null.
 //
 // # Safety

@@ -145,7 +145,8 @@ fn generated(checks: &mut Checks, backend: &dyn Backend) -> Result<(), Conforman
             Err(error) => return Err(ConformanceError(format!("cannot generate a key of {bits} bits: {error}"))),
         };
         let public = key.public_key();
-        checks.that(public.bits() == bits, || format!("a generated key has {} bits instead of {bits}", public.bits()))?;
+        checks
+            .that(public.bits() == bits, || format!("a generated key has {} bits instead of {bits}", public.bits()))?;
         checks.that(*public.exponent() == [1, 0, 1], || "a generated key's exponent is not 65537".into())?;
         let private = checks.get(backend.private(&key), "cannot load a generated key")?;
         let public = checks.get(backend.public(public), "cannot load a generated public key")?;
