@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
+use paytend_crypto::rsa::{Backend, RsaPrivate, RsaPublic};
+use paytend_crypto::rustcrypto::RustCrypto;
 use paytend_crypto::{Error, KeyError, Keyring, Kind, Passphrase, PrivateKey, PublicKey};
-use paytend_crypto_aws_lc::AwsLc;
 use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
+
+/// The backend of commands that handle one message and exit. AWS-LC is faster for each operation, but spends about 30 ms
+/// on collecting entropy before the first one.
+pub(crate) const BACKEND: &dyn Backend = &RustCrypto;
 
 /// The environment variable that can contain the private key.
 const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
@@ -109,7 +113,7 @@ impl SecretArgs {
         }
         .map_err(|error| key_failure(name, &error))?;
         // Loading the key into the backend checks that its numbers are consistent.
-        let loaded = AwsLc.private(&key).map_err(|error| backend_failure(name, error))?;
+        let loaded = BACKEND.private(&key).map_err(|error| backend_failure(name, error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { key: loaded, bytes })
     }
@@ -147,7 +151,7 @@ pub(crate) struct MessageArgs {
 pub(crate) fn public(path: &Path, option: &'static str, inputs: &mut Inputs) -> Result<Arc<dyn RsaPublic>, Failure> {
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
     let key = PublicKey::from_bytes(&input.bytes).map_err(|error| key_failure(&input.name, &error))?;
-    AwsLc.public(&key).map_err(|error| backend_failure(&input.name, error))
+    BACKEND.public(&key).map_err(|error| backend_failure(&input.name, error))
 }
 
 /// Reads a public key file, checks that it contains a public key, and returns its bytes.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
-use crate::keyfiles::{SecretArgs, backend_failure, key_failure};
+use crate::keyfiles::{BACKEND, SecretArgs, backend_failure, key_failure};
 use crate::output;
 
 #[derive(Subcommand)]
@@ -104,11 +104,11 @@ fn inspect(path: &Path, secrets: &SecretArgs) -> Result<(), Failure> {
     // Loading the key into the backend checks that its numbers are consistent.
     let mut description = match &key {
         AnyKey::Private(key) => {
-            AwsLc.private(key).map_err(unloadable)?;
+            BACKEND.private(key).map_err(unloadable)?;
             describe(key.public_key(), "private")
         }
         AnyKey::Public(key) => {
-            AwsLc.public(key).map_err(unloadable)?;
+            BACKEND.public(key).map_err(unloadable)?;
             describe(key, "public")
         }
     };
