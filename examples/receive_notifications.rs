@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use paytend_client::{Client, Environment};
+use paytend_crypto_aws_lc::AwsLc;
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::IbanTransaction;
 use paytend_model::{BaasNotification, Content, Notification, Product};
@@ -121,8 +122,9 @@ fn with_detail(error: &paytend_client::Error) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In production, Paytend is a remote service and the keys are in files.
-    let sandbox = Sandbox::start().await?;
+    // In production, Paytend is a remote service, and the keys are in files:
+    // `Keyring::builder().backend(&AwsLc).own_key(PrivateKey::from_file(…)?).peer_key(PublicKey::from_file(…)?)`.
+    let sandbox = Sandbox::builder().backend(AwsLc).start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
 
     // Each product needs its own URL, because `notifyType` alone is ambiguous.

@@ -7,13 +7,15 @@
 use std::error::Error;
 
 use paytend_client::{Client, Environment, OrderState, OrderStates, Outcome, Resolution};
+use paytend_crypto_aws_lc::AwsLc;
 use paytend_model::issuing::{QueryCardBalance, Topup};
 use paytend_sandbox::{Fault, FaultKind, Sandbox};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In production, use `Environment::Sandbox` or the base URL from your contract, and keys from files.
-    let sandbox = Sandbox::start().await?;
+    // In production, use `Environment::Sandbox` or the base URL from your contract, and load the keys from files:
+    // `ClientBuilder::from_file(path, profile)?.backend(&AwsLc)`.
+    let sandbox = Sandbox::builder().backend(AwsLc).start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
         // These codes are specific to the local sandbox. In production, use the codes from the documents that Paytend

@@ -362,9 +362,12 @@ impl Sandbox {
         self.generated.as_ref()
     }
 
-    /// Returns the keyring of the generated partner, or `None` if the builder was given partners.
+    /// Returns the keyring of the generated partner, with the sandbox's backend. Returns `None` if the builder was given
+    /// partners.
     pub fn partner_keyring(&self) -> Option<Keyring> {
-        self.generated.as_ref().and_then(|own| Keyring::from_keys(own, &self.public_key()).ok())
+        let own = self.generated.as_ref()?;
+        let keys = self.core.keys();
+        keys.keyring(own, keys.paytend.public_key()).ok()
     }
 
     /// Returns the identifier of the card that every partner has from the start. The card is active and empty.

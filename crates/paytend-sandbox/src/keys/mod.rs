@@ -61,7 +61,7 @@ impl Keys {
         self.partners.iter().map(seals).collect()
     }
 
-    fn keyring(&self, own: &PrivateKey, peer: &PublicKey) -> Result<Keyring, paytend_crypto::Error> {
+    pub(crate) fn keyring(&self, own: &PrivateKey, peer: &PublicKey) -> Result<Keyring, paytend_crypto::Error> {
         Keyring::builder().backend(&self.backend).own_key(own).peer_key(peer).build()
     }
 
