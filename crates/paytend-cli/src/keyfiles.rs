@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 
-/// The backend of commands that handle one message and exit. AWS-LC is faster for each operation, but spends about 30 ms
-/// on collecting entropy before the first one.
+/// The backend of commands that handle one message and exit. AWS-LC is faster for each key operation, but spends about
+/// 30 ms on collecting entropy before the first one.
 pub(crate) const BACKEND: &dyn Backend = &RustCrypto;
 
 /// The environment variable that can contain the private key.

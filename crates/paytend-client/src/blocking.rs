@@ -70,7 +70,7 @@ impl Client {
     /// Executes an operation, like [`Client::send`](crate::Client::send).
     ///
     /// # Errors
-    /// Returns the errors of [`Client::send`](crate::Client::send). Returns an error of kind
+    /// Returns the same errors as [`Client::send`](crate::Client::send), or an error of kind
     /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn send<O: Operation>(&self, operation: &O) -> Result<O::Response, Error> {
         self.wait(self.client.send(operation))
@@ -79,7 +79,7 @@ impl Client {
     /// Executes an operation by name or path, like [`Client::call`](crate::Client::call).
     ///
     /// # Errors
-    /// Returns the errors of [`Client::call`](crate::Client::call). Returns an error of kind
+    /// Returns the same errors as [`Client::call`](crate::Client::call), or an error of kind
     /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Response<Option<Json>>, Error> {
         self.wait(self.client.call(name_or_path, data))
@@ -88,7 +88,7 @@ impl Client {
     /// Sends and resolves an order, like [`Client::resolve`](crate::Client::resolve).
     ///
     /// # Errors
-    /// Returns the errors of [`Client::resolve`](crate::Client::resolve). Returns an error of kind
+    /// Returns the same errors as [`Client::resolve`](crate::Client::resolve), or an error of kind
     /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn resolve<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.wait(self.client.resolve(order))
@@ -97,7 +97,7 @@ impl Client {
     /// Sends an order and waits for its final state, like [`Client::send_and_wait`](crate::Client::send_and_wait).
     ///
     /// # Errors
-    /// Returns the errors of [`Client::send_and_wait`](crate::Client::send_and_wait). Returns an error of kind
+    /// Returns the same errors as [`Client::send_and_wait`](crate::Client::send_and_wait), or an error of kind
     /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.wait(self.client.send_and_wait(order))
@@ -106,7 +106,7 @@ impl Client {
     /// Executes an upload, like [`Client::upload`](crate::Client::upload).
     ///
     /// # Errors
-    /// Returns the errors of [`Client::upload`](crate::Client::upload). Returns an error of kind
+    /// Returns the same errors as [`Client::upload`](crate::Client::upload), or an error of kind
     /// [`Configuration`](crate::ErrorKind::Configuration) if called inside an asynchronous runtime.
     pub fn upload<O: Operation>(
         &self,

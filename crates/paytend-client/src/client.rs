@@ -58,7 +58,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Returns the errors of [`send`](Self::send).
+    /// Returns the same errors as [`send`](Self::send).
     pub async fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Response<Option<Json>>, Error> {
         let target = match paytend_model::operation(name_or_path) {
             Ok(entry) => CallTarget::from(entry.info),

@@ -155,8 +155,8 @@ impl Client {
     /// expires.
     ///
     /// # Errors
-    /// Returns the errors of [`resolve`](Self::resolve). An order that is not final at the deadline is not an error:
-    /// [`Resolved::state`] returns its last known state.
+    /// Returns the same errors as [`resolve`](Self::resolve). An order that is not final at the deadline is not an
+    /// error: [`Resolved::state`] returns its last known state.
     pub async fn send_and_wait<O: Resolvable>(&self, order: &O) -> Result<Resolved<O>, Error> {
         self.request(order).send_and_wait().await
     }
@@ -166,7 +166,7 @@ impl<O: Resolvable> Request<'_, O> {
     /// Sends and resolves an order, like [`Client::resolve`], with the options of this request.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::resolve`].
+    /// Returns the same errors as [`Client::resolve`].
     pub async fn resolve(self) -> Result<Resolved<O>, Error> {
         self.resolve_within(self.shared.start_deadline(&self.options)).await.map(|(resolved, _)| resolved)
     }
@@ -174,7 +174,7 @@ impl<O: Resolvable> Request<'_, O> {
     /// Sends an order and waits for its final state, like [`Client::send_and_wait`], with the options of this request.
     ///
     /// # Errors
-    /// Returns the errors of [`Client::send_and_wait`].
+    /// Returns the same errors as [`Client::send_and_wait`].
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
         let deadline = self.shared.start_deadline(&self.options);
         let (mut resolved, named) = self.resolve_within(deadline).await?;

@@ -72,7 +72,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// Returns the errors of [`send`](Self::send).
+    /// Returns the same errors as [`send`](Self::send).
     pub async fn upload<O: Operation>(
         &self,
         operation: O,

@@ -57,7 +57,7 @@ impl Backend for AwsLc {
     }
 }
 
-/// A private key. AWS-LC blinds every operation and checks the result against the input.
+/// A private key. AWS-LC blinds every private-key operation and checks the result against the input.
 struct Private {
     rsa: Rsa,
     public: PublicKey,

@@ -47,7 +47,7 @@ payload! {
     /// The notification that a transfer has succeeded or failed.
     pub struct TransferToBankNotification: Documented {
         required {
-            /// PayBy's unique identifier of the notification.
+            /// PayBy's unique identifier for the notification.
             notify_id: OrderNo => "notify_id" = "202004140007474501",
         }
         optional {
@@ -122,7 +122,7 @@ payload! {
             branch_name: String => "branchName" = "Mall of the Emirates Branch" [MaxChars(35)],
             /// The intermediary bank of an international transfer.
             intermediary_bank: String => "intermediaryBank" = "NBADAEAA" [MaxChars(12)],
-            /// The kind of identifier of the beneficiary account.
+            /// The kind of identifier used for the beneficiary account.
             beneficiary_type: BeneficiaryType => "beneficiaryType" [MaxChars(16)],
             /// The fee and arrival time of the transfer. Occurs only in the documentation's sample.
             payment_info: PaymentInfo => "paymentInfo",
@@ -233,7 +233,7 @@ codes! {
 }
 
 codes! {
-    /// The kind of identifier of a beneficiary account.
+    /// The kind of identifier used for a beneficiary account.
     pub enum BeneficiaryType {
         /// an IBAN.
         Iban = "IBAN",

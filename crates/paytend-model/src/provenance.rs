@@ -22,7 +22,8 @@ pub enum Source {
     Documented,
     /// The provider's published programs show the fact.
     Observed,
-    /// The fact is inferred from similar facts and may be wrong. It can be overridden.
+    /// The fact is inferred from similar facts and may be wrong. A wrong path can be overridden in the client
+    /// configuration, and a wrong field through `extra`.
     Inferred,
 }
 

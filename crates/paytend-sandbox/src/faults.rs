@@ -48,7 +48,8 @@ pub enum FaultKind {
         /// The delay in milliseconds, by the sandbox's clock.
         millis: u64,
     },
-    /// The times in a PayBy or PayerMax notification, or the `Date` header of a response, are in the past or future.
+    /// The times in a PayBy or PayerMax notification, or in the `Date` header of a response, are shifted into the past
+    /// or the future.
     ClockSkew {
         /// The shift in milliseconds; negative for the past.
         millis: i64,

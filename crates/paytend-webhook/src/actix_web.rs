@@ -61,7 +61,7 @@ where
 /// Extractor for a notification, verified by the [`Endpoint`] in the app data. The endpoint may be wrapped in
 /// [`web::Data`].
 ///
-/// **actix-web drops the route's async function at its next await point when the connection breaks.** Do the work in
+/// **actix-web drops the route's future at its next await point when the connection breaks.** Do the work in
 /// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
@@ -101,8 +101,8 @@ impl<R: Receiver> NotificationRequest<R> {
         self.endpoint.handle_here(self.verified, handler).await
     }
 
-    /// Returns the notification. Code that processes it in the route's async function is dropped if the connection
-    /// breaks.
+    /// Returns the notification. If the connection breaks, the server drops the route's future, and any processing of
+    /// the notification in it stops midway. Use [`handle`](Self::handle) to avoid this.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }

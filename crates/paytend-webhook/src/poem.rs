@@ -70,7 +70,7 @@ where
 
 /// Extractor for a notification, verified by the [`Endpoint`] in the request's data.
 ///
-/// **poem drops the route's async function at its next await point when the sender disconnects.** Do the work in
+/// **poem drops the route's future at its next await point when the sender disconnects.** Do the work in
 /// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
 ///
 /// ```
@@ -109,8 +109,8 @@ impl<R: Receiver> NotificationRequest<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. Code that processes it in the route's async function is dropped if the sender
-    /// disconnects.
+    /// Returns the notification. If the sender disconnects, the server drops the route's future, and any processing of
+    /// the notification in it stops midway. Use [`handle`](Self::handle) to avoid this.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }

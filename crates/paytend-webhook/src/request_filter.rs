@@ -34,7 +34,7 @@ pub struct RequestFilter {
 }
 
 impl RequestFilter {
-    /// Creates a filter that allows every source and every content type.
+    /// Creates a filter that accepts requests from any source and with any content type.
     pub fn new() -> Self {
         Self::default()
     }

@@ -32,7 +32,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Creates a configuration that allows every source.
+    /// Creates a configuration that accepts requests from any source.
     pub fn new() -> Self {
         Self::default()
     }
@@ -196,7 +196,7 @@ mod tests {
             assert_eq!(sources.source(Some(ip(peer)), &HeaderMap::new()), expected, "{peer}");
         }
         assert_eq!(sources.source(None, &HeaderMap::new()), Source::Other);
-        // Without a list, every source is listed. An empty list with `only_listed` matches no source.
+        // Without a list, every source counts as listed. An empty list with `only_listed` matches no source.
         assert_eq!(Sources::new().source(None, &HeaderMap::new()), Source::Listed);
         assert_eq!(Sources::new().only_listed().source(Some(ip("203.0.113.7")), &HeaderMap::new()), Source::Other);
     }

@@ -157,7 +157,7 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     copy(&source().join("README.md"), &out.join("README.md"))?;
     let pc = format!(
         "prefix=${{pcfiledir}}/../..\nincludedir=${{prefix}}/include\nlibdir=${{prefix}}/lib\n\n\
-         Name: paytend\nDescription: Sealed and signed messages of Paytend, and notifications from PayBy and PayerMax\n\
+         Name: paytend\nDescription: Seal and open Paytend messages, and verify PayBy and PayerMax notifications\n\
          Version: {}\nCflags: -I${{includedir}}\nLibs: -L${{libdir}} -lpaytend\nLibs.private: {}\n",
         version(),
         PRIVATE_LIBRARIES.join(" ")
@@ -176,8 +176,8 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     program("cc").args(["-o"]).args([&binary, &user]).args(flags.split_whitespace()).run()?;
     let printed = program(&binary).env("LD_LIBRARY_PATH", out.join("lib")).output()?;
     if printed.trim() != version() {
-        return Err(format!("the packed library reports the wrong version {}", printed.trim()));
+        return Err(format!("the packaged library reports the wrong version {}", printed.trim()));
     }
-    println!("bindings: packed {}", archive.display());
+    println!("bindings: packaged {}", archive.display());
     Ok(())
 }

@@ -87,7 +87,7 @@ pub(super) fn native() -> (PathBuf, PathBuf) {
     (base, inside.join("libpaytend.a"))
 }
 
-/// Packs the module with the library of this platform.
+/// Packages the module with the library of this platform.
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let name = format!("paytend-go-{}-{platform}", version());
@@ -105,8 +105,8 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     }
     let archive = folder().join(format!("{name}.tar.gz"));
     program("tar").args(["-C"]).args([folder()]).args(["-czf"]).args([&archive]).args([&name]).run()?;
-    // The packed module must build without the workspace.
+    // The packaged module must build without the workspace.
     program("go").args(["-C"]).args([&out]).args(["vet", "."]).run()?;
-    println!("bindings: packed {}", archive.display());
+    println!("bindings: packaged {}", archive.display());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The Java binding: JNI and Maven. The conformance program runs against the packed jar.
+//! The Java binding: JNI and Maven. The conformance program runs against the packaged jar.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::shell::{Program, cargo, program, root};
 pub(super) fn missing() -> Vec<&'static str> {
     let mut missing = Vec::new();
     if !program("javac").args(["-version"]).succeeds() {
-        missing.push("a JDK of version 17 or newer (Debian: openjdk-17-jdk-headless)");
+        missing.push("JDK 17 or newer (Debian: openjdk-17-jdk-headless)");
     }
     if !maven_command().args(["--version"]).succeeds() {
         missing.push("Maven (Debian: maven)");
@@ -59,7 +59,7 @@ pub(super) fn test() -> Result<(), String> {
     prepare(&[])
 }
 
-/// Packs the jar and writes the class path of the tests to a file.
+/// Packages the jar and writes the class path of the tests to a file.
 fn prepare(options: &[&str]) -> Result<(), String> {
     copy_library()?;
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
@@ -67,7 +67,7 @@ fn prepare(options: &[&str]) -> Result<(), String> {
     maven(&["package", "dependency:build-classpath", "-Dmdep.includeScope=test", &output]).args(options).run()
 }
 
-/// Returns the conformance program, which uses the packed jar, not the compiled classes.
+/// Returns the conformance program, which uses the packaged jar, not the compiled classes.
 pub(super) fn conformance() -> Result<Program, String> {
     Ok(main("Conformance")?.args([root().join("vectors")]))
 }
@@ -78,7 +78,7 @@ pub(super) fn bench() -> Result<Program, String> {
     main("Bench")
 }
 
-/// Returns a command that runs a test class with the packed jar.
+/// Returns a command that runs a test class with the packaged jar.
 fn main(class: &str) -> Result<Program, String> {
     let libraries = std::fs::read_to_string(class_path()).map_err(|e| e.to_string())?;
     let jar = built().join(format!("paytend-{}.jar", version()));
@@ -105,6 +105,6 @@ pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let named = folder().join(format!("paytend-{}-{platform}.jar", version()));
     copy(&built().join(format!("paytend-{}.jar", version())), &named)?;
-    println!("bindings: packed {}", named.display());
+    println!("bindings: packaged {}", named.display());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `bindings`: builds, tests and packs the crypto and webhook layers for other languages.
+//! `bindings`: builds, tests and packages the crypto and webhook layers for other languages.
 
 pub(crate) mod bench;
 mod c;
@@ -25,7 +25,7 @@ struct Binding {
     missing: fn() -> Vec<&'static str>,
     build: fn() -> Result<(), String>,
     test: fn() -> Result<(), String>,
-    /// Packs the binding. The names of packages with native libraries contain the platform.
+    /// Packages the binding. The names of packages with native libraries contain the platform.
     pack: fn(platform: &str) -> Result<(), String>,
     /// Returns the native library directory and the path of this platform's library in it. `None` means that a package
     /// never contains the libraries of several platforms.
@@ -75,7 +75,7 @@ const ALL: [Binding; 5] = [
     },
     Binding {
         name: "java",
-        tests: "Java: JUnit, a Spring controller, the packed jar",
+        tests: "Java: JUnit, a Spring controller, the packaged jar",
         missing: java::missing,
         build: java::build,
         test: java::test,
@@ -239,7 +239,7 @@ pub(crate) fn describe(name: &str) -> &'static str {
     ALL.iter().find(|binding| binding.name == name).map_or("a binding", |binding| binding.tests)
 }
 
-/// Returns the directory where the bindings are built and packed.
+/// Returns the directory where the bindings are built and packaged.
 fn folder() -> PathBuf {
     target().join("bindings")
 }

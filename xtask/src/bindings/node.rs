@@ -1,4 +1,4 @@
-//! The Node binding: napi. The tests run against the packed package, installed into a new directory.
+//! The Node binding: napi. The tests run against the tarball from `npm pack`, installed into a new directory.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub(super) fn build() -> Result<(), String> {
     copy(&released().join(built), &source().join(addon()))
 }
 
-/// Packs the package and returns its path.
+/// Runs `npm pack` and returns the path of the tarball.
 fn packed() -> Result<PathBuf, String> {
     build()?;
     let manifest = std::fs::read_to_string(source().join("package.json")).map_err(|e| e.to_string())?;
@@ -116,6 +116,6 @@ pub(super) fn native() -> (PathBuf, PathBuf) {
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     let named = folder().join(format!("paytend-sdk-{}-{platform}.tgz", version()));
     copy(&packed()?, &named)?;
-    println!("bindings: packed {}", named.display());
+    println!("bindings: packaged {}", named.display());
     Ok(())
 }

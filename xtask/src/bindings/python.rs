@@ -102,6 +102,6 @@ pub(super) fn pack(_: &str) -> Result<(), String> {
     } else {
         maturin(&["maturin==1.16.0"], &[])?;
     }
-    println!("bindings: packed {}", wheel()?.display());
+    println!("bindings: packaged {}", wheel()?.display());
     Ok(())
 }

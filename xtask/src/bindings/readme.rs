@@ -157,7 +157,7 @@ mod tests {
 
     /// Each README lists the platforms that the workflow builds packages for.
     #[test]
-    fn readmes_list_the_platforms_that_are_packed() {
+    fn readmes_list_the_platforms_with_prebuilt_packages() {
         let workflow = read(".github/workflows/bindings.yml").unwrap();
         let packed: Vec<&str> = workflow.lines().filter(|line| line.contains("{ os: ")).collect();
         assert!(!packed.is_empty());

@@ -58,7 +58,7 @@ impl PrivateKey {
     ///   is not supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
-    /// - Returns the errors of [`from_bytes`](Self::from_bytes) if the data is not a private key.
+    /// - Returns the same errors as [`from_bytes`](Self::from_bytes) if the data is not a private key.
     pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(Self, KeyForm), KeyError> {
         match encoding::read(data, Half::Private, passphrase)? {
             (form, KeyData::Public { .. }) => Err(KeyError::PublicGiven(form.structure)),
@@ -77,8 +77,8 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`from_bytes`](Self::from_bytes), if the content is not a
-    ///   private key.
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    ///   [`from_bytes`](Self::from_bytes) returns for the content.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
     }
@@ -88,8 +88,8 @@ impl PrivateKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`from_bytes`](Self::from_bytes), if the content is not a
-    ///   private key.
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    ///   [`from_bytes`](Self::from_bytes) returns for the content.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::DangerAny, None)
     }
@@ -100,7 +100,8 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`read`](Self::read), if the content is not a private key.
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    ///   [`read`](Self::read) returns for the content.
     pub fn read_file(
         path: impl AsRef<Path>,
         permissions: FilePermissions,

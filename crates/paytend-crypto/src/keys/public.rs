@@ -49,7 +49,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::Ambiguous`] if there are several different public keys.
-    /// - Returns the errors of [`from_bytes`](Self::from_bytes) if the data is not a public key.
+    /// - Returns the same errors as [`from_bytes`](Self::from_bytes) if the data is not a public key.
     pub fn read(data: &[u8]) -> Result<(Self, KeyForm), KeyError> {
         match encoding::read(data, Half::Public, None)? {
             (form, KeyData::Private(_)) => Err(KeyError::PrivateGiven(form.structure)),
@@ -61,7 +61,8 @@ impl PublicKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`], with the errors of [`read`](Self::read), if the content is not a public key.
+    /// - Returns [`KeyError::InFile`] if the content is not a public key. Its problem is the error that
+    ///   [`read`](Self::read) returns for the content.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
         let data = file::read(path, |_| Ok(()))?;

@@ -2,7 +2,7 @@
 //!
 //! The public documentation lists the operations and their objects, but not the paths or most fields. The paths and
 //! fields in this module are inferred from the documentation's prose and from fields of Issuing Cards with the same
-//! meaning. Both can be overridden: paths in the client configuration, fields through `extra`.
+//! meaning. Wrong paths can be overridden in the client configuration, and wrong fields through `extra`.
 //!
 //! To open an account, call these operations in order (documented, section 4.4):
 //!

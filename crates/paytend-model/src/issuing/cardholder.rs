@@ -81,7 +81,7 @@ payload! {
     /// The provider's data about a cardholder. The object's name is documented.
     pub struct HolderResponse: Inferred {
         optional {
-            /// The provider's identifier of the cardholder, for use in card applications.
+            /// The provider's identifier for the cardholder, for use in card applications.
             holder_id: HolderId => "holderId",
             /// The mobile number.
             mobile: Personal => "mobile" = "37060000000" [Phone],

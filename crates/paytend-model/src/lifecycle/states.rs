@@ -28,7 +28,7 @@ pub enum CardState {
     Active,
     /// Reported lost.
     Lost,
-    /// Replaced by a new card.
+    /// Frozen, because the card was replaced by a new card.
     Frozen,
     /// Cancelled permanently. The documentation mentions cancellation, but no operation for it.
     Cancelled,

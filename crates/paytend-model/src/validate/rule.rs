@@ -33,25 +33,26 @@ pub enum Rule {
     /// A decimal number without an exponent: at most 15 digits before the decimal point and 8 after it. Received
     /// amounts may have other formats.
     PlainDecimal,
-    /// A number greater than zero. Inferred.
+    /// A number greater than zero. This rule is inferred.
     Positive,
     /// Exactly this value.
     Is(&'static str),
-    /// A date that is not before the date in another field. Inferred.
+    /// A date that is not before the date in another field. This rule is inferred.
     NotBefore(&'static str),
-    /// A date at most this number of days after the date in another field. Inferred.
+    /// A date at most this number of days after the date in another field. This rule is inferred.
     MaxDaysAfter(&'static str, i32),
-    /// An ISO 4217 currency code, such as `EUR`. Inferred.
+    /// An ISO 4217 currency code, such as `EUR`. This rule is inferred.
     Iso4217,
-    /// An ISO 3166-1 country code, such as `LT`. Inferred.
+    /// An ISO 3166-1 country code, such as `LT`. This rule is inferred.
     Iso3166,
-    /// An e-mail address. Inferred.
+    /// An e-mail address. This rule is inferred.
     Email,
-    /// A phone number with country code: 7 to 15 digits, with or without a leading `+`. Inferred.
+    /// A phone number with country code: 7 to 15 digits, with or without a leading `+`. This rule is inferred.
     Phone,
-    /// An IBAN with the correct length for its country and valid check digits. Spaces are ignored. Inferred.
+    /// An IBAN with the correct length for its country and valid check digits. Spaces are ignored. This rule is
+    /// inferred.
     Iban,
-    /// A BIC: 8 or 11 letters and digits that include a country code. Inferred.
+    /// A BIC: 8 or 11 letters and digits that include a country code. This rule is inferred.
     Bic,
     /// At most this number of characters in this field and another field combined.
     MaxCharsWith(&'static str, usize),

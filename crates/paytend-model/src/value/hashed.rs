@@ -13,8 +13,8 @@ use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
 /// A value that is received as plain text or as a hexadecimal SHA-256 hash. A hash can only be compared with a known
-/// value. `Debug` hides both the plain text and the hash, because names can be guessed from their hashes. SHA-256 is
-/// the documented recommendation. Other hashes are not recognized.
+/// value. `Debug` hides both the plain text and the hash, because a name or an account number can be guessed from its
+/// hash. The documentation recommends SHA-256; other hashes are not recognized.
 ///
 /// ```
 /// use paytend_model::HashedText;

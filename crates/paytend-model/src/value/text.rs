@@ -235,17 +235,17 @@ macro_rules! text {
 }
 
 text! {
-    /// The provider's identifier of a card.
+    /// The provider's identifier for a card.
     pub struct CardId shown = "1755902";
 }
 
 text! {
-    /// The provider's identifier of a cardholder.
+    /// The provider's identifier for a cardholder.
     pub struct HolderId shown = "H000001";
 }
 
 text! {
-    /// The provider's identifier of a user of BaaS Core: a person or a corporation with an account.
+    /// The provider's identifier for a user of BaaS Core: a person or a corporation with an account.
     pub struct UserId shown = "U000001";
 }
 

@@ -12,7 +12,7 @@ use super::time::{LONGEST, Millis};
 const LATEST: Millis = 221_845_305_600_000;
 /// The largest amount allowed in the settings, in hundredths, which leaves room for sums.
 const LARGEST: i64 = 1_000_000_000_000_000;
-/// The largest counter allowed in a state.
+/// The largest counter value allowed in a state.
 const HIGHEST: u64 = 1 << 53;
 
 impl World {

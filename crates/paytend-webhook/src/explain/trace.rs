@@ -34,7 +34,7 @@ pub enum Trace {
     /// A number with the digits of inexact floating-point arithmetic.
     #[error("the text has a number with {0} decimals, typical of floating-point arithmetic: it may have been rounded")]
     InexactDecimals(usize),
-    /// Asterisks or an ellipsis.
+    /// A run of asterisks, which may have replaced other characters.
     #[error("the text has a run of asterisks: a log may have masked part of it")]
     Masked,
     /// The members may have been sorted by their names.

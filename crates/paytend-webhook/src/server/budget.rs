@@ -25,7 +25,7 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Creates a budget of 1 concurrent operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of
+    /// Creates a budget of 1 concurrent key operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of
     /// bodies.
     pub fn new() -> Self {
         Self::default()
@@ -57,7 +57,7 @@ impl Budget {
         self
     }
 
-    /// Sets how long a complete body may wait for a key operation, and how long the operation may take.
+    /// Sets the time limit for a complete body's key operation, including the wait for it.
     #[must_use]
     pub fn queue_timeout(mut self, time: Duration) -> Self {
         self.queue_timeout = time;

@@ -105,9 +105,11 @@ pub struct Endpoint<R> {
 type OnRejection = dyn Fn(&Rejection, Option<IpAddr>) + Send + Sync;
 
 impl<R: Receiver> Endpoint<R> {
-    /// Creates an endpoint that accepts every source, with a body timeout of 10 s. Sources on the filter's list have a
-    /// budget with as many concurrent operations as there are processors. Without a list, every source uses that
-    /// budget. Unlisted sources have a separate budget with half as many operations.
+    /// Creates an endpoint that accepts requests from any source address, with a body timeout of 10 s.
+    ///
+    /// If the filter has a list of [`Sources`](crate::Sources), all listed sources share a budget with as many
+    /// concurrent key operations as there are processors. All other sources share a separate budget with half as many.
+    /// Without a list, all sources share the first budget.
     ///
     /// **Without a list, the provider shares its budget with every other sender.** Configure the provider's addresses
     /// and the proxies in front of this server in the filter's [`Sources`](crate::Sources). Only then is the provider's
@@ -151,7 +153,7 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Sets the budget for all other sources.
+    /// Sets the budget for the sources that are not on the filter's list.
     #[must_use]
     pub fn other_budget(mut self, budget: Budget) -> Self {
         self.others = Limits::new(budget, self.receiver.max_bytes());
@@ -166,8 +168,8 @@ impl<R: Receiver> Endpoint<R> {
     }
 
     /// Runs the cryptography on the calling thread instead of a blocking thread of the runtime. This saves about 0.02
-    /// ms per notification, but delays the thread's other tasks by one operation. Use it for keys in memory, never for
-    /// keys in a hardware device or accessed over a network. A receiver that only verifies (PayBy, PayerMax) always
+    /// ms per notification, but delays the thread's other tasks by one key operation. Use it for keys in memory, never
+    /// for keys in a hardware device or accessed over a network. A receiver that only verifies (PayBy, PayerMax) always
     /// runs on the calling thread.
     #[must_use]
     pub fn run_inline(mut self) -> Self {

@@ -171,7 +171,7 @@ async fn endpoints_share_a_budget() {
     assert_eq!(post(&other, sealed("{}")).await, Ok(()));
 }
 
-/// A caller never waits forever, even if a key operation never ends or the budget allows no operations.
+/// A caller never waits forever, even if a key operation never ends or the budget allows no key operations.
 #[tokio::test]
 async fn waiting_for_a_key_operation_times_out() {
     let (receiver, mut started) = BlockingReceiver::new();

@@ -12,7 +12,7 @@ use paytend_vectors::PARTNER_ID;
 use paytend_webhook::testing::PaytendSender;
 use paytend_webhook::{PaytendReceiver, Receiver};
 
-/// A key that counts its operations.
+/// A private key that counts its operations.
 struct Counting(Arc<dyn RsaPrivate>, Arc<AtomicUsize>);
 
 impl RsaPrivate for Counting {
@@ -35,7 +35,7 @@ fn key(name: &str) -> PrivateKey {
     PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// Returns a receiver, and a function that returns the number of operations since its last call.
+/// Returns a receiver, and a function that returns the number of key operations since the function's last call.
 fn counting() -> (PaytendReceiver, impl Fn() -> usize) {
     let count = Arc::new(AtomicUsize::new(0));
     let keyring = Keyring::builder()
@@ -43,7 +43,7 @@ fn counting() -> (PaytendReceiver, impl Fn() -> usize) {
         .verification_key(rustcrypto::public(key("paytend").public_key()).unwrap())
         .build()
         .unwrap();
-    // Creating a keyring takes one operation.
+    // Creating a keyring takes one key operation.
     count.store(0, Ordering::Relaxed);
     (PaytendReceiver::new(Product::Baas, PARTNER_ID, keyring), move || count.swap(0, Ordering::Relaxed))
 }

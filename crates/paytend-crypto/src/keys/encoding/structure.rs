@@ -72,7 +72,7 @@ fn certificate(parts: &[AnyRef<'_>]) -> Option<(Result<KeyData, KeyError>, Names
         return None;
     }
     let fields = der::children(*signed);
-    // The version field is absent in certificates of version 1.
+    // The version field is absent in v1 certificates.
     let fields = match fields.as_slice() {
         [version, rest @ ..] if version.tag().is_context_specific() => rest,
         all => all,

@@ -39,7 +39,7 @@ pub(super) enum Node {
     Number(usize),
     /// A number in a string.
     Quoted(usize),
-    /// `true`, `false`, `null`, or a literal that is kept unchanged.
+    /// `true`, `false` or `null` from the source, or other JSON text that is written as is, such as a guessed value.
     Literal(String),
 }
 
