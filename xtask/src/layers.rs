@@ -24,7 +24,18 @@ const LAYERS: [(&str, &[&str]); 16] = [
     // The sandbox is the server side of the protocol. It must not share the client's code, or tests would not find a
     // bug that is on both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
-    ("paytend-cli", &["paytend-crypto", "paytend-model", "paytend-client", "paytend-webhook", "paytend-sandbox"]),
+    (
+        "paytend-cli",
+        &[
+            "paytend-crypto",
+            "paytend-model",
+            "paytend-client",
+            "paytend-webhook",
+            "paytend-inbox",
+            "paytend-store-sqlite",
+            "paytend-sandbox",
+        ],
+    ),
     // The OpenSSL backend is an optional feature that is off by default.
     ("paytend-bindings", &["paytend-crypto", "paytend-crypto-openssl", "paytend-model", "paytend-webhook"]),
     ("paytend-ffi", &["paytend-bindings"]),

@@ -8,7 +8,7 @@ use crate::shell::{cargo, root};
 
 struct Mutant {
     name: &'static str,
-    /// The file and the changes in it: each text occurs once and is replaced by the other.
+    /// Each change: the file, a string that occurs once in it, and its replacement.
     changes: &'static [(&'static str, &'static str, &'static str)],
     /// The test binary and the filter of the tests that must fail.
     tests: (&'static str, &'static str),
@@ -40,7 +40,7 @@ const MUTANTS: [Mutant; 9] = [
         changes: &[(
             STORE,
             "            finish::complete(transaction, clock.now(), &held)\n",
-            "            transaction.execute_batch(\"COMMIT; BEGIN IMMEDIATE; SAVEPOINT paytend_operation\")?;\n            \
+            "            transaction.execute_batch(\"COMMIT; BEGIN; SAVEPOINT paytend_operation\")?;\n            \
              finish::complete(transaction, clock.now(), &held)\n",
         )],
         tests: ("faults", "kill::"),

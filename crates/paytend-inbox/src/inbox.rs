@@ -174,7 +174,7 @@ impl<S: Store> Inbox<S> {
         })?;
         let notify_type = verified.notification().notify_type().to_owned();
         let content = verified.content();
-        let kind = AnyNotification::read(route, &notify_type, content).kind();
+        let kind = AnyNotification::read(route, &notify_type, content).kind(route);
         let mut facts = Facts::new(
             self.keys.dedup(&verified.dedup_key()),
             self.keys.content_tag(content),

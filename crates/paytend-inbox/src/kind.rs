@@ -62,8 +62,9 @@ impl AnyNotification {
     /// use paytend_inbox::{AnyNotification, Kind, NotificationType, Route, types};
     /// let content = br#"{"orderNo":"F1","amount":25.00,"currency":"EUR"}"#;
     /// let notification = AnyNotification::read(Route::PaytendBaas, "2", content);
-    /// assert_eq!(notification.kind(), types::FundDeposit::KIND);
-    /// assert_eq!(AnyNotification::read(Route::PaytendBaas, "77", content).kind(), Kind::UNKNOWN);
+    /// assert_eq!(notification.kind(Route::PaytendBaas), types::FundDeposit::KIND);
+    /// let unknown = AnyNotification::read(Route::PaytendBaas, "77", content);
+    /// assert_eq!(unknown.kind(Route::PaytendBaas), Kind::UNKNOWN);
     /// ```
     pub fn read(route: Route, notify_type: &str, content: &[u8]) -> Self {
         let paytend = |product| Self::Paytend(Notification::read(product, notify_type, content));
@@ -75,12 +76,15 @@ impl AnyNotification {
         }
     }
 
-    /// Returns the kind. Content that cannot be read as its type has the kind [`Kind::UNKNOWN`].
-    pub fn kind(&self) -> Kind {
+    /// Returns the kind of a notification that arrived on a route. A notification of a known type has the type's kind,
+    /// even if its content cannot be read.
+    pub fn kind(&self, route: Route) -> Kind {
         match self {
-            Self::Paytend(content) => content.typed().map_or(Kind::UNKNOWN, kind_of),
-            Self::PayBy(content) => content.typed().map_or(Kind::UNKNOWN, |_| types::TransferToBank::KIND),
-            Self::PayerMax(content) => content.typed().map_or(Kind::UNKNOWN, |_| types::BalanceChange::KIND),
+            Self::Paytend(Content::Typed(typed)) => kind_of(typed),
+            Self::Paytend(Content::Unreadable(raw)) => kind_of_type(route, &raw.notify_type),
+            Self::PayBy(Content::Typed(_) | Content::Unreadable(_)) => types::TransferToBank::KIND,
+            Self::PayerMax(Content::Typed(_) | Content::Unreadable(_)) => types::BalanceChange::KIND,
+            _ => Kind::UNKNOWN,
         }
     }
 
@@ -110,11 +114,19 @@ pub trait NotificationType: Send + 'static {
 
 /// Declares the types of Paytend's notifications.
 macro_rules! paytend_types {
-    ($($product:ident $group:ident { $($name:ident($content:ty) = $kind:literal,)+ })+) => {
+    ($($product:ident $group:ident { $($name:ident($content:ty) = $notify_type:literal, $kind:literal;)+ })+) => {
         /// Returns the kind of a typed notification of Paytend.
         fn kind_of(notification: &Notification) -> Kind {
             match notification {
                 $($(Notification::$product($group::$name(_)) => types::$name::KIND,)+)+
+                _ => Kind::UNKNOWN,
+            }
+        }
+
+        /// Returns the kind of a documented `notifyType` of Paytend.
+        fn kind_of_type(route: Route, notify_type: &str) -> Kind {
+            match (route.product(), notify_type) {
+                $($((Some(Product::$product), $notify_type) => types::$name::KIND,)+)+
                 _ => Kind::UNKNOWN,
             }
         }
@@ -180,16 +192,37 @@ macro_rules! paytend_types {
 
 paytend_types! {
     Baas BaasNotification {
-        AccountOpening(IbanAccount) = "account-opening",
-        FundDeposit(IbanTransaction) = "fund-deposit",
-        UserStatusChange(StatusChange) = "user-status-change",
-        PaymentFailure(iban::PaymentFailure) = "payment-failure",
-        UserUpgrade(Upgrade) = "user-upgrade",
-        TransferOrder(iban::TransferOrder) = "transfer-order",
+        AccountOpening(IbanAccount) = "1", "account-opening";
+        FundDeposit(IbanTransaction) = "2", "fund-deposit";
+        UserStatusChange(StatusChange) = "3", "user-status-change";
+        PaymentFailure(iban::PaymentFailure) = "4", "payment-failure";
+        UserUpgrade(Upgrade) = "6", "user-upgrade";
+        TransferOrder(iban::TransferOrder) = "8", "transfer-order";
     }
     Issuing IssuingNotification {
-        CardTransaction(TransactionNotification) = "card-transaction",
-        CardholderAudit(CardHolderResult) = "cardholder-audit",
-        ApplyCardResult(CardApplyResponse) = "apply-card-result",
+        CardTransaction(TransactionNotification) = "1", "card-transaction";
+        CardholderAudit(CardHolderResult) = "2", "cardholder-audit";
+        ApplyCardResult(CardApplyResponse) = "3", "apply-card-result";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_type_has_a_kind() {
+        let mut kinds = std::collections::BTreeSet::new();
+        for info in Notification::kinds() {
+            let route = Route::of_product(info.product).unwrap();
+            let kind = kind_of_type(route, info.notify_type);
+            assert_ne!(kind, Kind::UNKNOWN, "{}", info.title);
+            assert!(kinds.insert(kind), "{}", info.title);
+            // An array is not an object, so it cannot be read as any type.
+            let unreadable = AnyNotification::read(route, info.notify_type, b"[]");
+            assert!(unreadable.raw().is_some());
+            assert_eq!(unreadable.kind(route), kind_of_type(route, info.notify_type));
+        }
+        assert_eq!(kind_of_type(Route::PayBy, "1"), Kind::UNKNOWN);
     }
 }

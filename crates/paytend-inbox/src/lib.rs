@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
+mod forward;
 mod inbox;
 mod keyfile;
 mod keys;
@@ -18,6 +19,7 @@ pub mod testing;
 pub mod worker;
 
 pub use error::{FailureAction, FinishError, HandlerError, StoreError, StoreErrorKind};
+pub use forward::ForwardSecret;
 pub use inbox::{Inbox, Storable};
 pub use keys::{SealedPayload, StoreKeys};
 pub use kind::{AnyNotification, Kind, NotificationType, types};

@@ -9,7 +9,7 @@ use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
 ///
-/// The contract, which [`testing`](crate::testing) checks:
+/// The contract, which the module `testing` checks:
 ///
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
 ///   however many calls run at the same time.

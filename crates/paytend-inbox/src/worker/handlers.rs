@@ -56,7 +56,9 @@ impl<E: 'static> Handlers<E> {
     /// Starts the handler for a notification.
     pub(super) fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
         let sighting = self.sightings.as_ref().filter(|_| delivery.is_sighting());
-        let handler = sighting.or_else(|| self.by_kind.get(delivery.notification().kind().as_str()));
+        // The kind of this program's version, not the stored one: an older program may not have known the type.
+        let kind = delivery.notification().kind(delivery.facts().route);
+        let handler = sighting.or_else(|| self.by_kind.get(kind.as_str()));
         handler.unwrap_or(&self.otherwise)(delivery)
     }
 }

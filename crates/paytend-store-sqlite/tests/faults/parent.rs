@@ -145,12 +145,11 @@ async fn effects(opened: &Opened) -> BTreeMap<String, i64> {
 pub(crate) async fn finish_and_check(directory: &Path, reported: &Reported) {
     let opened = open(directory, false).await;
     losses(&opened, reported).await.assert_none();
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
-        let claimed = claim(&opened, 100).await;
-        for claimed in &claimed {
-            process(&opened, claimed).await;
-        }
+        let claimed = claim(&opened, 200).await;
+        // At the same time, so that many are committed together.
+        futures_util::future::join_all(claimed.iter().map(|claimed| process(&opened, claimed))).await;
         let stats = opened.store.stats().await.unwrap();
         if stats.ready + stats.leased + stats.backoff == 0 {
             assert_eq!(stats.dead, 0);
