@@ -10,7 +10,7 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
     // Backends in C are separate crates, so that no feature of paytend-crypto needs C.
@@ -19,6 +19,9 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
+    // No database: a store is a crate on top of it.
+    ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
+    ("paytend-store-sqlite", &["paytend-inbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
     // find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
@@ -30,6 +33,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "paytend-model",
             "paytend-client",
             "paytend-webhook",
+            "paytend-inbox",
+            "paytend-store-sqlite",
             "paytend-sandbox",
         ],
     ),
@@ -45,10 +50,11 @@ const LAYERS: [(&str, &[&str]); 15] = [
 const OPENSSL_ONLY: [&str; 3] = ["openssl-sys", "native-tls", "openssl"];
 
 /// Packages that a crate must not depend on, directly or indirectly.
-const FORBIDDEN: [(&str, &[&str]); 3] = [
+const FORBIDDEN: [(&str, &[&str]); 4] = [
     ("paytend-crypto", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "cc"]),
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
+    ("paytend-inbox", &["hyper", "reqwest", "rusqlite", "tokio-postgres", "cc"]),
 ];
 
 /// Crates that compile on targets without an operating system.

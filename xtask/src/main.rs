@@ -9,6 +9,7 @@ mod deny;
 mod fuzz;
 mod layers;
 mod memory;
+mod mutants;
 mod openapi;
 mod package;
 mod prose;
@@ -32,6 +33,7 @@ usage: cargo xtask <command>
              failed; a filter matches a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
+  mutants    break the inbox's store in known ways, and check that its tests fail each time (some minutes)
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         ["stress", rest @ ..] => stress::run(rest),
         ["deny"] => deny::run(),
         ["layers"] => layers::run(),
+        ["mutants"] => mutants::run(),
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),

@@ -39,6 +39,9 @@ enum Command {
     Explain(cmd::explain::Args),
     /// Run a local Paytend sandbox with fault injection and a web page
     Sandbox(cmd::sandbox::Args),
+    /// Receive notifications into a durable store, and manage it
+    #[command(subcommand)]
+    Inbox(cmd::inbox::Command),
     /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => cmd::verify::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
+        Command::Inbox(command) => cmd::inbox::run(command),
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),

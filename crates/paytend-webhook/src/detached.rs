@@ -186,6 +186,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.uses.count(verified_by, KeyRole::Verifies, now);
         Ok(Verified {
             provider: S::PROVIDER,
+            product: None,
             notification: S::read(body),
             signed: Signed::Body(body.to_owned()),
             verified_by,

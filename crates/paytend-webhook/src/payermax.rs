@@ -17,6 +17,9 @@ use crate::members::{Identity, Members, at_millis, text};
 use crate::provider::Provider;
 use crate::verified::BusinessKey;
 
+/// Default maximum age of a notification.
+const MAX_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
+
 /// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.
 ///
 /// Each merchant has its own keys. The signature is checked against all configured keys. Then the merchant is read from
@@ -33,6 +36,8 @@ pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 pub struct PayerMax {
     /// The keys of each merchant.
     merchants: Arc<BTreeMap<String, Vec<ScheduledKey<dyn RsaPublic>>>>,
+    /// Whether the merchant in the body is not checked.
+    any_merchant: bool,
 }
 
 impl PayerMaxReceiver {
@@ -70,13 +75,27 @@ impl PayerMaxReceiver {
         for (name, key) in names.into_iter().zip(&keys) {
             merchants.entry(name).or_default().push(key.clone());
         }
-        Self::with(PayerMax { merchants: Arc::new(merchants) }, &keys, Duration::from_secs(3 * 24 * 3600))
+        Self::with(PayerMax { merchants: Arc::new(merchants), any_merchant: false }, &keys, MAX_AGE)
+    }
+
+    /// Creates a receiver that **does not check the merchant**: it accepts what these keys have signed. PayerMax has
+    /// separate keys for each merchant, so this is sufficient if all keys belong to merchants of the same owner.
+    ///
+    /// # Errors
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
+    pub fn danger_any_merchant(
+        keys: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPublic>>>,
+    ) -> Result<Self, ConfigError> {
+        Self::with(PayerMax { merchants: Arc::default(), any_merchant: true }, &checked(keys)?, MAX_AGE)
     }
 }
 
 impl PayerMax {
     /// Checks that the key that verified the signature belongs to the merchant and is valid now.
     fn check_merchant(&self, merchant: &str, authentic: &Authentic<'_>) -> Result<(), Reason> {
+        if self.any_merchant {
+            return Ok(());
+        }
         let keys = self.merchants.get(merchant).into_iter().flatten();
         let has = keys.filter(|key| key.covers(Some(authentic.now))).any(|key| key.fingerprint() == authentic.key);
         if has { Ok(()) } else { Err(Reason::OtherMerchant) }

@@ -164,6 +164,7 @@ impl Receiver for PaytendReceiver {
         let dedup_key = DedupKey::of(PAYTEND, &[product, partner, kind, content]);
         Ok(Verified {
             provider: PAYTEND,
+            product: Some(self.product),
             business_key: notification.typed().and_then(business_key),
             notification,
             verified_by: opened.verified_by(),

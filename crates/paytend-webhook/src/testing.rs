@@ -157,6 +157,7 @@ impl<N> Verified<N> {
         let dedup_key = DedupKey::of(provider, &[b"unverified", &content]);
         Self {
             provider,
+            product: None,
             notification,
             signed: Signed::Body(content),
             verified_by,

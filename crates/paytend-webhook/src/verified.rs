@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use paytend_crypto::{Fingerprint, Opened};
+use paytend_model::Product;
 
 use crate::dedup_key::DedupKey;
 use crate::provider::{Provider, ProviderResponse, Reply};
@@ -14,6 +15,7 @@ use crate::provider::{Provider, ProviderResponse, Reply};
 /// An authentic notification. Only a [`Receiver`](crate::Receiver) creates one.
 pub struct Verified<N> {
     pub(crate) provider: Provider,
+    pub(crate) product: Option<Product>,
     pub(crate) notification: N,
     pub(crate) signed: Signed,
     pub(crate) verified_by: Fingerprint,
@@ -35,6 +37,12 @@ impl<N> Verified<N> {
     /// Returns the provider.
     pub fn provider(&self) -> Provider {
         self.provider
+    }
+
+    /// Returns the product of a Paytend notification, as configured in the receiver. The content's `notifyType` is
+    /// ambiguous without it.
+    pub fn product(&self) -> Option<Product> {
+        self.product
     }
 
     /// Returns the notification.

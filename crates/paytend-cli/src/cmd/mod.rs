@@ -4,6 +4,7 @@ pub(crate) mod control;
 pub(crate) mod demo;
 pub(crate) mod endpoints;
 pub(crate) mod explain;
+pub(crate) mod inbox;
 pub(crate) mod keys;
 pub(crate) mod open;
 pub(crate) mod sandbox;

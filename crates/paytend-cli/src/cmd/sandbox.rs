@@ -126,6 +126,10 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
+    // Receivers of these notifications read the public keys in the directory.
+    for key in [sandbox.payby_key(), sandbox.payermax_key()] {
+        key.map_err(|error| configuration(&error))?;
+    }
     // The JSON is built by hand to keep its members in this readable order.
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
@@ -147,7 +151,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
 }
 
 /// Waits for an interrupt or termination signal.
-async fn shutdown_signal() -> std::io::Result<()> {
+pub(crate) async fn shutdown_signal() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

@@ -6,6 +6,9 @@
 mod contract;
 mod demo;
 mod explain;
+mod inbox;
+mod inbox_forward;
+mod inbox_service;
 mod key_inputs;
 mod readme;
 mod sandbox;

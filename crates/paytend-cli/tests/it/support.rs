@@ -15,7 +15,7 @@ pub(crate) struct RunOutput {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paytend"));
     command.env_remove("PAYTEND_PRIVATE_KEY").env_remove("PAYTEND_PASSPHRASE");
-    command.env_remove("PAYTEND_DANGER_ANY_PERMISSIONS");
+    command.env_remove("PAYTEND_DANGER_ANY_PERMISSIONS").env_remove("PAYTEND_STORE");
     command
 }
 

@@ -134,6 +134,15 @@ fn notifications_are_typed_and_deduplicated() {
 }
 
 #[test]
+fn any_merchant_is_accepted_only_with_a_configured_key() {
+    let receiver = PayerMaxReceiver::danger_any_merchant([public("payermax")]).unwrap();
+    let (other, now) = (sample("payermax").replace(MERCHANT, "P2"), at(SENT));
+    assert!(receive_signed(&receiver, "payermax", &sample("payermax"), now).is_ok());
+    assert!(receive_signed(&receiver, "payermax", &other, now).is_ok());
+    assert!(receive_signed(&receiver, "payby", &other, now).is_err());
+}
+
+#[test]
 fn merchant_must_belong_to_the_verifying_key() {
     // Two merchants with different keys: each key verifies only its own merchant.
     let receiver =

@@ -1,0 +1,56 @@
+//! `paytend inbox`: receives notifications into a store, and manages the store.
+
+mod config;
+mod endpoints;
+mod forward;
+mod health;
+mod key_directory;
+mod listing;
+mod manage;
+mod serve;
+mod server;
+mod store;
+mod time;
+
+use clap::Subcommand;
+
+use crate::exit::Failure;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Receive notifications, store each one before it is acknowledged, and optionally forward them
+    Serve(Box<serve::Args>),
+    /// List stored notifications
+    List(listing::ListArgs),
+    /// Show a stored notification
+    Show(listing::ShowArgs),
+    /// Make dead letters ready again
+    Redrive(manage::RedriveArgs),
+    /// Make a dead letter of a notification that is not processed yet
+    Bury(manage::BuryArgs),
+    /// Show how many notifications are in which state
+    Stats(listing::StatsArgs),
+    /// Check the integrity of the store and the settings of its engine
+    Check(manage::CheckArgs),
+    /// Remove the content and the number of all notifications about an object
+    Erase(manage::EraseArgs),
+    /// Copy an SQLite store into a new file while it is in use
+    Backup(manage::BackupArgs),
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(*args).await,
+            Command::List(args) => listing::list(args).await,
+            Command::Show(args) => listing::show(args).await,
+            Command::Redrive(args) => manage::redrive(args).await,
+            Command::Bury(args) => manage::bury(args).await,
+            Command::Stats(args) => listing::stats(args).await,
+            Command::Check(args) => manage::check(args).await,
+            Command::Erase(args) => manage::erase(args).await,
+            Command::Backup(args) => manage::backup(args).await,
+        }
+    })
+}

@@ -1,0 +1,182 @@
+//! `paytend inbox serve`: receives notifications until it is interrupted.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use clap::Args as ClapArgs;
+use paytend_crypto::keys::read_secret_file;
+use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
+use paytend_store_sqlite::{SqliteOptions, SqliteStore};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::cmd::inbox::config::Config;
+use crate::cmd::inbox::endpoints::{Endpoints, RouteArg};
+use crate::cmd::inbox::forward::Forwarder;
+use crate::cmd::inbox::key_directory::KeyDirectory;
+use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::inbox::{health, server};
+use crate::cmd::sandbox::shutdown_signal;
+use crate::exit::{Category, Failure};
+use crate::keyfiles::PermissionArgs;
+use crate::output;
+
+/// How often the retention is applied.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The directory with the keys: partner-private.pem, partner-id, paytend-public.b64, payby-public.b64 and
+    /// payermax-public.b64, as `paytend sandbox --keys` writes them
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
+    /// The address to listen on; port 0 for a free port
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// A path and its provider: paytend:baas, paytend:issuing, payby, payermax or payermax:MERCHANT; may be repeated.
+    /// Without routes: /paytend/baas, /paytend/issuing, and /payby and /payermax if their keys are in the directory
+    #[arg(long = "route", value_name = "PATH=PROVIDER")]
+    routes: Vec<RouteArg>,
+    /// The URL of a service that each notification is posted to, as JSON. Without it, notifications stay ready
+    #[arg(long, value_name = "URL", requires = "forward_secret_file")]
+    forward_to: Option<String>,
+    /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
+    #[arg(long, value_name = "FILE")]
+    forward_secret_file: Option<PathBuf>,
+    /// The key file of the store. The default is a file beside the store, which is created at the first start
+    #[arg(long, value_name = "FILE")]
+    store_key: Option<PathBuf>,
+    /// Configuration file, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    permissions: PermissionArgs,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    log_to_stderr();
+    let config = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let directory = args.keys.as_ref().or(config.keys.as_ref());
+    let directory = directory.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
+    let address = args.listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+    refuse_plain_http(address, &config)?;
+    let forwarder = forwarder(&args, &config)?;
+    let metrics = health::install_metrics()?;
+
+    let name = args.store.name(config.store.as_deref())?;
+    let keys = name.keys(args.store_key.as_deref().or(config.store_key.as_deref()))?;
+    let store = SqliteOptions::new(&name.file).open()?;
+    let requeued = config.requeue_sightings.iter().map(|kind| Kind::from_stored(kind.clone()));
+    let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
+    let key_directory =
+        KeyDirectory { path: directory, permissions: args.permissions.file_permissions(), dated: &config.key };
+    let endpoints = Endpoints::new(&inbox, &key_directory, &config.gate, routes(&args, &config)?)?;
+    let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
+
+    let worker = forwarder.map(|forwarder| worker(inbox, forwarder));
+    let health = health::router(store.clone(), worker.as_ref().map(Worker::health), metrics);
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{}", listener.local_addr()?);
+
+    let stop = CancellationToken::new();
+    let stopping = stop.clone();
+    let working = tokio::spawn(async move {
+        match worker {
+            Some(worker) => drop(worker.run(stopping.cancelled_owned()).await),
+            None => stopping.cancelled().await,
+        }
+    });
+    let cleaning = config.retention.map(|retention| tokio::spawn(apply_retention(store, retention.0)));
+    output::line(&ready_line(&url, &endpoints, &name.to_string()))?;
+    let router = endpoints.router.clone().merge(health);
+    let mut failed = None;
+    let signal = async {
+        if let Err(error) = shutdown_signal().await {
+            failed = Some(error);
+        }
+        stop.cancel();
+    };
+    server::serve(listener, tls, router, signal).await;
+    endpoints.idle().await;
+    let _ = working.await;
+    if let Some(cleaning) = cleaning {
+        cleaning.abort();
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Writes the service's log to standard error. It contains no content and no numbers of objects.
+fn log_to_stderr() {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
+        .with_max_level(tracing::Level::INFO)
+        .finish();
+    // A subscriber that is already set is kept.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// Notifications contain personal data: without TLS they must not cross a network.
+fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure> {
+    if address.ip().is_loopback() || config.tls.is_some() || !config.gate.trusted_proxy.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Category::Configuration,
+        format!(
+            "plain HTTP on {address} can be read by others: listen on the loopback interface, or set `tls` or \
+             `gate.trusted_proxy` in --config FILE"
+        ),
+    ))
+}
+
+fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure> {
+    let Some(url) = args.forward_to.as_ref().or(config.forward_to.as_ref()) else { return Ok(None) };
+    let file = args.forward_secret_file.as_ref().or(config.forward_secret_file.as_ref());
+    let file = file.ok_or_else(|| Failure::usage("no secret for forwarding: give --forward-secret-file FILE"))?;
+    let secret = read_secret_file(file, args.permissions.file_permissions())?;
+    let secret = ForwardSecret::parse(&String::from_utf8_lossy(&secret))?;
+    Ok(Some(Forwarder::new(url, secret)?))
+}
+
+fn routes(args: &Args, config: &Config) -> Result<Vec<RouteArg>, Failure> {
+    if !args.routes.is_empty() {
+        return Ok(args.routes.clone());
+    }
+    let routes = config.routes.iter().map(|(path, provider)| RouteArg::from_parts(path, provider));
+    routes.collect::<Result<_, _>>().map_err(|error| Failure::new(Category::Configuration, error))
+}
+
+fn worker(inbox: Inbox<SqliteStore>, forwarder: Forwarder) -> Worker<SqliteStore> {
+    Worker::builder(inbox, move |delivery| {
+        let forwarder = forwarder.clone();
+        async move { forwarder.forward(&delivery).await }
+    })
+    .build()
+}
+
+async fn apply_retention(store: SqliteStore, retention: Duration) {
+    loop {
+        if let Some(before) = SystemTime::now().checked_sub(retention) {
+            match store.drop_payloads(before).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "content removed after its retention"),
+                Err(error) => tracing::error!(%error, "cannot remove content after its retention"),
+            }
+        }
+        tokio::time::sleep(RETENTION_INTERVAL).await;
+    }
+}
+
+/// Returns the line that tells scripts where the service listens. The members are in this order.
+fn ready_line(url: &str, endpoints: &Endpoints, store: &str) -> String {
+    let [url, store] = [url, store].map(Value::from);
+    format!(r#"{{"ready":true,"url":{url},"routes":{},"store":{store}}}"#, json!(endpoints.listed))
+}

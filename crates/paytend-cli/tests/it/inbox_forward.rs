@@ -1,0 +1,132 @@
+//! Tests of `paytend inbox serve --forward-to`.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use http::{HeaderMap, StatusCode};
+use paytend_inbox::ForwardSecret;
+use serde_json::{Value, json};
+
+use crate::inbox_service::{Workplace, runtime};
+use crate::support::set_mode;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A service that receives forwarded notifications. It responds with these statuses, and with 204 after the last one.
+#[derive(Clone)]
+struct Receiver {
+    statuses: Arc<Mutex<Vec<StatusCode>>>,
+    received: Arc<Mutex<Vec<(HeaderMap, String)>>>,
+}
+
+impl Receiver {
+    async fn start(statuses: &[StatusCode]) -> (Self, String) {
+        let receiver = Self { statuses: Arc::new(Mutex::new(statuses.to_vec())), received: Arc::default() };
+        let app = Router::new().route("/hook", post(receive)).with_state(receiver.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (receiver, url)
+    }
+
+    fn received(&self) -> Vec<(HeaderMap, String)> {
+        self.received.lock().unwrap().clone()
+    }
+}
+
+async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
+    receiver.received.lock().unwrap().push((headers, body));
+    let mut statuses = receiver.statuses.lock().unwrap();
+    if statuses.is_empty() { StatusCode::NO_CONTENT } else { statuses.remove(0) }
+}
+
+async fn until_state(place: &Workplace, state: &str) -> Value {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        let listed = place.listed();
+        if let Some(entry) = listed.iter().find(|entry| entry["state"] == state) {
+            return entry.clone();
+        }
+        assert!(std::time::Instant::now() < deadline, "{listed:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[test]
+fn notifications_are_forwarded_signed_until_they_are_accepted() {
+    let place = Workplace::new();
+    let secret = place.path("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    set_mode(&secret, 0o600);
+    runtime().block_on(async {
+        let (receiver, url) = Receiver::start(&[StatusCode::INTERNAL_SERVER_ERROR, StatusCode::FOUND]).await;
+        let service = place.start(&["--forward-to", &url, "--forward-secret-file", secret.to_str().unwrap()]);
+        let content = r#"{"orderNo":"F1","amount":25.000000000000000000001,"currency":"EUR"}"#;
+        assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
+        let done = until_state(&place, "done").await;
+        assert_eq!(done["tries"], 3);
+        let received = receiver.received();
+        assert_eq!(received.len(), 3);
+        for (headers, body) in &received {
+            let header = |name: &str| headers[name].to_str().unwrap();
+            assert_eq!(header("webhook-id"), done["dedup"].as_str().unwrap(), "retries have the same identifier");
+            let timestamp = header("webhook-timestamp").parse().unwrap();
+            let signature =
+                ForwardSecret::parse(SECRET).unwrap().sign(header("webhook-id"), timestamp, body.as_bytes());
+            assert_eq!(header("webhook-signature"), signature);
+            assert_eq!(header("content-type"), "application/json");
+            let message: Value = serde_json::from_str(body).unwrap();
+            assert_eq!(message["type"], "fund-deposit");
+            assert_eq!(message["data"]["business_id"], "F1");
+            assert_eq!(message["data"]["content"]["currency"], "EUR");
+            assert!(body.contains("25.000000000000000000001"), "numbers keep their digits: {body}");
+        }
+        assert_eq!(service.terminate(), Some(0));
+    });
+}
+
+#[test]
+fn content_that_is_not_json_is_forwarded_as_text() {
+    let place = Workplace::new();
+    let secret = place.path("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    set_mode(&secret, 0o600);
+    runtime().block_on(async {
+        let (receiver, url) = Receiver::start(&[]).await;
+        let service = place.start(&["--forward-to", &url, "--forward-secret-file", secret.to_str().unwrap()]);
+        let content = r#"{"notify_id":"1","amount":NaN}"#;
+        assert_eq!(service.post("/payby", place.signed("payby", content.to_owned())).await, 200);
+        until_state(&place, "done").await;
+        let message: Value = serde_json::from_str(&receiver.received()[0].1).unwrap();
+        assert_eq!(message["data"]["content_text"], json!(content));
+        drop(service);
+    });
+}
+
+#[test]
+fn forwarding_needs_a_safe_url_and_a_private_secret() {
+    let place = Workplace::new();
+    let (secret, keys) = (place.path("secret"), place.path("keys"));
+    std::fs::write(&secret, "short").unwrap();
+    set_mode(&secret, 0o600);
+    let run = |url: &str| {
+        let arguments =
+            ["--keys", keys.to_str().unwrap(), "--forward-to", url, "--forward-secret-file", secret.to_str().unwrap()];
+        place.inbox("serve", &arguments)
+    };
+    assert!(run("https://example.com/").stderr.contains("invalid forward secret"));
+    std::fs::write(&secret, SECRET).unwrap();
+    for (url, message) in [
+        ("http://example.com/", "must be an https URL"),
+        ("https://user:pass@example.com/", "must not contain a user name"),
+        ("nonsense", "invalid --forward-to"),
+    ] {
+        let ran = run(url);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    }
+    set_mode(&secret, 0o644);
+    assert_eq!(run("https://example.com/").code, 3);
+}

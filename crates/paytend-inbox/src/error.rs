@@ -1,0 +1,165 @@
+//! Errors of stores and inboxes.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// The category of a [`StoreError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store cannot do this now: it is busy, full, closed or unreachable. Whether a write took effect is unknown.
+    Unavailable,
+    /// A setting, the schema or the version of the engine is not acceptable.
+    Configuration,
+    /// The key file does not fit the store, or a payload cannot be decrypted.
+    Keys,
+    /// The store contains a value that this crate does not write.
+    Corrupt,
+}
+
+/// An error of a store. Its message contains no payload, key or URL.
+#[derive(Clone)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: String,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// Creates an error. The message is lower case without a full stop, and contains no personal data.
+    pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Creates an error of the kind [`Unavailable`](StoreErrorKind::Unavailable).
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StoreErrorKind::Unavailable, message)
+    }
+
+    /// Returns the category.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreError").field("kind", &self.kind).field("message", &self.message).finish_non_exhaustive()
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The reason why a claimed notification could not be extended, completed or released.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FinishError {
+    /// The lease ended and the notification was claimed again, or it is already completed. Nothing was changed.
+    #[error("the lease is lost")]
+    LeaseLost,
+    /// The effect failed. It was rolled back, and the notification is still leased.
+    #[error("the effect failed")]
+    Effect(HandlerError),
+    /// The store failed. Whether the change took effect is unknown.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What happens to a notification after its handler failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FailureAction {
+    /// The next attempt follows after the backoff, unless the retry limit is reached.
+    Retry,
+    /// The next attempt follows after this time, unless the retry limit is reached.
+    RetryAfter(std::time::Duration),
+    /// The notification becomes a dead letter.
+    DeadLetter,
+}
+
+/// The error of a handler or an effect.
+///
+/// Every type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
+/// and shown to operators. It is cut after 500 characters. Keep personal data out of it.
+///
+/// ```
+/// use paytend_inbox::{FailureAction, HandlerError};
+/// fn amount(text: &str) -> Result<u64, HandlerError> {
+///     let amount = text.parse()?; // retried
+///     if amount == 0 {
+///         return Err(HandlerError::dead_letter("the amount is zero"));
+///     }
+///     Ok(amount)
+/// }
+/// assert_eq!(amount("x").unwrap_err().action(), FailureAction::Retry);
+/// assert_eq!(amount("0").unwrap_err().action(), FailureAction::DeadLetter);
+/// ```
+pub struct HandlerError {
+    action: FailureAction,
+    cause: String,
+}
+
+/// The maximum length of a stored cause, in characters.
+const MAX_CAUSE: usize = 500;
+
+impl HandlerError {
+    fn new(action: FailureAction, cause: &dyn fmt::Display) -> Self {
+        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect() }
+    }
+
+    /// Creates an error that is retried after the backoff.
+    pub fn retry(cause: impl fmt::Display) -> Self {
+        Self::new(FailureAction::Retry, &cause)
+    }
+
+    /// Creates an error that is retried after this time.
+    pub fn retry_after(time: std::time::Duration, cause: impl fmt::Display) -> Self {
+        Self::new(FailureAction::RetryAfter(time), &cause)
+    }
+
+    /// Creates an error that no retry can resolve: the notification becomes a dead letter.
+    pub fn dead_letter(cause: impl fmt::Display) -> Self {
+        Self::new(FailureAction::DeadLetter, &cause)
+    }
+
+    /// Returns what happens to the notification.
+    pub fn action(&self) -> FailureAction {
+        self.action
+    }
+
+    /// Returns the cause.
+    pub fn cause(&self) -> &str {
+        &self.cause
+    }
+}
+
+impl fmt::Debug for HandlerError {
+    /// Leaves out the cause, which comes from the handler and may contain personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandlerError").field("action", &self.action).finish_non_exhaustive()
+    }
+}
+
+impl<E: Error> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        Self::retry(error)
+    }
+}

@@ -1,0 +1,292 @@
+//! Accepting notifications.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use paytend_model::payby::TransferToBankNotification;
+use paytend_model::payermax::BalanceChangeNotification;
+use paytend_model::{Content, Notification};
+use paytend_webhook::{Reply, Verified};
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::keys::StoreKeys;
+use crate::kind::{AnyNotification, Kind};
+use crate::record::{Accepted, Claimed, Facts, NewNotification, StoredPayload, UnsealedPayload};
+use crate::route::Route;
+use crate::store::Store;
+use crate::terms::Id;
+
+/// Default time limit for storing a notification.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+type OrderBy = dyn Fn(&Facts) -> Option<String> + Send + Sync;
+
+/// A durable inbox: stores verified notifications, each once. Cloning is cheap.
+///
+/// Acknowledge a notification only after [`accept`](Self::accept) has returned `Ok`. [`handler`](Self::handler) is a
+/// handler for all adapters of `paytend-webhook` that does so:
+///
+/// ```
+/// use paytend_inbox::{Inbox, MemoryStore, StoreKeys};
+/// use paytend_webhook::PaytendReceiver;
+/// use paytend_webhook::server::Endpoint;
+///
+/// # async fn example(receiver: PaytendReceiver) -> Result<axum::Router, Box<dyn std::error::Error>> {
+/// let inbox = Inbox::open(MemoryStore::new(), StoreKeys::generate()?).await?; // in production, a durable store
+/// let route = paytend_webhook::axum::route(Endpoint::new(receiver), inbox.handler());
+/// # Ok(axum::Router::new().route("/paytend/baas", route))
+/// # }
+/// ```
+pub struct Inbox<S> {
+    store: S,
+    keys: Arc<StoreKeys>,
+    accept_timeout: Duration,
+    order_by: Option<Arc<OrderBy>>,
+    requeued: Arc<HashSet<Kind>>,
+}
+
+impl<S: Store> Inbox<S> {
+    /// Opens an inbox on a store. The keys must be the ones that the store was first opened with, plus later payload
+    /// keys.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the deduplication key is not the store's, or if the store fails.
+    pub async fn open(store: S, keys: StoreKeys) -> Result<Self, StoreError> {
+        store.bind_keys(keys.check_value()).await?;
+        let keys = Arc::new(keys);
+        Ok(Self { store, keys, accept_timeout: ACCEPT_TIMEOUT, order_by: None, requeued: Arc::default() })
+    }
+
+    /// Sets how long [`accept`](Self::accept) may take (default 5 s). After that the sender is asked to retry. The
+    /// write may still take effect; the retry is then a duplicate.
+    #[must_use]
+    pub fn accept_timeout(mut self, time: Duration) -> Self {
+        self.accept_timeout = time;
+        self
+    }
+
+    /// Processes notifications with the same name in the order in which they were accepted. `None` has no order. Names
+    /// are per route and are stored as an HMAC. A dead letter does not hold up the notifications after it.
+    ///
+    /// ```
+    /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {
+    /// use paytend_inbox::{Inbox, StoreKeys};
+    /// let inbox = Inbox::open(store, StoreKeys::generate()?).await?.order_by(|facts| facts.business_id.clone());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn order_by(mut self, name: impl Fn(&Facts) -> Option<String> + Send + Sync + 'static) -> Self {
+        self.order_by = Some(Arc::new(name));
+        self
+    }
+
+    /// Runs the handler again after a duplicate of these kinds has arrived. The delivery then
+    /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report a state for the second time; the handler
+    /// should query the state. Several duplicates may cause a single run, which begins after the last of them.
+    #[must_use]
+    pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        self.requeued = Arc::new(kinds.into_iter().collect());
+        self
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Returns the keys.
+    pub fn keys(&self) -> &StoreKeys {
+        &self.keys
+    }
+
+    /// Stores a notification durably, or a sighting if it is known. The notification may be acknowledged when this
+    /// returns `Ok`, and not before.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the store fails or the time limit is reached. Ask the sender to retry. Whether the
+    /// notification is stored is then unknown.
+    pub async fn accept<N: Storable>(&self, verified: &Verified<N>) -> Result<Accepted, StoreError> {
+        self.accept_traced(verified, None).await
+    }
+
+    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. The span
+    /// that processes the notification refers to it.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] as [`accept`](Self::accept) does.
+    pub async fn accept_traced<N: Storable>(
+        &self,
+        verified: &Verified<N>,
+        traceparent: Option<String>,
+    ) -> Result<Accepted, StoreError> {
+        let started = Instant::now();
+        let notification = self.prepare(verified, traceparent)?;
+        let (route, kind) = (notification.facts.route, notification.facts.kind.clone());
+        let result = tokio::time::timeout(self.accept_timeout, self.store.accept(notification))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::unavailable("the store did not answer in time")));
+        let outcome = match &result {
+            Ok(Accepted::New(_)) => "new",
+            Ok(Accepted::Duplicate { .. }) => "duplicate",
+            Err(_) => "failed",
+        };
+        metrics::counter!("paytend_inbox_accepted_total", "result" => outcome).increment(1);
+        metrics::histogram!("paytend_inbox_accept_seconds").record(started.elapsed());
+        match &result {
+            Ok(accepted) => {
+                tracing::debug!(id = accepted.id().get(), %route, %kind, outcome, "notification stored");
+            }
+            Err(error) => tracing::error!(%route, %kind, %error, "notification not stored and not acknowledged"),
+        }
+        result
+    }
+
+    /// Returns a handler for the adapters of `paytend-webhook`. It stores each notification and then acknowledges it.
+    /// If the store fails, it asks the sender to retry.
+    pub fn handler<N: Storable>(
+        &self,
+    ) -> impl Fn(Verified<N>) -> futures_util::future::BoxFuture<'static, Reply> + Clone + Send + Sync + 'static {
+        let inbox = self.clone();
+        move |verified| {
+            let inbox = inbox.clone();
+            Box::pin(async move { inbox.reply(verified).await })
+        }
+    }
+
+    async fn reply<N: Storable>(&self, verified: Verified<N>) -> Reply {
+        match self.accept(&verified).await {
+            Ok(Accepted::New(_)) => Reply::Accepted,
+            Ok(Accepted::Duplicate { .. }) => Reply::Duplicate,
+            Err(_) => Reply::TryAgainLater,
+        }
+    }
+
+    fn prepare<N: Storable>(
+        &self,
+        verified: &Verified<N>,
+        traceparent: Option<String>,
+    ) -> Result<NewNotification, StoreError> {
+        let route = verified.notification().route(verified).ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Configuration, "the notification does not come from a receiver")
+        })?;
+        let notify_type = verified.notification().notify_type().to_owned();
+        let content = verified.content();
+        let kind = AnyNotification::read(route, &notify_type, content).kind(route);
+        let mut facts = Facts::new(
+            self.keys.dedup(&verified.dedup_key()),
+            self.keys.content_tag(content),
+            route,
+            kind,
+            notify_type,
+        );
+        if let Some(business) = verified.business_key() {
+            facts.business_kind = Some(business.kind.to_owned());
+            facts.business_id = Some(business.id.clone());
+            facts.business_state = business.state.clone();
+        }
+        facts.verified_by = verified.verified_by().to_string();
+        facts.sent_at = verified.sent_at().and_then(millis);
+        facts.traceparent = traceparent.filter(|value| value.len() <= 128 && value.is_ascii());
+        let name = self.order_by.as_ref().and_then(|order_by| order_by(&facts));
+        facts.order_key = name.map(|name| self.keys.order_key(route, &name));
+        let requeue_sighting = self.requeued.contains(&facts.kind);
+        let payload = UnsealedPayload::new(Arc::clone(&self.keys), &facts, content.to_owned());
+        Ok(NewNotification { facts, payload, requeue_sighting })
+    }
+
+    /// Decrypts the content of a claimed notification, or returns `None` if it was dropped.
+    pub(crate) fn open_claimed(&self, claimed: &Claimed) -> Result<Option<Vec<u8>>, StoreError> {
+        self.open_payload(claimed.lease.id, &claimed.facts, &claimed.payload)
+    }
+
+    /// Decrypts a stored payload, or returns `None` if it was dropped.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the key is missing, or if the payload was altered or moved.
+    pub fn open_payload(&self, id: Id, facts: &Facts, payload: &StoredPayload) -> Result<Option<Vec<u8>>, StoreError> {
+        match payload {
+            StoredPayload::Sealed(sealed) => self.keys.open(id, &facts.binding(), sealed).map(Some),
+            StoredPayload::Dropped => Ok(None),
+        }
+    }
+}
+
+impl<S: Clone> Clone for Inbox<S> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            keys: Arc::clone(&self.keys),
+            accept_timeout: self.accept_timeout,
+            order_by: self.order_by.clone(),
+            requeued: Arc::clone(&self.requeued),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Inbox<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+/// A notification of a receiver of `paytend-webhook`. This trait is sealed: the notifications of all its receivers
+/// implement it.
+pub trait Storable: sealed::Sealed + Send + Sync + Sized + 'static {
+    #[doc(hidden)]
+    fn route(&self, verified: &Verified<Self>) -> Option<Route>;
+    #[doc(hidden)]
+    fn notify_type(&self) -> &str;
+}
+
+impl Storable for Content<Notification> {
+    fn route(&self, verified: &Verified<Self>) -> Option<Route> {
+        verified.product().or_else(|| self.typed().map(Notification::product)).and_then(Route::of_product)
+    }
+
+    fn notify_type(&self) -> &str {
+        match self {
+            Self::Typed(typed) => typed.notify_type(),
+            Self::Unreadable(raw) | Self::Unknown(raw) => &raw.notify_type,
+        }
+    }
+}
+
+impl Storable for Content<TransferToBankNotification> {
+    fn route(&self, _: &Verified<Self>) -> Option<Route> {
+        Some(Route::PayBy)
+    }
+
+    fn notify_type(&self) -> &str {
+        ""
+    }
+}
+
+impl Storable for Content<BalanceChangeNotification> {
+    fn route(&self, _: &Verified<Self>) -> Option<Route> {
+        Some(Route::PayerMax)
+    }
+
+    fn notify_type(&self) -> &str {
+        ""
+    }
+}
+
+mod sealed {
+    use super::*;
+
+    pub trait Sealed {}
+    impl Sealed for Content<Notification> {}
+    impl Sealed for Content<TransferToBankNotification> {}
+    impl Sealed for Content<BalanceChangeNotification> {}
+}
+
+/// Returns a time in milliseconds since the Unix epoch.
+pub(crate) fn millis(time: SystemTime) -> Option<i64> {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).ok(),
+        Err(before) => i64::try_from(before.duration().as_millis()).ok().map(|millis| -millis),
+    }
+}

@@ -1,0 +1,65 @@
+//! The file that contains a store's keys.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::keys::StoreKeys;
+
+impl StoreKeys {
+    /// Reads a key file. Only its owner may have access.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the file cannot be read, if other users have access to it, or if it is invalid.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let bytes = read_secret_file(path.as_ref(), FilePermissions::OwnerOnly)
+            .map_err(|error| StoreError::new(StoreErrorKind::Keys, error.to_string()))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| StoreError::new(StoreErrorKind::Keys, "invalid store key file: not UTF-8 text"))?;
+        Self::parse(text)
+    }
+
+    /// Reads a key file, or generates keys and creates the file with access for its owner only. The file is on disk
+    /// when this returns: a payload is never encrypted with a key that a power cut can remove.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] as [`load`](Self::load) does, or if the file cannot be created.
+    pub fn load_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let failed = |error: std::io::Error| {
+            StoreError::new(StoreErrorKind::Keys, format!("cannot create {}: {error}", path.display()))
+        };
+        if path.try_exists().map_err(failed)? {
+            return Self::load(path);
+        }
+        let keys = Self::generate()?;
+        // Written under a different name first, so that a crash does not leave an incomplete key file.
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(format!(".{:016x}.partial", getrandom::u64().unwrap_or_default()));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&partial).map_err(failed)?;
+        let written = file.write_all(keys.to_text().as_bytes()).and_then(|()| file.sync_all());
+        // A link fails if the file exists meanwhile: two processes that start together use the same keys.
+        let linked = written.and_then(|()| std::fs::hard_link(&partial, path));
+        let _ = std::fs::remove_file(&partial);
+        match linked {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed(error)),
+            linked => {
+                sync_directory(path).map_err(failed)?;
+                if linked.is_ok() { Ok(keys) } else { Self::load(path) }
+            }
+        }
+    }
+}
+
+/// Makes the new name of a file durable.
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,269 @@
+//! The keys of a store: deduplication keys and payload encryption.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chacha20poly1305::aead::{Aead as _, Payload};
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use paytend_webhook::DedupKey;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::error::{StoreError, StoreErrorKind};
+use crate::kind::Kind;
+use crate::route::Route;
+use crate::terms::{Id, Mac};
+
+const HEADER: &str = "paytend-inbox-keys 1";
+/// The minimum of a plain-text comment line in the file, for the person who finds it.
+const COMMENT: &str = "# The keys of a notification store. Keep a copy: without this file, payloads cannot be read and \
+                       duplicates are not recognized.";
+
+type SecretKey = Zeroizing<[u8; 32]>;
+
+/// The keys of a deployment: one for deduplication, which must not change, and keys for payloads, which rotate.
+///
+/// The text form has one key a line. [`generate`](Self::generate) creates a set, and
+/// [`load_or_create`](Self::load_or_create) keeps it in a file.
+///
+/// ```
+/// use paytend_inbox::StoreKeys;
+/// let mut keys = StoreKeys::generate()?;
+/// keys.rotate()?;
+/// let again = StoreKeys::parse(&keys.to_text())?;
+/// assert_eq!(again.payload_key_ids().collect::<Vec<_>>(), [1, 2]);
+/// # Ok::<(), paytend_inbox::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct StoreKeys {
+    dedup: SecretKey,
+    /// The payload keys by number, in ascending order. The last key encrypts; all keys decrypt.
+    payload: Vec<(u32, SecretKey)>,
+}
+
+/// An encrypted payload.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedPayload {
+    /// The number of the key.
+    pub key_id: u32,
+    /// The nonce.
+    pub nonce: [u8; 24],
+    /// The ciphertext with its tag of 16 bytes.
+    pub ciphertext: Vec<u8>,
+}
+
+impl fmt::Debug for SealedPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SealedPayload")
+            .field("key_id", &self.key_id)
+            .field("bytes", &self.ciphertext.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an encrypted payload is bound to. It is authenticated with the payload: a payload that was moved to a different
+/// notification cannot be decrypted.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    pub(crate) dedup: Mac,
+    pub(crate) route: Route,
+    pub(crate) kind: Kind,
+}
+
+impl Binding {
+    fn associated_data(&self, id: Id) -> Vec<u8> {
+        let id = id.get().to_be_bytes();
+        let parts: [&[u8]; 5] = [
+            b"paytend-inbox payload 1",
+            &id,
+            self.dedup.as_bytes(),
+            self.route.as_str().as_bytes(),
+            self.kind.as_str().as_bytes(),
+        ];
+        parts
+            .iter()
+            .flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied()))
+            .collect()
+    }
+}
+
+impl StoreKeys {
+    /// Generates a key for deduplication and a first key for payloads.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the system has no randomness.
+    pub fn generate() -> Result<Self, StoreError> {
+        Ok(Self { dedup: random()?, payload: vec![(1, random()?)] })
+    }
+
+    /// Adds a payload key, which encrypts from now on. The earlier keys still decrypt.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the system has no randomness.
+    pub fn rotate(&mut self) -> Result<(), StoreError> {
+        let next = self.payload.last().map_or(1, |(id, _)| id.saturating_add(1));
+        self.payload.push((next, random()?));
+        Ok(())
+    }
+
+    /// Removes a payload key. Payloads that it encrypted can no longer be read. The newest key is kept. Returns whether
+    /// the key was removed.
+    pub fn remove(&mut self, key_id: u32) -> bool {
+        let newest = self.payload.last().map(|(id, _)| *id);
+        let before = self.payload.len();
+        self.payload.retain(|(id, _)| *id != key_id || Some(*id) == newest);
+        self.payload.len() < before
+    }
+
+    /// Returns the numbers of the payload keys in ascending order. The last one encrypts.
+    pub fn payload_key_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.payload.iter().map(|(id, _)| *id)
+    }
+
+    /// Reads the text form: a header, then `dedup KEY` and one or more `payload NUMBER KEY`, each key as base64.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] with the number of the first invalid line.
+    pub fn parse(text: &str) -> Result<Self, StoreError> {
+        let invalid = |line: usize, what: &str| {
+            StoreError::new(StoreErrorKind::Keys, format!("invalid store key file: line {}: {what}", line + 1))
+        };
+        let mut dedup = None;
+        let mut payload: Vec<(u32, SecretKey)> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let mut words = line.split_whitespace();
+            match (words.next(), words.next(), words.next(), words.next()) {
+                (None, ..) => {}
+                (Some(word), ..) if word.starts_with('#') => {}
+                (Some("paytend-inbox-keys"), Some("1"), None, _) => {}
+                (Some("dedup"), Some(key), None, _) if dedup.is_none() => {
+                    dedup = Some(decode(key).ok_or_else(|| invalid(number, "expected 32 bytes as base64"))?);
+                }
+                (Some("payload"), Some(id), Some(key), None) => {
+                    let id = id.parse().map_err(|_| invalid(number, "expected a key number"))?;
+                    if payload.iter().any(|(known, _)| *known == id) {
+                        return Err(invalid(number, "the key number is used twice"));
+                    }
+                    payload.push((id, decode(key).ok_or_else(|| invalid(number, "expected 32 bytes as base64"))?));
+                }
+                _ => return Err(invalid(number, "expected `dedup KEY` (once) or `payload NUMBER KEY`")),
+            }
+        }
+        payload.sort_by_key(|(id, _)| *id);
+        match (dedup, payload.is_empty()) {
+            (Some(dedup), false) => Ok(Self { dedup, payload }),
+            (None, _) => Err(StoreError::new(StoreErrorKind::Keys, "invalid store key file: no `dedup` line")),
+            (_, true) => Err(StoreError::new(StoreErrorKind::Keys, "invalid store key file: no `payload` line")),
+        }
+    }
+
+    /// Returns the text form. It is secret.
+    pub fn to_text(&self) -> Zeroizing<String> {
+        // Reserved up front, because growing would leave copies of the keys in freed memory.
+        let mut text = Zeroizing::new(String::with_capacity(256 + 64 * self.payload.len()));
+        let encoded = |key: &SecretKey| Zeroizing::new(STANDARD.encode(key.as_slice()));
+        text.push_str(&format!("{HEADER}\n{COMMENT}\n"));
+        for part in ["dedup ", &encoded(&self.dedup), "\n"] {
+            text.push_str(part);
+        }
+        for (id, key) in &self.payload {
+            for part in [&format!("payload {id} "), encoded(key).as_str(), "\n"] {
+                text.push_str(part);
+            }
+        }
+        text
+    }
+
+    /// Returns the key under which a notification is stored.
+    pub fn dedup(&self, key: &DedupKey) -> Mac {
+        self.mac("dedup", &[key.as_bytes()])
+    }
+
+    /// Returns a value that is equal for deliveries with equal content.
+    pub(crate) fn content_tag(&self, content: &[u8]) -> Mac {
+        self.mac("content", &[content])
+    }
+
+    /// Returns the key that orders the notifications of one object.
+    pub(crate) fn order_key(&self, route: Route, name: &str) -> Mac {
+        self.mac("order", &[route.as_str().as_bytes(), name.as_bytes()])
+    }
+
+    /// Returns a value that identifies the deduplication key. A store keeps it and refuses a different key.
+    pub fn check_value(&self) -> Mac {
+        self.mac("check", &[])
+    }
+
+    fn mac(&self, purpose: &str, parts: &[&[u8]]) -> Mac {
+        // An HMAC key may have any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.dedup.as_slice()) else {
+            return Mac::from_bytes([0; 32]);
+        };
+        for part in [b"paytend-inbox 1".as_slice(), purpose.as_bytes()].iter().chain(parts) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Mac::from_bytes(mac.finalize().into_bytes().into())
+    }
+
+    pub(crate) fn seal(&self, id: Id, binding: &Binding, content: &[u8]) -> Result<SealedPayload, StoreError> {
+        let failed = || StoreError::new(StoreErrorKind::Keys, "cannot encrypt the payload");
+        let (key_id, key) = self.payload.last().ok_or_else(failed)?;
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|_| no_randomness())?;
+        let aad = binding.associated_data(id);
+        let ciphertext = XChaCha20Poly1305::new((&**key).into())
+            .encrypt(&XNonce::from(nonce), Payload { msg: content, aad: &aad })
+            .map_err(|_| failed())?;
+        Ok(SealedPayload { key_id: *key_id, nonce, ciphertext })
+    }
+
+    pub(crate) fn open(&self, id: Id, binding: &Binding, sealed: &SealedPayload) -> Result<Vec<u8>, StoreError> {
+        let number = sealed.key_id;
+        let (_, key) = self.payload.iter().find(|(known, _)| *known == number).ok_or_else(|| {
+            StoreError::new(
+                StoreErrorKind::Keys,
+                format!("the payload of notification {id} is encrypted with payload key {number}, which is missing"),
+            )
+        })?;
+        let aad = binding.associated_data(id);
+        XChaCha20Poly1305::new((&**key).into())
+            .decrypt(&XNonce::from(sealed.nonce), Payload { msg: &sealed.ciphertext, aad: &aad })
+            .map_err(|_| {
+                StoreError::new(
+                    StoreErrorKind::Keys,
+                    format!("the payload of notification {id} cannot be decrypted: it was altered or moved"),
+                )
+            })
+    }
+}
+
+impl fmt::Debug for StoreKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreKeys")
+            .field("payload_key_ids", &self.payload_key_ids().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+fn random() -> Result<SecretKey, StoreError> {
+    let mut key = Zeroizing::new([0; 32]);
+    getrandom::fill(key.as_mut_slice()).map_err(|_| no_randomness())?;
+    Ok(key)
+}
+
+fn no_randomness() -> StoreError {
+    StoreError::unavailable("the system returns no random numbers")
+}
+
+fn decode(text: &str) -> Option<SecretKey> {
+    let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
+    let mut key = Zeroizing::new([0; 32]);
+    if bytes.len() != key.len() {
+        return None;
+    }
+    key.copy_from_slice(&bytes);
+    Some(key)
+}

@@ -1,0 +1,228 @@
+//! Kinds of notifications, and reading a stored one back as its type.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use paytend_model::iban::{IbanAccount, IbanTransaction, UserStatusChange as StatusChange, UserUpgrade as Upgrade};
+use paytend_model::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
+use paytend_model::payby::TransferToBankNotification;
+use paytend_model::payermax::BalanceChangeNotification;
+use paytend_model::{BaasNotification, Content, IssuingNotification, Notification, Product, RawNotification, iban};
+
+use crate::route::Route;
+
+/// The kind of a notification, such as `fund-deposit`. Retry limits, concurrency limits and metrics refer to it.
+///
+/// A store may contain kinds of a newer version of this crate; they are kept as they are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind(Cow<'static, str>);
+
+impl Kind {
+    /// A notification of an unknown type.
+    pub const UNKNOWN: Self = Self::named("unknown");
+
+    /// Creates a kind with a fixed name.
+    pub const fn named(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// Creates a kind from the name in a store.
+    pub fn from_stored(name: String) -> Self {
+        Self(Cow::Owned(name))
+    }
+
+    /// Returns the name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A notification of any provider, read from its stored content.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AnyNotification {
+    /// A notification of Paytend.
+    Paytend(Content<Notification>),
+    /// A notification of PayBy.
+    PayBy(Content<Box<TransferToBankNotification>>),
+    /// A notification of PayerMax.
+    PayerMax(Content<Box<BalanceChangeNotification>>),
+}
+
+impl AnyNotification {
+    /// Reads content that arrived on a route. Reading does not fail: content that cannot be read is raw.
+    ///
+    /// ```
+    /// use paytend_inbox::{AnyNotification, Kind, NotificationType, Route, types};
+    /// let content = br#"{"orderNo":"F1","amount":25.00,"currency":"EUR"}"#;
+    /// let notification = AnyNotification::read(Route::PaytendBaas, "2", content);
+    /// assert_eq!(notification.kind(Route::PaytendBaas), types::FundDeposit::KIND);
+    /// let unknown = AnyNotification::read(Route::PaytendBaas, "77", content);
+    /// assert_eq!(unknown.kind(Route::PaytendBaas), Kind::UNKNOWN);
+    /// ```
+    pub fn read(route: Route, notify_type: &str, content: &[u8]) -> Self {
+        let paytend = |product| Self::Paytend(Notification::read(product, notify_type, content));
+        match route {
+            Route::PaytendBaas => paytend(Product::Baas),
+            Route::PaytendIssuing => paytend(Product::Issuing),
+            Route::PayBy => Self::PayBy(TransferToBankNotification::read(content).map(Box::new)),
+            Route::PayerMax => Self::PayerMax(BalanceChangeNotification::read(content).map(Box::new)),
+        }
+    }
+
+    /// Returns the kind of a notification that arrived on a route. A notification of a known type has the type's kind,
+    /// even if its content cannot be read.
+    pub fn kind(&self, route: Route) -> Kind {
+        match self {
+            Self::Paytend(Content::Typed(typed)) => kind_of(typed),
+            Self::Paytend(Content::Unreadable(raw)) => kind_of_type(route, &raw.notify_type),
+            Self::PayBy(Content::Typed(_) | Content::Unreadable(_)) => types::TransferToBank::KIND,
+            Self::PayerMax(Content::Typed(_) | Content::Unreadable(_)) => types::BalanceChange::KIND,
+            _ => Kind::UNKNOWN,
+        }
+    }
+
+    /// Returns the raw notification if the content could not be read as its type.
+    pub fn raw(&self) -> Option<&RawNotification> {
+        match self {
+            Self::Paytend(content) => content.raw(),
+            Self::PayBy(content) => content.raw(),
+            Self::PayerMax(content) => content.raw(),
+        }
+    }
+}
+
+/// A type of notification that a [`Worker`](crate::Worker) can have a handler for. The types are in [`types`].
+pub trait NotificationType: Send + 'static {
+    /// The notification's content.
+    type Content: Send + 'static;
+    /// The kind.
+    const KIND: Kind;
+
+    /// Returns the content of a notification of this type.
+    ///
+    /// # Errors
+    /// Returns the notification if it is of a different type.
+    fn extract(notification: AnyNotification) -> Result<Self::Content, AnyNotification>;
+}
+
+/// Declares the types of Paytend's notifications.
+macro_rules! paytend_types {
+    ($($product:ident $group:ident { $($name:ident($content:ty) = $notify_type:literal, $kind:literal;)+ })+) => {
+        /// Returns the kind of a typed notification of Paytend.
+        fn kind_of(notification: &Notification) -> Kind {
+            match notification {
+                $($(Notification::$product($group::$name(_)) => types::$name::KIND,)+)+
+                _ => Kind::UNKNOWN,
+            }
+        }
+
+        /// Returns the kind of a documented `notifyType` of Paytend.
+        fn kind_of_type(route: Route, notify_type: &str) -> Kind {
+            match (route.product(), notify_type) {
+                $($((Some(Product::$product), $notify_type) => types::$name::KIND,)+)+
+                _ => Kind::UNKNOWN,
+            }
+        }
+
+        /// The types of notifications.
+        pub mod types {
+            use super::*;
+
+            $($(
+                #[doc = concat!("The notification type [`", stringify!($group), "::", stringify!($name), "`].")]
+                #[derive(Clone, Copy, Debug)]
+                pub struct $name;
+
+                impl NotificationType for $name {
+                    type Content = Box<$content>;
+                    const KIND: Kind = Kind::named($kind);
+
+                    fn extract(notification: AnyNotification) -> Result<Box<$content>, AnyNotification> {
+                        match notification {
+                            AnyNotification::Paytend(Content::Typed(Notification::$product($group::$name(typed)))) => {
+                                Ok(typed)
+                            }
+                            other => Err(other),
+                        }
+                    }
+                }
+            )+)+
+
+            /// PayBy's [`TransferToBankNotification`].
+            #[derive(Clone, Copy, Debug)]
+            pub struct TransferToBank;
+
+            impl NotificationType for TransferToBank {
+                type Content = Box<TransferToBankNotification>;
+                const KIND: Kind = Kind::named("transfer-to-bank");
+
+                fn extract(notification: AnyNotification) -> Result<Self::Content, AnyNotification> {
+                    match notification {
+                        AnyNotification::PayBy(Content::Typed(typed)) => Ok(typed),
+                        other => Err(other),
+                    }
+                }
+            }
+
+            /// PayerMax's [`BalanceChangeNotification`].
+            #[derive(Clone, Copy, Debug)]
+            pub struct BalanceChange;
+
+            impl NotificationType for BalanceChange {
+                type Content = Box<BalanceChangeNotification>;
+                const KIND: Kind = Kind::named("balance-change");
+
+                fn extract(notification: AnyNotification) -> Result<Self::Content, AnyNotification> {
+                    match notification {
+                        AnyNotification::PayerMax(Content::Typed(typed)) => Ok(typed),
+                        other => Err(other),
+                    }
+                }
+            }
+        }
+    };
+}
+
+paytend_types! {
+    Baas BaasNotification {
+        AccountOpening(IbanAccount) = "1", "account-opening";
+        FundDeposit(IbanTransaction) = "2", "fund-deposit";
+        UserStatusChange(StatusChange) = "3", "user-status-change";
+        PaymentFailure(iban::PaymentFailure) = "4", "payment-failure";
+        UserUpgrade(Upgrade) = "6", "user-upgrade";
+        TransferOrder(iban::TransferOrder) = "8", "transfer-order";
+    }
+    Issuing IssuingNotification {
+        CardTransaction(TransactionNotification) = "1", "card-transaction";
+        CardholderAudit(CardHolderResult) = "2", "cardholder-audit";
+        ApplyCardResult(CardApplyResponse) = "3", "apply-card-result";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_type_has_a_kind() {
+        let mut kinds = std::collections::BTreeSet::new();
+        for info in Notification::kinds() {
+            let route = Route::of_product(info.product).unwrap();
+            let kind = kind_of_type(route, info.notify_type);
+            assert_ne!(kind, Kind::UNKNOWN, "{}", info.title);
+            assert!(kinds.insert(kind), "{}", info.title);
+            // An array is not an object, so it cannot be read as any type.
+            let unreadable = AnyNotification::read(route, info.notify_type, b"[]");
+            assert!(unreadable.raw().is_some());
+            assert_eq!(unreadable.kind(route), kind_of_type(route, info.notify_type));
+        }
+        assert_eq!(kind_of_type(Route::PayBy, "1"), Kind::UNKNOWN);
+    }
+}

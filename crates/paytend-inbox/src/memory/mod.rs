@@ -1,0 +1,189 @@
+//! A store in memory, for tests and as the reference for other stores. It does not survive the process.
+
+mod rows;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::Notify;
+
+use crate::error::{FinishError, HandlerError, StoreError, StoreErrorKind};
+use crate::inbox::millis;
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, NewNotification, Query, Release, Stats};
+use crate::store::{Store, StoreAdmin};
+use crate::terms::{Id, Lease, Mac};
+use crate::worker::Completion;
+use rows::Rows;
+
+type Clock = dyn Fn() -> SystemTime + Send + Sync;
+
+/// A store in memory, for tests. **Everything is lost when the process ends**, so do not acknowledge a provider's
+/// notifications with it.
+#[derive(Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rows: Mutex<Rows>,
+    changed: Notify,
+    clock: Box<Clock>,
+}
+
+/// The transaction that a [`MemoryEffect`] runs in. It collects lines, which [`MemoryStore::recorded`] returns after
+/// the transaction has been committed.
+#[derive(Debug, Default)]
+pub struct MemoryTransaction {
+    recorded: Vec<String>,
+}
+
+impl MemoryTransaction {
+    /// Records a line, unless the transaction is rolled back.
+    pub fn record(&mut self, line: impl Into<String>) {
+        self.recorded.push(line.into());
+    }
+}
+
+/// A change in the transaction that completes a notification. [`in_memory_transaction`] creates it.
+pub type MemoryEffect = Box<dyn FnOnce(&mut MemoryTransaction) -> Result<(), HandlerError> + Send>;
+
+/// Completes a notification together with a change in the same transaction.
+pub fn in_memory_transaction(
+    effect: impl FnOnce(&mut MemoryTransaction) -> Result<(), HandlerError> + Send + 'static,
+) -> Completion<MemoryEffect> {
+    Completion::with_effect(Box::new(effect))
+}
+
+impl MemoryStore {
+    /// Creates an empty store.
+    pub fn new() -> Self {
+        Self::with_clock(SystemTime::now)
+    }
+
+    /// Creates an empty store with a clock.
+    pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        let shared = Shared { rows: Mutex::default(), changed: Notify::new(), clock: Box::new(clock) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Returns the lines that effects have recorded.
+    pub fn recorded(&self) -> Vec<String> {
+        self.rows().recorded.clone()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        // A panicking effect is caught before it can poison the lock.
+        self.shared.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> i64 {
+        millis((self.shared.clock)()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+impl Store for MemoryStore {
+    type Effect = MemoryEffect;
+
+    async fn bind_keys(&self, check: Mac) -> Result<(), StoreError> {
+        match self.rows().bound.get_or_insert(check) {
+            known if *known == check => Ok(()),
+            _ => Err(StoreError::new(StoreErrorKind::Keys, "the store was created with a different key file")),
+        }
+    }
+
+    async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
+        let now = self.now();
+        let accepted = self.rows().accept(now, notification)?;
+        self.shared.changed.notify_waiters();
+        Ok(accepted)
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let now = self.now();
+        Ok(self.rows().claim(now, &request))
+    }
+
+    async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        let now = self.now();
+        self.rows().extend(now, lease, time)
+    }
+
+    async fn complete(&self, lease: Lease, effect: Option<MemoryEffect>) -> Result<(), FinishError> {
+        let now = self.now();
+        self.rows().complete(now, lease, effect)?;
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
+        let now = self.now();
+        self.rows().release(now, lease, release)?;
+        self.shared.changed.notify_waiters();
+        Ok(())
+    }
+
+    async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+}
+
+impl StoreAdmin for MemoryStore {
+    async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        Ok(self.rows().list(&query))
+    }
+
+    async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
+        Ok(self.rows().show(id, viewer))
+    }
+
+    async fn redrive(&self, ids: Option<Vec<Id>>) -> Result<u64, StoreError> {
+        let now = self.now();
+        let count = self.rows().redrive(now, ids.as_deref());
+        self.shared.changed.notify_waiters();
+        Ok(count)
+    }
+
+    async fn bury(&self, id: Id, cause: String) -> Result<bool, StoreError> {
+        let now = self.now();
+        let buried = self.rows().bury(now, id, cause);
+        self.shared.changed.notify_waiters();
+        Ok(buried)
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let now = self.now();
+        Ok(self.rows().stats(now))
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.rows().check())
+    }
+
+    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+        let now = self.now();
+        let count = self.rows().erase(now, &business_id);
+        self.shared.changed.notify_waiters();
+        Ok(count)
+    }
+
+    async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
+        Ok(self.rows().drop_payloads(millis(before).unwrap_or(i64::MAX)))
+    }
+
+    async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
+        Ok(vec![("engine", "memory".into())])
+    }
+}

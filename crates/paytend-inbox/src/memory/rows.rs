@@ -1,0 +1,353 @@
+//! The rows of a [`MemoryStore`](super::MemoryStore), and every change to them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, SystemTime};
+
+use crate::error::{FinishError, HandlerError, StoreError};
+use crate::memory::{MemoryEffect, MemoryTransaction};
+use crate::record::{
+    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, Stats, StoredPayload,
+};
+use crate::retry::MAX_DELAY;
+use crate::terms::{Id, Lease, Mac, State};
+
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) bound: Option<Mac>,
+    pub(super) recorded: Vec<String>,
+    rows: BTreeMap<i64, Row>,
+    by_dedup: HashMap<Mac, i64>,
+    /// Who saw which content.
+    viewed: Vec<(i64, String)>,
+}
+
+struct Row {
+    facts: Facts,
+    payload: StoredPayload,
+    received_at: i64,
+    sightings: u64,
+    fence: i64,
+    tries: u32,
+    is_sighting: bool,
+    cause: Option<String>,
+    stage: Stage,
+}
+
+enum Stage {
+    Pending(Work),
+    Done,
+    Dead,
+}
+
+struct Work {
+    /// Whether this is the first pending notification of its order key.
+    head: bool,
+    state: State,
+    due_at: i64,
+    /// Whether a sighting arrived during the current attempt.
+    again: bool,
+}
+
+impl Row {
+    fn state(&self) -> State {
+        match &self.stage {
+            Stage::Pending(work) => work.state,
+            Stage::Done => State::Done,
+            Stage::Dead => State::Dead,
+        }
+    }
+
+    fn pending(&self) -> Option<&Work> {
+        match &self.stage {
+            Stage::Pending(work) => Some(work),
+            Stage::Done | Stage::Dead => None,
+        }
+    }
+
+    fn entry(&self, id: i64, payload: Option<StoredPayload>) -> Entry {
+        Entry {
+            id: Id::new(id),
+            facts: self.facts.clone(),
+            state: self.state(),
+            tries: self.tries,
+            sightings: self.sightings,
+            received_at: at(self.received_at),
+            cause: self.cause.clone(),
+            payload,
+        }
+    }
+}
+
+fn at(millis: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+fn after(now: i64, time: Duration) -> i64 {
+    now.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
+}
+
+impl Rows {
+    pub(super) fn accept(&mut self, now: i64, new: NewNotification) -> Result<Accepted, StoreError> {
+        if let Some(&id) = self.by_dedup.get(&new.facts.dedup) {
+            return Ok(self.sight(now, id, new.requeue_sighting));
+        }
+        let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
+        let payload = StoredPayload::Sealed(new.payload.seal(Id::new(id))?);
+        self.by_dedup.insert(new.facts.dedup, id);
+        let row = Row {
+            facts: new.facts,
+            payload,
+            received_at: now,
+            sightings: 0,
+            fence: 0,
+            tries: 0,
+            is_sighting: false,
+            cause: None,
+            stage: Stage::Done,
+        };
+        self.rows.insert(id, row);
+        self.enqueue(now, id);
+        Ok(Accepted::New(Id::new(id)))
+    }
+
+    fn sight(&mut self, now: i64, id: i64, requeue: bool) -> Accepted {
+        let mut enqueue = false;
+        let mut sighting = 0;
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.sightings += 1;
+            sighting = row.sightings;
+            match &mut row.stage {
+                _ if !requeue => {}
+                Stage::Pending(work) => work.again |= work.state == State::Leased,
+                Stage::Done => {
+                    (row.is_sighting, enqueue) = (true, true);
+                }
+                Stage::Dead => {}
+            }
+        }
+        if enqueue {
+            self.enqueue(now, id);
+        }
+        Accepted::Duplicate { id: Id::new(id), sighting }
+    }
+
+    /// Makes a notification pending, behind the pending notifications of its order key.
+    fn enqueue(&mut self, now: i64, id: i64) {
+        let key = self.rows.get(&id).and_then(|row| row.facts.order_key);
+        let head = key.is_none_or(|key| !self.rows.values().any(|row| is_pending(row, key)));
+        if let Some(row) = self.rows.get_mut(&id) {
+            row.tries = 0;
+            row.stage = Stage::Pending(Work { head, state: State::Ready, due_at: now, again: false });
+        }
+    }
+
+    /// Lets the next notification of an order key be claimed, after the first one has ended.
+    fn promote(&mut self, key: Option<Mac>) {
+        let Some(key) = key else { return };
+        if self.rows.values().any(|row| is_pending(row, key) && row.pending().is_some_and(|work| work.head)) {
+            return;
+        }
+        let mut pending = self.rows.values_mut().filter(|row| is_pending(row, key));
+        if let Some(Row { stage: Stage::Pending(work), .. }) = pending.next() {
+            work.head = true;
+        }
+    }
+
+    pub(super) fn claim(&mut self, now: i64, request: &ClaimRequest) -> Vec<Claimed> {
+        let mut due: Vec<(i64, i64)> = self
+            .rows
+            .iter()
+            .filter_map(|(id, row)| {
+                let work = row.pending()?;
+                (work.head && work.due_at <= now).then_some((work.due_at, *id))
+            })
+            .collect();
+        due.sort_unstable();
+        let mut room: HashMap<&str, usize> =
+            request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();
+        let mut claimed = Vec::new();
+        for (_, id) in due {
+            if claimed.len() == request.limit {
+                break;
+            }
+            let Some(row) = self.rows.get_mut(&id) else { continue };
+            match room.get_mut(row.facts.kind.as_str()) {
+                Some(0) => continue,
+                Some(room) => *room -= 1,
+                None => {}
+            }
+            let Stage::Pending(work) = &mut row.stage else { continue };
+            (work.state, work.due_at, work.again) = (State::Leased, after(now, request.lease), false);
+            row.fence += 1;
+            row.tries += 1;
+            claimed.push(Claimed {
+                lease: Lease { id: Id::new(id), fence: row.fence },
+                tries: row.tries,
+                is_sighting: row.is_sighting,
+                sightings: row.sightings,
+                received_at: at(row.received_at),
+                facts: row.facts.clone(),
+                payload: row.payload.clone(),
+            });
+        }
+        claimed
+    }
+
+    fn leased(&mut self, lease: Lease) -> Result<(&mut Row, Option<Mac>), FinishError> {
+        let row = self.rows.get_mut(&lease.id.get()).ok_or(FinishError::LeaseLost)?;
+        if row.fence != lease.fence || row.state() != State::Leased {
+            return Err(FinishError::LeaseLost);
+        }
+        let key = row.facts.order_key;
+        Ok((row, key))
+    }
+
+    pub(super) fn extend(&mut self, now: i64, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        if let (Row { stage: Stage::Pending(work), .. }, _) = self.leased(lease)? {
+            work.due_at = after(now, time);
+        }
+        Ok(())
+    }
+
+    pub(super) fn complete(&mut self, now: i64, lease: Lease, effect: Option<MemoryEffect>) -> Result<(), FinishError> {
+        self.leased(lease)?;
+        let mut transaction = MemoryTransaction::default();
+        if let Some(effect) = effect {
+            let applied = catch_unwind(AssertUnwindSafe(|| effect(&mut transaction)));
+            applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked"))).map_err(FinishError::Effect)?;
+        }
+        self.recorded.append(&mut transaction.recorded);
+        let (row, key) = self.leased(lease)?;
+        if let Stage::Pending(work) = &mut row.stage
+            && work.again
+        {
+            (row.is_sighting, row.tries) = (true, 0);
+            (work.state, work.due_at, work.again) = (State::Ready, now, false);
+            return Ok(());
+        }
+        row.stage = Stage::Done;
+        self.promote(key);
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, now: i64, lease: Lease, release: Release) -> Result<(), FinishError> {
+        let (row, key) = self.leased(lease)?;
+        let Stage::Pending(work) = &mut row.stage else { return Err(FinishError::LeaseLost) };
+        work.again = false;
+        match release {
+            Release::Retry { after: delay, cause } => {
+                (work.state, work.due_at) = (State::Backoff, after(now, delay.min(MAX_DELAY)));
+                row.cause = Some(cause);
+            }
+            Release::GiveBack => {
+                (work.state, work.due_at) = (State::Ready, now);
+                row.tries = row.tries.saturating_sub(1);
+            }
+            Release::DeadLetter { cause } => {
+                row.cause = Some(cause);
+                row.stage = Stage::Dead;
+                self.promote(key);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn list(&self, query: &Query) -> Vec<Entry> {
+        let wanted = |row: &Row| {
+            query.state.is_none_or(|state| row.state() == state)
+                && query.kind.as_ref().is_none_or(|kind| row.facts.kind == *kind)
+                && query.since.is_none_or(|since| at(row.received_at) >= since)
+        };
+        let from = query.after.map_or(i64::MIN, |id| id.get().saturating_add(1));
+        let rows = self.rows.range(from..).filter(|(_, row)| wanted(row));
+        rows.take(query.limit).map(|(id, row)| row.entry(*id, None)).collect()
+    }
+
+    pub(super) fn show(&mut self, id: Id, viewer: Option<String>) -> Option<Entry> {
+        let row = self.rows.get(&id.get())?;
+        self.viewed.extend(viewer.map(|viewer| (id.get(), viewer)));
+        Some(row.entry(id.get(), Some(row.payload.clone())))
+    }
+
+    pub(super) fn redrive(&mut self, now: i64, ids: Option<&[Id]>) -> u64 {
+        let dead = self.rows.iter().filter(|(_, row)| matches!(row.stage, Stage::Dead)).map(|(id, _)| *id);
+        let chosen: Vec<i64> = dead.filter(|id| ids.is_none_or(|ids| ids.contains(&Id::new(*id)))).collect();
+        for id in &chosen {
+            self.enqueue(now, *id);
+        }
+        chosen.len() as u64
+    }
+
+    pub(super) fn bury(&mut self, _: i64, id: Id, cause: String) -> bool {
+        let Some(row) = self.rows.get_mut(&id.get()) else { return false };
+        if row.pending().is_none() {
+            return false;
+        }
+        (row.stage, row.cause) = (Stage::Dead, Some(cause));
+        let key = row.facts.order_key;
+        self.promote(key);
+        true
+    }
+
+    pub(super) fn stats(&self, now: i64) -> Stats {
+        let count = |state| self.rows.values().filter(|row| row.state() == state).count() as u64;
+        let due = self.rows.values().filter_map(Row::pending).filter(|work| work.head && work.due_at <= now);
+        Stats {
+            ready: count(State::Ready),
+            leased: count(State::Leased),
+            backoff: count(State::Backoff),
+            done: count(State::Done),
+            dead: count(State::Dead),
+            sightings: self.rows.values().map(|row| row.sightings).sum(),
+            oldest_ready: due
+                .map(|work| Duration::from_millis(u64::try_from(now - work.due_at).unwrap_or_default()))
+                .max(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Vec<String> {
+        let mut heads: HashMap<Mac, (usize, usize)> = HashMap::new();
+        for row in self.rows.values() {
+            if let (Some(key), Some(work)) = (row.facts.order_key, row.pending()) {
+                let entry = heads.entry(key).or_default();
+                entry.0 += usize::from(work.head);
+                entry.1 += 1;
+            }
+        }
+        let wrong = heads.values().filter(|(heads, _)| *heads != 1);
+        wrong
+            .map(|(heads, all)| format!("an order key with {all} notifications has {heads} that can be claimed"))
+            .collect()
+    }
+
+    pub(super) fn erase(&mut self, _: i64, business_id: &str) -> u64 {
+        let mut erased = 0;
+        let mut keys = Vec::new();
+        for row in self.rows.values_mut().filter(|row| row.facts.business_id.as_deref() == Some(business_id)) {
+            erased += 1;
+            row.payload = StoredPayload::Dropped;
+            (row.facts.business_id, row.facts.business_state) = (None, None);
+            row.cause = None;
+            if row.pending().is_some() {
+                (row.stage, row.cause) = (Stage::Dead, Some("erased".into()));
+                keys.push(row.facts.order_key);
+            }
+            row.facts.order_key = None;
+        }
+        for key in keys {
+            self.promote(key);
+        }
+        erased
+    }
+
+    pub(super) fn drop_payloads(&mut self, before: i64) -> u64 {
+        let old = self.rows.values_mut().filter(|row| matches!(row.stage, Stage::Done) && row.received_at < before);
+        let kept = old.filter(|row| row.payload != StoredPayload::Dropped);
+        kept.map(|row| row.payload = StoredPayload::Dropped).count() as u64
+    }
+}
+
+fn is_pending(row: &Row, key: Mac) -> bool {
+    row.facts.order_key == Some(key) && row.pending().is_some()
+}

@@ -1,0 +1,85 @@
+//! What a store does for an inbox.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use crate::error::{FinishError, StoreError};
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, NewNotification, Query, Release, Stats};
+use crate::terms::{Id, Lease, Mac};
+
+/// A durable store of notifications.
+///
+/// The contract, which the module `testing` checks:
+///
+/// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
+///   however many calls run at the same time.
+/// - A claimed notification is not claimed again before its lease ends. Its fence then grows.
+/// - A change for a fence other than the current one fails with [`FinishError::LeaseLost`] and changes nothing.
+/// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither.
+/// - Of the notifications with one order key, at most one can be claimed: the first that is neither done nor dead.
+/// - Dropping a returned future does not cancel a commit that has begun.
+///
+/// Handles are cheap to clone and share the store. The same type of a store crate can implement the traits of other
+/// queues, so that a handler's effect can add to them in its transaction.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// What a handler can do in the transaction that completes its notification. Each store defines it.
+    type Effect: Send + 'static;
+
+    /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
+    fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Stores a notification, or a sighting if its dedup key is known.
+    fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
+
+    /// Claims notifications that are due, those that have been due for longest first.
+    fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
+
+    /// Extends a lease, which then ends after this time from now.
+    fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Applies the effect and completes the notification in one transaction.
+    fn complete(
+        &self,
+        lease: Lease,
+        effect: Option<Self::Effect>,
+    ) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Ends an attempt without completing the notification.
+    fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Returns when a notification may have become ready. It may return early or not at all: a worker also polls.
+    fn changed(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a store does for its operators.
+pub trait StoreAdmin: Store {
+    /// Returns notifications in the order of their numbers, without content.
+    fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
+    /// Returns a notification with its encrypted content. `viewer` is recorded if it is given: pass it whenever the
+    /// content is shown to someone.
+    fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
+
+    /// Makes dead letters ready again, with all their attempts. Without identifiers, all dead letters. Returns the
+    /// number of notifications that were dead.
+    fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Makes a dead letter of a notification that is neither done nor dead. Returns whether there was one.
+    fn bury(&self, id: Id, cause: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Returns the counts.
+    fn stats(&self) -> impl Future<Output = Result<Stats, StoreError>> + Send;
+
+    /// Checks the integrity of the store and the settings of its engine. Returns the problems.
+    fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// Removes content, object number and state of all notifications about an object. Those not yet processed become
+    /// dead letters. The rows stay for deduplication. Returns the number of notifications.
+    fn erase(&self, business_id: String) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Removes the content of processed notifications that were received before this time. Returns their number.
+    fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Writes durably, to prove that the store accepts notifications. Returns the engine's settings.
+    fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;
+}

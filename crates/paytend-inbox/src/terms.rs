@@ -1,0 +1,129 @@
+//! The identifiers of a stored notification and of an attempt to process it.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The store's number of a notification. Later notifications of the same order key have larger numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(i64);
+
+impl Id {
+    /// Creates an identifier from the store's number.
+    pub fn new(number: i64) -> Self {
+        Self(number)
+    }
+
+    /// Returns the number.
+    pub fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl FromStr for Id {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// An HMAC-SHA256 value of 32 bytes under a key of the deployment.
+///
+/// A plain hash of personal data can be reversed by hashing every candidate. Without the key, an HMAC cannot.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac([u8; 32]);
+
+impl Mac {
+    /// Creates a value from the bytes in a store.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Mac {
+    /// Writes the value as 64 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", base16ct::HexDisplay(&self.0))
+    }
+}
+
+impl fmt::Debug for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Mac({self})")
+    }
+}
+
+/// The right to process a notification until its lease ends.
+///
+/// The fence grows with every claim of the notification. A store refuses to extend, complete or release a notification
+/// for any fence but the current one. A worker that was overtaken therefore cannot change the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The notification.
+    pub id: Id,
+    /// The number of claims of this notification so far. It never decreases.
+    pub fence: i64,
+}
+
+/// The state of a stored notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Not yet claimed, or waiting for an earlier notification of the same order key.
+    Ready,
+    /// Claimed by a worker. A claim takes it again when its lease has ended.
+    Leased,
+    /// Failed, and due again later.
+    Backoff,
+    /// Processed.
+    Done,
+    /// Given up. A person decides what happens next.
+    Dead,
+}
+
+impl State {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Ready, Self::Leased, Self::Backoff, Self::Done, Self::Dead];
+
+    /// Returns the name in lower case, such as `ready`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Leased => "leased",
+            Self::Backoff => "backoff",
+            Self::Done => "done",
+            Self::Dead => "dead",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The error returned when parsing an invalid [`State`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid state; the states are ready, leased, backoff, done and dead")]
+#[non_exhaustive]
+pub struct ParseStateError;
+
+impl FromStr for State {
+    type Err = ParseStateError;
+
+    fn from_str(text: &str) -> Result<Self, ParseStateError> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(ParseStateError)
+    }
+}

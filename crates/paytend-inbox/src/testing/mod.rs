@@ -1,0 +1,162 @@
+//! A conformance suite for stores.
+//!
+//! Implement [`Harness`] for a store and call [`conformance`] and [`random_history`] in its tests. Both panic with a
+//! message if the store breaks the contract of [`Store`](crate::Store).
+
+mod case;
+mod history;
+mod suite;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::HandlerError;
+use crate::keys::StoreKeys;
+use crate::kind::Kind;
+use crate::record::{Facts, NewNotification, UnsealedPayload};
+use crate::route::Route;
+use crate::store::StoreAdmin;
+use crate::{MemoryEffect, MemoryStore};
+
+pub use history::random_history;
+pub use suite::conformance;
+
+/// What the suite needs of a store under test.
+pub trait Harness {
+    /// The store.
+    type Store: StoreAdmin;
+
+    /// Creates an empty store.
+    fn create(&self) -> impl Future<Output = Self::Store>;
+
+    /// Moves the store's clock forward, or moves all its times back.
+    fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
+
+    /// Creates an effect that records a line in the store and then ends as given.
+    fn effect(&self, line: &str, end: EffectEnd) -> <Self::Store as crate::Store>::Effect;
+
+    /// Returns the lines that committed effects have recorded, in any order.
+    fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
+}
+
+/// How an effect of a [`Harness`] ends after it has recorded its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectEnd {
+    /// It succeeds.
+    Ok,
+    /// It returns an error.
+    Error,
+    /// It panics.
+    Panic,
+}
+
+impl EffectEnd {
+    /// Ends the effect.
+    ///
+    /// # Errors
+    /// Returns an error for [`EffectEnd::Error`].
+    ///
+    /// # Panics
+    /// Panics for [`EffectEnd::Panic`].
+    #[expect(clippy::panic, reason = "the suite tests panicking effects")]
+    pub fn apply(self) -> Result<(), HandlerError> {
+        match self {
+            Self::Ok => Ok(()),
+            Self::Error => Err(HandlerError::retry("the effect failed as requested")),
+            Self::Panic => panic!("the effect panicked as requested"),
+        }
+    }
+}
+
+/// The harness of the store in memory.
+#[derive(Debug, Default)]
+pub struct MemoryHarness {
+    clock: Arc<TestClock>,
+}
+
+/// A clock for stores under test. Only [`advance`](Self::advance) moves it.
+#[derive(Debug)]
+pub struct TestClock(std::sync::atomic::AtomicU64);
+
+impl Default for TestClock {
+    fn default() -> Self {
+        Self(std::sync::atomic::AtomicU64::new(1_700_000_000_000))
+    }
+}
+
+impl TestClock {
+    /// Returns the time.
+    pub fn now(&self) -> std::time::SystemTime {
+        std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.load(std::sync::atomic::Ordering::SeqCst))
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.0.fetch_add(millis, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Harness for MemoryHarness {
+    type Store = MemoryStore;
+
+    async fn create(&self) -> MemoryStore {
+        let clock = Arc::clone(&self.clock);
+        MemoryStore::with_clock(move || clock.now())
+    }
+
+    async fn advance(&self, _: &MemoryStore, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    fn effect(&self, line: &str, end: EffectEnd) -> MemoryEffect {
+        let line = line.to_owned();
+        Box::new(move |transaction| {
+            transaction.record(line);
+            end.apply()
+        })
+    }
+
+    async fn recorded(&self, store: &MemoryStore) -> Vec<String> {
+        store.recorded()
+    }
+}
+
+/// A notification for a store under test.
+#[derive(Clone, Debug)]
+pub struct TestNotification {
+    /// Distinguishes notifications: equal names are duplicates.
+    pub name: String,
+    /// The kind.
+    pub kind: Kind,
+    /// Notifications with equal order names are processed in order.
+    pub order: Option<String>,
+    /// The object's number.
+    pub business_id: Option<String>,
+    /// Whether a duplicate causes another run.
+    pub requeue_sighting: bool,
+}
+
+impl TestNotification {
+    /// Creates a notification without order and object.
+    pub fn new(name: impl Into<String>) -> Self {
+        let kind = Kind::named("fund-deposit");
+        Self { name: name.into(), kind, order: None, business_id: None, requeue_sighting: false }
+    }
+
+    /// Returns the notification as an inbox with these keys stores it.
+    pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewNotification {
+        let tag = keys.content_tag(self.name.as_bytes());
+        let route = Route::PaytendBaas;
+        let mut facts = Facts::new(keys.order_key(route, &self.name), tag, route, self.kind.clone(), "2".into());
+        facts.order_key = self.order.as_ref().map(|order| keys.order_key(route, order));
+        facts.business_id.clone_from(&self.business_id);
+        facts.business_kind = self.business_id.as_ref().map(|_| "deposit".into());
+        facts.business_state = self.business_id.as_ref().map(|_| "2".into());
+        facts.verified_by = "SHA256:0123".into();
+        facts.sent_at = Some(1_700_000_000_123);
+        let payload = UnsealedPayload::new(Arc::clone(keys), &facts, self.name.clone().into_bytes());
+        NewNotification { facts, payload, requeue_sighting: self.requeue_sighting }
+    }
+}

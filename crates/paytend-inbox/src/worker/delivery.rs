@@ -1,0 +1,122 @@
+//! What a handler receives and returns.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::record::{Claimed, Facts};
+use crate::terms::{Id, Mac};
+
+/// A notification that is being processed.
+pub struct Delivery<N> {
+    notification: N,
+    content: Arc<[u8]>,
+    claimed: Arc<Claimed>,
+}
+
+impl<N> Delivery<N> {
+    pub(super) fn new(notification: N, content: Arc<[u8]>, claimed: Arc<Claimed>) -> Self {
+        Self { notification, content, claimed }
+    }
+
+    pub(super) fn map<M, E>(self, convert: impl FnOnce(N) -> Result<M, E>) -> Result<Delivery<M>, Delivery<E>> {
+        let Self { notification, content, claimed } = self;
+        match convert(notification) {
+            Ok(notification) => Ok(Delivery { notification, content, claimed }),
+            Err(notification) => Err(Delivery { notification, content, claimed }),
+        }
+    }
+
+    /// Returns the notification.
+    pub fn notification(&self) -> &N {
+        &self.notification
+    }
+
+    /// Returns the notification by value.
+    pub fn into_notification(self) -> N {
+        self.notification
+    }
+
+    /// Returns the content, exactly as the provider signed it.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Returns the store's number of the notification.
+    pub fn id(&self) -> Id {
+        self.claimed.lease.id
+    }
+
+    /// Returns the key by which duplicates are recognized. Effects outside the store's transaction can happen more than
+    /// once; a service that receives this key can recognize the repetition.
+    pub fn dedup(&self) -> Mac {
+        self.claimed.facts.dedup
+    }
+
+    /// Returns the facts, such as the object that the notification is about.
+    pub fn facts(&self) -> &Facts {
+        &self.claimed.facts
+    }
+
+    /// Returns the number of this attempt, starting with 1. Attempts that a stopping worker gave back do not count.
+    pub fn attempt(&self) -> u32 {
+        self.claimed.tries
+    }
+
+    /// Returns whether the notification was processed before and has arrived again. Query the state of the object: the
+    /// notification may report a state for the second time. See
+    /// [`Inbox::requeue_sightings`](crate::Inbox::requeue_sightings).
+    pub fn is_sighting(&self) -> bool {
+        self.claimed.is_sighting
+    }
+
+    /// Returns how often a duplicate had arrived when the notification was claimed.
+    pub fn sightings(&self) -> u64 {
+        self.claimed.sightings
+    }
+
+    /// Returns the time of receipt, by the store's clock.
+    pub fn received_at(&self) -> SystemTime {
+        self.claimed.received_at
+    }
+}
+
+impl<N> fmt::Debug for Delivery<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id())
+            .field("facts", self.facts())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The result of a handler: the notification is processed.
+///
+/// An effect runs in the transaction that completes the notification. It is committed once, even if the handler runs
+/// several times. Each store crate has a function that creates an effect.
+pub struct Completion<E> {
+    effect: Option<E>,
+}
+
+impl<E> Completion<E> {
+    /// Completes the notification without an effect in the store.
+    pub fn without_effect() -> Self {
+        Self { effect: None }
+    }
+
+    /// Completes the notification together with an effect.
+    pub fn with_effect(effect: E) -> Self {
+        Self { effect: Some(effect) }
+    }
+
+    pub(super) fn into_effect(self) -> Option<E> {
+        self.effect
+    }
+}
+
+impl<E> fmt::Debug for Completion<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion").field("has_effect", &self.effect.is_some()).finish()
+    }
+}

@@ -1,0 +1,161 @@
+//! One attempt to process a claimed notification.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{FailureAction, FinishError, HandlerError};
+use crate::kind::AnyNotification;
+use crate::record::{Claimed, Release};
+use crate::retry::random;
+use crate::store::Store;
+use crate::terms::Lease;
+use crate::worker::builder::Shared;
+use crate::worker::delivery::Delivery;
+use crate::worker::handlers::Handled;
+
+/// The result of an attempt, as reported in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    Done,
+    Retried,
+    Dead,
+    GivenBack,
+    LeaseLost,
+    /// The store failed. When the lease has ended, the notification is claimed again unless it was completed.
+    Unknown,
+}
+
+impl Attempt {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retried => "retried",
+            Self::Dead => "dead",
+            Self::GivenBack => "given_back",
+            Self::LeaseLost => "lease_lost",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// How the handler ended.
+enum Ended<E> {
+    Returned(Handled<E>),
+    LeaseLost,
+    Stopped,
+}
+
+/// Processes a claimed notification. `stop` is cancelled when the worker's stop deadline has passed.
+pub(super) async fn process<S: Store>(shared: Arc<Shared<S>>, claimed: Claimed, stop: CancellationToken) -> Attempt {
+    let kind = claimed.facts.kind.clone();
+    let attempt = attempt(&shared, Arc::new(claimed), stop).await;
+    metrics::counter!("paytend_inbox_attempts_total", "kind" => kind.to_string(), "result" => attempt.as_str())
+        .increment(1);
+    attempt
+}
+
+async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: CancellationToken) -> Attempt {
+    let (lease, tries) = (claimed.lease, claimed.tries);
+    let policy = shared.settings.retry_policy(&claimed.facts.kind);
+    if tries > policy.tries() {
+        // The attempts before did not report a result: the process ended each time.
+        return dead(shared, lease, "no attempt returned: the process may have been stopped by this notification")
+            .await;
+    }
+    let content = match shared.inbox.open_claimed(&claimed) {
+        Ok(Some(content)) => content,
+        Ok(None) => return dead(shared, lease, "the content was erased or removed after its retention").await,
+        Err(error) => return fail(shared, &claimed, HandlerError::retry(error)).await,
+    };
+    let notification = AnyNotification::read(claimed.facts.route, &claimed.facts.notify_type, &content);
+    let delivery = Delivery::new(notification, content.into(), Arc::clone(&claimed));
+    let ended = tokio::select! {
+        biased;
+        returned = run_handler(shared, delivery) => Ended::Returned(returned),
+        () = heartbeats(shared, lease) => Ended::LeaseLost,
+        () = stop.cancelled() => Ended::Stopped,
+    };
+    match ended {
+        Ended::Returned(Ok(completion)) => match shared.inbox.store().complete(lease, completion.into_effect()).await {
+            Ok(()) => Attempt::Done,
+            Err(FinishError::Effect(error)) => fail(shared, &claimed, error).await,
+            Err(error) => lost(lease, &error),
+        },
+        Ended::Returned(Err(error)) => fail(shared, &claimed, error).await,
+        Ended::LeaseLost => lost(lease, &FinishError::LeaseLost),
+        Ended::Stopped => finish(shared, lease, Release::GiveBack, Attempt::GivenBack).await,
+    }
+}
+
+/// Runs the handler with its time limit. A panic becomes an error without the panic's message, which may contain
+/// personal data.
+async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotification>) -> Handled<S::Effect> {
+    let facts = delivery.facts();
+    let span = tracing::info_span!(
+        "notification",
+        id = delivery.id().get(),
+        route = %facts.route,
+        kind = %facts.kind,
+        attempt = delivery.attempt(),
+        traceparent = facts.traceparent.as_deref(),
+    );
+    // The call that creates the future may panic too, so it runs inside.
+    let handling = async { shared.handlers.start(delivery).await };
+    let guarded = AssertUnwindSafe(tracing::Instrument::instrument(handling, span)).catch_unwind();
+    match tokio::time::timeout(shared.settings.handler_timeout, guarded).await {
+        Ok(Ok(handled)) => handled,
+        Ok(Err(_)) => Err(HandlerError::retry("the handler panicked")),
+        Err(_) => Err(HandlerError::retry("the handler timed out")),
+    }
+}
+
+/// Extends the lease until it is lost. A store that cannot be reached does not end the attempt: the completion checks
+/// the fence.
+async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
+    let time = shared.settings.lease;
+    loop {
+        tokio::time::sleep(time / 3).await;
+        match shared.inbox.store().extend(lease, time).await {
+            Ok(()) => {}
+            Err(FinishError::LeaseLost) => return,
+            Err(error) => tracing::warn!(id = lease.id.get(), %error, "cannot extend a lease"),
+        }
+    }
+}
+
+async fn fail<S: Store>(shared: &Shared<S>, claimed: &Claimed, error: HandlerError) -> Attempt {
+    let policy = shared.settings.retry_policy(&claimed.facts.kind);
+    let after = match error.action() {
+        FailureAction::DeadLetter => return dead(shared, claimed.lease, error.cause()).await,
+        _ if claimed.tries >= policy.tries() => return dead(shared, claimed.lease, error.cause()).await,
+        FailureAction::RetryAfter(time) => time,
+        FailureAction::Retry => policy.delay(claimed.tries, random()),
+    };
+    let release = Release::Retry { after, cause: error.cause().to_owned() };
+    finish(shared, claimed.lease, release, Attempt::Retried).await
+}
+
+async fn dead<S: Store>(shared: &Shared<S>, lease: Lease, cause: &str) -> Attempt {
+    tracing::error!(id = lease.id.get(), "the notification is a dead letter: an operator must decide");
+    finish(shared, lease, Release::DeadLetter { cause: cause.to_owned() }, Attempt::Dead).await
+}
+
+async fn finish<S: Store>(shared: &Shared<S>, lease: Lease, release: Release, attempt: Attempt) -> Attempt {
+    match shared.inbox.store().release(lease, release).await {
+        Ok(()) => attempt,
+        Err(error) => lost(lease, &error),
+    }
+}
+
+fn lost(lease: Lease, error: &FinishError) -> Attempt {
+    let id = lease.id.get();
+    if let FinishError::LeaseLost = error {
+        tracing::warn!(id, "the lease was lost: the notification was claimed again or buried");
+        return Attempt::LeaseLost;
+    }
+    tracing::error!(id, %error, "the result of an attempt could not be stored: it is claimed again after its lease");
+    Attempt::Unknown
+}

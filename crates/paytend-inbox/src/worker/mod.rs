@@ -1,0 +1,28 @@
+//! Processing notifications with handlers.
+//!
+//! A worker claims notifications, runs a handler for each, and completes them. Any number of workers can use one store,
+//! in one process or in many.
+//!
+//! | the handler | the notification |
+//! |---|---|
+//! | returns `Ok` | its effect and the completion are committed in one transaction |
+//! | returns an error, or its effect fails | is attempted again after a backoff, up to the retry limit |
+//! | returns a [`dead_letter`](crate::HandlerError::dead_letter) error, or reaches the limit | becomes a dead letter |
+//! | panics, or exceeds the time limit | is attempted again, like after an error |
+//! | is running when its lease is lost | the handler is cancelled; its effect cannot be committed |
+//! | is running when the worker's stop deadline passes | the handler is cancelled and the attempt does not count |
+//! | is running when the process dies | is claimed again when the lease has ended; the attempt counts |
+//!
+//! A handler runs at least once. Its effect is committed once. Everything else that it does can happen again.
+
+mod builder;
+mod delivery;
+mod handlers;
+mod health;
+mod job;
+mod run;
+
+pub use builder::{Worker, WorkerBuilder};
+pub use delivery::{Completion, Delivery};
+pub use health::WorkerHealth;
+pub use run::Stopped;

@@ -1,0 +1,158 @@
+//! The loop that claims notifications.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id as TaskId, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::kind::Kind;
+use crate::record::ClaimRequest;
+use crate::retry::random;
+use crate::store::Store;
+use crate::worker::builder::{Settings, Worker};
+use crate::worker::job::{Attempt, process};
+
+/// How a worker stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// The notifications whose handlers were cancelled and that were given back.
+    pub given_back: usize,
+    /// The notifications that were processed or failed after the worker was asked to stop.
+    pub finished: usize,
+}
+
+/// The running attempts.
+struct Jobs {
+    tasks: JoinSet<Attempt>,
+    kinds: HashMap<TaskId, Kind>,
+}
+
+impl Jobs {
+    /// Waits for the end of an attempt. Without an attempt, the future does not complete.
+    async fn next(&mut self) -> Option<Attempt> {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, attempt))) => {
+                self.kinds.remove(&id);
+                Some(attempt)
+            }
+            Some(Err(error)) => {
+                // A task ends this way only if the store's code panics.
+                self.kinds.remove(&error.id());
+                tracing::error!("an attempt ended without a result: it is claimed again after its lease");
+                None
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn kind_limits(&self, settings: &Settings) -> Vec<(Kind, usize)> {
+        let running = |kind: &Kind| self.kinds.values().filter(|running| *running == kind).count();
+        let limits = settings.max_concurrent_of.iter();
+        limits.map(|(kind, limit)| (kind.clone(), limit.saturating_sub(running(kind)))).collect()
+    }
+}
+
+impl<S: Store> Worker<S> {
+    /// Runs until `stop` completes. Then it claims nothing more and waits for the running handlers, at most for the
+    /// stop timeout. Leases are extended until each handler has ended.
+    ///
+    /// An unreachable store does not end the worker: it tries again until it is stopped. Dropping the returned future
+    /// aborts the handlers; their notifications are claimed again when their leases have ended.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
+        let mut stop = pin!(stop);
+        let cancel = CancellationToken::new();
+        let mut jobs = Jobs { tasks: JoinSet::new(), kinds: HashMap::new() };
+        let holder = random();
+        loop {
+            // Created before the claim: a change between the claim and the wait is not missed.
+            let mut changed = pin!(self.shared.inbox.store().changed());
+            let hint = futures_util::poll!(changed.as_mut()).is_ready();
+            if futures_util::poll!(stop.as_mut()).is_ready() {
+                break;
+            }
+            // Not cancelled by `stop`: what was claimed must be processed or given back.
+            let claimed = self.claim(&mut jobs, holder, &cancel).await;
+            let pause = match claimed {
+                Claims::More => continue,
+                Claims::Full => Duration::from_secs(10),
+                Claims::Empty | Claims::Failed if hint => Duration::ZERO,
+                Claims::Empty | Claims::Failed => jittered(self.shared.settings.poll_interval),
+            };
+            let may_change = !hint && claimed == Claims::Empty;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                _ = jobs.next() => {}
+                () = &mut changed, if may_change => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.drain(jobs, cancel).await
+    }
+
+    async fn claim(&self, jobs: &mut Jobs, holder: u64, cancel: &CancellationToken) -> Claims {
+        let settings = &self.shared.settings;
+        let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
+        if free == 0 {
+            self.shared.health.polled();
+            return Claims::Full;
+        }
+        let request =
+            ClaimRequest { limit: free, lease: settings.lease, holder, kind_limits: jobs.kind_limits(settings) };
+        match self.shared.inbox.store().claim(request).await {
+            Ok(claimed) => {
+                self.shared.health.polled();
+                let count = claimed.len();
+                for notification in claimed {
+                    let kind = notification.facts.kind.clone();
+                    let job = process(Arc::clone(&self.shared), notification, cancel.clone());
+                    jobs.kinds.insert(jobs.tasks.spawn(job).id(), kind);
+                }
+                if count == 0 { Claims::Empty } else { Claims::More }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot claim notifications");
+                Claims::Failed
+            }
+        }
+    }
+
+    async fn drain(self, mut jobs: Jobs, cancel: CancellationToken) -> Stopped {
+        let mut stopped = Stopped::default();
+        let mut deadline = pin!(tokio::time::sleep(self.shared.settings.stop_timeout));
+        while !jobs.tasks.is_empty() {
+            tokio::select! {
+                ended = jobs.next() => match ended {
+                    Some(Attempt::GivenBack) => stopped.given_back += 1,
+                    _ => stopped.finished += 1,
+                },
+                () = &mut deadline, if !cancel.is_cancelled() => cancel.cancel(),
+            }
+        }
+        stopped
+    }
+}
+
+/// The result of a claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claims {
+    /// Some notifications were claimed, so there may be more.
+    More,
+    /// Nothing was due.
+    Empty,
+    /// All slots are in use.
+    Full,
+    /// The store failed.
+    Failed,
+}
+
+/// Returns a time between half and one and a half of the interval.
+fn jittered(interval: Duration) -> Duration {
+    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
+    Duration::from_micros(micros / 2 + random() % micros)
+}

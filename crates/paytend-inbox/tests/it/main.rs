@@ -1,0 +1,10 @@
+//! Tests of the public API.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod accepting;
+mod keys;
+mod memory;
+mod support;
+mod worker;
+mod worker_limits;

@@ -1,0 +1,308 @@
+//! The worker: handlers, retries, leases, and stopping.
+
+use std::future::{Future, pending, ready};
+use std::time::Duration;
+
+use paytend_inbox::{
+    AnyNotification, Completion, Delivery, HandlerError, Inbox, MemoryEffect, MemoryStore, RetryPolicy, State, Stopped,
+    StoreAdmin as _, Worker, in_memory_transaction, types,
+};
+use paytend_model::Content;
+use tokio::sync::oneshot;
+
+use crate::support::{Log, claim_and_forget, deposit, entries, inbox, notification, until, until_state};
+
+type Handled = Result<Completion<MemoryEffect>, HandlerError>;
+
+fn refuse(delivery: Delivery<AnyNotification>) -> impl Future<Output = Handled> + Send {
+    ready(Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind))))
+}
+
+/// A worker that runs until it is stopped.
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<Stopped>,
+}
+
+impl Running {
+    fn start(worker: Worker<MemoryStore>) -> Self {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(worker.run(async {
+            let _ = stopped.await;
+        }));
+        Self { stop, task }
+    }
+
+    async fn stop(self) -> Stopped {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap()
+    }
+}
+
+fn policy() -> RetryPolicy {
+    RetryPolicy::new().max_tries(3).base(Duration::from_secs(60))
+}
+
+#[tokio::test(start_paused = true)]
+async fn notifications_reach_the_handler_of_their_type() {
+    let inbox = inbox().await;
+    let (typed, other) = (Log::default(), Log::default());
+    let (typed_log, other_log) = (typed.clone(), other.clone());
+    let worker = Worker::builder(inbox.clone(), move |delivery: Delivery<AnyNotification>| {
+        let raw = match delivery.notification() {
+            AnyNotification::Paytend(Content::Typed(typed)) => format!("typed {}", typed.notify_type()),
+            other => format!("raw {}", other.raw().unwrap().notify_type),
+        };
+        other_log.add(raw);
+        ready(Ok(Completion::without_effect()))
+    })
+    .on::<types::FundDeposit, _, _>(move |delivery| {
+        let deposit = delivery.notification();
+        typed_log.add(format!("{:?} {}", deposit.order_no.as_deref(), deposit.amount.as_ref().unwrap()));
+        ready(Ok(Completion::without_effect()))
+    })
+    .build();
+    inbox.accept(&deposit("F1")).await.unwrap();
+    inbox.accept(&notification("8", r#"{"orderNo":"F2"}"#)).await.unwrap();
+    inbox.accept(&notification("99", r#"{"orderNo":"F3"}"#)).await.unwrap();
+    inbox.accept(&notification("2", r#"{"other":"product"}"#)).await.unwrap();
+    let running = Running::start(worker);
+    until(|| async { (inbox.store().stats().await.unwrap().done == 4).then_some(()) }).await;
+    running.stop().await;
+    assert_eq!(typed.lines(), [r#"Some("F1") 25.00"#]);
+    let mut others = other.lines();
+    others.sort();
+    assert_eq!(others, ["raw 2", "raw 99", "typed 8"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn effect_is_committed_with_the_completion() {
+    let inbox = inbox().await;
+    let worker = Worker::builder(inbox.clone(), async |delivery: Delivery<AnyNotification>| {
+        let id = delivery.id();
+        Ok(in_memory_transaction(move |transaction| {
+            transaction.record(format!("effect of {id}"));
+            Ok(())
+        }))
+    })
+    .build();
+    let running = Running::start(worker);
+    inbox.accept(&deposit("F1")).await.unwrap();
+    let entry = until_state(&inbox, State::Done).await;
+    assert_eq!(inbox.store().recorded(), [format!("effect of {}", entry.id)]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_handlers_are_retried_up_to_the_limit() {
+    let inbox = inbox().await;
+    let (log, attempts) = (Log::default(), Log::default());
+    let handler_log = attempts.clone();
+    let worker = Worker::builder(inbox.clone(), move |delivery: Delivery<AnyNotification>| {
+        handler_log.add(delivery.attempt().to_string());
+        let attempt = delivery.attempt();
+        async move {
+            match attempt {
+                1 => Err(HandlerError::from(std::io::Error::other("the first cause"))),
+                2 => panic!("a panic message with personal data"),
+                _ => Ok(in_memory_transaction(|transaction| {
+                    transaction.record("rolled back");
+                    Err(HandlerError::retry("the last cause"))
+                })),
+            }
+        }
+    })
+    .retry(policy())
+    .build();
+    let running = Running::start(worker);
+    inbox.accept(&deposit("F1")).await.unwrap();
+    let first = until_state(&inbox, State::Backoff).await;
+    assert_eq!(first.cause.as_deref(), Some("the first cause"));
+    let second = until(|| async { entries(&inbox).await.pop().filter(|e| e.state == State::Backoff && e.tries == 2) });
+    assert_eq!(second.await.cause.as_deref(), Some("the handler panicked"));
+    let dead = until_state(&inbox, State::Dead).await;
+    assert_eq!((dead.tries, dead.cause.as_deref()), (3, Some("the last cause")));
+    assert_eq!(attempts.lines(), ["1", "2", "3"]);
+    assert!(log.lines().is_empty() && inbox.store().recorded().is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn permanent_errors_make_a_dead_letter_at_once() {
+    let inbox = inbox().await;
+    let running = Running::start(Worker::builder(inbox.clone(), refuse).build());
+    inbox.accept(&deposit("F1")).await.unwrap();
+    let dead = until_state(&inbox, State::Dead).await;
+    assert_eq!((dead.tries, dead.cause.as_deref()), (1, Some("no handler for fund-deposit")));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_of_the_next_attempt_can_be_chosen() {
+    let inbox = inbox().await;
+    let times = Log::default();
+    let (start, log) = (tokio::time::Instant::now(), times.clone());
+    let worker = Worker::builder(inbox.clone(), move |delivery: Delivery<AnyNotification>| {
+        log.add(start.elapsed().as_secs().to_string());
+        ready(match delivery.attempt() {
+            1 => Err(HandlerError::retry_after(Duration::from_secs(600), "not ready yet")),
+            _ => Ok(Completion::without_effect()),
+        })
+    })
+    .build();
+    let running = Running::start(worker);
+    inbox.accept(&deposit("F1")).await.unwrap();
+    until_state(&inbox, State::Done).await;
+    let times: Vec<u64> = times.lines().iter().map(|line| line.parse().unwrap()).collect();
+    assert!((600..605).contains(&(times[1] - times[0])), "{times:?}");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_keep_a_long_attempt() {
+    let inbox = inbox().await;
+    let runs = Log::default();
+    let build = || {
+        let log = runs.clone();
+        let handler = move |_: Delivery<AnyNotification>| {
+            log.add("run");
+            async {
+                tokio::time::sleep(Duration::from_secs(500)).await;
+                Ok(Completion::without_effect())
+            }
+        };
+        Worker::builder(inbox.clone(), handler).lease(Duration::from_secs(10)).build()
+    };
+    let workers = [Running::start(build()), Running::start(build())];
+    inbox.accept(&deposit("F1")).await.unwrap();
+    until_state(&inbox, State::Done).await;
+    assert_eq!(runs.len(), 1, "the handler ran once");
+    for worker in workers {
+        worker.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_that_hang_time_out() {
+    let inbox = inbox().await;
+    let worker = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| pending::<Handled>())
+        .handler_timeout(Duration::from_secs(5))
+        .retry(policy().max_tries(1))
+        .build();
+    let running = Running::start(worker);
+    inbox.accept(&deposit("F1")).await.unwrap();
+    assert_eq!(until_state(&inbox, State::Dead).await.cause.as_deref(), Some("the handler timed out"));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempt_whose_lease_is_lost_is_cancelled_and_has_no_effect() {
+    let inbox = inbox().await;
+    let ended = Log::default();
+    let log = ended.clone();
+    let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
+        let guard = DropGuard(log.clone());
+        async move {
+            let _guard = guard;
+            tokio::time::sleep(Duration::from_secs(100)).await;
+            Ok(in_memory_transaction(|transaction| {
+                transaction.record("effect");
+                Ok(())
+            }))
+        }
+    })
+    .lease(Duration::from_secs(9))
+    .build();
+    let running = Running::start(worker);
+    let id = inbox.accept(&deposit("F1")).await.unwrap().id();
+    until_state(&inbox, State::Leased).await;
+    assert!(inbox.store().bury(id, "by hand".into()).await.unwrap());
+    until(|| async { (ended.len() == 1).then_some(()) }).await;
+    running.stop().await;
+    assert_eq!(inbox.store().recorded(), Vec::<String>::new());
+    assert_eq!(entries(&inbox).await[0].state, State::Dead);
+}
+
+struct DropGuard(Log);
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        self.0.add("ended");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn notification_of_a_dead_process_is_claimed_after_its_lease() {
+    let inbox = inbox().await;
+    inbox.accept(&deposit("F1")).await.unwrap();
+    claim_and_forget(&inbox, Duration::from_secs(30)).await;
+    let start = tokio::time::Instant::now();
+    let attempts = Log::default();
+    let log = attempts.clone();
+    let worker = Worker::builder(inbox.clone(), move |delivery: Delivery<AnyNotification>| {
+        log.add(delivery.attempt().to_string());
+        ready(Ok(Completion::without_effect()))
+    });
+    let running = Running::start(worker.build());
+    until_state(&inbox, State::Done).await;
+    assert!((30..33).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert_eq!(attempts.lines(), ["2"], "the attempt of the dead process counts");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn notification_that_kills_its_process_becomes_a_dead_letter() {
+    let inbox = inbox().await;
+    inbox.accept(&deposit("F1")).await.unwrap();
+    for _ in 0..3 {
+        claim_and_forget(&inbox, Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    let runs = Log::default();
+    let log = runs.clone();
+    let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
+        log.add("run");
+        ready(Ok(Completion::without_effect()))
+    });
+    let running = Running::start(worker.retry(policy()).build());
+    let dead = until_state(&inbox, State::Dead).await;
+    assert!(dead.cause.unwrap().starts_with("no attempt returned"));
+    assert_eq!(runs.len(), 0);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn erased_content_becomes_a_dead_letter() {
+    let inbox: Inbox<MemoryStore> = inbox().await;
+    let id = inbox.accept(&deposit("F1")).await.unwrap().id();
+    assert_eq!(inbox.store().erase("F1".into()).await.unwrap(), 1);
+    assert_eq!(inbox.store().redrive(Some(vec![id])).await.unwrap(), 1);
+    let running = Running::start(Worker::builder(inbox.clone(), refuse).build());
+    let dead = until_state(&inbox, State::Dead).await;
+    assert_eq!(dead.cause.as_deref(), Some("the content was erased or removed after its retention"));
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn sightings_reach_their_handler() {
+    let inbox = inbox().await.requeue_sightings([<types::FundDeposit as paytend_inbox::NotificationType>::KIND]);
+    let log = Log::default();
+    let (first, second) = (log.clone(), log.clone());
+    let worker = Worker::builder(inbox.clone(), refuse)
+        .on::<types::FundDeposit, _, _>(move |_| {
+            first.add("deposit");
+            ready(Ok(Completion::without_effect()))
+        })
+        .on_sighting(move |delivery| {
+            second.add(format!("sighting {}", delivery.sightings()));
+            ready(Ok(Completion::without_effect()))
+        })
+        .build();
+    let running = Running::start(worker);
+    for expected in [vec!["deposit"], vec!["deposit", "sighting 1"], vec!["deposit", "sighting 1", "sighting 2"]] {
+        inbox.accept(&deposit("F1")).await.unwrap();
+        until(|| async { (inbox.store().stats().await.unwrap().done == 1).then_some(()) }).await;
+        assert_eq!(log.lines(), expected);
+    }
+    running.stop().await;
+}

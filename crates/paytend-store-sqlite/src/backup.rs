@@ -1,0 +1,65 @@
+//! Backups.
+
+use std::fs::File;
+use std::path::Path;
+
+use paytend_inbox::{StoreError, StoreErrorKind};
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use crate::error::store_error;
+use crate::options::SqliteOptions;
+use crate::store::SqliteStore;
+
+impl SqliteStore {
+    /// Writes a copy of the store as of one moment into a new file, while the store stays in use. The copy is complete
+    /// and on disk when this returns. The key file is not part of it.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the file exists or cannot be written.
+    pub async fn backup(&self, target: impl AsRef<Path>) -> Result<(), StoreError> {
+        let (options, target) = (self.shared.options.clone(), target.as_ref().to_owned());
+        let copying = tokio::task::spawn_blocking(move || copy(&options, &target));
+        copying.await.unwrap_or_else(|_| Err(StoreError::unavailable("the backup did not complete")))
+    }
+}
+
+fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
+    let shown = target.display();
+    let failed = |error: std::io::Error| {
+        StoreError::new(StoreErrorKind::Configuration, format!("cannot write {shown}: {error}"))
+    };
+    if target.try_exists().map_err(failed)? {
+        return Err(StoreError::new(
+            StoreErrorKind::Configuration,
+            format!("{shown} already exists; choose a different file"),
+        ));
+    }
+    // The file gets its name when it is complete.
+    let mut partial = target.as_os_str().to_owned();
+    partial.push(".partial");
+    let _ = std::fs::remove_file(&partial);
+    let result = copy_pages(options, Path::new(&partial)).and_then(|()| {
+        File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
+        // A link fails if the target exists meanwhile.
+        std::fs::hard_link(&partial, target).map_err(failed)?;
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if cfg!(unix) { File::open(parent).and_then(|directory| directory.sync_all()).map_err(failed) } else { Ok(()) }
+    });
+    let _ = std::fs::remove_file(&partial);
+    result
+}
+
+fn copy_pages(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
+    let failed = |error| store_error("write the backup", error);
+    let source = crate::engine::open_reader(options)?;
+    let copy = SqliteOptions { path: target.to_owned(), ..options.clone() };
+    crate::engine::create_private(&copy)?;
+    let mut destination = Connection::open(target).map_err(failed)?;
+    // All pages in one step: with several steps, a copy would start again whenever a notification is stored.
+    let backup = Backup::new(&source, &mut destination).map_err(failed)?;
+    match backup.step(-1).map_err(failed)? {
+        StepResult::Done => Ok(()),
+        _ => Err(StoreError::unavailable("cannot write the backup: the file is locked by a different process")),
+    }
+}

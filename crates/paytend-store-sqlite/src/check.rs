@@ -1,0 +1,58 @@
+//! The integrity check.
+
+use rusqlite::Connection;
+
+/// Queries that count rows that must not exist, each with the problem.
+const RULES: [(&str, &str); 7] = [
+    (
+        "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
+         AND NOT EXISTS (SELECT 1 FROM paytend_dead WHERE id = n.id) \
+         AND NOT EXISTS (SELECT 1 FROM paytend_outcome WHERE id = n.id AND result = 'done')",
+        "notifications are neither pending nor dead nor done",
+    ),
+    (
+        "SELECT count(*) FROM paytend_work w WHERE NOT EXISTS (SELECT 1 FROM paytend_notification WHERE id = w.id)",
+        "pending entries have no notification",
+    ),
+    (
+        "SELECT count(*) FROM paytend_dead d WHERE NOT EXISTS (SELECT 1 FROM paytend_notification WHERE id = d.id)",
+        "dead letters have no notification",
+    ),
+    (
+        "SELECT count(*) FROM paytend_payload p WHERE NOT EXISTS (SELECT 1 FROM paytend_notification WHERE id = p.id)",
+        "payloads have no notification",
+    ),
+    (
+        "SELECT count(*) FROM paytend_work w JOIN paytend_dead d ON d.id = w.id",
+        "notifications are both pending and dead",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM paytend_work WHERE order_key IS NOT NULL GROUP BY order_key \
+         HAVING sum(head) <> 1)",
+        "order keys do not have exactly one notification that can be claimed",
+    ),
+    ("SELECT count(*) FROM paytend_work WHERE order_key IS NULL AND head <> 1", "notifications cannot be claimed"),
+];
+
+/// Returns the problems of the file and of its rows.
+pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
+    let mut problems: Vec<String> =
+        connection.prepare("PRAGMA integrity_check(20)")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    problems.retain(|line| line != "ok");
+    // One snapshot for all rules.
+    let transaction = connection.unchecked_transaction()?;
+    for (sql, problem) in RULES {
+        let count: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
+        if count > 0 {
+            problems.push(format!("{count} {problem}"));
+        }
+    }
+    Ok(problems)
+}
+
+/// Returns the settings with which an acknowledgement would not be true.
+pub(crate) fn settings(settings: &[(&'static str, String)]) -> Vec<String> {
+    let required = [("journal_mode", "wal"), ("synchronous", "2")];
+    let wrong = required.iter().filter(|(name, value)| !settings.iter().any(|(n, v)| n == name && v == value));
+    wrong.map(|(name, value)| format!("the setting {name} must be {value}")).collect()
+}

@@ -1,0 +1,76 @@
+//! Claiming notifications.
+
+use std::collections::HashMap;
+
+use paytend_inbox::{ClaimRequest, Claimed, Id, Lease};
+use rusqlite::{Transaction, params};
+
+use crate::clock::{after, system_time};
+use crate::error::OpError;
+use crate::rows::{self, FACTS};
+
+/// Claims notifications that are due.
+pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<Claimed>, OpError> {
+    let ids = if request.kind_limits.is_empty() {
+        due(transaction, now, request.limit)?
+    } else {
+        due_by_kind(transaction, now, request)?
+    };
+    let due_at = after(now, request.lease);
+    ids.into_iter().map(|id| Ok(take(transaction, id, due_at, request.holder)?)).collect()
+}
+
+fn limit(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>, rusqlite::Error> {
+    transaction
+        .prepare_cached("SELECT id FROM paytend_work WHERE head = 1 AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2")?
+        .query_map(params![now, limit(count)], |row| row.get(0))?
+        .collect()
+}
+
+/// Reads each kind separately. A kind at its limit is not read at all, however many of it are due.
+fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
+    let limits: HashMap<&str, usize> =
+        request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();
+    let mut next_kind =
+        transaction.prepare_cached("SELECT min(kind) FROM paytend_work WHERE head = 1 AND kind > ?1")?;
+    let mut of_kind = transaction.prepare_cached(
+        "SELECT due_at, id FROM paytend_work WHERE head = 1 AND kind = ?1 AND due_at <= ?2 \
+         ORDER BY due_at, id LIMIT ?3",
+    )?;
+    let mut due: Vec<(i64, i64)> = Vec::new();
+    let mut kind = String::new();
+    while let Some(next) = next_kind.query_row([&kind], |row| row.get::<_, Option<String>>(0))? {
+        let count = limits.get(next.as_str()).map_or(request.limit, |limit| request.limit.min(*limit));
+        let found = of_kind.query_map(params![next, now, limit(count)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        due.extend(found.collect::<Result<Vec<_>, _>>()?);
+        kind = next;
+    }
+    due.sort_unstable();
+    due.truncate(request.limit);
+    Ok(due.into_iter().map(|(_, id)| id).collect())
+}
+
+fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Result<Claimed, rusqlite::Error> {
+    let (fence, tries, is_sighting) = transaction
+        .prepare_cached(
+            "UPDATE paytend_work SET state = 1, fence = fence + 1, tries = tries + 1, due_at = ?2, again = 0, \
+             holder = ?3 WHERE id = ?1 RETURNING fence, tries, is_sighting",
+        )?
+        .query_row(params![id, due_at, holder.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let (facts, received_at) = transaction
+        .prepare_cached(&format!("SELECT {FACTS}, n.received_at FROM paytend_notification n WHERE n.id = ?1"))?
+        .query_row([id], |row| Ok((rows::facts(row)?, row.get(12)?)))?;
+    Ok(Claimed {
+        lease: Lease { id: Id::new(id), fence },
+        tries,
+        is_sighting,
+        sightings: rows::sightings(transaction, id)?,
+        received_at: system_time(received_at),
+        facts,
+        payload: rows::payload(transaction, id)?,
+    })
+}

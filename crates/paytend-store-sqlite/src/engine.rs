@@ -1,0 +1,136 @@
+//! Opening the file. Every setting on which durability depends is set and read back.
+
+use std::time::Duration;
+
+use paytend_inbox::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::store_error;
+use crate::options::{SqliteOptions, Synchronous};
+
+/// The first version without a defect in WAL mode that can lose data when the log is reset.
+const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
+
+/// How long a connection waits for a lock of a different process.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Opens the connection of the writer.
+pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreError> {
+    check_version(rusqlite::version_number())?;
+    if options.path.as_os_str().is_empty() || options.path.as_os_str() == ":memory:" {
+        return Err(StoreError::new(StoreErrorKind::Configuration, "the store must be a file: give its path"));
+    }
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if options.create {
+        flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        create_private(options)?;
+    }
+    let connection = connect(options, flags)?;
+    let synchronous = match options.synchronous {
+        Synchronous::Full => 2,
+        Synchronous::Off => 0,
+    };
+    set(&connection, "journal_mode", "wal", "wal")?;
+    set(&connection, "synchronous", &synchronous.to_string(), &synchronous.to_string())?;
+    if cfg!(target_os = "macos") {
+        set(&connection, "fullfsync", "1", "1")?;
+        set(&connection, "checkpoint_fullfsync", "1", "1")?;
+    }
+    // The writer runs checkpoints itself.
+    set(&connection, "wal_autocheckpoint", "0", "0")?;
+    set(&connection, "foreign_keys", "1", "1")?;
+    // Erased values must not stay in free space of the file.
+    set(&connection, "secure_delete", "1", "1")?;
+    Ok(connection)
+}
+
+/// Opens a connection for reading.
+pub(crate) fn open_reader(options: &SqliteOptions) -> Result<Connection, StoreError> {
+    let connection = connect(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    set(&connection, "query_only", "1", "1")?;
+    Ok(connection)
+}
+
+/// Returns the settings that decide whether an acknowledgement is true.
+pub(crate) fn settings(connection: &Connection) -> Result<Vec<(&'static str, String)>, rusqlite::Error> {
+    let mut settings = vec![("engine", format!("SQLite {}", rusqlite::version()))];
+    for name in ["journal_mode", "synchronous"] {
+        settings.push((name, read(connection, name)?));
+    }
+    Ok(settings)
+}
+
+fn check_version(number: i32) -> Result<(), StoreError> {
+    if number >= MIN_VERSION.0 {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        StoreErrorKind::Configuration,
+        format!("SQLite {} can lose data; use {} or newer", rusqlite::version(), MIN_VERSION.1),
+    ))
+}
+
+/// Creates an absent file with access for its owner only: it contains object numbers. SQLite gives its other files the
+/// same permissions.
+pub(crate) fn create_private(options: &SqliteOptions) -> Result<(), StoreError> {
+    let mut file = std::fs::OpenOptions::new();
+    file.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    match file.open(&options.path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(StoreError::new(
+            StoreErrorKind::Configuration,
+            format!("cannot create {}: {error}", options.path.display()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn connect(options: &SqliteOptions, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let open = || {
+        let connection = Connection::open_with_flags(&options.path, flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    open().map_err(|error| store_error(&format!("open {}", options.path.display()), error))
+}
+
+/// Makes a setting and checks that it took effect.
+fn set(connection: &Connection, name: &str, value: &str, expected: &str) -> Result<(), StoreError> {
+    let made = || {
+        // Some settings return a row, and some do not.
+        connection.pragma_update(None, name, value)?;
+        read(connection, name)
+    };
+    let actual = made().map_err(|error| store_error(&format!("set {name}"), error))?;
+    if actual == expected {
+        return Ok(());
+    }
+    Err(StoreError::new(
+        StoreErrorKind::Configuration,
+        format!("SQLite does not accept the setting {name} = {value}: the file system may not support it"),
+    ))
+}
+
+fn read(connection: &Connection, name: &str) -> Result<String, rusqlite::Error> {
+    connection.pragma_query_value(None, name, |row| {
+        Ok(match row.get_ref(0)? {
+            rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+            rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            _ => String::new(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_with_known_data_loss_are_refused() {
+        assert!(check_version(3_051_002).is_err());
+        assert!(check_version(3_051_003).is_ok());
+        assert!(check_version(rusqlite::version_number()).is_ok());
+    }
+}

@@ -1,0 +1,80 @@
+//! Conversion of SQLite's errors.
+
+use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
+use rusqlite::ErrorCode;
+
+/// Converts an error. The message contains SQLite's description of the error code, and no values.
+pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
+    let (kind, what) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            (StoreErrorKind::Corrupt, "the file is damaged or not an SQLite database")
+        }
+        Some(ErrorCode::DiskFull) => (StoreErrorKind::Unavailable, "the disk is full"),
+        Some(ErrorCode::SystemIoFailure) => (StoreErrorKind::Unavailable, "the disk reports an error"),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (StoreErrorKind::Unavailable, "the file is locked by a different process")
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            (StoreErrorKind::Configuration, "the file cannot be written")
+        }
+        Some(ErrorCode::CannotOpen) => (StoreErrorKind::Configuration, "the file cannot be opened"),
+        Some(_) => (StoreErrorKind::Unavailable, "SQLite reports an error"),
+        None => (StoreErrorKind::Corrupt, "the file contains an unexpected value"),
+    };
+    StoreError::new(kind, format!("cannot {doing}: {what}")).with_source(error)
+}
+
+/// Returns whether the file must be reopened and checked after this error.
+pub(crate) fn is_suspect(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::SystemIoFailure
+                | ErrorCode::DiskFull
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::OutOfMemory
+        )
+    )
+}
+
+/// The error of an operation in the writer's transaction. The operation is then rolled back.
+pub(crate) enum OpError {
+    Sql(rusqlite::Error),
+    Finish(FinishError),
+}
+
+impl From<rusqlite::Error> for OpError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<FinishError> for OpError {
+    fn from(error: FinishError) -> Self {
+        Self::Finish(error)
+    }
+}
+
+impl From<StoreError> for OpError {
+    fn from(error: StoreError) -> Self {
+        Self::Finish(error.into())
+    }
+}
+
+impl OpError {
+    pub(crate) fn into_finish(self, doing: &str) -> FinishError {
+        match self {
+            Self::Sql(error) => store_error(doing, error).into(),
+            Self::Finish(error) => error,
+        }
+    }
+}
+
+/// Converts the error of an operation that does not depend on a lease.
+pub(crate) fn without_lease(error: FinishError) -> StoreError {
+    match error {
+        FinishError::Store(error) => error,
+        other => StoreError::unavailable(other.to_string()),
+    }
+}

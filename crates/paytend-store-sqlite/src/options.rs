@@ -1,0 +1,96 @@
+//! Settings of a store.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use paytend_inbox::StoreError;
+
+use crate::clock::Clock;
+use crate::store::SqliteStore;
+
+/// Settings of a [`SqliteStore`].
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("inbox.db");
+/// use std::time::Duration;
+/// use paytend_store_sqlite::SqliteOptions;
+/// let store = SqliteOptions::new(path).effect_timeout(Duration::from_secs(2)).open()?;
+/// # drop(store);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteOptions {
+    pub(crate) path: PathBuf,
+    pub(crate) clock: Clock,
+    pub(crate) effect_timeout: Duration,
+    pub(crate) max_waiting: usize,
+    pub(crate) synchronous: Synchronous,
+    pub(crate) create: bool,
+}
+
+/// When SQLite waits for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Synchronous {
+    Full,
+    Off,
+}
+
+impl SqliteOptions {
+    /// Creates settings for the store in this file.
+    pub fn new(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            clock: Clock::system(),
+            effect_timeout: Duration::from_secs(5),
+            max_waiting: 4096,
+            synchronous: Synchronous::Full,
+            create: true,
+        }
+    }
+
+    /// Sets how long the SQL statements of an effect may take together (default 5 s). All writers wait meanwhile. Code
+    /// of the effect that runs no SQL is not limited.
+    pub fn effect_timeout(mut self, time: Duration) -> Self {
+        self.effect_timeout = time;
+        self
+    }
+
+    /// Sets how many operations may wait for the writer (default 4096, at least 1). Further notifications are refused,
+    /// so that their senders retry.
+    pub fn max_waiting(mut self, count: usize) -> Self {
+        self.max_waiting = count.max(1);
+        self
+    }
+
+    /// Refuses to create the file (default: creates it).
+    pub fn must_exist(mut self) -> Self {
+        self.create = false;
+        self
+    }
+
+    /// Sets the clock, for tests. The default follows the monotonic clock from the time at which the store is opened.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::custom(clock);
+        self
+    }
+
+    /// Acknowledges notifications **before they are on disk**: a power cut then loses acknowledged notifications. For
+    /// tests that prove this.
+    pub fn danger_without_sync(mut self) -> Self {
+        self.synchronous = Synchronous::Off;
+        self
+    }
+
+    /// Opens the store, creates or upgrades its schema, and starts its writer thread. This blocks for the time of a few
+    /// disk accesses.
+    ///
+    /// # Errors
+    /// - Returns [`StoreError`] if the file cannot be opened or written, or is damaged.
+    /// - Returns [`StoreError`] if a setting of the engine cannot be made.
+    /// - Returns [`StoreError`] if the schema has an incompatible version.
+    pub fn open(self) -> Result<SqliteStore, StoreError> {
+        SqliteStore::with(self)
+    }
+}

@@ -1,0 +1,283 @@
+//! The store.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use paytend_inbox::{
+    Accepted, ClaimRequest, Claimed, Completion, FinishError, HandlerError, Lease, Mac, NewNotification, Release,
+    Store, StoreError, StoreErrorKind,
+};
+use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::error::{OpError, is_suspect, store_error, without_lease};
+use crate::options::SqliteOptions;
+use crate::writer::{Deadline, Operation, Verdict, Writer};
+use crate::{accept, claim, engine, finish, schema};
+
+/// A change in the transaction that completes a notification. [`in_transaction`] creates it.
+pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
+
+/// Completes a notification together with a change in the same transaction.
+///
+/// The change runs on the thread that does all writes, so it should only run SQL. If it returns an error, it is rolled
+/// back and the notification is attempted again. It must not begin or end transactions. It can read and write every
+/// table of the file.
+///
+/// ```
+/// use paytend_inbox::{Completion, Delivery, HandlerError, types};
+/// use paytend_store_sqlite::{SqliteEffect, in_transaction};
+///
+/// async fn book(
+///     delivery: Delivery<Box<paytend_model::iban::IbanTransaction>>,
+/// ) -> Result<Completion<SqliteEffect>, HandlerError> {
+///     let deposit = delivery.into_notification();
+///     let Some(amount) = deposit.amount else { return Err(HandlerError::dead_letter("no amount")) };
+///     Ok(in_transaction(move |transaction| {
+///         transaction.execute("INSERT INTO booking (amount) VALUES (?1)", [amount.value().to_string()])?;
+///         Ok(())
+///     }))
+/// }
+/// ```
+pub fn in_transaction(
+    effect: impl FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send + 'static,
+) -> Completion<SqliteEffect> {
+    Completion::with_effect(Box::new(effect))
+}
+
+/// A store of notifications in an SQLite file. Cloning is cheap, and the clones share the file.
+///
+/// One thread carries out all writes and commits many of them together. Other processes can open the same file; they
+/// wait for each other's commits.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("inbox.db");
+/// use paytend_store_sqlite::SqliteStore;
+/// let store = SqliteStore::open(path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct SqliteStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) options: SqliteOptions,
+    operations: mpsc::Sender<Box<dyn Operation>>,
+    deadline: Deadline,
+    changed: Arc<Notify>,
+    reader: Mutex<Connection>,
+}
+
+impl SqliteStore {
+    /// Opens the store in a file, which is created if it is absent. See [`SqliteOptions`] for settings.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] as [`SqliteOptions::open`] does.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        SqliteOptions::new(path).open()
+    }
+
+    pub(crate) fn with(options: SqliteOptions) -> Result<Self, StoreError> {
+        let mut connection = engine::open_writer(&options)?;
+        schema::migrate(&mut connection, options.clock.now())?;
+        let reader = Mutex::new(engine::open_reader(&options)?);
+        let (operations, receiver) = mpsc::channel(options.max_waiting);
+        let (deadline, changed) = (Deadline::new(), Arc::new(Notify::new()));
+        let notify = Arc::clone(&changed);
+        Writer::start(options.clone(), connection, receiver, deadline.clone(), move || notify.notify_waiters())?;
+        Ok(Self { shared: Arc::new(Shared { options, operations, deadline, changed, reader }) })
+    }
+
+    /// Runs a function in the writer's transaction, and returns its result after the commit. If it returns an error,
+    /// its changes are rolled back. The rules for [`in_transaction`] apply.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the function fails or the commit fails. In the second case it is unknown whether the
+    /// changes are stored.
+    pub async fn write<T: Send + 'static>(
+        &self,
+        function: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run("write", |transaction| Ok(function(transaction)?)).await.map_err(without_lease)
+    }
+
+    /// Runs an operation, and waits for a place in the queue if necessary.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        function: impl FnOnce(&Transaction<'_>) -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, FinishError> {
+        let (operation, result) = Pending::create(doing, function);
+        self.shared.operations.send(operation).await.map_err(|_| stopped())?;
+        result.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// Runs an operation, or fails if the queue is full.
+    async fn try_run<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        function: impl FnOnce(&Transaction<'_>) -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, FinishError> {
+        let (operation, result) = Pending::create(doing, function);
+        self.shared.operations.try_send(operation).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::unavailable("the store is overloaded"),
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        result.await.unwrap_or_else(|_| Err(stopped().into()))
+    }
+
+    /// Runs a function that only reads, on a different connection than the writer's.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        function: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let reading = tokio::task::spawn_blocking(move || {
+            // A panic cannot leave the connection in a transaction: it is dropped while unwinding.
+            let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+            function(&reader).map_err(|error| store_error(doing, error))
+        });
+        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("reading did not complete")))
+    }
+}
+
+fn stopped() -> StoreError {
+    StoreError::unavailable("the writer thread has stopped")
+}
+
+/// An operation, its result, and the caller who waits for it.
+struct Pending<T, F> {
+    doing: &'static str,
+    function: Option<F>,
+    result: Option<Result<T, FinishError>>,
+    caller: oneshot::Sender<Result<T, FinishError>>,
+}
+
+impl<T, F> Pending<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(&Transaction<'_>) -> Result<T, OpError> + Send + 'static,
+{
+    fn create(doing: &'static str, function: F) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, FinishError>>) {
+        let (caller, result) = oneshot::channel();
+        (Box::new(Self { doing, function: Some(function), result: None, caller }), result)
+    }
+}
+
+impl<T, F> Operation for Pending<T, F>
+where
+    T: Send + 'static,
+    F: FnOnce(&Transaction<'_>) -> Result<T, OpError> + Send + 'static,
+{
+    fn run(&mut self, transaction: &Transaction<'_>) -> Verdict {
+        let Some(function) = self.function.take() else { return Verdict::RollBack };
+        let (verdict, result) = match catch_unwind(AssertUnwindSafe(|| function(transaction))) {
+            Ok(Ok(value)) => (Verdict::Keep, Ok(value)),
+            Ok(Err(OpError::Sql(error))) if is_suspect(&error) => {
+                (Verdict::Suspect, Err(store_error(self.doing, error).into()))
+            }
+            Ok(Err(error)) => (Verdict::RollBack, Err(error.into_finish(self.doing))),
+            Err(_) => (Verdict::RollBack, Err(StoreError::unavailable("the operation panicked").into())),
+        };
+        self.result = Some(result);
+        verdict
+    }
+
+    fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match (self.result, committed) {
+            (Some(Err(error)), _) => Err(error),
+            (_, Err(error)) => Err(error.into()),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (None, Ok(())) => Err(StoreError::unavailable("the operation was not carried out").into()),
+        };
+        // The caller may have stopped waiting.
+        let _ = self.caller.send(result);
+    }
+}
+
+impl Store for SqliteStore {
+    type Effect = SqliteEffect;
+
+    async fn bind_keys(&self, check: Mac) -> Result<(), StoreError> {
+        let bound = self.run("check the key file", move |transaction| {
+            let known: Option<Vec<u8>> = transaction
+                .query_row("SELECT value FROM paytend_meta WHERE name = 'keys'", [], |row| row.get(0))
+                .optional()?;
+            match known {
+                Some(known) if known == check.as_bytes() => Ok(()),
+                Some(_) => {
+                    Err(StoreError::new(StoreErrorKind::Keys, "the store was created with a different key file").into())
+                }
+                None => {
+                    let row = [check.as_bytes().as_slice()];
+                    transaction.execute("INSERT INTO paytend_meta (name, value) VALUES ('keys', ?1)", row)?;
+                    Ok(())
+                }
+            }
+        });
+        bound.await.map_err(without_lease)
+    }
+
+    async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        let accepted = self.try_run("store a notification", move |transaction| {
+            accept::accept(transaction, clock.now(), &notification)
+        });
+        accepted.await.map_err(without_lease)
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        let claimed = self.run("claim", move |transaction| claim::claim(transaction, clock.now(), &request));
+        claimed.await.map_err(without_lease)
+    }
+
+    async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        let clock = self.shared.options.clock.clone();
+        self.run("extend a lease", move |transaction| finish::extend(transaction, clock.now(), lease, time)).await
+    }
+
+    async fn complete(&self, lease: Lease, effect: Option<SqliteEffect>) -> Result<(), FinishError> {
+        let (clock, deadline) = (self.shared.options.clock.clone(), self.shared.deadline.clone());
+        let limit = self.shared.options.effect_timeout;
+        let completed = self.run("complete a notification", move |transaction| {
+            let held = finish::held(transaction, lease)?;
+            if let Some(effect) = effect {
+                deadline.set(limit);
+                let applied = catch_unwind(AssertUnwindSafe(|| effect(transaction)));
+                let timed_out = deadline.has_passed();
+                deadline.clear();
+                fail::fail_point!("sqlite-after-effect");
+                let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
+                applied.map_err(|error| {
+                    let error =
+                        if timed_out { HandlerError::retry("the effect exceeded its time limit") } else { error };
+                    FinishError::Effect(error)
+                })?;
+            }
+            finish::complete(transaction, clock.now(), &held)
+        });
+        completed.await
+    }
+
+    async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
+        let clock = self.shared.options.clock.clone();
+        self.run("end an attempt", move |transaction| finish::release(transaction, clock.now(), lease, &release)).await
+    }
+
+    async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.shared.options.path).finish_non_exhaustive()
+    }
+}

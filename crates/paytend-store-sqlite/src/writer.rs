@@ -1,0 +1,307 @@
+//! The writer: one thread that carries out every change, many in one transaction.
+//!
+//! The thread takes the operations that wait, runs each in a savepoint, commits once, and only then answers all of
+//! them. While it waits for the disk, the next operations gather. A failed commit fails every operation of its batch.
+
+use std::os::raw::c_int;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use paytend_inbox::{StoreError, StoreErrorKind};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::mpsc;
+
+use crate::engine::open_writer;
+use crate::error::{is_suspect, store_error};
+use crate::options::SqliteOptions;
+
+/// The maximum number of operations in one transaction.
+const MAX_BATCH: usize = 512;
+/// The size of the write-ahead log, in pages, from which the writer copies it into the file when it is idle.
+const IDLE_CHECKPOINT: c_int = 1_000;
+/// The size from which it does so even if operations wait.
+const BUSY_CHECKPOINT: c_int = 4_000;
+/// The size from which it also waits for readers, for a short time.
+const FORCED_CHECKPOINT: c_int = 16_000;
+/// The time for which a forced checkpoint waits for readers.
+const FORCED_WAIT: Duration = Duration::from_millis(200);
+/// How many steps of SQLite's virtual machine run between two checks of the time limit.
+const DEADLINE_STEPS: c_int = 1_000;
+/// The minimum time between two attempts to reopen the file.
+const REOPEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// An operation on the store.
+pub(crate) trait Operation: Send {
+    /// Carries out the operation. It runs in a savepoint.
+    fn run(&mut self, transaction: &Transaction<'_>) -> Verdict;
+
+    /// Answers the caller, with the result of the commit.
+    fn reply(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+/// What happens to an operation's changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// They are committed.
+    Keep,
+    /// They are rolled back.
+    RollBack,
+    /// The disk or the file failed: the whole batch is rolled back, and the file is reopened and checked.
+    Suspect,
+}
+
+pub(crate) struct Writer {
+    options: SqliteOptions,
+    connection: Option<Connection>,
+    operations: mpsc::Receiver<Box<dyn Operation>>,
+    deadline: Deadline,
+    log_pages: Arc<AtomicI32>,
+    /// Called after every batch.
+    changed: Box<dyn Fn() + Send>,
+    /// Why the file must be reopened, if it must.
+    broken: Option<StoreError>,
+    reopened_at: Option<Instant>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends when the senders of operations are dropped.
+    pub(crate) fn start(
+        options: SqliteOptions,
+        connection: Connection,
+        operations: mpsc::Receiver<Box<dyn Operation>>,
+        deadline: Deadline,
+        changed: impl Fn() + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let writer = Self {
+            options,
+            connection: None,
+            operations,
+            deadline,
+            log_pages: Arc::default(),
+            changed: Box::new(changed),
+            broken: None,
+            reopened_at: None,
+        };
+        let started = std::thread::Builder::new().name("paytend-sqlite".into()).spawn(move || writer.run(connection));
+        started.map(drop).map_err(|error| StoreError::unavailable(format!("cannot start the writer thread: {error}")))
+    }
+
+    fn run(mut self, connection: Connection) {
+        if let Err(error) = self.adopt(connection) {
+            self.broken = Some(store_error("prepare the connection", error));
+        }
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        while self.operations.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            // An operation can end the transaction of its batch. The operations after it get a new one.
+            while !batch.is_empty() {
+                self.process(&mut batch);
+            }
+            self.checkpoint();
+        }
+    }
+
+    /// Starts to use a connection.
+    fn adopt(&mut self, mut connection: Connection) -> Result<(), rusqlite::Error> {
+        let pages = Arc::clone(&self.log_pages);
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count: c_int| {
+            pages.store(count, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        let deadline = self.deadline.clone();
+        connection.progress_handler(DEADLINE_STEPS, Some(move || deadline.has_passed()))?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Runs operations in one transaction, commits, answers, and removes them.
+    fn process(&mut self, operations: &mut Vec<Box<dyn Operation>>) {
+        let (run, result) = match self.reopen() {
+            Ok(connection) => batch(connection, operations),
+            Err(error) => (operations.len(), Err(Failure { error, suspect: false })),
+        };
+        let committed = result.map_err(|Failure { error, suspect }| {
+            tracing::error!(%error, operations = run, "operations were not stored");
+            if suspect {
+                self.broken = Some(error.clone());
+            }
+            error
+        });
+        fail::fail_point!("sqlite-after-commit");
+        metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
+        for operation in operations.drain(..run) {
+            operation.reply(committed.clone());
+        }
+        (self.changed)();
+    }
+
+    /// Returns the connection. Opens the file again if it is suspect: after an error of the disk, what SQLite has in
+    /// memory may differ from what is on disk.
+    fn reopen(&mut self) -> Result<&mut Connection, StoreError> {
+        if let Some(broken) = self.broken.clone() {
+            if self.reopened_at.is_some_and(|at| at.elapsed() < REOPEN_PAUSE) {
+                return Err(broken);
+            }
+            self.reopened_at = Some(Instant::now());
+            self.connection = None;
+            let connection = open_writer(&self.options)?;
+            check_pages(&connection)?;
+            self.adopt(connection).map_err(|error| store_error("prepare the connection", error))?;
+            self.broken = None;
+            tracing::warn!("the file was reopened and checked after an error");
+        }
+        self.connection.as_mut().ok_or_else(|| StoreError::unavailable("the file is not open"))
+    }
+
+    fn checkpoint(&mut self) {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        metrics::gauge!("paytend_sqlite_log_pages").set(pages);
+        let waiting = !self.operations.is_empty();
+        if pages < IDLE_CHECKPOINT || (pages < BUSY_CHECKPOINT && waiting) {
+            return;
+        }
+        let Some(connection) = &self.connection else { return };
+        fail::fail_point!("sqlite-before-checkpoint");
+        let forced = pages >= FORCED_CHECKPOINT;
+        let result = if forced { truncate_log(connection, FORCED_WAIT) } else { copy_log(connection, "PASSIVE") };
+        fail::fail_point!("sqlite-after-checkpoint");
+        match result {
+            Ok(true) => self.log_pages.store(0, Ordering::Relaxed),
+            Ok(false) if forced => {
+                tracing::warn!(pages, "the write-ahead log grows: a reader has been active for long");
+            }
+            Ok(false) => {}
+            Err(error) => {
+                let error = store_error("copy the write-ahead log into the file", error);
+                tracing::error!(%error, "checkpoint failed");
+                self.broken = Some(error);
+            }
+        }
+    }
+}
+
+/// The time limit of the effect in progress.
+#[derive(Clone)]
+pub(crate) struct Deadline {
+    started: Instant,
+    /// Milliseconds from `started`; 0 if there is no limit.
+    at: Arc<AtomicU64>,
+}
+
+impl Deadline {
+    pub(crate) fn new() -> Self {
+        Self { started: Instant::now(), at: Arc::default() }
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Sets the limit to this time from now.
+    pub(crate) fn set(&self, time: Duration) {
+        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.at.store(self.elapsed().saturating_add(time).max(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.at.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        at != 0 && self.elapsed() > at
+    }
+}
+
+/// Why a batch was not committed.
+struct Failure {
+    error: StoreError,
+    suspect: bool,
+}
+
+impl Failure {
+    fn of(doing: &str, error: rusqlite::Error) -> Self {
+        let suspect = is_suspect(&error);
+        Self { error: store_error(doing, error), suspect }
+    }
+}
+
+/// Runs operations until one of them ends the transaction, and commits. Returns how many have the result: those that
+/// ran, or all of them if there was no transaction.
+fn batch(connection: &mut Connection, operations: &mut [Box<dyn Operation>]) -> (usize, Result<(), Failure>) {
+    fail::fail_point!("sqlite-before-begin");
+    let transaction = match begin(connection) {
+        Ok(transaction) => transaction,
+        Err(error) => return (operations.len(), Err(Failure::of("write", error))),
+    };
+    let mut run = 0;
+    for operation in operations {
+        run += 1;
+        fail::fail_point!("sqlite-before-operation");
+        if let Err(error) = transaction.execute_batch("SAVEPOINT paytend_operation") {
+            return (run, Err(Failure::of("write", error)));
+        }
+        let verdict = operation.run(&transaction);
+        fail::fail_point!("sqlite-after-operation");
+        let end = match verdict {
+            Verdict::Keep => "RELEASE paytend_operation",
+            Verdict::RollBack => "ROLLBACK TO paytend_operation; RELEASE paytend_operation",
+            Verdict::Suspect => return (run, Err(interrupted(true))),
+        };
+        // The savepoint is absent if SQLite or an effect has ended the transaction.
+        if transaction.is_autocommit() || transaction.execute_batch(end).is_err() {
+            return (run, Err(interrupted(false)));
+        }
+    }
+    let started = Instant::now();
+    let committed = commit(transaction);
+    metrics::histogram!("paytend_sqlite_commit_seconds").record(started.elapsed());
+    (run, committed.map_err(|error| Failure::of("commit", error)))
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn commit(transaction: Transaction<'_>) -> Result<(), rusqlite::Error> {
+    fail::fail_point!("sqlite-before-commit", |_| Err(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC),
+        None,
+    )));
+    transaction.commit()
+}
+
+fn interrupted(suspect: bool) -> Failure {
+    Failure {
+        error: StoreError::unavailable("the transaction was rolled back because of a different operation"),
+        suspect,
+    }
+}
+
+/// Copies the write-ahead log into the file. Returns whether all of it was copied.
+fn copy_log(connection: &Connection, mode: &str) -> Result<bool, rusqlite::Error> {
+    let (busy, pages, copied): (i64, i64, i64) =
+        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+    Ok(busy == 0 && pages == copied)
+}
+
+/// Copies the write-ahead log into the file and empties it. Waits for readers for this time.
+pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<bool, rusqlite::Error> {
+    connection.busy_timeout(wait)?;
+    let result = copy_log(connection, "TRUNCATE");
+    connection.busy_timeout(crate::engine::BUSY_TIMEOUT)?;
+    result
+}
+
+/// Checks the structure of a reopened file, and rewrites what is only in the write-ahead log.
+fn check_pages(connection: &Connection) -> Result<(), StoreError> {
+    let failed = |error| store_error("check the file", error);
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if found != "ok" {
+        return Err(StoreError::new(StoreErrorKind::Corrupt, "the file is damaged: restore a backup"));
+    }
+    truncate_log(connection, FORCED_WAIT).map_err(failed)?;
+    Ok(())
+}

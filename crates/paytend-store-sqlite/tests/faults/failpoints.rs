@@ -1,0 +1,94 @@
+//! Processes that are killed at named points.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use paytend_vectors::Seeded;
+
+use crate::child::{Opened, accept, report};
+use crate::parent::{Reported, Running, finish_and_check, rounds};
+
+const POINT: &str = "PAYTEND_CHILD_POINT";
+const PASSES: &str = "PAYTEND_CHILD_PASSES";
+
+const POINTS: [&str; 8] = [
+    "sqlite-before-begin",
+    "sqlite-before-operation",
+    "sqlite-after-operation",
+    "sqlite-after-effect",
+    "sqlite-before-commit",
+    "sqlite-after-commit",
+    "sqlite-before-checkpoint",
+    "sqlite-after-checkpoint",
+];
+
+/// Kills this process when it passes the point for the given time.
+pub(crate) fn configure() {
+    let passes: usize = std::env::var(PASSES).unwrap().parse().unwrap();
+    let passed = AtomicUsize::new(0);
+    let kill = move || {
+        if passed.fetch_add(1, Ordering::SeqCst) + 1 == passes {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+        }
+    };
+    fail::cfg_callback(std::env::var(POINT).unwrap(), kill).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_killed_at_each_point_lose_nothing() {
+    let random = Seeded::new();
+    for (index, point) in POINTS.into_iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut reported = Reported::default();
+        let checkpoint = point.contains("checkpoint");
+        for round in 0..rounds(3) {
+            // Checkpoints are rare: one follows after some thousand pages.
+            let passes = (if checkpoint { 1 } else { 1 + random.below(60) }).to_string();
+            let environment = [(POINT, point), (PASSES, passes.as_str())];
+            let child = Running::start("failpoint", directory.path(), index * 1000 + round, &environment);
+            child.read_until(&mut reported, |_| false);
+            child.kill(&mut reported);
+        }
+        finish_and_check(directory.path(), &reported).await;
+    }
+}
+
+/// Lets commits fail for a while. Runs in a child, because failpoints apply to a whole process.
+pub(crate) async fn fail_commits(opened: &Opened, round: &str) {
+    let accepted = async |name: String| {
+        let stored = accept(opened, &name).await;
+        if stored {
+            report(&format!("accepted {name}"));
+        }
+        stored
+    };
+    assert!(accepted(format!("{round}-before")).await);
+    fail::cfg("sqlite-before-commit", "return").unwrap();
+    for i in 0..5 {
+        assert!(!accepted(format!("{round}-during-{i}")).await, "a failed commit was acknowledged");
+    }
+    fail::remove("sqlite-before-commit");
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while !accepted(format!("{round}-after")).await {
+        assert!(std::time::Instant::now() < deadline, "the store does not recover");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    report("end");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_commit_is_not_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut reported = Reported::default();
+    let child = Running::start("failed commits", directory.path(), 0, &[]);
+    let mut ended = false;
+    child.read_until(&mut reported, |line| {
+        ended |= line == "end";
+        ended
+    });
+    child.kill(&mut reported);
+    assert!(ended, "the child failed; its output is above");
+    assert_eq!(reported.accepted.len(), 2);
+    finish_and_check(directory.path(), &reported).await;
+}

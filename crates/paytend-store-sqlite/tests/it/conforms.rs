@@ -1,0 +1,19 @@
+//! The store passes the conformance suite and behaves like the reference.
+
+use paytend_inbox::testing::{conformance, random_history};
+use paytend_vectors::Seeded;
+
+use crate::support::SqliteHarness;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqlite_store_conforms() {
+    conformance(&SqliteHarness::new()).await;
+}
+
+#[tokio::test]
+async fn random_histories_equal_those_of_the_reference() {
+    let random = Seeded::new();
+    for _ in 0..4 {
+        random_history(&SqliteHarness::new(), 400, &mut |bound| random.below(bound)).await;
+    }
+}

@@ -1,0 +1,192 @@
+//! The file: permissions, settings, several openings, backups, erasure.
+
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{Accepted, Id, Query, State, Store as _, StoreAdmin as _, StoreErrorKind, StoredPayload};
+use paytend_store_sqlite::rusqlite::Connection;
+use paytend_store_sqlite::{SqliteOptions, SqliteStore};
+
+use crate::support::{SqliteHarness, accept, claim, keys};
+
+#[tokio::test]
+async fn settings_that_acknowledgements_depend_on_are_made() {
+    let harness = SqliteHarness::new();
+    let store = harness.options("a.db").open().unwrap();
+    let settings = store.probe().await.unwrap();
+    assert!(settings.contains(&("journal_mode", "wal".into())) && settings.contains(&("synchronous", "2".into())));
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    let unsafe_store = harness.options("b.db").danger_without_sync().open().unwrap();
+    assert_eq!(unsafe_store.check().await.unwrap(), ["the setting synchronous must be 2"]);
+}
+
+#[tokio::test]
+async fn database_in_memory_is_refused() {
+    for path in ["", ":memory:"] {
+        let error = SqliteStore::open(path).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
+        assert!(error.to_string().contains("must be a file"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_accessible_to_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let harness = SqliteHarness::new();
+    let store = harness.options("a.db").open().unwrap();
+    accept(&store, &keys(), "a").await;
+    store.backup(harness.path("copy.db")).await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(harness.directory.path()).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() >= 3, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{file:?}");
+    }
+}
+
+#[tokio::test]
+async fn content_survives_reopening() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    store.bind_keys(keys.check_value()).await.unwrap();
+    let id = accept(&store, &keys, "a").await;
+    drop(store);
+    let store = harness.options("a.db").open().unwrap();
+    store.bind_keys(keys.check_value()).await.unwrap();
+    let again = store.accept(TestNotification::new("a").prepare(&keys)).await.unwrap();
+    assert_eq!(again, Accepted::Duplicate { id, sighting: 1 });
+    assert_eq!(claim(&store, 5).await.len(), 1);
+}
+
+#[tokio::test]
+async fn several_openings_of_a_file_share_its_notifications() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let stores = [harness.options("a.db").open().unwrap(), harness.options("a.db").open().unwrap()];
+    let notifications: Vec<_> = (0..60).map(|i| TestNotification::new((i % 20).to_string()).prepare(&keys)).collect();
+    let accepting = notifications.into_iter().enumerate().map(|(i, n)| stores[i % 2].accept(n));
+    let accepted = futures_util::future::join_all(accepting).await;
+    let new = accepted.iter().filter(|accepted| matches!(accepted, Ok(Accepted::New(_)))).count();
+    assert_eq!(new, 20);
+    let claimed = futures_util::future::join_all(stores.iter().map(|store| claim(store, 20))).await;
+    assert_eq!(claimed.iter().map(Vec::len).sum::<usize>(), 20);
+}
+
+#[tokio::test]
+async fn absent_and_damaged_files_are_reported() {
+    let harness = SqliteHarness::new();
+    let error = SqliteOptions::new(harness.path("absent.db")).must_exist().open().unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("absent.db"), "{error}");
+    assert!(!harness.path("absent.db").exists());
+    std::fs::write(harness.path("text.db"), "this is not a database, but a text of some length").unwrap();
+    let error = SqliteStore::open(harness.path("text.db")).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
+    let error = SqliteStore::open(harness.path("no/such/directory.db")).unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
+}
+
+#[tokio::test]
+async fn integrity_check_finds_rows_that_must_not_exist() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let ordered = TestNotification { order: Some("key".into()), ..TestNotification::new("a") };
+    let id = store.accept(ordered.prepare(&keys)).await.unwrap().id();
+    accept(&store, &keys, "b").await;
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+    let other = Connection::open(harness.path("a.db")).unwrap();
+    other.execute("UPDATE paytend_work SET head = 0 WHERE id = ?1", [id.get()]).unwrap();
+    let problems = store.check().await.unwrap();
+    assert_eq!(problems, ["1 order keys do not have exactly one notification that can be claimed"]);
+    other.execute("UPDATE paytend_work SET head = 1 WHERE id = ?1", [id.get()]).unwrap();
+    other.execute("DELETE FROM paytend_work WHERE id = ?1", [id.get() + 1]).unwrap();
+    assert_eq!(store.check().await.unwrap(), ["1 notifications are neither pending nor dead nor done"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backup_under_load_is_a_consistent_copy() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    store.bind_keys(keys.check_value()).await.unwrap();
+    for i in 0..50 {
+        accept(&store, &keys, &format!("before {i}")).await;
+    }
+    let (writer, writer_keys) = (store.clone(), keys.clone());
+    let load = tokio::spawn(async move {
+        for i in 0.. {
+            accept(&writer, &writer_keys, &format!("during {i}")).await;
+        }
+    });
+    store.backup(harness.path("copy.db")).await.unwrap();
+    load.abort();
+    let error = store.backup(harness.path("copy.db")).await.unwrap_err();
+    assert!(error.to_string().contains("already exists"), "{error}");
+    let copy = harness.options("copy.db").must_exist().open().unwrap();
+    copy.bind_keys(keys.check_value()).await.unwrap();
+    assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
+    assert!(copy.stats().await.unwrap().ready >= 50);
+    assert!(!harness.path("copy.db.partial").exists());
+}
+
+#[tokio::test]
+async fn erased_values_are_in_no_file() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    for i in 0..20 {
+        let notification = TestNotification {
+            business_id: Some(format!("SUBJECT-{}", i % 2)),
+            ..TestNotification::new(format!("n{i}"))
+        };
+        store.accept(notification.prepare(&keys)).await.unwrap();
+    }
+    let contains = |text: &str| {
+        let files = std::fs::read_dir(harness.directory.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension != "db-shm")).any(|path| {
+            let bytes = std::fs::read(path).unwrap();
+            bytes.windows(text.len()).any(|window| window == text.as_bytes())
+        })
+    };
+    assert!(contains("SUBJECT-0") && contains("SUBJECT-1"));
+    assert_eq!(store.erase("SUBJECT-0".into()).await.unwrap(), 10);
+    assert!(!contains("SUBJECT-0"), "the erased number is still in a file");
+    assert!(contains("SUBJECT-1"));
+    let erased = store.show(Id::new(1), None).await.unwrap().unwrap();
+    assert_eq!((erased.state, erased.payload), (State::Dead, Some(StoredPayload::Dropped)));
+}
+
+#[tokio::test]
+async fn viewers_of_content_are_recorded() {
+    let harness = SqliteHarness::new();
+    let store = harness.options("a.db").open().unwrap();
+    let id = accept(&store, &keys(), "a").await;
+    store.show(id, None).await.unwrap();
+    store.show(id, Some("operator".into())).await.unwrap();
+    let viewed: Vec<(i64, String)> = store
+        .write(|transaction| {
+            let mut statement = transaction.prepare("SELECT id, viewer FROM paytend_viewed")?;
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+        .await
+        .unwrap();
+    assert_eq!(viewed, [(id.get(), "operator".to_owned())]);
+}
+
+#[tokio::test]
+async fn write_ahead_log_is_bounded_under_load() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let mut largest = 0;
+    for round in 0..30 {
+        let notifications = (0..400).map(|i| TestNotification::new(format!("{round} {i}")).prepare(&keys));
+        let accepted = futures_util::future::join_all(notifications.map(|n| store.accept(n))).await;
+        assert!(accepted.iter().all(Result::is_ok));
+        largest = largest.max(std::fs::metadata(harness.path("a.db-wal")).unwrap().len());
+    }
+    assert!(largest < 40 << 20, "the write-ahead log has {largest} bytes");
+    let size = std::fs::metadata(harness.path("a.db")).unwrap().len();
+    assert!(size > 1 << 20, "nothing was copied into the file: {size} bytes");
+    assert_eq!(store.list(Query { limit: 20_000, ..Query::default() }).await.unwrap().len(), 12_000);
+}

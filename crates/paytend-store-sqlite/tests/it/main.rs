@@ -1,0 +1,8 @@
+//! Tests of the store in an SQLite file.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod conforms;
+mod files;
+mod support;
+mod transactions;

@@ -1,0 +1,135 @@
+//! Batches, savepoints and effects.
+
+use std::time::{Duration, Instant};
+
+use paytend_inbox::testing::{EffectEnd, Harness as _, TestNotification};
+use paytend_inbox::{FinishError, HandlerError, Store as _, StoreAdmin as _};
+use paytend_store_sqlite::SqliteEffect;
+
+use crate::support::{EFFECTS, SqliteHarness, accept, claim, keys, recorded};
+
+/// Counts to a large number, which takes SQLite some seconds.
+const SLOW_READ: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
+     SELECT count(*) FROM n";
+
+#[tokio::test]
+async fn operations_that_wait_are_committed_together() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let started = Instant::now();
+    let notifications: Vec<_> = (0..2_000).map(|i| TestNotification::new(i.to_string()).prepare(&keys)).collect();
+    let accepted = futures_util::future::join_all(notifications.into_iter().map(|n| store.accept(n))).await;
+    assert!(accepted.iter().all(Result::is_ok));
+    // One commit each would take longer than this on any disk that keeps its promises.
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_eq!(store.stats().await.unwrap().ready, 2_000);
+}
+
+#[tokio::test]
+async fn burst_beyond_the_queue_is_refused_at_once() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").max_waiting(8).open().unwrap();
+    let notifications: Vec<_> = (0..500).map(|i| TestNotification::new(i.to_string()).prepare(&keys)).collect();
+    let accepted = futures_util::future::join_all(notifications.into_iter().map(|n| store.accept(n))).await;
+    let stored = accepted.iter().filter(|accepted| accepted.is_ok()).count();
+    let refused = accepted.iter().filter_map(|accepted| accepted.as_ref().err());
+    assert!(refused.clone().count() > 0 && stored >= 8);
+    assert!(refused.clone().all(|error| error.to_string() == "the store is overloaded"));
+    assert_eq!(store.stats().await.unwrap().ready, stored as u64, "what was refused is not stored");
+}
+
+#[tokio::test]
+async fn failed_effect_does_not_affect_its_batch() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.create().await;
+    for i in 0..9 {
+        accept(&store, &keys, &i.to_string()).await;
+    }
+    let claimed = claim(&store, 9).await;
+    let ends = [EffectEnd::Ok, EffectEnd::Error, EffectEnd::Panic];
+    let completing = claimed
+        .iter()
+        .enumerate()
+        .map(|(i, claimed)| store.complete(claimed.lease, Some(harness.effect(&i.to_string(), ends[i % 3]))));
+    let results = futures_util::future::join_all(completing).await;
+    for (i, result) in results.iter().enumerate() {
+        match ends[i % 3] {
+            EffectEnd::Ok => assert!(result.is_ok(), "{result:?}"),
+            _ => assert!(matches!(result, Err(FinishError::Effect(_))), "{result:?}"),
+        }
+    }
+    assert_eq!(recorded(&store).await, ["0", "3", "6"]);
+    assert_eq!(store.stats().await.unwrap().done, 3);
+}
+
+fn sql_effect(sql: &'static str) -> SqliteEffect {
+    Box::new(move |transaction| {
+        transaction.execute_batch(sql)?;
+        Ok(())
+    })
+}
+
+/// An effect that ends the transaction breaks its batch. Nothing of the batch is acknowledged.
+#[tokio::test]
+async fn effect_that_ends_the_transaction_fails() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.create().await;
+    for (i, sql) in ["ROLLBACK", "COMMIT", "ROLLBACK; BEGIN", "COMMIT; BEGIN"].into_iter().enumerate() {
+        accept(&store, &keys, &i.to_string()).await;
+        let claimed = claim(&store, 1).await.remove(0);
+        let notification = TestNotification::new(format!("in the batch of {sql}"));
+        let (completed, accepted) = tokio::join!(
+            store.complete(claimed.lease, Some(sql_effect(sql))),
+            store.accept(notification.prepare(&keys)),
+        );
+        assert!(completed.is_err(), "{sql}");
+        // The store works again, and what was acknowledged is stored.
+        accept(&store, &keys, &format!("after {sql}")).await;
+        if let Ok(accepted) = accepted {
+            assert!(store.show(accepted.id(), None).await.unwrap().is_some(), "{sql}");
+        }
+        for pending in claim(&store, 10).await {
+            store.complete(pending.lease, None).await.unwrap();
+        }
+    }
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn slow_effects_are_interrupted() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").effect_timeout(Duration::from_millis(50)).open().unwrap();
+    store.write(|transaction| transaction.execute_batch(EFFECTS)).await.unwrap();
+    accept(&store, &keys, "a").await;
+    let claimed = claim(&store, 1).await.remove(0);
+    let started = Instant::now();
+    let slow: SqliteEffect = Box::new(|transaction| {
+        transaction.execute("INSERT INTO effect VALUES ('rolled back')", [])?;
+        transaction.query_row(SLOW_READ, [], |_| Ok(()))?;
+        Ok(())
+    });
+    let result = store.complete(claimed.lease, Some(slow)).await;
+    let Err(FinishError::Effect(error)) = result else { panic!("{result:?}") };
+    assert_eq!(error.cause(), "the effect exceeded its time limit");
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(recorded(&store).await, Vec::<String>::new());
+    // The limit does not apply to later operations.
+    store.complete(claimed.lease, Some(harness.effect("b", EffectEnd::Ok))).await.unwrap();
+    assert_eq!(recorded(&store).await, ["b"]);
+}
+
+#[tokio::test]
+async fn effect_is_not_run_for_a_lost_lease() {
+    let harness = SqliteHarness::new();
+    let store = harness.create().await;
+    let id = accept(&store, &keys(), "a").await;
+    let claimed = claim(&store, 1).await.remove(0);
+    assert!(store.bury(id, "by hand".into()).await.unwrap());
+    let effect: SqliteEffect = Box::new(|_| Err(HandlerError::retry("the effect ran")));
+    assert!(matches!(store.complete(claimed.lease, Some(effect)).await, Err(FinishError::LeaseLost)));
+}
