@@ -362,7 +362,7 @@ impl Sandbox {
         self.generated.as_ref()
     }
 
-    /// Returns the keyring of the generated partner, with the sandbox's backend. Returns `None` if the builder was given
+    /// Returns the generated partner's keyring, on the sandbox's backend. Returns `None` if the builder was given
     /// partners.
     pub fn partner_keyring(&self) -> Option<Keyring> {
         let own = self.generated.as_ref()?;
