@@ -10,7 +10,7 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on more, because users do not build them.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
     // The OpenSSL backend is a separate crate, so that no feature of paytend-crypto needs C.
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
     // No database: a store is a crate on top of it.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
+    ("paytend-store-postgres", &["paytend-inbox"]),
     ("paytend-store-sqlite", &["paytend-inbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, or tests would not find a
     // bug that is on both sides.
@@ -32,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "paytend-client",
             "paytend-webhook",
             "paytend-inbox",
+            "paytend-store-postgres",
             "paytend-store-sqlite",
             "paytend-sandbox",
         ],

@@ -33,6 +33,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     if let Some(python) = &python {
         tests = tests.env("PAYTEND_PYTHON", python);
     }
+    let postgres = setup::postgres();
+    if let Some(postgres) = &postgres {
+        tests = tests.env("PAYTEND_POSTGRES", postgres);
+    }
     if skipping == Skipping::Forbidden {
         tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
     }
@@ -49,6 +53,14 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         cargo(["test", "--locked", "-p", "paytend-bench", "--benches"]).run()?;
         cargo(["run", "--locked", "-p", "paytend-bench", "--", "--quick"]).run()?;
     }
+
+    rows.push(Row {
+        name: "the inbox on a PostgreSQL server",
+        skipped: postgres.is_none().then(|| "PostgreSQL is missing: run `cargo xtask setup`".into()),
+    });
+    let faults = ["test", "--locked", "-p", "paytend-store-sqlite", "--features", "failpoints", "--test", "faults"];
+    cargo(faults).run()?;
+    rows.push(Row { name: "the inbox on SQLite with kills, power cuts and failing disks", skipped: None });
 
     // Without `setup`, the tests use the Python on the path, and are skipped if it lacks the package.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
