@@ -75,6 +75,7 @@ fn bindings_tools() -> Result<(), String> {
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
+    ensure("PostgreSQL, for the store of the inbox", &["postgresql"], || postgres().is_some())?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     Ok(())
 }
@@ -105,6 +106,14 @@ fn ensure(tool: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Res
         .args(packages)
         .run()?;
     if is_installed() { Ok(()) } else { Err(advice) }
+}
+
+/// Returns the directory of PostgreSQL's server programs: of the newest version in Debian's place, or on the path.
+pub(crate) fn postgres() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.map(|version| version.path().join("bin")).max();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    newest.into_iter().chain(std::env::split_paths(&path)).find(|directory| directory.join("initdb").is_file())
 }
 
 fn is_root() -> bool {

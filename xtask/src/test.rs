@@ -34,6 +34,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     if let Some(python) = &python {
         tests = tests.env("PAYTEND_PYTHON", python);
     }
+    let postgres = setup::postgres();
+    if let Some(postgres) = &postgres {
+        tests = tests.env("PAYTEND_POSTGRES", postgres);
+    }
     if skipping == Skipping::Forbidden {
         tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
     }
@@ -56,6 +60,14 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         memory::run()?;
     }
     rows.push(Row { name: "the AWS-LC backend, with AddressSanitizer and valgrind", skipped: missing });
+
+    rows.push(Row {
+        name: "the inbox on a PostgreSQL server",
+        skipped: postgres.is_none().then(|| "PostgreSQL is missing: run `cargo xtask setup`".into()),
+    });
+    let faults = ["test", "--locked", "-p", "paytend-store-sqlite", "--features", "failpoints", "--test", "faults"];
+    cargo(faults).run()?;
+    rows.push(Row { name: "the inbox on SQLite with kills, power cuts and failing disks", skipped: None });
 
     // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter has no package
     // `cryptography`.

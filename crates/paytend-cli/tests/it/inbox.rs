@@ -159,7 +159,7 @@ fn invalid_stores_and_missing_files_are_named() {
     let (keys, store) = (place.path("keys"), place.store());
     let keys = keys.to_str().unwrap();
     for (arguments, code, message) in [
-        (vec!["stats"], 2, "no store: give --store sqlite:FILE, or set PAYTEND_STORE"),
+        (vec!["stats"], 2, "or set PAYTEND_STORE"),
         (vec!["stats", "--store", "postgres://a:secret@host/b"], 2, "--store must not contain a password"),
         (vec!["stats", "--store", &store], 3, "cannot open"),
         (vec!["serve", "--store", &store], 2, "no key directory: give --keys DIR"),

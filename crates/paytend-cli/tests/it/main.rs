@@ -8,8 +8,14 @@ mod demo;
 mod explain;
 mod inbox;
 mod inbox_forward;
+#[cfg(unix)]
+mod inbox_postgres;
 mod inbox_service;
 mod key_inputs;
+#[cfg(unix)]
+#[allow(dead_code, reason = "the tests of the store use more of it")]
+#[path = "../../../paytend-store-postgres/tests/it/server.rs"]
+mod postgres_server;
 mod readme;
 mod sandbox;
 mod support;

@@ -34,7 +34,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
-    let store = args.store.open()?;
+    let store = args.store.open().await?;
     let mut query = Query { limit: PAGE, ..Query::default() };
     (query.state, query.kind, query.since) = (args.state, args.kind.map(Kind::from_stored), args.since);
     loop {
@@ -102,7 +102,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
-    let store = args.store.open()?;
+    let store = args.store.open().await?;
     let viewer = args.reveal.then(viewer);
     let entry = store.show(args.id, viewer).await?.ok_or_else(|| no_notification(args.id))?;
     let mut shown = summary(&entry);
@@ -149,7 +149,7 @@ pub(crate) struct StatsArgs {
 }
 
 pub(crate) async fn stats(args: StatsArgs) -> Result<(), Failure> {
-    let stats = args.store.open()?.stats().await?;
+    let stats = args.store.open().await?.stats().await?;
     let oldest = stats.oldest_ready.map(|age| age.as_secs_f64());
     let members = json!({
         "ready": stats.ready,

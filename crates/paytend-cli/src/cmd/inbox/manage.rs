@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use paytend_inbox::{Id, StoreAdmin as _};
+use paytend_inbox::{Id, StoreAdmin as _, StoreKeys};
 
+use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::{Category, Failure};
 use crate::output;
@@ -22,7 +23,7 @@ pub(crate) struct RedriveArgs {
 }
 
 pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
-    let store = args.store.open()?;
+    let store = args.store.open().await?;
     let wanted = (!args.dead).then(|| args.ids.clone());
     let redriven = store.redrive(wanted).await?;
     output::line(&format!("redriven: {redriven}"))?;
@@ -48,7 +49,7 @@ pub(crate) struct BuryArgs {
 }
 
 pub(crate) async fn bury(args: BuryArgs) -> Result<(), Failure> {
-    if args.store.open()?.bury(args.id, args.why).await? {
+    if args.store.open().await?.bury(args.id, args.why).await? {
         return Ok(output::line(&format!("buried: {}", args.id))?);
     }
     Err(Failure::new(
@@ -64,7 +65,7 @@ pub(crate) struct CheckArgs {
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
-    let problems = args.store.open()?.check().await?;
+    let problems = args.store.open().await?.check().await?;
     if problems.is_empty() {
         return Ok(output::line("no problems")?);
     }
@@ -84,8 +85,23 @@ pub(crate) struct EraseArgs {
 }
 
 pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
-    let erased = args.store.open()?.erase(args.business_id).await?;
+    let erased = args.store.open().await?.erase(args.business_id).await?;
     Ok(output::line(&format!("erased: {erased}"))?)
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateKeyArgs {
+    /// The new file
+    file: PathBuf,
+}
+
+pub(crate) fn generate_key(args: &GenerateKeyArgs) -> Result<(), Failure> {
+    if args.file.exists() {
+        let shown = args.file.display();
+        return Err(Failure::new(Category::Configuration, format!("{shown} already exists; choose a different file")));
+    }
+    StoreKeys::load_or_create(&args.file)?;
+    Ok(output::line(&format!("written: {}", args.file.display()))?)
 }
 
 #[derive(Args)]
@@ -97,6 +113,9 @@ pub(crate) struct BackupArgs {
 }
 
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
-    args.store.open()?.backup(&args.file).await?;
+    let AnyStore::Sqlite(store) = args.store.open().await? else {
+        return Err(Failure::usage("backup copies SQLite stores only: use pg_dump for a PostgreSQL database"));
+    };
+    store.backup(&args.file).await?;
     Ok(output::line(&format!("written: {}", args.file.display()))?)
 }

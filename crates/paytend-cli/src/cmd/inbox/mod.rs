@@ -1,5 +1,6 @@
 //! `paytend inbox`: receives notifications into a store, and manages the store.
 
+mod any_store;
 mod config;
 mod endpoints;
 mod forward;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Check(manage::CheckArgs),
     /// Remove the content and the number of all notifications about an object
     Erase(manage::EraseArgs),
+    /// Create a key file for a store
+    GenerateKey(manage::GenerateKeyArgs),
     /// Copy an SQLite store into a new file while it is in use
     Backup(manage::BackupArgs),
 }
@@ -50,6 +53,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Stats(args) => listing::stats(args).await,
             Command::Check(args) => manage::check(args).await,
             Command::Erase(args) => manage::erase(args).await,
+            Command::GenerateKey(args) => manage::generate_key(&args),
             Command::Backup(args) => manage::backup(args).await,
         }
     })

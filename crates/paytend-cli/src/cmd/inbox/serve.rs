@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 use clap::Args as ClapArgs;
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
-use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::config::Config;
 use crate::cmd::inbox::endpoints::{Endpoints, RouteArg};
 use crate::cmd::inbox::forward::Forwarder;
@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
     let name = args.store.name(config.store.as_deref())?;
     let keys = name.keys(args.store_key.as_deref().or(config.store_key.as_deref()))?;
-    let store = SqliteOptions::new(&name.file).open()?;
+    let store = name.open().await?;
     let requeued = config.requeue_sightings.iter().map(|kind| Kind::from_stored(kind.clone()));
     let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
     let key_directory =
@@ -154,7 +154,7 @@ fn routes(args: &Args, config: &Config) -> Result<Vec<RouteArg>, Failure> {
     routes.collect::<Result<_, _>>().map_err(|error| Failure::new(Category::Configuration, error))
 }
 
-fn worker(inbox: Inbox<SqliteStore>, forwarder: Forwarder) -> Worker<SqliteStore> {
+fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder) -> Worker<AnyStore> {
     Worker::builder(inbox, move |delivery| {
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
@@ -162,7 +162,7 @@ fn worker(inbox: Inbox<SqliteStore>, forwarder: Forwarder) -> Worker<SqliteStore
     .build()
 }
 
-async fn apply_retention(store: SqliteStore, retention: Duration) {
+async fn apply_retention(store: AnyStore, retention: Duration) {
     loop {
         if let Some(before) = SystemTime::now().checked_sub(retention) {
             match store.drop_payloads(before).await {

@@ -1,0 +1,96 @@
+//! A store of any engine, for commands whose handlers have no effect in the store.
+
+use std::time::{Duration, SystemTime};
+
+use paytend_inbox::{
+    Accepted, ClaimRequest, Claimed, Entry, FinishError, Id, Lease, Mac, NewNotification, Query, Release, Stats, Store,
+    StoreAdmin, StoreError,
+};
+use paytend_store_postgres::PostgresStore;
+use paytend_store_sqlite::SqliteStore;
+
+#[derive(Clone, Debug)]
+pub(crate) enum AnyStore {
+    Sqlite(SqliteStore),
+    Postgres(PostgresStore),
+}
+
+/// Calls a method of the store, whichever it is.
+macro_rules! each {
+    ($self:ident, $store:ident => $call:expr) => {
+        match $self {
+            AnyStore::Sqlite($store) => $call.await,
+            AnyStore::Postgres($store) => $call.await,
+        }
+    };
+}
+
+impl Store for AnyStore {
+    type Effect = std::convert::Infallible;
+
+    async fn bind_keys(&self, check: Mac) -> Result<(), StoreError> {
+        each!(self, store => store.bind_keys(check))
+    }
+
+    async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
+        each!(self, store => store.accept(notification))
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        each!(self, store => store.claim(request))
+    }
+
+    async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        each!(self, store => store.extend(lease, time))
+    }
+
+    async fn complete(&self, lease: Lease, _: Option<Self::Effect>) -> Result<(), FinishError> {
+        each!(self, store => store.complete(lease, None))
+    }
+
+    async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
+        each!(self, store => store.release(lease, release))
+    }
+
+    async fn changed(&self) {
+        each!(self, store => store.changed());
+    }
+}
+
+impl StoreAdmin for AnyStore {
+    async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        each!(self, store => store.list(query))
+    }
+
+    async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
+        each!(self, store => store.show(id, viewer))
+    }
+
+    async fn redrive(&self, ids: Option<Vec<Id>>) -> Result<u64, StoreError> {
+        each!(self, store => store.redrive(ids))
+    }
+
+    async fn bury(&self, id: Id, cause: String) -> Result<bool, StoreError> {
+        each!(self, store => store.bury(id, cause))
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        each!(self, store => store.stats())
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        each!(self, store => store.check())
+    }
+
+    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+        each!(self, store => store.erase(business_id))
+    }
+
+    async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
+        each!(self, store => store.drop_payloads(before))
+    }
+
+    async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
+        each!(self, store => store.probe())
+    }
+}

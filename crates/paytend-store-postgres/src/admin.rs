@@ -1,0 +1,222 @@
+//! What operators do.
+
+use std::time::{Duration, SystemTime};
+
+use deadpool_postgres::Transaction;
+use paytend_inbox::{Entry, Id, Query, State, Stats, StoreAdmin, StoreError};
+
+use crate::accept::{enqueue, lock_key};
+use crate::error::OpError;
+use crate::finish::die;
+use crate::rows::{ENTRY_TABLES, PAYLOAD, count, entry, entry_columns, get, limit, payload};
+use crate::store::PostgresStore;
+use crate::{check, settings};
+
+/// The number of notifications that one transaction changes at most.
+const CHUNK: usize = 1_000;
+
+impl StoreAdmin for PostgresStore {
+    async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.write("list notifications", move |transaction| Box::pin(async move { list(transaction, &query).await }))
+            .await
+    }
+
+    async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
+        self.write("read a notification", move |transaction| {
+            Box::pin(async move {
+                if let Some(viewer) = viewer {
+                    let insert = "INSERT INTO paytend_viewed (id, viewer) VALUES ($1, $2)";
+                    transaction.execute(insert, &[&id.get(), &viewer]).await?;
+                }
+                show(transaction, id).await
+            })
+        })
+        .await
+    }
+
+    async fn redrive(&self, ids: Option<Vec<Id>>) -> Result<u64, StoreError> {
+        let ids: Vec<i64> = match ids {
+            Some(ids) => ids.into_iter().map(Id::get).collect(),
+            None => self.write("list dead letters", |transaction| Box::pin(dead(transaction))).await?,
+        };
+        let mut redriven = 0;
+        for id in ids {
+            let one = self.write("redrive", move |transaction| Box::pin(redrive(transaction, id)));
+            redriven += u64::from(one.await?);
+        }
+        self.notify();
+        Ok(redriven)
+    }
+
+    async fn bury(&self, id: Id, cause: String) -> Result<bool, StoreError> {
+        let buried = self.write("bury", move |transaction| {
+            Box::pin(async move {
+                if !lock_pending(transaction, id.get()).await? {
+                    return Ok(false);
+                }
+                die(transaction, id.get(), Some(&cause)).await
+            })
+        });
+        let buried = buried.await?;
+        self.notify();
+        Ok(buried)
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        self.write("count notifications", |transaction| Box::pin(stats(transaction))).await
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        self.write("check the store", |transaction| {
+            Box::pin(async move {
+                let mut problems = check::integrity(transaction).await?;
+                problems.extend(settings::problems(&settings::read(transaction.client()).await?));
+                Ok(problems)
+            })
+        })
+        .await
+    }
+
+    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+        let erased =
+            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &business_id).await }));
+        let erased = erased.await?;
+        self.notify();
+        Ok(erased)
+    }
+
+    async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
+        let mut dropped = 0;
+        loop {
+            let count =
+                self.write("remove content", move |transaction| Box::pin(drop_payloads(transaction, before))).await?;
+            dropped += count;
+            if count < CHUNK as u64 {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
+        self.write("write", |transaction| {
+            Box::pin(async move {
+                let sql = "INSERT INTO paytend_meta (name, value) \
+                     VALUES ('probe', convert_to(paytend_now()::text, 'UTF8')) \
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+                transaction.execute(sql, &[]).await?;
+                Ok(settings::read(transaction.client()).await?)
+            })
+        })
+        .await
+    }
+}
+
+async fn list(transaction: &Transaction<'_>, query: &Query) -> Result<Vec<Entry>, OpError> {
+    let condition = match query.state {
+        None => "",
+        Some(State::Ready) => "AND w.state = 0",
+        Some(State::Leased) => "AND w.state = 1",
+        Some(State::Backoff) => "AND w.state = 2",
+        Some(State::Dead) => "AND d.id IS NOT NULL",
+        Some(_) => "AND w.id IS NULL AND d.id IS NULL",
+    };
+    let sql = format!(
+        "SELECT {} FROM {ENTRY_TABLES} WHERE n.id > $1 AND ($2::timestamptz IS NULL OR n.received_at >= $2) \
+         AND ($3::text IS NULL OR n.kind = $3) {condition} ORDER BY n.id LIMIT $4",
+        entry_columns()
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    let after = query.after.map_or(i64::MIN, Id::get);
+    let kind = query.kind.as_ref().map(|kind| kind.as_str());
+    let rows = transaction.query(&statement, &[&after, &query.since, &kind, &limit(query.limit)]).await?;
+    rows.iter().map(entry).collect()
+}
+
+async fn show(transaction: &Transaction<'_>, id: Id) -> Result<Option<Entry>, OpError> {
+    let sql = format!(
+        "SELECT {}, {PAYLOAD} FROM {ENTRY_TABLES} LEFT JOIN paytend_payload p ON p.id = n.id WHERE n.id = $1",
+        entry_columns()
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    let Some(row) = transaction.query_opt(&statement, &[&id.get()]).await? else { return Ok(None) };
+    Ok(Some(Entry { payload: Some(payload(&row, 19)?), ..entry(&row)? }))
+}
+
+async fn dead(transaction: &Transaction<'_>) -> Result<Vec<i64>, OpError> {
+    let rows = transaction.query("SELECT id FROM paytend_dead ORDER BY id", &[]).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
+async fn redrive(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
+    lock_key_of(transaction, id).await?;
+    let sql = "DELETE FROM paytend_dead WHERE id = $1 RETURNING fence, is_sighting, cause";
+    let statement = transaction.prepare_cached(sql).await?;
+    let Some(row) = transaction.query_opt(&statement, &[&id]).await? else { return Ok(false) };
+    let cause: Option<String> = get(&row, 2)?;
+    enqueue(transaction, id, get(&row, 0)?, get(&row, 1)?, cause.as_deref()).await?;
+    Ok(true)
+}
+
+/// Takes the lock of a notification's order key.
+async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpError> {
+    let statement = transaction.prepare_cached("SELECT order_key FROM paytend_notification WHERE id = $1").await?;
+    let row = transaction.query_opt(&statement, &[&id]).await?;
+    if let Some(key) = row.map(|row| get::<Option<Vec<u8>>>(&row, 0)).transpose()?.flatten() {
+        lock_key(transaction, &key).await?;
+    }
+    Ok(())
+}
+
+/// Takes the lock of the order key and then locks the work. Returns whether there is any. Fails if the row is locked:
+/// waiting for an effect that waits for the order key would not end.
+async fn lock_pending(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
+    lock_key_of(transaction, id).await?;
+    let statement = transaction.prepare_cached("SELECT 1 FROM paytend_work WHERE id = $1 FOR UPDATE NOWAIT").await?;
+    Ok(transaction.query_opt(&statement, &[&id]).await?.is_some())
+}
+
+async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
+    let sql = "SELECT (SELECT count(*) FROM paytend_work WHERE state = 0), \
+         (SELECT count(*) FROM paytend_work WHERE state = 1), (SELECT count(*) FROM paytend_work WHERE state = 2), \
+         (SELECT count(*) FROM paytend_notification), (SELECT count(*) FROM paytend_dead), \
+         (SELECT count(*) FROM paytend_sighting), \
+         (SELECT (extract(epoch FROM paytend_now() - min(due_at)) * 1000)::bigint FROM paytend_work \
+         WHERE ready AND due_at <= (SELECT paytend_now()))";
+    let row = transaction.query_one(sql, &[]).await?;
+    let mut stats = Stats::default();
+    (stats.ready, stats.leased, stats.backoff) = (count(&row, 0)?, count(&row, 1)?, count(&row, 2)?);
+    (stats.dead, stats.sightings) = (count(&row, 4)?, count(&row, 5)?);
+    stats.done = count(&row, 3)?.saturating_sub(stats.ready + stats.leased + stats.backoff + stats.dead);
+    let oldest: Option<i64> = get(&row, 6)?;
+    stats.oldest_ready = oldest.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
+    Ok(stats)
+}
+
+async fn erase(transaction: &Transaction<'_>, business_id: &str) -> Result<u64, OpError> {
+    let sql = "SELECT id FROM paytend_notification WHERE business_id = $1 ORDER BY id FOR NO KEY UPDATE";
+    let rows = transaction.query(sql, &[&business_id]).await?;
+    let ids: Vec<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+    for sql in [
+        "DELETE FROM paytend_payload WHERE id = ANY($1)",
+        "UPDATE paytend_outcome SET cause = NULL WHERE id = ANY($1)",
+        "UPDATE paytend_dead SET cause = NULL WHERE id = ANY($1)",
+    ] {
+        transaction.execute(sql, &[&ids]).await?;
+    }
+    for id in &ids {
+        if lock_pending(transaction, *id).await? {
+            die(transaction, *id, Some("erased")).await?;
+        }
+    }
+    let sql = "UPDATE paytend_notification SET business_id = NULL, business_state = NULL, order_key = NULL \
+         WHERE id = ANY($1)";
+    Ok(transaction.execute(sql, &[&ids]).await?)
+}
+
+async fn drop_payloads(transaction: &Transaction<'_>, before: SystemTime) -> Result<u64, OpError> {
+    let sql = "DELETE FROM paytend_payload WHERE id IN (SELECT p.id FROM paytend_payload p \
+         JOIN paytend_notification n ON n.id = p.id WHERE n.received_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.id) \
+         AND NOT EXISTS (SELECT 1 FROM paytend_dead d WHERE d.id = p.id) LIMIT $2)";
+    Ok(transaction.execute(sql, &[&before, &limit(CHUNK)]).await?)
+}

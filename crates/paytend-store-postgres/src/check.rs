@@ -1,0 +1,39 @@
+//! The integrity check.
+
+use deadpool_postgres::Transaction;
+
+use crate::error::OpError;
+use crate::rows::get;
+
+/// Queries that count rows that must not exist, each with the problem.
+const RULES: [(&str, &str); 4] = [
+    (
+        "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
+         AND NOT EXISTS (SELECT 1 FROM paytend_dead WHERE id = n.id) \
+         AND NOT EXISTS (SELECT 1 FROM paytend_outcome WHERE id = n.id AND result = 'done')",
+        "notifications are neither pending nor dead nor done",
+    ),
+    (
+        "SELECT count(*) FROM paytend_work w JOIN paytend_dead d ON d.id = w.id",
+        "notifications are both pending and dead",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM paytend_work WHERE order_key IS NOT NULL GROUP BY order_key \
+         HAVING count(*) FILTER (WHERE ready) <> 1) k",
+        "order keys do not have exactly one notification that can be claimed",
+    ),
+    ("SELECT count(*) FROM paytend_work WHERE order_key IS NULL AND NOT ready", "notifications cannot be claimed"),
+];
+
+/// Returns the problems of the rows. Foreign keys are checked by the database. A notification that changes its state
+/// during the check is not a problem, because each query sees one moment.
+pub(crate) async fn integrity(transaction: &Transaction<'_>) -> Result<Vec<String>, OpError> {
+    let mut problems = Vec::new();
+    for (sql, problem) in RULES {
+        let count: i64 = get(&transaction.query_one(sql, &[]).await?, 0)?;
+        if count > 0 {
+            problems.push(format!("{count} {problem}"));
+        }
+    }
+    Ok(problems)
+}

@@ -1,0 +1,98 @@
+//! Claiming notifications.
+
+use std::collections::HashMap;
+
+use deadpool_postgres::Transaction;
+use paytend_inbox::{ClaimRequest, Claimed, Id, Lease};
+
+use crate::error::OpError;
+use crate::rows::{FACTS, PAYLOAD, count, facts, get, limit, millis, millis_of, payload, system_time, tries};
+
+/// The notifications that are due. Materialized, because a scan that is repeated would lock more than its limit.
+const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
+     WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
+
+/// The same with limits for kinds. Each kind is read separately, so that a kind at its limit is not read at all.
+const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
+     (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \
+     SELECT (SELECT min(w.kind) FROM paytend_work w WHERE w.ready AND w.kind > kinds.kind) \
+     FROM kinds WHERE kinds.kind IS NOT NULL), \
+     limits AS (SELECT kinds.kind, least(coalesce(l.n, $1), $1) AS n FROM kinds \
+     LEFT JOIN unnest($4::text[], $5::bigint[]) AS l(kind, n) ON l.kind = kinds.kind WHERE kinds.kind IS NOT NULL), \
+     found AS MATERIALIZED (SELECT f.id, f.due_at FROM limits CROSS JOIN LATERAL (\
+     SELECT w.id, w.due_at FROM paytend_work w WHERE w.ready AND w.kind = limits.kind \
+     AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
+     due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
+
+const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, tries = w.tries + 1, again = false, \
+     due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
+     RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text";
+
+struct Taken {
+    lease: Lease,
+    tries: u32,
+    is_sighting: bool,
+}
+
+/// Claims notifications that are due.
+pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Vec<Claimed>, OpError> {
+    let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
+    // The number is bound as text in SQL arithmetic, so that the server chooses its type.
+    let rows = if request.kind_limits.is_empty() {
+        let statement = transaction.prepare_cached(&format!("{DUE} {}", TAKE.replace("$2", "$2::bigint"))).await?;
+        transaction.query(&statement, &[&count_limit, &lease, &holder]).await?
+    } else {
+        let sql = format!("{DUE_BY_KIND} {}", TAKE.replace("$2", "$2::bigint"));
+        let statement = transaction.prepare_cached(&sql).await?;
+        let kinds: Vec<&str> = request.kind_limits.iter().map(|(kind, _)| kind.as_str()).collect();
+        let limits: Vec<i64> = request.kind_limits.iter().map(|(_, count)| limit(*count)).collect();
+        transaction.query(&statement, &[&count_limit, &lease, &holder, &kinds, &limits]).await?
+    };
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut taken = HashMap::new();
+    for row in &rows {
+        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)? };
+        taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: tries(row, 2)?, is_sighting: get(row, 3)? });
+    }
+    read(transaction, &rows, taken).await
+}
+
+/// Reads the claimed notifications, those that have been due for longest first.
+async fn read(
+    transaction: &Transaction<'_>,
+    rows: &[tokio_postgres::Row],
+    mut taken: HashMap<i64, Taken>,
+) -> Result<Vec<Claimed>, OpError> {
+    let mut ids: Vec<i64> = Vec::with_capacity(rows.len());
+    let mut due: Vec<&str> = Vec::with_capacity(rows.len());
+    for row in rows {
+        ids.push(get(row, 0)?);
+        due.push(get(row, 4)?);
+    }
+    let sql = format!(
+        "SELECT {FACTS}, {PAYLOAD}, n.id, {}, \
+         coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0) \
+         FROM unnest($1::bigint[], $2::text[]) AS c(id, due_at) JOIN paytend_notification n ON n.id = c.id \
+         LEFT JOIN paytend_payload p ON p.id = n.id ORDER BY c.due_at::timestamptz, n.id",
+        millis_of("n.received_at")
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    let rows = transaction.query(&statement, &[&ids, &due]).await?;
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let Some(Taken { lease, tries, is_sighting }) = taken.remove(&get(row, 15)?) {
+            claimed.push(Claimed {
+                lease,
+                tries,
+                is_sighting,
+                sightings: count(row, 17)?,
+                received_at: system_time(get(row, 16)?),
+                facts: facts(row, 0)?,
+                payload: payload(row, 12)?,
+            });
+        }
+    }
+    Ok(claimed)
+}

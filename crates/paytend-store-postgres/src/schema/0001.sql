@@ -1,0 +1,94 @@
+-- The store's clock. All times are the database's.
+CREATE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT clock_timestamp()';
+
+CREATE TABLE paytend_meta (
+    name text PRIMARY KEY,
+    value bytea NOT NULL
+);
+
+-- One row for each notification, which stays for deduplication.
+CREATE TABLE paytend_notification (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    dedup bytea NOT NULL UNIQUE,
+    content_tag bytea NOT NULL,
+    route text NOT NULL,
+    kind text NOT NULL,
+    notify_type text NOT NULL,
+    business_kind text,
+    business_id text,
+    business_state text,
+    order_key bytea,
+    verified_by text NOT NULL,
+    traceparent text,
+    sent_at bigint,
+    received_at timestamptz NOT NULL DEFAULT paytend_now()
+);
+CREATE INDEX paytend_notification_business ON paytend_notification (business_id) WHERE business_id IS NOT NULL;
+CREATE INDEX paytend_notification_received ON paytend_notification (received_at);
+
+-- The encrypted content, until its retention ends.
+CREATE TABLE paytend_payload (
+    id bigint PRIMARY KEY REFERENCES paytend_notification (id),
+    key_id bigint NOT NULL,
+    nonce bytea NOT NULL,
+    sealed bytea NOT NULL
+);
+
+-- One row for each notification that is neither done nor dead. `ready` is true if no other notification of the order
+-- key comes first. `state` is 0 ready, 1 leased or 2 backoff. `due_at` is the time of the next attempt, or the end of
+-- the lease.
+CREATE TABLE paytend_work (
+    id bigint PRIMARY KEY REFERENCES paytend_notification (id),
+    kind text NOT NULL,
+    order_key bytea,
+    ready boolean NOT NULL,
+    state smallint NOT NULL,
+    fence bigint NOT NULL,
+    tries integer NOT NULL,
+    due_at timestamptz NOT NULL,
+    holder bigint,
+    is_sighting boolean NOT NULL,
+    again boolean NOT NULL,
+    cause text
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX paytend_work_due ON paytend_work (due_at, id) WHERE ready;
+CREATE INDEX paytend_work_kind ON paytend_work (kind, due_at, id) WHERE ready;
+CREATE INDEX paytend_work_order ON paytend_work (order_key, id) WHERE order_key IS NOT NULL;
+
+-- One row for each attempt that ended.
+CREATE TABLE paytend_outcome (
+    id bigint NOT NULL REFERENCES paytend_notification (id),
+    fence bigint NOT NULL,
+    ended_at timestamptz NOT NULL DEFAULT paytend_now(),
+    result text NOT NULL,
+    tries integer NOT NULL,
+    is_sighting boolean NOT NULL,
+    cause text,
+    PRIMARY KEY (id, fence)
+);
+
+CREATE TABLE paytend_dead (
+    id bigint PRIMARY KEY REFERENCES paytend_notification (id),
+    died_at timestamptz NOT NULL DEFAULT paytend_now(),
+    fence bigint NOT NULL,
+    tries integer NOT NULL,
+    is_sighting boolean NOT NULL,
+    cause text
+);
+
+-- One row for each arrival of a known notification.
+CREATE TABLE paytend_sighting (
+    id bigint NOT NULL REFERENCES paytend_notification (id),
+    number bigint NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT paytend_now(),
+    sent_at bigint,
+    same_content boolean NOT NULL,
+    PRIMARY KEY (id, number)
+);
+
+-- Who has looked at content.
+CREATE TABLE paytend_viewed (
+    seen_at timestamptz NOT NULL DEFAULT paytend_now(),
+    id bigint NOT NULL,
+    viewer text NOT NULL
+);

@@ -1,0 +1,58 @@
+//! The store passes the conformance suite and behaves like the reference; unsafe servers are refused.
+
+use paytend_inbox::StoreErrorKind;
+use paytend_inbox::testing::{conformance, random_history};
+use paytend_store_postgres::PostgresOptions;
+use paytend_vectors::Seeded;
+
+use crate::server::Server;
+use crate::support::PostgresHarness;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_store_conforms() {
+    let Some(server) = Server::start(&[]).await else { return };
+    conformance(&PostgresHarness(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_histories_equal_those_of_the_reference() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let random = Seeded::new();
+    for _ in 0..3 {
+        random_history(&PostgresHarness(&server), 300, &mut |bound| random.below(bound)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_can_lose_acknowledged_notifications_are_refused() {
+    for setting in ["fsync=off", "full_page_writes=off", "synchronous_commit=off"] {
+        let Some(server) = Server::start(&[setting]).await else { return };
+        let config = server.database().await;
+        let error = PostgresOptions::new(config.clone()).open().await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Configuration);
+        let name = setting.split('=').next().unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+        PostgresOptions::new(config).danger_any_settings().open().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_that_start_together_create_the_schema_once() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let opening = (0..8).map(|_| PostgresOptions::new(config.clone()).max_connections(1).open());
+    let opened = futures_util::future::join_all(opening).await;
+    assert!(opened.iter().all(Result::is_ok), "{opened:?}");
+}
+
+#[tokio::test]
+async fn unreachable_and_invalid_servers_are_reported_without_the_url() {
+    for url in ["postgres://user:secret@localhost:x/db", "nonsense=secret"] {
+        let error = PostgresOptions::from_url(url).unwrap_err();
+        assert!(!error.to_string().contains("secret") && std::error::Error::source(&error).is_none(), "{error}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("host={} user=user password=secret", directory.path().display());
+    let error = PostgresOptions::from_url(&url).unwrap().open().await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot connect: the connection failed");
+}

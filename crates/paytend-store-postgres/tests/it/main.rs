@@ -1,0 +1,11 @@
+//! Tests of the store on a PostgreSQL server that they start. They are skipped if PostgreSQL is not installed, unless
+//! `PAYTEND_NOTHING_SKIPPED` is set.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod concurrency;
+mod conforms;
+mod restarts;
+mod server;
+mod support;

@@ -1,0 +1,152 @@
+//! A PostgreSQL server in a temporary directory, which listens on a socket there and on no port.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use paytend_store_postgres::tokio_postgres::{Config, NoTls};
+use tempfile::TempDir;
+
+/// Returns the directory of the server's programs, or `None` to skip the test.
+fn programs() -> Option<PathBuf> {
+    let given = std::env::var_os("PAYTEND_POSTGRES").map(PathBuf::from);
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.map(|version| version.path().join("bin")).max();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = given.into_iter().chain(newest).chain(std::env::split_paths(&path));
+    let found = places.find(|directory| directory.join("initdb").is_file());
+    if found.is_none() {
+        assert!(std::env::var_os("PAYTEND_NOTHING_SKIPPED").is_none(), "PostgreSQL is not installed");
+        eprintln!("skipped: PostgreSQL is not installed; run `cargo xtask setup`");
+    }
+    found
+}
+
+pub(crate) struct Server {
+    programs: PathBuf,
+    directory: TempDir,
+    settings: Vec<&'static str>,
+    process: Option<Child>,
+    next: AtomicUsize,
+}
+
+impl Server {
+    /// Creates and starts a server, or returns `None` if PostgreSQL is not installed.
+    pub(crate) async fn start(settings: &[&'static str]) -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let programs = programs()?;
+        let mut server =
+            Self { programs, directory, settings: settings.to_vec(), process: None, next: AtomicUsize::new(0) };
+        if let Some((user, group)) = server_user() {
+            std::os::unix::fs::chown(server.directory.path(), Some(user), Some(group)).unwrap();
+        }
+        let created = server
+            .command("initdb")
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "--pgdata"])
+            .arg(server.data())
+            .stdout(Stdio::null())
+            .status();
+        assert!(created.unwrap().success());
+        server.run().await;
+        Some(server)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Returns a command that runs as a user who may run a server: PostgreSQL refuses to run as root.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.current_dir(self.directory.path());
+        if let Some((user, group)) = server_user() {
+            command.uid(user).gid(group);
+        }
+        command
+    }
+
+    /// Starts the server's process and waits until it accepts connections.
+    pub(crate) async fn run(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.directory.path().join("log")).unwrap();
+        let mut command = self.command("postgres");
+        command.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path());
+        command.args(["-c", "listen_addresses=", "-c", "max_connections=60"]);
+        for setting in &self.settings {
+            command.args(["-c", setting]);
+        }
+        self.process = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.config("postgres").connect(NoTls).await.is_err() {
+            assert!(Instant::now() < deadline, "{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Stops the server at once, as a crash of all its processes does. The next start recovers from its log.
+    pub(crate) fn crash(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let id = rustix::process::Pid::from_child(&process);
+        // The immediate shutdown: the children are killed, and nothing is written.
+        rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
+        process.wait().unwrap();
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Returns the settings for a connection to a database.
+    pub(crate) fn config(&self, database: &str) -> Config {
+        let mut config = Config::new();
+        config.host_path(self.directory.path()).user("postgres").dbname(database);
+        config
+    }
+
+    /// Creates an empty database.
+    pub(crate) async fn database(&self) -> Config {
+        let name = format!("test{}", self.next.fetch_add(1, Ordering::SeqCst));
+        execute(&self.config("postgres"), &format!("CREATE DATABASE {name}")).await;
+        self.config(&name)
+    }
+}
+
+/// Runs SQL on a new connection.
+pub(crate) async fn execute(config: &Config, sql: &str) {
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    let running = tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    running.await.unwrap().unwrap();
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let id = rustix::process::Pid::from_child(&process);
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::QUIT);
+            let _ = process.wait();
+        }
+    }
+}
+
+/// Returns the user and group of the server if the tests run as root.
+fn server_user() -> Option<(u32, u32)> {
+    static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    *USER.get_or_init(|| {
+        let number = |arguments: &[&str]| -> u32 {
+            let output = Command::new("id").args(arguments).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+        };
+        (number(&["-u"]) == 0).then(|| (number(&["-u", "postgres"]), number(&["-g", "postgres"])))
+    })
+}
+
+/// Keeps the path of a directory short enough for a socket.
+#[test]
+fn socket_path_fits() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(Path::new(directory.path()).join(".s.PGSQL.5432").as_os_str().len() < 100);
+}
