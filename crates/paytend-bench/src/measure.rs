@@ -76,3 +76,8 @@ fn shuffle(order: &mut [usize]) {
         }
     }
 }
+
+/// Formats a ratio or a time in thousandths.
+pub(crate) fn decimal(thousandths: u128) -> String {
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::BACKENDS;
+use crate::measure::decimal;
 use crate::sandbox::{self, Throughput};
 use crate::start::Start;
 use crate::webhook::{self, Webhook};
@@ -185,8 +186,4 @@ fn processor() -> String {
     let name = text.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let name = name.trim_start_matches(['\t', ' ', ':']).trim();
     if name.is_empty() { "unknown processor".into() } else { name.to_owned() }
-}
-
-pub(crate) fn decimal(thousandths: u128) -> String {
-    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }

@@ -11,7 +11,7 @@ use paytend_crypto::{Fields, Keyring, Outgoing, PrivateKey, PublicKey, RequestId
 use paytend_model::Operation;
 use paytend_model::issuing::QueryCardBalance;
 
-use crate::report::decimal;
+use crate::measure::decimal;
 use crate::sandbox::DATA;
 
 /// The maximum time from the start of the sandbox to its first response, in milliseconds.
