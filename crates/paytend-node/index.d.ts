@@ -72,7 +72,7 @@ export class PrivateKey {
   constructor (data: Data)
   /** Reads a key from a file. Throws `KeyUnusable` if the file is missing, or if other users can read it. */
   static fromFile (path: string): PrivateKey
-  /** Generates a key pair of 1024 to 8192 bits. */
+  /** Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192. */
   static generate (bits: number): PrivateKey
   /** The public key. */
   readonly publicKey: PublicKey

@@ -73,6 +73,9 @@ pub fn write_public(key: &PublicKey, form: &str) -> Result<Vec<u8>, Failure> {
 /// # Errors
 /// Returns [`Code::Key`] if the key size is not supported.
 pub fn generate(bits: usize) -> Result<PrivateKey, Failure> {
+    if !bits.is_multiple_of(128) {
+        return Err(Failure::new(Code::Key, format!("cannot generate a key of {bits} bits: use a multiple of 128")));
+    }
     Ok(backend::BACKEND.generate(bits)?)
 }
 

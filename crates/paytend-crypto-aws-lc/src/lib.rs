@@ -34,6 +34,12 @@ impl Backend for AwsLc {
 
     fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
         let rsa = Rsa::private_from_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
+        // AWS-LC loads some keys that it cannot use, such as one whose private exponent is above the modulus.
+        let mut two = vec![0; key.public_key().size()];
+        if let Some(last) = two.last_mut() {
+            *last = 2;
+        }
+        rsa.private_power(&two.clone(), &mut two).map_err(|_| KeyError::Invalid)?;
         Ok(Arc::new(Private { rsa, public: key.public_key().clone() }))
     }
 
@@ -78,9 +84,13 @@ impl RsaPrivate for Private {
     }
 
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
+        let size = self.public.size();
+        if ciphertext.len() != size || out.len() != size {
+            return Err(BackendError::new("the input or the output does not have the length of the modulus"));
+        }
         // AWS-LC refuses 0, 1 and n - 1. Decrypting one of these returns the same number, because `d` is odd. The
         // ciphertext is public, so the time of this comparison reveals nothing.
-        if is_own_power(ciphertext, self.public.modulus()) && out.len() == ciphertext.len() {
+        if is_own_power(ciphertext, self.public.modulus()) {
             out.copy_from_slice(ciphertext);
             return Ok(());
         }

@@ -158,7 +158,8 @@ fn initialize() {
     ONCE.call_once(|| unsafe { CRYPTO_library_init() });
 }
 
-/// Clears the thread's error queue, so that a failure does not affect other users of AWS-LC in the program.
+/// Clears the thread's error queue. Otherwise, later errors of other users of AWS-LC on this thread could be confused
+/// with this one.
 fn failed() -> Failed {
     // SAFETY: the function changes only data of this thread.
     unsafe { ERR_clear_error() }

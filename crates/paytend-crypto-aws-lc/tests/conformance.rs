@@ -5,6 +5,9 @@
 use paytend_crypto::rsa::Backend;
 use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, rustcrypto, testing};
 use paytend_crypto_aws_lc::AwsLc;
+use pkcs1::RsaPrivateKeyRef;
+use pkcs1::der::asn1::UintRef;
+use pkcs1::der::{Decode as _, Encode as _};
 use proptest::prelude::*;
 
 #[test]
@@ -59,15 +62,7 @@ fn smallest_and_largest_ciphertexts_are_decrypted() {
     let key = AwsLc.generate(1024).unwrap();
     let private = AwsLc.private(&key).unwrap();
     let small = |number: u8| [vec![0; 127], vec![number]].concat();
-    let modulus_minus = |number: u8| {
-        let mut difference = key.public_key().modulus().to_vec();
-        let mut borrow = number;
-        for byte in difference.iter_mut().rev() {
-            let (rest, overflow) = byte.overflowing_sub(borrow);
-            (*byte, borrow) = (rest, overflow.into());
-        }
-        difference
-    };
+    let modulus_minus = |number: u8| minus(key.public_key().modulus(), &[number]);
     for block in [small(0), small(1), modulus_minus(1)] {
         let mut out = vec![0xaa; 128];
         private.decrypt_raw(&block, &mut out).unwrap();
@@ -91,6 +86,10 @@ fn input_not_below_modulus_or_of_wrong_length_is_refused() {
         assert!(private.decrypt_raw(&input, &mut out).is_err(), "{} bytes", input.len());
         assert!(public.encrypt_raw(&input).is_err(), "{} bytes", input.len());
     }
+    // The numbers that AWS-LC refuses, with an output of the same wrong length.
+    for input in [vec![0; 1], vec![1; 1], vec![0; 64], vec![0; 127], vec![0; 129]] {
+        assert!(private.decrypt_raw(&input, &mut vec![0; input.len()]).is_err(), "{} bytes", input.len());
+    }
     // An output buffer of the wrong length also causes an error, and nothing is written past its end.
     for length in [0, 127, 129] {
         let mut out = vec![0xaa; length + 8];
@@ -113,4 +112,50 @@ fn generate_returns_a_key_of_the_requested_size_or_an_error() {
     }
     let error = AwsLc.generate(1031).unwrap_err();
     assert!(matches!(error, Error::Backend(_)) && error.to_string().contains("multiple of 128"), "{error}");
+}
+
+/// AWS-LC itself loads such a key, but fails at every operation.
+#[test]
+fn private_exponent_above_modulus_is_refused() {
+    let key = AwsLc.generate(1024).unwrap();
+    let numbers = RsaPrivateKeyRef::from_der(key.pkcs1_der()).unwrap();
+    // `d` plus a multiple of `(p - 1)(q - 1)` is also a private exponent.
+    let totient =
+        minus(&minus(&plus(numbers.modulus.as_bytes(), &[1]), numbers.prime1.as_bytes()), numbers.prime2.as_bytes());
+    let larger = plus(&plus(numbers.private_exponent.as_bytes(), &totient), &totient);
+    let larger = UintRef::new(&larger).unwrap();
+    let der = RsaPrivateKeyRef { private_exponent: larger, ..numbers }.to_der().unwrap();
+    let damaged = PrivateKey::from_bytes(&der).unwrap();
+    assert_eq!(AwsLc.private(&damaged).err(), Some(Error::Key(KeyError::Invalid)));
+}
+
+/// Returns the sum of two big-endian numbers.
+fn plus(one: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut carry = 0;
+    let size = one.len().max(other.len()) + 1;
+    let digit = |number: &[u8], at: usize| number.len().checked_sub(at + 1).map_or(0, |at| u16::from(number[at]));
+    let mut sum: Vec<u8> = (0..size)
+        .map(|at| {
+            carry += digit(one, at) + digit(other, at);
+            let [high, low] = carry.to_be_bytes();
+            carry = high.into();
+            low
+        })
+        .collect();
+    sum.reverse();
+    sum
+}
+
+/// Returns the difference of two big-endian numbers, of which the first is larger.
+fn minus(one: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut difference = one.to_vec();
+    let mut borrow = false;
+    for at in 0..one.len() {
+        let subtrahend = other.len().checked_sub(at + 1).map_or(0, |at| other[at]);
+        let byte = &mut difference[one.len() - at - 1];
+        let (less, first) = byte.overflowing_sub(subtrahend);
+        let (less, second) = less.overflowing_sub(borrow.into());
+        (*byte, borrow) = (less, first || second);
+    }
+    difference
 }

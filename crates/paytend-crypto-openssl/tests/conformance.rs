@@ -63,6 +63,10 @@ impl RsaPublic for BrokenPublic {
         match self.1 {
             "accepts any signature" => true,
             "accepts shorter signatures" if signature.len() < self.0.public_key().size() => true,
+            "accepts signatures above the modulus" if !is_below(signature, self.0.public_key().modulus()) => {
+                let reduced = difference(signature, self.0.public_key().modulus());
+                self.0.verify_sha256(digest, &reduced)
+            }
             "rejects every signature" => false,
             _ => self.0.verify_sha256(digest, signature),
         }
@@ -75,6 +79,22 @@ impl RsaPublic for BrokenPublic {
         }
         Ok(out)
     }
+}
+
+fn is_below(number: &[u8], modulus: &[u8]) -> bool {
+    number.len() != modulus.len() || number < modulus
+}
+
+/// Returns the difference of two big-endian numbers of the same length.
+fn difference(one: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut difference = one.to_vec();
+    let mut borrow = false;
+    for (digit, other) in difference.iter_mut().zip(other).rev() {
+        let (partial, first) = digit.overflowing_sub(*other);
+        let (total, second) = partial.overflowing_sub(borrow.into());
+        (*digit, borrow) = (total, first || second);
+    }
+    difference
 }
 
 #[test]
@@ -97,6 +117,7 @@ fn conformance_suite_detects_every_flaw() {
         "accepts any signature",
         "accepts shorter signatures",
         "rejects every signature",
+        "accepts signatures above the modulus",
         "wrong ciphertext",
     ] {
         let (bad, bad_public) = pair(flaw);

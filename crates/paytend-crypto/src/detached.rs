@@ -62,7 +62,7 @@ impl Verifier {
         let digest = Sha256::digest(body).into();
         self.keys
             .iter()
-            .find(|key| key.verify_sha256(&digest, &signature))
+            .find(|key| key.public_key().admits(&signature) && key.verify_sha256(&digest, &signature))
             .map(|key| key.public_key().fingerprint())
             .ok_or(Error::NotAuthentic)
     }

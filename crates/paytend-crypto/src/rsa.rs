@@ -108,7 +108,7 @@ pub trait RsaPublic: Send + Sync {
     fn public_key(&self) -> &PublicKey;
 
     /// Returns whether `signature` is the RSASSA-PKCS1-v1_5 signature with SHA-256 of `digest` under this key. A
-    /// signature that is not as long as the modulus is invalid.
+    /// signature that is not as long as the modulus, or not below it, is invalid.
     fn verify_sha256(&self, digest: &[u8; 32], signature: &[u8]) -> bool;
 
     /// Performs the raw public-key operation: raises `block` to the power `e` modulo `n`. The returned number is as

@@ -77,7 +77,7 @@ func LoadPrivateKeyFile(path string) (*PrivateKey, error) {
 	return privateKey(handle), nil
 }
 
-// GenerateKey generates a key pair of 1024 to 8192 bits.
+// GenerateKey generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192.
 func GenerateKey(bits int) (*PrivateKey, error) {
 	var handle *C.PaytendPrivateKey
 	var err *C.PaytendError

@@ -253,7 +253,7 @@ int32_t paytend_private_key_load_file(PaytendSlice path,
                                       PaytendPrivateKey **out,
                                       PaytendError **error);
 
-// Generates a key pair of 1024 to 8192 bits.
+// Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.

@@ -45,7 +45,7 @@ pub unsafe extern "C" fn paytend_private_key_load_file(
     }
 }
 
-/// Generates a key pair of 1024 to 8192 bits.
+/// Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

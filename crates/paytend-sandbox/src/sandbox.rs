@@ -111,7 +111,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets the RSA backend. The default is pure Rust, which needs no C compiler. A faster backend lets the sandbox
+    /// Sets the RSA backend. The default is the pure-Rust backend. A faster backend lets the sandbox
     /// serve more requests per second.
     ///
     /// ```no_run

@@ -10,7 +10,8 @@ use crate::error::{BackendError, Error};
 use crate::keys::error::KeyError;
 use crate::keys::fingerprint::Fingerprint;
 #[cfg(feature = "rustcrypto")]
-use crate::keys::{private::PrivateKey, public::PublicKey};
+use crate::keys::private::PrivateKey;
+use crate::keys::public::PublicKey;
 use crate::primitives::aes::SessionKeyLength;
 use crate::random::{OsRandom, RandomSource};
 use crate::rsa::{Backend, PrivateKeySource, PublicKeySource, RsaPrivate, RsaPublic, Source};
@@ -122,7 +123,7 @@ impl fmt::Debug for Keyring {
 #[derive(Default)]
 pub struct KeyringBuilder<'b> {
     backend: Option<&'b dyn Backend>,
-    /// All private keys. Each is loaded once, even if it both signs and decrypts.
+    /// All private keys. A key passed to `own_key` is loaded once, although it both signs and decrypts.
     private: Vec<PrivateKeySource>,
     public: Vec<PublicKeySource>,
     /// The signing key's index in `private`. `encryption`, `decryption` and `verification` also contain indexes.
@@ -228,13 +229,15 @@ impl<'b> KeyringBuilder<'b> {
         };
         let private = load_used(&self.private, self.signing, &self.decryption, load_private)?;
         let public = load_used(&self.public, self.encryption, &self.verification, load_public)?;
-        let decryption = self.decryption.iter().filter_map(|at| private[*at].clone()).map(DecryptionKey::new);
+        let decryption = distinct(self.decryption.iter().filter_map(|at| private[*at].clone()), |key| key.public_key());
+        let verification =
+            distinct(self.verification.iter().filter_map(|at| public[*at].clone()), |key| key.public_key());
         Ok(Keyring {
             inner: Arc::new(Inner {
                 signing: self.signing.and_then(|at| private[at].clone()),
                 encryption: self.encryption.and_then(|at| public[at].clone()),
-                decryption: decryption.collect::<Result<_, _>>()?,
-                verification: self.verification.iter().filter_map(|at| public[*at].clone()).collect(),
+                decryption: decryption.into_iter().map(DecryptionKey::new).collect::<Result<_, _>>()?,
+                verification,
                 session_key_length: self.session_key_length,
                 random: self.random.unwrap_or_else(|| Arc::new(OsRandom)),
             }),
@@ -261,6 +264,17 @@ fn load_used<Key, Loaded: ?Sized>(
 ) -> Result<Vec<Option<Arc<Loaded>>>, Error> {
     let used = |at: usize| sending == Some(at) || receiving.contains(&at);
     keys.iter().enumerate().map(|(at, key)| used(at).then(|| load(key)).transpose()).collect()
+}
+
+/// Removes repeated keys, so that each key is tried once.
+fn distinct<Key>(keys: impl Iterator<Item = Key>, public: impl Fn(&Key) -> &PublicKey) -> Vec<Key> {
+    let mut distinct: Vec<Key> = Vec::new();
+    for key in keys {
+        if !distinct.iter().any(|known| public(known) == public(&key)) {
+            distinct.push(key);
+        }
+    }
+    distinct
 }
 
 /// Returns the default backend, used if a keyring does not select a backend.

@@ -46,7 +46,7 @@ fn signatures(
     reference: &dyn RsaPublic,
 ) -> Result<(), ConformanceError> {
     let size = private.public_key().size();
-    for text in ["", "a", "the quick brown fox"] {
+    for text in ["", "a", "b", "c", "d", "e", "f", "the quick brown fox"] {
         let digest: [u8; 32] = Sha256::digest(text).into();
         let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;
         let again = checks.get(private.sign_sha256(&digest), "the second call of sign_sha256 fails")?;
@@ -66,6 +66,12 @@ fn signatures(
         checks.that(!public.verify_sha256(&other, &signature), || {
             "verify_sha256 accepts a signature of a different digest".into()
         })?;
+        // The same number modulo n, if it fits into the length of the modulus.
+        if let Some(larger) = sum(&signature, private.public_key().modulus()) {
+            checks.that(!public.verify_sha256(&digest, &larger), || {
+                "verify_sha256 accepts a signature that is not below the modulus".into()
+            })?;
+        }
         let longer = [&signature[..], &[0]].concat();
         let padded = [&[0], &signature[..]].concat();
         let modulus = private.public_key().modulus().to_vec();
@@ -77,6 +83,18 @@ fn signatures(
         }
     }
     Ok(())
+}
+
+/// Returns the sum of two big-endian numbers of the same length, or `None` if it is longer.
+fn sum(one: &[u8], other: &[u8]) -> Option<Vec<u8>> {
+    let mut sum = one.to_vec();
+    let mut carry = false;
+    for (digit, other) in sum.iter_mut().zip(other).rev() {
+        let (partial, first) = digit.overflowing_add(*other);
+        let (total, second) = partial.overflowing_add(carry.into());
+        (*digit, carry) = (total, first || second);
+    }
+    (!carry).then_some(sum)
 }
 
 fn raw_operations(

@@ -83,7 +83,7 @@ class PrivateKey:
     @classmethod
     @_translated
     def generate(cls, bits: int) -> PrivateKey:
-        """Generates a key pair of 1024 to 8192 bits."""
+        """Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192."""
         return cls._of(_native.PrivateKey.generate(max(bits, 0)))
 
     @property

@@ -1,17 +1,17 @@
 //! The keys of the receivers, from a directory as `paytend sandbox --keys` writes it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
+use paytend_crypto::{PrivateKey, PublicKey};
+use paytend_crypto_aws_lc::AwsLc;
 use paytend_model::Product;
 use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
 
 use crate::cmd::inbox::config::{DatedKey, KeyRole};
 use crate::exit::{Category, Failure};
-use crate::keyfiles::key_failure;
+use crate::keyfiles::{backend_failure, key_failure};
 
 const PARTNER_PRIVATE: &str = "partner-private.pem";
 const PARTNER_ID: &str = "partner-id";
@@ -94,19 +94,16 @@ impl KeyDirectory<'_> {
     }
 
     fn private(&self, path: &Path) -> Result<ScheduledKey<dyn RsaPrivate>, Failure> {
-        let key = PrivateKey::read_file(path, self.permissions, None);
-        let key: Arc<dyn RsaPrivate> = key
-            .and_then(|key| rustcrypto::private(&key))
-            .map_err(|error| key_failure(&path.display().to_string(), &error))?;
-        Ok(key.into())
+        let name = path.display().to_string();
+        let key = PrivateKey::read_file(path, self.permissions, None).map_err(|error| key_failure(&name, &error))?;
+        Ok(AwsLc.private(&key).map_err(|error| backend_failure(&name, error))?.into())
     }
 }
 
 fn public(path: &Path) -> Result<ScheduledKey<dyn RsaPublic>, Failure> {
-    let key: Arc<dyn RsaPublic> = PublicKey::from_file(path)
-        .and_then(|key| rustcrypto::public(&key))
-        .map_err(|error| key_failure(&path.display().to_string(), &error))?;
-    Ok(key.into())
+    let name = path.display().to_string();
+    let key = PublicKey::from_file(path).map_err(|error| key_failure(&name, &error))?;
+    Ok(AwsLc.public(&key).map_err(|error| backend_failure(&name, error))?.into())
 }
 
 fn configuration(error: ConfigError) -> Failure {

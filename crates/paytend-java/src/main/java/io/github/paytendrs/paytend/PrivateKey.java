@@ -49,7 +49,7 @@ public final class PrivateKey implements AutoCloseable {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_LOAD_FILE, arguments)));
   }
 
-  /** Generates a key pair of 1024 to 8192 bits. */
+  /** Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192. */
   public static PrivateKey generate(int bits) {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_GENERATE, new Arguments().add((Long) (long) bits))));
   }
