@@ -173,8 +173,8 @@ impl ClientBuilder {
     ///
     /// [`build`](Self::build) returns an error if the backend cannot load the keys, or if this method is called after
     /// [`keyring`](Self::keyring). The keys of a keyring already have a backend; see
-    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend). A later call of `keyring` replaces the keys
-    /// and their backend.
+    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend). A later call of `keyring` replaces both
+    /// the keys and their backend.
     pub fn backend(self, backend: &dyn Backend) -> Self {
         let keyring = match self.read_keys() {
             Some(keys) => keys.keyring(backend),

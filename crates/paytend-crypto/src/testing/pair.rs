@@ -33,6 +33,7 @@ pub fn check_pair(private: &Arc<dyn RsaPrivate>, public: &Arc<dyn RsaPublic>) ->
     checks.that(public.public_key() == &key, || "the private and public halves report different keys".into())?;
     let reference = checks.get(rustcrypto::public(&key), "the default backend cannot load the public key")?;
     signatures(&mut checks, &**private, &**public, &*reference)?;
+    signature_above_modulus(&mut checks, &**private, &**public)?;
     raw_operations(&mut checks, &**private, &**public, &*reference)?;
     messages(&mut checks, private, public)?;
     together(&mut checks, private, public)?;
@@ -46,7 +47,7 @@ fn signatures(
     reference: &dyn RsaPublic,
 ) -> Result<(), ConformanceError> {
     let size = private.public_key().size();
-    for text in ["", "a", "b", "c", "d", "e", "f", "the quick brown fox"] {
+    for text in ["", "a", "the quick brown fox"] {
         let digest: [u8; 32] = Sha256::digest(text).into();
         let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;
         let again = checks.get(private.sign_sha256(&digest), "the second call of sign_sha256 fails")?;
@@ -66,12 +67,6 @@ fn signatures(
         checks.that(!public.verify_sha256(&other, &signature), || {
             "verify_sha256 accepts a signature of a different digest".into()
         })?;
-        // The same number modulo n, if it fits into the length of the modulus.
-        if let Some(larger) = sum(&signature, private.public_key().modulus()) {
-            checks.that(!public.verify_sha256(&digest, &larger), || {
-                "verify_sha256 accepts a signature that is not below the modulus".into()
-            })?;
-        }
         let longer = [&signature[..], &[0]].concat();
         let padded = [&[0], &signature[..]].concat();
         let modulus = private.public_key().modulus().to_vec();
@@ -80,6 +75,25 @@ fn signatures(
         {
             let refused = !public.verify_sha256(&digest, wrong);
             checks.that(refused, || format!("verify_sha256 accepts a signature of {} bytes", wrong.len()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a signature plus the modulus is refused. The sum is the same number modulo `n`.
+fn signature_above_modulus(
+    checks: &mut Checks,
+    private: &dyn RsaPrivate,
+    public: &dyn RsaPublic,
+) -> Result<(), ConformanceError> {
+    // For most keys, the sum of some signatures is too long to be checked.
+    for text in 0..32u8 {
+        let digest: [u8; 32] = Sha256::digest([text]).into();
+        let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;
+        if let Some(sum) = sum(&signature, private.public_key().modulus()) {
+            return checks.that(!public.verify_sha256(&digest, &sum), || {
+                "verify_sha256 accepts a signature that is not below the modulus".into()
+            });
         }
     }
     Ok(())
