@@ -50,6 +50,8 @@ usage: cargo xtask <command>
   bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
              measure one part alone
+  bench inbox [--full]
+             measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
@@ -89,7 +91,7 @@ fn main() -> ExitCode {
         }
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
