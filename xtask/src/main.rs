@@ -14,6 +14,7 @@ mod package;
 mod prose;
 mod setup;
 mod shell;
+mod soak;
 mod stress;
 mod test;
 mod typos;
@@ -57,6 +58,7 @@ usage: cargo xtask <command>
   race [TRIES]
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent arrives (some minutes)
+  soak       kill processes, cut the power and crash servers hundreds of times under the inbox's load (15 minutes)
   timing     measure whether the time to open a message depends on its secrets (about a minute)";
 
 fn main() -> ExitCode {
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
         },
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
+        ["soak"] => soak::run(),
         ["timing", rest @ ..] => timing(rest),
         ["race"] => race("100000"),
         ["race", tries] => race(tries),

@@ -60,9 +60,9 @@ fn ring(own: &paytend_crypto::PrivateKey, peer: &paytend_crypto::PrivateKey) -> 
 fn requests(keys: &Keys, round: &str, count: usize) -> Arc<Vec<Vec<u8>>> {
     let fields = Fields::notification(PARTNER_ID, "2");
     let requests = (0..count).map(|number| {
+        let (id, remark) = (format!("{round}-{number}"), "0".repeat(300));
         let content = format!(
-            r#"{{"transactionId":"{round}-{number}","orderNo":"{round}-{number}","amount":25.00,"currency":"EUR","remark":"{:0>300}"}}"#,
-            number
+            r#"{{"transactionId":"{id}","orderNo":"{id}","amount":25.00,"currency":"EUR","remark":"{remark}"}}"#
         );
         let body = keys.sender.seal(&Outgoing::new(&fields).payload(&content)).unwrap().into_document();
         format!("POST / HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
