@@ -15,6 +15,7 @@ mod package;
 mod prose;
 mod setup;
 mod shell;
+mod soak;
 mod stress;
 mod test;
 mod typos;
@@ -51,12 +52,15 @@ usage: cargo xtask <command>
   bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
              measure only that part
+  bench inbox [--full]
+             measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent arrives (some minutes)
   memory     run the tests of the AWS-LC backend with AddressSanitizer and valgrind (some minutes)
+  soak       kill processes, cut the power and crash servers hundreds of times under the inbox's load (15 minutes)
   timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
              measure whether the time to open a message depends on its secrets (about a minute)";
 
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         ["bindings", rest @ ..] => bindings::run(rest),
         ["screenshots"] => ui::screenshots(),
         ["memory"] => memory::run(),
+        ["soak"] => soak::run(),
         ["timing", rest @ ..] => timing(rest),
         ["race"] => race("100000"),
         ["race", tries] => race(tries),
@@ -93,7 +98,7 @@ fn main() -> ExitCode {
         }
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

@@ -47,11 +47,7 @@ const MUTANTS: [Mutant; 9] = [
     },
     Mutant {
         name: "failed effect is not rolled back",
-        changes: &[(
-            WRITER,
-            "\"ROLLBACK TO paytend_operation; RELEASE paytend_operation\"",
-            "\"RELEASE paytend_operation\"",
-        )],
+        changes: &[(WRITER, "if verdict != Verdict::Keep {", "if verdict != verdict {")],
         tests: CONFORMS,
     },
     Mutant {

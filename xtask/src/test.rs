@@ -7,8 +7,8 @@ use crate::setup;
 use crate::shell::cargo;
 use crate::ui;
 
-/// The programs in `examples/`.
-const EXAMPLES: [&str; 4] = ["issue_card", "receive_notifications", "serverless", "topup"];
+/// The programs in `examples/` that need no other server.
+const EXAMPLES: [&str; 5] = ["inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
 
 /// Whether tests that this machine does not support are only reported, or cause a failure.
 #[derive(Clone, Copy, PartialEq)]

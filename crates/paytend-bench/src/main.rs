@@ -5,6 +5,7 @@
 
 mod baseline;
 mod client;
+mod inbox;
 mod measure;
 mod report;
 mod sandbox;
@@ -57,6 +58,10 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
+    // This benchmark runs only by its name, because it needs a quiet disk and takes minutes.
+    if std::env::args().any(|argument| argument == "inbox") {
+        return inbox::run(std::env::args().any(|argument| argument == "--full"));
+    }
     // If the arguments name no benchmark, all benchmarks run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
     let (client_only, webhook_only, sandbox_only) = (part("client"), part("webhook"), part("sandbox"));

@@ -12,7 +12,7 @@ use paytend_webhook::{Reply, Verified};
 
 use crate::error::{StoreError, StoreErrorKind};
 use crate::keys::StoreKeys;
-use crate::kind::{AnyNotification, Kind};
+use crate::kind::{Kind, NotificationType as _, documented_kind, paytend_kind, types};
 use crate::record::{Accepted, Claimed, Facts, NewNotification, StoredPayload, UnsealedPayload};
 use crate::route::Route;
 use crate::store::Store;
@@ -174,7 +174,7 @@ impl<S: Store> Inbox<S> {
         })?;
         let notify_type = verified.notification().notify_type().to_owned();
         let content = verified.content();
-        let kind = AnyNotification::read(route, &notify_type, content).kind(route);
+        let kind = verified.notification().kind(route);
         let mut facts = Facts::new(
             self.keys.dedup(&verified.dedup_key()),
             self.keys.content_tag(content),
@@ -239,6 +239,8 @@ pub trait Storable: sealed::Sealed + Send + Sync + Sized + 'static {
     fn route(&self, verified: &Verified<Self>) -> Option<Route>;
     #[doc(hidden)]
     fn notify_type(&self) -> &str;
+    #[doc(hidden)]
+    fn kind(&self, route: Route) -> Kind;
 }
 
 impl Storable for Content<Notification> {
@@ -252,6 +254,10 @@ impl Storable for Content<Notification> {
             Self::Unreadable(raw) | Self::Unknown(raw) => &raw.notify_type,
         }
     }
+
+    fn kind(&self, route: Route) -> Kind {
+        paytend_kind(self, route)
+    }
 }
 
 impl Storable for Content<TransferToBankNotification> {
@@ -262,6 +268,10 @@ impl Storable for Content<TransferToBankNotification> {
     fn notify_type(&self) -> &str {
         ""
     }
+
+    fn kind(&self, _: Route) -> Kind {
+        documented_kind(self, types::TransferToBank::KIND)
+    }
 }
 
 impl Storable for Content<BalanceChangeNotification> {
@@ -271,6 +281,10 @@ impl Storable for Content<BalanceChangeNotification> {
 
     fn notify_type(&self) -> &str {
         ""
+    }
+
+    fn kind(&self, _: Route) -> Kind {
+        documented_kind(self, types::BalanceChange::KIND)
     }
 }
 

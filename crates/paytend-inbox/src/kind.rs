@@ -80,11 +80,9 @@ impl AnyNotification {
     /// even if its content cannot be read.
     pub fn kind(&self, route: Route) -> Kind {
         match self {
-            Self::Paytend(Content::Typed(typed)) => kind_of(typed),
-            Self::Paytend(Content::Unreadable(raw)) => kind_of_type(route, &raw.notify_type),
-            Self::PayBy(Content::Typed(_) | Content::Unreadable(_)) => types::TransferToBank::KIND,
-            Self::PayerMax(Content::Typed(_) | Content::Unreadable(_)) => types::BalanceChange::KIND,
-            _ => Kind::UNKNOWN,
+            Self::Paytend(content) => paytend_kind(content, route),
+            Self::PayBy(content) => documented_kind(content, types::TransferToBank::KIND),
+            Self::PayerMax(content) => documented_kind(content, types::BalanceChange::KIND),
         }
     }
 
@@ -95,6 +93,23 @@ impl AnyNotification {
             Self::PayBy(content) => content.raw(),
             Self::PayerMax(content) => content.raw(),
         }
+    }
+}
+
+/// Returns the kind of a notification of Paytend.
+pub(crate) fn paytend_kind(content: &Content<Notification>, route: Route) -> Kind {
+    match content {
+        Content::Typed(typed) => kind_of(typed),
+        Content::Unreadable(raw) => kind_of_type(route, &raw.notify_type),
+        Content::Unknown(_) => Kind::UNKNOWN,
+    }
+}
+
+/// Returns the kind of a notification of a provider that has a single type.
+pub(crate) fn documented_kind<T>(content: &Content<T>, documented: Kind) -> Kind {
+    match content {
+        Content::Typed(_) | Content::Unreadable(_) => documented,
+        Content::Unknown(_) => Kind::UNKNOWN,
     }
 }
 

@@ -12,6 +12,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::PostgresStore;
 
+/// How long a server may be silent before its connection is checked, and how long it may take to confirm what was sent.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Settings of a [`PostgresStore`].
 ///
 /// ```no_run
@@ -102,6 +105,11 @@ impl PostgresOptions {
         let mut config = self.config.clone();
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(self.connection_timeout);
+        }
+        // A server that disappears without closing its connections is noticed within this time, not after hours.
+        config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3);
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
         }
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = if self.is_local() {

@@ -11,6 +11,9 @@ use crate::options::{SqliteOptions, Synchronous};
 /// The first version without a defect in WAL mode that can lose data when the log is reset.
 const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 
+/// The writer's page cache, in KiB.
+const CACHE_KIB: usize = 64 << 10;
+
 /// How long a connection waits for a lock of a different process.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -36,6 +39,9 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
         set(&connection, "fullfsync", "1", "1")?;
         set(&connection, "checkpoint_fullfsync", "1", "1")?;
     }
+    // Enough for the index of the dedup keys of about a million notifications, whose order is random.
+    let cache = format!("-{CACHE_KIB}");
+    set(&connection, "cache_size", &cache, &cache)?;
     // The writer runs checkpoints itself.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;

@@ -3,13 +3,23 @@
 use std::time::Duration;
 
 use paytend_inbox::{FinishError, Lease, Release};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::clock::after;
 use crate::error::OpError;
 
 /// The longest delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Makes work due whose time is later than any delay: the system's time was set back since it was stored.
+pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
+    let (condition, latest) = ("(state = 0 AND due_at > ?1) OR due_at > ?2", after(now, MAX_DELAY));
+    // Usually there is none, and then the lock for writing is not needed.
+    if connection.prepare(&format!("SELECT 1 FROM paytend_work WHERE {condition}"))?.exists([now, latest])? {
+        connection.execute(&format!("UPDATE paytend_work SET due_at = ?1 WHERE {condition}"), [now, latest])?;
+    }
+    Ok(())
+}
 
 /// The work of a lease that is still held.
 pub(crate) struct Held {

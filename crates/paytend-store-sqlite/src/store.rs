@@ -85,6 +85,7 @@ impl SqliteStore {
     pub(crate) fn with(options: SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = engine::open_writer(&options)?;
         schema::migrate(&mut connection, options.clock.now())?;
+        finish::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         let reader = Mutex::new(engine::open_reader(&options)?);
         let (operations, receiver) = mpsc::channel(options.max_waiting);
         let (deadline, changed) = (Deadline::new(), Arc::new(Notify::new()));

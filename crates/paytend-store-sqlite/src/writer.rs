@@ -238,18 +238,16 @@ fn batch(connection: &mut Connection, operations: &mut [Box<dyn Operation>]) -> 
     for operation in operations {
         run += 1;
         fail::fail_point!("sqlite-before-operation");
-        if let Err(error) = transaction.execute_batch("SAVEPOINT paytend_operation") {
+        if let Err(error) = execute(&transaction, "SAVEPOINT paytend_operation") {
             return (run, Err(Failure::of("write", error)));
         }
         let verdict = operation.run(&transaction);
         fail::fail_point!("sqlite-after-operation");
-        let end = match verdict {
-            Verdict::Keep => "RELEASE paytend_operation",
-            Verdict::RollBack => "ROLLBACK TO paytend_operation; RELEASE paytend_operation",
-            Verdict::Suspect => return (run, Err(interrupted(true))),
-        };
+        if verdict == Verdict::Suspect {
+            return (run, Err(interrupted(true)));
+        }
         // The savepoint is absent if SQLite or an effect has ended the transaction.
-        if transaction.is_autocommit() || transaction.execute_batch(end).is_err() {
+        if transaction.is_autocommit() || end(&transaction, verdict).is_err() {
             return (run, Err(interrupted(false)));
         }
     }
@@ -257,6 +255,18 @@ fn batch(connection: &mut Connection, operations: &mut [Box<dyn Operation>]) -> 
     let committed = commit(transaction);
     metrics::histogram!("paytend_sqlite_commit_seconds").record(started.elapsed());
     (run, committed.map_err(|error| Failure::of("commit", error)))
+}
+
+/// Ends an operation's savepoint.
+fn end(transaction: &Transaction<'_>, verdict: Verdict) -> Result<(), rusqlite::Error> {
+    if verdict != Verdict::Keep {
+        execute(transaction, "ROLLBACK TO paytend_operation")?;
+    }
+    execute(transaction, "RELEASE paytend_operation")
+}
+
+fn execute(transaction: &Transaction<'_>, sql: &str) -> Result<(), rusqlite::Error> {
+    transaction.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 fn begin(connection: &mut Connection) -> Result<Transaction<'_>, rusqlite::Error> {

@@ -126,9 +126,12 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
-    // Receivers of these notifications read the public keys in the directory.
-    for key in [sandbox.payby_key(), sandbox.payermax_key()] {
-        key.map_err(|error| configuration(&error))?;
+    // Receivers of these notifications read the public keys in the directory. Later starts do not read them again.
+    if !args.keys.join("payby-public.b64").exists() {
+        sandbox.payby_key().map_err(|error| configuration(&error))?;
+    }
+    if !args.keys.join("payermax-public.b64").exists() {
+        sandbox.payermax_key().map_err(|error| configuration(&error))?;
     }
     // The JSON is built by hand to keep its members in this readable order.
     let mut ready = String::from(r#"{"ready":true"#);

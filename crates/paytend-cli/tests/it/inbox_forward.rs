@@ -87,6 +87,54 @@ fn notifications_are_forwarded_signed_until_they_are_accepted() {
     });
 }
 
+/// Runs an example program that verifies a request. Returns its output, or `None` if the language is not installed.
+fn verified_by(program: &str, arguments: &[&str], headers: &HeaderMap, body: &str) -> Option<String> {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/forwarding");
+    if std::process::Command::new(program).arg(if program == "go" { "version" } else { "--version" }).output().is_err()
+    {
+        assert!(std::env::var_os("PAYTEND_NOTHING_SKIPPED").is_none(), "{program} is not installed");
+        eprintln!("skipped: {program} is not installed; run `cargo xtask setup`");
+        return None;
+    }
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).current_dir(directory).env("SECRET", SECRET);
+    for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+        command.env(name.to_uppercase().replace('-', "_"), headers[name].to_str().unwrap());
+    }
+    let output = crate::support::finish(&mut command, body.as_bytes());
+    assert_eq!(output.code, 0, "{program}: {}", output.stderr);
+    Some(output.stdout.trim().to_owned())
+}
+
+#[test]
+fn examples_in_other_languages_verify_forwarded_notifications() {
+    let place = Workplace::new();
+    let secret = place.path("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    set_mode(&secret, 0o600);
+    let (headers, body) = runtime().block_on(async {
+        let (receiver, url) = Receiver::start(&[]).await;
+        let service = place.start(&["--forward-to", &url, "--forward-secret-file", secret.to_str().unwrap()]);
+        assert_eq!(service.post("/paytend/baas", place.paytend("8", r#"{"orderNo":"Ž1"}"#)).await, 200);
+        until_state(&place, "done").await;
+        drop(service);
+        receiver.received().remove(0)
+    });
+    let altered = body.replace("Ž1", "Ž2");
+    for (program, arguments) in [
+        ("python3", &["verify.py"][..]),
+        ("node", &["verify.mjs"]),
+        ("go", &["run", "verify.go"]),
+        ("java", &["Verify.java"]),
+    ] {
+        for (body, expected) in [(&body, "valid"), (&altered, "invalid")] {
+            if let Some(result) = verified_by(program, arguments, &headers, body) {
+                assert_eq!(result, expected, "{program}");
+            }
+        }
+    }
+}
+
 #[test]
 fn content_that_is_not_json_is_forwarded_as_text() {
     let place = Workplace::new();

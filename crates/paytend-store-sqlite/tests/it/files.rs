@@ -1,7 +1,9 @@
 //! The file: permissions, settings, several openings, backups, erasure.
 
+use std::time::{Duration, SystemTime};
+
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{Accepted, Id, Query, State, Store as _, StoreAdmin as _, StoreErrorKind, StoredPayload};
+use paytend_inbox::{Accepted, Id, Query, Release, State, Store as _, StoreAdmin as _, StoreErrorKind, StoredPayload};
 use paytend_store_sqlite::rusqlite::Connection;
 use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 
@@ -55,6 +57,24 @@ async fn content_survives_reopening() {
     let again = store.accept(TestNotification::new("a").prepare(&keys)).await.unwrap();
     assert_eq!(again, Accepted::Duplicate { id, sighting: 1 });
     assert_eq!(claim(&store, 5).await.len(), 1);
+}
+
+#[tokio::test]
+async fn time_that_was_set_back_delays_nothing_after_a_restart() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let day = Duration::from_secs(24 * 3600);
+    let ahead = SystemTime::now() + 3 * day;
+    let store = SqliteOptions::new(harness.path("a.db")).clock(move || ahead).open().unwrap();
+    for name in ["leased", "backoff", "ready"] {
+        accept(&store, &keys, name).await;
+    }
+    let claimed = claim(&store, 2).await;
+    let retry = Release::Retry { after: day, cause: String::new() };
+    store.release(claimed[1].lease, retry).await.unwrap();
+    drop(store);
+    let store = SqliteStore::open(harness.path("a.db")).unwrap();
+    assert_eq!(claim(&store, 5).await.len(), 3);
 }
 
 #[tokio::test]

@@ -1,0 +1,26 @@
+//! `soak`: the long forms of the tests that crash processes, servers and disks.
+
+use crate::setup;
+use crate::shell::cargo;
+
+const STORE: &str = "paytend-store-sqlite";
+
+/// Runs each test with its number of rounds.
+pub(crate) fn run() -> Result<(), String> {
+    let sqlite = |rounds: &str, filter: &str| {
+        cargo(["test", "--locked", "-p", STORE, "--features", "failpoints", "--test", "faults", "--", filter])
+            .env("PAYTEND_FAULT_ROUNDS", rounds)
+            .run()
+    };
+    sqlite("500", "kill::")?;
+    sqlite("200", "power::power_cuts_lose_nothing")?;
+    sqlite("50", "failpoints::processes")?;
+    if setup::postgres().is_some() {
+        cargo(["test", "--locked", "-p", "paytend-store-postgres", "--test", "it", "--", "restarts"])
+            .env("PAYTEND_FAULT_ROUNDS", "20")
+            .run()?;
+    } else {
+        println!("soak: the restarts of PostgreSQL are skipped, because it is missing: run `cargo xtask setup`");
+    }
+    Ok(())
+}
