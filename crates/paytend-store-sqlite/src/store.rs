@@ -84,6 +84,8 @@ impl SqliteStore {
 
     pub(crate) fn with(options: SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = engine::open_writer(&options)?;
+        // After a failed sync and a restart, the log can contain transactions that are not on disk.
+        crate::writer::settle_log(&connection)?;
         schema::migrate(&mut connection, options.clock.now())?;
         finish::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         let reader = Mutex::new(engine::open_reader(&options)?);
@@ -104,7 +106,14 @@ impl SqliteStore {
         &self,
         function: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run("write", |transaction| Ok(function(transaction)?)).await.map_err(without_lease)
+        let written = self.run("write", |transaction| {
+            let value = function(transaction)?;
+            if transaction.is_autocommit() {
+                return Err(StoreError::unavailable("the function ended the transaction").into());
+            }
+            Ok(value)
+        });
+        written.await.map_err(without_lease)
     }
 
     /// Runs an operation, and waits for a place in the queue if necessary.
@@ -152,6 +161,10 @@ fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
 
+/// The operations after which no further notification can be ready.
+const CLAIM: &str = "claim";
+const EXTEND: &str = "extend a lease";
+
 /// An operation, its result, and the caller who waits for it.
 struct Pending<T, F> {
     doing: &'static str,
@@ -188,6 +201,10 @@ where
         };
         self.result = Some(result);
         verdict
+    }
+
+    fn wakes_workers(&self) -> bool {
+        self.doing != CLAIM && self.doing != EXTEND
     }
 
     fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -235,13 +252,13 @@ impl Store for SqliteStore {
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let clock = self.shared.options.clock.clone();
-        let claimed = self.run("claim", move |transaction| claim::claim(transaction, clock.now(), &request));
+        let claimed = self.run(CLAIM, move |transaction| claim::claim(transaction, clock.now(), &request));
         claimed.await.map_err(without_lease)
     }
 
     async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
         let clock = self.shared.options.clock.clone();
-        self.run("extend a lease", move |transaction| finish::extend(transaction, clock.now(), lease, time)).await
+        self.run(EXTEND, move |transaction| finish::extend(transaction, clock.now(), lease, time)).await
     }
 
     async fn complete(&self, lease: Lease, effect: Option<SqliteEffect>) -> Result<(), FinishError> {
@@ -256,11 +273,16 @@ impl Store for SqliteStore {
                 deadline.clear();
                 fail::fail_point!("sqlite-after-effect");
                 let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
-                applied.map_err(|error| {
-                    let error =
-                        if timed_out { HandlerError::retry("the effect exceeded its time limit") } else { error };
-                    FinishError::Effect(error)
-                })?;
+                // An effect may ignore the error of a statement. After a timeout, SQLite has rolled back the whole
+                // transaction, with everything that the effect wrote before.
+                let applied = match applied {
+                    _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
+                    Ok(()) if transaction.is_autocommit() => {
+                        Err(HandlerError::retry("the effect ended the transaction"))
+                    }
+                    applied => applied,
+                };
+                applied.map_err(FinishError::Effect)?;
             }
             finish::complete(transaction, clock.now(), &held)
         });

@@ -5,7 +5,7 @@
 
 use std::os::raw::c_int;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use paytend_inbox::{StoreError, StoreErrorKind};
@@ -36,6 +36,9 @@ pub(crate) trait Operation: Send {
     /// Carries out the operation. It runs in a savepoint.
     fn run(&mut self, transaction: &Transaction<'_>) -> Verdict;
 
+    /// Returns whether a notification may be ready after this operation.
+    fn wakes_workers(&self) -> bool;
+
     /// Answers the caller, with the result of the commit.
     fn reply(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -57,7 +60,9 @@ pub(crate) struct Writer {
     operations: mpsc::Receiver<Box<dyn Operation>>,
     deadline: Deadline,
     log_pages: Arc<AtomicI32>,
-    /// Called after every batch.
+    /// Whether the writer itself is committing. Any other commit is refused; see [`Writer::adopt`].
+    committing: Arc<AtomicBool>,
+    /// Called after a batch that may have made a notification ready.
     changed: Box<dyn Fn() + Send>,
     /// Why the file must be reopened, if it must.
     broken: Option<StoreError>,
@@ -79,6 +84,7 @@ impl Writer {
             operations,
             deadline,
             log_pages: Arc::default(),
+            committing: Arc::default(),
             changed: Box::new(changed),
             broken: None,
             reopened_at: None,
@@ -108,6 +114,9 @@ impl Writer {
             pages.store(count, Ordering::Relaxed);
             Ok(())
         }))?;
+        // If an error inside an effect has ended the transaction, each further statement would commit by itself.
+        let committing = Arc::clone(&self.committing);
+        connection.commit_hook(Some(move || !committing.load(Ordering::Relaxed)))?;
         let deadline = self.deadline.clone();
         connection.progress_handler(DEADLINE_STEPS, Some(move || deadline.has_passed()))?;
         self.connection = Some(connection);
@@ -116,8 +125,9 @@ impl Writer {
 
     /// Runs operations in one transaction, commits, answers, and removes them.
     fn process(&mut self, operations: &mut Vec<Box<dyn Operation>>) {
+        let committing = Arc::clone(&self.committing);
         let (run, result) = match self.reopen() {
-            Ok(connection) => batch(connection, operations),
+            Ok(connection) => batch(connection, operations, &committing),
             Err(error) => (operations.len(), Err(Failure { error, suspect: false })),
         };
         let committed = result.map_err(|Failure { error, suspect }| {
@@ -129,10 +139,13 @@ impl Writer {
         });
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
+        let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
         for operation in operations.drain(..run) {
             operation.reply(committed.clone());
         }
-        (self.changed)();
+        if wakes {
+            (self.changed)();
+        }
     }
 
     /// Returns the connection. Opens the file again if it is suspect: after an error of the disk, what SQLite has in
@@ -228,7 +241,11 @@ impl Failure {
 
 /// Runs operations until one of them ends the transaction, and commits. Returns how many have the result: those that
 /// ran, or all of them if there was no transaction.
-fn batch(connection: &mut Connection, operations: &mut [Box<dyn Operation>]) -> (usize, Result<(), Failure>) {
+fn batch(
+    connection: &mut Connection,
+    operations: &mut [Box<dyn Operation>],
+    committing: &AtomicBool,
+) -> (usize, Result<(), Failure>) {
     fail::fail_point!("sqlite-before-begin");
     let transaction = match begin(connection) {
         Ok(transaction) => transaction,
@@ -252,7 +269,9 @@ fn batch(connection: &mut Connection, operations: &mut [Box<dyn Operation>]) -> 
         }
     }
     let started = Instant::now();
+    committing.store(true, Ordering::Relaxed);
     let committed = commit(transaction);
+    committing.store(false, Ordering::Relaxed);
     metrics::histogram!("paytend_sqlite_commit_seconds").record(started.elapsed());
     (run, committed.map_err(|error| Failure::of("commit", error)))
 }
@@ -312,6 +331,18 @@ fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     if found != "ok" {
         return Err(StoreError::new(StoreErrorKind::Corrupt, "the file is damaged: restore a backup"));
     }
-    truncate_log(connection, FORCED_WAIT).map_err(failed)?;
-    Ok(())
+    settle_log(connection)
+}
+
+/// Copies the write-ahead log into the file and syncs it, so that nothing depends on the log any more.
+pub(crate) fn settle_log(connection: &Connection) -> Result<(), StoreError> {
+    let failed = |error| store_error("copy the write-ahead log into the file", error);
+    // An active reader can keep the log from being emptied, but not from being copied.
+    let settled =
+        copy_log(connection, "PASSIVE").map_err(failed)? || truncate_log(connection, FORCED_WAIT).map_err(failed)?;
+    if settled {
+        Ok(())
+    } else {
+        Err(StoreError::unavailable("the write-ahead log cannot be copied: the file is in use"))
+    }
 }

@@ -131,7 +131,8 @@ async fn fail<S: Store>(shared: &Shared<S>, claimed: &Claimed, error: HandlerErr
     let after = match error.action() {
         FailureAction::DeadLetter => return dead(shared, claimed.lease, error.cause()).await,
         _ if claimed.tries >= policy.tries() => return dead(shared, claimed.lease, error.cause()).await,
-        FailureAction::RetryAfter(time) => time,
+        // The service's time is a minimum. Otherwise, a short one would use up all attempts within seconds.
+        FailureAction::RetryAfter(time) => time.max(policy.delay(claimed.tries, random())),
         FailureAction::Retry => policy.delay(claimed.tries, random()),
     };
     let release = Release::Retry { after, cause: error.cause().to_owned() };

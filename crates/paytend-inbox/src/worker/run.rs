@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::task::{Id as TaskId, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::error::StoreError;
 use crate::kind::Kind;
 use crate::record::ClaimRequest;
 use crate::retry::random;
@@ -25,6 +26,9 @@ pub struct Stopped {
     /// The notifications that were processed or failed after the worker was asked to stop.
     pub finished: usize,
 }
+
+/// How long a stopping worker waits for the store after the stop timeout.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.
 struct Jobs {
@@ -59,7 +63,7 @@ impl Jobs {
 
 impl<S: Store> Worker<S> {
     /// Runs until `stop` completes. Then it claims nothing more and waits for the running handlers, at most for the
-    /// stop timeout. Leases are extended until each handler has ended.
+    /// stop timeout. It waits ten more seconds for the store to take their results. Leases are extended until each handler has ended.
     ///
     /// An unreachable store does not end the worker: it tries again until it is stopped. Dropping the returned future
     /// aborts the handlers; their notifications are claimed again when their leases have ended.
@@ -104,7 +108,9 @@ impl<S: Store> Worker<S> {
         }
         let request =
             ClaimRequest { limit: free, lease: settings.lease, holder, kind_limits: jobs.kind_limits(settings) };
-        match self.shared.inbox.store().claim(request).await {
+        // What a claim returns too late is claimed again after its lease.
+        let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
+        match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
                 self.shared.health.polled();
                 let count = claimed.len();
@@ -124,9 +130,17 @@ impl<S: Store> Worker<S> {
 
     async fn drain(self, mut jobs: Jobs, cancel: CancellationToken) -> Stopped {
         let mut stopped = Stopped::default();
-        let mut deadline = pin!(tokio::time::sleep(self.shared.settings.stop_timeout));
+        let stop_timeout = self.shared.settings.stop_timeout;
+        let mut deadline = pin!(tokio::time::sleep(stop_timeout));
+        let mut end = pin!(tokio::time::sleep(stop_timeout + RELEASE_TIMEOUT));
         while !jobs.tasks.is_empty() {
             tokio::select! {
+                () = &mut end => {
+                    // The store does not respond. Its commits go on by themselves, and leases end by themselves.
+                    tracing::error!(attempts = jobs.tasks.len(), "the store does not respond: stopping without its results");
+                    jobs.tasks.abort_all();
+                    break;
+                }
                 ended = jobs.next() => match ended {
                     Some(Attempt::GivenBack) => stopped.given_back += 1,
                     _ => stopped.finished += 1,

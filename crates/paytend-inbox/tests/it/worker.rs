@@ -158,6 +158,22 @@ async fn time_of_the_next_attempt_can_be_chosen() {
     running.stop().await;
 }
 
+/// A service that restarts behind a load balancer may answer with `Retry-After: 0` at once, many times.
+#[tokio::test(start_paused = true)]
+async fn chosen_time_does_not_shorten_the_backoff() {
+    let inbox = inbox().await;
+    let start = tokio::time::Instant::now();
+    let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
+        ready(Err(HandlerError::retry_after(Duration::ZERO, "restarting")))
+    })
+    .build();
+    let running = Running::start(worker);
+    inbox.accept(&deposit("F1")).await.unwrap();
+    until_state(&inbox, State::Dead).await;
+    assert!(start.elapsed() > Duration::from_secs(600), "{:?}", start.elapsed());
+    running.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn heartbeats_keep_a_long_attempt() {
     let inbox = inbox().await;

@@ -123,6 +123,70 @@ async fn slow_effects_are_interrupted() {
     assert_eq!(recorded(&store).await, ["b"]);
 }
 
+/// A timeout rolls back the whole transaction. An effect that ignores the error must not be completed without what it
+/// wrote before, and what it writes afterwards must not be kept.
+#[tokio::test]
+async fn effect_that_ignores_its_timeout_fails() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").effect_timeout(Duration::from_millis(50)).open().unwrap();
+    store.write(|transaction| transaction.execute_batch(EFFECTS)).await.unwrap();
+    accept(&store, &keys, "a").await;
+    let claimed = claim(&store, 1).await.remove(0);
+    let careless: SqliteEffect = Box::new(|transaction| {
+        transaction.execute("INSERT INTO effect VALUES ('before')", [])?;
+        let _ = transaction.query_row(SLOW_READ, [], |_| Ok(()));
+        let _ = transaction.execute("INSERT INTO effect VALUES ('after')", []);
+        Ok(())
+    });
+    let result = store.complete(claimed.lease, Some(careless)).await;
+    assert!(result.is_err(), "{result:?}");
+    assert_eq!(recorded(&store).await, Vec::<String>::new());
+    assert_eq!((store.stats().await.unwrap().done, store.stats().await.unwrap().leased), (0, 1));
+    store.complete(claimed.lease, Some(harness.effect("b", EffectEnd::Ok))).await.unwrap();
+    assert_eq!(recorded(&store).await, ["b"]);
+}
+
+/// `INSERT OR ROLLBACK` ends the transaction, too.
+#[tokio::test]
+async fn effect_that_ignores_a_rollback_fails() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.create().await;
+    store.write(|transaction| transaction.execute_batch("CREATE TABLE once (name TEXT UNIQUE)")).await.unwrap();
+    accept(&store, &keys, "a").await;
+    let claimed = claim(&store, 1).await.remove(0);
+    let careless: SqliteEffect = Box::new(|transaction| {
+        transaction.execute("INSERT INTO effect VALUES ('before')", [])?;
+        transaction.execute("INSERT INTO once VALUES ('x')", [])?;
+        let _ = transaction.execute("INSERT OR ROLLBACK INTO once VALUES ('x')", []);
+        let _ = transaction.execute("INSERT INTO effect VALUES ('after')", []);
+        Ok(())
+    });
+    let result = store.complete(claimed.lease, Some(careless)).await;
+    assert!(result.is_err(), "{result:?}");
+    assert_eq!(recorded(&store).await, Vec::<String>::new());
+    assert_eq!(store.stats().await.unwrap().done, 0);
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// A claim must not wake the worker that made it, or an idle worker would claim without a pause.
+#[tokio::test]
+async fn only_operations_that_can_make_a_notification_ready_wake_workers() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.create().await;
+    let mut changed = Box::pin(store.changed());
+    assert!(futures_util::poll!(changed.as_mut()).is_pending());
+    assert!(claim(&store, 1).await.is_empty());
+    // The writer handles operations in their order, so the first claim has been handled when the second ends.
+    assert!(claim(&store, 1).await.is_empty());
+    assert!(futures_util::poll!(changed.as_mut()).is_pending());
+    accept(&store, &keys, "a").await;
+    accept(&store, &keys, "b").await;
+    assert!(futures_util::poll!(changed.as_mut()).is_ready());
+}
+
 #[tokio::test]
 async fn effect_is_not_run_for_a_lost_lease() {
     let harness = SqliteHarness::new();

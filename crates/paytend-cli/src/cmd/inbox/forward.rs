@@ -39,7 +39,12 @@ impl Forwarder {
             return Err(Failure::usage("--forward-to must be an https URL, or an http URL of the loopback interface"));
         }
         // A redirect could lead to a host that must not see the notification.
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT).build();
+        let mut client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
+        if loopback {
+            // A proxy from the environment would carry the content over the network, without encryption.
+            client = client.no_proxy();
+        }
+        let client = client.build();
         let client = client.map_err(|error| Failure::new(Category::Unexpected, error))?;
         Ok(Self { client, url: Arc::new(url), secret })
     }
