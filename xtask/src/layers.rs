@@ -84,6 +84,13 @@ fn all_packages() -> Result<Metadata, String> {
     MetadataCommand::new().current_dir(root()).other_options(options).exec().map_err(|e| e.to_string())
 }
 
+/// Returns the version of `aws-lc-sys` in the lock file.
+pub(crate) fn aws_lc_version() -> Result<String, String> {
+    let packages = all_packages()?.packages;
+    let package = packages.iter().find(|package| package.name.as_str() == "aws-lc-sys");
+    package.map(|package| package.version.to_string()).ok_or_else(|| "aws-lc-sys is not in the lock file".into())
+}
+
 /// Checks that AWS-LC is compiled once: the backend and `aws-lc-rs`, which rustls uses, need the same `aws-lc-sys`.
 fn aws_lc_versions(metadata: &Metadata) -> Option<String> {
     let versions: BTreeSet<String> = metadata

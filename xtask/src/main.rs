@@ -122,7 +122,12 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
     shell::cargo(["build", "--release", "--locked", "-p", "paytend-cli"]).run()?;
     let command = shell::target().join(format!("release/paytend{}", std::env::consts::EXE_SUFFIX));
     let bench = ["run", "--release", "--locked", "-p", "paytend-bench", "--"];
-    shell::cargo(bench).args(arguments).env("BENCH_RUSTC", rustc.trim()).env("BENCH_PAYTEND", command).run()
+    shell::cargo(bench)
+        .args(arguments)
+        .env("BENCH_RUSTC", rustc.trim())
+        .env("BENCH_AWS_LC", layers::aws_lc_version()?)
+        .env("BENCH_PAYTEND", command)
+        .run()
 }
 
 /// Runs the client's test `race` with the given number of attempts.

@@ -68,7 +68,8 @@ impl<S: Store> Inbox<S> {
     }
 
     /// Processes notifications with the same name in the order in which they were accepted. `None` has no order. Names
-    /// are per route and are stored as an HMAC. A dead letter does not hold up the notifications after it.
+    /// are per route and are stored as an HMAC. A dead letter does not hold up the notifications after it. A
+    /// notification that is redriven or requeued as a sighting can follow later ones.
     ///
     /// ```
     /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {
@@ -86,6 +87,12 @@ impl<S: Store> Inbox<S> {
     /// Runs the handler again after a duplicate of these kinds has arrived. The delivery then
     /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report a state for the second time; the handler
     /// should query the state. Several duplicates may cause a single run, which begins after the last of them.
+    ///
+    /// A duplicate can arrive while the notification waits for an attempt, or during an attempt that fails. The next
+    /// attempt then covers both and is not marked as a sighting. A service that deduplicates by
+    /// [`Delivery::dedup`](crate::Delivery::dedup) may ignore that attempt.
+    ///
+    /// If the content was erased or removed after its retention, the notification becomes a dead letter.
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());

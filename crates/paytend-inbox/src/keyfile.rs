@@ -22,8 +22,9 @@ impl StoreKeys {
         Self::parse(text)
     }
 
-    /// Reads a key file, or generates keys and creates the file with access for its owner only. The file is on disk
-    /// when this returns: a payload is never encrypted with a key that a power cut can remove.
+    /// Reads a key file, or generates keys and creates the file with access for its owner only. A file that this call
+    /// creates is on disk when this returns, so that a power cut cannot remove its keys. An existing file is only read.
+    /// The program that wrote it must have written it to the disk.
     ///
     /// # Errors
     /// Returns [`StoreError`] as [`load`](Self::load) does, or if the file cannot be created.

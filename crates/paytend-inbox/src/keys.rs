@@ -108,8 +108,9 @@ impl StoreKeys {
         Ok(())
     }
 
-    /// Removes a payload key. Payloads that it encrypted can no longer be read. The newest key is kept. Returns whether
-    /// the key was removed.
+    /// Removes a payload key. Payloads that it encrypted can no longer be read, including those of pending
+    /// notifications and dead letters, which no retention removes. The newest key is kept. Returns whether the key was
+    /// removed.
     pub fn remove(&mut self, key_id: u32) -> bool {
         let newest = self.payload.last().map(|(id, _)| *id);
         let before = self.payload.len();

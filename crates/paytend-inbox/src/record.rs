@@ -249,6 +249,7 @@ pub struct Stats {
     pub dead: u64,
     /// Sightings of all notifications.
     pub sightings: u64,
-    /// How long the oldest notification that is due has been due.
+    /// How long the oldest notification that is due has been due. Notifications in backoff are not due before their
+    /// next attempt. Those that wait behind a different one of their order key are not counted.
     pub oldest_ready: Option<Duration>,
 }

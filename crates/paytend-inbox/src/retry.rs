@@ -25,7 +25,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 20 attempts with a base of 2 s and a cap of one hour: about ten hours until a dead letter.
+    /// 20 attempts with a base of 2 s and a cap of one hour. The delays until a dead letter add up to about 4.6 hours
+    /// on average, and to 9.1 hours at most.
     fn default() -> Self {
         Self { max_tries: 20, base: Duration::from_secs(2), cap: Duration::from_secs(3600) }
     }

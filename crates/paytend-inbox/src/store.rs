@@ -16,7 +16,9 @@ use crate::terms::{Id, Lease, Mac};
 /// - A claimed notification is not claimed again before its lease ends. Its fence then grows.
 /// - A change for a fence other than the current one fails with [`FinishError::LeaseLost`] and changes nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither.
-/// - Of the notifications with one order key, at most one can be claimed: the first that is neither done nor dead.
+/// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
+///   pending one with the smallest number follows. A notification that is redriven or requeued as a sighting waits
+///   behind the one that can be claimed, even if its number is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
 /// Handles are cheap to clone and share the store. The same type of a store crate can implement the traits of other
@@ -60,8 +62,9 @@ pub trait StoreAdmin: Store {
     /// content is shown to someone.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
-    /// Makes dead letters ready again, with all their attempts. Without identifiers, all dead letters. Returns the
-    /// number of notifications that were dead.
+    /// Makes dead letters ready again, with all their attempts. Without identifiers, all dead letters. Each one waits
+    /// behind the notification of its order key that can currently be claimed. Returns the number of notifications that
+    /// were dead.
     fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Makes a dead letter of a notification that is neither done nor dead. Returns whether there was one.
@@ -73,11 +76,16 @@ pub trait StoreAdmin: Store {
     /// Checks the integrity of the store and the settings of its engine. Returns the problems.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Removes content, object number and state of all notifications about an object. Those not yet processed become
-    /// dead letters. The rows stay for deduplication. Returns the number of notifications.
+    /// Removes content, object number and state of all notifications whose object has this number, for all routes and
+    /// kinds. Those not yet processed become dead letters. Returns the number of notifications.
+    ///
+    /// The rows stay for deduplication, with the HMACs of the dedup key and of the content, and with the sightings.
+    /// Notifications without an object number cannot be erased. Backups, replicas and logs of the engine are not
+    /// changed.
     fn erase(&self, business_id: String) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Removes the content of processed notifications that were received before this time. Returns their number.
+    /// Removes the content of processed notifications that were received before this time. Pending notifications and
+    /// dead letters keep their content. Returns the number of notifications whose content was removed.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Writes durably, to prove that the store accepts notifications. Returns the engine's settings.

@@ -80,7 +80,7 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// Not yet claimed, or waiting for an earlier notification of the same order key.
+    /// Not yet claimed, or waiting for a different notification of the same order key.
     Ready,
     /// Claimed by a worker. A claim takes it again when its lease has ended.
     Leased,

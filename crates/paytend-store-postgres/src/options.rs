@@ -75,7 +75,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the time limit of an effect (default 5 s).
+    /// Sets the time after which an effect has failed (default 5 s). The rollback waits for the statement in progress,
+    /// because no `statement_timeout` is set. The connection and its locks are in use until then.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
         self
@@ -90,7 +91,10 @@ impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
     ///
     /// A host that is not on this machine is reached only with TLS: `sslmode=prefer`, which is the default of the URL,
-    /// is raised to `require`. The certificate is verified with the operating system's roots.
+    /// is raised to `require`. The certificate is verified with the operating system's roots. Every `hostaddr` must be
+    /// a loopback address too, or TLS is required.
+    ///
+    /// If `synchronous_standby_names` is set, `synchronous_commit` must be `on` or `remote_apply`.
     ///
     /// # Errors
     /// - Returns [`StoreError`] if the server cannot be reached or refuses the login.

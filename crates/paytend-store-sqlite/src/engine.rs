@@ -77,7 +77,7 @@ fn check_version(number: i32) -> Result<(), StoreError> {
 }
 
 /// Creates an absent file with access for its owner only: it contains object numbers. SQLite gives its other files the
-/// same permissions.
+/// same permissions. The permissions of an existing file are neither checked nor changed.
 pub(crate) fn create_private(options: &SqliteOptions) -> Result<(), StoreError> {
     let mut file = std::fs::OpenOptions::new();
     file.write(true).create_new(true);

@@ -24,8 +24,8 @@ pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerEr
 /// Completes a notification together with a change in the same transaction.
 ///
 /// The change runs on the thread that does all writes, so it should only run SQL. If it returns an error, it is rolled
-/// back and the notification is attempted again. It must not begin or end transactions. It can read and write every
-/// table of the file.
+/// back and the notification is attempted again. It must not begin or end transactions: a change that ends its
+/// transaction fails. It can read and write every table of the file.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};

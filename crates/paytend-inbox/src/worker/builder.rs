@@ -148,7 +148,8 @@ impl<S: Store> WorkerBuilder<S> {
     }
 
     /// Sets how long running handlers may take after the worker is asked to stop (default 30 s). Handlers that are
-    /// still running then are cancelled, and their notifications are given back.
+    /// still running then are cancelled, and their notifications are given back. Commits that are still running get a
+    /// grace period in addition: see [`Worker::run`].
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self

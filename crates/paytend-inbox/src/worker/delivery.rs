@@ -64,7 +64,8 @@ impl<N> Delivery<N> {
     }
 
     /// Returns whether the notification was processed before and has arrived again. Query the state of the object: the
-    /// notification may report a state for the second time. See
+    /// notification may report a state for the second time. An attempt after a failure can cover a duplicate
+    /// that arrived earlier, and then this returns `false`. See
     /// [`Inbox::requeue_sightings`](crate::Inbox::requeue_sightings).
     pub fn is_sighting(&self) -> bool {
         self.claimed.is_sighting
@@ -94,7 +95,8 @@ impl<N> fmt::Debug for Delivery<N> {
 /// The result of a handler: the notification is processed.
 ///
 /// An effect runs in the transaction that completes the notification. It is committed once, even if the handler runs
-/// several times. Each store crate has a function that creates an effect.
+/// several times, provided that it does not begin or end transactions. Each store crate has a function that creates an
+/// effect.
 pub struct Completion<E> {
     effect: Option<E>,
 }

@@ -13,7 +13,8 @@
 //! | is running when the worker's stop deadline passes | the handler is cancelled and the attempt does not count |
 //! | is running when the process dies | is claimed again when the lease has ended; the attempt counts |
 //!
-//! A handler runs at least once. Its effect is committed once. Everything else that it does can happen again.
+//! A handler runs at least once. An effect in the store's transaction is committed once. Everything else that the
+//! handler does can happen again.
 
 mod builder;
 mod delivery;

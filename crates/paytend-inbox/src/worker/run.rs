@@ -63,7 +63,12 @@ impl Jobs {
 
 impl<S: Store> Worker<S> {
     /// Runs until `stop` completes. Then it claims nothing more and waits for the running handlers, at most for the
-    /// stop timeout. It waits ten more seconds for the store to take their results. Leases are extended until each handler has ended.
+    /// stop timeout. Leases are extended until each handler has ended. Handlers that still run after the stop timeout
+    /// are cancelled, and their notifications are given back.
+    ///
+    /// A commit that still runs after the stop timeout is not cancelled. The worker waits for it for a grace period and
+    /// then returns. The store may complete the commit later. If it does not, the notification is claimed again when
+    /// its lease has ended.
     ///
     /// An unreachable store does not end the worker: it tries again until it is stopped. Dropping the returned future
     /// aborts the handlers; their notifications are claimed again when their leases have ended.
