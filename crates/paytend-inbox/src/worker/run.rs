@@ -142,7 +142,8 @@ impl<S: Store> Worker<S> {
             tokio::select! {
                 () = &mut end => {
                     // The store does not respond. Its commits go on by themselves, and leases end by themselves.
-                    tracing::error!(attempts = jobs.tasks.len(), "the store does not respond: stopping without its results");
+                    let attempts = jobs.tasks.len();
+                    tracing::error!(attempts, "the store does not respond: stopping without its results");
                     jobs.tasks.abort_all();
                     break;
                 }
