@@ -161,6 +161,7 @@ fn invalid_stores_and_missing_files_are_named() {
     for (arguments, code, message) in [
         (vec!["stats"], 2, "or set PAYTEND_STORE"),
         (vec!["stats", "--store", "postgres://a:secret@host/b"], 2, "--store must not contain a password"),
+        (vec!["stats", "--store", "postgres://a:x/secret@host/b"], 2, "--store must not contain a password"),
         (vec!["stats", "--store", &store], 3, "cannot open"),
         (vec!["serve", "--store", &store], 2, "no key directory: give --keys DIR"),
         (vec!["serve", "--store", &store, "--keys", "/no/such/directory"], 3, "/no/such/directory/partner-id"),
@@ -237,6 +238,37 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
     let ran = finish(command().args(["inbox", "serve", "--config"]).arg(&config), b"");
     assert_eq!(ran.code, 3);
     assert!(ran.stderr.contains("inbox.toml: line 3") && !ran.stderr.contains("secret"), "{}", ran.stderr);
+}
+
+#[test]
+#[cfg(unix)]
+fn files_with_a_password_must_be_readable_by_the_owner_only() {
+    let place = Workplace::new();
+    let (config, store) = (place.path("inbox.toml"), place.path("store"));
+    let url = "postgres://user:pa/secret@127.0.0.1:1/db";
+    let serve = |mode: u32, arguments: &[&str]| {
+        set_mode(&config, mode);
+        let mut serve = command();
+        serve.args(["inbox", "serve", "--config"]).arg(&config).args(arguments);
+        finish(&mut serve, b"")
+    };
+    let inline = format!("keys = \"keys\"\nstore = \"{url}\"\n");
+    let in_file = "keys = \"keys\"\nstore_file = \"store\"\n".to_owned();
+    std::fs::write(&store, format!("{url}\n")).unwrap();
+    set_mode(&store, 0o640);
+    for (text, mode, arguments, message) in [
+        (&inline, 0o644, vec![], "inbox.toml is accessible to other users"),
+        (&in_file, 0o600, vec![], "store is accessible to other users"),
+        // The next check follows, so the file was accepted.
+        (&inline, 0o600, vec![], "no store key"),
+        (&inline, 0o644, vec!["--danger-any-permissions"], "no store key"),
+        (&in_file, 0o644, vec!["--danger-any-permissions"], "no store key"),
+    ] {
+        std::fs::write(&config, text).unwrap();
+        let ran = serve(mode, &arguments);
+        assert_ne!(ran.code, 0);
+        assert!(ran.stderr.contains(message) && !ran.stderr.contains("secret"), "{message}: {}", ran.stderr);
+    }
 }
 
 #[test]

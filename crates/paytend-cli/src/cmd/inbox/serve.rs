@@ -59,7 +59,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     log_to_stderr();
-    let config = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let permissions = args.permissions.file_permissions();
+    let config = args.config.as_deref().map(|file| Config::read(file, permissions)).transpose()?.unwrap_or_default();
     let directory = args.keys.as_ref().or(config.keys.as_ref());
     let directory = directory.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
     let address = args.listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -72,8 +73,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let store = name.open().await?;
     let requeued = config.requeue_sightings.iter().map(|kind| Kind::from_stored(kind.clone()));
     let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
-    let key_directory =
-        KeyDirectory { path: directory, permissions: args.permissions.file_permissions(), dated: &config.key };
+    let key_directory = KeyDirectory { path: directory, permissions, dated: &config.key };
     let endpoints = Endpoints::new(&inbox, &key_directory, &config.gate, routes(&args, &config)?)?;
     let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
 
