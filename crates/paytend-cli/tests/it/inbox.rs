@@ -241,6 +241,22 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
 }
 
 #[test]
+fn plain_http_is_accepted_from_trusted_proxies_only() {
+    let place = Workplace::new();
+    let config = place.path("inbox.toml");
+    for (proxies, status) in [("\"10.0.0.1\"", 403), ("\"10.0.0.1\", \"127.0.0.0/8\"", 200)] {
+        std::fs::write(&config, format!("gate = {{ trusted_proxy = [{proxies}] }}\n")).unwrap();
+        let mut service = place.start(&["--config", config.to_str().unwrap(), "--listen", "0.0.0.0:0"]);
+        service.ready["url"] = json!(service.url("").replace("0.0.0.0", "127.0.0.1"));
+        runtime().block_on(async {
+            assert_eq!(service.post("/paytend/baas", place.paytend("2", DEPOSIT)).await, status);
+            assert_eq!(service.get("/healthz").await.0, 200);
+        });
+        assert_eq!(place.listed().len(), usize::from(status == 200));
+    }
+}
+
+#[test]
 #[cfg(unix)]
 fn files_with_a_password_must_be_readable_by_the_owner_only() {
     let place = Workplace::new();

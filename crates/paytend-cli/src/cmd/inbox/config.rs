@@ -54,9 +54,11 @@ pub(crate) struct Tls {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
-    /// Addresses or networks of the providers.
+    /// Addresses or networks of the providers. They use the budget `listed`. Other addresses use the budget `other` and
+    /// are not refused.
     pub(crate) allow_source: Vec<String>,
-    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted.
+    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Without TLS, and with an address that is not
+    /// the loopback interface, other peers are refused.
     pub(crate) trusted_proxy: Vec<String>,
     listed: Option<Limits>,
     other: Option<Limits>,

@@ -4,9 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::IntoResponse as _;
 use clap::Args as ClapArgs;
+use http::{HeaderMap, StatusCode, header};
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
+use paytend_webhook::service::Peer;
+use paytend_webhook::{Source, Sources};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -95,7 +102,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     });
     let cleaning = config.retention.map(|retention| tokio::spawn(apply_retention(store, retention.0)));
     output::line(&ready_line(&url, &endpoints, &name.to_string()))?;
-    let router = endpoints.router.clone().merge(health);
+    let mut router = endpoints.router.clone();
+    if tls.is_none() && !address.ip().is_loopback() {
+        router = only_from_proxies(router, &config)?;
+    }
+    let router = router.merge(health);
     let mut failed = None;
     let signal = async {
         if let Err(error) = shutdown_signal().await {
@@ -135,6 +146,26 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
              `gate.trusted_proxy` in --config FILE"
         ),
     ))
+}
+
+/// Refuses notifications from peers other than the trusted proxies, because they crossed a network in plain HTTP.
+fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
+    let proxies = Sources::new()
+        .allow(&config.gate.trusted_proxy)
+        .map_err(|error| Failure::new(Category::Configuration, error))?
+        .only_listed();
+    let refuse = move |request: Request, next: Next| {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let trusted = proxies.source(peer, &HeaderMap::new()) == Source::Listed;
+        async move {
+            if trusted {
+                return next.run(request).await;
+            }
+            let reason = "plain HTTP is accepted from trusted proxies only\n";
+            (StatusCode::FORBIDDEN, [(header::CONNECTION, "close")], reason).into_response()
+        }
+    };
+    Ok(router.layer(axum::middleware::from_fn(refuse)))
 }
 
 fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure> {
