@@ -56,6 +56,17 @@ fn notifications_of_all_providers_are_stored_and_listed() {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
         assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
+        // The notifications in the store are not counted again for each request.
+        assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
+        assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);
+        let (_, metrics) = service.get("/metrics").await;
+        for line in [
+            "paytend_inbox_accepted_total{result=\"new\"} 5",
+            "paytend_inbox_notifications{state=\"ready\"} 4",
+            "paytend_inbox_sightings 1",
+        ] {
+            assert!(metrics.contains(line), "{line}: {metrics}");
+        }
     });
     let listed = place.listed();
     let mut first = listed[0].clone();
@@ -86,7 +97,7 @@ fn notifications_of_all_providers_are_stored_and_listed() {
         })
     );
     let kinds: Vec<&str> = listed.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["fund-deposit", "unknown", "transfer-to-bank", "balance-change"]);
+    assert_eq!(kinds, ["fund-deposit", "unknown", "transfer-to-bank", "balance-change", "transfer-to-bank"]);
     assert_eq!((&listed[1]["product"], &listed[3]["provider"]), (&json!("issuing"), &json!("payermax")));
     assert_eq!(service.terminate(), Some(0));
 }
