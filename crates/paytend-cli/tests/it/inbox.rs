@@ -252,6 +252,27 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
 }
 
 #[test]
+fn missing_merchant_of_payermax_is_reported() {
+    let place = Workplace::new();
+    let keys = place.path("keys");
+    // The address is in use, so the service ends.
+    let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = used.local_addr().unwrap().to_string();
+    for (route, warned) in [("/x=payermax", true), ("/x=payermax:P2", false), ("/x=payby", false)] {
+        let arguments = ["--keys", keys.to_str().unwrap(), "--listen", &address, "--route", route];
+        let ran = place.inbox("serve", &arguments);
+        assert!(ran.stderr.contains("cannot listen on"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("every merchant"), warned, "{route}: {}", ran.stderr);
+    }
+    let service = place.start(&["--route", "/x=payermax:P2", "--route", "/y=payermax"]);
+    assert_eq!(service.ready["routes"], json!({"/x": "payermax:P2", "/y": "payermax"}));
+    runtime().block_on(async {
+        assert_eq!(service.post("/x", place.signed("payermax", payermax("P2"))).await, 200);
+        assert_ne!(service.post("/x", place.signed("payermax", payermax("P3"))).await, 200);
+    });
+}
+
+#[test]
 fn plain_http_is_accepted_from_trusted_proxies_only() {
     let place = Workplace::new();
     let config = place.path("inbox.toml");
