@@ -173,6 +173,7 @@ fn invalid_stores_and_missing_files_are_named() {
         (vec!["stats"], 2, "or set PAYTEND_STORE"),
         (vec!["stats", "--store", "postgres://a:secret@host/b"], 2, "--store must not contain a password"),
         (vec!["stats", "--store", "postgres://a:x/secret@host/b"], 2, "--store must not contain a password"),
+        (vec!["stats", "--store", "postgres://a@127.0.0.1:1/b"], 5, "cannot connect: the connection failed"),
         (vec!["stats", "--store", &store], 3, "cannot open"),
         (vec!["serve", "--store", &store], 2, "no key directory: give --keys DIR"),
         (vec!["serve", "--store", &store, "--keys", "/no/such/directory"], 3, "/no/such/directory/partner-id"),

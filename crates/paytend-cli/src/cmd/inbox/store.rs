@@ -62,9 +62,7 @@ impl StoreArgs {
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
             StoreName::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),
-            StoreName::Postgres(config) => {
-                Ok(AnyStore::Postgres(PostgresOptions::new(*config).max_connections(2).open().await?))
-            }
+            StoreName::Postgres(config) => open_postgres(PostgresOptions::new(*config).max_connections(2)).await,
         }
     }
 }
@@ -74,7 +72,7 @@ impl StoreName {
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self {
             Self::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).open()?)),
-            Self::Postgres(config) => Ok(AnyStore::Postgres(PostgresOptions::new((**config).clone()).open().await?)),
+            Self::Postgres(config) => open_postgres(PostgresOptions::new((**config).clone())).await,
         }
     }
 
@@ -109,6 +107,15 @@ impl StoreName {
                 path.display()
             ),
         ))
+    }
+}
+
+/// Connects to the server. A server that is unreachable is a network error.
+async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
+    match options.open().await {
+        Ok(store) => Ok(AnyStore::Postgres(store)),
+        Err(error) if error.kind() == StoreErrorKind::Unavailable => Err(Failure::new(Category::Network, error)),
+        Err(error) => Err(error.into()),
     }
 }
 
