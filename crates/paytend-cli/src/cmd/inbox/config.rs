@@ -57,8 +57,8 @@ pub(crate) struct Gate {
     /// Addresses or networks of the providers. They use the budget `listed`. Other addresses use the budget `other` and
     /// are not refused.
     pub(crate) allow_source: Vec<String>,
-    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Without TLS, and with an address that is not
-    /// the loopback interface, other peers are refused.
+    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Other peers are refused if the service
+    /// listens without TLS on an address that is not loopback.
     pub(crate) trusted_proxy: Vec<String>,
     listed: Option<Limits>,
     other: Option<Limits>,

@@ -22,8 +22,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a durable write may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long the counts of notifications are used again: counting reads whole tables, and anyone who reaches the port can
-/// ask.
+/// How long the counts of notifications are used again: counting reads whole tables, and anyone who reaches the port
+/// can ask.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long counting may take.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
