@@ -98,7 +98,7 @@ impl StoreAdmin for PostgresStore {
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
-        self.write("write", |transaction| {
+        let settings = self.write("write", |transaction| {
             Box::pin(async move {
                 let sql = "INSERT INTO paytend_meta (name, value) \
                      VALUES ('probe', convert_to(paytend_now()::text, 'UTF8')) \
@@ -106,8 +106,11 @@ impl StoreAdmin for PostgresStore {
                 transaction.execute(sql, &[]).await?;
                 Ok(settings::read(transaction.client()).await?)
             })
-        })
-        .await
+        });
+        let settings = settings.await?;
+        // The settings can change while the server runs.
+        self.check_settings(&settings)?;
+        Ok(settings)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Settings of a store.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
@@ -131,15 +132,14 @@ impl PostgresOptions {
             .map_err(|error| StoreError::unavailable("cannot create the connection pool").with_source(error))
     }
 
-    /// Returns whether every host is on this machine.
+    /// Returns whether every host is on this machine. The addresses of `hostaddr` are used instead of the names.
     fn is_local(&self) -> bool {
-        self.config.get_hosts().iter().all(|host| match host {
-            Host::Tcp(name) => {
-                name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-            }
+        let hosts = self.config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
             #[cfg(unix)]
             Host::Unix(_) => true,
-        })
+        });
+        hosts && self.config.get_hostaddrs().iter().all(IpAddr::is_loopback)
     }
 }
 
@@ -152,4 +152,34 @@ fn tls() -> Result<MakeRustlsConnect, StoreError> {
             StoreError::new(StoreErrorKind::Configuration, "cannot load the trusted certificates").with_source(error)
         })?;
     Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_addresses_are_reached_without_tls() {
+        for (url, local) in [
+            ("postgres://localhost/db", true),
+            ("postgres://127.0.0.1,[::1]/db", true),
+            ("postgres://localhost/db?hostaddr=127.0.0.1", true),
+            ("postgres:///db?hostaddr=127.0.0.1", true),
+            ("postgres://db.example.com/db", false),
+            ("postgres://localhost,db.example.com/db", false),
+            ("postgres://localhost/db?hostaddr=203.0.113.5", false),
+            ("postgres://localhost,localhost/db?hostaddr=127.0.0.1,203.0.113.5", false),
+            ("postgres:///db?hostaddr=203.0.113.5", false),
+            ("postgres://db.example.com/db?hostaddr=127.0.0.1", false),
+        ] {
+            assert_eq!(PostgresOptions::from_url(url).unwrap().is_local(), local, "{url}");
+        }
+        #[cfg(unix)]
+        for (url, local) in [
+            ("postgres:///db?host=/run/postgresql", true),
+            ("postgres:///db?host=/run/postgresql&hostaddr=203.0.113.5", false),
+        ] {
+            assert_eq!(PostgresOptions::from_url(url).unwrap().is_local(), local, "{url}");
+        }
+    }
 }

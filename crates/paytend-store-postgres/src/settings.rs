@@ -33,8 +33,14 @@ pub(crate) fn problems(settings: &[(&'static str, String)]) -> Vec<String> {
             problems.push(format!("the setting {name} must be on"));
         }
     }
-    if value("synchronous_commit") == "off" {
-        problems.push("the setting synchronous_commit must not be off".to_owned());
+    match value("synchronous_commit") {
+        "on" | "remote_apply" => {}
+        "off" => problems.push("the setting synchronous_commit must not be off".to_owned()),
+        // The standby has not written the data to its disk when the commit returns.
+        _ if !value("synchronous_standby_names").is_empty() => problems.push(
+            "the setting synchronous_commit must be on or remote_apply if synchronous_standby_names is set".to_owned(),
+        ),
+        _ => {}
     }
     if value("server_version_num").parse::<i32>().is_ok_and(|version| version < MIN_VERSION) {
         problems.push("the server must be PostgreSQL 14 or newer".to_owned());
@@ -58,22 +64,29 @@ mod tests {
 
     #[test]
     fn unsafe_settings_are_named() {
-        let settings = |version: &str, fsync: &str, commit: &str, pages: &str| {
+        let settings = |version: &str, fsync: &str, commit: &str, pages: &str, standbys: &str| {
             vec![
                 ("server_version_num", version.to_owned()),
                 ("fsync", fsync.to_owned()),
                 ("synchronous_commit", commit.to_owned()),
                 ("full_page_writes", pages.to_owned()),
+                ("synchronous_standby_names", standbys.to_owned()),
             ]
         };
         for commit in ["on", "local", "remote_write", "remote_apply"] {
-            assert!(check(&settings("150017", "on", commit, "on")).is_ok(), "{commit}");
+            assert!(check(&settings("150017", "on", commit, "on", "")).is_ok(), "{commit}");
+        }
+        for commit in ["on", "remote_apply"] {
+            assert!(check(&settings("150017", "on", commit, "on", "standby")).is_ok(), "{commit}");
         }
         for (unsafe_settings, named) in [
-            (settings("150017", "off", "on", "on"), "fsync"),
-            (settings("150017", "on", "off", "on"), "synchronous_commit"),
-            (settings("150017", "on", "on", "off"), "full_page_writes"),
-            (settings("130001", "on", "on", "on"), "PostgreSQL 14"),
+            (settings("150017", "off", "on", "on", ""), "fsync"),
+            (settings("150017", "on", "off", "on", ""), "synchronous_commit must not be off"),
+            (settings("150017", "on", "off", "on", "standby"), "synchronous_commit must not be off"),
+            (settings("150017", "on", "local", "on", "standby"), "synchronous_commit must be on or remote_apply"),
+            (settings("150017", "on", "remote_write", "on", "*"), "synchronous_commit must be on or remote_apply"),
+            (settings("150017", "on", "on", "off", ""), "full_page_writes"),
+            (settings("130001", "on", "on", "on", ""), "PostgreSQL 14"),
         ] {
             assert!(check(&unsafe_settings).unwrap_err().to_string().contains(named), "{named}");
         }

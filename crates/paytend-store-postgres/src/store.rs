@@ -64,6 +64,7 @@ pub struct PostgresStore {
 struct Shared {
     pool: Pool,
     effect_timeout: Duration,
+    danger_any_settings: bool,
     /// Notified when a notification may have become ready in this process.
     changed: Notify,
 }
@@ -77,7 +78,12 @@ impl PostgresStore {
         }
         schema::migrate(&mut client).await?;
         drop(client);
-        let shared = Shared { pool, effect_timeout: options.effect_timeout, changed: Notify::new() };
+        let shared = Shared {
+            pool,
+            effect_timeout: options.effect_timeout,
+            danger_any_settings: options.danger_any_settings,
+            changed: Notify::new(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -121,6 +127,11 @@ impl PostgresStore {
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>> + Send + 'static,
     {
         self.run(doing, function).await.map_err(without_lease)
+    }
+
+    /// Refuses settings with which an acknowledged notification can be lost, unless the options accept them.
+    pub(crate) fn check_settings(&self, settings: &[(&'static str, String)]) -> Result<(), StoreError> {
+        if self.shared.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
     pub(crate) fn notify(&self) {

@@ -56,6 +56,17 @@ fn notifications_of_all_providers_are_stored_and_listed() {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
         assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
+        // The notifications in the store are not counted again for each request.
+        assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
+        assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);
+        let (_, metrics) = service.get("/metrics").await;
+        for line in [
+            "paytend_inbox_accepted_total{result=\"new\"} 5",
+            "paytend_inbox_notifications{state=\"ready\"} 4",
+            "paytend_inbox_sightings 1",
+        ] {
+            assert!(metrics.contains(line), "{line}: {metrics}");
+        }
     });
     let listed = place.listed();
     let mut first = listed[0].clone();
@@ -86,7 +97,7 @@ fn notifications_of_all_providers_are_stored_and_listed() {
         })
     );
     let kinds: Vec<&str> = listed.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["fund-deposit", "unknown", "transfer-to-bank", "balance-change"]);
+    assert_eq!(kinds, ["fund-deposit", "unknown", "transfer-to-bank", "balance-change", "transfer-to-bank"]);
     assert_eq!((&listed[1]["product"], &listed[3]["provider"]), (&json!("issuing"), &json!("payermax")));
     assert_eq!(service.terminate(), Some(0));
 }
@@ -161,6 +172,8 @@ fn invalid_stores_and_missing_files_are_named() {
     for (arguments, code, message) in [
         (vec!["stats"], 2, "or set PAYTEND_STORE"),
         (vec!["stats", "--store", "postgres://a:secret@host/b"], 2, "--store must not contain a password"),
+        (vec!["stats", "--store", "postgres://a:x/secret@host/b"], 2, "--store must not contain a password"),
+        (vec!["stats", "--store", "postgres://a@127.0.0.1:1/b"], 5, "cannot connect: the connection failed"),
         (vec!["stats", "--store", &store], 3, "cannot open"),
         (vec!["serve", "--store", &store], 2, "no key directory: give --keys DIR"),
         (vec!["serve", "--store", &store, "--keys", "/no/such/directory"], 3, "/no/such/directory/partner-id"),
@@ -237,6 +250,74 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
     let ran = finish(command().args(["inbox", "serve", "--config"]).arg(&config), b"");
     assert_eq!(ran.code, 3);
     assert!(ran.stderr.contains("inbox.toml: line 3") && !ran.stderr.contains("secret"), "{}", ran.stderr);
+}
+
+#[test]
+fn missing_merchant_of_payermax_is_reported() {
+    let place = Workplace::new();
+    let keys = place.path("keys");
+    // The address is in use, so the service ends.
+    let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = used.local_addr().unwrap().to_string();
+    for (route, warned) in [("/x=payermax", true), ("/x=payermax:P2", false), ("/x=payby", false)] {
+        let arguments = ["--keys", keys.to_str().unwrap(), "--listen", &address, "--route", route];
+        let ran = place.inbox("serve", &arguments);
+        assert!(ran.stderr.contains("cannot listen on"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("every merchant"), warned, "{route}: {}", ran.stderr);
+    }
+    let service = place.start(&["--route", "/x=payermax:P2", "--route", "/y=payermax"]);
+    assert_eq!(service.ready["routes"], json!({"/x": "payermax:P2", "/y": "payermax"}));
+    runtime().block_on(async {
+        assert_eq!(service.post("/x", place.signed("payermax", payermax("P2"))).await, 200);
+        assert_ne!(service.post("/x", place.signed("payermax", payermax("P3"))).await, 200);
+    });
+}
+
+#[test]
+fn plain_http_is_accepted_from_trusted_proxies_only() {
+    let place = Workplace::new();
+    let config = place.path("inbox.toml");
+    for (proxies, status) in [("\"10.0.0.1\"", 403), ("\"10.0.0.1\", \"127.0.0.0/8\"", 200)] {
+        std::fs::write(&config, format!("gate = {{ trusted_proxy = [{proxies}] }}\n")).unwrap();
+        let mut service = place.start(&["--config", config.to_str().unwrap(), "--listen", "0.0.0.0:0"]);
+        service.ready["url"] = json!(service.url("").replace("0.0.0.0", "127.0.0.1"));
+        runtime().block_on(async {
+            assert_eq!(service.post("/paytend/baas", place.paytend("2", DEPOSIT)).await, status);
+            assert_eq!(service.get("/healthz").await.0, 200);
+        });
+        assert_eq!(place.listed().len(), usize::from(status == 200));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn files_with_a_password_must_be_readable_by_the_owner_only() {
+    let place = Workplace::new();
+    let (config, store) = (place.path("inbox.toml"), place.path("store"));
+    let url = "postgres://user:pa/secret@127.0.0.1:1/db";
+    let serve = |mode: u32, arguments: &[&str]| {
+        set_mode(&config, mode);
+        let mut serve = command();
+        serve.args(["inbox", "serve", "--config"]).arg(&config).args(arguments);
+        finish(&mut serve, b"")
+    };
+    let inline = format!("keys = \"keys\"\nstore = \"{url}\"\n");
+    let in_file = "keys = \"keys\"\nstore_file = \"store\"\n".to_owned();
+    std::fs::write(&store, format!("{url}\n")).unwrap();
+    set_mode(&store, 0o640);
+    for (text, mode, arguments, message) in [
+        (&inline, 0o644, vec![], "inbox.toml is accessible to other users"),
+        (&in_file, 0o600, vec![], "store is accessible to other users"),
+        // The next check follows, so the file was accepted.
+        (&inline, 0o600, vec![], "no store key"),
+        (&inline, 0o644, vec!["--danger-any-permissions"], "no store key"),
+        (&in_file, 0o644, vec!["--danger-any-permissions"], "no store key"),
+    ] {
+        std::fs::write(&config, text).unwrap();
+        let ran = serve(mode, &arguments);
+        assert_ne!(ran.code, 0);
+        assert!(ran.stderr.contains(message) && !ran.stderr.contains("secret"), "{message}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The store passes the conformance suite and behaves like the reference; unsafe servers are refused.
 
-use paytend_inbox::StoreErrorKind;
+use std::time::{Duration, Instant};
+
 use paytend_inbox::testing::{conformance, random_history};
+use paytend_inbox::{StoreAdmin as _, StoreErrorKind};
 use paytend_store_postgres::PostgresOptions;
 use paytend_vectors::Seeded;
 
-use crate::server::Server;
+use crate::server::{Server, execute};
 use crate::support::PostgresHarness;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,6 +36,29 @@ async fn servers_that_can_lose_acknowledged_notifications_are_refused() {
         assert!(error.to_string().contains(name), "{error}");
         PostgresOptions::new(config).danger_any_settings().open().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probe_fails_after_the_server_got_unsafe_settings() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let store = PostgresOptions::new(config.clone()).open().await.unwrap();
+    let tolerant = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
+    store.probe().await.unwrap();
+    execute(&config, "ALTER SYSTEM SET fsync = off").await;
+    execute(&config, "SELECT pg_reload_conf()").await;
+    // The server's processes read the new settings soon after the reload.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let error = loop {
+        match store.probe().await {
+            Ok(_) => assert!(Instant::now() < deadline, "the probe does not fail"),
+            Err(error) => break error,
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("the setting fsync must be on"), "{error}");
+    tolerant.probe().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

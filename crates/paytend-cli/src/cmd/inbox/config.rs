@@ -1,14 +1,18 @@
 //! The configuration file of `paytend inbox serve`.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use paytend_webhook::server::{Budget, Endpoint};
 use paytend_webhook::{Receiver, RequestFilter, ScheduledKey, Sources};
 use serde::{Deserialize, Deserializer};
 
+use crate::cmd::inbox::store::may_contain_password;
 use crate::cmd::inbox::time::{parse_duration, parse_time};
 use crate::exit::{Category, Failure};
 
@@ -50,9 +54,11 @@ pub(crate) struct Tls {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
-    /// Addresses or networks of the providers.
+    /// Addresses or networks of the providers. They use the budget `listed`. Other addresses use the budget `other` and
+    /// are not refused.
     pub(crate) allow_source: Vec<String>,
-    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted.
+    /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Other peers are refused if the service
+    /// listens without TLS on an address that is not loopback.
     pub(crate) trusted_proxy: Vec<String>,
     listed: Option<Limits>,
     other: Option<Limits>,
@@ -119,17 +125,23 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 impl Config {
-    /// Reads the file. Relative paths in it refer to its directory.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+    /// Reads the file. Relative paths in it refer to its directory. A file with a password must have the given
+    /// permissions.
+    pub(crate) fn read(path: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::fmt::Display| {
             Failure::new(Category::Configuration, format!("{}: {error}", path.display()))
         };
-        let text = std::fs::read_to_string(path).map_err(|error| invalid(&error))?;
+        let mut file = File::open(path).map_err(|error| invalid(&error))?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|error| invalid(&error))?;
         // The error's text would show lines of the file, which can contain a password.
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             invalid(&format!("line {line}: {}", error.message()))
         })?;
+        if config.store.as_deref().is_some_and(may_contain_password) && permissions == FilePermissions::OwnerOnly {
+            require_owner_only(path, &file)?;
+        }
         let directory = path.parent().unwrap_or(Path::new(""));
         let relative =
             [&mut config.store_file, &mut config.store_key, &mut config.keys, &mut config.forward_secret_file];
@@ -139,11 +151,25 @@ impl Config {
             *path = directory.join(&*path);
         }
         if let Some(file) = &config.store_file {
-            let store = std::fs::read_to_string(file).map_err(|error| invalid(&error))?;
-            config.store = Some(store.trim().to_owned());
+            config.store = Some(read_store(file, permissions)?);
         }
         Ok(config)
     }
+}
+
+/// Reads a file that contains the store.
+fn read_store(path: &Path, permissions: FilePermissions) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Category::Configuration, format!("cannot read {}: {error}", path.display()))
+    };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut store = String::new();
+    file.read_to_string(&mut store).map_err(failed)?;
+    let store = store.trim();
+    if may_contain_password(store) && permissions == FilePermissions::OwnerOnly {
+        require_owner_only(path, &file)?;
+    }
+    Ok(store.to_owned())
 }
 
 impl DatedKey {

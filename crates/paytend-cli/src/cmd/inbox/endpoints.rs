@@ -87,7 +87,18 @@ impl Endpoints {
                 Route::PayerMax => endpoints.add(inbox, gate, &path, keys.payermax(merchant.as_deref())?)?,
                 other => return Err(Failure::usage(format!("the route {other} is not supported"))),
             }
-            endpoints.listed.insert(path, Value::from(route.as_str()));
+            let listed = match (route, merchant) {
+                (Route::PayerMax, None) => {
+                    tracing::warn!(
+                        path,
+                        "notifications for every merchant are accepted: use the provider payermax:MERCHANT"
+                    );
+                    route.as_str().to_owned()
+                }
+                (route, Some(merchant)) => format!("{route}:{merchant}"),
+                (route, None) => route.as_str().to_owned(),
+            };
+            endpoints.listed.insert(path, Value::from(listed));
         }
         Ok(endpoints)
     }

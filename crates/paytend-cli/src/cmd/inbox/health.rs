@@ -22,12 +22,20 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a durable write may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the counts of notifications are used again: counting reads whole tables, and anyone who reaches the port
+/// can ask.
+const COUNT_INTERVAL: Duration = Duration::from_secs(10);
+/// How long counting may take.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What the routes need.
 struct Health<S> {
     store: S,
     worker: Option<WorkerHealth>,
     metrics: PrometheusHandle,
     last: Mutex<Option<(Instant, StatusCode, Value)>>,
+    /// When the notifications were last counted.
+    counted: Mutex<Option<Instant>>,
 }
 
 /// Upper bounds of the buckets for times, in seconds.
@@ -62,7 +70,7 @@ pub(crate) fn router<S: StoreAdmin>(store: S, worker: Option<WorkerHealth>, metr
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz::<S>))
         .route("/metrics", get(render::<S>))
-        .with_state(Arc::new(Health { store, worker, metrics, last: Mutex::default() }))
+        .with_state(Arc::new(Health { store, worker, metrics, last: Mutex::default(), counted: Mutex::default() }))
 }
 
 async fn readyz<S: StoreAdmin>(State(health): State<Arc<Health<S>>>) -> Response {
@@ -98,25 +106,37 @@ async fn probe<S: StoreAdmin>(health: &Health<S>) -> (StatusCode, Value) {
 }
 
 async fn render<S: StoreAdmin>(State(health): State<Arc<Health<S>>>) -> Response {
-    match health.store.stats().await {
-        Ok(stats) => {
-            let states = [
-                ("ready", stats.ready),
-                ("leased", stats.leased),
-                ("backoff", stats.backoff),
-                ("done", stats.done),
-                ("dead", stats.dead),
-            ];
-            for (state, count) in states {
-                metrics::gauge!("paytend_inbox_notifications", "state" => state).set(gauge(count));
-            }
-            metrics::gauge!("paytend_inbox_sightings").set(gauge(stats.sightings));
-            metrics::gauge!("paytend_inbox_oldest_ready_seconds").set(stats.oldest_ready.unwrap_or_default());
-        }
-        Err(error) => tracing::error!(%error, "cannot count notifications"),
+    // Requests that arrive together wait for one count.
+    let mut counted = health.counted.lock().await;
+    if counted.is_none_or(|at| at.elapsed() >= COUNT_INTERVAL) {
+        // Set first: a sender that disconnects meanwhile ends this function, but not the query.
+        *counted = Some(Instant::now());
+        count(&health.store).await;
     }
+    drop(counted);
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (content_type, health.metrics.render()).into_response()
+}
+
+/// Sets the gauges to the counts of the store. They keep their values if the store fails.
+async fn count<S: StoreAdmin>(store: &S) {
+    let stats = match tokio::time::timeout(COUNT_TIMEOUT, store.stats()).await {
+        Ok(Ok(stats)) => stats,
+        Ok(Err(error)) => return tracing::error!(%error, "cannot count notifications"),
+        Err(_) => return tracing::error!("cannot count notifications in time"),
+    };
+    let states = [
+        ("ready", stats.ready),
+        ("leased", stats.leased),
+        ("backoff", stats.backoff),
+        ("done", stats.done),
+        ("dead", stats.dead),
+    ];
+    for (state, count) in states {
+        metrics::gauge!("paytend_inbox_notifications", "state" => state).set(gauge(count));
+    }
+    metrics::gauge!("paytend_inbox_sightings").set(gauge(stats.sightings));
+    metrics::gauge!("paytend_inbox_oldest_ready_seconds").set(stats.oldest_ready.unwrap_or_default());
 }
 
 /// Returns a count as a gauge's value. Counts up to 2⁵³ are exact.

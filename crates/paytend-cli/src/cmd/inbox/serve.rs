@@ -4,9 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::IntoResponse as _;
 use clap::Args as ClapArgs;
+use http::{HeaderMap, StatusCode, header};
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
+use paytend_webhook::service::Peer;
+use paytend_webhook::{Source, Sources};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -59,7 +66,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     log_to_stderr();
-    let config = args.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let permissions = args.permissions.file_permissions();
+    let config = args.config.as_deref().map(|file| Config::read(file, permissions)).transpose()?.unwrap_or_default();
     let directory = args.keys.as_ref().or(config.keys.as_ref());
     let directory = directory.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
     let address = args.listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
@@ -72,8 +80,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let store = name.open().await?;
     let requeued = config.requeue_sightings.iter().map(|kind| Kind::from_stored(kind.clone()));
     let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
-    let key_directory =
-        KeyDirectory { path: directory, permissions: args.permissions.file_permissions(), dated: &config.key };
+    let key_directory = KeyDirectory { path: directory, permissions, dated: &config.key };
     let endpoints = Endpoints::new(&inbox, &key_directory, &config.gate, routes(&args, &config)?)?;
     let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
 
@@ -95,7 +102,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     });
     let cleaning = config.retention.map(|retention| tokio::spawn(apply_retention(store, retention.0)));
     output::line(&ready_line(&url, &endpoints, &name.to_string()))?;
-    let router = endpoints.router.clone().merge(health);
+    let mut router = endpoints.router.clone();
+    if tls.is_none() && !address.ip().is_loopback() {
+        router = only_from_proxies(router, &config)?;
+    }
+    let router = router.merge(health);
     let mut failed = None;
     let signal = async {
         if let Err(error) = shutdown_signal().await {
@@ -135,6 +146,26 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
              `gate.trusted_proxy` in --config FILE"
         ),
     ))
+}
+
+/// Refuses notifications from peers other than the trusted proxies, because they crossed a network in plain HTTP.
+fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
+    let proxies = Sources::new()
+        .allow(&config.gate.trusted_proxy)
+        .map_err(|error| Failure::new(Category::Configuration, error))?
+        .only_listed();
+    let refuse = move |request: Request, next: Next| {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
+        let trusted = proxies.source(peer, &HeaderMap::new()) == Source::Listed;
+        async move {
+            if trusted {
+                return next.run(request).await;
+            }
+            let reason = "plain HTTP is accepted from trusted proxies only\n";
+            (StatusCode::FORBIDDEN, [(header::CONNECTION, "close")], reason).into_response()
+        }
+    };
+    Ok(router.layer(axum::middleware::from_fn(refuse)))
 }
 
 fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure> {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use paytend_inbox::{StoreError, StoreErrorKind, StoreKeys};
 use paytend_store_postgres::PostgresOptions;
+use paytend_store_postgres::tokio_postgres::Config as PostgresConfig;
+use paytend_store_postgres::tokio_postgres::config::Host;
 use paytend_store_sqlite::SqliteOptions;
 
 use crate::cmd::inbox::any_store::AnyStore;
@@ -12,6 +14,8 @@ use crate::exit::{Category, Failure};
 
 /// The environment variable with the store, which may contain a password.
 const VARIABLE: &str = "PAYTEND_STORE";
+/// PostgreSQL's port, which is not shown.
+const DEFAULT_PORT: u16 = 5432;
 
 /// The option that selects the store.
 #[derive(Args)]
@@ -27,16 +31,23 @@ pub(crate) struct StoreArgs {
 pub(crate) enum StoreName {
     /// An SQLite file.
     Sqlite(PathBuf),
-    /// The URL of a PostgreSQL database, which may contain a password.
-    Postgres(String),
+    /// The connection settings of a PostgreSQL database, which may contain a password.
+    Postgres(Box<PostgresConfig>),
 }
 
 impl StoreArgs {
     /// Returns the store of the option, of the variable, or of the configuration file, in this order.
     pub(crate) fn name(&self, configured: Option<&str>) -> Result<StoreName, Failure> {
         if let Some(store) = &self.store {
-            refuse_password(store)?;
-            return parse(store);
+            let name = parse(store)?;
+            if name.has_password() {
+                return Err(Failure::usage(format!(
+                    "--store must not contain a password, because other users can read the arguments of a process: \
+                     set {VARIABLE}, use `store` or `store_file` in --config FILE, or the engine's own environment \
+                     variables"
+                )));
+            }
+            return Ok(name);
         }
         let variable = std::env::var(VARIABLE).ok().filter(|store| !store.is_empty());
         match variable.as_deref().or(configured) {
@@ -51,9 +62,7 @@ impl StoreArgs {
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
             StoreName::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),
-            StoreName::Postgres(url) => {
-                Ok(AnyStore::Postgres(PostgresOptions::from_url(&url)?.max_connections(2).open().await?))
-            }
+            StoreName::Postgres(config) => open_postgres(PostgresOptions::new(*config).max_connections(2)).await,
         }
     }
 }
@@ -63,7 +72,15 @@ impl StoreName {
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self {
             Self::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).open()?)),
-            Self::Postgres(url) => Ok(AnyStore::Postgres(PostgresOptions::from_url(url)?.open().await?)),
+            Self::Postgres(config) => open_postgres(PostgresOptions::new((**config).clone())).await,
+        }
+    }
+
+    /// Returns whether the store was given with a password.
+    fn has_password(&self) -> bool {
+        match self {
+            Self::Sqlite(_) => false,
+            Self::Postgres(config) => config.get_password().is_some(),
         }
     }
 
@@ -93,6 +110,15 @@ impl StoreName {
     }
 }
 
+/// Connects to the server. A server that is unreachable is a network error.
+async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
+    match options.open().await {
+        Ok(store) => Ok(AnyStore::Postgres(store)),
+        Err(error) if error.kind() == StoreErrorKind::Unavailable => Err(Failure::new(Category::Network, error)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Returns the key file beside an SQLite file.
 fn beside(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
@@ -105,20 +131,42 @@ impl std::fmt::Display for StoreName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
-            Self::Postgres(url) => {
-                let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-                let place = rest.split('?').next().unwrap_or_default();
-                let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
-                write!(f, "postgres://{place}")
+            Self::Postgres(config) => {
+                f.write_str("postgres://")?;
+                let mut separator = "";
+                for (index, host) in tcp_hosts(config).into_iter().enumerate() {
+                    let Some(host) = host else { continue };
+                    let port = config.get_ports().get(index).or_else(|| config.get_ports().first());
+                    write!(f, "{separator}{host}")?;
+                    separator = ",";
+                    if let Some(port) = port.filter(|port| **port != DEFAULT_PORT) {
+                        write!(f, ":{port}")?;
+                    }
+                }
+                config.get_dbname().map_or(Ok(()), |name| write!(f, "/{name}"))
             }
         }
     }
 }
 
+/// Returns the hosts as they are written in a URL, and `None` for sockets in the file system.
+fn tcp_hosts(config: &PostgresConfig) -> Vec<Option<String>> {
+    let name = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
+    if config.get_hosts().is_empty() {
+        return config.get_hostaddrs().iter().map(|address| Some(name(&address.to_string()))).collect();
+    }
+    let hosts = config.get_hosts().iter().map(|host| match host {
+        Host::Tcp(host) => Some(name(host)),
+        #[cfg(unix)]
+        Host::Unix(_) => None,
+    });
+    hosts.collect()
+}
+
 fn parse(store: &str) -> Result<StoreName, Failure> {
     match store.split_once(':') {
         Some(("sqlite", file)) if !file.is_empty() => Ok(StoreName::Sqlite(file.into())),
-        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(StoreName::Postgres(store.to_owned())),
+        Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => parse_postgres(store),
         Some(("nats", _)) => Err(Failure::new(
             Category::Configuration,
             "this version has no NATS store: use sqlite:FILE or postgres://user@host/database",
@@ -127,20 +175,33 @@ fn parse(store: &str) -> Result<StoreName, Failure> {
     }
 }
 
-/// Refuses a URL with a password, because other users of the machine can read the arguments of its processes.
-fn refuse_password(store: &str) -> Result<(), Failure> {
-    let authority = store.split_once("://").map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    let user = authority.and_then(|authority| authority.rsplit_once('@')).map(|(user, _)| user);
-    let in_query = store.split_once('?').is_some_and(|(_, query)| {
-        query.split('&').any(|pair| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("password")))
+/// Parses the URL as the driver does. The driver's error can contain parts of the URL, so it is left out.
+fn parse_postgres(url: &str) -> Result<StoreName, Failure> {
+    // The driver reads the user and the password up to the first `@`, whatever precedes it. If the user contains a path
+    // or a query, or if there is a second `@`, a part of a password would be used as a different part of the URL.
+    let credentials = url.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
+    let ambiguous = credentials.is_some_and(|(credentials, rest)| {
+        let user = credentials.split(':').next().unwrap_or_default();
+        user.contains(['/', '?']) || rest.contains('@')
     });
-    if in_query || user.is_some_and(|user| user.contains(':')) {
-        return Err(Failure::usage(format!(
-            "--store must not contain a password, because other users can read the arguments of a process: \
-             set {VARIABLE}, use `store` or `store_file` in --config FILE, or the engine's own environment variables"
-        )));
+    if ambiguous {
+        return Err(Failure::new(
+            Category::Configuration,
+            "invalid PostgreSQL URL: write @ as %40, / as %2F and ? as %3F in users, passwords and values",
+        ));
     }
-    Ok(())
+    let config: PostgresConfig = url.parse().map_err(|_| {
+        Failure::new(Category::Configuration, "invalid PostgreSQL URL; an example is postgres://user@host/database")
+    })?;
+    Ok(StoreName::Postgres(Box::new(config)))
+}
+
+/// Returns whether a store in a file contains a password. An invalid URL may contain one.
+pub(crate) fn may_contain_password(store: &str) -> bool {
+    match parse(store) {
+        Ok(name) => name.has_password(),
+        Err(_) => store.contains("://"),
+    }
 }
 
 impl From<StoreError> for Failure {
@@ -171,14 +232,41 @@ mod tests {
         }
         for store in [
             "postgres://user:secret@host/db",
+            "postgres://user:pa/secret@host/db",
+            "postgres://user:pa?secret@host/db",
+            "postgres://user@host/db?pass%77ord=secret",
             "postgres://host/db?sslmode=require&password=secret",
-            "nats://a:secret@b",
         ] {
             let message = named(store).err().unwrap();
             assert!(message.contains("must not contain a password") && !message.contains("secret"), "{message}");
         }
-        assert!(named("nats://host").err().unwrap().contains("this version has no NATS"));
-        assert_eq!(named("postgres://user@host:5/db?sslmode=require").unwrap().to_string(), "postgres://host:5/db");
-        assert_eq!(parse("postgresql://a:s@b@host/db").unwrap().to_string(), "postgres://host/db");
+        for store in [
+            "postgres://user:pa@secret@host/db",
+            "postgres://user:pa@x/secret@host/db",
+            "postgres://host/db?password=x@secret",
+            "postgres://user:secret@host:port/db",
+            "postgres://host/db?PASSWORD=secret",
+        ] {
+            let message = named(store).err().unwrap();
+            assert!(message.starts_with("invalid PostgreSQL URL") && !message.contains("secret"), "{message}");
+        }
+        let message = named("nats://a:secret@b").err().unwrap();
+        assert!(message.contains("this version has no NATS") && !message.contains("secret"), "{message}");
+    }
+
+    #[test]
+    fn stores_are_shown_without_credentials() {
+        for (store, shown) in [
+            ("postgres://user@host:5/db?sslmode=require", "postgres://host:5/db"),
+            ("postgres://user:pa?ss@host/db", "postgres://host/db"),
+            ("postgres://user:pa/ss@host:5432/db", "postgres://host/db"),
+            ("postgresql://a:s%40b@[::1]:6,host/db?password=secret", "postgres://[::1]:6,host/db"),
+            ("postgres://host", "postgres://host"),
+            ("postgres:///db?hostaddr=203.0.113.5&user=a", "postgres://203.0.113.5/db"),
+            #[cfg(unix)]
+            ("postgres://user:secret@/db?host=/run/postgresql", "postgres:///db"),
+        ] {
+            assert_eq!(parse(store).unwrap().to_string(), shown, "{store}");
+        }
     }
 }
