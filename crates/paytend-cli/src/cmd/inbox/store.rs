@@ -177,8 +177,8 @@ fn parse(store: &str) -> Result<StoreName, Failure> {
 
 /// Parses the URL as the driver does. The driver's error can contain parts of the URL, so it is left out.
 fn parse_postgres(url: &str) -> Result<StoreName, Failure> {
-    // The driver reads the user and the password up to the first `@`, whatever precedes it. If the user contains a path
-    // or a query, or if there is a second `@`, a part of a password would be used as a different part of the URL.
+    // The driver reads the user and the password up to the first `@`, whatever precedes it. With a second `@`, or a `/`
+    // or `?` in the user, a part of a password would be used as a different part of the URL.
     let credentials = url.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
     let ambiguous = credentials.is_some_and(|(credentials, rest)| {
         let user = credentials.split(':').next().unwrap_or_default();
