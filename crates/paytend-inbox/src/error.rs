@@ -130,7 +130,7 @@ impl HandlerError {
         Self::new(FailureAction::Retry, &cause)
     }
 
-    /// Creates an error that is retried after this time.
+    /// Creates an error that is retried after this time, or after the backoff if that is longer.
     pub fn retry_after(time: std::time::Duration, cause: impl fmt::Display) -> Self {
         Self::new(FailureAction::RetryAfter(time), &cause)
     }
