@@ -140,11 +140,12 @@ impl Writer {
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        for operation in operations.drain(..run) {
-            operation.reply(committed.clone());
-        }
+        // First the workers, then the replies: whoever has a reply is not followed by a late wake-up.
         if wakes {
             (self.changed)();
+        }
+        for operation in operations.drain(..run) {
+            operation.reply(committed.clone());
         }
     }
 
