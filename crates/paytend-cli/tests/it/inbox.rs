@@ -1,7 +1,7 @@
 //! Tests of `paytend inbox`: the service, and the commands that manage the store.
 
 use paytend_crypto::PublicKey;
-use paytend_vectors::PARTNER_ID;
+use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::testing::PaytendSender;
 use serde_json::{Value, json};
 
@@ -225,7 +225,8 @@ fn key_file_of_an_existing_store_is_required() {
 #[test]
 fn configuration_file_contains_store_routes_and_rotated_keys() {
     let place = Workplace::new();
-    let next = new_key(&place.path("next.pem"));
+    let random = Seeded::new();
+    let next = new_key(&place.path("next.pem"), &random);
     let config = place.path("inbox.toml");
     let text = format!(
         "store = {:?}\nkeys = \"keys\"\n[routes]\n\"/hooks/a\" = \"paytend:baas\"\n\
