@@ -13,6 +13,7 @@ mod mutants;
 mod openapi;
 mod package;
 mod prose;
+mod queues;
 mod setup;
 mod shell;
 mod soak;
@@ -54,6 +55,8 @@ usage: cargo xtask <command>
              measure only that part
   bench inbox [--full]
              measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+  bench queues
+             compare the PostgreSQL store with other job queues on one server (some minutes)
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
             bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
         }
         ["bench", "bindings"] => bindings::bench::run(),
+        ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
