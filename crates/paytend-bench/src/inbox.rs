@@ -40,9 +40,18 @@ pub(crate) fn run(full: bool) {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("inbox.db")).unwrap();
         let inbox = Inbox::open(store, StoreKeys::generate().unwrap()).await.unwrap();
-        rates(&keys, &inbox).await;
-        steady(&keys, &inbox, 500, Duration::from_secs(if full { 600 } else { 20 })).await;
-        steady(&keys, &inbox, 2_000, Duration::from_secs(if full { 30 } else { 5 })).await;
+        let is_named = |part: &str| std::env::args().any(|argument| argument == part);
+        let all = !["rates", "steady", "growth"].into_iter().any(is_named);
+        if all || is_named("rates") {
+            rates(&keys, &inbox).await;
+        }
+        if all || is_named("steady") {
+            steady(&keys, &inbox, 500, Duration::from_secs(if full { 600 } else { 20 })).await;
+            steady(&keys, &inbox, 2_000, Duration::from_secs(if full { 30 } else { 5 })).await;
+        }
+        if !all && !is_named("growth") {
+            return;
+        }
         growth(if full { &[10_000, 100_000, 1_000_000] } else { &[10_000, 100_000] }).await;
     });
 }
