@@ -26,8 +26,8 @@ impl TaskHandler for Job {
     }
 }
 
-/// Processes the jobs, with or without the queue in the worker's memory.
-pub(crate) async fn rate(server: &Server, local_queue: bool) -> u128 {
+/// Processes the jobs with a queue in the worker's memory. Without it, the worker fetches one job for each poll.
+pub(crate) async fn rate(server: &Server) -> u128 {
     let config = server.database().await;
     execute(&config, effect::TABLE).await;
     let pool = effect::pool(&config).await;
@@ -37,8 +37,8 @@ pub(crate) async fn rate(server: &Server, local_queue: bool) -> u128 {
         .poll_interval(Duration::from_millis(100))
         .listen_os_shutdown_signals(false)
         .add_extension(Pool(pool.clone()))
+        .local_queue(LocalQueueConfig::default())
         .define_job::<Job>();
-    let options = if local_queue { options.local_queue(LocalQueueConfig::default()) } else { options };
     let worker = options.init().await.unwrap();
     let jobs = "SELECT graphile_worker.add_job('effect', json_build_object('line', lpad(n::text, 1000, '0'))) \
                 FROM generate_series(1, $1::int) n";
