@@ -23,7 +23,7 @@ pub use call::events::{Event, EventListener, Phase};
 pub use call::prepared::PreparedRequest;
 pub use call::request::Request;
 pub use call::response::Response;
-pub use call::stored::RestoreError;
+pub use call::stored::{RestoreError, stored_payload};
 pub use client::Client;
 pub use clock::{Clock, Sleep, SystemClock};
 pub use config::builder::ClientBuilder;

@@ -98,17 +98,7 @@ impl<O: Operation> PreparedRequest<O> {
     /// - Returns [`RestoreError::Damaged`] if they were altered.
     /// - Returns [`RestoreError::OtherOperation`] if the request calls an operation other than `O`.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RestoreError> {
-        let versioned = bytes.strip_prefix(MAGIC).ok_or(RestoreError::NotARequest)?;
-        match versioned.first() {
-            Some(&VERSION) => {}
-            Some(other) => return Err(RestoreError::Version(*other)),
-            None => return Err(RestoreError::Damaged),
-        }
-        let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(RestoreError::Damaged)?;
-        if Sha256::digest(content)[..] != checksum[..] {
-            return Err(RestoreError::Damaged);
-        }
-        let parts = parts(content.get(MAGIC.len() + 1..).unwrap_or_default()).ok_or(RestoreError::Damaged)?;
+        let parts = checked(bytes)?;
         let [path, request_id, document, payload, trace, extra @ ..] = parts.as_slice() else {
             return Err(RestoreError::Damaged);
         };
@@ -140,6 +130,21 @@ impl<O: Operation> PreparedRequest<O> {
     }
 }
 
+/// Checks the version and the checksum, and returns the parts.
+fn checked(bytes: &[u8]) -> Result<Vec<&str>, RestoreError> {
+    let versioned = bytes.strip_prefix(MAGIC).ok_or(RestoreError::NotARequest)?;
+    match versioned.first() {
+        Some(&VERSION) => {}
+        Some(other) => return Err(RestoreError::Version(*other)),
+        None => return Err(RestoreError::Damaged),
+    }
+    let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(RestoreError::Damaged)?;
+    if Sha256::digest(content)[..] != checksum[..] {
+        return Err(RestoreError::Damaged);
+    }
+    parts(content.get(MAGIC.len() + 1..).unwrap_or_default()).ok_or(RestoreError::Damaged)
+}
+
 /// Splits the content into its parts.
 fn parts(mut content: &[u8]) -> Option<Vec<&str>> {
     let mut parts = Vec::new();
@@ -159,4 +164,12 @@ pub(crate) fn member(document: &str, name: &str) -> Option<String> {
     let found =
         members.iter().find(|member| serde_json::from_slice::<String>(member.name).is_ok_and(|found| found == name))?;
     serde_json::from_slice(found.value).ok()
+}
+
+/// Returns the payload of a stored request of any operation, for tools that show it. It contains the business data.
+///
+/// # Errors
+/// Returns [`RestoreError`] as [`PreparedRequest::from_bytes`] does.
+pub fn stored_payload(bytes: &[u8]) -> Result<&str, RestoreError> {
+    Ok(checked(bytes)?.get(3).copied().unwrap_or_default())
 }
