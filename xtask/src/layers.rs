@@ -23,8 +23,8 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     // On the inbox, whose keys, leases and errors it uses: every durable store contains both.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
-    ("paytend-store-postgres", &["paytend-inbox", "paytend-outbox"]),
-    ("paytend-store-sqlite", &["paytend-inbox", "paytend-outbox"]),
+    ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
+    ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
     // find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
