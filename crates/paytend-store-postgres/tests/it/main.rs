@@ -6,6 +6,7 @@
 
 mod concurrency;
 mod conforms;
+mod outbox;
 mod restarts;
 mod server;
 mod support;
