@@ -361,7 +361,7 @@ impl Pause {
     }
 }
 
-/// A notification about an order. [`OrderNotice::of`] creates it.
+/// A notification about an order.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderNotice {
@@ -370,9 +370,15 @@ pub struct OrderNotice {
 }
 
 impl OrderNotice {
+    /// Creates a notice about the order with this number.
+    pub fn new(number: impl Into<String>) -> Self {
+        Self { number: number.into() }
+    }
+
     /// Returns the notice of a notification, or `None` if the notification is not about an object with a number.
     ///
-    /// The store ignores a notice whose number is not the number of an order.
+    /// The store ignores a notice whose number is not the number of an order. If the order number is a different field
+    /// of the notification, such as the `orderNo` of a card transaction, use [`new`](Self::new).
     pub fn of(facts: &paytend_inbox::Facts) -> Option<Self> {
         Some(Self { number: facts.business_id.clone()? })
     }
