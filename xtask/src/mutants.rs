@@ -265,7 +265,8 @@ impl Sources {
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        for (path, source) in self.0.drain(..) {
+        // In reverse, because a file can be changed twice.
+        for (path, source) in self.0.drain(..).rev() {
             if let Err(error) = std::fs::write(&path, source) {
                 eprintln!("cannot restore {}: {error}", path.display());
             }

@@ -19,7 +19,7 @@ pub enum SubmitError {
     #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
     NoNumber,
     /// The number belongs to an order with other content. The fields are named without their values.
-    #[error("the order number is already used by an order with other content: {} differ; use a new number", fields.join(", "))]
+    #[error("the order number is used by an order with other content: {} differ; use a new number", fields.join(", "))]
     Conflict {
         /// The fields that differ.
         fields: Vec<String>,

@@ -20,7 +20,7 @@ const MAX_NUMBER: usize = 128;
 
 /// A durable outbox: records orders before they are sent. Cloning is cheap.
 ///
-/// [`submit`](Self::submit) stores an order in a transaction of its own. To store it together with your books, call
+/// [`submit`](Self::submit) stores an order in a separate transaction. To store it together with your books, call
 /// [`prepare`](Self::prepare) and pass the result to the store crate's function in your transaction. A
 /// [`Dispatcher`](crate::Dispatcher) sends the orders.
 ///
@@ -162,7 +162,7 @@ impl<S: OutboxStore> Outbox<S> {
         Ok(NewOrder { facts, request: sealed, keys: Arc::clone(&self.keys), compare: Arc::new(compare) })
     }
 
-    /// Stores a prepared order in a transaction of its own. A dispatcher sends it soon after this returns `Ok`.
+    /// Stores a prepared order in a separate transaction. A dispatcher sends it soon after this returns `Ok`.
     ///
     /// # Errors
     /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
@@ -179,7 +179,7 @@ impl<S: OutboxStore> Outbox<S> {
         submitted
     }
 
-    /// Prepares an order and stores it in a transaction of its own.
+    /// Prepares an order and stores it in a separate transaction.
     ///
     /// # Errors
     /// Returns the errors of [`prepare`](Self::prepare) and [`submit_prepared`](Self::submit_prepared).

@@ -38,7 +38,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
     fn bind_outbox_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Stores an order in a transaction of its own.
+    /// Stores an order in a separate transaction.
     fn submit_order(&self, order: NewOrder) -> impl Future<Output = Result<Submitted, SubmitError>> + Send;
 
     /// Claims orders that are due, those that have been due for longest first. Orders that were not sent are not
@@ -68,7 +68,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: Option<SealedPayload>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Records a notification about an order, in a transaction of its own. Returns whether there is such an order and
+    /// Records a notification about an order, in a separate transaction. Returns whether there is such an order and
     /// something is to be done.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 

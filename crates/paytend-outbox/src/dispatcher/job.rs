@@ -298,7 +298,7 @@ impl<S: OutboxStore> Job<'_, S> {
 
     fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
         let id = self.claimed.lease.id.get();
-        tracing::error!(id, %error, "the result of an attempt could not be stored: it is claimed again after its lease");
+        tracing::error!(id, %error, "the result of an attempt was not stored: it is claimed again after its lease");
         Attempt::StoreFailed
     }
 }

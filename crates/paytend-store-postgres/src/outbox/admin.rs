@@ -158,8 +158,7 @@ async fn show(
     number: &str,
     viewer: Option<String>,
 ) -> Result<Option<OrderEntry>, OpError> {
-    let row = transaction.query_opt(&rows::select("o.number = $1"), &[&number]).await?;
-    let Some(stored) = row.as_ref().map(rows::stored).transpose()? else { return Ok(None) };
+    let Some(stored) = rows::find(transaction, number).await? else { return Ok(None) };
     let id = stored.id;
     if let Some(viewer) = viewer {
         let at = system_time(rows::now(transaction).await?);

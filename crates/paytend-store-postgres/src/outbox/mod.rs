@@ -87,7 +87,8 @@ impl PostgresStore {
 
 async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Result<Submitted, SubmitError>, OpError> {
     let facts = order.facts();
-    if let Some(known) = rows::by_number(transaction, &facts.number).await? {
+    // Not locked: the facts do not change, and a completion that holds the row may wait for the order key.
+    if let Some(known) = rows::find(transaction, &facts.number).await? {
         return same(transaction, order, &known).await;
     }
     if let Some(key) = &facts.order_key {
@@ -101,7 +102,7 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
         return Ok(Ok(Submitted::New));
     }
     // A different transaction has stored it meanwhile, and has committed.
-    match rows::by_number(transaction, &facts.number).await? {
+    match rows::find(transaction, &facts.number).await? {
         Some(known) => same(transaction, order, &known).await,
         None => Err(StoreError::unavailable("a concurrent submission was rolled back").into()),
     }

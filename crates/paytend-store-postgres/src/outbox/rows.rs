@@ -98,6 +98,12 @@ pub(super) async fn now(transaction: &Transaction<'_>) -> Result<i64, OpError> {
     get(&transaction.query_one("SELECT paytend_now_ms()", &[]).await?, 0)
 }
 
+/// Finds an order without locking its row.
+pub(super) async fn find(transaction: &Transaction<'_>, number: &str) -> Result<Option<Stored>, OpError> {
+    let row = transaction.query_opt(&select("o.number = $1"), &[&number]).await?;
+    row.as_ref().map(stored).transpose()
+}
+
 /// Finds an order and locks its row.
 pub(super) async fn by_number(transaction: &Transaction<'_>, number: &str) -> Result<Option<Stored>, OpError> {
     let row = transaction.query_opt(&select("o.number = $1 FOR NO KEY UPDATE"), &[&number]).await?;

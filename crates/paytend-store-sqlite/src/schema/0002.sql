@@ -40,8 +40,7 @@ CREATE INDEX paytend_order_due_paused ON paytend_order (operation, due_at, id)
     WHERE is_open = 1 AND head = 1 AND due_at IS NOT NULL AND (sends > 0 OR state <> 'recorded' OR decision IS NOT NULL);
 CREATE INDEX paytend_order_key ON paytend_order (order_key, id) WHERE is_open = 1 AND order_key IS NOT NULL;
 CREATE INDEX paytend_order_state ON paytend_order (state, id);
-CREATE INDEX paytend_order_unhandled ON paytend_order (id)
-    WHERE is_open = 1 AND state IN ('responded', 'found', 'rejected', 'decided');
+CREATE INDEX paytend_order_open ON paytend_order (due_at, id) WHERE is_open = 1;
 
 -- The encrypted parts of an order: its request, and its result if there is one.
 CREATE TABLE paytend_order_part (
