@@ -1,7 +1,7 @@
 //! What a store does for an outbox.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
 use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, StoreError};
@@ -113,6 +113,10 @@ pub trait OutboxAdmin: OutboxStore {
     /// Prepares a store that was restored from a backup: every order that is not final may have been sent after the
     /// backup, and is queried before anything is sent. Stop all dispatchers first. Returns the number of orders.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Removes the request and the result of completed orders that were submitted before this time. The rows stay for
+    /// the identity of their numbers. Returns the number of orders whose content was removed.
+    fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Checks the integrity of the orders. Returns the problems.
     fn check_orders(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;

@@ -87,6 +87,8 @@ fn orders_are_listed_and_counted() {
     let stats = place.json(&["stats"]);
     assert_eq!((&stats["stuck"], &stats["recorded"], &stats["paused"]), (&json!(1), &json!(1), &json!([])));
     assert_eq!(place.outbox(&["check"]).stdout, "no problems\n");
+    assert_eq!(place.outbox(&["drop-content", "--older-than", "90d"]).stdout, "removed: 0\n");
+    assert_eq!(place.outbox(&["drop-content", "--older-than", "soon"]).code, 2);
     let ran = place.outbox(&["list", "--operation", "toppup"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
 }

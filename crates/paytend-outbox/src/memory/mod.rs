@@ -238,6 +238,10 @@ impl OutboxAdmin for MemoryOutbox {
         Ok(self.change(|rows, now| rows.recover(now, &audit)))
     }
 
+    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
+        Ok(self.change(|rows, _| rows.drop_content(millis(before))))
+    }
+
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
     }

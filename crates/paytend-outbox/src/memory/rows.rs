@@ -30,7 +30,7 @@ pub(super) struct Rows {
 #[derive(Clone)]
 pub(super) struct Row {
     facts: OrderFacts,
-    request: SealedPayload,
+    request: Option<SealedPayload>,
     result: Option<SealedPayload>,
     submitted_at: i64,
     audit: Vec<AuditEntry>,
@@ -54,14 +54,14 @@ impl Row {
 impl Rows {
     pub(super) fn submit(&mut self, now: i64, order: &NewOrder) -> Result<Submitted, SubmitError> {
         if let Some(row) = self.by_number.get(&order.facts.number).and_then(|id| self.rows.get(id)) {
-            order.check_same(&row.facts, Some(&row.request))?;
+            order.check_same(&row.facts, row.request.as_ref())?;
             return Ok(Submitted::Known { state: row.progress.state });
         }
         let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
         self.by_number.insert(order.facts.number.clone(), id);
         let row = Row {
             facts: order.facts.clone(),
-            request: order.request.clone(),
+            request: Some(order.request.clone()),
             result: None,
             submitted_at: now,
             audit: Vec::new(),
@@ -106,7 +106,7 @@ impl Rows {
                 lease: Lease { id: Id::new(id), fence: row.progress.fence },
                 facts: row.facts.clone(),
                 progress: row.progress.clone(),
-                request: Some(row.request.clone()),
+                request: row.request.clone(),
                 result: row.result.clone(),
                 now: system_time(now),
             });
@@ -174,7 +174,7 @@ impl Rows {
         let id = *self.by_number.get(number)?;
         let row = self.rows.get(&id)?;
         self.viewed.extend(viewer.map(|viewer| (id, viewer)));
-        let (request, result, audit) = (Some(row.request.clone()), row.result.clone(), row.audit.clone());
+        let (request, result, audit) = (row.request.clone(), row.result.clone(), row.audit.clone());
         Some(OrderEntry { request, result, audit, ..row.entry(id) })
     }
 
@@ -222,5 +222,11 @@ impl Rows {
             }
         }
         recovered
+    }
+
+    pub(super) fn drop_content(&mut self, before: i64) -> u64 {
+        let old = self.rows.values_mut().filter(|row| !row.progress.is_open && row.submitted_at < before);
+        let kept = old.filter(|row| row.request.is_some() || row.result.is_some());
+        kept.map(|row| (row.request, row.result) = (None, None)).count() as u64
     }
 }

@@ -18,6 +18,34 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     notice_moves_an_order_on(harness).await;
     restored_store_queries_before_it_sends(harness).await;
     listings_and_counts_are_complete(harness).await;
+    content_of_completed_orders_is_removed_after_its_retention(harness).await;
+}
+
+async fn content_of_completed_orders_is_removed_after_its_retention<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    for number in ["done", "open"] {
+        case.submit_new(number).await;
+    }
+    let claimed = case.claim(2).await;
+    case.finish(&claimed[0]).await;
+    case.advance(Duration::from_secs(50)).await;
+    case.submit_new("later").await;
+    let later = case.claim_one().await;
+    case.finish(&later).await;
+    let before = harness.now(&case.store).await - Duration::from_secs(25);
+    for expected in [1, 0] {
+        assert_eq!(case.store.drop_order_content(before).await.unwrap(), expected);
+    }
+    for (number, kept) in [("done", false), ("open", true), ("later", true)] {
+        assert_eq!(case.entry(number).await.request.is_some(), kept, "{number}");
+    }
+    assert!(case.entry("done").await.result.is_none());
+    // The number stays taken.
+    let known = case.submit(&TestOrder::new("done")).await.unwrap();
+    assert_eq!(known, crate::record::Submitted::Known { state: State::Responded });
+    let other = TestOrder { content: r#"{"amount":"2.00"}"#.into(), ..TestOrder::new("done") };
+    assert!(matches!(case.submit(&other).await, Err(crate::SubmitError::Conflict { .. })));
+    case.is_consistent().await;
 }
 
 async fn paused_operation_is_not_sent<H: Harness>(harness: &H) {

@@ -1,6 +1,6 @@
 //! What operators do with orders.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
@@ -13,6 +13,9 @@ use crate::error::OpError;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::rows::{count, get, limit};
 use crate::store::PostgresStore;
+
+/// The number of orders that one transaction changes at most.
+const CHUNK: usize = 1_000;
 
 /// Queries that count rows that must not exist, each with the problem.
 const RULES: [(&str, &str); 5] = [
@@ -124,6 +127,20 @@ impl OutboxAdmin for PostgresStore {
         Ok(recovered)
     }
 
+    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
+        let (before, mut dropped) = (millis(before), 0);
+        loop {
+            let count = self.write("remove the content of orders", move |transaction| {
+                Box::pin(async move { drop_content(transaction, before).await })
+            });
+            let count = count.await?;
+            dropped += count;
+            if count < CHUNK as u64 {
+                return Ok(dropped);
+            }
+        }
+    }
+
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
         self.write("check the orders", |transaction| {
             Box::pin(async move {
@@ -208,6 +225,13 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     let oldest: Option<i64> = get(&row, 1)?;
     stats.oldest_due = oldest.map(|millis| Duration::from_millis(millis.unsigned_abs()));
     Ok(stats)
+}
+
+async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, OpError> {
+    let sql = "WITH old AS MATERIALIZED (SELECT DISTINCT p.id FROM paytend_order_part p \
+         JOIN paytend_order o ON o.id = p.id WHERE NOT o.is_open AND o.submitted_at < $1 LIMIT $2), \
+         dropped AS (DELETE FROM paytend_order_part p USING old WHERE p.id = old.id) SELECT count(*) FROM old";
+    count(&transaction.query_one(sql, &[&before, &limit(CHUNK)]).await?, 0)
 }
 
 async fn recover(transaction: &Transaction<'_>, audit: &Audit) -> Result<u64, OpError> {

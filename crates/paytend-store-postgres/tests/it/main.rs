@@ -6,6 +6,7 @@
 
 mod concurrency;
 mod conforms;
+mod orders;
 mod outbox;
 mod restarts;
 mod server;

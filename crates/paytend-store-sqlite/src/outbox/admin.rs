@@ -1,6 +1,6 @@
 //! What operators do with orders.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
@@ -11,6 +11,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
+
+/// The number of orders that one write changes at most, so that others do not wait long.
+const CHUNK: usize = 1_000;
 
 /// Queries that count rows that must not exist, each with the problem.
 const RULES: [(&str, &str); 5] = [
@@ -127,6 +130,17 @@ impl OutboxAdmin for SqliteStore {
         self.write(move |transaction| recover(transaction, clock.now(), &audit)).await
     }
 
+    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
+        let (before, mut dropped) = (millis(before), 0);
+        loop {
+            let count = self.write(move |transaction| drop_content(transaction, before)).await?;
+            dropped += count;
+            if count < CHUNK as u64 {
+                return Ok(dropped);
+            }
+        }
+    }
+
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
         self.read("check the orders", |connection| {
             // One snapshot for all rules.
@@ -199,6 +213,20 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
         .flatten();
     stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
     Ok(stats)
+}
+
+fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusqlite::Error> {
+    let ids: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT DISTINCT p.id FROM paytend_order_part p JOIN paytend_order o ON o.id = p.id \
+             WHERE o.is_open = 0 AND o.submitted_at < ?1 LIMIT ?2",
+        )?
+        .query_map(params![before, CHUNK], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in &ids {
+        transaction.prepare_cached("DELETE FROM paytend_order_part WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(ids.len() as u64)
 }
 
 fn recover(transaction: &Transaction<'_>, now: i64, audit: &Audit) -> Result<u64, rusqlite::Error> {

@@ -1,9 +1,12 @@
-//! `paytend outbox decide`, `retry`, `pause`, `resume`, `check` and `recover`.
+//! `paytend outbox decide`, `retry`, `pause`, `resume`, `check`, `drop-content` and `recover`.
+
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pause};
 
 use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::inbox::time::parse_duration;
 use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::{Category, Failure};
 use crate::output;
@@ -130,6 +133,27 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
         output::line(problem)?;
     }
     Err(Failure::new(Category::Unexpected, format!("the orders have {} problems", problems.len())))
+}
+
+#[derive(Args)]
+pub(crate) struct DropContentArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The minimum time since the submission, such as 90d
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    older_than: Duration,
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "invalid duration; examples: 90d, 15h".to_owned())
+}
+
+pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
+    let before = SystemTime::now().checked_sub(args.older_than);
+    let before = before.ok_or_else(|| Failure::usage("--older-than is longer than the time since 1970"))?;
+    let store = args.store.open().await?;
+    let dropped = each!(&store, store => store.drop_order_content(before))?;
+    Ok(output::line(&format!("removed: {dropped}"))?)
 }
 
 #[derive(Args)]

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Stats(listing::StatsArgs),
     /// Check the integrity of the orders
     Check(manage::CheckArgs),
+    /// Remove the requests and results of completed orders after their retention
+    DropContent(manage::DropContentArgs),
     /// Prepare a store that was restored from a backup: orders without a known outcome are queried before anything is
     /// sent. Stop all dispatchers first
     Recover(manage::RecoverArgs),
@@ -53,6 +55,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Resume(args) => manage::resume(args).await,
             Command::Stats(args) => listing::stats(args).await,
             Command::Check(args) => manage::check(args).await,
+            Command::DropContent(args) => manage::drop_content(args).await,
             Command::Recover(args) => manage::recover(args).await,
         }
     })
