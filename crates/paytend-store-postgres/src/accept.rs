@@ -39,13 +39,12 @@ pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification)
 }
 
 /// Takes the lock of an order key until the transaction ends. Keys that share a lock only wait for each other.
-pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
+pub(crate) async fn lock_key(transaction: &tokio_postgres::Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(key) {
         *to = *from;
     }
-    let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
-    transaction.execute(&statement, &[&i64::from_be_bytes(first)]).await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&i64::from_be_bytes(first)]).await?;
     Ok(())
 }
 

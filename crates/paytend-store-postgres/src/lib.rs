@@ -8,6 +8,7 @@ mod claim;
 mod error;
 mod finish;
 mod options;
+mod outbox;
 mod rows;
 mod schema;
 mod settings;

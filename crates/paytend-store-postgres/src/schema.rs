@@ -14,7 +14,10 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") },
+    Migration { version: 2, compatible_from: 1, sql: include_str!("schema/0002.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
      version bigint PRIMARY KEY, checksum bytea NOT NULL, \

@@ -134,13 +134,21 @@ impl PostgresStore {
         if self.shared.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
+    pub(crate) fn effect_timeout(&self) -> Duration {
+        self.shared.effect_timeout
+    }
+
     pub(crate) fn notify(&self) {
         self.shared.changed.notify_waiters();
     }
 }
 
 /// Applies an effect within its time limit. A panic becomes an error without the panic's message.
-async fn apply(effect: PostgresEffect, transaction: &Transaction<'_>, limit: Duration) -> Result<(), OpError> {
+pub(crate) async fn apply(
+    effect: PostgresEffect,
+    transaction: &tokio_postgres::Transaction<'_>,
+    limit: Duration,
+) -> Result<(), OpError> {
     // The call that creates the future may panic too, so it runs inside.
     let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
     let applied = match tokio::time::timeout(limit, applying).await {

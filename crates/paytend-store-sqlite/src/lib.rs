@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod finish;
 mod options;
+mod outbox;
 mod rows;
 mod schema;
 mod store;

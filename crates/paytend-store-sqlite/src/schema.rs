@@ -14,8 +14,10 @@ pub(crate) struct Migration {
     pub(crate) sql: &'static str,
 }
 
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") },
+    Migration { version: 2, compatible_from: 1, sql: include_str!("schema/0002.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (
     version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, compatible_from INTEGER NOT NULL,

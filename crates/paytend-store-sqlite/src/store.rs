@@ -16,7 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::error::{OpError, is_suspect, store_error, without_lease};
 use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
-use crate::{accept, claim, engine, finish, schema};
+use crate::{accept, claim, engine, finish, outbox, schema};
 
 /// A change in the transaction that completes a notification. [`in_transaction`] creates it.
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
@@ -88,6 +88,7 @@ impl SqliteStore {
         crate::writer::settle_log(&connection)?;
         schema::migrate(&mut connection, options.clock.now())?;
         finish::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
+        outbox::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         let reader = Mutex::new(engine::open_reader(&options)?);
         let (operations, receiver) = mpsc::channel(options.max_waiting);
         let (deadline, changed) = (Deadline::new(), Arc::new(Notify::new()));
@@ -157,13 +158,33 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Applies an effect within its time limit. A panic becomes an error without the panic's message.
+    pub(crate) fn apply(&self, effect: SqliteEffect, transaction: &Transaction<'_>) -> Result<(), HandlerError> {
+        let (deadline, limit) = (&self.shared.deadline, self.shared.options.effect_timeout);
+        deadline.set(limit);
+        let applied = catch_unwind(AssertUnwindSafe(|| effect(transaction)));
+        let timed_out = deadline.has_passed();
+        deadline.clear();
+        fail::fail_point!("sqlite-after-effect");
+        let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
+        // An effect may ignore the error of a statement. After a timeout, SQLite has rolled back the whole
+        // transaction, with everything that the effect wrote before.
+        match applied {
+            _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
+            Ok(()) if transaction.is_autocommit() => Err(HandlerError::retry("the effect ended the transaction")),
+            applied => applied,
+        }
+    }
+}
+
 fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
 
 /// The operations after which no further notification can be ready.
-const CLAIM: &str = "claim";
-const EXTEND: &str = "extend a lease";
+pub(crate) const CLAIM: &str = "claim";
+pub(crate) const EXTEND: &str = "extend a lease";
 
 /// An operation, its result, and the caller who waits for it.
 struct Pending<T, F> {
@@ -262,27 +283,11 @@ impl Store for SqliteStore {
     }
 
     async fn complete(&self, lease: Lease, effect: Option<SqliteEffect>) -> Result<(), FinishError> {
-        let (clock, deadline) = (self.shared.options.clock.clone(), self.shared.deadline.clone());
-        let limit = self.shared.options.effect_timeout;
+        let (clock, store) = (self.shared.options.clock.clone(), self.clone());
         let completed = self.run("complete a notification", move |transaction| {
             let held = finish::held(transaction, lease)?;
             if let Some(effect) = effect {
-                deadline.set(limit);
-                let applied = catch_unwind(AssertUnwindSafe(|| effect(transaction)));
-                let timed_out = deadline.has_passed();
-                deadline.clear();
-                fail::fail_point!("sqlite-after-effect");
-                let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
-                // An effect may ignore the error of a statement. After a timeout, SQLite has rolled back the whole
-                // transaction, with everything that the effect wrote before.
-                let applied = match applied {
-                    _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
-                    Ok(()) if transaction.is_autocommit() => {
-                        Err(HandlerError::retry("the effect ended the transaction"))
-                    }
-                    applied => applied,
-                };
-                applied.map_err(FinishError::Effect)?;
+                store.apply(effect, transaction).map_err(FinishError::Effect)?;
             }
             finish::complete(transaction, clock.now(), &held)
         });

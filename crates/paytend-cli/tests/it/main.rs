@@ -12,6 +12,7 @@ mod inbox_forward;
 mod inbox_postgres;
 mod inbox_service;
 mod key_inputs;
+mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]

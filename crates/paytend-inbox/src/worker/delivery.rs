@@ -112,7 +112,8 @@ impl<E> Completion<E> {
         Self { effect: Some(effect) }
     }
 
-    pub(super) fn into_effect(self) -> Option<E> {
+    /// Returns the effect, for a queue that runs it in its own transaction.
+    pub fn into_effect(self) -> Option<E> {
         self.effect
     }
 }

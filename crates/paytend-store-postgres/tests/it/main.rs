@@ -6,6 +6,8 @@
 
 mod concurrency;
 mod conforms;
+mod orders;
+mod outbox;
 mod restarts;
 mod server;
 mod support;

@@ -4,5 +4,6 @@
 
 mod conforms;
 mod files;
+mod outbox;
 mod support;
 mod transactions;

@@ -23,6 +23,10 @@ impl SqliteHarness {
         Self { directory: tempfile::tempdir().unwrap(), clock: Arc::default(), next: 0.into() }
     }
 
+    pub(crate) fn now(&self) -> std::time::SystemTime {
+        self.clock.now()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
