@@ -70,17 +70,19 @@ pub(crate) struct Binding {
     pub(crate) dedup: Mac,
     pub(crate) route: Route,
     pub(crate) kind: Kind,
+    pub(crate) notify_type: String,
 }
 
 impl Binding {
     fn associated_data(&self, id: Id) -> Vec<u8> {
         let id = id.get().to_be_bytes();
-        let parts: [&[u8]; 5] = [
+        let parts: [&[u8]; 6] = [
             b"paytend-inbox payload 1",
             &id,
             self.dedup.as_bytes(),
             self.route.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
+            self.notify_type.as_bytes(),
         ];
         parts
             .iter()

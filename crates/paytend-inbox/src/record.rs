@@ -61,7 +61,12 @@ impl Facts {
     }
 
     pub(crate) fn binding(&self) -> Binding {
-        Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone() }
+        Binding {
+            dedup: self.dedup,
+            route: self.route,
+            kind: self.kind.clone(),
+            notify_type: self.notify_type.clone(),
+        }
     }
 }
 
