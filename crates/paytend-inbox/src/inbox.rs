@@ -88,11 +88,12 @@ impl<S: Store> Inbox<S> {
     /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report a state for the second time; the handler
     /// should query the state. Several duplicates may cause a single run, which begins after the last of them.
     ///
-    /// A duplicate can arrive while the notification waits for an attempt, or during an attempt that fails. The next
-    /// attempt then covers both and is not marked as a sighting. A service that deduplicates by
-    /// [`Delivery::dedup`](crate::Delivery::dedup) may ignore that attempt.
+    /// A duplicate that arrives before the first attempt is covered by that attempt. A duplicate that arrives later
+    /// causes a run of its own, after the current one has completed. A duplicate of a dead letter is only recorded.
     ///
-    /// If the content was erased or removed after its retention, the notification becomes a dead letter.
+    /// Each run has its own [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was erased
+    /// or removed after its retention, only the handler of
+    /// [`on_sighting`](crate::WorkerBuilder::on_sighting) is called, without content.
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());

@@ -61,12 +61,7 @@ impl Facts {
     }
 
     pub(crate) fn binding(&self) -> Binding {
-        Binding {
-            dedup: self.dedup,
-            route: self.route,
-            kind: self.kind.clone(),
-            notify_type: self.notify_type.clone(),
-        }
+        Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone(), notify_type: self.notify_type.clone() }
     }
 }
 
@@ -160,6 +155,8 @@ pub struct Claimed {
     pub tries: u32,
     /// Whether the notification was processed before, and is claimed because it was sent again.
     pub is_sighting: bool,
+    /// How often the notification was completed before. It is 0 unless this is a sighting.
+    pub completed_runs: u64,
     /// The number of sightings.
     pub sightings: u64,
     /// The time of receipt, by the store's clock.

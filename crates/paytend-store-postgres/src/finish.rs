@@ -71,13 +71,13 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     match release {
         Release::Retry { after, cause } => {
             outcome(transaction, &held, "retry", Some(cause)).await?;
-            let sql = "UPDATE paytend_work SET state = 2, again = false, cause = $3, \
+            let sql = "UPDATE paytend_work SET state = 2, cause = $3, \
                  due_at = paytend_now() + $2::bigint * interval '1 millisecond' WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
             transaction.execute(&statement, &[&id, &millis((*after).min(MAX_DELAY)), cause]).await?;
         }
         Release::GiveBack => {
-            let sql = "UPDATE paytend_work SET state = 0, again = false, due_at = paytend_now(), \
+            let sql = "UPDATE paytend_work SET state = 0, due_at = paytend_now(), \
                  tries = greatest(tries - 1, 0) WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
             transaction.execute(&statement, &[&id]).await?;

@@ -57,7 +57,7 @@ fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) 
 fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Result<Claimed, rusqlite::Error> {
     let (fence, tries, is_sighting) = transaction
         .prepare_cached(
-            "UPDATE paytend_work SET state = 1, fence = fence + 1, tries = tries + 1, due_at = ?2, again = 0, \
+            "UPDATE paytend_work SET state = 1, fence = fence + 1, tries = tries + 1, due_at = ?2, \
              holder = ?3 WHERE id = ?1 RETURNING fence, tries, is_sighting",
         )?
         .query_row(params![id, due_at, holder.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -68,6 +68,7 @@ fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Res
         lease: Lease { id: Id::new(id), fence },
         tries,
         is_sighting,
+        completed_runs: if is_sighting { rows::completed_runs(transaction, id)? } else { 0 },
         sightings: rows::sightings(transaction, id)?,
         received_at: system_time(received_at),
         facts,

@@ -74,14 +74,13 @@ pub(crate) fn release(transaction: &Transaction<'_>, now: i64, lease: Lease, rel
         Release::Retry { after: delay, cause } => {
             outcome(transaction, now, &held, "retry", Some(cause))?;
             transaction
-                .prepare_cached("UPDATE paytend_work SET state = 2, due_at = ?2, again = 0, cause = ?3 WHERE id = ?1")?
+                .prepare_cached("UPDATE paytend_work SET state = 2, due_at = ?2, cause = ?3 WHERE id = ?1")?
                 .execute(params![id, after(now, (*delay).min(MAX_DELAY)), cause])?;
         }
         Release::GiveBack => {
             transaction
                 .prepare_cached(
-                    "UPDATE paytend_work SET state = 0, due_at = ?2, again = 0, tries = max(tries - 1, 0) \
-                     WHERE id = ?1",
+                    "UPDATE paytend_work SET state = 0, due_at = ?2, tries = max(tries - 1, 0) WHERE id = ?1",
                 )?
                 .execute(params![id, now])?;
         }

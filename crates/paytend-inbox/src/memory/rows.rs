@@ -30,6 +30,9 @@ struct Row {
     fence: i64,
     tries: u32,
     is_sighting: bool,
+    completed_runs: u64,
+    /// Whether an attempt of the current run has begun.
+    attempted: bool,
     cause: Option<String>,
     stage: Stage,
 }
@@ -45,7 +48,7 @@ struct Work {
     head: bool,
     state: State,
     due_at: i64,
-    /// Whether a sighting arrived during the current attempt.
+    /// Whether a sighting arrived after the first attempt of the run had begun.
     again: bool,
 }
 
@@ -103,6 +106,8 @@ impl Rows {
             fence: 0,
             tries: 0,
             is_sighting: false,
+            completed_runs: 0,
+            attempted: false,
             cause: None,
             stage: Stage::Done,
         };
@@ -119,7 +124,8 @@ impl Rows {
             sighting = row.sightings;
             match &mut row.stage {
                 _ if !requeue => {}
-                Stage::Pending(work) => work.again |= work.state == State::Leased,
+                // A run that has not begun covers the sighting.
+                Stage::Pending(work) => work.again |= row.attempted,
                 Stage::Done => {
                     (row.is_sighting, enqueue) = (true, true);
                 }
@@ -178,13 +184,14 @@ impl Rows {
                 None => {}
             }
             let Stage::Pending(work) = &mut row.stage else { continue };
-            (work.state, work.due_at, work.again) = (State::Leased, after(now, request.lease), false);
+            (work.state, work.due_at, row.attempted) = (State::Leased, after(now, request.lease), true);
             row.fence += 1;
             row.tries += 1;
             claimed.push(Claimed {
                 lease: Lease { id: Id::new(id), fence: row.fence },
                 tries: row.tries,
                 is_sighting: row.is_sighting,
+                completed_runs: row.completed_runs,
                 sightings: row.sightings,
                 received_at: at(row.received_at),
                 facts: row.facts.clone(),
@@ -219,6 +226,7 @@ impl Rows {
         }
         self.recorded.append(&mut transaction.recorded);
         let (row, key) = self.leased(lease)?;
+        (row.completed_runs, row.attempted) = (row.completed_runs + 1, false);
         if let Stage::Pending(work) = &mut row.stage
             && work.again
         {
@@ -234,7 +242,6 @@ impl Rows {
     pub(super) fn release(&mut self, now: i64, lease: Lease, release: Release) -> Result<(), FinishError> {
         let (row, key) = self.leased(lease)?;
         let Stage::Pending(work) = &mut row.stage else { return Err(FinishError::LeaseLost) };
-        work.again = false;
         match release {
             Release::Retry { after: delay, cause } => {
                 (work.state, work.due_at) = (State::Backoff, after(now, delay.min(MAX_DELAY)));

@@ -29,6 +29,7 @@ pub async fn conformance<H: Harness>(harness: &H) {
     redriven_order(harness).await;
     kind_limits(harness).await;
     sightings(harness).await;
+    sightings_after_an_attempt(harness).await;
     concurrent_claims(harness).await;
     listing(harness).await;
     erasure(harness).await;
@@ -252,6 +253,37 @@ async fn sightings<H: Harness>(harness: &H) {
     // Without the option, a duplicate is only recorded.
     case.accept(&TestNotification { requeue_sighting: false, ..notification }).await;
     assert_eq!(case.claim(1).await.len(), 0);
+    case.is_consistent().await;
+}
+
+async fn sightings_after_an_attempt<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let notification = TestNotification { requeue_sighting: true, ..TestNotification::new("a") };
+    case.accept(&notification).await;
+    let first = case.claim_one().await;
+    let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
+    case.store.release(first.lease, retry.clone()).await.unwrap();
+    // A receiver may have carried out the first attempt. The sighting must not look like its retry.
+    case.accept(&notification).await;
+    let second = case.claim_one().await;
+    assert_eq!((second.is_sighting, second.completed_runs), (false, 0));
+    case.store.release(second.lease, Release::GiveBack).await.unwrap();
+    let third = case.claim_one().await;
+    assert_eq!((third.is_sighting, third.completed_runs), (false, 0));
+    case.store.complete(third.lease, None).await.unwrap();
+    for tries in 1..=2 {
+        let sighting = case.claim_one().await;
+        assert_eq!((sighting.is_sighting, sighting.completed_runs, sighting.tries), (true, 1, tries));
+        if tries == 2 {
+            case.store.complete(sighting.lease, None).await.unwrap();
+        } else {
+            case.store.release(sighting.lease, retry.clone()).await.unwrap();
+        }
+    }
+    assert_eq!(case.claim(1).await.len(), 0, "a sighting before the first attempt of a run is part of the run");
+    case.accept(&notification).await;
+    let last = case.claim_one().await;
+    assert_eq!((last.is_sighting, last.completed_runs), (true, 2));
     case.is_consistent().await;
 }
 

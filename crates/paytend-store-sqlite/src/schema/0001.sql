@@ -46,7 +46,7 @@ CREATE TABLE paytend_work (
     due_at INTEGER NOT NULL,
     holder INTEGER,
     is_sighting INTEGER NOT NULL,
-    -- 1 if a sighting arrived during the current attempt.
+    -- 1 if a sighting arrived after the first attempt of the run had begun.
     again INTEGER NOT NULL,
     cause TEXT
 ) STRICT;

@@ -186,11 +186,12 @@ fn routes(args: &Args, config: &Config) -> Result<Vec<RouteArg>, Failure> {
 }
 
 fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder) -> Worker<AnyStore> {
-    Worker::builder(inbox, move |delivery| {
+    let forward = move |delivery| {
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
-    })
-    .build()
+    };
+    // Sightings are forwarded even if their content is no longer stored.
+    Worker::builder(inbox, forward.clone()).on_sighting(forward).build()
 }
 
 async fn apply_retention(store: AnyStore, retention: Duration) {
