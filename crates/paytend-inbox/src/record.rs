@@ -174,7 +174,7 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// Identifies the worker in listings. Leases do not depend on it.
+    /// A random number that the leases of this claim contain, different for each claim.
     pub holder: u64,
     /// Kinds of which fewer than `limit` may be claimed, each with its maximum number.
     pub kind_limits: Vec<(Kind, usize)>,

@@ -14,7 +14,7 @@ use crate::terms::{Id, Lease, Mac};
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
 ///   however many calls run at the same time.
 /// - A claimed notification is not claimed again before its lease ends. Its fence then grows.
-/// - A change for a fence other than the current one fails with [`FinishError::LeaseLost`] and changes nothing.
+/// - A change for a fence or a holder other than those of the last claim fails with [`FinishError::LeaseLost`] and changes nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither.
 /// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
 ///   pending one with the smallest number follows. A notification that is redriven or requeued as a sighting waits

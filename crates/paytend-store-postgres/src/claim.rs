@@ -53,7 +53,7 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     }
     let mut taken = HashMap::new();
     for row in &rows {
-        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)? };
+        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)?, holder: request.holder };
         taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: tries(row, 2)?, is_sighting: get(row, 3)? });
     }
     read(transaction, &rows, taken).await

@@ -65,7 +65,7 @@ fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Res
         .prepare_cached(&format!("SELECT {FACTS}, n.received_at FROM paytend_notification n WHERE n.id = ?1"))?
         .query_row([id], |row| Ok((rows::facts(row)?, row.get(12)?)))?;
     Ok(Claimed {
-        lease: Lease { id: Id::new(id), fence },
+        lease: Lease { id: Id::new(id), fence, holder },
         tries,
         is_sighting,
         completed_runs: if is_sighting { rows::completed_runs(transaction, id)? } else { 0 },

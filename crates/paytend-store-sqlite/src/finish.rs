@@ -34,9 +34,10 @@ pub(crate) struct Held {
 pub(crate) fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let held = transaction
         .prepare_cached(
-            "SELECT tries, is_sighting, again, cause FROM paytend_work WHERE id = ?1 AND fence = ?2 AND state = 1",
+            "SELECT tries, is_sighting, again, cause FROM paytend_work \
+             WHERE id = ?1 AND fence = ?2 AND holder = ?3 AND state = 1",
         )?
-        .query_row(params![lease.id.get(), lease.fence], |row| {
+        .query_row(params![lease.id.get(), lease.fence, lease.holder.cast_signed()], |row| {
             Ok(Held { lease, tries: row.get(0)?, is_sighting: row.get(1)?, again: row.get(2)?, cause: row.get(3)? })
         })
         .optional()?;

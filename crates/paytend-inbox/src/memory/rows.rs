@@ -28,6 +28,7 @@ struct Row {
     received_at: i64,
     sightings: u64,
     fence: i64,
+    holder: u64,
     tries: u32,
     is_sighting: bool,
     completed_runs: u64,
@@ -104,6 +105,7 @@ impl Rows {
             received_at: now,
             sightings: 0,
             fence: 0,
+            holder: 0,
             tries: 0,
             is_sighting: false,
             completed_runs: 0,
@@ -185,10 +187,10 @@ impl Rows {
             }
             let Stage::Pending(work) = &mut row.stage else { continue };
             (work.state, work.due_at, row.attempted) = (State::Leased, after(now, request.lease), true);
-            row.fence += 1;
+            (row.fence, row.holder) = (row.fence + 1, request.holder);
             row.tries += 1;
             claimed.push(Claimed {
-                lease: Lease { id: Id::new(id), fence: row.fence },
+                lease: Lease { id: Id::new(id), fence: row.fence, holder: row.holder },
                 tries: row.tries,
                 is_sighting: row.is_sighting,
                 completed_runs: row.completed_runs,
@@ -203,7 +205,7 @@ impl Rows {
 
     fn leased(&mut self, lease: Lease) -> Result<(&mut Row, Option<Mac>), FinishError> {
         let row = self.rows.get_mut(&lease.id.get()).ok_or(FinishError::LeaseLost)?;
-        if row.fence != lease.fence || row.state() != State::Leased {
+        if (row.fence, row.holder) != (lease.fence, lease.holder) || row.state() != State::Leased {
             return Err(FinishError::LeaseLost);
         }
         let key = row.facts.order_key;

@@ -10,7 +10,7 @@ use crate::keys::StoreKeys;
 use crate::kind::Kind;
 use crate::record::{Accepted, Claimed, Query, Release, StoredPayload};
 use crate::store::{Store, StoreAdmin};
-use crate::terms::{Id, State};
+use crate::terms::{Id, Lease, State};
 use crate::testing::case::{Case, LEASE, assert_lost};
 use crate::testing::{EffectEnd, Harness, TestNotification};
 
@@ -22,6 +22,7 @@ pub async fn conformance<H: Harness>(harness: &H) {
     deduplication(harness).await;
     concurrent_duplicates(harness).await;
     leases_and_fences(harness).await;
+    holders(harness).await;
     effects(harness).await;
     backoff_and_dead_letters(harness).await;
     giving_back(harness).await;
@@ -89,6 +90,23 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     assert_eq!(case.state(id).await, State::Done);
     case.advance(LEASE * 10).await;
     assert_eq!(case.claim(10).await.len(), 0, "a completed notification is not claimed");
+}
+
+/// A worker of before a restore can hold a lease with a fence that the restored store has assigned again.
+async fn holders<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let id = case.accept_new("a").await;
+    let current = case.claim_one().await.lease;
+    let earlier = Lease { holder: current.holder + 1, ..current };
+    assert_lost(case.store.extend(earlier, LEASE).await);
+    assert_lost(case.complete(earlier, "stale", EffectEnd::Ok).await);
+    for release in [Release::GiveBack, Release::DeadLetter { cause: String::new() }] {
+        assert_lost(case.store.release(earlier, release).await);
+    }
+    assert_eq!(case.state(id).await, State::Leased);
+    case.store.extend(current, LEASE).await.unwrap();
+    case.complete(current, "a", EffectEnd::Ok).await.unwrap();
+    assert_eq!(case.recorded().await, ["a"]);
 }
 
 async fn effects<H: Harness>(harness: &H) {

@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{Accepted, Id, Query, Release, State, Store as _, StoreAdmin as _, StoreErrorKind, StoredPayload};
+use paytend_inbox::{
+    Accepted, ClaimRequest, FinishError, Id, Query, Release, State, Store as _, StoreAdmin as _, StoreErrorKind,
+    StoredPayload,
+};
 use paytend_store_sqlite::rusqlite::Connection;
 use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 
@@ -147,6 +150,23 @@ async fn backup_under_load_is_a_consistent_copy() {
     assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
     assert!(copy.stats().await.unwrap().ready >= 50);
     assert!(!harness.path("copy.db.partial").exists());
+}
+
+#[tokio::test]
+async fn lease_of_before_a_restore_is_lost() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let id = accept(&store, &keys, "a").await;
+    store.backup(harness.path("copy.db")).await.unwrap();
+    let before = claim(&store, 1).await.remove(0).lease;
+    let restored = harness.options("copy.db").open().unwrap();
+    let request = ClaimRequest { limit: 1, lease: Duration::from_secs(60), holder: 2, kind_limits: Vec::new() };
+    let after = restored.claim(request).await.unwrap().remove(0).lease;
+    assert_eq!((before.id, before.fence), (after.id, after.fence));
+    assert!(matches!(restored.complete(before, None).await, Err(FinishError::LeaseLost)));
+    assert_eq!(restored.show(id, None).await.unwrap().unwrap().state, State::Leased);
+    restored.complete(after, None).await.unwrap();
 }
 
 #[tokio::test]
