@@ -13,7 +13,7 @@ use paytend_webhook::{Reply, Verified};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::keys::StoreKeys;
 use crate::kind::{Kind, NotificationType as _, documented_kind, paytend_kind, types};
-use crate::record::{Accepted, Claimed, Facts, NewNotification, StoredPayload, UnsealedPayload};
+use crate::record::{Accepted, Claimed, Facts, NewNotification, SightingPolicy, StoredPayload, UnsealedPayload};
 use crate::route::Route;
 use crate::store::Store;
 use crate::terms::Id;
@@ -45,6 +45,7 @@ pub struct Inbox<S> {
     accept_timeout: Duration,
     order_by: Option<Arc<OrderBy>>,
     requeued: Arc<HashSet<Kind>>,
+    sightings: SightingPolicy,
 }
 
 impl<S: Store> Inbox<S> {
@@ -56,7 +57,14 @@ impl<S: Store> Inbox<S> {
     pub async fn open(store: S, keys: StoreKeys) -> Result<Self, StoreError> {
         store.bind_keys(keys.check_value()).await?;
         let keys = Arc::new(keys);
-        Ok(Self { store, keys, accept_timeout: ACCEPT_TIMEOUT, order_by: None, requeued: Arc::default() })
+        Ok(Self {
+            store,
+            keys,
+            accept_timeout: ACCEPT_TIMEOUT,
+            order_by: None,
+            requeued: Arc::default(),
+            sightings: SightingPolicy::default(),
+        })
     }
 
     /// Sets how long [`accept`](Self::accept) may take (default 5 s). After that the sender is asked to retry. The
@@ -97,6 +105,14 @@ impl<S: Store> Inbox<S> {
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());
+        self
+    }
+
+    /// Sets which duplicates are stored durably before they are acknowledged (default:
+    /// [`SightingPolicy::PossibleChanges`]).
+    #[must_use]
+    pub fn sightings(mut self, policy: SightingPolicy) -> Self {
+        self.sightings = policy;
         self
     }
 
@@ -202,7 +218,7 @@ impl<S: Store> Inbox<S> {
         facts.order_key = name.map(|name| self.keys.order_key(route, &name));
         let requeue_sighting = self.requeued.contains(&facts.kind);
         let payload = UnsealedPayload::new(Arc::clone(&self.keys), &facts, content.to_owned());
-        Ok(NewNotification { facts, payload, requeue_sighting })
+        Ok(NewNotification { facts, payload, requeue_sighting, sightings: self.sightings })
     }
 
     /// Decrypts the content of a claimed notification, or returns `None` if it was dropped.
@@ -230,6 +246,7 @@ impl<S: Clone> Clone for Inbox<S> {
             accept_timeout: self.accept_timeout,
             order_by: self.order_by.clone(),
             requeued: Arc::clone(&self.requeued),
+            sightings: self.sightings,
         }
     }
 }

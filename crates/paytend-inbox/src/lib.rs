@@ -25,8 +25,8 @@ pub use keys::{SealedPayload, StoreKeys};
 pub use kind::{AnyNotification, Kind, NotificationType, types};
 pub use memory::{MemoryEffect, MemoryStore, MemoryTransaction, in_memory_transaction};
 pub use record::{
-    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, Stats, StoredPayload,
-    UnsealedPayload,
+    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, SightingPolicy, Stats,
+    StoredPayload, UnsealedPayload,
 };
 pub use retry::RetryPolicy;
 pub use route::{ParseRouteError, Route};

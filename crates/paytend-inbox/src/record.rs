@@ -112,6 +112,28 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler, as a sighting.
     pub requeue_sighting: bool,
+    /// Which duplicates are stored durably before they are acknowledged, if they cause no run. A store may store more of
+    /// them than the policy requires.
+    pub sightings: SightingPolicy,
+}
+
+/// Which duplicates are stored durably as sightings before they are acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SightingPolicy {
+    /// Those that may report a change, and those of kinds in
+    /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
+    ///
+    /// - if its content differs from the stored one,
+    /// - if a later notification about the same object is stored: the object may be in its earlier state again,
+    /// - or if the notification does not identify an object.
+    ///
+    /// Every other duplicate repeats what the store knows as the last state of its object. It is only counted, and its
+    /// count is written about a second later. A crash can lose the count, but no notification and no run of a handler.
+    #[default]
+    PossibleChanges,
+    /// All. A duplicate then costs as much as a new notification.
+    All,
 }
 
 /// The result of storing a notification.
@@ -119,11 +141,11 @@ pub struct NewNotification {
 pub enum Accepted {
     /// The notification was not known and is stored durably.
     New(Id),
-    /// The notification was known. This arrival is stored durably as a sighting.
+    /// The notification was known. This arrival is a sighting, which is stored as the [`SightingPolicy`] requires.
     Duplicate {
         /// The known notification.
         id: Id,
-        /// The number of sightings so far, including this one.
+        /// The number of sightings so far, including this one. It is approximate while several arrive.
         sighting: u64,
     },
 }

@@ -30,7 +30,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
     fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Stores a notification, or a sighting if its dedup key is known.
+    /// Stores a notification, or a sighting if its dedup key is known. A sighting is stored as
+    /// [`NewNotification::sightings`] requires.
     fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
 
     /// Claims notifications that are due, those that have been due for longest first.

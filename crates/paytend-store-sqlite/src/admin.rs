@@ -19,6 +19,7 @@ const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
     async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.write_counts().await;
         self.read("list notifications", move |connection| list(connection, &query)).await
     }
 
@@ -31,6 +32,7 @@ impl StoreAdmin for SqliteStore {
             });
             recorded.await?;
         }
+        self.write_counts().await;
         self.read("read a notification", move |connection| show(connection, id)).await
     }
 
@@ -55,6 +57,7 @@ impl StoreAdmin for SqliteStore {
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         let now = self.shared.options.clock.now();
+        self.write_counts().await;
         self.read("count notifications", move |connection| stats(connection, now)).await
     }
 
@@ -166,7 +169,8 @@ fn stats(connection: &Connection, now: i64) -> Result<Stats, rusqlite::Error> {
     stats.dead = count("SELECT count(*) FROM paytend_dead")?;
     let all = count("SELECT count(*) FROM paytend_notification")?;
     stats.done = all.saturating_sub(stats.ready + stats.leased + stats.backoff + stats.dead);
-    stats.sightings = count("SELECT count(*) FROM paytend_sighting")?;
+    stats.sightings =
+        count("SELECT coalesce(sum(last), 0) FROM (SELECT max(number) AS last FROM paytend_sighting GROUP BY id)")?;
     let oldest: Option<i64> = connection
         .prepare_cached("SELECT due_at FROM paytend_work WHERE head = 1 AND due_at <= ?1 ORDER BY due_at, id LIMIT 1")?
         .query_row([now], |row| row.get(0))

@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod claim;
 mod clock;
+mod duplicates;
 mod engine;
 mod error;
 mod finish;

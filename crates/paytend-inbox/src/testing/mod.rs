@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::error::HandlerError;
 use crate::keys::StoreKeys;
 use crate::kind::Kind;
-use crate::record::{Facts, NewNotification, UnsealedPayload};
+use crate::record::{Facts, NewNotification, SightingPolicy, UnsealedPayload};
 use crate::route::Route;
 use crate::store::StoreAdmin;
 use crate::{MemoryEffect, MemoryStore};
@@ -157,6 +157,11 @@ impl TestNotification {
         facts.verified_by = "SHA256:0123".into();
         facts.sent_at = Some(1_700_000_000_123);
         let payload = UnsealedPayload::new(Arc::clone(keys), &facts, self.name.clone().into_bytes());
-        NewNotification { facts, payload, requeue_sighting: self.requeue_sighting }
+        NewNotification {
+            facts,
+            payload,
+            requeue_sighting: self.requeue_sighting,
+            sightings: SightingPolicy::default(),
+        }
     }
 }

@@ -75,7 +75,8 @@ CREATE TABLE paytend_dead (
     cause TEXT
 ) STRICT;
 
--- One row for each arrival of a known notification.
+-- Arrivals of a known notification. `number` is the number of arrivals so far. A row can stand for several of them, the
+-- last of which was seen at `seen_at`.
 CREATE TABLE paytend_sighting (
     id INTEGER NOT NULL REFERENCES paytend_notification (id),
     number INTEGER NOT NULL,
