@@ -220,7 +220,7 @@ async fn accept(store: &SqliteStore, keys: &Arc<StoreKeys>, from: usize, count: 
     let accepting = (from..from + count).map(|number| {
         let name = format!("{number:0>1000}");
         // Duplicates of a notification about a known object are counted, as most are in production.
-        let notification = TestNotification { business_id: Some(name.clone()), ..TestNotification::new(name) };
+        let notification = TestNotification { business_id: Some(number.to_string()), ..TestNotification::new(name) };
         store.accept(notification.prepare(keys))
     });
     let accepted = futures_util::future::join_all(accepting).await;

@@ -34,7 +34,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// [`NewNotification::sightings`] requires.
     fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
 
-    /// Claims notifications that are due, those that have been due for longest first.
+    /// Claims notifications that are due, those that have been due for longest first. One whose stored values cannot be
+    /// read becomes a dead letter and does not hold up the others.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
     /// Extends a lease, which then ends after this time from now.

@@ -121,15 +121,27 @@ fn list(connection: &Connection, query: &Query) -> Result<Vec<Entry>, rusqlite::
     };
     let sql = format!(
         "SELECT {FACTS}, {ENTRY} FROM {ENTRY_TABLES} WHERE n.id > ?1 AND n.received_at >= ?2 \
-         AND (?3 IS NULL OR n.kind = ?3) {condition} ORDER BY n.id LIMIT ?4"
+         AND (?3 IS NULL OR n.kind = ?3) {condition} ORDER BY n.id"
     );
     let parameters = params![
         query.after.map_or(i64::MIN, Id::get),
         query.since.map_or(i64::MIN, millis),
         query.kind.as_ref().map(|kind| kind.as_str()),
-        i64::try_from(query.limit).unwrap_or(i64::MAX),
     ];
-    connection.prepare_cached(&sql)?.query_map(parameters, rows::entry)?.collect()
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut entries = Vec::new();
+    // The limit counts the rows that can be read: a shorter list is the last one.
+    while entries.len() < query.limit
+        && let Some(row) = rows.next()?
+    {
+        match rows::entry(row) {
+            Ok(entry) => entries.push(entry),
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error),
+            Err(error) => tracing::error!(id = row.get::<_, i64>(12)?, %error, "a stored row cannot be read"),
+        }
+    }
+    Ok(entries)
 }
 
 fn show(connection: &Connection, id: Id) -> Result<Option<Entry>, rusqlite::Error> {

@@ -7,6 +7,7 @@ use rusqlite::{Transaction, params};
 
 use crate::clock::{after, system_time};
 use crate::error::OpError;
+use crate::finish::die;
 use crate::rows::{self, FACTS};
 
 /// Claims notifications that are due.
@@ -17,7 +18,27 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
         due_by_kind(transaction, now, request)?
     };
     let due_at = after(now, request.lease);
-    ids.into_iter().map(|id| Ok(take(transaction, id, due_at, request.holder)?)).collect()
+    let mut claimed = Vec::with_capacity(ids.len());
+    for id in ids {
+        match take(transaction, id, due_at, request.holder) {
+            Ok(taken) => claimed.push(taken),
+            // An error of SQLite affects every row.
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error.into()),
+            Err(error) => set_aside(transaction, now, id, &error)?,
+        }
+    }
+    Ok(claimed)
+}
+
+/// Makes a dead letter of a notification whose row cannot be read, so that the others can be claimed.
+fn set_aside(transaction: &Transaction<'_>, now: i64, id: i64, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
+    if let rusqlite::Error::QueryReturnedNoRows = error {
+        tracing::error!(id, "a pending entry has no notification: run `paytend inbox check`");
+        // A dead letter needs a notification, too.
+        return transaction.prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1")?.execute([id]).map(drop);
+    }
+    tracing::error!(id, %error, "a stored row cannot be read: the notification is a dead letter");
+    die(transaction, now, id, Some(&format!("the stored row cannot be read: {error}"))).map(drop)
 }
 
 fn limit(count: usize) -> i64 {

@@ -153,6 +153,47 @@ async fn backup_under_load_is_a_consistent_copy() {
 }
 
 #[tokio::test]
+async fn unreadable_rows_become_dead_letters_and_stop_nothing() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let mut ids = Vec::new();
+    for name in ["route", "nonce", "absent", "good"] {
+        ids.push(accept(&store, &keys, name).await);
+    }
+    let other = Connection::open(harness.path("a.db")).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA foreign_keys = 0; UPDATE paytend_notification SET route = 'other' WHERE id = 1; \
+             UPDATE paytend_payload SET nonce = x'00' WHERE id = 2; DELETE FROM paytend_payload WHERE id = 3; \
+             DELETE FROM paytend_notification WHERE id = 3",
+        )
+        .unwrap();
+    for limits in [Vec::new(), vec![(paytend_inbox::Kind::named("other"), 1)]] {
+        let request =
+            ClaimRequest { limit: 10, lease: Duration::from_secs(60), holder: 1, kind_limits: limits.clone() };
+        let claimed = store.claim(request).await.unwrap();
+        let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
+        assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
+    }
+    // The row that cannot be read at all is left out of lists, and reported by the check.
+    let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
+    assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
+    assert_eq!(listed[0].state, State::Dead);
+    assert!(listed[0].cause.as_ref().unwrap().starts_with("the stored row cannot be read: "), "{listed:?}");
+    assert_eq!(store.stats().await.unwrap().dead, 2);
+    assert!(store.show(ids[0], None).await.is_err());
+    let problems = store.check().await.unwrap();
+    for problem in [
+        "1 notifications have columns that cannot be read",
+        "1 payloads have columns that cannot be read",
+        "1 pending entries have no notification",
+    ] {
+        assert!(problems.iter().any(|found| found == problem), "{problems:?}");
+    }
+}
+
+#[tokio::test]
 async fn lease_of_before_a_restore_is_lost() {
     let harness = SqliteHarness::new();
     let keys = keys();
