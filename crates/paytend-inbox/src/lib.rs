@@ -25,7 +25,7 @@ pub use keys::{SealedPayload, StoreKeys};
 pub use kind::{AnyNotification, Kind, NotificationType, types};
 pub use memory::{MemoryEffect, MemoryStore, MemoryTransaction, in_memory_transaction};
 pub use record::{
-    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, SightingPolicy, Stats,
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, SightingPolicy, Stats,
     StoredPayload, UnsealedPayload,
 };
 pub use retry::RetryPolicy;

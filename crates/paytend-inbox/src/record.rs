@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use paytend_webhook::Provider;
+
 use crate::error::StoreError;
 use crate::keys::{Binding, SealedPayload, StoreKeys};
 use crate::kind::Kind;
@@ -255,6 +257,81 @@ pub struct Query {
     pub after: Option<Id>,
     /// The maximum number of notifications.
     pub limit: usize,
+}
+
+/// Selects the notifications to [erase](crate::StoreAdmin::erase): those about one object. A text converts into an
+/// erasure of all notifications whose object has this number.
+///
+/// ```
+/// use paytend_inbox::{Erasure, Kind, Route};
+/// let erasure = Erasure::new("T1").route(Route::PaytendBaas).kind(Kind::named("fund-deposit"));
+/// assert!(erasure.selects(Route::PaytendBaas, &Kind::named("fund-deposit")));
+/// assert!(!erasure.selects(Route::PayBy, &Kind::named("fund-deposit")));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Erasure {
+    business_id: String,
+    routes: Vec<Route>,
+    kinds: Vec<Kind>,
+}
+
+impl Erasure {
+    /// Selects the notifications of all routes and kinds whose object has this number.
+    pub fn new(business_id: impl Into<String>) -> Self {
+        Self { business_id: business_id.into(), routes: Vec::new(), kinds: Vec::new() }
+    }
+
+    /// Selects only this route, and the other ones that are set. Numbers of different providers can be equal.
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Selects only the routes of this provider, and the other ones that are set.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.routes.extend(Route::ALL.into_iter().filter(|route| route.provider() == provider));
+        self
+    }
+
+    /// Selects only this kind, and the other ones that are set.
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Returns the object's number.
+    pub fn business_id(&self) -> &str {
+        &self.business_id
+    }
+
+    /// Returns whether every notification about the object is selected.
+    pub fn selects_all(&self) -> bool {
+        self.routes.is_empty() && self.kinds.is_empty()
+    }
+
+    /// Returns whether a notification about the object is selected.
+    pub fn selects(&self, route: Route, kind: &Kind) -> bool {
+        (self.routes.is_empty() || self.routes.contains(&route)) && (self.kinds.is_empty() || self.kinds.contains(kind))
+    }
+}
+
+impl fmt::Debug for Erasure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Erasure").field("routes", &self.routes).field("kinds", &self.kinds).finish_non_exhaustive()
+    }
+}
+
+impl From<String> for Erasure {
+    fn from(business_id: String) -> Self {
+        Self::new(business_id)
+    }
+}
+
+impl From<&str> for Erasure {
+    fn from(business_id: &str) -> Self {
+        Self::new(business_id)
+    }
 }
 
 /// Counts of a store.

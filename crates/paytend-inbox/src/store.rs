@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use crate::error::{FinishError, StoreError};
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, NewNotification, Query, Release, Stats};
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
 use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
@@ -78,13 +78,12 @@ pub trait StoreAdmin: Store {
     /// Checks the integrity of the store and the settings of its engine. Returns the problems.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Removes content, object number and state of all notifications whose object has this number, for all routes and
-    /// kinds. Those not yet processed become dead letters. Returns the number of notifications.
+    /// Removes content, object number and state of the selected notifications. Those not yet processed become dead letters. Returns the number of notifications.
     ///
     /// The rows stay for deduplication, with the HMACs of the dedup key and of the content, and with the sightings.
     /// Notifications without an object number cannot be erased. Backups, replicas and logs of the engine are not
     /// changed.
-    fn erase(&self, business_id: String) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Removes the content of processed notifications that were received before this time. Pending notifications and
     /// dead letters keep their content. Returns the number of notifications whose content was removed.

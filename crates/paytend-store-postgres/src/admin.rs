@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{Entry, Id, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError};
 
 use crate::accept::{enqueue, lock_key};
 use crate::error::OpError;
@@ -77,9 +77,9 @@ impl StoreAdmin for PostgresStore {
         .await
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let erased =
-            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &business_id).await }));
+            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &erasure).await }));
         let erased = erased.await?;
         self.notify();
         Ok(erased)
@@ -195,10 +195,16 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
     Ok(stats)
 }
 
-async fn erase(transaction: &Transaction<'_>, business_id: &str) -> Result<u64, OpError> {
-    let sql = "SELECT id FROM paytend_notification WHERE business_id = $1 ORDER BY id FOR NO KEY UPDATE";
-    let rows = transaction.query(sql, &[&business_id]).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, OpError> {
+    let sql = "SELECT id, route, kind FROM paytend_notification WHERE business_id = $1 ORDER BY id FOR NO KEY UPDATE";
+    let rows = transaction.query(sql, &[&erasure.business_id()]).await?;
+    let mut ids: Vec<i64> = Vec::new();
+    for row in &rows {
+        let (route, kind) = (get::<&str>(row, 1)?.parse(), Kind::from_stored(get(row, 2)?));
+        if erasure.selects_all() || route.is_ok_and(|route| erasure.selects(route, &kind)) {
+            ids.push(get(row, 0)?);
+        }
+    }
     for sql in [
         "DELETE FROM paytend_payload WHERE id = ANY($1)",
         "UPDATE paytend_outcome SET cause = NULL WHERE id = ANY($1)",

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use paytend_inbox::{Entry, Id, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::accept::{Pending, enqueue};
@@ -68,9 +68,9 @@ impl StoreAdmin for SqliteStore {
         Ok(problems)
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let clock = self.shared.options.clock.clone();
-        let erased = self.write(move |transaction| erase(transaction, clock.now(), &business_id)).await?;
+        let erased = self.write(move |transaction| erase(transaction, clock.now(), &erasure)).await?;
         if erased > 0 {
             // Earlier versions of the pages are in the write-ahead log until it is emptied.
             let path = self.clone();
@@ -191,11 +191,17 @@ fn stats(connection: &Connection, now: i64) -> Result<Stats, rusqlite::Error> {
     Ok(stats)
 }
 
-fn erase(transaction: &Transaction<'_>, now: i64, business_id: &str) -> Result<u64, rusqlite::Error> {
-    let ids: Vec<i64> = transaction
-        .prepare_cached("SELECT id FROM paytend_notification WHERE business_id = ?1")?
-        .query_map([business_id], |row| row.get(0))?
+fn erase(transaction: &Transaction<'_>, now: i64, erasure: &Erasure) -> Result<u64, rusqlite::Error> {
+    let found: Vec<(i64, String, String)> = transaction
+        .prepare_cached("SELECT id, route, kind FROM paytend_notification WHERE business_id = ?1")?
+        .query_map([erasure.business_id()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
+    let selected = |(id, route, kind): (i64, String, String)| {
+        let selected =
+            erasure.selects_all() || route.parse().is_ok_and(|route| erasure.selects(route, &Kind::from_stored(kind)));
+        selected.then_some(id)
+    };
+    let ids: Vec<i64> = found.into_iter().filter_map(selected).collect();
     for id in &ids {
         for sql in [
             "DELETE FROM paytend_payload WHERE id = ?1",

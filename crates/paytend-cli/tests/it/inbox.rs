@@ -348,3 +348,26 @@ fn tls_is_served_with_a_certificate() {
     });
     assert_eq!(place.listed().len(), 1);
 }
+
+#[test]
+fn erasure_can_be_limited_and_names_what_stays_in_the_log() {
+    let place = Workplace::new();
+    let content = r#"{"transactionId":"T1","orderNo":"T1"}"#;
+    runtime().block_on(async {
+        let service = place.start(&[]);
+        assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
+        assert_eq!(service.terminate(), Some(0));
+    });
+    let erase = |arguments: &[&str]| place.inbox("erase", &[&["--business-id", "T1"], arguments].concat());
+    for arguments in [["--provider", "payby"], ["--route", "paytend:issuing"], ["--kind", "other"]] {
+        assert_eq!(erase(&arguments).stdout, "erased: 0\n");
+    }
+    assert!(erase(&["--provider", "other"]).stderr.contains("the providers are paytend, payby and payermax"));
+    // A reader keeps the log from being emptied.
+    let reader = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT count(*) FROM paytend_work", [], |_| Ok(())).unwrap();
+    let erased = erase(&["--provider", "paytend", "--kind", "fund-deposit"]);
+    assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"));
+    assert!(erased.stderr.contains("erased values stay in the write-ahead log"), "{}", erased.stderr);
+}

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::error::{FinishError, HandlerError, StoreError, StoreErrorKind};
 use crate::inbox::millis;
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, NewNotification, Query, Release, Stats};
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
 use crate::store::{Store, StoreAdmin};
 use crate::terms::{Id, Lease, Mac};
 use crate::worker::Completion;
@@ -172,9 +172,9 @@ impl StoreAdmin for MemoryStore {
         Ok(self.rows().check())
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let now = self.now();
-        let count = self.rows().erase(now, &business_id);
+        let count = self.rows().erase(now, &erasure);
         self.shared.changed.notify_waiters();
         Ok(count)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::{FinishError, HandlerError, StoreError};
 use crate::memory::{MemoryEffect, MemoryTransaction};
 use crate::record::{
-    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, Stats, StoredPayload,
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, Stats, StoredPayload,
 };
 use crate::retry::MAX_DELAY;
 use crate::terms::{Id, Lease, Mac, State};
@@ -330,10 +330,14 @@ impl Rows {
             .collect()
     }
 
-    pub(super) fn erase(&mut self, _: i64, business_id: &str) -> u64 {
+    pub(super) fn erase(&mut self, _: i64, erasure: &Erasure) -> u64 {
         let mut erased = 0;
         let mut keys = Vec::new();
-        for row in self.rows.values_mut().filter(|row| row.facts.business_id.as_deref() == Some(business_id)) {
+        let selected = |row: &&mut Row| {
+            row.facts.business_id.as_deref() == Some(erasure.business_id())
+                && erasure.selects(row.facts.route, &row.facts.kind)
+        };
+        for row in self.rows.values_mut().filter(selected) {
             erased += 1;
             row.payload = StoredPayload::Dropped;
             (row.facts.business_id, row.facts.business_state) = (None, None);

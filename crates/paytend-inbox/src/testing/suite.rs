@@ -8,7 +8,10 @@ use std::time::Duration;
 use crate::error::FinishError;
 use crate::keys::StoreKeys;
 use crate::kind::Kind;
-use crate::record::{Accepted, Claimed, Query, Release, StoredPayload};
+use paytend_webhook::Provider;
+
+use crate::record::{Accepted, Claimed, Erasure, Query, Release, StoredPayload};
+use crate::route::Route;
 use crate::store::{Store, StoreAdmin};
 use crate::terms::{Id, Lease, State};
 use crate::testing::case::{Case, LEASE, assert_lost};
@@ -355,7 +358,18 @@ async fn erasure<H: Harness>(harness: &H) {
     let other_id = case.accept(&other).await.id();
     let claimed = case.claim_one().await;
     case.store.complete(claimed.lease, None).await.unwrap();
-    assert_eq!(case.store.erase("subject".into()).await.unwrap(), 2);
+    // An equal number of a different provider or kind is a different object.
+    let others = [
+        Erasure::new("subject").provider(Provider::PayBy),
+        Erasure::new("subject").route(Route::PaytendIssuing),
+        Erasure::new("subject").kind(Kind::named("other")),
+        Erasure::new("other subject"),
+    ];
+    for erasure in others {
+        assert_eq!(case.store.erase(erasure).await.unwrap(), 0);
+    }
+    let erasure = Erasure::new("subject").provider(Provider::Paytend).kind(done.kind.clone());
+    assert_eq!(case.store.erase(erasure).await.unwrap(), 2);
     assert_eq!(case.store.erase("subject".into()).await.unwrap(), 0);
     for (id, state) in [(done_id, State::Done), (pending_id, State::Dead)] {
         let entry = case.store.show(id, None).await.unwrap().unwrap();

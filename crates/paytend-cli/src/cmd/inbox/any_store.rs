@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{
-    Accepted, ClaimRequest, Claimed, Entry, FinishError, Id, Lease, Mac, NewNotification, Query, Release, Stats, Store,
-    StoreAdmin, StoreError,
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, FinishError, Id, Lease, Mac, NewNotification, Query, Release,
+    Stats, Store, StoreAdmin, StoreError,
 };
 use paytend_store_postgres::PostgresStore;
 use paytend_store_sqlite::SqliteStore;
@@ -82,8 +82,8 @@ impl StoreAdmin for AnyStore {
         each!(self, store => store.check())
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
-        each!(self, store => store.erase(business_id))
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
+        each!(self, store => store.erase(erasure))
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use paytend_inbox::{Id, StoreAdmin as _, StoreKeys};
+use paytend_inbox::{Erasure, Id, Kind, Route, StoreAdmin as _, StoreKeys};
+use paytend_webhook::Provider;
 
 use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
@@ -82,10 +83,36 @@ pub(crate) struct EraseArgs {
     /// The number of the object, as `list` shows it
     #[arg(long, value_name = "ID")]
     business_id: String,
+    /// Only notifications of this provider: paytend, payby or payermax; may be repeated. Numbers of different providers
+    /// can be equal
+    #[arg(long = "provider", value_name = "PROVIDER", value_parser = parse_provider)]
+    providers: Vec<Provider>,
+    /// Only notifications of this route, such as paytend:baas; may be repeated
+    #[arg(long = "route", value_name = "ROUTE", conflicts_with = "providers")]
+    routes: Vec<Route>,
+    /// Only notifications of this kind, such as fund-deposit; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+}
+
+fn parse_provider(name: &str) -> Result<Provider, String> {
+    let known = Route::ALL.into_iter().map(Route::provider).find(|known| known.to_string().to_lowercase() == name);
+    known.ok_or_else(|| "invalid provider; the providers are paytend, payby and payermax".to_owned())
 }
 
 pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
-    let erased = args.store.open().await?.erase(args.business_id).await?;
+    let store = args.store.open().await?;
+    let mut erasure = Erasure::new(args.business_id);
+    for provider in args.providers {
+        erasure = erasure.provider(provider);
+    }
+    for route in args.routes {
+        erasure = erasure.route(route);
+    }
+    for kind in args.kinds {
+        erasure = erasure.kind(Kind::from_stored(kind));
+    }
+    let erased = store.erase(erasure).await?;
     Ok(output::line(&format!("erased: {erased}"))?)
 }
 

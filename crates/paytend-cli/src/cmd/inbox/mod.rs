@@ -14,6 +14,7 @@ mod store;
 mod time;
 
 use clap::Subcommand;
+use tracing::Level;
 
 use crate::exit::Failure;
 
@@ -41,8 +42,21 @@ pub(crate) enum Command {
     Backup(manage::BackupArgs),
 }
 
+/// Writes the log to standard error. It contains no content and no numbers of objects.
+fn log_to_stderr(level: Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
+        .with_max_level(level)
+        .finish();
+    // A subscriber that is already set is kept.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let level = if matches!(command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
+    log_to_stderr(level);
     runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(*args).await,

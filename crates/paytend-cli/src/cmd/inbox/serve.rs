@@ -65,7 +65,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    log_to_stderr();
     let permissions = args.permissions.file_permissions();
     let config = args.config.as_deref().map(|file| Config::read(file, permissions)).transpose()?.unwrap_or_default();
     let directory = args.keys.as_ref().or(config.keys.as_ref());
@@ -121,17 +120,6 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         cleaning.abort();
     }
     failed.map_or(Ok(()), |error| Err(error.into()))
-}
-
-/// Writes the service's log to standard error. It contains no content and no numbers of objects.
-fn log_to_stderr() {
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
-        .with_max_level(tracing::Level::INFO)
-        .finish();
-    // A subscriber that is already set is kept.
-    let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
 /// Notifications contain personal data: without TLS they must not cross a network.
