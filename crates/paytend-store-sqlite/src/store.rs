@@ -161,6 +161,21 @@ impl SqliteStore {
     }
 }
 
+/// Returns an error of the disk or the file as such, so that the file is reopened and checked. An effect that converts
+/// it into a text hides it.
+fn effect_error(error: HandlerError) -> OpError {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<rusqlite::Error>().filter(|cause| is_suspect(cause))
+            && let Some(code) = cause.sqlite_error()
+        {
+            return rusqlite::Error::SqliteFailure(*code, None).into();
+        }
+        source = cause.source();
+    }
+    FinishError::Effect(error).into()
+}
+
 fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
@@ -326,7 +341,7 @@ impl Store for SqliteStore {
                     }
                     applied => applied,
                 };
-                applied.map_err(FinishError::Effect)?;
+                applied.map_err(effect_error)?;
             }
             finish::complete(transaction, clock.now(), &held)
         });

@@ -149,7 +149,9 @@ async fn backup_under_load_is_a_consistent_copy() {
     copy.bind_keys(keys.check_value()).await.unwrap();
     assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
     assert!(copy.stats().await.unwrap().ready >= 50);
-    assert!(!harness.path("copy.db.partial").exists());
+    let partial = std::fs::read_dir(harness.directory.path()).unwrap();
+    let mut names = partial.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert!(names.all(|name| !name.contains("partial")));
 }
 
 #[tokio::test]
@@ -191,6 +193,31 @@ async fn unreadable_rows_become_dead_letters_and_stop_nothing() {
     ] {
         assert!(problems.iter().any(|found| found == problem), "{problems:?}");
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn remains_of_an_interrupted_backup_do_not_matter() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    accept(&store, &keys, "a").await;
+    let id = std::process::id();
+    for name in ["copy.db.partial".to_owned(), format!("copy.db.{id}-0.partial")] {
+        std::fs::write(harness.path(&name), "the beginning of a copy").unwrap();
+        std::fs::write(harness.path(&format!("{name}-journal")), "the beginning of a journal").unwrap();
+        std::fs::set_permissions(harness.path(&name), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+    }
+    let [one, two] = [store.backup(harness.path("copy.db")), store.backup(harness.path("copy.db"))];
+    let (one, two) = tokio::join!(one, two);
+    assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+    let error = one.and(two).unwrap_err();
+    assert!(error.to_string().contains("exists"), "{error}");
+    let copy = harness.options("copy.db").must_exist().open().unwrap();
+    assert_eq!(copy.stats().await.unwrap().ready, 1);
+    let partial = std::fs::read_dir(harness.directory.path()).unwrap();
+    let partial: Vec<_> = partial.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(partial.iter().filter(|name| name.contains("partial")).count(), 4, "{partial:?}");
 }
 
 #[tokio::test]
