@@ -17,6 +17,7 @@ use crate::record::{Accepted, Claimed, Facts, NewNotification, SightingPolicy, S
 use crate::route::Route;
 use crate::store::Store;
 use crate::terms::Id;
+use crate::trace;
 
 /// Default time limit for storing a notification.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -136,8 +137,9 @@ impl<S: Store> Inbox<S> {
         self.accept_traced(verified, None).await
     }
 
-    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. The span
-    /// that processes the notification refers to it.
+    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. An invalid
+    /// header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
+    /// `received_in_span_id`.
     ///
     /// # Errors
     /// Returns [`StoreError`] as [`accept`](Self::accept) does.
@@ -176,12 +178,12 @@ impl<S: Store> Inbox<S> {
         let inbox = self.clone();
         move |verified| {
             let inbox = inbox.clone();
-            Box::pin(async move { inbox.reply(verified).await })
+            Box::pin(async move { inbox.reply(verified, None).await })
         }
     }
 
-    async fn reply<N: Storable>(&self, verified: Verified<N>) -> Reply {
-        match self.accept(&verified).await {
+    pub(crate) async fn reply<N: Storable>(&self, verified: Verified<N>, traceparent: Option<String>) -> Reply {
+        match self.accept_traced(&verified, traceparent).await {
             Ok(Accepted::New(_)) => Reply::Accepted,
             Ok(Accepted::Duplicate { .. }) => Reply::Duplicate,
             Err(_) => Reply::TryAgainLater,
@@ -213,7 +215,7 @@ impl<S: Store> Inbox<S> {
         }
         facts.verified_by = verified.verified_by().to_string();
         facts.sent_at = verified.sent_at().and_then(millis);
-        facts.traceparent = traceparent.filter(|value| value.len() <= 128 && value.is_ascii());
+        facts.traceparent = traceparent.filter(|value| trace::parse(value).is_some());
         let name = self.order_by.as_ref().and_then(|order_by| order_by(&facts));
         facts.order_key = name.map(|name| self.keys.order_key(route, &name));
         let requeue_sighting = self.requeued.contains(&facts.kind);

@@ -11,11 +11,15 @@ mod memory;
 mod record;
 mod retry;
 mod route;
+#[cfg(feature = "service")]
+#[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+pub mod service;
 mod store;
 mod terms;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod trace;
 pub mod worker;
 
 pub use error::{FailureAction, FinishError, HandlerError, StoreError, StoreErrorKind};

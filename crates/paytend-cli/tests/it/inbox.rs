@@ -371,3 +371,17 @@ fn erasure_can_be_limited_and_names_what_stays_in_the_log() {
     assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"));
     assert!(erased.stderr.contains("erased values stay in the write-ahead log"), "{}", erased.stderr);
 }
+
+#[test]
+fn trace_of_the_request_is_stored() {
+    let place = Workplace::new();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    runtime().block_on(async {
+        let service = place.start(&[]);
+        let mut request = place.paytend("2", r#"{"orderNo":"F1"}"#);
+        request.headers_mut().insert("traceparent", traceparent.parse().unwrap());
+        assert_eq!(service.post("/paytend/baas", request).await, 200);
+    });
+    let shown: Value = serde_json::from_str(&place.inbox("show", &["1", "--json"]).stdout).unwrap();
+    assert_eq!(shown["traceparent"], traceparent);
+}

@@ -83,7 +83,7 @@ impl<S: Store> Worker<S> {
         WorkerBuilder { inbox, handlers: Handlers::new(otherwise), settings }
     }
 
-    /// Returns a handle that reports when the worker last claimed.
+    /// Returns a handle that reports when the worker last made progress.
     pub fn health(&self) -> WorkerHealth {
         self.shared.health.clone()
     }

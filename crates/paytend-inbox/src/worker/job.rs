@@ -12,6 +12,7 @@ use crate::record::{Claimed, Release};
 use crate::retry::random;
 use crate::store::Store;
 use crate::terms::Lease;
+use crate::trace;
 use crate::worker::builder::Shared;
 use crate::worker::delivery::{Completion, Delivery};
 use crate::worker::handlers::Handled;
@@ -93,6 +94,7 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
 /// personal data.
 async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotification>) -> Handled<S::Effect> {
     let facts = delivery.facts();
+    let trace = facts.traceparent.as_deref().and_then(trace::parse);
     let span = tracing::info_span!(
         "notification",
         id = delivery.id().get(),
@@ -100,6 +102,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         kind = %facts.kind,
         attempt = delivery.attempt(),
         traceparent = facts.traceparent.as_deref(),
+        trace_id = trace.map(|trace| trace.trace_id),
+        received_in_span_id = trace.map(|trace| trace.parent_id),
     );
     // The call that creates the future may panic too, so it runs inside.
     let handling = async { shared.handlers.start(delivery).await };

@@ -95,7 +95,7 @@ impl<S: Store> Worker<S> {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                _ = jobs.next() => {}
+                _ = jobs.next() => self.shared.health.progressed(),
                 () = &mut changed, if may_change => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -107,7 +107,6 @@ impl<S: Store> Worker<S> {
         let settings = &self.shared.settings;
         let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
         if free == 0 {
-            self.shared.health.polled();
             return Claims::Full;
         }
         let kind_limits = jobs.kind_limits(settings);
@@ -116,7 +115,7 @@ impl<S: Store> Worker<S> {
         let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
-                self.shared.health.polled();
+                self.shared.health.progressed();
                 let count = claimed.len();
                 for notification in claimed {
                     let kind = notification.facts.kind.clone();

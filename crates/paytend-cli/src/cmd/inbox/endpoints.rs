@@ -114,7 +114,7 @@ impl Endpoints {
             let waiting = waiting.clone();
             Box::pin(async move { waiting.idle().await })
         }));
-        let route = paytend_webhook::axum::route(endpoint, inbox.handler());
+        let route = paytend_inbox::service::route(endpoint, inbox);
         self.router = std::mem::take(&mut self.router).route(path, route);
         Ok(())
     }

@@ -11,6 +11,7 @@ use axum::response::IntoResponse as _;
 use clap::Args as ClapArgs;
 use http::{HeaderMap, StatusCode, header};
 use paytend_crypto::keys::read_secret_file;
+use paytend_inbox::service::Monitoring;
 use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
 use paytend_webhook::service::Peer;
 use paytend_webhook::{Source, Sources};
@@ -84,7 +85,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
 
     let worker = forwarder.map(|forwarder| worker(inbox, forwarder));
-    let health = health::router(store.clone(), worker.as_ref().map(Worker::health), metrics);
+    let mut monitoring = Monitoring::new(store.clone()).metrics(move || metrics.render());
+    if let Some(worker) = &worker {
+        monitoring = monitoring.worker(worker.health());
+    }
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
@@ -105,7 +109,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if tls.is_none() && !address.ip().is_loopback() {
         router = only_from_proxies(router, &config)?;
     }
-    let router = router.merge(health);
+    let router = router.merge(monitoring.router());
     let mut failed = None;
     let signal = async {
         if let Err(error) = shutdown_signal().await {
