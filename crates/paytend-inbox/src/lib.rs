@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod audit;
 mod error;
 mod forward;
 mod inbox;
@@ -22,6 +23,7 @@ pub mod testing;
 mod trace;
 pub mod worker;
 
+pub use audit::{AuditEntry, AuditEvent, AuditQuery};
 pub use error::{FailureAction, FinishError, HandlerError, StoreError, StoreErrorKind};
 pub use forward::ForwardSecret;
 pub use inbox::{Inbox, Storable};

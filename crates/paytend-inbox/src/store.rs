@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, StoreError};
 use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
 use crate::terms::{Id, Lease, Mac};
@@ -88,6 +89,12 @@ pub trait StoreAdmin: Store {
     /// Removes the content of processed notifications that were received before this time. Pending notifications and
     /// dead letters keep their content. Returns the number of notifications whose content was removed.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Records what an operator is about to do. [`show`](Self::show) records by itself.
+    fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Returns recorded events, the latest first.
+    fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
     /// Writes durably, to prove that the store accepts notifications. Returns the engine's settings.
     fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;

@@ -3,14 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
+};
 
 use crate::accept::{enqueue, lock_key};
 use crate::error::OpError;
 use crate::finish::die;
 use crate::rows::{ENTRY_TABLES, PAYLOAD, count, entry, entry_columns, get, limit, payload};
 use crate::store::PostgresStore;
-use crate::{check, settings};
+use crate::{audit, check, settings};
 
 /// The number of notifications that one transaction changes at most.
 const CHUNK: usize = 1_000;
@@ -25,8 +27,8 @@ impl StoreAdmin for PostgresStore {
         self.write("read a notification", move |transaction| {
             Box::pin(async move {
                 if let Some(viewer) = viewer {
-                    let insert = "INSERT INTO paytend_viewed (id, viewer) VALUES ($1, $2)";
-                    transaction.execute(insert, &[&id.get(), &viewer]).await?;
+                    let event = AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id));
+                    audit::record(transaction, &event).await?;
                 }
                 show(transaction, id).await
             })
@@ -95,6 +97,18 @@ impl StoreAdmin for PostgresStore {
                 return Ok(dropped);
             }
         }
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.write("record an action", move |transaction| {
+            Box::pin(async move { audit::record(transaction, &event).await })
+        })
+        .await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.write("read the audit", move |transaction| Box::pin(async move { audit::list(transaction, &query).await }))
+            .await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {

@@ -2,7 +2,9 @@
 
 use std::time::SystemTime;
 
-use paytend_inbox::{Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
+};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::accept::{Pending, enqueue};
@@ -12,7 +14,7 @@ use crate::finish::die;
 use crate::rows::{self, ENTRY, ENTRY_TABLES, FACTS};
 use crate::store::SqliteStore;
 use crate::writer::truncate_log;
-use crate::{check, engine};
+use crate::{audit, check, engine};
 
 /// The number of notifications that one write changes at most, so that others do not wait long.
 const CHUNK: usize = 1_000;
@@ -26,11 +28,7 @@ impl StoreAdmin for SqliteStore {
     async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
         if let Some(viewer) = viewer {
             // Recorded before the content is returned.
-            let now = self.shared.options.clock.now();
-            let recorded = self.write(move |transaction| {
-                transaction.execute("INSERT INTO paytend_viewed VALUES (?1, ?2, ?3)", params![now, id.get(), viewer])
-            });
-            recorded.await?;
+            self.record(AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id))).await?;
         }
         self.write_counts().await;
         self.read("read a notification", move |connection| show(connection, id)).await
@@ -97,6 +95,16 @@ impl StoreAdmin for SqliteStore {
                 return Ok(dropped);
             }
         }
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        let now = self.shared.options.clock.now();
+        let recorded = self.write(move |transaction| audit::record(transaction, now, &event));
+        recorded.await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read("read the audit", move |connection| audit::list(connection, &query)).await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {

@@ -3,6 +3,7 @@
 
 mod accept;
 mod admin;
+mod audit;
 mod backup;
 mod check;
 mod claim;

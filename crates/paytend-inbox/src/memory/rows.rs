@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, HandlerError, StoreError};
 use crate::memory::{MemoryEffect, MemoryTransaction};
 use crate::record::{
@@ -18,8 +19,8 @@ pub(super) struct Rows {
     pub(super) recorded: Vec<String>,
     rows: BTreeMap<i64, Row>,
     by_dedup: HashMap<Mac, i64>,
-    /// Who saw which content.
-    viewed: Vec<(i64, String)>,
+    /// What operators did, with the time.
+    events: Vec<(i64, AuditEvent)>,
 }
 
 struct Row {
@@ -273,10 +274,31 @@ impl Rows {
         rows.take(query.limit).map(|(id, row)| row.entry(*id, None)).collect()
     }
 
-    pub(super) fn show(&mut self, id: Id, viewer: Option<String>) -> Option<Entry> {
+    pub(super) fn show(&mut self, now: i64, id: Id, viewer: Option<String>) -> Option<Entry> {
+        if let Some(viewer) = viewer {
+            self.record(now, AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id)));
+        }
         let row = self.rows.get(&id.get())?;
-        self.viewed.extend(viewer.map(|viewer| (id.get(), viewer)));
         Some(row.entry(id.get(), Some(row.payload.clone())))
+    }
+
+    pub(super) fn record(&mut self, now: i64, event: AuditEvent) {
+        self.events.push((now, event));
+    }
+
+    pub(super) fn audit(&self, query: &AuditQuery) -> Vec<AuditEntry> {
+        let entry = |(index, (now, event)): (usize, &(i64, AuditEvent))| AuditEntry {
+            number: i64::try_from(index + 1).unwrap_or(i64::MAX),
+            at: at(*now),
+            event: event.clone(),
+        };
+        let latest_first = self.events.iter().enumerate().rev().map(entry);
+        latest_first
+            .filter(|entry| query.before.is_none_or(|before| entry.number < before))
+            .filter(|entry| query.since.is_none_or(|since| entry.at >= since))
+            .filter(|entry| query.id.is_none_or(|id| entry.event.id == Some(id)))
+            .take(query.limit)
+            .collect()
     }
 
     pub(super) fn redrive(&mut self, now: i64, ids: Option<&[Id]>) -> u64 {

@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+mod audit;
 mod monitoring;
 mod single;
 

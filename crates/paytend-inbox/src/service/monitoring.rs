@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::extract::State;
@@ -12,6 +12,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use crate::error::StoreError;
+use crate::service::audit::{self, FormatTime};
 use crate::service::single::Single;
 use crate::store::StoreAdmin;
 use crate::worker::WorkerHealth;
@@ -34,6 +35,7 @@ type Render = dyn Fn() -> String + Send + Sync;
 /// | `/healthz` | 200 while the process runs |
 /// | `/readyz` | 200 if a durable write succeeds, the settings of the engine are acceptable, and the worker makes progress; 503 otherwise, with the reason |
 /// | `/metrics` | the metrics, if [`metrics`](Self::metrics) is set |
+/// | `/audit` | what operators did, if [`audit_page`](Self::audit_page) is set |
 ///
 /// Requests that arrive together share one write or one count. A request that ends early starts no further one.
 #[must_use]
@@ -42,6 +44,7 @@ pub struct Monitoring<S> {
     worker: Option<WorkerHealth>,
     worker_limit: Duration,
     render: Option<Box<Render>>,
+    audit: Option<Arc<FormatTime>>,
 }
 
 /// What the routes need.
@@ -54,7 +57,7 @@ struct Shared<S> {
 impl<S: StoreAdmin> Monitoring<S> {
     /// Creates the routes for a store.
     pub fn new(store: S) -> Self {
-        Self { store, worker: None, worker_limit: Duration::from_secs(60), render: None }
+        Self { store, worker: None, worker_limit: Duration::from_secs(60), render: None, audit: None }
     }
 
     /// Sets the worker that must make progress.
@@ -77,17 +80,27 @@ impl<S: StoreAdmin> Monitoring<S> {
         self
     }
 
+    /// Adds the page `/audit`, which lists what operators did. It names operators: serve it on a loopback address only,
+    /// and not through a proxy. It answers only requests whose `Host` names the loopback interface. The function formats
+    /// a time.
+    pub fn audit_page(mut self, format_time: impl Fn(SystemTime) -> String + Send + Sync + 'static) -> Self {
+        self.audit = Some(Arc::new(format_time));
+        self
+    }
+
     /// Returns the routes.
     pub fn router(self) -> Router {
         let mut router = Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(readyz::<S>));
         if self.render.is_some() {
             router = router.route("/metrics", get(render::<S>));
         }
-        router.with_state(Arc::new(Shared {
+        let audit = self.audit.clone().map(|format_time| audit::router(self.store.clone(), format_time));
+        let router = router.with_state(Arc::new(Shared {
             settings: self,
             probe: Single::new(PROBE_INTERVAL, PROBE_TIMEOUT),
             count: Single::new(COUNT_INTERVAL, COUNT_TIMEOUT),
-        }))
+        }));
+        router.merge(audit.unwrap_or_default())
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::FinishError;
 use crate::keys::StoreKeys;
 use crate::kind::Kind;
@@ -37,6 +38,7 @@ pub async fn conformance<H: Harness>(harness: &H) {
     concurrent_claims(harness).await;
     listing(harness).await;
     erasure(harness).await;
+    audit(harness).await;
     keys(harness).await;
 }
 
@@ -392,6 +394,29 @@ async fn erasure<H: Harness>(harness: &H) {
     assert_eq!(entry.payload, Some(StoredPayload::Dropped));
     assert!(matches!(case.claim_one().await.payload, StoredPayload::Sealed(_)));
     case.is_consistent().await;
+}
+
+async fn audit<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let id = case.accept_new("a").await;
+    case.store.show(id, None).await.unwrap();
+    case.store.show(id, Some("alice".into())).await.unwrap();
+    case.advance(Duration::from_secs(60)).await;
+    let erase = AuditEvent::new(AuditEvent::ERASE, "bob").detail(Some("provider payby".into()));
+    case.store.record(erase.clone()).await.unwrap();
+    let all = case.store.audit(AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+    let reveal = AuditEvent::new(AuditEvent::REVEAL, "alice").id(Some(id));
+    assert_eq!(all.iter().map(|entry| &entry.event).collect::<Vec<_>>(), [&erase, &reveal]);
+    let query = |query: AuditQuery| case.store.audit(query);
+    let only = |events: Vec<AuditEntry>| events.into_iter().map(|entry| entry.event).collect::<Vec<_>>();
+    let first = query(AuditQuery { limit: 1, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(first, all[..1]);
+    let before = Some(all[0].number);
+    assert_eq!(only(query(AuditQuery { before, limit: 5, ..AuditQuery::default() }).await.unwrap()), [reveal.clone()]);
+    let since = Some(all[0].at - Duration::from_secs(1));
+    assert_eq!(only(query(AuditQuery { since, limit: 5, ..AuditQuery::default() }).await.unwrap()), [erase]);
+    let id = Some(id);
+    assert_eq!(only(query(AuditQuery { id, limit: 5, ..AuditQuery::default() }).await.unwrap()), [reveal]);
 }
 
 async fn keys<H: Harness>(harness: &H) {

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use http::{Request, StatusCode};
 use paytend_inbox::service::{Monitoring, route};
-use paytend_inbox::{AnyNotification, Completion, Delivery, Worker};
+use paytend_inbox::{AnyNotification, AuditEvent, Completion, Delivery, StoreAdmin as _, Worker};
 use paytend_model::Product;
 use paytend_webhook::server::Endpoint;
 use tower_service::Service as _;
@@ -16,7 +16,12 @@ use crate::support::{entries, inbox, receiver, sender};
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 async fn get(app: &mut Router, path: &str) -> (StatusCode, String) {
-    let response = app.call(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    get_from(app, path, "localhost:8080").await
+}
+
+async fn get_from(app: &mut Router, path: &str, host: &str) -> (StatusCode, String) {
+    let request = Request::get(path).header("host", host).body(Body::empty()).unwrap();
+    let response = app.call(request).await.unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     (status, String::from_utf8(body.to_vec()).unwrap())
@@ -58,4 +63,20 @@ async fn monitoring_reports_the_store_and_the_worker() {
     assert!(body.contains("the worker makes no progress"), "{body}");
     let mut app = Monitoring::new(inbox.store().clone()).router();
     assert_eq!(get(&mut app, "/metrics").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn audit_page_is_shown_on_request_and_only_to_the_loopback_interface() {
+    let inbox = inbox().await;
+    let mut app = Monitoring::new(inbox.store().clone()).router();
+    assert_eq!(get(&mut app, "/audit").await.0, StatusCode::NOT_FOUND);
+    let event = AuditEvent::new(AuditEvent::ERASE, "<script>alice").detail(Some("a & \"b\"".into()));
+    inbox.store().record(event).await.unwrap();
+    let mut app = Monitoring::new(inbox.store().clone()).audit_page(|_| "the time".into()).router();
+    let (status, page) = get(&mut app, "/audit").await;
+    assert_eq!(status, StatusCode::OK);
+    let row = "<tr><td>1<td>the time<td>erase<td><td>&lt;script&gt;alice<td>a &amp; &quot;b&quot;";
+    assert!(page.contains(row), "{page}");
+    // A page in the same browser can use a name that resolves to the loopback interface.
+    assert_eq!(get_from(&mut app, "/audit", "attacker.example:8080").await.0, StatusCode::FORBIDDEN);
 }

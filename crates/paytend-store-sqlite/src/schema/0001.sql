@@ -86,9 +86,12 @@ CREATE TABLE paytend_sighting (
     PRIMARY KEY (id, number)
 ) STRICT, WITHOUT ROWID;
 
--- Who has looked at content.
-CREATE TABLE paytend_viewed (
-    seen_at INTEGER NOT NULL,
-    id INTEGER NOT NULL,
-    viewer TEXT NOT NULL
+-- What operators did.
+CREATE TABLE paytend_audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    id INTEGER,
+    operator TEXT NOT NULL,
+    detail TEXT
 ) STRICT;

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{
-    Accepted, ClaimRequest, FinishError, Id, Query, Release, State, Store as _, StoreAdmin as _, StoreErrorKind,
-    StoredPayload,
+    Accepted, AuditQuery, ClaimRequest, FinishError, Id, Query, Release, State, Store as _, StoreAdmin as _,
+    StoreErrorKind, StoredPayload,
 };
 use paytend_store_sqlite::rusqlite::Connection;
 use paytend_store_sqlite::{SqliteOptions, SqliteStore};
@@ -271,13 +271,9 @@ async fn viewers_of_content_are_recorded() {
     let id = accept(&store, &keys(), "a").await;
     store.show(id, None).await.unwrap();
     store.show(id, Some("operator".into())).await.unwrap();
-    let viewed: Vec<(i64, String)> = store
-        .write(|transaction| {
-            let mut statement = transaction.prepare("SELECT id, viewer FROM paytend_viewed")?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        })
-        .await
-        .unwrap();
+    let viewed = store.audit(AuditQuery { limit: 9, ..AuditQuery::default() }).await.unwrap();
+    let viewed: Vec<_> =
+        viewed.into_iter().map(|entry| (entry.event.id.unwrap().get(), entry.event.operator)).collect();
     assert_eq!(viewed, [(id.get(), "operator".to_owned())]);
 }
 

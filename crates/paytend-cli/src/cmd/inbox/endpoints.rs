@@ -34,7 +34,7 @@ impl RouteArg {
         if !path.starts_with('/') || !path.chars().all(plain) {
             return Err(format!("invalid path {path:?}; an example is /paytend/baas"));
         }
-        if ["/healthz", "/readyz", "/metrics"].contains(&path) {
+        if ["/healthz", "/readyz", "/metrics", "/audit"].contains(&path) {
             return Err(format!("the path {path} is used by the service"));
         }
         let (name, merchant) = match provider.strip_prefix("payermax:") {

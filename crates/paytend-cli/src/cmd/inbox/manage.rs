@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use paytend_inbox::{Erasure, Id, Kind, Route, StoreAdmin as _, StoreKeys};
+use paytend_inbox::{AuditEvent, Erasure, Id, Kind, Route, StoreAdmin as _, StoreKeys};
 use paytend_webhook::Provider;
 
 use crate::cmd::inbox::any_store::AnyStore;
+use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::{Category, Failure};
 use crate::output;
@@ -25,6 +26,11 @@ pub(crate) struct RedriveArgs {
 
 pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
+    let events: Vec<Option<Id>> = if args.dead { vec![None] } else { args.ids.iter().copied().map(Some).collect() };
+    for id in events {
+        let detail = id.is_none().then(|| "all dead letters".to_owned());
+        store.record(AuditEvent::new(AuditEvent::REDRIVE, operator()).id(id).detail(detail)).await?;
+    }
     let wanted = (!args.dead).then(|| args.ids.clone());
     let redriven = store.redrive(wanted).await?;
     output::line(&format!("redriven: {redriven}"))?;
@@ -50,7 +56,9 @@ pub(crate) struct BuryArgs {
 }
 
 pub(crate) async fn bury(args: BuryArgs) -> Result<(), Failure> {
-    if args.store.open().await?.bury(args.id, args.why).await? {
+    let store = args.store.open().await?;
+    store.record(AuditEvent::new(AuditEvent::BURY, operator()).id(Some(args.id))).await?;
+    if store.bury(args.id, args.why).await? {
         return Ok(output::line(&format!("buried: {}", args.id))?);
     }
     Err(Failure::new(
@@ -102,16 +110,22 @@ fn parse_provider(name: &str) -> Result<Provider, String> {
 
 pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let mut erasure = Erasure::new(args.business_id);
+    let (mut erasure, mut filters) = (Erasure::new(args.business_id), Vec::new());
     for provider in args.providers {
+        filters.push(format!("provider {provider}"));
         erasure = erasure.provider(provider);
     }
     for route in args.routes {
+        filters.push(format!("route {route}"));
         erasure = erasure.route(route);
     }
     for kind in args.kinds {
+        filters.push(format!("kind {kind}"));
         erasure = erasure.kind(Kind::from_stored(kind));
     }
+    // The number of the object is personal data, and is not recorded.
+    let detail = (!filters.is_empty()).then(|| filters.join(", "));
+    store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
     let erased = store.erase(erasure).await?;
     Ok(output::line(&format!("erased: {erased}"))?)
 }

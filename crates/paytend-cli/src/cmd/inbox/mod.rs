@@ -1,6 +1,7 @@
 //! `paytend inbox`: receives notifications into a store, and manages the store.
 
 mod any_store;
+mod audit;
 mod config;
 mod endpoints;
 mod forward;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Stats(listing::StatsArgs),
     /// Check the integrity of the store and the settings of its engine
     Check(manage::CheckArgs),
+    /// List who has looked at content, and who redrove, buried or erased notifications
+    Audit(audit::AuditArgs),
     /// Remove the content and the number of all notifications about an object
     Erase(manage::EraseArgs),
     /// Create a key file for a store
@@ -67,6 +70,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Bury(args) => manage::bury(args).await,
             Command::Stats(args) => listing::stats(args).await,
             Command::Check(args) => manage::check(args).await,
+            Command::Audit(args) => audit::audit(args).await,
             Command::Erase(args) => manage::erase(args).await,
             Command::GenerateKey(args) => manage::generate_key(&args),
             Command::Backup(args) => manage::backup(args).await,

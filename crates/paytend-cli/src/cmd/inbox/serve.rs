@@ -25,6 +25,7 @@ use crate::cmd::inbox::endpoints::{Endpoints, RouteArg};
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::key_directory::KeyDirectory;
 use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::inbox::time::rfc3339;
 use crate::cmd::inbox::{health, server};
 use crate::cmd::sandbox::shutdown_signal;
 use crate::exit::{Category, Failure};
@@ -72,6 +73,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let directory = directory.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
     let address = args.listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
     refuse_plain_http(address, &config)?;
+    refuse_public_audit(address, &config)?;
     let forwarder = forwarder(&args, &config)?;
     let metrics = health::install_metrics()?;
 
@@ -86,6 +88,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
     let worker = forwarder.map(|forwarder| worker(inbox, forwarder));
     let mut monitoring = Monitoring::new(store.clone()).metrics(move || metrics.render());
+    if config.audit_page {
+        monitoring = monitoring.audit_page(rfc3339);
+    }
     if let Some(worker) = &worker {
         monitoring = monitoring.worker(worker.health());
     }
@@ -137,6 +142,17 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
             "plain HTTP on {address} can be read by others: listen on the loopback interface, or set `tls` or \
              `gate.trusted_proxy` in --config FILE"
         ),
+    ))
+}
+
+/// The audit names operators. It is shown only to users of this machine, and not through a proxy.
+fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
+    if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Category::Configuration,
+        "`audit_page` needs a loopback address in `listen` and no `gate.trusted_proxy`: use `paytend inbox audit`",
     ))
 }
 
