@@ -1,10 +1,8 @@
 //! Duplicates that can report nothing new. They are answered by a thread that only reads, and are counted. The counts
 //! are written with the writer's next commit.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use paytend_inbox::{Accepted, FinishError, Id, NewNotification, SightingPolicy, StoreError};
@@ -12,12 +10,11 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::counts::Counts;
 use crate::rows;
 
 /// How long a count waits for a commit of the writer. After that, a commit is made for it.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
-/// The maximum number of notifications with a count that is not written. Further duplicates are written one by one.
-const MAX_COUNTS: usize = 10_000;
 
 /// A notification that may be a duplicate, and the caller who waits for the result.
 pub(crate) struct Lookup {
@@ -38,93 +35,18 @@ pub(crate) fn is_always_recorded(new: &NewNotification) -> bool {
     new.requeue_sighting || new.sightings != SightingPolicy::PossibleChanges || new.facts.business_id.is_none()
 }
 
-/// The sightings that are counted but not yet written.
-#[derive(Default)]
-pub(crate) struct Counts {
-    entries: Mutex<HashMap<i64, Count>>,
-    /// Set while the file is suspect. Duplicates then wait for the writer, too.
-    suspended: AtomicBool,
-}
-
-#[derive(Clone, Copy)]
-struct Count {
-    /// The number of all sightings.
-    total: u64,
-    /// Those that are in no batch.
-    waiting: u64,
-    /// Those in the writer's current batch.
-    in_batch: u64,
-    seen_at: i64,
-    sent_at: Option<i64>,
-}
-
-impl Counts {
-    fn entries(&self) -> MutexGuard<'_, HashMap<i64, Count>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+/// Writes the counts in the writer's transaction. [`Counts::finished`] must follow.
+pub(crate) fn write(counts: &Counts, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    for (id, count) in counts.take() {
+        transaction
+            .prepare_cached(
+                "INSERT INTO paytend_sighting (id, number, seen_at, sent_at, same_content) \
+                 SELECT ?1, coalesce((SELECT max(number) FROM paytend_sighting WHERE id = ?1), 0) + ?2, ?3, ?4, 1 \
+                 FROM paytend_notification WHERE id = ?1",
+            )?
+            .execute(params![id, count.in_batch, count.seen_at, count.sent_at])?;
     }
-
-    pub(crate) fn suspend(&self, suspended: bool) {
-        self.suspended.store(suspended, Ordering::SeqCst);
-    }
-
-    /// Returns whether there is nothing to write.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries().is_empty()
-    }
-
-    /// Counts a sighting. Returns its number, or `None` if there are too many counts.
-    fn add(
-        &self,
-        connection: &Connection,
-        id: i64,
-        seen_at: i64,
-        sent_at: Option<i64>,
-    ) -> rusqlite::Result<Option<u64>> {
-        let mut entries = self.entries();
-        if !entries.contains_key(&id) {
-            if entries.len() >= MAX_COUNTS {
-                return Ok(None);
-            }
-            // An entry is removed only after the commit that contains it. Without an entry, this snapshot is current.
-            let total = rows::sightings(connection, id)?;
-            entries.insert(id, Count { total, waiting: 0, in_batch: 0, seen_at, sent_at });
-        }
-        Ok(entries.get_mut(&id).map(|count| {
-            (count.total, count.waiting) = (count.total + 1, count.waiting + 1);
-            (count.seen_at, count.sent_at) = (seen_at, sent_at);
-            count.total
-        }))
-    }
-
-    /// Writes the counts in the writer's transaction. [`finished`](Self::finished) must follow.
-    pub(crate) fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        let mut batch = Vec::new();
-        for (id, count) in self.entries().iter_mut().filter(|(_, count)| count.waiting > 0) {
-            (count.in_batch, count.waiting) = (count.waiting, 0);
-            batch.push((*id, *count));
-        }
-        for (id, count) in batch {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO paytend_sighting (id, number, seen_at, sent_at, same_content) \
-                     SELECT ?1, coalesce((SELECT max(number) FROM paytend_sighting WHERE id = ?1), 0) + ?2, ?3, ?4, 1 \
-                     FROM paytend_notification WHERE id = ?1",
-                )?
-                .execute(params![id, count.in_batch, count.seen_at, count.sent_at])?;
-        }
-        Ok(())
-    }
-
-    /// Removes the counts of the batch, or keeps them for the next one.
-    pub(crate) fn finished(&self, committed: bool) {
-        self.entries().retain(|_, count| {
-            if !committed {
-                count.waiting += count.in_batch;
-            }
-            count.in_batch = 0;
-            count.waiting > 0
-        });
-    }
+    Ok(())
 }
 
 /// The thread.
@@ -177,7 +99,7 @@ impl<F: Forward> Lookups<F> {
     }
 
     fn answer(&self, lookup: Lookup) {
-        if self.counts.suspended.load(Ordering::SeqCst) {
+        if self.counts.are_suspended() {
             return self.forward.store(lookup);
         }
         match self.find(&lookup.notification) {
@@ -207,7 +129,9 @@ impl<F: Forward> Lookups<F> {
             .optional()?;
         match known {
             Some((id, tag, false)) if tag == *new.facts.content_tag.as_bytes() => {
-                let sighting = self.counts.add(&self.connection, id, self.clock.now(), new.facts.sent_at)?;
+                let sighting = self
+                    .counts
+                    .add(id, (self.clock.now(), new.facts.sent_at), || rows::sightings(&self.connection, id))?;
                 Ok(sighting.map(|sighting| Accepted::Duplicate { id: Id::new(id), sighting }))
             }
             _ => Ok(None),

@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod claim;
 mod clock;
+mod counts;
 mod duplicates;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod options;
 mod rows;
 mod schema;
 mod store;
+mod sync;
 mod writer;
 
 pub use rusqlite;

@@ -15,7 +15,8 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::duplicates::{Counts, Forward, Lookup, Lookups, is_always_recorded};
+use crate::counts::Counts;
+use crate::duplicates::{Forward, Lookup, Lookups, is_always_recorded};
 use crate::error::{OpError, is_suspect, store_error, without_lease};
 use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};

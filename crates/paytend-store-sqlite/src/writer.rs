@@ -12,7 +12,8 @@ use paytend_inbox::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
-use crate::duplicates::Counts;
+use crate::counts::Counts;
+use crate::duplicates;
 use crate::engine::open_writer;
 use crate::error::{is_suspect, store_error};
 use crate::options::SqliteOptions;
@@ -272,7 +273,7 @@ fn batch(
         Ok(transaction) => transaction,
         Err(error) => return (operations.len(), Err(Failure::of("write", error))),
     };
-    if let Err(error) = counts.write(&transaction) {
+    if let Err(error) = duplicates::write(counts, &transaction) {
         return (operations.len(), Err(Failure::of("count duplicates", error)));
     }
     let mut run = 0;
