@@ -140,8 +140,9 @@ impl<F: Forward> Lookups<F> {
 }
 
 /// Passes a lookup to the thread, or returns it if the thread has too many.
-pub(crate) fn send(lookups: &SyncSender<Lookup>, lookup: Lookup) -> Result<(), Lookup> {
-    lookups.try_send(lookup).map_err(|error| match error {
-        TrySendError::Full(lookup) | TrySendError::Disconnected(lookup) => lookup,
-    })
+pub(crate) fn send(lookups: &SyncSender<Lookup>, lookup: Lookup) -> Option<Lookup> {
+    match lookups.try_send(lookup) {
+        Ok(()) => None,
+        Err(TrySendError::Full(lookup) | TrySendError::Disconnected(lookup)) => Some(lookup),
+    }
 }

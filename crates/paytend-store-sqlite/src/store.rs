@@ -299,11 +299,11 @@ impl Store for SqliteStore {
         let (caller, result) = oneshot::channel();
         let lookup = Lookup { notification, caller };
         let unanswered = if is_always_recorded(&lookup.notification) {
-            Err(lookup)
+            Some(lookup)
         } else {
             duplicates::send(&self.shared.lookups, lookup)
         };
-        if let Err(lookup) = unanswered {
+        if let Some(lookup) = unanswered {
             self.shared.queue.store(lookup);
         }
         let accepted = result.await.unwrap_or_else(|_| Err(stopped().into()));

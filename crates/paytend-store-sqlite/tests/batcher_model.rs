@@ -28,10 +28,10 @@ use shuttle::thread;
 /// A mistake of the writer that the model must find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
-    ReplyBeforeCommit,
-    WakeBeforeCommit,
-    ForgetCountsOfFailedCommit,
-    RemoveCountsBeforeCommit,
+    EarlyReply,
+    EarlyWake,
+    ForgottenCounts,
+    EarlyRemoval,
 }
 
 /// The notification whose duplicates arrive. It is stored from the beginning.
@@ -101,13 +101,13 @@ impl Store {
         while let Some(batch) = self.next_batch() {
             let counts = self.counts.take();
             let committed = shuttle::rand::thread_rng().gen_bool(0.7);
-            if mistake == Some(Mistake::ReplyBeforeCommit) {
+            if mistake == Some(Mistake::EarlyReply) {
                 reply(&batch, committed);
             }
-            if mistake == Some(Mistake::WakeBeforeCommit) {
+            if mistake == Some(Mistake::EarlyWake) {
                 self.wake();
             }
-            if mistake == Some(Mistake::RemoveCountsBeforeCommit) {
+            if mistake == Some(Mistake::EarlyRemoval) {
                 self.counts.finished(committed);
             }
             if committed {
@@ -118,14 +118,14 @@ impl Store {
                 }
             }
             match mistake {
-                Some(Mistake::RemoveCountsBeforeCommit) => {}
-                Some(Mistake::ForgetCountsOfFailedCommit) => self.counts.finished(true),
+                Some(Mistake::EarlyRemoval) => {}
+                Some(Mistake::ForgottenCounts) => self.counts.finished(true),
                 _ => self.counts.finished(committed),
             }
-            if mistake != Some(Mistake::WakeBeforeCommit) {
+            if mistake != Some(Mistake::EarlyWake) {
                 self.wake();
             }
-            if mistake != Some(Mistake::ReplyBeforeCommit) {
+            if mistake != Some(Mistake::EarlyReply) {
                 reply(&batch, committed);
             }
         }
@@ -202,12 +202,7 @@ fn every_interleaving_replies_after_the_commit_and_loses_nothing() {
 
 #[test]
 fn mistakes_of_the_writer_are_found() {
-    for mistake in [
-        Mistake::ReplyBeforeCommit,
-        Mistake::WakeBeforeCommit,
-        Mistake::ForgetCountsOfFailedCommit,
-        Mistake::RemoveCountsBeforeCommit,
-    ] {
+    for mistake in [Mistake::EarlyReply, Mistake::EarlyWake, Mistake::ForgottenCounts, Mistake::EarlyRemoval] {
         let found = std::panic::catch_unwind(|| shuttle::check_random(move || model(Some(mistake)), 20_000));
         assert!(found.is_err(), "{mistake:?} is not found");
     }

@@ -8,11 +8,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
+/// The result with the time at which it was known, or `None` if the operation panicked.
+type SharedResult<T> = Shared<BoxFuture<'static, Option<(Instant, T)>>>;
+
 /// The running or the last operation.
 struct Running<T> {
     started: Instant,
-    /// The result with the time at which it was known, or `None` if the operation panicked.
-    result: Shared<BoxFuture<'static, Option<(Instant, T)>>>,
+    result: SharedResult<T>,
 }
 
 /// Runs an operation in a task, and shares its result. A caller that stops waiting neither cancels the operation nor
@@ -51,10 +53,7 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
     }
 
     /// Returns whether a new operation began, when it began, and its result.
-    fn join_or_start<F>(
-        &self,
-        start: &impl Fn() -> F,
-    ) -> (bool, Instant, Shared<BoxFuture<'static, Option<(Instant, T)>>>)
+    fn join_or_start<F>(&self, start: &impl Fn() -> F) -> (bool, Instant, SharedResult<T>)
     where
         F: Future<Output = T> + Send + 'static,
     {

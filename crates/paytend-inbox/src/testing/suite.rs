@@ -412,7 +412,10 @@ async fn audit<H: Harness>(harness: &H) {
     let first = query(AuditQuery { limit: 1, ..AuditQuery::default() }).await.unwrap();
     assert_eq!(first, all[..1]);
     let before = Some(all[0].number);
-    assert_eq!(only(query(AuditQuery { before, limit: 5, ..AuditQuery::default() }).await.unwrap()), [reveal.clone()]);
+    assert_eq!(
+        only(query(AuditQuery { before, limit: 5, ..AuditQuery::default() }).await.unwrap()),
+        std::slice::from_ref(&reveal)
+    );
     let since = Some(all[0].at - Duration::from_secs(1));
     assert_eq!(only(query(AuditQuery { since, limit: 5, ..AuditQuery::default() }).await.unwrap()), [erase]);
     let id = Some(id);
