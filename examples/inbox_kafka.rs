@@ -10,10 +10,11 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{AnyNotification, Completion, Delivery, HandlerError, Inbox, RetryPolicy, StoreKeys, Worker};
 use paytend_store_sqlite::{SqliteEffect, SqliteStore};
+use rskafka::chrono::DateTime;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
 use rskafka::record::Record;
@@ -52,10 +53,12 @@ impl Topic {
             ("kind".to_owned(), facts.kind.to_string().into_bytes()),
             ("is-sighting".to_owned(), delivery.is_sighting().to_string().into_bytes()),
         ]);
+        let received_at = delivery.received_at().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
+        let received_at = i64::try_from(received_at)?;
         let record = Record {
             // The content is personal data: encrypt the topic's disks, and limit its retention.
             value: delivery.has_content().then(|| delivery.content().to_vec()),
-            timestamp: delivery.received_at().into(),
+            timestamp: DateTime::from_timestamp_millis(received_at).unwrap_or_default(),
             headers,
             key: Some(key.clone().into_bytes()),
         };

@@ -98,7 +98,7 @@ impl<S: Store> Inbox<S> {
     /// should query the state. Several duplicates may cause a single run, which begins after the last of them.
     ///
     /// A duplicate that arrives before the first attempt is covered by that attempt. A duplicate that arrives later
-    /// causes a run of its own, after the current one has completed. A duplicate of a dead letter is only recorded.
+    /// causes a separate run, after the current one has completed. A duplicate of a dead letter is only recorded.
     ///
     /// Each run has its own [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was erased
     /// or removed after its retention, only the handler of

@@ -114,8 +114,8 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler, as a sighting.
     pub requeue_sighting: bool,
-    /// Which duplicates are stored durably before they are acknowledged, if they cause no run. A store may store more of
-    /// them than the policy requires.
+    /// Which duplicates are stored durably before they are acknowledged, if they cause no run. A store may store more
+    /// of them than the policy requires.
     pub sightings: SightingPolicy,
 }
 

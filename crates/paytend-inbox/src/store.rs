@@ -15,7 +15,8 @@ use crate::terms::{Id, Lease, Mac};
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
 ///   however many calls run at the same time.
 /// - A claimed notification is not claimed again before its lease ends. Its fence then grows.
-/// - A change for a fence or a holder other than those of the last claim fails with [`FinishError::LeaseLost`] and changes nothing.
+/// - A change for a fence or a holder other than those of the last claim fails with [`FinishError::LeaseLost`] and
+///   changes nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither.
 /// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
 ///   pending one with the smallest number follows. A notification that is redriven or requeued as a sighting waits
@@ -79,7 +80,8 @@ pub trait StoreAdmin: Store {
     /// Checks the integrity of the store and the settings of its engine. Returns the problems.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Removes content, object number and state of the selected notifications. Those not yet processed become dead letters. Returns the number of notifications.
+    /// Removes content, object number and state of the selected notifications. Those not yet processed become dead
+    /// letters. Returns the number of notifications.
     ///
     /// The rows stay for deduplication, with the HMACs of the dedup key and of the content, and with the sightings.
     /// Notifications without an object number cannot be erased. Backups, replicas and logs of the engine are not

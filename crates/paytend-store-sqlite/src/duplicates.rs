@@ -113,8 +113,8 @@ impl<F: Forward> Lookups<F> {
         }
     }
 
-    /// Counts a duplicate that reports nothing new. What a reader sees is on disk: SQLite shows a transaction to readers
-    /// after the sync of its commit.
+    /// Counts a duplicate that reports nothing new. What a reader sees is on disk: SQLite shows a transaction to
+    /// readers after the sync of its commit.
     fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
         let known: Option<(i64, [u8; 32], bool)> = self
             .connection

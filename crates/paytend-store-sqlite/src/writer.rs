@@ -153,7 +153,7 @@ impl Writer {
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        // First the workers, then the replies: whoever has a reply is not followed by a late wake-up.
+        // First the workers, then the replies: no late wake-up follows a reply.
         if wakes {
             (self.changed)();
         }

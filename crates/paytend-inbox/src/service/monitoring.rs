@@ -33,9 +33,11 @@ type Render = dyn Fn() -> String + Send + Sync;
 /// | route | response |
 /// |---|---|
 /// | `/healthz` | 200 while the process runs |
-/// | `/readyz` | 200 if a durable write succeeds, the settings of the engine are acceptable, and the worker makes progress; 503 otherwise, with the reason |
+/// | `/readyz` | 200 if the service can store and process notifications; 503 otherwise, with the reason |
 /// | `/metrics` | the metrics, if [`metrics`](Self::metrics) is set |
 /// | `/audit` | what operators did, if [`audit_page`](Self::audit_page) is set |
+///
+/// `/readyz` writes durably, checks the settings of the engine, and checks that the worker makes progress.
 ///
 /// Requests that arrive together share one write or one count. A request that ends early starts no further one.
 #[must_use]
@@ -81,8 +83,8 @@ impl<S: StoreAdmin> Monitoring<S> {
     }
 
     /// Adds the page `/audit`, which lists what operators did. It names operators: serve it on a loopback address only,
-    /// and not through a proxy. It answers only requests whose `Host` names the loopback interface. The function formats
-    /// a time.
+    /// and not through a proxy. It answers only requests whose `Host` names the loopback interface. The function
+    /// formats a time.
     pub fn audit_page(mut self, format_time: impl Fn(SystemTime) -> String + Send + Sync + 'static) -> Self {
         self.audit = Some(Arc::new(format_time));
         self

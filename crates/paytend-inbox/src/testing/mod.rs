@@ -1,7 +1,7 @@
 //! A conformance suite for stores.
 //!
-//! Implement [`Harness`] for a store and call [`conformance`], [`random_history`] and [`state_machine`] in its tests. All
-//! panic with a message if the store breaks the contract of [`Store`](crate::Store).
+//! Implement [`Harness`] for a store and call [`conformance`], [`random_history`] and [`state_machine`] in its tests.
+//! All panic with a message if the store breaks the contract of [`Store`](crate::Store).
 
 mod case;
 mod history;

@@ -1,5 +1,6 @@
 //! A model of a store, and a state machine test that compares a store with it. Unlike
-//! [`random_history`](super::random_history), failures are reduced to a short list of steps, and the store is restarted.
+//! [`random_history`](super::random_history), failures are reduced to a short list of steps, and the store is
+//! restarted.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 

@@ -37,8 +37,8 @@ impl<N> Delivery<N> {
         self.notification
     }
 
-    /// Returns the content, exactly as the provider signed it. It is empty if [`has_content`](Self::has_content) returns
-    /// `false`.
+    /// Returns the content, exactly as the provider signed it. It is empty if [`has_content`](Self::has_content)
+    /// returns `false`.
     pub fn content(&self) -> &[u8] {
         &self.content
     }
@@ -62,8 +62,8 @@ impl<N> Delivery<N> {
     }
 
     /// Returns a key that is equal for all attempts to process this arrival: the [dedup key](Self::dedup), followed for
-    /// a sighting by `-` and the number of times that the notification was completed before. Effects outside the store's
-    /// transaction can happen more than once; a service that receives this key can recognize the repetition.
+    /// a sighting by `-` and the number of times that the notification was completed before. Effects outside the
+    /// store's transaction can happen more than once; a service that receives this key can recognize the repetition.
     pub fn idempotency_key(&self) -> String {
         match self.claimed.completed_runs {
             0 => self.claimed.facts.dedup.to_string(),
