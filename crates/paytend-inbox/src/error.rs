@@ -115,6 +115,7 @@ pub enum FailureAction {
 pub struct HandlerError {
     action: FailureAction,
     cause: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// The maximum length of a stored cause, in characters.
@@ -122,7 +123,7 @@ const MAX_CAUSE: usize = 500;
 
 impl HandlerError {
     fn new(action: FailureAction, cause: &dyn fmt::Display) -> Self {
-        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect() }
+        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect(), source: None }
     }
 
     /// Creates an error that is retried after the backoff.
@@ -145,6 +146,11 @@ impl HandlerError {
         self.action
     }
 
+    /// Returns the error that was converted with `?`. A store uses it to recognize its own errors.
+    pub fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+
     /// Returns the cause.
     pub fn cause(&self) -> &str {
         &self.cause
@@ -158,8 +164,9 @@ impl fmt::Debug for HandlerError {
     }
 }
 
-impl<E: Error> From<E> for HandlerError {
+impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self::retry(error)
+        let retried = Self::retry(&error);
+        Self { source: Some(Box::new(error)), ..retried }
     }
 }

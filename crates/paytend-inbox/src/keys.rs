@@ -70,6 +70,7 @@ pub(crate) struct Binding {
     pub(crate) dedup: Mac,
     pub(crate) route: Route,
     pub(crate) kind: Kind,
+    pub(crate) notify_type: String,
 }
 
 impl Binding {
@@ -82,6 +83,7 @@ impl Binding {
             self.dedup.as_bytes(),
             self.route.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
+            self.notify_type.as_bytes(),
         ])
     }
 }

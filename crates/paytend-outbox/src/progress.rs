@@ -26,6 +26,8 @@ pub struct Progress {
     pub history: History,
     /// The number of claims. It never decreases.
     pub fence: i64,
+    /// The random number of the last claim.
+    pub holder: u64,
     /// The number of attempts since the last change of the state.
     pub tries: u32,
     /// Whether a dispatcher holds the order.
@@ -61,6 +63,7 @@ impl Progress {
             is_open: true,
             history: History::new(),
             fence: 0,
+            holder: 0,
             tries: 0,
             is_leased: false,
             due_at: Some(not_before.map_or(now, |time| time.max(now))),
@@ -90,11 +93,11 @@ impl Progress {
     }
 
     /// Claims the order. An order whose last lease ended during a send has an unknown outcome.
-    pub fn claim(&mut self, now: i64, lease: Duration) {
+    pub fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
         if self.state == State::Sending {
             self.state = State::Unknown;
         }
-        self.fence += 1;
+        (self.fence, self.holder) = (self.fence + 1, holder);
         self.tries = self.tries.saturating_add(1);
         (self.is_leased, self.is_due_again) = (true, false);
         self.due_at = Some(after(now, lease));
@@ -102,7 +105,7 @@ impl Progress {
 
     /// Returns whether this lease is the current one.
     pub fn is_held(&self, lease: Lease) -> bool {
-        self.is_leased && self.fence == lease.fence
+        self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)
     }
 
     /// Extends the lease.

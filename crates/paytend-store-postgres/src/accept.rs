@@ -119,9 +119,10 @@ async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Kno
 
 /// Makes sure that an attempt begins after this moment, unless the notification is dead.
 async fn requeue(transaction: &Transaction<'_>, known: &Known) -> Result<(), OpError> {
-    // Waits for a completion in progress. The attempt in progress may have queried the state already; any other attempt
-    // begins later.
-    let sql = "UPDATE paytend_work SET again = (state = 1) WHERE id = $1";
+    // Waits for a completion in progress. An attempt of the current run may have queried the state already, unless the
+    // run has not begun.
+    let sql = "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \
+         WHERE id = $1 AND result = 'done'), 0) WHERE id = $1";
     let statement = transaction.prepare_cached(sql).await?;
     if transaction.execute(&statement, &[&known.id]).await? > 0 {
         return Ok(());

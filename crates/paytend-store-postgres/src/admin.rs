@@ -3,14 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{Entry, Id, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
+};
 
 use crate::accept::{enqueue, lock_key};
 use crate::error::OpError;
 use crate::finish::die;
 use crate::rows::{ENTRY_TABLES, PAYLOAD, count, entry, entry_columns, get, limit, payload};
 use crate::store::PostgresStore;
-use crate::{check, settings};
+use crate::{audit, check, settings};
 
 /// The number of notifications that one transaction changes at most.
 const CHUNK: usize = 1_000;
@@ -25,8 +27,8 @@ impl StoreAdmin for PostgresStore {
         self.write("read a notification", move |transaction| {
             Box::pin(async move {
                 if let Some(viewer) = viewer {
-                    let insert = "INSERT INTO paytend_viewed (id, viewer) VALUES ($1, $2)";
-                    transaction.execute(insert, &[&id.get(), &viewer]).await?;
+                    let event = AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id));
+                    audit::record(transaction, &event).await?;
                 }
                 show(transaction, id).await
             })
@@ -77,9 +79,9 @@ impl StoreAdmin for PostgresStore {
         .await
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let erased =
-            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &business_id).await }));
+            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &erasure).await }));
         let erased = erased.await?;
         self.notify();
         Ok(erased)
@@ -95,6 +97,18 @@ impl StoreAdmin for PostgresStore {
                 return Ok(dropped);
             }
         }
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.write("record an action", move |transaction| {
+            Box::pin(async move { audit::record(transaction, &event).await })
+        })
+        .await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.write("read the audit", move |transaction| Box::pin(async move { audit::list(transaction, &query).await }))
+            .await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -195,10 +209,16 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
     Ok(stats)
 }
 
-async fn erase(transaction: &Transaction<'_>, business_id: &str) -> Result<u64, OpError> {
-    let sql = "SELECT id FROM paytend_notification WHERE business_id = $1 ORDER BY id FOR NO KEY UPDATE";
-    let rows = transaction.query(sql, &[&business_id]).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, OpError> {
+    let sql = "SELECT id, route, kind FROM paytend_notification WHERE business_id = $1 ORDER BY id FOR NO KEY UPDATE";
+    let rows = transaction.query(sql, &[&erasure.business_id()]).await?;
+    let mut ids: Vec<i64> = Vec::new();
+    for row in &rows {
+        let (route, kind) = (get::<&str>(row, 1)?.parse(), Kind::from_stored(get(row, 2)?));
+        if erasure.selects_all() || route.is_ok_and(|route| erasure.selects(route, &kind)) {
+            ids.push(get(row, 0)?);
+        }
+    }
     for sql in [
         "DELETE FROM paytend_payload WHERE id = ANY($1)",
         "UPDATE paytend_outcome SET cause = NULL WHERE id = ANY($1)",

@@ -24,7 +24,7 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
-const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, tries = w.tries + 1, again = false, \
+const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, tries = w.tries + 1, \
      due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
      RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text";
 
@@ -53,7 +53,7 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     }
     let mut taken = HashMap::new();
     for row in &rows {
-        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)? };
+        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)?, holder: request.holder };
         taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: tries(row, 2)?, is_sighting: get(row, 3)? });
     }
     read(transaction, &rows, taken).await
@@ -73,7 +73,8 @@ async fn read(
     }
     let sql = format!(
         "SELECT {FACTS}, {PAYLOAD}, n.id, {}, \
-         coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0) \
+         coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), \
+         (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done') \
          FROM unnest($1::bigint[], $2::text[]) AS c(id, due_at) JOIN paytend_notification n ON n.id = c.id \
          LEFT JOIN paytend_payload p ON p.id = n.id ORDER BY c.due_at::timestamptz, n.id",
         millis_of("n.received_at")
@@ -87,6 +88,7 @@ async fn read(
                 lease,
                 tries,
                 is_sighting,
+                completed_runs: count(row, 18)?,
                 sightings: count(row, 17)?,
                 received_at: system_time(get(row, 16)?),
                 facts: facts(row, 0)?,

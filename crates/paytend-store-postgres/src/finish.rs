@@ -25,9 +25,9 @@ pub(crate) struct Held {
 /// Locks the work of a lease. Claims pass by the locked row, even after the lease has ended.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let sql = "SELECT tries, is_sighting, again, cause, order_key FROM paytend_work \
-         WHERE id = $1 AND fence = $2 AND state = 1 FOR UPDATE";
+         WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
     let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence]).await?;
+    let row = transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed()]).await?;
     let row = row.ok_or(FinishError::LeaseLost)?;
     Ok(Held {
         lease,
@@ -41,9 +41,12 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
 
 pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Duration) -> Result<(), OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() + $3::bigint * interval '1 millisecond' \
-         WHERE id = $1 AND fence = $2 AND state = 1";
+         WHERE id = $1 AND fence = $2 AND holder = $4 AND state = 1";
     let statement = transaction.prepare_cached(sql).await?;
-    match transaction.execute(&statement, &[&lease.id.get(), &lease.fence, &millis(time)]).await? {
+    match transaction
+        .execute(&statement, &[&lease.id.get(), &lease.fence, &millis(time), &lease.holder.cast_signed()])
+        .await?
+    {
         0 => Err(FinishError::LeaseLost.into()),
         _ => Ok(()),
     }
@@ -71,13 +74,13 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     match release {
         Release::Retry { after, cause } => {
             outcome(transaction, &held, "retry", Some(cause)).await?;
-            let sql = "UPDATE paytend_work SET state = 2, again = false, cause = $3, \
+            let sql = "UPDATE paytend_work SET state = 2, cause = $3, \
                  due_at = paytend_now() + $2::bigint * interval '1 millisecond' WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
             transaction.execute(&statement, &[&id, &millis((*after).min(MAX_DELAY)), cause]).await?;
         }
         Release::GiveBack => {
-            let sql = "UPDATE paytend_work SET state = 0, again = false, due_at = paytend_now(), \
+            let sql = "UPDATE paytend_work SET state = 0, due_at = paytend_now(), \
                  tries = greatest(tries - 1, 0) WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
             transaction.execute(&statement, &[&id]).await?;

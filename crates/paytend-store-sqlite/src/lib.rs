@@ -3,10 +3,13 @@
 
 mod accept;
 mod admin;
+mod audit;
 mod backup;
 mod check;
 mod claim;
 mod clock;
+mod counts;
+mod duplicates;
 mod engine;
 mod error;
 mod finish;
@@ -15,6 +18,7 @@ mod outbox;
 mod rows;
 mod schema;
 mod store;
+mod sync;
 mod writer;
 
 pub use rusqlite;

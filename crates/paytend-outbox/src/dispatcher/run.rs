@@ -94,7 +94,6 @@ impl<S: OutboxStore> Dispatcher<S> {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
         let mut jobs = Jobs::new(&self.shared);
-        let holder = random();
         loop {
             // Created before the claim: a change between the claim and the wait is not missed.
             let mut changed = pin!(self.shared.outbox.store().orders_changed());
@@ -103,7 +102,7 @@ impl<S: OutboxStore> Dispatcher<S> {
                 break;
             }
             // Not cancelled by `stop`: what was claimed must be processed.
-            let claimed = self.claim(&mut jobs, holder, &cancel).await;
+            let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,
                 Claims::Full => Duration::from_secs(10),
@@ -123,14 +122,14 @@ impl<S: OutboxStore> Dispatcher<S> {
         self.drain(jobs, cancel).await
     }
 
-    async fn claim(&self, jobs: &mut Jobs, holder: u64, cancel: &CancellationToken) -> Claims {
+    async fn claim(&self, jobs: &mut Jobs, cancel: &CancellationToken) -> Claims {
         let settings = &self.shared.settings;
         let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
         let operations = jobs.room(&self.shared, free);
         if operations.is_empty() {
             return Claims::Full;
         }
-        let request = ClaimOrders { limit: free, lease: settings.lease, holder, operations };
+        let request = ClaimOrders { limit: free, lease: settings.lease, holder: random(), operations };
         let began = Instant::now();
         // What a claim returns too late is claimed again after its lease.
         let claimed = tokio::time::timeout(settings.lease, self.shared.outbox.store().claim_orders(request)).await;

@@ -101,9 +101,9 @@ impl Rows {
                 Some(0) | None => continue,
                 Some(room) => *room -= 1,
             }
-            row.progress.claim(now, request.lease);
+            row.progress.claim(now, request.lease, request.holder);
             claimed.push(ClaimedOrder {
-                lease: Lease { id: Id::new(id), fence: row.progress.fence },
+                lease: Lease { id: Id::new(id), fence: row.progress.fence, holder: request.holder },
                 facts: row.facts.clone(),
                 progress: row.progress.clone(),
                 request: row.request.clone(),

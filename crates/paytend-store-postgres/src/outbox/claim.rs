@@ -31,12 +31,10 @@ pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) 
     due.truncate(request.limit);
     let mut claimed = Vec::with_capacity(due.len());
     for mut stored in due {
-        stored.progress.claim(now, request.lease);
+        stored.progress.claim(now, request.lease, request.holder);
         rows::save(transaction, stored.id, &stored.progress).await?;
-        let holder = request.holder.cast_signed();
-        transaction.execute("UPDATE paytend_order SET holder = $2 WHERE id = $1", &[&stored.id, &holder]).await?;
         claimed.push(ClaimedOrder {
-            lease: Lease { id: Id::new(stored.id), fence: stored.progress.fence },
+            lease: Lease { id: Id::new(stored.id), fence: stored.progress.fence, holder: request.holder },
             request: rows::part(transaction, stored.id, REQUEST).await?,
             result: rows::part(transaction, stored.id, RESULT).await?,
             facts: stored.facts,

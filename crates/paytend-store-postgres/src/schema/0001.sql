@@ -86,9 +86,12 @@ CREATE TABLE paytend_sighting (
     PRIMARY KEY (id, number)
 );
 
--- Who has looked at content.
-CREATE TABLE paytend_viewed (
-    seen_at timestamptz NOT NULL DEFAULT paytend_now(),
-    id bigint NOT NULL,
-    viewer text NOT NULL
+-- What operators did.
+CREATE TABLE paytend_audit (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT paytend_now(),
+    action text NOT NULL,
+    id bigint,
+    operator text NOT NULL,
+    detail text
 );

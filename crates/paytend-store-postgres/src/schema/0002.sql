@@ -29,7 +29,7 @@ CREATE TABLE paytend_order (
     fence bigint NOT NULL DEFAULT 0,
     tries bigint NOT NULL DEFAULT 0,
     is_leased boolean NOT NULL DEFAULT false,
-    holder bigint,
+    holder bigint NOT NULL DEFAULT 0,
     due_at bigint,
     decision text,
     is_notified boolean NOT NULL DEFAULT false,

@@ -30,13 +30,10 @@ pub(super) fn claim(
     let mut claimed = Vec::with_capacity(due.len());
     for (_, id) in due {
         let Some(mut stored) = rows::by_id(transaction, id)? else { continue };
-        stored.progress.claim(now, request.lease);
+        stored.progress.claim(now, request.lease, request.holder);
         rows::save(transaction, id, &stored.progress)?;
-        transaction
-            .prepare_cached("UPDATE paytend_order SET holder = ?2 WHERE id = ?1")?
-            .execute(params![id, request.holder.cast_signed()])?;
         claimed.push(ClaimedOrder {
-            lease: Lease { id: Id::new(id), fence: stored.progress.fence },
+            lease: Lease { id: Id::new(id), fence: stored.progress.fence, holder: request.holder },
             request: rows::part(transaction, id, REQUEST)?,
             result: rows::part(transaction, id, RESULT)?,
             facts: stored.facts,

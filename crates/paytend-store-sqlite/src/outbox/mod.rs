@@ -16,7 +16,7 @@ use paytend_outbox::{
 use rusqlite::{Connection, Transaction};
 
 use crate::error::{OpError, store_error, without_lease};
-use crate::store::{SqliteEffect, SqliteStore};
+use crate::store::{SqliteEffect, SqliteStore, effect_error};
 use rows::{REQUEST, RESULT, Stored};
 
 /// The longest delay of an attempt that is not scheduled.
@@ -233,7 +233,7 @@ impl OutboxStore for SqliteStore {
         let store = self.clone();
         self.change_held("complete an order", lease, move |transaction, _, held| {
             if let Some(effect) = effect {
-                store.apply(effect, transaction).map_err(FinishError::Effect)?;
+                store.apply(effect, transaction).map_err(effect_error)?;
                 // The effect may have changed the order, for example with a notice.
                 *held = self::held(transaction, lease)?;
             }

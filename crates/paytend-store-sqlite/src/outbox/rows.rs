@@ -14,7 +14,7 @@ const FACTS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.order
 /// The columns that [`progress`] reads, after [`FACTS`].
 const PROGRESS: &str = "o.state, o.is_open, o.sends, o.last_sent_at, o.last_send, o.confirmations, o.confirmed_at, \
      o.settled_ms, o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, \
-     o.cause";
+     o.cause, o.holder";
 
 /// The parts of an order.
 pub(super) const REQUEST: &str = "request";
@@ -48,7 +48,7 @@ pub(super) fn select(condition: &str) -> String {
 }
 
 pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(24)?, submitted_at: row.get(25)? })
+    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(25)?, submitted_at: row.get(26)? })
 }
 
 fn facts(row: &Row<'_>) -> rusqlite::Result<OrderFacts> {
@@ -88,6 +88,7 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
         is_open: row.get(8)?,
         history,
         fence: row.get(16)?,
+        holder: row.get::<_, i64>(24)?.cast_unsigned(),
         tries: row.get(17)?,
         is_leased: row.get(18)?,
         due_at: row.get(19)?,
@@ -124,6 +125,7 @@ macro_rules! progress_params {
             $progress.is_notified,
             $progress.is_due_again,
             $progress.cause,
+            $progress.holder.cast_signed(),
         ]
     };
 }
@@ -134,7 +136,8 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
         .prepare_cached(
             "UPDATE paytend_order SET state = ?2, is_open = ?3, sends = ?4, last_sent_at = ?5, last_send = ?6, \
              confirmations = ?7, confirmed_at = ?8, settled_ms = ?9, queries = ?10, fence = ?11, tries = ?12, \
-             is_leased = ?13, due_at = ?14, decision = ?15, is_notified = ?16, is_due_again = ?17, cause = ?18 \
+             is_leased = ?13, due_at = ?14, decision = ?15, is_notified = ?16, is_due_again = ?17, cause = ?18, \
+             holder = ?19 \
              WHERE id = ?1",
         )?
         .execute(progress_params!(id, progress))?;

@@ -25,7 +25,7 @@ CREATE TABLE paytend_order (
     fence INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     is_leased INTEGER NOT NULL,
-    holder INTEGER,
+    holder INTEGER NOT NULL DEFAULT 0,
     -- The time of the next attempt, or the end of the lease. Null if only a person can continue.
     due_at INTEGER,
     decision TEXT,

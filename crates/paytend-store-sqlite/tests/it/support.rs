@@ -47,6 +47,12 @@ impl Harness for SqliteHarness {
         store
     }
 
+    async fn reopen(&self, store: SqliteStore) -> SqliteStore {
+        drop(store);
+        let number = self.next.load(std::sync::atomic::Ordering::SeqCst) - 1;
+        self.options(&format!("{number}.db")).must_exist().open().unwrap()
+    }
+
     async fn advance(&self, _: &SqliteStore, time: Duration) {
         self.clock.advance(time);
     }
