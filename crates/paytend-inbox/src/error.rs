@@ -97,7 +97,7 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// Every type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
+/// Every owned type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
 /// and shown to operators. It is cut after 500 characters. Keep personal data out of it.
 ///
 /// ```
@@ -115,6 +115,7 @@ pub enum FailureAction {
 pub struct HandlerError {
     action: FailureAction,
     cause: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// The maximum length of a stored cause, in characters.
@@ -122,7 +123,7 @@ const MAX_CAUSE: usize = 500;
 
 impl HandlerError {
     fn new(action: FailureAction, cause: &dyn fmt::Display) -> Self {
-        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect() }
+        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect(), source: None }
     }
 
     /// Creates an error that is retried after the backoff.
@@ -149,6 +150,17 @@ impl HandlerError {
     pub fn cause(&self) -> &str {
         &self.cause
     }
+
+    /// Sets the cause. A store does so for errors of its engine that describe themselves poorly.
+    #[must_use]
+    pub fn with_cause(self, cause: impl fmt::Display) -> Self {
+        Self { source: self.source, ..Self::new(self.action, &cause) }
+    }
+
+    /// Returns the error that was converted into this one.
+    pub fn source(&self) -> Option<&(dyn Error + Send + Sync + 'static)> {
+        self.source.as_deref()
+    }
 }
 
 impl fmt::Debug for HandlerError {
@@ -158,8 +170,9 @@ impl fmt::Debug for HandlerError {
     }
 }
 
-impl<E: Error> From<E> for HandlerError {
+impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self::retry(error)
+        let retry = Self::retry(&error);
+        Self { source: Some(Box::new(error)), ..retry }
     }
 }

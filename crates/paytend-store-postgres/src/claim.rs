@@ -24,18 +24,26 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
-const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, tries = w.tries + 1, again = false, \
+const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, tries = least(w.tries, 2147483646) + 1, again = false, \
      due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
      RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text";
 
 struct Taken {
     lease: Lease,
-    tries: u32,
+    tries: i32,
     is_sighting: bool,
 }
 
+/// What a claim has found.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) claimed: Vec<Claimed>,
+    /// The leases of notifications whose rows contain a value that this program does not write.
+    pub(crate) unreadable: Vec<Lease>,
+}
+
 /// Claims notifications that are due.
-pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Vec<Claimed>, OpError> {
+pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Found, OpError> {
     let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
     // The number is bound as text in SQL arithmetic, so that the server chooses its type.
     let rows = if request.kind_limits.is_empty() {
@@ -49,12 +57,12 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
         transaction.query(&statement, &[&count_limit, &lease, &holder, &kinds, &limits]).await?
     };
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     }
     let mut taken = HashMap::new();
     for row in &rows {
         let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)? };
-        taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: tries(row, 2)?, is_sighting: get(row, 3)? });
+        taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: get(row, 2)?, is_sighting: get(row, 3)? });
     }
     read(transaction, &rows, taken).await
 }
@@ -64,7 +72,7 @@ async fn read(
     transaction: &Transaction<'_>,
     rows: &[tokio_postgres::Row],
     mut taken: HashMap<i64, Taken>,
-) -> Result<Vec<Claimed>, OpError> {
+) -> Result<Found, OpError> {
     let mut ids: Vec<i64> = Vec::with_capacity(rows.len());
     let mut due: Vec<&str> = Vec::with_capacity(rows.len());
     for row in rows {
@@ -80,19 +88,27 @@ async fn read(
     );
     let statement = transaction.prepare_cached(&sql).await?;
     let rows = transaction.query(&statement, &[&ids, &due]).await?;
-    let mut claimed = Vec::with_capacity(rows.len());
+    let mut found = Found::default();
     for row in &rows {
-        if let Some(Taken { lease, tries, is_sighting }) = taken.remove(&get(row, 15)?) {
-            claimed.push(Claimed {
-                lease,
-                tries,
-                is_sighting,
-                sightings: count(row, 17)?,
-                received_at: system_time(get(row, 16)?),
-                facts: facts(row, 0)?,
-                payload: payload(row, 12)?,
-            });
+        let Some(taken) = taken.remove(&get(row, 15)?) else { continue };
+        let lease = taken.lease;
+        match read_one(row, taken) {
+            Ok(claimed) => found.claimed.push(claimed),
+            Err(_) => found.unreadable.push(lease),
         }
     }
-    Ok(claimed)
+    // Work without a notification stays leased: a foreign key makes it impossible.
+    Ok(found)
+}
+
+fn read_one(row: &tokio_postgres::Row, taken: Taken) -> Result<Claimed, OpError> {
+    Ok(Claimed {
+        lease: taken.lease,
+        tries: tries(taken.tries)?,
+        is_sighting: taken.is_sighting,
+        sightings: count(row, 17)?,
+        received_at: system_time(get(row, 16)?),
+        facts: facts(row, 0)?,
+        payload: payload(row, 12)?,
+    })
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{FinishError, Lease, Release};
+use paytend_inbox::{FinishError, HandlerError, Lease, Release};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::accept::lock_key;
 use crate::error::OpError;
@@ -20,14 +22,42 @@ pub(crate) struct Held {
     again: bool,
     cause: Option<String>,
     order_key: Option<Vec<u8>>,
+    /// The number of the transaction that holds the row.
+    transaction: String,
 }
 
-/// Locks the work of a lease. Claims pass by the locked row, even after the lease has ended.
+/// The columns of [`Held`], and the condition under which the work is held. Claims pass by the locked row, even after
+/// the lease has ended.
+const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
+const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND state = 1 FOR UPDATE";
+
+/// The time by which the server's limits exceed those of this program.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Locks the work of a lease.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
-    let sql = "SELECT tries, is_sighting, again, cause, order_key FROM paytend_work \
-         WHERE id = $1 AND fence = $2 AND state = 1 FOR UPDATE";
-    let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence]).await?;
+    let statement = transaction.prepare_cached(&format!("SELECT {HELD} {IS_HELD}")).await?;
+    read_held(lease, transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence]).await?)
+}
+
+/// Locks the work of a lease, and limits the time of each statement and of each pause for the rest of the transaction.
+/// The server then ends a stuck effect by itself if this program or the network fails.
+pub(crate) async fn held_for_effect(
+    transaction: &Transaction<'_>,
+    lease: Lease,
+    limit: Duration,
+) -> Result<Held, OpError> {
+    let sql = format!(
+        "SELECT {HELD}, set_config('statement_timeout', $3, true), \
+         set_config('idle_in_transaction_session_timeout', $3, true) {IS_HELD}"
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    // The largest value that PostgreSQL accepts is a 32-bit number.
+    let limit = millis(limit.saturating_add(GRACE)).min(i64::from(i32::MAX)).to_string();
+    read_held(lease, transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence, &limit]).await?)
+}
+
+fn read_held(lease: Lease, row: Option<Row>) -> Result<Held, OpError> {
     let row = row.ok_or(FinishError::LeaseLost)?;
     Ok(Held {
         lease,
@@ -36,6 +66,7 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
         again: get(&row, 2)?,
         cause: get(&row, 3)?,
         order_key: get(&row, 4)?,
+        transaction: get(&row, 5)?,
     })
 }
 
@@ -120,11 +151,16 @@ async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), OpError> {
     Ok(())
 }
 
+/// Records the end of an attempt. Fails if the transaction that locked the work has ended.
 async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause: Option<&str>) -> Result<(), OpError> {
-    let sql =
-        "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
+         SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";
     let statement = transaction.prepare_cached(sql).await?;
     let (id, fence) = (held.lease.id.get(), held.lease.fence);
-    transaction.execute(&statement, &[&id, &fence, &result, &held.tries, &held.is_sighting, &cause]).await?;
-    Ok(())
+    let row: [&(dyn ToSql + Sync); 7] =
+        [&id, &fence, &result, &held.tries, &held.is_sighting, &cause, &held.transaction];
+    match transaction.execute(&statement, &row).await? {
+        1 => Ok(()),
+        _ => Err(FinishError::Effect(HandlerError::retry("the effect ended the transaction")).into()),
+    }
 }

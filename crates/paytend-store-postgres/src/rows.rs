@@ -17,9 +17,9 @@ pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notif
 /// The columns that [`payload`] reads, from the table `p`.
 pub(crate) const PAYLOAD: &str = "p.key_id, p.nonce, p.sealed";
 
-/// A time in milliseconds since the Unix epoch, as an SQL expression.
+/// A time in milliseconds since the Unix epoch, as an SQL expression. It is null for a time that is infinite.
 pub(crate) fn millis_of(column: &str) -> String {
-    format!("(extract(epoch from {column}) * 1000)::bigint")
+    format!("CASE WHEN isfinite({column}) THEN (extract(epoch from {column}) * 1000)::bigint END")
 }
 
 /// Reads a column.
@@ -67,9 +67,9 @@ pub(crate) fn count(row: &Row, column: usize) -> Result<u64, OpError> {
     u64::try_from(get::<i64>(row, column)?).map_err(|_| corrupt())
 }
 
-/// Reads a number of attempts.
-pub(crate) fn tries(row: &Row, column: usize) -> Result<u32, OpError> {
-    u32::try_from(get::<i32>(row, column)?).map_err(|_| corrupt())
+/// Returns a number of attempts.
+pub(crate) fn tries(number: i32) -> Result<u32, OpError> {
+    u32::try_from(number).map_err(|_| corrupt())
 }
 
 /// Returns the columns that [`entry`] reads. A notification is pending, dead, or done.
@@ -103,7 +103,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
         id: Id::new(get(row, 12)?),
         facts: facts(row, 0)?,
         state,
-        tries: tries(row, 16)?,
+        tries: tries(get(row, 16)?)?,
         sightings: count(row, 17)?,
         received_at: system_time(get(row, 13)?),
         cause: get(row, 18)?,

@@ -43,7 +43,7 @@ CREATE TABLE paytend_work (
     order_key bytea,
     ready boolean NOT NULL,
     state smallint NOT NULL,
-    fence bigint NOT NULL,
+    fence bigint NOT NULL CHECK (fence BETWEEN 0 AND 9223372036854775806),
     tries integer NOT NULL,
     due_at timestamptz NOT NULL,
     holder bigint,
@@ -92,3 +92,28 @@ CREATE TABLE paytend_viewed (
     id bigint NOT NULL,
     viewer text NOT NULL
 );
+
+-- Refuses to commit what a crash could undo, whatever has changed the settings: an effect, a role, or the server's
+-- configuration. It runs at the commit. The settings are those that the store checks when it is opened.
+CREATE FUNCTION paytend_require_durability() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    level text := current_setting('synchronous_commit');
+    standbys text := current_setting('synchronous_standby_names');
+BEGIN
+    IF current_setting('paytend.danger_any_settings', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    IF current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
+        AND (level IN ('on', 'remote_apply') OR (level IN ('local', 'remote_write') AND standbys = '')) THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'PY001', MESSAGE = format(
+        'the commit could be lost: fsync is %s, full_page_writes is %s, synchronous_commit is %s',
+        current_setting('fsync'), current_setting('full_page_writes'), level);
+END $$;
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_notification
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_sighting
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_outcome
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();

@@ -6,6 +6,9 @@
 
 mod concurrency;
 mod conforms;
+mod connections;
+mod damage;
+mod effects;
 mod restarts;
 mod server;
 mod support;

@@ -54,6 +54,32 @@ impl Server {
         Some(server)
     }
 
+    /// Creates and starts a standby of this server. The server waits for it only if its settings say so.
+    pub(crate) async fn standby(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        if let Some((user, group)) = server_user() {
+            std::os::unix::fs::chown(directory.path(), Some(user), Some(group)).unwrap();
+        }
+        let programs = self.programs.clone();
+        let mut standby = Self { programs, directory, settings: Vec::new(), process: None, next: AtomicUsize::new(0) };
+        let copied = self
+            .command("pg_basebackup")
+            .args(["--username=postgres", "--wal-method=stream", "--write-recovery-conf", "--checkpoint=fast"])
+            .args(["--no-sync", "--host"])
+            .arg(self.directory.path())
+            .arg("--pgdata")
+            .arg(standby.data())
+            .status();
+        assert!(copied.unwrap().success());
+        standby.run().await;
+        standby
+    }
+
+    /// Returns the directory of the server's socket.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
