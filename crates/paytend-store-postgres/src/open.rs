@@ -25,7 +25,8 @@ impl PostgresOptions {
     /// - Returns [`StoreError`] if no server can be reached, if it refuses the login, or if it is a standby.
     /// - Returns [`StoreError`] if the URL asks for a plain connection to a different machine.
     /// - Returns [`StoreError`] if the server's settings let acknowledged notifications be lost.
-    /// - Returns [`StoreError`] if the schema has an incompatible version.
+    /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
+    ///   [`must_exist`](Self::must_exist) is set.
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
         let server = Server::new(&self)?;
         let pool = server.pool(&self)?;
@@ -34,7 +35,11 @@ impl PostgresOptions {
         if !self.danger_any_settings {
             settings::check(&settings)?;
         }
-        schema::migrate(&mut client).await?;
+        if self.create {
+            schema::migrate(&mut client).await?;
+        } else {
+            schema::require(&client).await?;
+        }
         drop(client);
         let rules = Rules { effect_timeout: self.effect_timeout, danger_any_settings: self.danger_any_settings };
         Ok(PostgresStore::new(server, pool, rules))

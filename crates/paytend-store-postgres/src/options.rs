@@ -24,6 +24,7 @@ pub struct PostgresOptions {
     pub(crate) connection_timeout: Duration,
     pub(crate) effect_timeout: Duration,
     pub(crate) danger_any_settings: bool,
+    pub(crate) create: bool,
 }
 
 impl PostgresOptions {
@@ -50,6 +51,7 @@ impl PostgresOptions {
             connection_timeout: Duration::from_secs(4),
             effect_timeout: Duration::from_secs(5),
             danger_any_settings: false,
+            create: true,
         }
     }
 
@@ -70,6 +72,12 @@ impl PostgresOptions {
     /// the session soon after the same time.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
+        self
+    }
+
+    /// Refuses to create the schema or to upgrade it (default: does both). For programs that read or manage a store.
+    pub fn must_exist(mut self) -> Self {
+        self.create = false;
         self
     }
 

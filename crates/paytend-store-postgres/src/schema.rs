@@ -1,8 +1,14 @@
 //! The schema and its migrations.
+//!
+//! Programs of different versions can use one store. A step that older programs can live with has their version as
+//! `compatible_from`: it only adds columns with defaults, tables, indexes and functions. Any other step must make the
+//! statements of older programs fail, for example by renaming a table, because running programs do not read the version
+//! again.
 
 use paytend_inbox::{StoreError, StoreErrorKind};
 use sha2::{Digest as _, Sha256};
-use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
 
 use crate::error::store_error;
 
@@ -23,43 +29,92 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
 /// Held during a migration, so that programs that start together do not migrate at the same time.
 const LOCK: i64 = 0x7061_7974_656e_6401;
 
+/// Limits the time for which a step waits for a table that is in use: everything else waits behind it.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
+
+/// A step that the store has.
+struct Applied {
+    version: i64,
+    checksum: Vec<u8>,
+    compatible_from: i64,
+}
+
 /// Creates or upgrades the schema in one transaction.
 pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
+    if missing(&applied(client).await.map_err(failed)?)?.is_empty() {
+        return Ok(());
+    }
     let transaction = client.transaction().await.map_err(failed)?;
+    transaction.batch_execute(LOCK_TIMEOUT).await.map_err(failed)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
     transaction.batch_execute(TABLE).await.map_err(failed)?;
-    let rows = transaction
-        .query("SELECT version, checksum, compatible_from FROM paytend_migration", &[])
-        .await
-        .map_err(failed)?;
+    // A different program may have applied some meanwhile.
+    for migration in missing(&applied(transaction.client()).await.map_err(failed)?)? {
+        transaction.batch_execute(migration.sql).await.map_err(failed)?;
+        let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3)";
+        let checksum = Sha256::digest(migration.sql).to_vec();
+        let row: [&(dyn ToSql + Sync); 3] = [&migration.version, &checksum, &migration.compatible_from];
+        transaction.execute(insert, &row).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)
+}
+
+/// Refuses a database without the schema of this program or a compatible one, and changes nothing.
+pub(crate) async fn require(client: &Client) -> Result<(), StoreError> {
+    let applied = applied(client).await.map_err(|error| store_error("read the schema version", error))?;
+    let missing = missing(&applied)?;
+    let message = match missing.first() {
+        None => return Ok(()),
+        _ if applied.is_empty() => {
+            "the database contains no store: start a receiver or worker, such as `paytend inbox serve`, to create it"
+                .to_owned()
+        }
+        Some(first) => format!(
+            "the store has no schema version {}: start this version's receiver or worker, such as `paytend inbox \
+             serve`, to upgrade it",
+            first.version
+        ),
+    };
+    Err(StoreError::new(StoreErrorKind::Configuration, message))
+}
+
+/// Reads the steps of the store.
+async fn applied(client: &Client) -> Result<Vec<Applied>, Error> {
+    let exists = client.query_one("SELECT to_regclass('paytend_migration') IS NOT NULL", &[]).await?;
+    if !exists.try_get::<_, bool>(0)? {
+        return Ok(Vec::new());
+    }
+    let rows = client.query("SELECT version, checksum, compatible_from FROM paytend_migration", &[]).await?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Applied { version: row.try_get(0)?, checksum: row.try_get(1)?, compatible_from: row.try_get(2)? })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Returns the steps that the store does not have. Refuses a store with an altered step, or with a step that this
+/// program must know and does not.
+fn missing(applied: &[Applied]) -> Result<Vec<&'static Migration>, StoreError> {
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
-    let applied: Vec<(i64, Vec<u8>, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    let newer = applied.iter().filter(|(version, ..)| *version > known);
-    if let Some(required) = newer.map(|(.., from)| *from).max().filter(|required| *required > known) {
+    let newer = applied.iter().filter(|applied| applied.version > known);
+    if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
         return Err(StoreError::new(
             StoreErrorKind::Configuration,
             format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
         ));
     }
+    let mut missing = Vec::new();
     for migration in MIGRATIONS {
-        let checksum = Sha256::digest(migration.sql).to_vec();
-        match applied.iter().find(|(version, ..)| *version == migration.version) {
-            Some((_, stored, _)) if *stored == checksum => {}
+        match applied.iter().find(|applied| applied.version == migration.version) {
+            Some(applied) if *applied.checksum == *Sha256::digest(migration.sql) => {}
             Some(_) => {
                 return Err(StoreError::new(
                     StoreErrorKind::Configuration,
                     format!("schema version {} of the store differs from this program's", migration.version),
                 ));
             }
-            None => {
-                transaction.batch_execute(migration.sql).await.map_err(failed)?;
-                let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3)";
-                let row: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-                    [&migration.version, &checksum, &migration.compatible_from];
-                transaction.execute(insert, &row).await.map_err(failed)?;
-            }
+            None => missing.push(migration),
         }
     }
-    transaction.commit().await.map_err(failed)
+    Ok(missing)
 }

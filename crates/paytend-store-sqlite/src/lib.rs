@@ -10,6 +10,7 @@ mod clock;
 mod engine;
 mod error;
 mod finish;
+mod open;
 mod options;
 mod rows;
 mod schema;

@@ -1,7 +1,11 @@
 //! The schema and its migrations.
+//!
+//! Programs of different versions can use one store. A step that older programs can live with has their version as
+//! `compatible_from`: it only adds columns with defaults, tables and indexes. Any other step must make the statements of
+//! older programs fail, for example by renaming a table, because running programs do not read the version again.
 
 use paytend_inbox::{StoreError, StoreErrorKind};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::store_error;
@@ -21,6 +25,13 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (
     version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, compatible_from INTEGER NOT NULL,
     applied_at INTEGER NOT NULL) STRICT";
 
+/// A step that the store has.
+struct Applied {
+    version: i64,
+    checksum: Vec<u8>,
+    compatible_from: i64,
+}
+
 /// Creates or upgrades the schema in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), StoreError> {
     migrate_with(connection, now, MIGRATIONS)
@@ -28,64 +39,81 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Store
 
 fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
-    // A command that only reads does not wait for the writer of a busy service.
-    if is_current(connection, migrations).map_err(failed)? {
+    // A store that needs no change is not locked.
+    if missing(&applied(connection).map_err(failed)?, migrations)?.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(TABLE).map_err(failed)?;
-    refuse_newer(&transaction, migrations)?;
-    for migration in migrations {
+    // A different program may have applied some meanwhile.
+    for migration in missing(&applied(&transaction).map_err(failed)?, migrations)? {
+        transaction.execute_batch(migration.sql).map_err(failed)?;
         let checksum = Sha256::digest(migration.sql).to_vec();
-        let applied: Option<Vec<u8>> = transaction
-            .query_row("SELECT checksum FROM paytend_migration WHERE version = ?1", [migration.version], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(failed)?;
-        match applied {
-            Some(applied) if applied == checksum => {}
+        let row = params![migration.version, checksum, migration.compatible_from, now];
+        transaction.execute("INSERT INTO paytend_migration VALUES (?1, ?2, ?3, ?4)", row).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Refuses a file without the schema of this program or a compatible one, and changes nothing.
+pub(crate) fn require(connection: &Connection) -> Result<(), StoreError> {
+    require_with(connection, MIGRATIONS)
+}
+
+fn require_with(connection: &Connection, migrations: &[Migration]) -> Result<(), StoreError> {
+    let applied = applied(connection).map_err(|error| store_error("read the schema version", error))?;
+    let message = match missing(&applied, migrations)?.first() {
+        None => return Ok(()),
+        _ if applied.is_empty() => {
+            "the file contains no store: start a receiver or worker, such as `paytend inbox serve`, to create it"
+                .to_owned()
+        }
+        Some(first) => format!(
+            "the store has no schema version {}: start this version's receiver or worker, such as `paytend inbox \
+             serve`, to upgrade it",
+            first.version
+        ),
+    };
+    Err(StoreError::new(StoreErrorKind::Configuration, message))
+}
+
+/// Reads the steps of the store.
+fn applied(connection: &Connection) -> Result<Vec<Applied>, rusqlite::Error> {
+    if !connection.table_exists(None, "paytend_migration")? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare("SELECT version, checksum, compatible_from FROM paytend_migration")?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Applied { version: row.get(0)?, checksum: row.get(1)?, compatible_from: row.get(2)? })
+    };
+    statement.query_map([], read)?.collect()
+}
+
+/// Returns the steps that the store does not have. Refuses a store with an altered step, or with a step that this
+/// program must know and does not.
+fn missing<'a>(applied: &[Applied], migrations: &'a [Migration]) -> Result<Vec<&'a Migration>, StoreError> {
+    let known = migrations.last().map_or(0, |migration| migration.version);
+    let newer = applied.iter().filter(|applied| applied.version > known);
+    if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
+        return Err(StoreError::new(
+            StoreErrorKind::Configuration,
+            format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
+        ));
+    }
+    let mut missing = Vec::new();
+    for migration in migrations {
+        match applied.iter().find(|applied| applied.version == migration.version) {
+            Some(applied) if *applied.checksum == *Sha256::digest(migration.sql) => {}
             Some(_) => {
                 return Err(StoreError::new(
                     StoreErrorKind::Configuration,
                     format!("schema version {} of the store differs from this program's", migration.version),
                 ));
             }
-            None => {
-                transaction.execute_batch(migration.sql).map_err(failed)?;
-                let row = params![migration.version, checksum, migration.compatible_from, now];
-                transaction.execute("INSERT INTO paytend_migration VALUES (?1, ?2, ?3, ?4)", row).map_err(failed)?;
-            }
+            None => missing.push(migration),
         }
     }
-    transaction.commit().map_err(failed)
-}
-
-/// Returns whether the store has exactly these steps.
-fn is_current(connection: &Connection, migrations: &[Migration]) -> Result<bool, rusqlite::Error> {
-    if !connection.table_exists(None, "paytend_migration")? {
-        return Ok(false);
-    }
-    let mut statement = connection.prepare("SELECT version, checksum FROM paytend_migration ORDER BY version")?;
-    let applied = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let applied = applied.collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
-    let known = migrations.iter().map(|migration| (migration.version, Sha256::digest(migration.sql).to_vec()));
-    Ok(applied.into_iter().eq(known))
-}
-
-/// Refuses a store whose schema has a step that this program must know and does not.
-fn refuse_newer(transaction: &Transaction<'_>, migrations: &[Migration]) -> Result<(), StoreError> {
-    let known = migrations.last().map_or(0, |migration| migration.version);
-    let required: Option<i64> = transaction
-        .query_row("SELECT max(compatible_from) FROM paytend_migration WHERE version > ?1", [known], |row| row.get(0))
-        .map_err(|error| store_error("read the schema version", error))?;
-    match required {
-        Some(required) if required > known => Err(StoreError::new(
-            StoreErrorKind::Configuration,
-            format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
-        )),
-        _ => Ok(()),
-    }
+    Ok(missing)
 }
 
 #[cfg(test)]
@@ -125,5 +153,35 @@ mod tests {
         assert!(migrate_with(&mut connection, 0, &[FIRST, broken]).is_err());
         assert!(connection.prepare("SELECT * FROM b").is_err());
         migrate_with(&mut connection, 0, &[FIRST, ADDS]).unwrap();
+    }
+
+    #[test]
+    fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let error = require_with(&connection, &[FIRST]).unwrap_err();
+        assert!(error.to_string().contains("contains no store"), "{error}");
+        assert!(!connection.table_exists(None, "paytend_migration").unwrap());
+        migrate_with(&mut connection, 0, &[FIRST]).unwrap();
+        require_with(&connection, &[FIRST]).unwrap();
+        let error = require_with(&connection, &[FIRST, ADDS]).unwrap_err();
+        assert!(error.to_string().contains("no schema version 2"), "{error}");
+        assert_eq!(connection.prepare("SELECT * FROM a").unwrap().column_count(), 1);
+        migrate_with(&mut connection, 0, &[FIRST, ADDS]).unwrap();
+        require_with(&connection, &[FIRST]).unwrap();
+    }
+
+    #[test]
+    fn older_program_works_during_a_compatible_upgrade() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Connection::open(directory.path().join("a.db")).unwrap();
+        let mut old = open();
+        migrate_with(&mut old, 0, &[FIRST]).unwrap();
+        let mut insert = old.prepare("INSERT INTO a (x) VALUES (?1)").unwrap();
+        insert.execute([1]).unwrap();
+        migrate_with(&mut open(), 0, &[FIRST, ADDS]).unwrap();
+        insert.execute([2]).unwrap();
+        let mut new = open();
+        migrate_with(&mut new, 0, &[FIRST, ADDS, Migration { version: 3, ..BREAKS }]).unwrap();
+        assert!(insert.execute([3]).is_err(), "a running program must not write to a schema that it does not know");
     }
 }

@@ -86,7 +86,11 @@ impl SqliteStore {
         let mut connection = engine::open_writer(&options)?;
         // After a failed sync and a restart, the log can contain transactions that are not on disk.
         crate::writer::settle_log(&connection)?;
-        schema::migrate(&mut connection, options.clock.now())?;
+        if options.create {
+            schema::migrate(&mut connection, options.clock.now())?;
+        } else {
+            schema::require(&connection)?;
+        }
         finish::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         let reader = Mutex::new(engine::open_reader(&options)?);
         let (operations, receiver) = mpsc::channel(options.max_waiting);

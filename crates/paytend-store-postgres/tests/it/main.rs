@@ -12,3 +12,4 @@ mod effects;
 mod restarts;
 mod server;
 mod support;
+mod versions;
