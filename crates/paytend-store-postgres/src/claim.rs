@@ -1,12 +1,13 @@
 //! Claiming notifications.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{ClaimRequest, Claimed, Id, Lease};
+use paytend_inbox::{ClaimRequest, Claimed, Id, Lease, StoredPayload};
 
 use crate::error::OpError;
-use crate::rows::{FACTS, PAYLOAD, count, facts, get, limit, millis, millis_of, payload, system_time, tries};
+use crate::payloads::{self, DAY};
+use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, tries};
 
 /// The notifications that are due. Materialized, because a scan that is repeated would lock more than its limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
@@ -80,19 +81,24 @@ async fn read(
         due.push(get(row, 4)?);
     }
     let sql = format!(
-        "SELECT {FACTS}, {PAYLOAD}, n.id, {}, \
-         coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0) \
+        "SELECT {FACTS}, n.id, {}, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), {DAY} \
          FROM unnest($1::bigint[], $2::text[]) AS c(id, due_at) JOIN paytend_notification n ON n.id = c.id \
-         LEFT JOIN paytend_payload p ON p.id = n.id ORDER BY c.due_at::timestamptz, n.id",
+         ORDER BY c.due_at::timestamptz, n.id",
         millis_of("n.received_at")
     );
     let statement = transaction.prepare_cached(&sql).await?;
     let rows = transaction.query(&statement, &[&ids, &due]).await?;
+    let mut days: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for row in &rows {
+        days.entry(get(row, 15)?).or_default().push(get(row, 12)?);
+    }
+    let mut payloads = payloads::read(transaction, &days).await?;
     let mut found = Found::default();
     for row in &rows {
-        let Some(taken) = taken.remove(&get(row, 15)?) else { continue };
-        let lease = taken.lease;
-        match read_one(row, taken) {
+        let id = get(row, 12)?;
+        let Some(taken) = taken.remove(&id) else { continue };
+        let (lease, payload) = (taken.lease, payloads.remove(&id));
+        match read_one(row, taken, payload) {
             Ok(claimed) => found.claimed.push(claimed),
             Err(_) => found.unreadable.push(lease),
         }
@@ -101,14 +107,18 @@ async fn read(
     Ok(found)
 }
 
-fn read_one(row: &tokio_postgres::Row, taken: Taken) -> Result<Claimed, OpError> {
+fn read_one(
+    row: &tokio_postgres::Row,
+    taken: Taken,
+    payload: Option<Result<StoredPayload, OpError>>,
+) -> Result<Claimed, OpError> {
     Ok(Claimed {
         lease: taken.lease,
         tries: tries(taken.tries)?,
         is_sighting: taken.is_sighting,
-        sightings: count(row, 17)?,
-        received_at: system_time(get(row, 16)?),
+        sightings: count(row, 14)?,
+        received_at: system_time(get(row, 13)?),
         facts: facts(row, 0)?,
-        payload: payload(row, 12)?,
+        payload: payload.unwrap_or(Ok(StoredPayload::Dropped))?,
     })
 }

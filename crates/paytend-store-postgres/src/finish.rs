@@ -7,8 +7,8 @@ use paytend_inbox::{FinishError, HandlerError, Lease, Release};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::accept::lock_key;
 use crate::error::OpError;
+use crate::locks::lock_key;
 use crate::rows::{get, millis};
 
 /// The longest delay of a retry.

@@ -3,14 +3,18 @@
 
 mod accept;
 mod admin;
+mod batch;
 mod check;
 mod claim;
 mod connect;
 mod effect;
 mod error;
 mod finish;
+mod locks;
 mod open;
 mod options;
+mod payloads;
+mod queue;
 mod rows;
 mod schema;
 mod settings;

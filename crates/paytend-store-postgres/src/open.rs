@@ -42,6 +42,10 @@ impl PostgresOptions {
         }
         drop(client);
         let rules = Rules { effect_timeout: self.effect_timeout, danger_any_settings: self.danger_any_settings };
-        Ok(PostgresStore::new(server, pool, rules))
+        let store = PostgresStore::new(server, pool, rules);
+        if self.create {
+            store.add_days().await;
+        }
+        Ok(store)
     }
 }

@@ -14,9 +14,6 @@ use crate::error::OpError;
 pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notify_type, n.business_kind, \
      n.business_id, n.business_state, n.order_key, n.verified_by, n.traceparent, n.sent_at";
 
-/// The columns that [`payload`] reads, from the table `p`.
-pub(crate) const PAYLOAD: &str = "p.key_id, p.nonce, p.sealed";
-
 /// A time in milliseconds since the Unix epoch, as an SQL expression. It is null for a time that is infinite.
 pub(crate) fn millis_of(column: &str) -> String {
     format!("CASE WHEN isfinite({column}) THEN (extract(epoch from {column}) * 1000)::bigint END")
@@ -51,9 +48,9 @@ pub(crate) fn facts(row: &Row, first: usize) -> Result<Facts, OpError> {
     Ok(facts)
 }
 
-/// Reads the content from the columns [`PAYLOAD`], which begin at `first`.
+/// Reads the content from the columns `key_id`, `nonce` and `sealed`, which begin at `first`.
 pub(crate) fn payload(row: &Row, first: usize) -> Result<StoredPayload, OpError> {
-    let Some(key_id) = get::<Option<i64>>(row, first)? else { return Ok(StoredPayload::Dropped) };
+    let key_id: i64 = get(row, first)?;
     let nonce: &[u8] = get(row, first + 1)?;
     Ok(StoredPayload::Sealed(SealedPayload {
         key_id: u32::try_from(key_id).map_err(|_| corrupt())?,

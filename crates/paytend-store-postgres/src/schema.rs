@@ -3,10 +3,11 @@
 //! Programs of different versions can use one store. A step that older programs can live with has their version as
 //! `compatible_from`: it only adds columns with defaults, tables, indexes and functions. Any other step must make the
 //! statements of older programs fail, for example by renaming a table, because running programs do not read the version
-//! again.
+//! again. A step changes at most one existing table: programs that lock two tables in the other order would wait for it.
 
 use paytend_inbox::{StoreError, StoreErrorKind};
 use sha2::{Digest as _, Sha256};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
@@ -32,6 +33,9 @@ const LOCK: i64 = 0x7061_7974_656e_6401;
 /// Limits the time for which a step waits for a table that is in use: everything else waits behind it.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
+/// How often a step is tried if other programs use its table.
+const ATTEMPTS: usize = 5;
+
 /// A step that the store has.
 struct Applied {
     version: i64,
@@ -39,25 +43,39 @@ struct Applied {
     compatible_from: i64,
 }
 
-/// Creates or upgrades the schema in one transaction.
+/// Creates or upgrades the schema.
 pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
-    if missing(&applied(client).await.map_err(failed)?)?.is_empty() {
-        return Ok(());
+    for migration in missing(&applied(client).await.map_err(failed)?)? {
+        let mut attempt = 1;
+        while let Err(error) = apply(client, migration).await {
+            if attempt == ATTEMPTS || !is_in_use(&error) {
+                return Err(failed(error));
+            }
+            attempt += 1;
+        }
     }
-    let transaction = client.transaction().await.map_err(failed)?;
-    transaction.batch_execute(LOCK_TIMEOUT).await.map_err(failed)?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
-    transaction.batch_execute(TABLE).await.map_err(failed)?;
-    // A different program may have applied some meanwhile.
-    for migration in missing(&applied(transaction.client()).await.map_err(failed)?)? {
-        transaction.batch_execute(migration.sql).await.map_err(failed)?;
-        let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3)";
-        let checksum = Sha256::digest(migration.sql).to_vec();
-        let row: [&(dyn ToSql + Sync); 3] = [&migration.version, &checksum, &migration.compatible_from];
-        transaction.execute(insert, &row).await.map_err(failed)?;
+    Ok(())
+}
+
+/// Applies a step in a transaction, unless a different program has applied it.
+async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(LOCK_TIMEOUT).await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    transaction.batch_execute(TABLE).await?;
+    let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3) \
+         ON CONFLICT DO NOTHING";
+    let checksum = Sha256::digest(migration.sql).to_vec();
+    let row: [&(dyn ToSql + Sync); 3] = [&migration.version, &checksum, &migration.compatible_from];
+    if transaction.execute(insert, &row).await? == 1 {
+        transaction.batch_execute(migration.sql).await?;
     }
-    transaction.commit().await.map_err(failed)
+    transaction.commit().await
+}
+
+fn is_in_use(error: &Error) -> bool {
+    matches!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED))
 }
 
 /// Refuses a database without the schema of this program or a compatible one, and changes nothing.

@@ -16,7 +16,8 @@ use tokio_postgres::IsolationLevel;
 use crate::connect::Server;
 use crate::effect::{self, PostgresEffect};
 use crate::error::{OpError, pool_error, without_lease};
-use crate::{accept, claim, finish, settings};
+use crate::queue::Queue;
+use crate::{claim, finish, settings};
 
 /// How long a rollback may take. Closing the connection has the same effect.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ struct Shared {
     server: Server,
     pool: Pool,
     rules: Rules,
+    queue: Queue,
     /// Notified when a notification may have become ready in this process.
     changed: Notify,
 }
@@ -45,12 +47,24 @@ pub(crate) struct Rules {
 
 impl PostgresStore {
     pub(crate) fn new(server: Server, pool: Pool, rules: Rules) -> Self {
-        Self { shared: Arc::new(Shared { server, pool, rules, changed: Notify::new() }) }
+        Self { shared: Arc::new(Shared { server, pool, rules, queue: Queue::default(), changed: Notify::new() }) }
     }
 
     /// Returns the pool of connections.
     pub fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.shared.queue
+    }
+
+    /// Runs an operation in a transaction, in this task. Returns its value and the connection.
+    pub(crate) async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
+    where
+        F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
+    {
+        self.shared.transact(doing, function).await
     }
 
     /// Runs an operation in a transaction. It runs in a task, so that a caller who stops waiting does not interrupt a
@@ -145,12 +159,7 @@ impl Store for PostgresStore {
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
-        let accepted = self.write("store a notification", move |transaction| {
-            Box::pin(async move { accept::accept(transaction, &notification).await })
-        });
-        let accepted = accepted.await?;
-        self.notify();
-        Ok(accepted)
+        self.store(notification).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

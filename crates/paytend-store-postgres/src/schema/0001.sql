@@ -23,16 +23,46 @@ CREATE TABLE paytend_notification (
     sent_at bigint,
     received_at timestamptz NOT NULL DEFAULT paytend_now()
 );
-CREATE INDEX paytend_notification_business ON paytend_notification (business_id) WHERE business_id IS NOT NULL;
+-- Shortened, because PostgreSQL refuses long values in an index.
+CREATE INDEX paytend_notification_business ON paytend_notification (left(business_id, 200))
+    WHERE business_id IS NOT NULL;
 CREATE INDEX paytend_notification_received ON paytend_notification (received_at);
 
--- The encrypted content, until its retention ends.
+-- The encrypted content, until its retention ends. Each day (UTC) has a partition, which is dropped as a whole. Content
+-- of a day without a partition is in the rest. There is no foreign key: dropping a partition would lock the
+-- notifications.
 CREATE TABLE paytend_payload (
-    id bigint PRIMARY KEY REFERENCES paytend_notification (id),
+    received_on date NOT NULL,
+    id bigint NOT NULL,
     key_id bigint NOT NULL,
     nonce bytea NOT NULL,
-    sealed bytea NOT NULL
-);
+    sealed bytea NOT NULL,
+    PRIMARY KEY (received_on, id)
+) PARTITION BY RANGE (received_on);
+CREATE TABLE paytend_payload_rest PARTITION OF paytend_payload DEFAULT;
+
+-- Adds the partitions of this day and of the next ones. A table that is attached blocks neither readers nor writers of
+-- the others. A day with content in the rest gets no partition.
+CREATE FUNCTION paytend_add_days(ahead integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    today date := (paytend_now() AT TIME ZONE 'UTC')::date;
+    day date;
+    name text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(8097874476947481602);
+    FOR distance IN 0..ahead LOOP
+        day := today + distance;
+        name := 'paytend_payload_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE %I (LIKE paytend_payload INCLUDING DEFAULTS)', name);
+            EXECUTE format('ALTER TABLE paytend_payload ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                name, day, day + 1);
+        EXCEPTION WHEN check_violation THEN
+            NULL;
+        END;
+    END LOOP;
+END $$;
 
 -- One row for each notification that is neither done nor dead. `ready` is true if no other notification of the order
 -- key comes first. `state` is 0 ready, 1 leased or 2 backoff. `due_at` is the time of the next attempt, or the end of

@@ -4,12 +4,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod batches;
 mod concurrency;
 mod conforms;
 mod connections;
 mod damage;
 mod effects;
 mod restarts;
+mod retention;
 mod server;
 mod support;
 mod versions;

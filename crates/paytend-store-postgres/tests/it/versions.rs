@@ -11,11 +11,14 @@ use paytend_store_postgres::PostgresOptions;
 use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
-/// What a newer version would do that older programs can live with.
-const ADDS: &str = "BEGIN; ALTER TABLE paytend_notification ADD COLUMN note text; \
-     ALTER TABLE paytend_work ADD COLUMN priority integer NOT NULL DEFAULT 0; \
-     CREATE TABLE paytend_more (id bigint); CREATE INDEX paytend_work_priority ON paytend_work (priority); \
-     INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (2, '\\x00', 1); COMMIT";
+/// What a newer version would do that older programs can live with. Each step changes one table.
+const ADDS: [&str; 5] = [
+    "ALTER TABLE paytend_notification ADD COLUMN note text",
+    "ALTER TABLE paytend_work ADD COLUMN priority integer NOT NULL DEFAULT 0",
+    "CREATE INDEX paytend_work_priority ON paytend_work (priority)",
+    "CREATE TABLE paytend_more (id bigint)",
+    "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (2, '\\x00', 1)",
+];
 /// What older programs cannot live with.
 const BREAKS: &str = "BEGIN; ALTER TABLE paytend_work RENAME TO paytend_queue; \
      INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (3, '\\x00', 3); COMMIT";
@@ -57,7 +60,9 @@ async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after
         }
     };
     reaches(20).await;
-    execute(&config, ADDS).await;
+    for sql in ADDS {
+        execute(&config, sql).await;
+    }
     reaches(accepted.load(Ordering::SeqCst) + 20).await;
     stopped.store(true, Ordering::SeqCst);
     receiving.await.unwrap();
