@@ -12,6 +12,7 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::listen::listen_on;
 use crate::options::PostgresOptions;
 
 /// How long a server may be silent before its connection is checked, and how long it may take to confirm what was sent.
@@ -72,6 +73,14 @@ impl Server {
             .create_timeout(Some(options.connection_timeout))
             .build()
             .map_err(|error| StoreError::unavailable("cannot create the connection pool").with_source(error))
+    }
+
+    /// Listens on a connection of its own, until it ends.
+    pub(crate) async fn listen(&self, hint: impl FnMut(Option<&str>)) -> Result<(), tokio_postgres::Error> {
+        match &self.tls {
+            None => listen_on(&self.config, NoTls, hint).await,
+            Some(tls) => listen_on(&self.config, tls.clone(), hint).await,
+        }
     }
 
     /// Cancels what a connection does, and closes it. The pool replaces it at once.

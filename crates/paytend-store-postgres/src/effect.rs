@@ -51,12 +51,12 @@ where
     Completion::with_effect(Box::new(effect))
 }
 
-/// Completes a notification, after its effect if there is one.
+/// Completes a notification, after its effect if there is one. Returns whether a notification became ready.
 pub(crate) async fn complete(
     transaction: &Transaction<'_>,
     lease: Lease,
     effect: Option<(PostgresEffect, Duration)>,
-) -> Result<(), OpError> {
+) -> Result<bool, OpError> {
     let Some((effect, limit)) = effect else {
         let held = finish::held(transaction, lease).await?;
         return finish::complete(transaction, &held).await;

@@ -14,6 +14,16 @@ use crate::rows::{get, millis};
 /// The longest delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
+/// Makes work due whose time is later than any delay: the server's clock was set back since it was stored. Leases and
+/// delays of up to 24 hours keep their times. Returns how many there were.
+pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
+    let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
+         WHERE due_at > paytend_now() AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') \
+         FOR UPDATE SKIP LOCKED)";
+    let statement = transaction.prepare_cached(sql).await?;
+    Ok(transaction.execute(&statement, &[&millis(MAX_DELAY)]).await?)
+}
+
 /// The work of a lease that is still held. Its row is locked until the transaction ends.
 pub(crate) struct Held {
     lease: Lease,
@@ -80,15 +90,16 @@ pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Du
     }
 }
 
-/// Completes held work. The caller has applied the effect in the same transaction.
-pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<(), OpError> {
+/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification became
+/// ready.
+pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<bool, OpError> {
     outcome(transaction, held, "done", held.cause.as_deref()).await?;
     if held.again {
         let sql = "UPDATE paytend_work SET state = 0, tries = 0, due_at = paytend_now(), is_sighting = true, \
              again = false WHERE id = $1";
         let statement = transaction.prepare_cached(sql).await?;
         transaction.execute(&statement, &[&held.lease.id.get()]).await?;
-        return Ok(());
+        return Ok(true);
     }
     if let Some(key) = &held.order_key {
         lock_key(transaction, key).await?;
@@ -136,19 +147,19 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
     Ok(died)
 }
 
-/// Removes work. If it was the first of its order key, the next one becomes the first. The caller holds the lock of the
-/// order key.
-async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), OpError> {
+/// Removes work. If it was the first of its order key, the next one becomes the first. Returns whether there is a next
+/// one. The caller holds the lock of the order key.
+async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;
-    let Some(row) = transaction.query_opt(&statement, &[&id]).await? else { return Ok(()) };
+    let Some(row) = transaction.query_opt(&statement, &[&id]).await? else { return Ok(false) };
     if let (Some(key), true) = (get::<Option<Vec<u8>>>(&row, 0)?, get::<bool>(&row, 1)?) {
         let sql = "UPDATE paytend_work SET ready = true \
              WHERE id = (SELECT min(id) FROM paytend_work WHERE order_key = $1)";
         let statement = transaction.prepare_cached(sql).await?;
-        transaction.execute(&statement, &[&key]).await?;
+        return Ok(transaction.execute(&statement, &[&key]).await? > 0);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Records the end of an attempt. Fails if the transaction that locked the work has ended.

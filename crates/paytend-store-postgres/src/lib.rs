@@ -10,6 +10,8 @@ mod connect;
 mod effect;
 mod error;
 mod finish;
+mod hints;
+mod listen;
 mod locks;
 mod open;
 mod options;

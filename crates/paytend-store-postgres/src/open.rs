@@ -41,10 +41,15 @@ impl PostgresOptions {
             schema::require(&client).await?;
         }
         drop(client);
-        let rules = Rules { effect_timeout: self.effect_timeout, danger_any_settings: self.danger_any_settings };
+        let rules = Rules {
+            effect_timeout: self.effect_timeout,
+            danger_any_settings: self.danger_any_settings,
+            listen: self.listen,
+        };
         let store = PostgresStore::new(server, pool, rules);
         if self.create {
             store.add_days().await;
+            store.repair_times().await?;
         }
         Ok(store)
     }

@@ -25,6 +25,7 @@ pub struct PostgresOptions {
     pub(crate) effect_timeout: Duration,
     pub(crate) danger_any_settings: bool,
     pub(crate) create: bool,
+    pub(crate) listen: bool,
 }
 
 impl PostgresOptions {
@@ -52,6 +53,7 @@ impl PostgresOptions {
             effect_timeout: Duration::from_secs(5),
             danger_any_settings: false,
             create: true,
+            listen: true,
         }
     }
 
@@ -72,6 +74,13 @@ impl PostgresOptions {
     /// the session soon after the same time.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
+        self
+    }
+
+    /// Opens no connection that listens for notifications of other processes (default: a worker opens one). Workers then
+    /// only poll. For poolers that do not support `LISTEN`.
+    pub fn without_listener(mut self) -> Self {
+        self.listen = false;
         self
     }
 

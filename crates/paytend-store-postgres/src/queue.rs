@@ -16,7 +16,7 @@ const MAX_BATCH: usize = 64;
 /// The maximum number of notifications that wait. Further ones are refused, so that their senders retry.
 const MAX_WAITING: usize = 4096;
 /// The number of transactions at a time. While they commit, the next notifications gather.
-const LANES: usize = 4;
+const LANES: usize = 2;
 
 const DOING: &str = "store a notification";
 

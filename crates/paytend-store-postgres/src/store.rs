@@ -1,8 +1,8 @@
 //! The store.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Pool, Transaction};
 use futures_util::future::BoxFuture;
@@ -10,15 +10,17 @@ use paytend_inbox::{
     Accepted, ClaimRequest, Claimed, FinishError, Lease, Mac, NewNotification, Release, Store, StoreError,
     StoreErrorKind,
 };
-use tokio::sync::Notify;
 use tokio_postgres::IsolationLevel;
 
 use crate::connect::Server;
 use crate::effect::{self, PostgresEffect};
 use crate::error::{OpError, pool_error, without_lease};
+use crate::hints::Hints;
 use crate::queue::Queue;
 use crate::{claim, finish, settings};
 
+/// How often a worker without work checks whether the server's clock was set back.
+const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a rollback may take. Closing the connection has the same effect.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -35,19 +37,31 @@ struct Shared {
     pool: Pool,
     rules: Rules,
     queue: Queue,
-    /// Notified when a notification may have become ready in this process.
-    changed: Notify,
+    hints: Hints,
+    /// When the times of the pending work were last checked by a claim.
+    repaired: Mutex<Option<Instant>>,
 }
 
 /// What the options say about operations.
 pub(crate) struct Rules {
     pub(crate) effect_timeout: Duration,
     pub(crate) danger_any_settings: bool,
+    pub(crate) listen: bool,
 }
 
 impl PostgresStore {
     pub(crate) fn new(server: Server, pool: Pool, rules: Rules) -> Self {
-        Self { shared: Arc::new(Shared { server, pool, rules, queue: Queue::default(), changed: Notify::new() }) }
+        let hints = Hints::new(pool.clone(), rules.listen.then(|| server.clone()));
+        Self {
+            shared: Arc::new(Shared {
+                server,
+                pool,
+                rules,
+                queue: Queue::default(),
+                hints,
+                repaired: Mutex::default(),
+            }),
+        }
     }
 
     /// Returns the pool of connections.
@@ -91,17 +105,37 @@ impl PostgresStore {
         self.run(doing, function).await.map_err(without_lease)
     }
 
+    /// Makes work due that waits only because the server's clock was set back.
+    pub(crate) async fn repair_times(&self) -> Result<(), StoreError> {
+        let repaired = self.write("read the times", |transaction| Box::pin(finish::repair_times(transaction))).await?;
+        if repaired > 0 {
+            tracing::warn!(repaired, "the server's clock was set back: pending notifications are due again");
+            self.notify();
+        }
+        Ok(())
+    }
+
     /// Refuses settings with which an acknowledged notification can be lost, unless the options accept them.
     pub(crate) fn check_settings(&self, settings: &[(&'static str, String)]) -> Result<(), StoreError> {
         if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
     pub(crate) fn notify(&self) {
-        self.shared.changed.notify_waiters();
+        self.shared.hints.notify();
     }
 }
 
 impl Shared {
+    /// Returns whether the times must be checked again.
+    fn must_repair(&self) -> bool {
+        let mut repaired = self.repaired.lock().unwrap_or_else(PoisonError::into_inner);
+        let must = repaired.is_none_or(|at| at.elapsed() >= REPAIR_INTERVAL);
+        if must {
+            *repaired = Some(Instant::now());
+        }
+        must
+    }
+
     /// Runs an operation in a transaction. Returns its value and the connection.
     async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
     where
@@ -174,6 +208,9 @@ impl Store for PostgresStore {
                 tracing::error!(id, %error, "the notification is claimed again after its lease");
             }
         }
+        if found.claimed.is_empty() && self.shared.must_repair() {
+            self.repair_times().await?;
+        }
         Ok(found.claimed)
     }
 
@@ -190,15 +227,19 @@ impl Store for PostgresStore {
             let completed =
                 shared.transact(doing, move |transaction| Box::pin(effect::complete(transaction, lease, effect))).await;
             match completed {
-                Ok(((), client)) if has_effect => drop(tokio::spawn(effect::reset(client))),
-                Ok(_) => {}
-                Err(error) if has_effect => return Err(effect::commit_error(error).into_finish(doing)),
-                Err(error) => return Err(error.into_finish(doing)),
+                Ok((others_are_ready, client)) => {
+                    if has_effect {
+                        tokio::spawn(effect::reset(client));
+                    }
+                    Ok(others_are_ready)
+                }
+                Err(error) if has_effect => Err(effect::commit_error(error).into_finish(doing)),
+                Err(error) => Err(error.into_finish(doing)),
             }
-            Ok(())
         });
-        running.await.unwrap_or_else(|_| Err(not_completed()))?;
-        self.notify();
+        if running.await.unwrap_or_else(|_| Err(not_completed()))? {
+            self.notify();
+        }
         Ok(())
     }
 
@@ -212,7 +253,7 @@ impl Store for PostgresStore {
     }
 
     async fn changed(&self) {
-        self.shared.changed.notified().await;
+        self.shared.hints.changed().await;
     }
 }
 

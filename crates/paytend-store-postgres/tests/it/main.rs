@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod batches;
+mod clock;
 mod concurrency;
 mod conforms;
 mod connections;
@@ -15,3 +16,4 @@ mod retention;
 mod server;
 mod support;
 mod versions;
+mod wakeups;

@@ -8,22 +8,12 @@ use paytend_store_postgres::PostgresOptions;
 use paytend_store_postgres::tokio_postgres::Config;
 
 use crate::server::{Server, execute};
-use crate::support::{EFFECTS, accept, claim, open, process};
+use crate::support::{EFFECTS, accept, claim, open, process, set_clock};
 
 /// 2030-01-01T00:00:00Z.
 const MIDNIGHT: Duration = Duration::from_secs(1_893_456_000);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Sets the store's clock.
-async fn set_clock(config: &Config, time: Duration) {
-    let seconds = time.as_secs();
-    let sql = format!(
-        "CREATE OR REPLACE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE sql VOLATILE \
-         AS 'SELECT to_timestamp({seconds})'"
-    );
-    execute(config, &sql).await;
-}
 
 async fn partitions(config: &Config) -> Vec<String> {
     let store = PostgresOptions::new(config.clone()).max_connections(1).must_exist().open().await.unwrap();

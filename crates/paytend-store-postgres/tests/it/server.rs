@@ -120,6 +120,22 @@ impl Server {
         process.wait().unwrap();
     }
 
+    /// Kills all processes of the server and deletes its files, as the loss of the machine does.
+    pub(crate) fn destroy(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let id = rustix::process::Pid::from_child(&process);
+        let children =
+            std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.id())).unwrap_or_default();
+        process.kill().unwrap();
+        for child in children.split_whitespace().filter_map(|child| rustix::process::Pid::from_raw(child.parse().ok()?))
+        {
+            assert_ne!(child, id);
+            let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
+        }
+        process.wait().unwrap();
+        std::fs::remove_dir_all(self.data()).unwrap();
+    }
+
     fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
