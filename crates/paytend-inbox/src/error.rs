@@ -83,6 +83,16 @@ pub enum FinishError {
     Store(#[from] StoreError),
 }
 
+impl From<FinishError> for StoreError {
+    /// Converts the error of an operation that does not depend on a lease.
+    fn from(error: FinishError) -> Self {
+        match error {
+            FinishError::Store(error) => error,
+            other => Self::unavailable(other.to_string()),
+        }
+    }
+}
+
 /// What happens to a notification after its handler failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -11,6 +11,7 @@ mod memory;
 mod record;
 mod retry;
 mod route;
+pub mod schema;
 mod store;
 mod terms;
 #[cfg(feature = "testing")]

@@ -85,7 +85,8 @@ pub trait StoreAdmin: Store {
     fn erase(&self, business_id: String) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Removes the content of processed notifications that were received before this time. Pending notifications and
-    /// dead letters keep their content. Returns the number of notifications whose content was removed.
+    /// dead letters keep their content. A store may keep content until the day (UTC) of its receipt has ended. Returns the
+    /// number of notifications whose content was removed.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Writes durably, to prove that the store accepts notifications. Returns the engine's settings.

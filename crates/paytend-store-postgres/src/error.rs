@@ -134,11 +134,3 @@ impl OpError {
         matches!(self, Self::Sql(error) if error.code().is_some_and(|code| code.code() == UNSAFE))
     }
 }
-
-/// Converts the error of an operation that does not depend on a lease.
-pub(crate) fn without_lease(error: FinishError) -> StoreError {
-    match error {
-        FinishError::Store(error) => error,
-        other => StoreError::unavailable(other.to_string()),
-    }
-}

@@ -7,7 +7,7 @@ use paytend_inbox::{Accepted, NewNotification, StoreError};
 use tokio::sync::oneshot;
 
 use crate::accept::{accept, accept_known};
-use crate::error::{OpError, without_lease};
+use crate::error::OpError;
 use crate::store::PostgresStore;
 use crate::{batch, payloads};
 
@@ -151,7 +151,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
             return store_each(&store, waiting(notifications, callers)).await;
         }
         Err(error) => {
-            let error = without_lease(error.into_finish(DOING));
+            let error = StoreError::from(error.into_finish(DOING));
             callers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone()))));
             return;
         }

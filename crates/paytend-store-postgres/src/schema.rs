@@ -1,25 +1,15 @@
 //! The schema and its migrations.
 //!
-//! Programs of different versions can use one store. A step that older programs can live with has their version as
-//! `compatible_from`: it only adds columns with defaults, tables, indexes and functions. Any other step must make the
-//! statements of older programs fail, for example by renaming a table, because running programs do not read the version
-//! again. A step changes at most one existing table: programs that lock two tables in the other order would wait for it.
+//! The rules are in [`paytend_inbox::schema`]. In addition, a step changes at most one existing table: programs that lock
+//! two tables in the other order would wait for it.
 
-use paytend_inbox::{StoreError, StoreErrorKind};
-use sha2::{Digest as _, Sha256};
+use paytend_inbox::StoreError;
+use paytend_inbox::schema::{self, AppliedMigration, Migration};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error};
 
 use crate::error::store_error;
-
-/// A step of the schema. A released step does not change any more: its checksum is stored.
-struct Migration {
-    version: i64,
-    /// The lowest version that a program must know to use a store with this step.
-    compatible_from: i64,
-    sql: &'static str,
-}
 
 const MIGRATIONS: &[Migration] = &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
 
@@ -36,17 +26,10 @@ const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 /// How often a step is tried if other programs use its table.
 const ATTEMPTS: usize = 5;
 
-/// A step that the store has.
-struct Applied {
-    version: i64,
-    checksum: Vec<u8>,
-    compatible_from: i64,
-}
-
 /// Creates or upgrades the schema.
 pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
-    for migration in missing(&applied(client).await.map_err(failed)?)? {
+    for migration in schema::missing(&applied(client).await.map_err(failed)?, MIGRATIONS)? {
         let mut attempt = 1;
         while let Err(error) = apply(client, migration).await {
             if attempt == ATTEMPTS || !is_in_use(&error) {
@@ -66,7 +49,7 @@ async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> 
     transaction.batch_execute(TABLE).await?;
     let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3) \
          ON CONFLICT DO NOTHING";
-    let checksum = Sha256::digest(migration.sql).to_vec();
+    let checksum = migration.checksum();
     let row: [&(dyn ToSql + Sync); 3] = [&migration.version, &checksum, &migration.compatible_from];
     if transaction.execute(insert, &row).await? == 1 {
         transaction.batch_execute(migration.sql).await?;
@@ -81,58 +64,18 @@ fn is_in_use(error: &Error) -> bool {
 /// Refuses a database without the schema of this program or a compatible one, and changes nothing.
 pub(crate) async fn require(client: &Client) -> Result<(), StoreError> {
     let applied = applied(client).await.map_err(|error| store_error("read the schema version", error))?;
-    let missing = missing(&applied)?;
-    let message = match missing.first() {
-        None => return Ok(()),
-        _ if applied.is_empty() => {
-            "the database contains no store: start a receiver or worker, such as `paytend inbox serve`, to create it"
-                .to_owned()
-        }
-        Some(first) => format!(
-            "the store has no schema version {}: start this version's receiver or worker, such as `paytend inbox \
-             serve`, to upgrade it",
-            first.version
-        ),
-    };
-    Err(StoreError::new(StoreErrorKind::Configuration, message))
+    schema::require(&applied, MIGRATIONS)
 }
 
 /// Reads the steps of the store.
-async fn applied(client: &Client) -> Result<Vec<Applied>, Error> {
+async fn applied(client: &Client) -> Result<Vec<AppliedMigration>, Error> {
     let exists = client.query_one("SELECT to_regclass('paytend_migration') IS NOT NULL", &[]).await?;
     if !exists.try_get::<_, bool>(0)? {
         return Ok(Vec::new());
     }
     let rows = client.query("SELECT version, checksum, compatible_from FROM paytend_migration", &[]).await?;
     let read = |row: &tokio_postgres::Row| {
-        Ok(Applied { version: row.try_get(0)?, checksum: row.try_get(1)?, compatible_from: row.try_get(2)? })
+        Ok(AppliedMigration { version: row.try_get(0)?, checksum: row.try_get(1)?, compatible_from: row.try_get(2)? })
     };
     rows.iter().map(read).collect()
-}
-
-/// Returns the steps that the store does not have. Refuses a store with an altered step, or with a step that this
-/// program must know and does not.
-fn missing(applied: &[Applied]) -> Result<Vec<&'static Migration>, StoreError> {
-    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
-    let newer = applied.iter().filter(|applied| applied.version > known);
-    if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
-        return Err(StoreError::new(
-            StoreErrorKind::Configuration,
-            format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
-        ));
-    }
-    let mut missing = Vec::new();
-    for migration in MIGRATIONS {
-        match applied.iter().find(|applied| applied.version == migration.version) {
-            Some(applied) if *applied.checksum == *Sha256::digest(migration.sql) => {}
-            Some(_) => {
-                return Err(StoreError::new(
-                    StoreErrorKind::Configuration,
-                    format!("schema version {} of the store differs from this program's", migration.version),
-                ));
-            }
-            None => missing.push(migration),
-        }
-    }
-    Ok(missing)
 }

@@ -14,7 +14,7 @@ use tokio_postgres::IsolationLevel;
 
 use crate::connect::Server;
 use crate::effect::{self, PostgresEffect};
-use crate::error::{OpError, pool_error, without_lease};
+use crate::error::{OpError, pool_error};
 use crate::hints::Hints;
 use crate::queue::Queue;
 use crate::{claim, finish, settings};
@@ -102,7 +102,7 @@ impl PostgresStore {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>> + Send + 'static,
     {
-        self.run(doing, function).await.map_err(without_lease)
+        self.run(doing, function).await.map_err(StoreError::from)
     }
 
     /// Makes work due that waits only because the server's clock was set back.

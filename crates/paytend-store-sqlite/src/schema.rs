@@ -1,36 +1,16 @@
-//! The schema and its migrations.
-//!
-//! Programs of different versions can use one store. A step that older programs can live with has their version as
-//! `compatible_from`: it only adds columns with defaults, tables and indexes. Any other step must make the statements of
-//! older programs fail, for example by renaming a table, because running programs do not read the version again.
+//! The schema and its migrations. The rules are in [`paytend_inbox::schema`].
 
-use paytend_inbox::{StoreError, StoreErrorKind};
+use paytend_inbox::StoreError;
+use paytend_inbox::schema::{self, AppliedMigration, Migration};
 use rusqlite::{Connection, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::store_error;
 
-/// A step of the schema. A released step does not change any more: its checksum is stored.
-pub(crate) struct Migration {
-    pub(crate) version: i64,
-    /// The lowest version that a program must know to use a store with this step.
-    pub(crate) compatible_from: i64,
-    pub(crate) sql: &'static str,
-}
-
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (
     version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, compatible_from INTEGER NOT NULL,
     applied_at INTEGER NOT NULL) STRICT";
-
-/// A step that the store has.
-struct Applied {
-    version: i64,
-    checksum: Vec<u8>,
-    compatible_from: i64,
-}
 
 /// Creates or upgrades the schema in one transaction.
 pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), StoreError> {
@@ -40,15 +20,15 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Store
 fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
     // A store that needs no change is not locked.
-    if missing(&applied(connection).map_err(failed)?, migrations)?.is_empty() {
+    if schema::missing(&applied(connection).map_err(failed)?, migrations)?.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(TABLE).map_err(failed)?;
     // A different program may have applied some meanwhile.
-    for migration in missing(&applied(&transaction).map_err(failed)?, migrations)? {
+    for migration in schema::missing(&applied(&transaction).map_err(failed)?, migrations)? {
         transaction.execute_batch(migration.sql).map_err(failed)?;
-        let checksum = Sha256::digest(migration.sql).to_vec();
+        let checksum = migration.checksum();
         let row = params![migration.version, checksum, migration.compatible_from, now];
         transaction.execute("INSERT INTO paytend_migration VALUES (?1, ?2, ?3, ?4)", row).map_err(failed)?;
     }
@@ -62,58 +42,19 @@ pub(crate) fn require(connection: &Connection) -> Result<(), StoreError> {
 
 fn require_with(connection: &Connection, migrations: &[Migration]) -> Result<(), StoreError> {
     let applied = applied(connection).map_err(|error| store_error("read the schema version", error))?;
-    let message = match missing(&applied, migrations)?.first() {
-        None => return Ok(()),
-        _ if applied.is_empty() => {
-            "the file contains no store: start a receiver or worker, such as `paytend inbox serve`, to create it"
-                .to_owned()
-        }
-        Some(first) => format!(
-            "the store has no schema version {}: start this version's receiver or worker, such as `paytend inbox \
-             serve`, to upgrade it",
-            first.version
-        ),
-    };
-    Err(StoreError::new(StoreErrorKind::Configuration, message))
+    schema::require(&applied, migrations)
 }
 
 /// Reads the steps of the store.
-fn applied(connection: &Connection) -> Result<Vec<Applied>, rusqlite::Error> {
+fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, rusqlite::Error> {
     if !connection.table_exists(None, "paytend_migration")? {
         return Ok(Vec::new());
     }
     let mut statement = connection.prepare("SELECT version, checksum, compatible_from FROM paytend_migration")?;
     let read = |row: &rusqlite::Row<'_>| {
-        Ok(Applied { version: row.get(0)?, checksum: row.get(1)?, compatible_from: row.get(2)? })
+        Ok(AppliedMigration { version: row.get(0)?, checksum: row.get(1)?, compatible_from: row.get(2)? })
     };
     statement.query_map([], read)?.collect()
-}
-
-/// Returns the steps that the store does not have. Refuses a store with an altered step, or with a step that this
-/// program must know and does not.
-fn missing<'a>(applied: &[Applied], migrations: &'a [Migration]) -> Result<Vec<&'a Migration>, StoreError> {
-    let known = migrations.last().map_or(0, |migration| migration.version);
-    let newer = applied.iter().filter(|applied| applied.version > known);
-    if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
-        return Err(StoreError::new(
-            StoreErrorKind::Configuration,
-            format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
-        ));
-    }
-    let mut missing = Vec::new();
-    for migration in migrations {
-        match applied.iter().find(|applied| applied.version == migration.version) {
-            Some(applied) if *applied.checksum == *Sha256::digest(migration.sql) => {}
-            Some(_) => {
-                return Err(StoreError::new(
-                    StoreErrorKind::Configuration,
-                    format!("schema version {} of the store differs from this program's", migration.version),
-                ));
-            }
-            None => missing.push(migration),
-        }
-    }
-    Ok(missing)
 }
 
 #[cfg(test)]

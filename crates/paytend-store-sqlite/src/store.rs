@@ -13,7 +13,7 @@ use paytend_inbox::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::error::{OpError, is_suspect, store_error, without_lease};
+use crate::error::{OpError, is_suspect, store_error};
 use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
 use crate::{accept, claim, engine, finish, schema};
@@ -117,7 +117,7 @@ impl SqliteStore {
             }
             Ok(value)
         });
-        written.await.map_err(without_lease)
+        written.await.map_err(StoreError::from)
     }
 
     /// Runs an operation, and waits for a place in the queue if necessary.
@@ -243,7 +243,7 @@ impl Store for SqliteStore {
                 }
             }
         });
-        bound.await.map_err(without_lease)
+        bound.await.map_err(StoreError::from)
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
@@ -251,13 +251,13 @@ impl Store for SqliteStore {
         let accepted = self.try_run("store a notification", move |transaction| {
             accept::accept(transaction, clock.now(), &notification)
         });
-        accepted.await.map_err(without_lease)
+        accepted.await.map_err(StoreError::from)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let clock = self.shared.options.clock.clone();
         let claimed = self.run(CLAIM, move |transaction| claim::claim(transaction, clock.now(), &request));
-        claimed.await.map_err(without_lease)
+        claimed.await.map_err(StoreError::from)
     }
 
     async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {

@@ -13,6 +13,9 @@ use paytend_vectors::Seeded;
 use crate::server::{Server, execute};
 use crate::support::{claim, open};
 
+/// Enough that a deadlock is likely if batches lock in different orders.
+const ROUNDS: usize = 40;
+
 async fn commits(store: &PostgresStore) -> i64 {
     let client = store.pool().get().await.unwrap();
     let sql = "SELECT count(DISTINCT xmin::text) FROM paytend_notification";
@@ -70,7 +73,7 @@ async fn concurrent_batches_with_equal_notifications_store_each_once() {
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let random = Seeded::new();
     let stores = [open(config.clone(), 4).await, open(config.clone(), 4).await, open(config, 4).await];
-    for round in 0..5 {
+    for round in 0..ROUNDS {
         let mut all = Vec::new();
         for store in &stores {
             let mut numbers: Vec<usize> = (0..80).collect();
@@ -90,7 +93,7 @@ async fn concurrent_batches_with_equal_notifications_store_each_once() {
         let new = accepted.iter().filter(|accepted| matches!(accepted, Ok(Accepted::New(_)))).count();
         assert_eq!(new, 80);
     }
-    assert_eq!(stores[0].stats().await.unwrap().sightings, 5 * 160);
+    assert_eq!(stores[0].stats().await.unwrap().sightings, (ROUNDS * 160) as u64);
     assert_eq!(stores[0].check().await.unwrap(), Vec::<String>::new());
 }
 

@@ -11,6 +11,7 @@ mod conforms;
 mod connections;
 mod damage;
 mod effects;
+mod pooler;
 mod restarts;
 mod retention;
 mod server;

@@ -9,8 +9,9 @@ use paytend_inbox::{Query, StoreAdmin as _, StoreKeys};
 use paytend_store_postgres::PostgresStore;
 use paytend_store_postgres::tokio_postgres::Config;
 use paytend_vectors::Seeded;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{Server, execute};
+use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_millis(500);
@@ -74,11 +75,15 @@ impl Load {
         Self { store, reported, tasks }
     }
 
+    fn accepted(&self) -> usize {
+        self.reported.accepted.lock().unwrap().len()
+    }
+
     /// Waits until this many more notifications are accepted.
     async fn accepts(&self, count: usize) {
-        let enough = self.reported.accepted.lock().unwrap().len() + count;
+        let enough = self.accepted() + count;
         let deadline = Instant::now() + Duration::from_secs(60);
-        while self.reported.accepted.lock().unwrap().len() < enough {
+        while self.accepted() < enough {
             assert!(Instant::now() < deadline, "the store does not recover from the crash");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -147,7 +152,18 @@ async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect()
     config.host_path(standby.directory());
     let load = Load::start(config).await;
     load.accepts(50 + random.below(200)).await;
+    // The standby receives nothing more, and later loses what has not been written there. Without synchronous commits,
+    // what is acknowledged meanwhile would be lost.
+    let receiver = number(&standby.config("postgres"), "SELECT pid FROM pg_stat_wal_receiver").await;
+    let receiver = Pid::from_raw(receiver).unwrap();
+    kill_process(receiver, Signal::STOP).unwrap();
+    let (before, deadline) = (load.accepted(), Instant::now() + Duration::from_millis(500));
+    while load.accepted() < before + 50 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     primary.destroy();
+    kill_process(receiver, Signal::KILL).unwrap();
+    standby.answers().await;
     execute(&standby.config("postgres"), "SELECT pg_promote()").await;
     load.accepts(50).await;
     load.finish().await;

@@ -40,9 +40,7 @@ impl Server {
         let programs = programs()?;
         let mut server =
             Self { programs, directory, settings: settings.to_vec(), process: None, next: AtomicUsize::new(0) };
-        if let Some((user, group)) = server_user() {
-            std::os::unix::fs::chown(server.directory.path(), Some(user), Some(group)).unwrap();
-        }
+        give(server.directory.path());
         let created = server
             .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "--pgdata"])
@@ -57,9 +55,7 @@ impl Server {
     /// Creates and starts a standby of this server. The server waits for it only if its settings say so.
     pub(crate) async fn standby(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        if let Some((user, group)) = server_user() {
-            std::os::unix::fs::chown(directory.path(), Some(user), Some(group)).unwrap();
-        }
+        give(directory.path());
         let programs = self.programs.clone();
         let mut standby = Self { programs, directory, settings: Vec::new(), process: None, next: AtomicUsize::new(0) };
         let copied = self
@@ -85,7 +81,7 @@ impl Server {
     }
 
     /// Returns a command that runs as a user who may run a server: PostgreSQL refuses to run as root.
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir(self.directory.path());
         if let Some((user, group)) = server_user() {
@@ -104,6 +100,11 @@ impl Server {
             command.args(["-c", setting]);
         }
         self.process = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.answers().await;
+    }
+
+    /// Waits until the server accepts connections.
+    pub(crate) async fn answers(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.config("postgres").connect(NoTls).await.is_err() {
             assert!(Instant::now() < deadline, "{}", self.log());
@@ -162,6 +163,23 @@ pub(crate) async fn execute(config: &Config, sql: &str) {
     client.batch_execute(sql).await.unwrap();
     drop(client);
     running.await.unwrap().unwrap();
+}
+
+/// Reads a number on a new connection.
+pub(crate) async fn number(config: &Config, sql: &str) -> i32 {
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    let running = tokio::spawn(connection);
+    let number = client.query_one(sql, &[]).await.unwrap().get(0);
+    drop(client);
+    running.await.unwrap().unwrap();
+    number
+}
+
+/// Gives a file or directory to the user of the servers.
+pub(crate) fn give(path: &Path) {
+    if let Some((user, group)) = server_user() {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+    }
 }
 
 impl Drop for Server {
