@@ -94,7 +94,12 @@ impl Server {
                     Some(tls) => token.cancel_query(tls).await,
                 }
             };
-            if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, cancelled).await, Ok(Ok(()))) {
+            let ended = async {
+                cancelled.await?;
+                // A pooler drops the request if the connection closes first. The rollback has been sent before.
+                client.batch_execute("").await
+            };
+            if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, ended).await, Ok(Ok(()))) {
                 tracing::warn!("a statement could not be cancelled: the server ends it after its time limit");
             }
         });
