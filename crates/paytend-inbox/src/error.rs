@@ -83,6 +83,16 @@ pub enum FinishError {
     Store(#[from] StoreError),
 }
 
+impl From<FinishError> for StoreError {
+    /// Converts the error of an operation that does not depend on a lease.
+    fn from(error: FinishError) -> Self {
+        match error {
+            FinishError::Store(error) => error,
+            other => Self::unavailable(other.to_string()),
+        }
+    }
+}
+
 /// What happens to a notification after its handler failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -97,7 +107,7 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// Every type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
+/// Every owned type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
 /// and shown to operators. It is cut after 500 characters. Keep personal data out of it.
 ///
 /// ```
@@ -155,6 +165,12 @@ impl HandlerError {
     pub fn cause(&self) -> &str {
         &self.cause
     }
+
+    /// Sets the cause. A store does so for errors of its engine that describe themselves poorly.
+    #[must_use]
+    pub fn with_cause(self, cause: impl fmt::Display) -> Self {
+        Self { source: self.source, ..Self::new(self.action, &cause) }
+    }
 }
 
 impl fmt::Debug for HandlerError {
@@ -166,7 +182,7 @@ impl fmt::Debug for HandlerError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        let retried = Self::retry(&error);
-        Self { source: Some(Box::new(error)), ..retried }
+        let retry = Self::retry(&error);
+        Self { source: Some(Box::new(error)), ..retry }
     }
 }

@@ -12,6 +12,7 @@ mod memory;
 mod record;
 mod retry;
 mod route;
+pub mod schema;
 #[cfg(feature = "service")]
 #[cfg_attr(docsrs, doc(cfg(feature = "service")))]
 pub mod service;

@@ -89,7 +89,8 @@ pub trait StoreAdmin: Store {
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Removes the content of processed notifications that were received before this time. Pending notifications and
-    /// dead letters keep their content. Returns the number of notifications whose content was removed.
+    /// dead letters keep their content. A store may keep content until the day (UTC) of its receipt has ended. Returns the
+    /// number of notifications whose content was removed.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Records what an operator is about to do. [`show`](Self::show) records by itself.

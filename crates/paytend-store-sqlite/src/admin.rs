@@ -9,7 +9,6 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::accept::{Pending, enqueue};
 use crate::clock::millis;
-use crate::error::without_lease;
 use crate::finish::die;
 use crate::rows::{self, ENTRY, ENTRY_TABLES, FACTS};
 use crate::store::SqliteStore;
@@ -62,7 +61,7 @@ impl StoreAdmin for SqliteStore {
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = self.read("check the store", check::integrity).await?;
         let settings = self.run("read the settings", |transaction| Ok(engine::settings(transaction)?));
-        problems.extend(check::settings(&settings.await.map_err(without_lease)?));
+        problems.extend(check::settings(&settings.await.map_err(StoreError::from)?));
         Ok(problems)
     }
 
@@ -114,7 +113,7 @@ impl StoreAdmin for SqliteStore {
                 .execute("INSERT OR REPLACE INTO paytend_meta VALUES ('probe', ?1)", [now.to_be_bytes().as_slice()])?;
             Ok(engine::settings(transaction)?)
         });
-        probed.await.map_err(without_lease)
+        probed.await.map_err(StoreError::from)
     }
 }
 

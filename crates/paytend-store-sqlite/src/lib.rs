@@ -13,6 +13,7 @@ mod duplicates;
 mod engine;
 mod error;
 mod finish;
+mod open;
 mod options;
 mod outbox;
 mod rows;

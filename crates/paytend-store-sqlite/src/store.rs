@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::duplicates::{Forward, Lookup, Lookups, is_always_recorded};
-use crate::error::{OpError, is_suspect, store_error, without_lease};
+use crate::error::{OpError, is_suspect, store_error};
 use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
 use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
@@ -92,7 +92,11 @@ impl SqliteStore {
         let mut connection = engine::open_writer(&options)?;
         // After a failed sync and a restart, the log can contain transactions that are not on disk.
         crate::writer::settle_log(&connection)?;
-        schema::migrate(&mut connection, options.clock.now())?;
+        if options.create {
+            schema::migrate(&mut connection, options.clock.now())?;
+        } else {
+            schema::require(&connection)?;
+        }
         finish::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         outbox::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         let reader = Mutex::new(engine::open_reader(&options)?);
@@ -126,7 +130,7 @@ impl SqliteStore {
             }
             Ok(value)
         });
-        written.await.map_err(without_lease)
+        written.await.map_err(StoreError::from)
     }
 
     /// Runs an operation, and waits for a place in the queue if necessary.
@@ -313,7 +317,7 @@ impl Store for SqliteStore {
                 }
             }
         });
-        bound.await.map_err(without_lease)
+        bound.await.map_err(StoreError::from)
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
@@ -328,13 +332,13 @@ impl Store for SqliteStore {
             self.shared.queue.store(lookup);
         }
         let accepted = result.await.unwrap_or_else(|_| Err(stopped().into()));
-        accepted.map_err(without_lease)
+        accepted.map_err(StoreError::from)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let clock = self.shared.options.clock.clone();
         let claimed = self.run(CLAIM, move |transaction| claim::claim(transaction, clock.now(), &request));
-        claimed.await.map_err(without_lease)
+        claimed.await.map_err(StoreError::from)
     }
 
     async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {

@@ -17,8 +17,10 @@ use paytend_outbox::{
 };
 use tokio_postgres::Transaction;
 
-use crate::error::{OpError, without_lease};
-use crate::store::{PostgresEffect, PostgresStore};
+use crate::effect::PostgresEffect;
+use crate::error::OpError;
+use crate::locks;
+use crate::store::PostgresStore;
 use rows::{REQUEST, RESULT, Stored};
 
 impl PostgresStore {
@@ -48,7 +50,7 @@ impl PostgresStore {
     /// [`SubmitError::Store`] if PostgreSQL fails. Roll the transaction back then.
     pub async fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = submit(transaction, order).await;
-        submitted.unwrap_or_else(|error| Err(SubmitError::Store(without_lease(error.into_finish("submit an order")))))
+        submitted.unwrap_or_else(|error| Err(SubmitError::Store(error.into_finish("submit an order").into())))
     }
 
     /// Records a notification about an order in a transaction on this database, such as the effect of the
@@ -58,7 +60,7 @@ impl PostgresStore {
     /// Returns [`StoreError`] if PostgreSQL fails.
     pub async fn notice_in(&self, transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, StoreError> {
         let noticed = self::notice(transaction, notice).await;
-        noticed.map_err(|error| without_lease(error.into_finish("record a notice")))
+        noticed.map_err(|error| error.into_finish("record a notice").into())
     }
 
     /// Changes a held order.
@@ -93,7 +95,7 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
     }
     if let Some(key) = &facts.order_key {
         // Orders of one key are in the order of the commits, and no completion misses the new order.
-        crate::accept::lock_key(transaction, key.as_bytes()).await?;
+        locks::lock_key_of(transaction, key.as_bytes()).await?;
     }
     let now = rows::now(transaction).await?;
     let progress = Progress::new(now, facts.not_before.map(millis));
@@ -136,7 +138,7 @@ async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpE
 async fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
     let key = stored.facts.order_key.as_ref().filter(|_| !stored.progress.is_open);
     if let Some(key) = key {
-        crate::accept::lock_key(transaction, key.as_bytes()).await?;
+        locks::lock_key_of(transaction, key.as_bytes()).await?;
     }
     rows::save(transaction, stored.id, &stored.progress).await?;
     match key {
@@ -194,7 +196,7 @@ impl OutboxStore for PostgresStore {
         match begun.await {
             Ok(begun) => begun,
             Err(FinishError::LeaseLost) => Err(BeginSendError::LeaseLost),
-            Err(error) => Err(without_lease(error).into()),
+            Err(error) => Err(StoreError::from(error).into()),
         }
     }
 
@@ -209,7 +211,7 @@ impl OutboxStore for PostgresStore {
         self.change_held("complete an order", lease, move |transaction, _, stored| {
             Box::pin(async move {
                 if let Some(effect) = effect {
-                    crate::store::apply(effect, transaction, limit).await?;
+                    crate::effect::apply(effect, transaction, limit).await?;
                     // The effect may have changed the order, for example with a notice.
                     *stored = held(transaction, lease).await?;
                 }

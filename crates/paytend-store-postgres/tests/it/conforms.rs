@@ -86,5 +86,5 @@ async fn unreachable_and_invalid_servers_are_reported_without_the_url() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("host={} user=user password=secret", directory.path().display());
     let error = PostgresOptions::from_url(&url).unwrap().open().await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot connect: the connection failed");
+    assert_eq!(error.to_string(), "cannot connect: the connection failed: entity not found");
 }

@@ -15,7 +15,7 @@ use paytend_outbox::{
 };
 use rusqlite::{Connection, Transaction};
 
-use crate::error::{OpError, store_error, without_lease};
+use crate::error::{OpError, store_error};
 use crate::store::{SqliteEffect, SqliteStore, effect_error};
 use rows::{REQUEST, RESULT, Stored};
 
@@ -113,7 +113,7 @@ impl SqliteStore {
                 Err(StoreError::unavailable("the function failed").into())
             }
         });
-        let written = written.await.map_err(without_lease);
+        let written = written.await.map_err(StoreError::from);
         let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (written, refused) {
             (Ok(value), _) => Ok(value),
@@ -196,7 +196,7 @@ impl OutboxStore for SqliteStore {
         let clock = self.shared.options.clock.clone();
         let claimed =
             self.run(crate::store::CLAIM, move |transaction| Ok(claim::claim(transaction, clock.now(), &request)?));
-        claimed.await.map_err(without_lease)
+        claimed.await.map_err(StoreError::from)
     }
 
     async fn extend_order(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
@@ -219,7 +219,7 @@ impl OutboxStore for SqliteStore {
         match begun.await {
             Ok(begun) => begun,
             Err(FinishError::LeaseLost) => Err(BeginSendError::LeaseLost),
-            Err(error) => Err(without_lease(error).into()),
+            Err(error) => Err(StoreError::from(error).into()),
         }
     }
 
