@@ -10,7 +10,7 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
     // Backends in C are separate crates, so that no feature of paytend-crypto needs C.
@@ -21,6 +21,8 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
     // No database: a store is a crate on top of it.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
+    // A pure comparison: no I/O, no async runtime.
+    ("paytend-reconcile", &["paytend-model"]),
     ("paytend-store-postgres", &["paytend-inbox"]),
     ("paytend-store-sqlite", &["paytend-inbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
@@ -35,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "paytend-client",
             "paytend-webhook",
             "paytend-inbox",
+            "paytend-reconcile",
             "paytend-store-postgres",
             "paytend-store-sqlite",
             "paytend-sandbox",
@@ -52,10 +55,11 @@ const LAYERS: [(&str, &[&str]); 18] = [
 const OPENSSL_ONLY: [&str; 3] = ["openssl-sys", "native-tls", "openssl"];
 
 /// Packages that a crate must not depend on, directly or indirectly.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
     ("paytend-crypto", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "cc"]),
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
+    ("paytend-reconcile", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-inbox", &["hyper", "reqwest", "rusqlite", "tokio-postgres", "cc"]),
 ];
 

@@ -54,6 +54,8 @@ usage: cargo xtask <command>
              measure only that part
   bench inbox [--full]
              measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+  bench reconcile
+             measure the comparison of 1,000,000 rows, and check that it takes at most five seconds
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
@@ -96,6 +98,9 @@ fn main() -> ExitCode {
             let section = bindings::bench::section();
             bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
         }
+        ["bench", "reconcile"] => shell::cargo(["test", "--release", "--locked", "-p", "paytend-reconcile"])
+            .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
+            .run(),
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
