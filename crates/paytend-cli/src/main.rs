@@ -42,6 +42,8 @@ enum Command {
     /// Receive notifications into a durable store, and manage it
     #[command(subcommand)]
     Inbox(cmd::inbox::Command),
+    /// Compare the provider's lists with notifications and orders, and report every difference
+    Reconcile(Box<cmd::reconcile::Args>),
     /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Inbox(command) => cmd::inbox::run(command),
+        Command::Reconcile(args) => cmd::reconcile::run(*args),
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),

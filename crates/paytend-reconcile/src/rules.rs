@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use paytend_model::Decimal;
@@ -148,6 +149,16 @@ pub struct Zone(TimeZone);
 impl Zone {
     pub(crate) fn get(&self) -> &TimeZone {
         &self.0
+    }
+
+    /// Returns the date of a time.
+    pub fn date(&self, time: Timestamp) -> Date {
+        time.to_zoned_datetime(self.0.clone()).date()
+    }
+
+    /// Returns the first millisecond of a day since the Unix epoch, or `None` for a date out of range.
+    pub fn midnight(&self, date: Date) -> Option<i64> {
+        midnight(date, &self.0)
     }
 }
 

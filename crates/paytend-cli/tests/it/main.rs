@@ -17,5 +17,7 @@ mod key_inputs;
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]
 mod postgres_server;
 mod readme;
+mod reconcile;
+mod reconcile_life;
 mod sandbox;
 mod support;

@@ -81,6 +81,11 @@ impl Notifications {
         self.ignored += 1;
     }
 
+    /// Returns the rows.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// Returns the number of notifications that are compared.
     pub fn len(&self) -> usize {
         self.entries.len()

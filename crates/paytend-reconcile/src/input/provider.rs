@@ -49,6 +49,13 @@ impl Provider {
         self
     }
 
+    /// Marks all lists except these as not given. Their rows are still compared.
+    #[must_use]
+    pub fn only(mut self, lists: ListSet) -> Self {
+        self.given = self.given.intersection(lists);
+        self
+    }
+
     /// Adds a row.
     ///
     /// # Errors

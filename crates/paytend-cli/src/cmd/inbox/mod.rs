@@ -1,6 +1,6 @@
 //! `paytend inbox`: receives notifications into a store, and manages the store.
 
-mod any_store;
+pub(crate) mod any_store;
 mod config;
 mod endpoints;
 mod forward;
@@ -10,8 +10,8 @@ mod listing;
 mod manage;
 mod serve;
 mod server;
-mod store;
-mod time;
+pub(crate) mod store;
+pub(crate) mod time;
 
 use clap::Subcommand;
 
