@@ -1,5 +1,11 @@
 //! Tests of `paytend reconcile` against a sandbox.
 
+#[cfg(target_os = "linux")]
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::process::Command;
+use std::process::Stdio;
+
 use paytend_crypto::{PrivateKey, PublicKey};
 use paytend_model::issuing::{QueryAuthorizations, QueryPartnerTransactions};
 use paytend_sandbox::{Fault, FaultKind};
@@ -9,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::inbox_service::runtime;
 use crate::reconcile_life::{Life, open};
-use crate::support::run;
+use crate::support::{command, finish, run};
 
 /// Returns the lines of the orders.
 fn lines(life: &Life) -> Vec<Value> {
@@ -163,13 +169,68 @@ fn pages_and_profiles_and_unknown_cards() {
 }
 
 #[test]
+fn closed_pipe_does_not_hide_the_differences() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
+    std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();
+    for format in ["text", "json", "csv"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut reconcile = command();
+        reconcile.args(["reconcile", "--from", "2026-11-27", "--to", "2026-11-27", "--format", format, "--offline"]);
+        let ran = reconcile.arg(folder.path()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(ran.status.code(), Some(8), "{format}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nightly_example_compares_the_previous_day() {
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        life.topup("T1", 1_00).await;
+        // The example compares yesterday, so everything is outside the period.
+        let folder = life.path("work");
+        std::fs::create_dir_all(folder.join("orders")).unwrap();
+        let day = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/reconcile/nightly.sh");
+        let orders = folder.join(format!("orders/{day}.jsonl"));
+        let nightly = |order: Option<&str>| {
+            std::fs::write(&orders, order.unwrap_or_default()).unwrap();
+            let mut shell = command_in(&folder);
+            shell.arg(script).env("PROFILE", "sandbox").env("PROFILE_FILE", life.path("keys/paytend.toml"));
+            shell.env("RULES", life.path("rules.toml")).env("TZ", "UTC");
+            shell.env("PAYTEND_STORE", format!("sqlite:{}", life.path("inbox.db").display()));
+            finish(&mut shell, b"")
+        };
+        let ran = nightly(None);
+        assert_eq!((ran.code, ran.stdout), (0, format!("{day}: nothing is open\n")), "{}", ran.stderr);
+        let order =
+            json!({"order_no": "T9", "amount": "1", "currency": "EUR", "status": "succeeded", "at": day.to_string()});
+        let ran = nightly(Some(&order.to_string()));
+        assert_eq!((ran.code, ran.stdout), (8, format!("{day}: see reports/{day}.html\n")), "{}", ran.stderr);
+        assert!(folder.join(format!("fetched/{day}/lists/balances.json")).exists());
+    });
+}
+
+/// Returns a shell that finds the compiled command.
+#[cfg(target_os = "linux")]
+fn command_in(folder: &Path) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_paytend")).parent().unwrap();
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder).env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    shell
+}
+
+#[test]
 fn exported_lists_are_compared_and_mistakes_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let row = r#"{"tradeId":"P1","tradeType":"100","tradeStatus":"1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
+    let row = json!({"tradeId": "P1", "tradeType": "100", "tradeStatus": "1", "orderNo": "T1", "amount": "1.00",
+        "currency": "EUR", "businessDate": "2026-11-27"});
     let order = r#"{"order_no":"T1","amount":1.00,"currency":"EUR","status":"succeeded","at":"2026-11-27"}"#;
     std::fs::create_dir(path("lists")).unwrap();
-    std::fs::write(path("lists/partner-transactions.jsonl"), row).unwrap();
+    std::fs::write(path("lists/partner-transactions.jsonl"), row.to_string()).unwrap();
     std::fs::write(path("orders"), format!("{order}\n\n")).unwrap();
     std::fs::write(path("bad orders"), format!("{order}\n{{\"order_no\":\"S3CRET\"}}")).unwrap();
     std::fs::write(path("bad rules"), "window = 1").unwrap();
@@ -199,6 +260,9 @@ fn exported_lists_are_compared_and_mistakes_are_named() {
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(message) && !ran.stderr.contains("S3CRET"), "{arguments:?}: {}", ran.stderr);
     }
+    let ran =
+        run(&["reconcile", "--from", "2000-01-01", "--to", "2026-11-26", "--keys", &lists, "--base-url", "x"], b"");
+    assert_eq!((ran.code, ran.stderr.contains("at most 400 days")), (2, true), "{}", ran.stderr);
     let ran = run(&["reconcile", "--from", "2026-11-27", "--to", "2026-11-26", "--offline", &lists], b"");
     assert_eq!((ran.code, ran.stderr.contains("before its first day")), (2, true), "{}", ran.stderr);
 }

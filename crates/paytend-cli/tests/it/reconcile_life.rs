@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use paytend_client::{Client, Environment, OrderState};
+use paytend_client::{Client, Environment, OrderState, OrderStates, Resolution};
 use paytend_crypto::Keyring;
 use paytend_crypto_aws_lc::AwsLc;
 use paytend_model::funding::SetCallbackUrl;
@@ -46,8 +47,12 @@ impl Life {
         let keyring = Keyring::builder().backend(&AwsLc).own_key(&own).peer_key(&peer).build().unwrap();
         let builder = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring);
         let client = builder
-            .resolution(paytend_client::Resolution::local_sandbox())
-            .order_states(paytend_client::OrderStates::local_sandbox())
+            .resolution(
+                Resolution::local_sandbox()
+                    .settle_time(Duration::from_millis(30))
+                    .poll_interval(Duration::from_millis(10)),
+            )
+            .order_states(OrderStates::local_sandbox())
             .build()
             .unwrap();
         let store = format!("sqlite:{}", folder.path().join("inbox.db").display());

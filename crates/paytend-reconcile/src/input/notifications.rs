@@ -15,7 +15,8 @@ use crate::list::List;
 /// use paytend_model::{Notification, Product};
 /// use paytend_reconcile::Notifications;
 /// let mut notifications = Notifications::new();
-/// let content = Notification::read(Product::Issuing, "1", br#"{"transactionId":"C1","amount":"5.00","currency":"EUR"}"#);
+/// let content = br#"{"transactionId":"C1","amount":"5.00","currency":"EUR"}"#;
+/// let content = Notification::read(Product::Issuing, "1", content);
 /// notifications.push("17", 1_700_000_000_000, &content);
 /// assert_eq!((notifications.len(), notifications.ignored()), (1, 0));
 /// ```

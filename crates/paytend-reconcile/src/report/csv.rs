@@ -32,13 +32,21 @@ const HEADER: [&str; 19] = [
 /// Writes one line for each row. The first column is the number of the transaction.
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    csv.write_record(HEADER)?;
+    csv.write_record(HEADER).map_err(unwrapped)?;
     for (index, item) in report.items.iter().enumerate() {
         for entry in &item.rows {
-            csv.write_record(record(index + 1, item, entry).map(Cow::into_owned))?;
+            csv.write_record(record(index + 1, item, entry).map(Cow::into_owned)).map_err(unwrapped)?;
         }
     }
     csv.flush()
+}
+
+/// Returns the error of the writer, with its kind.
+fn unwrapped(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 fn record<'r>(number: usize, item: &'r Item<'_>, entry: &'r Entry) -> [Cow<'r, str>; 19] {

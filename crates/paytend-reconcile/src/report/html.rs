@@ -19,7 +19,8 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <meta name="viewport" content="width=device-width">
 <title>Reconciliation</title>
 <style>
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em; color: #222; background: #fff }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
+body { color: #222; background: #fff }
 table { border-collapse: collapse; margin: .5em 0 1.5em; display: block; overflow-x: auto }
 th, td { padding: .2em .8em .2em 0; text-align: left; border-bottom: 1px solid #ddd; vertical-align: top }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }

@@ -150,7 +150,8 @@ fn fields_that_cannot_be_read_are_unresolved() {
 fn last_notification_decides_about_the_status() {
     let notification = |status: &str| {
         let json = format!(
-            r#"{{"transactionId":"C1","transactionType":"2","transactionStatus":"{status}","amount":"5","currency":"EUR"}}"#
+            r#"{{"transactionId":"C1","transactionType":"2","transactionStatus":"{status}",
+                "amount":"5","currency":"EUR"}}"#
         );
         Notification::read(Product::Issuing, "1", json.as_bytes())
     };

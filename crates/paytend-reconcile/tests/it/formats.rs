@@ -74,7 +74,8 @@ fn json_has_the_documented_members() {
                 {"list": "orders", "reference": "T1", "value": "24.00"}]}],
             "tolerated": null, "candidates": null, "rows": [
                 {"list": "partner_transactions", "reference": "P1", "order_no": "T1", "trade_no": "P1",
-                    "type_code": "100", "trade_status": "1", "amount": "25.00", "currency": "EUR", "time": "2026-11-27"},
+                    "type_code": "100", "trade_status": "1", "amount": "25.00", "currency": "EUR",
+                    "time": "2026-11-27"},
                 {"list": "orders", "reference": "T1", "order_no": "T1", "card": "c1", "kind": "topup",
                     "status": "succeeded", "amount": "24.00", "currency": "EUR", "time": "2026-11-27T10:00:00Z"}]})
     );

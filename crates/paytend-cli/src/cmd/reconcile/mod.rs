@@ -10,7 +10,7 @@ mod progress;
 mod units;
 
 use std::collections::BTreeSet;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
@@ -104,6 +104,7 @@ async fn compare(args: Args) -> Result<(), Failure> {
         Some(directory) => Lists::read(directory)?,
         None => {
             let cards: BTreeSet<String> = cards(&args.card, &orders, &notifications);
+            days.check_length()?;
             let client = args.connection.client()?;
             let fetch =
                 Fetch { client: &client, days: &days, cards: &cards, orders: &orders, page_size: args.page_size };
@@ -144,13 +145,11 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         let mut page = BufWriter::new(private_file(file).map_err(failed)?);
         report.write_html(&mut page).and_then(|()| page.flush()).map_err(failed)?;
     }
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    match args.format {
-        Format::Text => report.write_text(&mut out)?,
-        Format::Json => report.write_json(&mut out)?,
-        Format::Csv => report.write_csv(&mut out)?,
+    // The exit code reports the differences, even if the reader of the output has closed the pipe.
+    match write_to_stdout(report, args.format) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
     }
-    out.flush()?;
     let missing: Vec<&str> = [(args.orders.is_none(), "--orders"), (!args.store.is_given(), "--store")]
         .into_iter()
         .filter(|(is_missing, _)| *is_missing)
@@ -160,4 +159,14 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         output::warn(format!("not everything was compared: {} is not given", missing.join(" and ")));
     }
     Ok(())
+}
+
+fn write_to_stdout(report: &Report<'_>, format: Format) -> std::io::Result<()> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    match format {
+        Format::Text => report.write_text(&mut out)?,
+        Format::Json => report.write_json(&mut out)?,
+        Format::Csv => report.write_csv(&mut out)?,
+    }
+    out.flush()
 }

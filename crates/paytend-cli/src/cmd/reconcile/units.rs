@@ -19,6 +19,8 @@ pub(super) struct Days {
 /// The number of days in a query for a card. The provider allows at most 30 days between the first and the last
 /// (inferred).
 const CARD_DAYS: usize = 30;
+/// The maximum number of days of a fetch.
+const MAX_DAYS: usize = 400;
 
 impl Days {
     pub(super) fn new(period: &Period, rules: &Rules) -> Result<Self, Failure> {
@@ -31,6 +33,16 @@ impl Days {
         let last = period.to().checked_add(around).map_err(|_| outside())?.min(today);
         let start = rules.time_zone.midnight(first).ok_or_else(outside)?;
         Ok(Self { first, last, start })
+    }
+
+    /// Refuses a period with so many days that the fetch would not end in a reasonable time.
+    pub(super) fn check_length(&self) -> Result<(), Failure> {
+        if self.first.series(1.day()).take_while(|day| *day <= self.last).count() <= MAX_DAYS {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "--from and --to: at most {MAX_DAYS} days are fetched at once; use --offline for more"
+        )))
     }
 
     /// Returns the first millisecond of the first day.
