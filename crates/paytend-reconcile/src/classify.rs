@@ -179,10 +179,10 @@ fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
         })
 }
 
-/// Returns whether a list has the transaction twice. Several notifications are normal if they differ in more than their
-/// time: each reports a new state.
+/// Returns whether a list has the transaction twice. A row that takes the transaction back is not a duplicate. Several
+/// notifications are normal if they differ in more than their time: each reports a new state.
 fn has_duplicates(rows: &[&Row<'_>]) -> bool {
-    let mut seen = ListSet::default();
+    let (mut seen, mut taken_back) = (ListSet::default(), ListSet::default());
     let mut contents = HashSet::new();
     for row in rows {
         let entry = row.entry;
@@ -194,10 +194,11 @@ fn has_duplicates(rows: &[&Row<'_>]) -> bool {
             }
             continue;
         }
-        if seen.contains(entry.list) {
+        let lists = if row.status == Some(Status::Returned) { &mut taken_back } else { &mut seen };
+        if lists.contains(entry.list) {
             return true;
         }
-        seen = seen.with(entry.list);
+        *lists = lists.with(entry.list);
     }
     false
 }

@@ -128,6 +128,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
             first.sort_unstable();
             candidates.insert(group_of[ambiguity.row], Candidates { count: ambiguity.count, first });
         }
+        let listed = if balances.is_empty() { HashSet::new() } else { cards_with_topups(rows) };
         let mut order: Vec<(Option<Span>, Item<'a>)> = Vec::with_capacity(groups.len());
         for (index, group) in groups.into_iter().enumerate() {
             let members: Vec<&Row<'a>> = group.rows.iter().map(|row| &rows[*row]).collect();
@@ -140,7 +141,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
                 continue;
             }
             if !balances.is_empty() {
-                add_movements(&members, &item, balances, self.rules);
+                add_movements(&members, &item, &listed, balances, self.rules);
             }
             item.date = span.and_then(|span| Some(date_of(span.start, self.rules.time_zone.get())?.to_string()));
             order.push((span, item));
@@ -177,9 +178,21 @@ fn span(members: &[&Row<'_>]) -> Option<Span> {
     earliest(true).or_else(|| earliest(false))
 }
 
+/// Returns the cards whose lists contain topups.
+fn cards_with_topups<'a>(rows: &[Row<'a>]) -> HashSet<&'a str> {
+    let topups = rows.iter().filter(|row| row.entry.list == List::CardTransactions && row.kind == Kind::Topup);
+    topups.filter_map(|row| row.entry.card.as_deref()).collect()
+}
+
 /// Adds the movements of a transaction that the provider lists. A transaction that is listed twice under one number is
 /// one movement.
-fn add_movements(members: &[&Row<'_>], item: &Item<'_>, balances: &mut Balances, rules: &Rules) {
+fn add_movements(
+    members: &[&Row<'_>],
+    item: &Item<'_>,
+    listed: &HashSet<&str>,
+    balances: &mut Balances,
+    rules: &Rules,
+) {
     let mut numbers = HashSet::new();
     let mut of_list = |list: List| -> Vec<&Row<'_>> {
         let of_list = members.iter().copied().filter(|row| row.entry.list == list);
@@ -203,8 +216,8 @@ fn add_movements(members: &[&Row<'_>], item: &Item<'_>, balances: &mut Balances,
     let kind_of = |row: &Row<'_>| if row.kind == Kind::Other { item.kind } else { row.kind };
     for row in &on_funds {
         add(Account::Funds, row, kind_of(row), true);
-        // The card's list may not contain topups.
-        if let Some(card) = item.card.filter(|_| kind_of(row) == Kind::Topup && on_card.is_empty()) {
+        // If the card's list contains no topups, the money arrives without a row.
+        if let Some(card) = item.card.filter(|card| kind_of(row) == Kind::Topup && !listed.contains(card)) {
             add(Account::Card(card.to_owned()), row, Kind::Topup, false);
         }
     }

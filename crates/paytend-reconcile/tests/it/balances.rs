@@ -72,6 +72,20 @@ fn topup_on_the_list_of_the_card_is_one_movement() {
 }
 
 #[test]
+fn topups_on_the_list_of_the_card_are_counted_once_even_if_they_are_ambiguous() {
+    let mut rows = Vec::new();
+    for index in 0..2 {
+        let mut topup = row(List::PartnerTransactions, &format!("P{index}"), Kind::Topup, Status::Succeeded, "5.00");
+        topup.order_no = Some(format!("T{index}"));
+        rows.push(topup);
+        rows.push(row(List::CardTransactions, &format!("L{index}"), Kind::Topup, Status::Succeeded, "5.00"));
+    }
+    let given = [(Account::Funds, "100.00", "90.00"), (Account::Card("c1".into()), "0", "10.00")];
+    let states: Vec<BalanceState> = checks(&rows, &given).into_iter().map(|check| check.0).collect();
+    assert_eq!(states, [BalanceState::Closes; 2]);
+}
+
+#[test]
 fn unknown_movements_and_missing_balances_are_named() {
     let unknown = row(List::CardTransactions, "C1", Kind::SettlementAdjustment, Status::Succeeded, "5.00");
     let card = Account::Card("c1".into());

@@ -177,6 +177,17 @@ fn last_notification_decides_about_the_status() {
 }
 
 #[test]
+fn refund_of_an_order_is_a_difference_and_not_a_duplicate() {
+    let row = ROW.replace("25.35", "25.00");
+    let refund = row.replace("P1", "P2").replace(r#""tradeStatus":"1""#, r#""tradeStatus":"10""#);
+    with_report(&[&row, &refund], &[ORDER], &Rules::default(), |report| {
+        let fields: Vec<Field> = report.items[0].differences.iter().map(|difference| difference.field).collect();
+        assert_eq!((report.items[0].outcome, fields), (Outcome::Different, vec![Field::Status, Field::TradeNumber]));
+    });
+    assert_eq!(outcome(&[&row, &refund, &refund], &[ORDER], &Rules::default()), Outcome::Duplicate);
+}
+
+#[test]
 fn number_of_a_deposit_is_not_an_order_number() {
     let content =
         Notification::read(Product::Baas, "2", br#"{"transactionId":"T9","orderNo":"T1","amount":1,"currency":"EUR"}"#);

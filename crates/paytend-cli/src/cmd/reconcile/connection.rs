@@ -44,12 +44,12 @@ impl ConnectionArgs {
                 })?;
                 Ok(builder.backend(&AwsLc))
             }
-            (None, Some(keys), Some(url)) => self.from_directory(keys, url),
+            (None, Some(keys), Some(url)) => self.key_directory(keys, url),
             _ => Ok(ClientBuilder::from_env()?.backend(&AwsLc)),
         }
     }
 
-    fn from_directory(&self, directory: &Path, url: &str) -> Result<ClientBuilder, Failure> {
+    fn key_directory(&self, directory: &Path, url: &str) -> Result<ClientBuilder, Failure> {
         let file = |name: &str| directory.join(name);
         let named = |path: &Path| path.display().to_string();
         let id = std::fs::read_to_string(file("partner-id")).map_err(|error| {

@@ -106,7 +106,7 @@ impl Running<'_> {
                 let mut query = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
                 query.max_size = size.map(Into::into);
                 // Without the partner's transactions, there is nothing to compare.
-                Rows::Partner(self.kept(unit, query).await??)
+                Rows::Partner(self.kept(unit, query).await?.map_err(failed)?)
             }
             UnitList::CardTransactions(card) => {
                 let mut query =
@@ -176,7 +176,7 @@ impl Running<'_> {
         let result = match self.fetch.client.send(&QueryTopupResult::new(number)).await {
             Ok(result) => Some(result),
             Err(error) if error.kind() == ErrorKind::Rejected => None,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(failed(error)),
         };
         self.progress.done();
         Ok(result)
@@ -185,7 +185,7 @@ impl Running<'_> {
     async fn balances(&self, lists: &mut Lists) -> Result<(), Failure> {
         self.progress.add_units(1 + self.fetch.cards.len());
         let client = self.fetch.client;
-        let mut balances = Balance::of_partner(&client.send(&QueryPartnerBalance::new()).await?);
+        let mut balances = Balance::of_partner(&client.send(&QueryPartnerBalance::new()).await.map_err(failed)?);
         self.progress.done();
         let of_card = |card: &String| {
             let query = QueryCardBalance::new(card.as_str());
@@ -226,7 +226,16 @@ fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result
         Err(error) if error.kind() == ErrorKind::Request => {
             Err(Failure::new(Category::Configuration, format!("card {card}: {error}")))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Converts the error of a query. A query has no unknown outcome, because it changes nothing.
+fn failed(error: Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure.category() {
+        Category::OutcomeUnknown => Failure::new(Category::Network, failure.message()),
+        _ => failure,
     }
 }
 

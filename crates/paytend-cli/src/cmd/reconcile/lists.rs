@@ -96,14 +96,12 @@ impl Lists {
             let Some(name) = file.file_name().and_then(std::ffi::OsStr::to_str) else { continue };
             let Some(list) = name.strip_suffix(".jsonl") else { continue };
             match list.split('.').next() {
-                Some(PARTNER_TRANSACTIONS) => {
-                    lists.add(List::PartnerTransactions, &file, |lists| &mut lists.partner)?
-                }
-                Some(TOPUPS) => lists.add(List::Topups, &file, |lists| &mut lists.topups)?,
-                Some(CARD_TRANSACTIONS) => lists.add(List::CardTransactions, &file, |lists| &mut lists.card)?,
-                Some(AUTHORIZATIONS) => lists.add(List::Authorizations, &file, |lists| &mut lists.authorizations)?,
-                _ => {}
-            }
+                Some(PARTNER_TRANSACTIONS) => lists.add(List::PartnerTransactions, &file, |lists| &mut lists.partner),
+                Some(TOPUPS) => lists.add(List::Topups, &file, |lists| &mut lists.topups),
+                Some(CARD_TRANSACTIONS) => lists.add(List::CardTransactions, &file, |lists| &mut lists.card),
+                Some(AUTHORIZATIONS) => lists.add(List::Authorizations, &file, |lists| &mut lists.authorizations),
+                _ => Ok(()),
+            }?;
         }
         if lists.given.is_empty() {
             return Err(Failure::new(
