@@ -30,7 +30,8 @@ use crate::time::{Span, TimeReader, date_of};
 /// orders.push(OrderRecord::from_json(
 ///     r#"{"order_no":"T1","amount":"52.00","currency":"EUR","status":"succeeded"}"#,
 /// )?);
-/// let report = reconcile(&provider, &Notifications::not_given(), &orders, &Rules::default());
+/// let notifications = Notifications::not_given();
+/// let report = reconcile(&provider, &notifications, &orders, &Rules::default());
 /// assert_eq!((report.open(), report.items[0].outcome), (1, Outcome::Different));
 /// # Ok(())
 /// # }
