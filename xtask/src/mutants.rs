@@ -169,7 +169,7 @@ const MUTANTS: [Mutant; 21] = [
         name: "lease of an order without fence",
         changes: &[(
             PROGRESS,
-            "self.is_leased && self.fence == lease.fence",
+            "self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)",
             "self.is_leased && self.fence >= lease.fence",
         )],
         package: OUTBOX,
