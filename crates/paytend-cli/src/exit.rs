@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// The exit codes, as shown by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 unexpected failure, 2 usage error, \
-3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown";
+3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown, 130 interrupted with Ctrl-C";
 
 /// The category of a failure. The numbers are the exit codes and must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Category {
     Network = 5,
     Rejected = 6,
     OutcomeUnknown = 7,
+    /// The command was interrupted with Ctrl-C. Shells use this code, too.
+    Interrupted = 130,
 }
 
 /// A failure of a command.
@@ -91,6 +93,7 @@ impl From<paytend_client::Error> for Failure {
             (ErrorKind::Configuration | ErrorKind::Request, _) => Category::Configuration,
             (ErrorKind::Connect, _) => Category::Network,
             (_, Outcome::Rejected) => Category::Rejected,
+            (_, Outcome::NotSent) => Category::Network,
             _ => Category::OutcomeUnknown,
         };
         Self::new(category, error)

@@ -1,20 +1,27 @@
 //! The `paytend` command.
 
 mod cmd;
+mod connection;
+mod duration;
 mod exit;
 mod inputs;
 mod keyfiles;
+mod operations;
 mod output;
+mod profiles;
+mod prompt;
+mod suggest;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(
     name = "paytend",
     version,
-    about = "Seal, open and verify messages of Paytend, PayBy and PayerMax, and run a local sandbox",
+    disable_help_subcommand = true,
+    about = "Call Paytend's APIs, receive notifications, seal and verify messages, and run a local sandbox",
     after_help = exit::HELP
 )]
 struct Cli {
@@ -26,6 +33,13 @@ struct Cli {
 enum Command {
     /// Run a demo of a partner and a local Paytend sandbox that communicate over HTTP
     Demo(cmd::demo::Args),
+    /// Manage profiles with connection settings
+    #[command(subcommand)]
+    Config(cmd::config::Command),
+    /// Call an operation of the API
+    Call(cmd::call::Args),
+    /// Print the items of a paginated list, one line of JSON each
+    Pages(cmd::pages::Args),
     /// Generate and inspect RSA keys
     #[command(subcommand)]
     Keys(cmd::keys::Command),
@@ -48,11 +62,20 @@ enum Command {
     Scenario(cmd::scenario::Args),
     /// List the API operations and their paths, and whether each path is documented, observed or inferred
     Endpoints(cmd::endpoints::Args),
+    /// Print the completion script of a shell
+    Completions(cmd::completions::Args),
+    /// Print or write the manual pages
+    Man(cmd::man::Args),
+    /// Print the help of a command; `help errors` explains the exit codes and the kinds of errors
+    Help(cmd::help::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => cmd::demo::run(&args),
+        Command::Config(command) => cmd::config::run(command),
+        Command::Call(args) => cmd::call::run(args),
+        Command::Pages(args) => cmd::pages::run(&args),
         Command::Keys(command) => cmd::keys::run(&command),
         Command::Seal(args) => cmd::seal::run(&args),
         Command::Open(args) => cmd::open::run(&args),
@@ -63,6 +86,9 @@ fn main() -> ExitCode {
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),
+        Command::Completions(args) => cmd::completions::run(&args, Cli::command()),
+        Command::Man(args) => cmd::man::run(&args, Cli::command()),
+        Command::Help(args) => cmd::help::run(&args, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,9 +3,12 @@
 // Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
+mod call;
+mod config;
 mod contract;
 mod demo;
 mod explain;
+mod help;
 mod inbox;
 mod inbox_forward;
 #[cfg(unix)]
@@ -16,6 +19,12 @@ mod key_inputs;
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]
 mod postgres_server;
+#[cfg(unix)]
+mod pty;
 mod readme;
+#[cfg(unix)]
+mod readme_commands;
+mod running;
 mod sandbox;
+mod schema;
 mod support;
