@@ -39,6 +39,11 @@ impl Failure {
         Self::new(Category::Usage, message)
     }
 
+    /// Creates the failure of a command that Ctrl-C has ended. Only its exit code is reported.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Category::Interrupted, "")
+    }
+
     pub(crate) fn category(&self) -> Category {
         self.category
     }
@@ -52,7 +57,7 @@ impl Failure {
     }
 
     pub(crate) fn report(&self) {
-        if !self.broken_pipe {
+        if !self.broken_pipe && !self.message.is_empty() {
             crate::output::error(&self.message);
         }
     }

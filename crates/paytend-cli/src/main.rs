@@ -3,11 +3,13 @@
 mod cmd;
 mod connection;
 mod duration;
+mod event_kinds;
 mod exit;
 mod inputs;
 mod keyfiles;
 mod operations;
 mod output;
+mod payload;
 mod profiles;
 mod prompt;
 mod suggest;
@@ -56,6 +58,13 @@ enum Command {
     /// Receive notifications into a durable store, and manage it
     #[command(subcommand)]
     Inbox(cmd::inbox::Command),
+    /// Receive notifications and print a line for each
+    Listen(cmd::listen::Args),
+    /// Send notifications of a provider to a URL
+    Trigger(cmd::trigger::Args),
+    /// List, show and send again the notifications in a store
+    #[command(subcommand)]
+    Events(cmd::events::Command),
     /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
@@ -83,6 +92,9 @@ fn main() -> ExitCode {
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Inbox(command) => cmd::inbox::run(command),
+        Command::Listen(args) => cmd::listen::run(args),
+        Command::Trigger(args) => cmd::trigger::run(&args),
+        Command::Events(command) => cmd::events::run(command),
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),

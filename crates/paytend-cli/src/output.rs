@@ -107,6 +107,11 @@ impl Style {
         Self::for_terminal(io::stdout().is_terminal())
     }
 
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { coloured: false }
+    }
+
     pub(crate) fn stderr() -> Self {
         Self::for_terminal(io::stderr().is_terminal())
     }

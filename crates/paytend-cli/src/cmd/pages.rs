@@ -6,7 +6,7 @@ use paytend_client::{Client, Paged};
 use paytend_model::{iban, issuing};
 
 use crate::cmd::call::request::RequestArgs;
-use crate::exit::{Category, Failure};
+use crate::exit::Failure;
 use crate::operations::Target;
 use crate::output;
 
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     runtime.block_on(async {
         tokio::select! {
             printed = print_list(&name, &client, &payload, args.limit) => printed,
-            _ = tokio::signal::ctrl_c() => Err(Failure::new(Category::Interrupted, "interrupted")),
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
         }
     })
 }

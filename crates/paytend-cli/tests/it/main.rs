@@ -16,6 +16,8 @@ mod inbox_postgres;
 mod inbox_service;
 mod key_inputs;
 #[cfg(unix)]
+mod listen;
+#[cfg(unix)]
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]
 mod postgres_server;

@@ -3,16 +3,16 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::support::command;
 
 /// The processes of services, which are killed on drop.
-struct Services(Vec<Child>);
+struct Services(Vec<(Child, BufReader<ChildStdout>)>);
 
 impl Drop for Services {
     fn drop(&mut self) {
-        for service in &mut self.0 {
+        for (service, _) in &mut self.0 {
             let _ = service.kill();
             let _ = service.wait();
         }
@@ -58,8 +58,10 @@ fn command_lines_of_the_readme_succeed() {
             let text = format!("exec {block}");
             let mut service = shell(folder.path(), &text).stdout(Stdio::piped()).spawn().unwrap();
             let mut ready = String::new();
-            BufReader::new(service.stdout.take().unwrap()).read_line(&mut ready).unwrap();
-            services.0.push(service);
+            let mut stdout = BufReader::new(service.stdout.take().unwrap());
+            stdout.read_line(&mut ready).unwrap();
+            // The output stays open, because a service stops when its reader has ended.
+            services.0.push((service, stdout));
             assert!(ready.contains("\"ready\":true"), "{block}: {ready}");
         } else {
             let ran = shell(folder.path(), &block).output().unwrap();

@@ -1,6 +1,5 @@
 //! `paytend call`: calls an operation of the API.
 
-mod data;
 mod report;
 pub(crate) mod request;
 

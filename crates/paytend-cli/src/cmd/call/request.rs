@@ -6,12 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use paytend_model::{Description, OperationEntry};
 
-use super::data::{Node, field_at, value};
 use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 use crate::operations::{Target, suggested};
 use crate::output;
+use crate::payload::{Node, field_at, value};
 use crate::{duration, prompt, suggest};
 
 /// The maximum size of the data, in bytes.

@@ -1,17 +1,17 @@
 //! `paytend inbox`: receives notifications into a store, and manages the store.
 
-mod any_store;
-mod config;
+pub(crate) mod any_store;
+pub(crate) mod config;
 mod endpoints;
-mod forward;
+pub(crate) mod forward;
 mod health;
-mod key_directory;
+pub(crate) mod key_directory;
 mod listing;
 mod manage;
 mod serve;
-mod server;
-mod store;
-mod time;
+pub(crate) mod server;
+pub(crate) mod store;
+pub(crate) mod time;
 
 use clap::Subcommand;
 

@@ -1,4 +1,4 @@
-//! The business data of a request, as a tree of JSON text. Numbers keep their digits.
+//! The data of a request or a notification, as a tree of JSON text. Numbers keep their digits.
 
 use std::fmt;
 
@@ -10,21 +10,21 @@ use serde_json::value::RawValue;
 
 /// A JSON value: text, or an object whose members can be changed.
 #[derive(Clone, Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Text(String),
     Object(Vec<(String, Node)>),
 }
 
 impl Node {
     /// Reads an object.
-    pub(super) fn object(text: &str) -> Result<Self, String> {
+    pub(crate) fn object(text: &str) -> Result<Self, String> {
         let members: Members<'_> = serde_json::from_str(text).map_err(|error| format!("not a JSON object: {error}"))?;
         let member = |(name, value): (String, &RawValue)| (name, Self::Text(value.get().to_owned()));
         Ok(Self::Object(members.0.into_iter().map(member).collect()))
     }
 
     /// Sets the value at a path such as `eeaAddress.postcode`. Objects on the path are created.
-    pub(super) fn set(&mut self, path: &str, value: Node) -> Result<(), String> {
+    pub(crate) fn set(&mut self, path: &str, value: Node) -> Result<(), String> {
         if let Self::Text(text) = self {
             *self = Self::object(text).map_err(|_| format!("`{path}` is not inside an object"))?;
         }
@@ -54,15 +54,26 @@ impl Node {
     }
 
     /// Returns whether there is a value at a path.
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.get(path).is_some()
+    }
+
+    /// Returns the JSON text of the value at a path.
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let parsed = match self {
             Self::Text(text) => Self::object(text).ok(),
             Self::Object(_) => None,
         };
-        let Self::Object(members) = parsed.as_ref().unwrap_or(self) else { return false };
-        let member = members.iter().find(|(known, _)| known == name);
-        member.is_some_and(|(_, member)| rest.is_none_or(|rest| member.has(rest)))
+        let Self::Object(members) = parsed.as_ref().unwrap_or(self) else { return None };
+        let (_, member) = members.iter().find(|(known, _)| known == name)?;
+        rest.map_or_else(|| Some(member.to_string()), |rest| member.get(rest))
+    }
+
+    /// Returns the text of the string or number at a path.
+    pub(crate) fn text(&self, path: &str) -> Option<String> {
+        let json = self.get(path)?;
+        serde_json::from_str::<String>(&json).ok().or(Some(json))
     }
 }
 
@@ -83,30 +94,33 @@ impl fmt::Display for Node {
 }
 
 /// Returns the declared field at a path.
-pub(super) fn field_at(fields: &'static [Field], path: &str) -> Option<&'static Field> {
+pub(crate) fn field_at(fields: &'static [Field], path: &str) -> Option<&'static Field> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let field = fields.iter().find(|field| field.name == name)?;
     rest.map_or(Some(field), |rest| field_at(field.fields, rest))
 }
 
 /// Returns a value from the command line as JSON: a string, unless the field is an object, a list or a number.
-pub(super) fn value(field: Option<&Field>, text: &str) -> Result<Node, String> {
+pub(crate) fn value(field: Option<&Field>, text: &str) -> Result<Node, String> {
     let is_number = field.is_some_and(|field| field.rules.contains(&Rule::AsNumber));
     let is_json = field.is_some_and(|field| {
         field.type_name == "Json" || field.type_name.starts_with("Vec<") || !field.fields.is_empty()
     });
-    if !is_number && !is_json {
+    if is_number {
+        return number(text);
+    }
+    if !is_json {
         return Ok(Node::Text(Value::from(text).to_string()));
     }
-    let value: &RawValue = serde_json::from_str(text.trim()).map_err(|_| match is_number {
-        true => "a number was expected".to_owned(),
-        false => "JSON was expected".to_owned(),
-    })?;
-    match value.get().as_bytes().first() {
-        Some(b'-' | b'0'..=b'9') => Ok(Node::Text(value.get().to_owned())),
-        _ if is_json => Ok(Node::Text(value.get().to_owned())),
-        _ => Err("a number was expected".to_owned()),
-    }
+    let value: &RawValue = serde_json::from_str(text.trim()).map_err(|_| "JSON was expected")?;
+    Ok(Node::Text(value.get().to_owned()))
+}
+
+/// Returns a number as JSON, with its digits.
+pub(crate) fn number(text: &str) -> Result<Node, String> {
+    let value = serde_json::from_str::<&RawValue>(text.trim()).ok().map(RawValue::get);
+    let value = value.filter(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
+    value.map(|json| Node::Text(json.to_owned())).ok_or_else(|| "a number was expected".to_owned())
 }
 
 /// The members of an object, in their order. A repeated name is an error.
