@@ -110,3 +110,14 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks all commands for conflicting names and options.
+    #[test]
+    fn commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -16,6 +16,7 @@ pub(crate) mod man;
 pub(crate) mod open;
 pub(crate) mod pages;
 pub(crate) mod sandbox;
+pub(crate) mod sandbox_control;
 pub(crate) mod scenario;
 pub(crate) mod seal;
 pub(crate) mod trigger;

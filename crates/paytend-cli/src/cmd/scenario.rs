@@ -6,7 +6,7 @@ use paytend_sandbox::scenario::{SHIPPED, Scenario};
 use crate::exit::{Category, Failure};
 use crate::output::{self, Style};
 
-#[derive(ClapArgs)]
+#[derive(ClapArgs, Default)]
 pub(crate) struct Args {
     /// Scenario files, or names of included scenarios; if none are given, the included scenarios are listed
     scenarios: Vec<String>,

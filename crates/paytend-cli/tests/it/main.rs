@@ -28,5 +28,7 @@ mod readme;
 mod readme_commands;
 mod running;
 mod sandbox;
+#[cfg(unix)]
+mod sandbox_control;
 mod schema;
 mod support;

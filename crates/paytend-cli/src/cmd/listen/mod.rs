@@ -101,6 +101,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
+    let mut signals = Signals::new()?;
     ready(&format!("http://{}", listener.local_addr()?), &listed, json)?;
     let stopped = stop.clone();
     let working = tokio::spawn(async move {
@@ -112,7 +113,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     let mut signal = Ok(());
     let until = async {
         tokio::select! {
-            ended = interrupted() => signal = ended,
+            ended = signals.received() => signal = ended,
             () = stop.cancelled() => {}
         }
         stop.cancel();
@@ -122,21 +123,40 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     signal
 }
 
-/// Waits for a signal. An interrupt is reported with its exit code; a termination is a success.
-async fn interrupted() -> Result<(), Failure> {
-    let interrupt = || Err(Failure::interrupted());
+/// The signals that stop the command. They are received from the creation of this value on.
+struct Signals {
     #[cfg(unix)]
-    {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for a signal. An interrupt is reported with its exit code; a termination is a success.
+    async fn received(&mut self) -> Result<(), Failure> {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => interrupt(),
-            _ = terminated.recv() => Ok(()),
+            _ = self.interrupt.recv() => Err(Failure::interrupted()),
+            _ = self.terminate.recv() => Ok(()),
         }
     }
-    #[cfg(not(unix))]
-    {
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for an interrupt, and reports it with its exit code.
+    async fn received(&mut self) -> Result<(), Failure> {
         tokio::signal::ctrl_c().await?;
-        interrupt()
+        Err(Failure::interrupted())
     }
 }
 
