@@ -36,7 +36,10 @@ pub(crate) const ALL: &[EventKind] = &[
         notify_type: "1",
         description: Description::of::<IbanAccount>(),
         id: "userId",
-        template: r#"{"userId":"U{n}","accountNum":"LT121000011101001000","currency":"EUR","balance":"0.00","status":"1"}"#,
+        template: concat!(
+            r#"{"userId":"U{n}","accountNum":"LT121000011101001000","currency":"EUR","balance":"0.00","#,
+            r#""status":"1"}"#,
+        ),
     },
     EventKind {
         name: "baas.fund-deposit",
@@ -44,7 +47,14 @@ pub(crate) const ALL: &[EventKind] = &[
         notify_type: "2",
         description: Description::of::<IbanTransaction>(),
         id: "transactionId",
-        template: r#"{"transactionId":"T{n}","orderNo":"F{n}","accountNum":"LT121000011101001000","tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"fee":0.35,"counterpartyAccountName":"Example GmbH","counterpartyAccountNum":"DE89370400440532013000","counterpartyBankBic":"COBADEFFXXX","counterpartyBankName":"Commerzbank","reference":"Invoice 42","exRate":"1.0000","targetCurrency":"EUR","targetAmount":1250.07}"#,
+        template: concat!(
+            r#"{"transactionId":"T{n}","orderNo":"F{n}","accountNum":"LT121000011101001000","#,
+            r#""tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"#,
+            r#""fee":0.35,"counterpartyAccountName":"Example GmbH","#,
+            r#""counterpartyAccountNum":"DE89370400440532013000","counterpartyBankBic":"COBADEFFXXX","#,
+            r#""counterpartyBankName":"Commerzbank","reference":"Invoice 42","exRate":"1.0000","#,
+            r#""targetCurrency":"EUR","targetAmount":1250.07}"#,
+        ),
     },
     EventKind {
         name: "baas.user-status-change",
@@ -76,7 +86,10 @@ pub(crate) const ALL: &[EventKind] = &[
         notify_type: "8",
         description: Description::of::<TransferOrder>(),
         id: "orderNo",
-        template: r#"{"orderNo":"O{n}","userId":"U000000000001","transactionId":"T{n}","amount":1250.07,"currency":"EUR","status":"1"}"#,
+        template: concat!(
+            r#"{"orderNo":"O{n}","userId":"U000000000001","transactionId":"T{n}","amount":1250.07,"#,
+            r#""currency":"EUR","status":"1"}"#,
+        ),
     },
     EventKind {
         name: "issuing.card-transaction",
@@ -84,7 +97,10 @@ pub(crate) const ALL: &[EventKind] = &[
         notify_type: "1",
         description: Description::of::<TransactionNotification>(),
         id: "transactionId",
-        template: r#"{"transactionId":"C{n}","cardId":"1755902","transactionType":"2","transactionStatus":"2","amount":"12.50","currency":"EUR"}"#,
+        template: concat!(
+            r#"{"transactionId":"C{n}","cardId":"1755902","transactionType":"2","transactionStatus":"2","#,
+            r#""amount":"12.50","currency":"EUR"}"#,
+        ),
     },
     EventKind {
         name: "issuing.cardholder-audit",
@@ -108,7 +124,13 @@ pub(crate) const ALL: &[EventKind] = &[
         notify_type: "",
         description: Description::of::<TransferToBankNotification>(),
         id: "transferToBankOrder.merchantOrderNo",
-        template: r#"{"notify_timestamp":{millis},"notify_id":"{n}","_input_charset":"UTF-8","transferToBankOrder":{"merchantOrderNo":"M{n}","orderNo":"91{n}","product":"Transfer To Bank","status":"SUCCESS","holderName":"Example Trading LLC","iban":"AE070331234567890123456","swiftCode":"BBMEAEAD","amount":{"amount":100.25,"currency":"AED"},"memo":"Invoice 42","requestTime":{millis}}}"#,
+        template: concat!(
+            r#"{"notify_timestamp":{millis},"notify_id":"{n}","_input_charset":"UTF-8","#,
+            r#""transferToBankOrder":{"merchantOrderNo":"M{n}","orderNo":"91{n}","#,
+            r#""product":"Transfer To Bank","status":"SUCCESS","holderName":"Example Trading LLC","#,
+            r#""iban":"AE070331234567890123456","swiftCode":"BBMEAEAD","amount":{"amount":100.25,"#,
+            r#""currency":"AED"},"memo":"Invoice 42","requestTime":{millis}}}"#,
+        ),
     },
     EventKind {
         name: "payermax.balance-change",
@@ -116,7 +138,13 @@ pub(crate) const ALL: &[EventKind] = &[
         notify_type: "",
         description: Description::of::<BalanceChangeNotification>(),
         id: "data.relatedTradeNo",
-        template: r#"{"code":"APPLY_SUCCESS","msg":"Success","version":"1.0","keyVersion":"1","appId":"2222fd568ab5452b906a3d65a1fbac19","merchantNo":"P01010113842047","notifyTime":"{time}","notifyType":"DEPOSIT","data":{"amount":{"currency":"EUR","value":"448.13"},"counterparty":{"identifyId":"P01010113842047","identifyName":"Example"},"direction":"INCREASE","relatedTradeNo":"TU{n}"}}"#,
+        template: concat!(
+            r#"{"code":"APPLY_SUCCESS","msg":"Success","version":"1.0","keyVersion":"1","#,
+            r#""appId":"2222fd568ab5452b906a3d65a1fbac19","merchantNo":"P01010113842047","#,
+            r#""notifyTime":"{time}","notifyType":"DEPOSIT","data":{"amount":{"currency":"EUR","#,
+            r#""value":"448.13"},"counterparty":{"identifyId":"P01010113842047","#,
+            r#""identifyName":"Example"},"direction":"INCREASE","relatedTradeNo":"TU{n}"}}"#,
+        ),
     },
 ];
 
@@ -227,7 +255,7 @@ mod tests {
             let error = set(&[given]).unwrap_err();
             assert!(error.message().contains(part), "{given}: {}", error.message());
         }
-        let error = EventKind::find("baas.fund-depoist").err().unwrap();
+        let error = EventKind::find("baas.fund-deposits").err().unwrap();
         assert!(error.message().contains("did you mean `baas.fund-deposit`?"), "{}", error.message());
         let change = EventKind::find("payermax.balance-change").unwrap();
         let content = change.content(&["data.amount.value=1.10".to_owned()]).unwrap();

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 /// The exit codes, as shown by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 unexpected failure, 2 usage error, \
-3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown, 130 interrupted with Ctrl-C";
+3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown, \
+130 interrupted with Ctrl-C";
 
 /// The category of a failure. The numbers are the exit codes and must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

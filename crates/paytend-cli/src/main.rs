@@ -5,6 +5,7 @@ mod connection;
 mod duration;
 mod event_kinds;
 mod exit;
+mod global;
 mod inputs;
 mod keyfiles;
 mod operations;
@@ -27,6 +28,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
     after_help = exit::HELP
 )]
 struct Cli {
+    #[command(flatten)]
+    global: global::GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -80,7 +83,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    cli.global.apply();
+    let result = match cli.command {
         Command::Demo(args) => cmd::demo::run(&args),
         Command::Config(command) => cmd::config::run(command),
         Command::Call(args) => cmd::call::run(args),

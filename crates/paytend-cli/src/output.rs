@@ -2,10 +2,20 @@
 //! a panic.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
+use clap::ColorChoice;
 use serde::Serialize;
 
 use crate::exit::{Category, Failure};
+
+/// The value of `--color`.
+static COLORS: OnceLock<ColorChoice> = OnceLock::new();
+
+/// Sets when colours are used.
+pub(crate) fn set_colors(choice: ColorChoice) {
+    let _ = COLORS.set(choice);
+}
 
 /// Writes a line to standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -116,8 +126,14 @@ impl Style {
         Self::for_terminal(io::stderr().is_terminal())
     }
 
-    /// Creates the style for a terminal. A non-empty `NO_COLOR` turns colours off; see <https://no-color.org>.
+    /// Creates the style for a terminal, unless `--color` decides. A non-empty `NO_COLOR` turns colours off; see
+    /// <https://no-color.org>.
     fn for_terminal(is_terminal: bool) -> Self {
+        match COLORS.get() {
+            Some(ColorChoice::Always) => return Self { coloured: true },
+            Some(ColorChoice::Never) => return Self { coloured: false },
+            _ => {}
+        }
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self { coloured: is_terminal && !refused && !dumb }
@@ -156,8 +172,20 @@ mod tests {
     #[test]
     fn json_is_indented_and_keeps_its_digits() {
         let text = r#"{"a":1.10,"b":[],"c":[{"d":"x, \"{y}\\"}, -0.0e+5],"e":{ }}"#;
-        let expected = "{\n  \"a\": 1.10,\n  \"b\": [],\n  \"c\": [\n    {\n      \"d\": \"x, \\\"{y}\\\\\"\n    },\n    \
-                        -0.0e+5\n  ],\n  \"e\": {}\n}";
+        let expected = [
+            "{",
+            "  \"a\": 1.10,",
+            "  \"b\": [],",
+            "  \"c\": [",
+            "    {",
+            r#"      "d": "x, \"{y}\\""#,
+            "    },",
+            "    -0.0e+5",
+            "  ],",
+            "  \"e\": {}",
+            "}",
+        ];
+        let expected = expected.join("\n");
         assert_eq!(indented(text), expected);
         assert_eq!(indented("{}"), "{}");
     }

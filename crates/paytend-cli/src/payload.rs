@@ -165,7 +165,10 @@ mod tests {
         data.set("new.inner.field", value(None, "x").unwrap()).unwrap();
         assert_eq!(
             data.to_string(),
-            r#"{"amount":25.500,"eeaAddress":{"city":"Vilnius","more":[1],"postcode":"01100"},"orderNo":"T-\"1\"","new":{"inner":{"field":"x"}}}"#
+            concat!(
+                r#"{"amount":25.500,"eeaAddress":{"city":"Vilnius","more":[1],"postcode":"01100"},"#,
+                r#""orderNo":"T-\"1\"","new":{"inner":{"field":"x"}}}"#
+            )
         );
         assert!(data.has("new.inner.field") && data.has("eeaAddress.city") && !data.has("eeaAddress.none"));
         assert!(data.set("amount.x", value(None, "1").unwrap()).unwrap_err().contains("`amount` is not an object"));

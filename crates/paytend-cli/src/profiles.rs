@@ -23,7 +23,8 @@ pub(crate) struct ProfilesFile {
 }
 
 impl ProfilesFile {
-    /// Returns the file that `PAYTEND_CONFIG` names, or `paytend/config.toml` in the platform's configuration directory.
+    /// Returns the file that `PAYTEND_CONFIG` names, or `paytend/config.toml` in the platform's configuration
+    /// directory.
     pub(crate) fn locate() -> Result<Self, Failure> {
         if let Some(path) = variable(FILE_VARIABLE) {
             return Ok(Self { path: path.into() });

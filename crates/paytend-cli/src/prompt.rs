@@ -23,7 +23,7 @@ pub(crate) fn ask(question: &str, default: Option<&str>) -> Result<String, Failu
     }
 }
 
-/// Asks a question that is answered with yes or no. The default is no.
+/// Asks a question that is answered with `y` or `n`. An empty answer is `n`.
 pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
     let answer = answer(&format!("{question} [y/N]: "))?.to_lowercase();
     Ok(matches!(answer.as_str(), "y" | "yes"))

@@ -55,7 +55,7 @@ mod tests {
         let known = ["issuing.topup", "issuing.getCities", "baas.getUser"];
         for (name, expected) in [
             ("toppup", Some("issuing.topup")),
-            ("getUsre", Some("baas.getUser")),
+            ("getUserx", Some("baas.getUser")),
             ("TOPUP", Some("issuing.topup")),
             ("transfer", None),
             ("", None),

@@ -129,7 +129,7 @@ fn mistakes_are_reported_before_anything_is_sent() {
         (&["toppup"][..], 2, "did you mean `issuing.topup`?"),
         (&["getCities"], 2, "baas.NAME"),
         (&["topup", "-f", "cardId=1", "-f", "amount=1", "-f", "currency=EUR"], 2, "`orderNo` is missing"),
-        (&["topup", "-f", "ordrNo=1", "-f", "cardId=1", "-f", "amount=1"], 2, "did you mean `orderNo`?"),
+        (&["topup", "-f", "orderNum=1", "-f", "cardId=1", "-f", "amount=1"], 2, "did you mean `orderNo`?"),
         (&["topup", "-f", "orderNo"], 2, "FIELD=VALUE"),
         (&["topup", "--data", "[1]"], 2, "not a JSON object"),
         (&["topup", "--data", r#"{"a":1,"a":2}"#], 2, "occurs twice"),

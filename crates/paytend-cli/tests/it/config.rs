@@ -158,7 +158,7 @@ fn profile_of_a_sandbox_is_used_and_changed_by_the_environment() {
     // The environment replaces settings of the profile, and is used without any profile.
     let elsewhere = call(config.command(&[]).env("PAYTEND_BASE_URL", "http://127.0.0.1:1"));
     assert_eq!(elsewhere.code, 5, "{}", elsewhere.stderr);
-    let unknown = call(config.command(&[]).env("PAYTEND_PROFILE", "locall"));
+    let unknown = call(config.command(&[]).env("PAYTEND_PROFILE", "locals"));
     assert!(unknown.code == 3 && unknown.stderr.contains("did you mean `local`?"), "{}", unknown.stderr);
     let none = call(&mut command());
     assert!(none.code == 3 && none.stderr.contains("paytend config init"), "{}", none.stderr);

@@ -8,6 +8,7 @@ mod config;
 mod contract;
 mod demo;
 mod explain;
+mod global;
 mod help;
 mod inbox;
 mod inbox_forward;

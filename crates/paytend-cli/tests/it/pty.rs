@@ -17,13 +17,18 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(command.env_remove("NO_COLOR"), "TERM", "xterm")
+    }
+
+    /// Starts the command with an environment variable.
+    pub(crate) fn start_with(command: &mut Command, name: &str, value: &str) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let path = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new().read(true).write(true).open(path.to_str().unwrap()).unwrap();
         let clone = || slave.try_clone().unwrap();
-        let child = command.env("TERM", "xterm").env_remove("NO_COLOR");
+        let child = command.env("TERM", "xterm").env(name, value);
         let child = child.stdin(clone()).stdout(clone()).stderr(clone()).spawn().unwrap();
         let master = File::from(master);
         let shown = Arc::new(Mutex::new(String::new()));

@@ -19,7 +19,8 @@ pub(crate) struct Args {
     #[arg(default_value = "default")]
     name: String,
     /// Take the settings from the key directory of a local sandbox
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["base_url", "partner_id", "private_key_file", "public_key_file"])]
+    #[arg(long, value_name = "DIR")]
+    #[arg(conflicts_with_all = ["base_url", "partner_id", "private_key_file", "public_key_file"])]
     from_sandbox: Option<PathBuf>,
     /// The base URL of the API, or `sandbox` for the provider's sandbox
     #[arg(long, value_name = "URL")]

@@ -156,14 +156,18 @@ pub(crate) enum Clock {
 #[derive(Subcommand)]
 pub(crate) enum Scenario {
     /// List the included scenarios
-    List,
+    List {
+        /// Print JSON, one line for each scenario
+        #[arg(long)]
+        json: bool,
+    },
     /// Run scenarios, and report whether they pass
     Run(scenario::Args),
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Scenario(Scenario::List) => return scenario::run(&scenario::Args::default()),
+        Command::Scenario(Scenario::List { json }) => return scenario::list(json),
         Command::Scenario(Scenario::Run(args)) => return scenario::run(&args),
         Command::Fault(FaultCommand::Kinds { json }) => return faults::kinds(json),
         _ => {}

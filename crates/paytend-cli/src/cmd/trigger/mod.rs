@@ -18,7 +18,8 @@ use crate::suggest::Suggested;
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The event, such as baas.fund-deposit; `--list` lists them
-    #[arg(required_unless_present = "list", value_parser = Suggested::new(ALL.iter().map(|kind| kind.name)), hide_possible_values = true)]
+    #[arg(required_unless_present = "list", hide_possible_values = true)]
+    #[arg(value_parser = Suggested::new(ALL.iter().map(|kind| kind.name)))]
     event: Option<String>,
     /// List the events and their fields
     #[arg(long)]
