@@ -42,7 +42,11 @@ fn indented(text: &str) -> String {
     let mut rest = text.trim().chars().filter(|c| *c != '\n' && *c != '\r').peekable();
     while let Some(c) = rest.next() {
         if in_string {
-            out.push(c);
+            // JSON allows some control characters, which must not reach the terminal.
+            match c.is_control() {
+                true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                false => out.push(c),
+            }
             in_string = c != '"' || escaped;
             escaped = c == '\\' && !escaped;
             continue;
@@ -188,5 +192,6 @@ mod tests {
         let expected = expected.join("\n");
         assert_eq!(indented(text), expected);
         assert_eq!(indented("{}"), "{}");
+        assert_eq!(indented("\"\u{9b}31m\u{7f}\""), r#""\u009b31m\u007f""#);
     }
 }

@@ -88,9 +88,11 @@ impl ProfilesFile {
         let name = self.path.display().to_string();
         let unwritten =
             |error: io::Error| Failure::new(Category::Configuration, format!("cannot write {name}: {error}"));
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // A symbolic link is kept, and the file that it points to is replaced.
+        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         create_private_dir(folder).map_err(unwritten)?;
-        let lock = File::create(self.path.with_extension("lock")).map_err(unwritten)?;
+        let lock = File::create(target.with_extension("lock")).map_err(unwritten)?;
         lock.lock().map_err(unwritten)?;
         let mut document = self.read()?;
         change(&mut document)?;
@@ -99,7 +101,7 @@ impl ProfilesFile {
         draft.write_all(document.to_string().as_bytes()).map_err(unwritten)?;
         draft.as_file().sync_all().map_err(unwritten)?;
         check(draft.path())?;
-        draft.persist(&self.path).map_err(|error| unwritten(error.error))?;
+        draft.persist(&target).map_err(|error| unwritten(error.error))?;
         Ok(())
     }
 }

@@ -78,7 +78,18 @@ fn comments_and_other_profiles_are_kept() {
     std::fs::write(config.file(), text).unwrap();
     let set = config.run(&["config", "set", "max_in_flight", "3", "--profile", "two"]);
     assert!(set.code == 0 && set.stderr.contains("not usable yet"), "{}", set.stderr);
-    assert_eq!(std::fs::read_to_string(config.file()).unwrap(), format!("{text}max_in_flight = 3\n"));
+    let changed = format!("{text}max_in_flight = 3\n");
+    assert_eq!(std::fs::read_to_string(config.file()).unwrap(), changed);
+    // A symbolic link is kept.
+    #[cfg(unix)]
+    {
+        let target = config.0.path().join("target.toml");
+        std::fs::rename(config.file(), &target).unwrap();
+        std::os::unix::fs::symlink(&target, config.file()).unwrap();
+        assert_eq!(config.run(&["config", "set", "max_in_flight", "", "--profile", "two"]).code, 0);
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), text);
+        assert!(std::fs::symlink_metadata(config.file()).unwrap().is_symlink());
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::connection::{SANDBOX_PROFILE, SANDBOX_PROFILES};
 use crate::exit::{Category, Failure};
 use crate::output;
+use crate::profiles::variable;
 
 /// The options that select a running sandbox, shared by all commands that control one.
 #[derive(Args)]
@@ -19,9 +20,6 @@ pub(crate) struct SandboxArgs {
     /// The directory that the sandbox was started with, instead of --url
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     pub(super) keys: Option<PathBuf>,
-    /// The `control_token` that the sandbox printed, if any
-    #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    token: Option<String>,
     /// Print the sandbox's response as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -57,7 +55,8 @@ impl SandboxArgs {
         let network = |error: reqwest::Error| Failure::new(Category::Network, error.without_url());
         let http = reqwest::Client::builder().no_proxy().build().map_err(network)?;
         let mut request = http.request(method, format!("{}{path}", self.base()?));
-        if let Some(token) = &self.token {
+        // A token is a secret, so it is not accepted on the command line.
+        if let Some(token) = variable("PAYTEND_CONTROL_TOKEN") {
             request = request.bearer_auth(token);
         }
         if let Some(body) = body {
