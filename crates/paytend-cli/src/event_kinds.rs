@@ -166,14 +166,24 @@ impl EventKind {
         let now = SystemTime::now();
         let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let text = text.replace("{millis}", &millis.to_string()).replace("{time}", &rfc3339(now));
-        let mut content = Node::object(&text).map_err(Failure::usage)?;
+        let default = Node::object(&text).map_err(Failure::usage)?;
+        self.with_fields(default.clone(), &default, set)
+    }
+
+    /// Returns only the given fields, each as `path=value`.
+    pub(crate) fn fields(&self, set: &[String]) -> Result<Node, Failure> {
+        let default = Node::object(&self.template.replace("{millis}", "0")).map_err(Failure::usage)?;
+        self.with_fields(Node::Object(Vec::new()), &default, set)
+    }
+
+    /// Sets fields. A field that is a number by default stays one.
+    fn with_fields(&self, mut content: Node, default: &Node, set: &[String]) -> Result<Node, Failure> {
         for given in set {
             let (path, text) =
                 given.split_once('=').ok_or_else(|| Failure::usage(format!("--set {given}: expected PATH=VALUE")))?;
             let field = field_at(self.description.fields, path).ok_or_else(|| self.unknown(path))?;
-            // A field that is a number by default stays one.
-            let is_number =
-                content.get(path).is_some_and(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
+            let default = default.get(path);
+            let is_number = default.is_some_and(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
             let value = if is_number { number(text) } else { value(Some(field), text) };
             let set = value.and_then(|value| content.set(path, value));
             set.map_err(|error| Failure::usage(format!("--set {path}: {error}")))?;
@@ -181,6 +191,8 @@ impl EventKind {
         let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
         match read.raw() {
             None => Ok(content),
+            // A part of a content may lack what identifies its type.
+            Some(_) if !content.has(self.id) => Ok(content),
             Some(_) => Err(Failure::usage(format!("the fields that are set do not have the types of {}", self.name))),
         }
     }

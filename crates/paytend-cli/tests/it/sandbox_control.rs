@@ -115,6 +115,42 @@ fn callbacks_are_set_for_both_products() {
 }
 
 #[test]
+fn events_happen_in_the_sandbox() {
+    let controlled = Controlled::new();
+    let keys = controlled.keys();
+    let url = controlled.sandbox.url("control_url");
+    let trigger = |args: &[&str]| run(&[&["trigger"], args, &["--sandbox", &url]].concat(), b"");
+    let without_url = trigger(&["baas.fund-deposit"]);
+    assert!(without_url.code == 6 && without_url.stderr.contains("paytend sandbox callback"), "{}", without_url.stderr);
+
+    let mut listener = command();
+    let mut listener = listener.args(["listen", "--keys", &keys]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let receiver = next()["url"].as_str().unwrap().to_owned();
+    assert_eq!(controlled.run(&["callback", "baas", &format!("{receiver}/paytend/baas")]).code, 0);
+    let sent = trigger(&["baas.fund-deposit", "--set", "amount=12.340", "--json"]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    let (sent, received) = (crate::schema::checked("trigger", &sent.stdout), next());
+    assert_eq!((&sent["id"], &received["amount"]), (&received["id"], &"12.340".into()));
+    let payby = format!("{receiver}/payby");
+    let sent = trigger(&["payby.transfer-to-bank", "--to", &payby, "--times", "2"]);
+    assert_eq!((sent.code, sent.stdout.lines().count()), (0, 2), "{} {}", sent.stdout, sent.stderr);
+    assert_eq!((&next()["kind"], &next()["kind"]), (&"transfer-to-bank".into(), &"transfer-to-bank".into()));
+    for (args, code, part) in [
+        (&["baas.fund-deposit", "--set", "amuont=1"][..], 2, "did you mean `amount`?"),
+        (&["baas.fund-deposit", "--set", "amount=much"], 2, "a number was expected"),
+        (&["payby.transfer-to-bank"], 6, "url"),
+        (&["baas.fund-deposit", "--corrupt", "content"], 2, "--corrupt"),
+    ] {
+        let ran = trigger(args);
+        assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);
+    }
+    let _ = listener.kill();
+    let _ = listener.wait();
+}
+
+#[test]
 fn log_is_listed_shown_and_followed() {
     let controlled = Controlled::new();
     assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);

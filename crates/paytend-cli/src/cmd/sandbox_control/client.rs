@@ -26,6 +26,11 @@ pub(crate) struct SandboxArgs {
 }
 
 impl SandboxArgs {
+    /// Selects the sandbox with this control URL.
+    pub(crate) fn at(url: &url::Url) -> Self {
+        Self { url: Some(url.to_string()), keys: None, json: true }
+    }
+
     /// Returns the URL of the control interface.
     fn base(&self) -> Result<String, Failure> {
         let url = match (&self.keys, &self.url) {
@@ -75,7 +80,7 @@ impl SandboxArgs {
     }
 
     /// Makes a request to the control interface, and returns the text of the response.
-    pub(super) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
+    pub(crate) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         let response = self.send(method, path, body).await?;
         response.text().await.map_err(|error| Failure::new(Category::Network, error.without_url()))
     }

@@ -1,6 +1,6 @@
 //! The subcommands of `paytend sandbox`, which control a running sandbox.
 
-mod client;
+pub(crate) mod client;
 mod faults;
 mod logs;
 

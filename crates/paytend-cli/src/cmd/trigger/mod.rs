@@ -1,6 +1,7 @@
 //! `paytend trigger`: sends notifications as a provider does.
 
 pub(crate) mod sender;
+mod through_sandbox;
 
 use std::path::PathBuf;
 
@@ -25,11 +26,14 @@ pub(crate) struct Args {
     #[arg(long)]
     list: bool,
     /// The URL of the receiver
-    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["list", "sandbox"])]
     to: Option<Url>,
     /// The directory with the provider's private keys, as `paytend sandbox --keys` writes it
-    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["list", "sandbox"])]
     keys: Option<PathBuf>,
+    /// The control URL of a running sandbox, where the event happens. The sandbox sends the notification
+    #[arg(long, value_name = "URL", conflicts_with_all = ["keys", "duplicate", "corrupt"])]
+    sandbox: Option<Url>,
     /// A field of the content, such as amount=12.50; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -66,10 +70,15 @@ struct Listed {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let (Some(event), Some(url), Some(keys), false) = (&args.event, &args.to, &args.keys, args.list) else {
-        return list(args.json);
-    };
+    let Some(event) = args.event.as_ref().filter(|_| !args.list) else { return list(args.json) };
     let kind = EventKind::find(event)?;
+    if let Some(sandbox) = &args.sandbox {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(through_sandbox::send(args, kind, sandbox));
+    }
+    let (Some(url), Some(keys)) = (&args.to, &args.keys) else {
+        return Err(Failure::usage("no receiver: give --to URL and --keys DIR, or --sandbox URL"));
+    };
     let sender = Sender::new(keys, args.permissions.file_permissions());
     let http = http_client(url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
