@@ -6,7 +6,7 @@ use std::process::ExitCode;
 /// The exit codes, as shown by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 unexpected failure, 2 usage error, \
 3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown, \
-8 differences found by reconcile";
+8 differences found by reconcile, 130 interrupted with Ctrl-C";
 
 /// The category of a failure. The numbers are the exit codes and must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) enum Category {
     Rejected = 6,
     OutcomeUnknown = 7,
     Differences = 8,
+    /// The command was interrupted with Ctrl-C. Shells use this code, too.
+    Interrupted = 130,
 }
 
 /// A failure of a command.
@@ -45,6 +47,11 @@ impl Failure {
         Self { message: format!("{}; {hint}", self.message), ..self }
     }
 
+    /// Creates the failure of a command that Ctrl-C has ended. Only its exit code is reported.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Category::Interrupted, "")
+    }
+
     pub(crate) fn category(&self) -> Category {
         self.category
     }
@@ -58,7 +65,7 @@ impl Failure {
     }
 
     pub(crate) fn report(&self) {
-        if !self.broken_pipe {
+        if !self.broken_pipe && !self.message.is_empty() {
             crate::output::error(&self.message);
         }
     }
@@ -99,6 +106,7 @@ impl From<paytend_client::Error> for Failure {
             (ErrorKind::Configuration | ErrorKind::Request, _) => Category::Configuration,
             (ErrorKind::Connect, _) => Category::Network,
             (_, Outcome::Rejected) => Category::Rejected,
+            (_, Outcome::NotSent) => Category::Network,
             _ => Category::OutcomeUnknown,
         };
         Self::new(category, error)

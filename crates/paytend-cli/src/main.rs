@@ -1,23 +1,35 @@
 //! The `paytend` command.
 
 mod cmd;
+mod connection;
+mod duration;
+mod event_kinds;
 mod exit;
+mod global;
 mod inputs;
 mod keyfiles;
+mod operations;
 mod output;
+mod payload;
+mod profiles;
+mod prompt;
+mod suggest;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(
     name = "paytend",
     version,
-    about = "Seal, open and verify messages of Paytend, PayBy and PayerMax, and run a local sandbox",
+    disable_help_subcommand = true,
+    about = "Call Paytend's APIs, receive notifications, seal and verify messages, and run a local sandbox",
     after_help = exit::HELP
 )]
 struct Cli {
+    #[command(flatten)]
+    global: global::GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -26,6 +38,13 @@ struct Cli {
 enum Command {
     /// Run a demo of a partner and a local Paytend sandbox that communicate over HTTP
     Demo(cmd::demo::Args),
+    /// Manage profiles with connection settings
+    #[command(subcommand)]
+    Config(cmd::config::Command),
+    /// Call an operation of the API
+    Call(cmd::call::Args),
+    /// Print the items of a paginated list, one line of JSON each
+    Pages(cmd::pages::Args),
     /// Generate and inspect RSA keys
     #[command(subcommand)]
     Keys(cmd::keys::Command),
@@ -47,17 +66,35 @@ enum Command {
     Outbox(cmd::outbox::Command),
     /// Compare the provider's lists with notifications and orders, and report every difference
     Reconcile(Box<cmd::reconcile::Args>),
+    /// Receive notifications and print a line for each
+    Listen(cmd::listen::Args),
+    /// Send notifications of a provider to a URL
+    Trigger(cmd::trigger::Args),
+    /// List, show and send again the notifications in a store
+    #[command(subcommand)]
+    Events(cmd::events::Command),
     /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
     Scenario(cmd::scenario::Args),
     /// List the API operations and their paths, and whether each path is documented, observed or inferred
     Endpoints(cmd::endpoints::Args),
+    /// Print the completion script of a shell
+    Completions(cmd::completions::Args),
+    /// Print or write the manual pages
+    Man(cmd::man::Args),
+    /// Print the help of a command; `help errors` explains the exit codes and the kinds of errors
+    Help(cmd::help::Args),
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    cli.global.apply();
+    let result = match cli.command {
         Command::Demo(args) => cmd::demo::run(&args),
+        Command::Config(command) => cmd::config::run(command),
+        Command::Call(args) => cmd::call::run(args),
+        Command::Pages(args) => cmd::pages::run(&args),
         Command::Keys(command) => cmd::keys::run(&command),
         Command::Seal(args) => cmd::seal::run(&args),
         Command::Open(args) => cmd::open::run(&args),
@@ -67,9 +104,15 @@ fn main() -> ExitCode {
         Command::Inbox(command) => cmd::inbox::run(command),
         Command::Outbox(command) => cmd::outbox::run(command),
         Command::Reconcile(args) => cmd::reconcile::run(*args),
+        Command::Listen(args) => cmd::listen::run(args),
+        Command::Trigger(args) => cmd::trigger::run(&args),
+        Command::Events(command) => cmd::events::run(command),
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),
+        Command::Completions(args) => cmd::completions::run(&args, Cli::command()),
+        Command::Man(args) => cmd::man::run(&args, Cli::command()),
+        Command::Help(args) => cmd::help::run(&args, Cli::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -77,5 +120,16 @@ fn main() -> ExitCode {
             failure.report();
             failure.code()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks all commands for conflicting names and options.
+    #[test]
+    fn commands_are_consistent() {
+        Cli::command().debug_assert();
     }
 }

@@ -2,6 +2,20 @@
 //! a panic.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+
+use clap::ColorChoice;
+use serde::Serialize;
+
+use crate::exit::{Category, Failure};
+
+/// The value of `--color`.
+static COLORS: OnceLock<ColorChoice> = OnceLock::new();
+
+/// Sets when colours are used.
+pub(crate) fn set_colors(choice: ColorChoice) {
+    let _ = COLORS.set(choice);
+}
 
 /// Writes a line to standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
@@ -11,15 +25,88 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes a value to standard output, as one line of JSON.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::new(Category::Unexpected, error))?;
+    Ok(line(&text)?)
+}
+
+/// Writes JSON to standard output: indented on a terminal, and unchanged otherwise. All numbers keep their digits.
+pub(crate) fn json_text(text: &str) -> io::Result<()> {
+    if io::stdout().is_terminal() { line(&indented(text)) } else { line(text) }
+}
+
+/// Indents valid JSON.
+fn indented(text: &str) -> String {
+    let (mut out, mut depth, mut in_string, mut escaped) = (String::new(), 0usize, false, false);
+    let mut rest = text.trim().chars().filter(|c| *c != '\n' && *c != '\r').peekable();
+    while let Some(c) = rest.next() {
+        if in_string {
+            // JSON allows some control characters, which must not reach the terminal.
+            match c.is_control() {
+                true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+                false => out.push(c),
+            }
+            in_string = c != '"' || escaped;
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        let newline = |out: &mut String, depth: usize| {
+            out.push('\n');
+            out.extend(std::iter::repeat_n("  ", depth));
+        };
+        match c {
+            '"' => {
+                in_string = true;
+                out.push(c);
+            }
+            '{' | '[' => {
+                out.push(c);
+                while rest.next_if(|c| c.is_whitespace()).is_some() {}
+                match rest.next_if(|c| matches!(c, '}' | ']')) {
+                    Some(end) => out.push(end),
+                    None => {
+                        depth += 1;
+                        newline(&mut out, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                newline(&mut out, depth);
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                newline(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            c if c.is_whitespace() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Writes a note for people to standard error. A failure to write is ignored.
+pub(crate) fn note(message: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Writes the next step after an error to standard error. A failure to write is ignored.
+pub(crate) fn hint(message: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{} {message}", Style::stderr().bold("hint:"));
+}
+
 /// Writes an error to standard error. A failure to write is ignored.
 pub(crate) fn error(message: &str) {
-    let style = Style::for_terminal(io::stderr().is_terminal());
+    let style = Style::stderr();
     let _ = writeln!(io::stderr(), "{} {message}", style.bad("error:"));
 }
 
 /// Writes a warning to standard error. A failure to write is ignored.
 pub(crate) fn warn(message: impl std::fmt::Display) {
-    let style = Style::for_terminal(io::stderr().is_terminal());
+    let style = Style::stderr();
     let _ = writeln!(io::stderr(), "{} {message}", style.bold("warning:"));
 }
 
@@ -34,11 +121,31 @@ impl Style {
         Self::for_terminal(io::stdout().is_terminal())
     }
 
-    /// Creates the style for a terminal. A non-empty `NO_COLOR` turns colours off; see <https://no-color.org>.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { coloured: false }
+    }
+
+    pub(crate) fn stderr() -> Self {
+        Self::for_terminal(io::stderr().is_terminal())
+    }
+
+    /// Creates the style for a terminal, unless `--color` decides. A non-empty `NO_COLOR` turns colours off; see
+    /// <https://no-color.org>.
     fn for_terminal(is_terminal: bool) -> Self {
+        match COLORS.get() {
+            Some(ColorChoice::Always) => return Self { coloured: true },
+            Some(ColorChoice::Never) => return Self { coloured: false },
+            _ => {}
+        }
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         Self { coloured: is_terminal && !refused && !dumb }
+    }
+
+    /// Returns whether text is coloured.
+    pub(crate) fn is_coloured(self) -> bool {
+        self.coloured
     }
 
     pub(crate) fn bold(self, text: &str) -> String {
@@ -59,5 +166,32 @@ impl Style {
 
     fn paint(self, code: &str, text: &str) -> String {
         if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::indented;
+
+    #[test]
+    fn json_is_indented_and_keeps_its_digits() {
+        let text = r#"{"a":1.10,"b":[],"c":[{"d":"x, \"{y}\\"}, -0.0e+5],"e":{ }}"#;
+        let expected = [
+            "{",
+            "  \"a\": 1.10,",
+            "  \"b\": [],",
+            "  \"c\": [",
+            "    {",
+            r#"      "d": "x, \"{y}\\""#,
+            "    },",
+            "    -0.0e+5",
+            "  ],",
+            "  \"e\": {}",
+            "}",
+        ];
+        let expected = expected.join("\n");
+        assert_eq!(indented(text), expected);
+        assert_eq!(indented("{}"), "{}");
+        assert_eq!(indented("\"\u{9b}31m\u{7f}\""), r#""\u009b31m\u007f""#);
     }
 }

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use paytend_crypto::Opened;
+use bytes::Bytes;
+use paytend_crypto::{Opened, RequestId};
 use paytend_model::{Json, Operation};
 use serde::Serialize;
 
 use crate::call::Call;
-use crate::call::prepared::{PreparedRequest, new_request_id, payload_text};
-use crate::call::request::{Request, call};
+use crate::call::prepared::PreparedRequest;
+use crate::call::request::Request;
 use crate::call::response::{self, Response};
 use crate::call::shared::{Options, Shared};
 use crate::call::subject::Subject;
 use crate::call_target::CallTarget;
 use crate::error::Error;
-use crate::error::kind::ErrorKind;
 use crate::transport::response::RawResponse;
 
 /// A client for one partner. Cloning is cheap; clones share their connections and limits.
@@ -57,28 +57,22 @@ impl Client {
     /// # }
     /// ```
     ///
+    /// To set a deadline, or to see the document before it is sent, use [`untyped`](Self::untyped).
+    ///
     /// # Errors
     /// Returns the same errors as [`send`](Self::send).
     pub async fn call(&self, name_or_path: &str, data: &impl Serialize) -> Result<Response<Option<Json>>, Error> {
-        let target = match paytend_model::operation(name_or_path) {
-            Ok(entry) => CallTarget::from(entry.info),
-            Err(_) if name_or_path.starts_with('/') => CallTarget::unknown(name_or_path),
-            Err(error) => return Err(Error::request(error)),
-        };
-        let request_id = new_request_id()?;
-        let during = |error: Error| error.during(&target, &request_id);
-        let payload = payload_text(&target, data).map_err(during)?;
-        let options = Options::default();
-        let deadline = self.shared.start_deadline(&options);
-        let has_response = target.has_response;
-        let read = |opened: &Opened| match opened.payload_text() {
-            Some("") if has_response => {
-                Err(Error::new(ErrorKind::Data).caused_by("the response has no data, but this operation requires data"))
-            }
-            Some("") => Ok(None),
-            _ => opened.payload().map(Some).map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
-        };
-        call(&self.shared, &target, &options, request_id, payload)?.run(deadline, read).await
+        self.untyped(name_or_path, data)?.send().await
+    }
+
+    /// Returns the base URL, without a slash at the end.
+    pub fn base_url(&self) -> &str {
+        &self.shared.base_url
+    }
+
+    /// Returns the partner ID.
+    pub fn partner_id(&self) -> &str {
+        &self.shared.partner_id
     }
 
     /// Seals and signs an operation without sending it.
@@ -100,17 +94,28 @@ impl Client {
     pub async fn transmit<O: Operation>(&self, prepared: &PreparedRequest<O>) -> Result<RawResponse, Error> {
         let target = CallTarget::from(&O::INFO);
         let options = Options::default();
+        self.transmit_once(&target, &options, &prepared.request_id, prepared.document.clone()).await
+    }
+
+    /// Sends a document once, and returns the unverified response.
+    pub(crate) async fn transmit_once(
+        &self,
+        target: &CallTarget,
+        options: &Options,
+        request_id: &RequestId,
+        document: Bytes,
+    ) -> Result<RawResponse, Error> {
         let call = Call {
             shared: &self.shared,
-            target: &target,
-            options: &options,
-            request_id: prepared.request_id.clone(),
-            document: prepared.document.clone(),
+            target,
+            options,
+            request_id: request_id.clone(),
+            document,
             payload: None,
             subject: Subject::default(),
             doubtful: false,
         };
-        call.once(self.shared.start_deadline(&options)).await
+        call.once(self.shared.start_deadline(options)).await
     }
 
     /// Verifies and decrypts the response to a prepared request.
@@ -128,8 +133,21 @@ impl Client {
         raw: &RawResponse,
     ) -> Result<Response<O::Response>, Error> {
         let target = CallTarget::from(&O::INFO);
-        let during = |error: Error| error.during(&target, prepared.request_id()).after(1);
-        let subject = self.shared.subject(&target, prepared.payload());
+        let (data, opened) = self.open_raw(&target, &prepared.request_id, prepared.payload(), raw, response::data)?;
+        Ok(Response::new(data, opened, prepared.request_id.clone()))
+    }
+
+    /// Verifies the response to a request, and reads its data with `read`.
+    pub(crate) fn open_raw<T>(
+        &self,
+        target: &CallTarget,
+        request_id: &RequestId,
+        payload: &str,
+        raw: &RawResponse,
+        read: impl FnOnce(&Opened) -> Result<T, Error>,
+    ) -> Result<(T, Opened), Error> {
+        let during = |error: Error| error.during(target, request_id).after(1);
+        let subject = self.shared.subject(target, payload);
         let opened =
             response::open(&self.shared.keyring, raw, self.shared.max_response_bytes, &subject).map_err(|error| {
                 if error.is_of_another_request() {
@@ -137,8 +155,8 @@ impl Client {
                 }
                 during(error)
             })?;
-        match response::data(&opened) {
-            Ok(data) => Ok(Response::new(data, opened, prepared.request_id.clone())),
+        match read(&opened) {
+            Ok(data) => Ok((data, opened)),
             Err(error) => Err(during(error.with_response(raw.status(), None, raw.body())).with_opened(opened)),
         }
     }

@@ -14,6 +14,7 @@ mod policy;
 mod resolve;
 mod resume;
 mod transport;
+mod untyped;
 mod upload;
 
 pub use paytend_crypto as crypto;
@@ -45,4 +46,5 @@ pub use transport::error::{TransportError, TransportErrorKind};
 pub use transport::exchange::{Exchange, HttpRequest, Transport};
 pub use transport::http::HttpTransport;
 pub use transport::response::RawResponse;
+pub use untyped::UntypedRequest;
 pub use upload::{file_from_path, file_from_reader};

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::exit::{Category, Failure};
+use crate::global::AlwaysJsonArgs;
 use crate::output;
 
 #[derive(ClapArgs)]
@@ -16,6 +17,8 @@ pub(crate) struct Args {
     /// The `control_token` that `paytend sandbox` printed, if any
     #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    #[command(flatten)]
+    _json: AlwaysJsonArgs,
     #[command(subcommand)]
     command: Command,
 }

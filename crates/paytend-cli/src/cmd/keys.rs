@@ -12,6 +12,7 @@ use paytend_crypto_aws_lc::AwsLc;
 use serde_json::json;
 
 use crate::exit::{Category, Failure};
+use crate::global::AlwaysJsonArgs;
 use crate::inputs::Inputs;
 use crate::keyfiles::{BACKEND, SecretArgs, backend_failure, key_failure};
 use crate::output;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
         /// Directory for the three files; created if it does not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        #[command(flatten)]
+        _json: AlwaysJsonArgs,
     },
     /// Describe a key file as a JSON object
     Inspect {
@@ -36,13 +39,15 @@ pub(crate) enum Command {
         file: PathBuf,
         #[command(flatten)]
         secrets: SecretArgs,
+        #[command(flatten)]
+        _json: AlwaysJsonArgs,
     },
 }
 
 pub(crate) fn run(command: &Command) -> Result<(), Failure> {
     match command {
-        Command::Generate { bits, out } => generate(*bits, out),
-        Command::Inspect { file, secrets } => inspect(file, secrets),
+        Command::Generate { bits, out, .. } => generate(*bits, out),
+        Command::Inspect { file, secrets, .. } => inspect(file, secrets),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::exit::{Category, Failure};
+use crate::global::AlwaysJsonArgs;
 use crate::inputs::{Inputs, start_of_stdin};
 use crate::keyfiles::MessageArgs;
 use crate::output;
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     /// The partnerId that the message must have; if not given, any partnerId is accepted
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
+    #[command(flatten)]
+    _json: AlwaysJsonArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {

@@ -1,19 +1,24 @@
 //! `paytend sandbox`: runs a local sandbox until it is interrupted.
 
+use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto_aws_lc::AwsLc;
 use paytend_sandbox::{Fault, FolderOptions, KeyFolder, Pace, ProfileFile, Sandbox, Settings, Timing};
 
+use crate::cmd::sandbox_control::{self, Command};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output;
 
 #[derive(ClapArgs)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The port to listen on; 0 for a free port
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -22,8 +27,8 @@ pub(crate) struct Args {
     host: IpAddr,
     /// The directory with the keys of both sides and the partner ID, which are created on the first start. Each start
     /// also writes paytend.toml, the client settings for this sandbox
-    #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    keys: Option<PathBuf>,
     /// The file that stores the state; if not given, the state is lost when the sandbox stops
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
@@ -60,6 +65,9 @@ pub(crate) struct Args {
     /// Allow keys that look like a real partner's keys
     #[arg(long)]
     danger_allow_real_keys: bool,
+    /// Print JSON when the sandbox is ready. This is the default if standard output is not a terminal
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     permissions: PermissionArgs,
 }
@@ -83,7 +91,10 @@ fn pace(text: &str) -> Result<Pace, String> {
     }
 }
 
-pub(crate) fn run(args: Args) -> Result<(), Failure> {
+pub(crate) fn run(mut args: Args) -> Result<(), Failure> {
+    if let Some(command) = args.command.take() {
+        return sandbox_control::run(command);
+    }
     // Use two worker threads: calls keep one thread busy with cryptography, and the other can run deliveries.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
@@ -95,12 +106,13 @@ async fn serve(args: Args) -> Result<(), Failure> {
         Failure::new(Category::Configuration, format!("{error}{cause}"))
     };
     let bits = args.bits.parse().unwrap_or(1024);
+    let keys = args.keys.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
     let options = FolderOptions::new()
         .bits(bits)
         .shared_key(args.shared_key)
         .danger_allow_real_keys(args.danger_allow_real_keys)
         .danger_any_permissions(args.permissions.file_permissions() == FilePermissions::DangerAny);
-    let folder = KeyFolder::open(&args.keys, &options).map_err(|error| configuration(&error))?;
+    let folder = KeyFolder::open(&keys, &options).map_err(|error| configuration(&error))?;
     let mut settings = Settings::default();
     settings.timing = match args.timing {
         TimingArg::Instant => Timing::instant(),
@@ -127,11 +139,14 @@ async fn serve(args: Args) -> Result<(), Failure> {
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
     // Receivers of these notifications read the public keys in the directory. Later starts do not read them again.
-    if !args.keys.join("payby-public.b64").exists() {
+    if !keys.join("payby-public.b64").exists() {
         sandbox.payby_key().map_err(|error| configuration(&error))?;
     }
-    if !args.keys.join("payermax-public.b64").exists() {
+    if !keys.join("payermax-public.b64").exists() {
         sandbox.payermax_key().map_err(|error| configuration(&error))?;
+    }
+    if !args.json && std::io::stdout().is_terminal() {
+        return serve_on_terminal(&sandbox, &keys).await;
     }
     // The JSON is built by hand to keep its members in this readable order.
     let mut ready = String::from(r#"{"ready":true"#);
@@ -149,6 +164,16 @@ async fn serve(args: Args) -> Result<(), Failure> {
         ready.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value)));
     }
     output::line(&(ready + "}"))?;
+    shutdown_signal().await?;
+    Ok(())
+}
+
+/// Shows where the sandbox runs, and waits for the signal to stop.
+async fn serve_on_terminal(sandbox: &Sandbox, keys: &Path) -> Result<(), Failure> {
+    if let Some(kept @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = sandbox.profile_file() {
+        output::warn(kept);
+    }
+    sandbox_control::greet(sandbox, keys)?;
     shutdown_signal().await?;
     Ok(())
 }

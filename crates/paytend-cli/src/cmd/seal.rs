@@ -7,6 +7,7 @@ use paytend_crypto::{Fields, Kind, Outgoing, RequestId};
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
+use crate::global::AlwaysJsonArgs;
 use crate::inputs::Inputs;
 use crate::keyfiles::MessageArgs;
 use crate::output;
@@ -29,6 +30,8 @@ pub(crate) struct Args {
     /// Also refuse a payload that causes warnings
     #[arg(long, requires = "operation")]
     strict: bool,
+    #[command(flatten)]
+    _json: AlwaysJsonArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {

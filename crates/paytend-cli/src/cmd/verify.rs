@@ -7,6 +7,7 @@ use paytend_crypto::detached;
 use serde_json::json;
 
 use crate::exit::Failure;
+use crate::global::AlwaysJsonArgs;
 use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::public;
 use crate::output;
@@ -25,6 +26,8 @@ pub(crate) struct Args {
     /// The value of the `sign` header, as received
     #[arg(long, value_name = "BASE64")]
     sign: String,
+    #[command(flatten)]
+    _json: AlwaysJsonArgs,
 }
 
 /// The provider. Both providers sign the raw body with SHA256withRSA.

@@ -3,22 +3,36 @@
 // Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
+mod call;
+mod config;
 mod contract;
 mod demo;
 mod explain;
+mod global;
+mod help;
 mod inbox;
 mod inbox_forward;
 #[cfg(unix)]
 mod inbox_postgres;
 mod inbox_service;
 mod key_inputs;
+#[cfg(unix)]
+mod listen;
 mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]
 mod postgres_server;
+#[cfg(unix)]
+mod pty;
 mod readme;
+#[cfg(unix)]
+mod readme_commands;
 mod reconcile;
 mod reconcile_life;
+mod running;
 mod sandbox;
+#[cfg(unix)]
+mod sandbox_control;
+mod schema;
 mod support;

@@ -4,63 +4,16 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use paytend_client::{Client, ClientBuilder, Environment, RetryPolicy};
-use paytend_crypto::{Keyring, PrivateKey, PublicKey};
+use paytend_client::ClientBuilder;
+use paytend_crypto::PrivateKey;
 use paytend_model::issuing::{QueryPartnerBalance, Topup};
 use serde_json::Value;
 
-/// A running `paytend sandbox`, which is killed on drop.
-struct RunningSandbox {
-    process: Child,
-    ready: Value,
-}
-
-impl RunningSandbox {
-    fn start(arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_paytend"))
-            .arg("sandbox")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { process, ready: serde_json::from_str(&line).unwrap_or_default() }
-    }
-
-    fn url(&self, name: &str) -> String {
-        self.ready[name].as_str().unwrap().to_owned()
-    }
-
-    fn client(&self, keys: &Path) -> Client {
-        let own = PrivateKey::from_file(keys.join("partner-private.pem")).unwrap();
-        let paytend = PublicKey::from_file(keys.join("paytend-public.b64")).unwrap();
-        let id = std::fs::read_to_string(keys.join("partner-id")).unwrap();
-        let keyring = Keyring::from_keys(&own, &paytend).unwrap();
-        Client::builder(Environment::BaseUrl(self.url("base_url")), id.trim(), keyring)
-            .retry(RetryPolicy::never())
-            .build()
-            .unwrap()
-    }
-
-    async fn state(&self) -> Value {
-        let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let response = http.get(format!("{}/state", self.url("control_url"))).send().await.unwrap();
-        serde_json::from_str(&response.text().await.unwrap()).unwrap()
-    }
-}
-
-impl Drop for RunningSandbox {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::running::RunningSandbox;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()

@@ -14,8 +14,11 @@ pub(crate) struct RunOutput {
 
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paytend"));
-    command.env_remove("PAYTEND_PRIVATE_KEY").env_remove("PAYTEND_PASSPHRASE");
-    command.env_remove("PAYTEND_DANGER_ANY_PERMISSIONS").env_remove("PAYTEND_STORE");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PAYTEND_")) {
+        command.env_remove(name);
+    }
+    // No test reads the profiles of the user.
+    command.env("PAYTEND_CONFIG", "/nonexistent/paytend/config.toml");
     command
 }
 

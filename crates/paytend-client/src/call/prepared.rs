@@ -112,7 +112,7 @@ pub(crate) fn new_request_id() -> Result<RequestId, Error> {
 }
 
 /// Returns a payload as JSON, or an empty string if the operation has no payload and its `extra` is empty.
-pub(crate) fn payload_text(target: &CallTarget, payload: &impl serde::Serialize) -> Result<String, Error> {
+pub(crate) fn payload_text(target: &CallTarget, payload: &(impl serde::Serialize + ?Sized)) -> Result<String, Error> {
     let mut text = Vec::new();
     if target.takes_file {
         // A file's JSON is large, so the buffer is allocated with the exact size and never grows.

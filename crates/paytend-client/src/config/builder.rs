@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::checks::{check_partner, checked_states, order_states_by_path, parse_base_url, paths, response_names};
-use super::environment::{Environment, SANDBOX};
+use super::environment::Environment;
 use super::http;
 #[cfg(feature = "config")]
 use super::keys::KeyMaterial;
@@ -344,11 +344,7 @@ impl ClientBuilder {
     /// - a header, path, proxy or certificate is invalid;
     /// - a timeout or a limit is zero.
     pub fn build(self) -> Result<Client, Error> {
-        let base = match &self.environment {
-            Environment::Sandbox => SANDBOX,
-            Environment::BaseUrl(url) => url,
-        };
-        let base_url = parse_base_url(base).map_err(Error::configuration)?;
+        let base_url = parse_base_url(self.environment.url()).map_err(Error::configuration)?;
         let keyring = self.keyring?;
         check_partner(&self.partner_id, &keyring)?;
         if self.attempt_timeout.is_zero() || self.deadline.is_zero() {

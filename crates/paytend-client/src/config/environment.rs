@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The base URL of the sandbox. Source: the provider's published sandbox demo.
-pub(super) const SANDBOX: &str = "https://sandbox-api.paytend.com";
+const SANDBOX: &str = "https://sandbox-api.paytend.com";
 
 /// The Paytend environment to connect to.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +13,16 @@ pub enum Environment {
     Sandbox,
     /// A custom base URL. The production URL is in your contract with Paytend; a local sandbox prints its URL.
     BaseUrl(String),
+}
+
+impl Environment {
+    /// Returns the base URL.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Sandbox => SANDBOX,
+            Self::BaseUrl(url) => url,
+        }
+    }
 }
 
 impl fmt::Debug for Environment {

@@ -1,5 +1,7 @@
 //! Client configuration from environment variables, and from files with profiles.
 
+mod variables;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
@@ -13,6 +15,7 @@ use paytend_crypto::rustcrypto::RustCrypto;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use self::variables::environment;
 use super::builder::ClientBuilder;
 use super::environment::Environment;
 use super::keys::{KeyEntries, Origin, PASSPHRASE};
@@ -92,7 +95,7 @@ impl ClientBuilder {
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the invalid variable.
     pub fn from_env() -> Result<Self, Error> {
-        from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        environment().builder()
     }
 
     /// Creates a builder from a profile in a TOML file:
@@ -133,29 +136,9 @@ impl ClientBuilder {
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
     pub fn from_file(path: impl AsRef<Path>, profile: &str) -> Result<Self, Error> {
         let path = path.as_ref();
-        let (opened, text) =
-            read_text(path).map_err(|error| wrong("cannot read the configuration file", error.kind()))?;
-        let file: File = toml::from_str(&text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            wrong(
-                &format!("the configuration file, line {}", before.matches('\n').count() + 1),
-                without_value(error.message()),
-            )
-        })?;
-        // Access to the file exposes the private keys of all profiles. The permissions are therefore checked unless
-        // every profile with a private key accepts any permissions.
-        let guarded =
-            file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
-        let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
-        let origin = Origin::Profile(profile.to_owned());
-        let Some(mut profile) = { file.profiles }.remove(profile) else {
-            return Err(wrong(&format!("profile `{profile}`"), format_args!("not found; available profiles: {names}")));
-        };
-        if guarded {
-            require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;
-        }
-        profile.passphrase = passphrase(std::env::var_os(PASSPHRASE));
-        profile.builder(path.parent().unwrap_or(Path::new("")), &origin)
+        let mut settings = Profile::read(path, profile)?;
+        settings.passphrase = passphrase(std::env::var_os(PASSPHRASE));
+        settings.builder(folder(path), &Origin::profile(profile))
     }
 
     /// Sets the backend of the keys that [`from_env`](Self::from_env) or [`from_file`](Self::from_file) has read. The
@@ -188,31 +171,37 @@ fn passphrase(text: Option<std::ffi::OsString>) -> Option<Passphrase> {
     text.filter(|text| !text.is_empty()).map(|text| Passphrase::new(text.into_encoded_bytes()))
 }
 
-fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<ClientBuilder, Error> {
-    let get = |name: &str| variable(&format!("PAYTEND_{name}")).filter(|value| !value.is_empty());
-    let deadline_seconds = match get("DEADLINE_SECONDS") {
-        Some(text) => Some(text.parse().map_err(|_| wrong("PAYTEND_DEADLINE_SECONDS", "not a number of seconds"))?),
-        None => None,
-    };
-    let profile = Profile {
-        environment: get("ENVIRONMENT"),
-        base_url: get("BASE_URL"),
-        partner_id: get("PARTNER_ID"),
-        private_key: get("PRIVATE_KEY").map(Zeroizing::new),
-        private_key_file: get("PRIVATE_KEY_FILE").map(Into::into),
-        private_key_passphrase_file: get("PASSPHRASE_FILE").map(Into::into),
-        passphrase: passphrase(get("PASSPHRASE").map(Into::into)),
-        public_key: get("PUBLIC_KEY"),
-        public_key_file: get("PUBLIC_KEY_FILE").map(Into::into),
-        client_certificate_file: get("CLIENT_CERTIFICATE_FILE").map(Into::into),
-        proxy: get("PROXY"),
-        deadline_seconds,
-        ..Profile::default()
-    };
-    profile.builder(Path::new(""), &Origin::Variables)
+/// Returns the folder that a profile's file paths are relative to.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 impl Profile {
+    /// Reads a profile from a file.
+    fn read(path: &Path, profile: &str) -> Result<Self, Error> {
+        let (opened, text) =
+            read_text(path).map_err(|error| wrong("cannot read the configuration file", error.kind()))?;
+        let file: File = toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            wrong(
+                &format!("the configuration file, line {}", before.matches('\n').count() + 1),
+                without_value(error.message()),
+            )
+        })?;
+        // Access to the file exposes the private keys of all profiles. The permissions are therefore checked unless
+        // every profile with a private key accepts any permissions.
+        let guarded =
+            file.profiles.values().any(|profile| profile.private_key.is_some() && !profile.danger_any_permissions);
+        let names = file.profiles.keys().cloned().collect::<Vec<_>>().join(", ");
+        let Some(profile) = { file.profiles }.remove(profile) else {
+            return Err(wrong(&format!("profile `{profile}`"), format_args!("not found; available profiles: {names}")));
+        };
+        if guarded {
+            require_owner_only(path, &opened).map_err(|error| wrong("private_key", error))?;
+        }
+        Ok(profile)
+    }
+
     /// Creates the builder. File paths are relative to `folder`.
     fn builder(self, folder: &Path, origin: &Origin) -> Result<ClientBuilder, Error> {
         let environment = match (self.environment.as_deref(), self.base_url) {
@@ -309,6 +298,7 @@ fn wrong(what: &str, why: impl fmt::Display) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use super::variables::Variables;
     use super::*;
 
     fn shown(result: Result<ClientBuilder, Error>) -> String {
@@ -330,11 +320,11 @@ mod tests {
             let mut all: BTreeMap<&str, &str> = good.into_iter().collect();
             all.extend(changes.iter().copied());
             let all: BTreeMap<String, String> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-            from_variables(|name| all.get(name).cloned())
+            Variables(|name: &str| all.get(name).cloned()).builder()
         };
         let client = with(&[]).unwrap().build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
-        assert_eq!(client.shared.base_url, super::super::environment::SANDBOX);
+        assert_eq!(client.shared.base_url, Environment::Sandbox.url());
         // A key in a different format, and an encrypted key with its passphrase.
         let form = |file: &str| {
             let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);

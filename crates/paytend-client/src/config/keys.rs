@@ -18,24 +18,33 @@ pub(super) const PASSPHRASE: &str = "PAYTEND_PASSPHRASE";
 pub(super) enum Origin {
     /// Environment variables.
     Variables,
-    /// The profile with this name in a file.
-    Profile(String),
+    /// A profile in a file.
+    Profile {
+        name: String,
+        /// The fields that environment variables have replaced.
+        changed: Vec<&'static str>,
+    },
 }
 
 impl Origin {
+    /// Returns the origin of the entries of a profile that no variable has changed.
+    pub(super) fn profile(name: &str) -> Self {
+        Self::Profile { name: name.to_owned(), changed: Vec::new() }
+    }
+
     /// Creates an error that names the entries, either as variables or as fields of the profile.
     pub(super) fn wrong(&self, fields: &[&str], why: impl fmt::Display) -> Error {
         let names: Vec<String> = fields
             .iter()
             .map(|field| match (self, *field) {
-                (Self::Profile(_), field) => field.to_owned(),
-                (Self::Variables, "private_key_passphrase_file") => format!("{PASSPHRASE}_FILE"),
-                (Self::Variables, field) => format!("PAYTEND_{}", field.to_ascii_uppercase()),
+                (Self::Profile { changed, .. }, field) if !changed.contains(&field) => field.to_owned(),
+                (_, "private_key_passphrase_file") => format!("{PASSPHRASE}_FILE"),
+                (_, field) => format!("PAYTEND_{}", field.to_ascii_uppercase()),
             })
             .collect();
         let names = names.join(" and ");
         Error::configuration(match self {
-            Self::Profile(profile) => format!("profile {profile:?}: {names}: {why}"),
+            Self::Profile { name, .. } => format!("profile {name:?}: {names}: {why}"),
             Self::Variables => format!("{names}: {why}"),
         })
     }

@@ -120,6 +120,28 @@ async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
 }
 
+/// An untyped request has its document before it is sent, and `transmit` sends exactly this document.
+#[tokio::test]
+async fn untyped_request_is_sealed_before_it_is_sent() {
+    let transport = Scripted::new([Step::Success(r#"{"balance":1.10}"#), Step::Success("")]);
+    let client = transport.client();
+    let request = client.untyped("getCardBalance", &json!({"cardId": "1"})).unwrap();
+    assert_eq!(request.url(), "https://api.example.com/issuing/card/getCardBalance");
+    assert_eq!(request.payload(), r#"{"cardId":"1"}"#);
+    assert!(transport.seen().is_empty() && !format!("{request:?}").contains("cardId"));
+    let raw = request.transmit().await.unwrap();
+    let response = request.open(&raw).unwrap();
+    assert_eq!(response.data().as_ref().unwrap().as_str(), r#"{"balance":1.10}"#);
+    assert_eq!(response.request_id(), request.request_id());
+    let seen = transport.seen();
+    let sent = seen[0].opened.field("requestId");
+    assert_eq!((seen.len(), sent), (1, Some(request.request_id().as_str())));
+    // A response without data is an error here, too.
+    let error = request.open(&request.transmit().await.unwrap()).unwrap_err();
+    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
+    assert_eq!((client.base_url(), client.partner_id().len()), ("https://api.example.com", 15));
+}
+
 /// Even if an operation has no business data, fields set in `extra` are sent.
 #[tokio::test]
 async fn extra_fields_of_an_operation_without_data_are_sent() {

@@ -2,16 +2,16 @@
 
 pub(crate) mod any_store;
 mod audit;
-mod config;
+pub(crate) mod config;
 mod endpoints;
-mod forward;
+pub(crate) mod forward;
 mod health;
-mod key_directory;
+pub(crate) mod key_directory;
 mod listing;
 mod manage;
 mod operator;
 mod serve;
-mod server;
+pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod time;
 

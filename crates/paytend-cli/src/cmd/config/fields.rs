@@ -1,0 +1,141 @@
+//! The settings of a profile: their names, their types, and which of them are secret.
+
+use toml_edit::{Item, Value};
+
+use crate::exit::Failure;
+use crate::suggest;
+
+/// The settings of a profile that `ClientBuilder::from_file` of the crate `paytend-client` reads.
+pub(super) const NAMES: &[&str] = &[
+    "environment",
+    "base_url",
+    "partner_id",
+    "private_key_file",
+    "private_key_passphrase_file",
+    "public_key_file",
+    "public_key",
+    "deadline_seconds",
+    "attempt_timeout_seconds",
+    "connect_timeout_seconds",
+    "max_in_flight",
+    "proxy",
+    "root_certificates_file",
+    "client_certificate_file",
+    "danger_any_permissions",
+    "user_agent",
+    "unknown_order_codes",
+    "order_states",
+    "response_names",
+    "paths",
+];
+
+/// The environment variables that replace a setting. See `ClientBuilder::from_file_and_env`.
+pub(super) const VARIABLES: &[(&str, &str)] = &[
+    ("environment", "PAYTEND_ENVIRONMENT"),
+    ("base_url", "PAYTEND_BASE_URL"),
+    ("partner_id", "PAYTEND_PARTNER_ID"),
+    ("private_key", "PAYTEND_PRIVATE_KEY"),
+    ("private_key_file", "PAYTEND_PRIVATE_KEY_FILE"),
+    ("private_key_passphrase_file", "PAYTEND_PASSPHRASE_FILE"),
+    ("public_key", "PAYTEND_PUBLIC_KEY"),
+    ("public_key_file", "PAYTEND_PUBLIC_KEY_FILE"),
+    ("client_certificate_file", "PAYTEND_CLIENT_CERTIFICATE_FILE"),
+    ("proxy", "PAYTEND_PROXY"),
+    ("deadline_seconds", "PAYTEND_DEADLINE_SECONDS"),
+];
+
+/// Returns the TOML value of a setting, or `None` if the text is empty.
+///
+/// # Errors
+/// Returns a usage error if there is no such setting, or if the value has the wrong type. A secret is an error too,
+/// because other users can read the arguments of a process.
+pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
+    if name == "private_key" {
+        return Err(Failure::usage(
+            "a private key is not accepted on the command line: write it to a file, and set private_key_file",
+        ));
+    }
+    if !NAMES.contains(&name) {
+        let hint = suggest::did_you_mean(name, NAMES.iter().copied());
+        let hint = hint.unwrap_or_else(|| format!("the settings are {}", NAMES.join(", ")));
+        return Err(Failure::usage(format!("no setting is called `{name}`: {hint}")));
+    }
+    if name == "proxy" && text.contains('@') {
+        return Err(Failure::usage(
+            "a proxy with a password is not accepted on the command line: set PAYTEND_PROXY, or edit the file",
+        ));
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let expected = match name {
+        "deadline_seconds" | "attempt_timeout_seconds" | "connect_timeout_seconds" | "max_in_flight" => {
+            "a whole number, such as 30"
+        }
+        "danger_any_permissions" => "true or false",
+        "unknown_order_codes" => "a list, such as [\"1044\"]",
+        "order_states" => "a table, such as { processing = [\"1\"], succeeded = [\"2\"], failed = [\"3\"] }",
+        "response_names" => "a table, such as { topup = [\"orderNo\"] }",
+        "paths" => "a table, such as { \"baas.getUser\" = \"/iban/account/queryUser\" }",
+        _ => return Ok(Some(text.into())),
+    };
+    let value = text.trim().parse::<Value>().ok().filter(|value| match name {
+        "danger_any_permissions" => value.is_bool(),
+        "unknown_order_codes" => value.is_array(),
+        "order_states" | "response_names" | "paths" => value.is_inline_table(),
+        _ => value.as_integer().is_some_and(|number| number > 0),
+    });
+    match value {
+        Some(value) => Ok(Some(Item::Value(value))),
+        None => Err(Failure::usage(format!("invalid value of `{name}`: expected {expected}"))),
+    }
+}
+
+/// Returns a setting's value as it may be shown.
+pub(super) fn shown(name: &str, value: &str) -> String {
+    if name == "private_key" {
+        return "(hidden)".to_owned();
+    }
+    // A URL can contain a password.
+    match (value.rfind('@'), value.find("://")) {
+        (Some(at), scheme) if matches!(name, "proxy" | "base_url") => {
+            let start = scheme.map_or(0, |scheme| scheme + 3);
+            format!("{}***{}", value.get(..start).unwrap_or_default(), value.get(at..).unwrap_or_default())
+        }
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_the_type_of_their_setting() {
+        let text = |name: &str, text: &str| value(name, text).map(|value| value.map(|value| value.to_string()));
+        assert_eq!(text("partner_id", "888666000100260").unwrap().as_deref(), Some("\"888666000100260\""));
+        assert_eq!(text("deadline_seconds", "30").unwrap().as_deref(), Some("30"));
+        assert_eq!(text("unknown_order_codes", "[\"1\"]").unwrap().as_deref(), Some("[\"1\"]"));
+        assert_eq!(text("proxy", "").unwrap(), None);
+        for (name, given, part) in [
+            ("deadline_seconds", "soon", "whole number"),
+            ("deadline_seconds", "0", "whole number"),
+            ("danger_any_permissions", "yes", "true or false"),
+            ("order_states", "[1]", "a table"),
+            ("private_key", "CANARY", "private_key_file"),
+            ("proxy", "http://user:CANARY@proxy", "PAYTEND_PROXY"),
+            ("dedline_seconds", "1", "did you mean `deadline_seconds`?"),
+        ] {
+            let message = text(name, given).unwrap_err().message().to_owned();
+            assert!(message.contains(part) && !message.contains("CANARY"), "{name}: {message}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        assert_eq!(shown("private_key", "CANARY"), "(hidden)");
+        assert_eq!(shown("proxy", "http://user:CAN@ARY@proxy:1"), "http://***@proxy:1");
+        assert_eq!(shown("proxy", "CANARY@proxy"), "***@proxy");
+        assert_eq!(shown("partner_id", "8@8"), "8@8");
+    }
+}

@@ -1,0 +1,170 @@
+//! The lines that `paytend listen` prints.
+
+use std::time::SystemTime;
+
+use paytend_inbox::{Facts, Route};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::cmd::inbox::time::rfc3339;
+use crate::output::{self, Style};
+use crate::payload::Node;
+
+/// What happened to a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum What {
+    /// It was received and acknowledged, or could not be stored.
+    Received,
+    /// It was refused.
+    Refused,
+    /// It was forwarded.
+    Forwarded,
+    /// An attempt to forward it failed; it is retried.
+    ForwardFailed,
+}
+
+/// A line. Its members are described by `schemas/listen.json`.
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    pub(super) event: What,
+    pub(super) time: String,
+    pub(super) route: &'static str,
+    pub(super) kind: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) state: Option<String>,
+    pub(super) amount: Option<String>,
+    pub(super) currency: Option<String>,
+    pub(super) duplicate: bool,
+    /// The status of the response to the sender.
+    pub(super) status: Option<u16>,
+    /// Why the notification was refused or not forwarded.
+    pub(super) reason: Option<String>,
+    /// What `explain` has found, if the notification is not authentic.
+    pub(super) findings: Vec<String>,
+}
+
+impl Line {
+    pub(super) fn new(event: What, route: Route) -> Self {
+        Self {
+            event,
+            time: rfc3339(SystemTime::now()),
+            route: route.as_str(),
+            kind: None,
+            id: None,
+            state: None,
+            amount: None,
+            currency: None,
+            duplicate: false,
+            status: None,
+            reason: None,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Creates the line of a stored notification.
+    pub(super) fn of(event: What, facts: &Facts, content: &[u8]) -> Self {
+        let kind = Some(facts.kind.as_str().to_owned());
+        let (id, state) = (facts.business_id.clone(), facts.business_state.clone());
+        Self { kind, id, state, ..Self::new(event, facts.route) }.with_amount(content)
+    }
+
+    /// Sets the amount and the currency, if the content has them.
+    pub(super) fn with_amount(mut self, content: &[u8]) -> Self {
+        let Some(content) = std::str::from_utf8(content).ok().and_then(|text| Node::object(text).ok()) else {
+            return self;
+        };
+        let paths = match self.route {
+            "payby" => ("transferToBankOrder.amount.amount", "transferToBankOrder.amount.currency"),
+            "payermax" => ("data.amount.value", "data.amount.currency"),
+            _ => ("amount", "currency"),
+        };
+        // A value that is not an amount is not shown.
+        let plain =
+            |text: &String| text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
+        self.amount = content.text(paths.0).filter(plain);
+        self.currency = content.text(paths.1).filter(plain);
+        self
+    }
+
+    fn text(&self, style: Style) -> String {
+        let or_dash = |text: &Option<String>| shown(text.as_deref().unwrap_or("-"));
+        let clock = self.time.get(11..19).unwrap_or_default();
+        let mut text =
+            format!("{}  {:<15}  {:<18}  {}", style.dim(clock), self.route, or_dash(&self.kind), or_dash(&self.id));
+        if let (Some(amount), currency) = (&self.amount, self.currency.as_deref().unwrap_or_default()) {
+            text.push_str(&format!("  {amount} {currency}"));
+        }
+        if self.duplicate {
+            text.push_str("  (duplicate)");
+        }
+        let status = self.status.map(|status| status.to_string()).unwrap_or_default();
+        let reason = self.reason.as_deref().unwrap_or_default();
+        text.push_str(&match self.event {
+            What::Received if self.status == Some(200) => format!("  → {}", style.good(&status)),
+            What::Received | What::Refused => format!("  → {}  {reason}", style.bad(&status)),
+            What::Forwarded => format!("  {}", style.good("forwarded")),
+            What::ForwardFailed => format!("  {}: {reason}; it is retried", style.bad("not forwarded")),
+        });
+        for finding in &self.findings {
+            text.push_str(&format!("\n          {finding}"));
+        }
+        text
+    }
+}
+
+/// Returns text without control characters, because it comes from a sender.
+fn shown(text: &str) -> String {
+    text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Prints lines, and stops the service when the reader of its output has closed the pipe.
+#[derive(Clone)]
+pub(super) struct Printer {
+    pub(super) json: bool,
+    pub(super) stop: CancellationToken,
+}
+
+impl Printer {
+    pub(super) fn print(&self, line: &Line) {
+        let text = match self.json {
+            true => serde_json::to_string(line).unwrap_or_default(),
+            false => line.text(Style::stdout()),
+        };
+        if output::line(&text).is_err() {
+            self.stop.cancel();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_from_each_provider_and_other_values_are_not_shown() {
+        let amount = |route, content: &str| {
+            let line = Line::new(What::Received, route).with_amount(content.as_bytes());
+            (line.amount.unwrap_or_default(), line.currency.unwrap_or_default())
+        };
+        assert_eq!(
+            amount(Route::PaytendBaas, r#"{"amount":1250.070,"currency":"EUR"}"#),
+            ("1250.070".into(), "EUR".into())
+        );
+        let payby = r#"{"transferToBankOrder":{"amount":{"amount":0.02,"currency":"AED"}}}"#;
+        assert_eq!(amount(Route::PayBy, payby), ("0.02".into(), "AED".into()));
+        assert_eq!(amount(Route::PayerMax, r#"{"data":{"amount":{"value":"1.00"}}}"#), ("1.00".into(), String::new()));
+        assert_eq!(
+            amount(Route::PaytendBaas, r#"{"amount":{"iban":"LT12"},"currency":"\u001b[31m"}"#),
+            Default::default()
+        );
+        assert_eq!(amount(Route::PaytendBaas, "no JSON"), Default::default());
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let mut line = Line::new(What::Received, Route::PayBy);
+        (line.id, line.status) = (Some("\u{1b}[31m1\n".into()), Some(200));
+        assert!(line.text(Style::plain()).contains("?[31m1?  → 200"), "{}", line.text(Style::plain()));
+    }
+}

@@ -1,0 +1,251 @@
+//! `paytend listen`: receives notifications and prints a line for each.
+
+mod line;
+mod routes;
+
+use std::io::IsTerminal as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use clap::Args as ClapArgs;
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
+use paytend_inbox::{
+    AnyNotification, Completion, Delivery, ForwardSecret, Inbox, MemoryStore, Route, Store, StoreKeys, Worker,
+};
+use paytend_model::Product;
+use paytend_store_sqlite::SqliteOptions;
+use paytend_webhook::explain::KnownKeys;
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use self::line::{Line, Printer, What};
+use self::routes::{Shared, add};
+use crate::cmd::inbox::forward::Forwarder;
+use crate::cmd::inbox::key_directory::KeyDirectory;
+use crate::cmd::inbox::server;
+use crate::cmd::inbox::store::StoreName;
+use crate::connection::{PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::event_kinds::ALL;
+use crate::exit::{Category, Failure};
+use crate::keyfiles::PermissionArgs;
+use crate::output::{self, Style};
+use crate::suggest::{Suggested, did_you_mean};
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The directory with the keys, as `paytend sandbox --keys` writes it
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// The port to listen on; 0 for a free port. Only this machine can connect
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    port: u16,
+    /// The URL of a service that each notification is posted to, as JSON
+    #[arg(long, value_name = "URL", requires = "forward_secret_file")]
+    forward_to: Option<String>,
+    /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
+    #[arg(long, value_name = "FILE")]
+    forward_secret_file: Option<PathBuf>,
+    /// The SQLite file that keeps the notifications; without it, they are kept in memory
+    #[arg(long, value_name = "FILE")]
+    inbox: Option<PathBuf>,
+    /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated
+    #[arg(long, value_name = "KIND", value_parser = Suggested::new(kinds()), hide_possible_values = true)]
+    only: Vec<String>,
+    /// Print JSON. This is the default if standard output is not a terminal
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    permissions: PermissionArgs,
+}
+
+fn kinds() -> impl Iterator<Item = &'static str> {
+    ALL.iter().filter_map(|kind| kind.name.split_once('.')).map(|(_, kind)| kind)
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    for only in &args.only {
+        if !kinds().any(|kind| kind == only) {
+            let hint = did_you_mean(only, kinds())
+                .unwrap_or_else(|| format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")));
+            return Err(Failure::usage(format!("no kind is called `{only}`: {hint}")));
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        match &args.inbox {
+            Some(file) => {
+                let keys = StoreName::Sqlite(file.clone()).keys(None)?;
+                listen(&args, SqliteOptions::new(file).open()?, keys).await
+            }
+            None => listen(&args, MemoryStore::new(), StoreKeys::generate()?).await,
+        }
+    })
+}
+
+async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Result<(), Failure> {
+    let stop = CancellationToken::new();
+    let json = args.json || !std::io::stdout().is_terminal();
+    let shared = Shared {
+        inbox: Inbox::open(store, keys).await?,
+        printer: Printer { json, stop: stop.clone() },
+        only: Arc::new(args.only.clone()),
+        explaining: Arc::new(Semaphore::new(1)),
+    };
+    let (router, listed) = router(args, &shared)?;
+    let worker = forwarder(args)?.map(|forwarder| worker(&shared, forwarder));
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
+    let mut signals = Signals::new()?;
+    ready(&format!("http://{}", listener.local_addr()?), &listed, json)?;
+    let stopped = stop.clone();
+    let working = tokio::spawn(async move {
+        match worker {
+            Some(worker) => drop(worker.run(stopped.cancelled_owned()).await),
+            None => stopped.cancelled().await,
+        }
+    });
+    let mut signal = Ok(());
+    let until = async {
+        tokio::select! {
+            ended = signals.received() => signal = ended,
+            () = stop.cancelled() => {}
+        }
+        stop.cancel();
+    };
+    server::serve(listener, None, router, until).await;
+    let _ = working.await;
+    signal
+}
+
+/// The signals that stop the command. They are received from the creation of this value on.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for a signal. An interrupt is reported with its exit code; a termination is a success.
+    async fn received(&mut self) -> Result<(), Failure> {
+        tokio::select! {
+            _ = self.interrupt.recv() => Err(Failure::interrupted()),
+            _ = self.terminate.recv() => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for an interrupt, and reports it with its exit code.
+    async fn received(&mut self) -> Result<(), Failure> {
+        tokio::signal::ctrl_c().await?;
+        Err(Failure::interrupted())
+    }
+}
+
+/// Creates the routes of all providers whose keys are in the directory.
+fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
+    let permissions = args.permissions.file_permissions();
+    let directory = KeyDirectory { path: &args.keys, permissions, dated: &[] };
+    let (mut router, mut listed) = (Router::new(), Map::new());
+    let mut list = |path: &str, route: Route| listed.insert(path.to_owned(), route.as_str().into());
+    if args.keys.join(PARTNER_PRIVATE).exists() {
+        for (path, route, product) in [
+            ("/paytend/baas", Route::PaytendBaas, Product::Baas),
+            ("/paytend/issuing", Route::PaytendIssuing, Product::Issuing),
+        ] {
+            let known = known_keys(&args.keys, permissions, PAYTEND_PUBLIC)?;
+            router = add(router, path, route, directory.paytend(product)?, known, shared);
+            list(path, route);
+        }
+    }
+    if directory.has_payby() {
+        let known = known_keys(&args.keys, permissions, "payby-public.b64")?;
+        router = add(router, "/payby", Route::PayBy, directory.payby()?, known, shared);
+        list("/payby", Route::PayBy);
+    }
+    if directory.has_payermax() {
+        let known = known_keys(&args.keys, permissions, "payermax-public.b64")?;
+        router = add(router, "/payermax", Route::PayerMax, directory.payermax(None)?, known, shared);
+        list("/payermax", Route::PayerMax);
+    }
+    match listed.is_empty() {
+        true => Err(Failure::new(Category::Configuration, format!("there are no keys in {}", args.keys.display()))),
+        false => Ok((router, listed)),
+    }
+}
+
+/// Reads the keys that may explain why a notification is not authentic.
+fn known_keys(folder: &Path, permissions: FilePermissions, sender: &str) -> Result<KnownKeys, Failure> {
+    let mut keys = KnownKeys::new();
+    let own = folder.join(PARTNER_PRIVATE);
+    if own.exists() {
+        keys = keys.own(PARTNER_PRIVATE, &read_secret_file(&own, permissions)?)?;
+    }
+    for name in [PAYTEND_PUBLIC, "payby-public.b64", "payermax-public.b64", "partner-public.b64"] {
+        let Ok(key) = std::fs::read(folder.join(name)) else { continue };
+        keys = if name == sender { keys.sender(name, &key)? } else { keys.other_public(name, &key)? };
+    }
+    Ok(keys)
+}
+
+fn forwarder(args: &Args) -> Result<Option<Forwarder>, Failure> {
+    let (Some(url), Some(file)) = (&args.forward_to, &args.forward_secret_file) else { return Ok(None) };
+    let secret = read_secret_file(file, args.permissions.file_permissions())?;
+    let secret = ForwardSecret::parse(&String::from_utf8_lossy(&secret))?;
+    Ok(Some(Forwarder::new(url, secret)?))
+}
+
+/// Creates the worker that forwards the notifications, and retries as the inbox does.
+fn worker<S: Store>(shared: &Shared<S>, forwarder: Forwarder) -> Worker<S> {
+    let lines = shared.clone();
+    Worker::builder(shared.inbox.clone(), move |delivery: Delivery<AnyNotification>| {
+        let (forwarder, shared) = (forwarder.clone(), lines.clone());
+        async move {
+            if !shared.shows(delivery.facts().kind.as_str()) {
+                return Ok(Completion::without_effect());
+            }
+            let done = forwarder.forward(&delivery).await;
+            let event = if done.is_ok() { What::Forwarded } else { What::ForwardFailed };
+            let mut line = Line::of(event, delivery.facts(), delivery.content());
+            line.reason = done.as_ref().err().map(|error| error.cause().to_owned());
+            shared.printer.print(&line);
+            done
+        }
+    })
+    .build()
+}
+
+/// Prints where the command listens.
+fn ready(url: &str, listed: &Map<String, Value>, json: bool) -> Result<(), Failure> {
+    if json {
+        return Ok(output::line(&format!(
+            r#"{{"ready":true,"url":{},"routes":{}}}"#,
+            Value::from(url),
+            Value::from(listed.clone())
+        ))?);
+    }
+    let style = Style::stdout();
+    output::line(&style.bold("Listening. Set these callback URLs:"))?;
+    for (path, route) in listed {
+        output::line(&format!("  {:<16} {url}{path}", route.as_str().unwrap_or_default()))?;
+    }
+    Ok(output::line(&style.dim("Ctrl-C stops the command."))?)
+}

@@ -1,0 +1,124 @@
+//! The routes of `paytend listen`: notifications are verified, stored and printed, and refusals are explained.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use axum::routing::any;
+use futures_util::TryStreamExt as _;
+use http::HeaderMap;
+use paytend_inbox::{Accepted, Inbox, Route, Storable, Store};
+use paytend_webhook::explain::{KnownKeys, explain};
+use paytend_webhook::server::Endpoint;
+use paytend_webhook::service::Peer;
+use paytend_webhook::{Reason, Receiver, Rejection, Reply, Verified};
+use tokio::sync::Semaphore;
+
+use super::line::{Line, Printer, What};
+
+/// What the routes share.
+#[derive(Clone)]
+pub(super) struct Shared<S> {
+    pub(super) inbox: Inbox<S>,
+    pub(super) printer: Printer,
+    /// The kinds to print; empty for all.
+    pub(super) only: Arc<Vec<String>>,
+    /// Limits the searches for the cause of a refusal, which take up to a second.
+    pub(super) explaining: Arc<Semaphore>,
+}
+
+/// Adds the route of a receiver.
+pub(super) fn add<S: Store, R: Receiver<Notification: Storable>>(
+    router: Router,
+    path: &str,
+    route: Route,
+    receiver: R,
+    keys: KnownKeys,
+    shared: &Shared<S>,
+) -> Router {
+    let (endpoint, shared) = (Endpoint::new(receiver), shared.clone());
+    router.route(
+        path,
+        any(move |request: Request| {
+            let (endpoint, shared, keys) = (endpoint.clone(), shared.clone(), keys.clone());
+            async move { respond(request, &endpoint, route, shared, keys).await }
+        }),
+    )
+}
+
+async fn respond<S: Store, R: Receiver<Notification: Storable>>(
+    request: Request,
+    endpoint: &Endpoint<R>,
+    route: Route,
+    shared: Shared<S>,
+    keys: KnownKeys,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+    // The endpoint limits the size. The copy is needed to explain a refusal.
+    let copy = Arc::new(Mutex::new(Vec::new()));
+    let copied = copy.clone();
+    let body = body.into_data_stream().inspect_ok(move |bytes| {
+        copied.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+    });
+    let response = match endpoint.receive(&parts.method, &parts.headers, peer, body).await {
+        Ok(verified) => endpoint.handle(verified, move |verified| shared.accept(route, verified)).await.to_http(),
+        Err(rejection) => {
+            let body = std::mem::take(&mut *copy.lock().unwrap_or_else(PoisonError::into_inner));
+            let response = rejection.to_http();
+            shared.refused(route, &rejection, response.status().as_u16(), (parts.headers, body, keys));
+            response
+        }
+    };
+    response.map(Body::from)
+}
+
+impl<S: Store> Shared<S> {
+    pub(super) fn shows(&self, kind: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == kind)
+    }
+
+    /// Stores a notification and prints its line.
+    async fn accept<N: Storable>(self, route: Route, verified: Verified<N>) -> Reply {
+        let kind = verified.notification().kind(route).as_str().to_owned();
+        let mut line = Line::new(What::Received, route).with_amount(verified.content());
+        if let Some(business) = verified.business_key() {
+            (line.id, line.state) = (Some(business.id.clone()), business.state.clone());
+        }
+        let reply = match self.inbox.accept(&verified).await {
+            Ok(Accepted::New(_)) => Reply::Accepted,
+            Ok(Accepted::Duplicate { .. }) => Reply::Duplicate,
+            Err(error) => {
+                line.reason = Some(format!("not stored: {error}"));
+                Reply::TryAgainLater
+            }
+        };
+        line.duplicate = reply == Reply::Duplicate;
+        line.status = Some(route.provider().respond(reply).to_http().status().as_u16());
+        if self.shows(&kind) {
+            line.kind = Some(kind);
+            self.printer.print(&line);
+        }
+        reply
+    }
+
+    /// Prints why a notification was refused. The sender does not learn it, and does not wait for it.
+    fn refused(&self, route: Route, rejection: &Rejection, status: u16, message: (HeaderMap, Vec<u8>, KnownKeys)) {
+        let mut line = Line::new(What::Refused, route);
+        (line.status, line.reason) = (Some(status), Some(rejection.reason().to_string()));
+        let printer = self.printer.clone();
+        let unauthentic = matches!(rejection.reason(), Reason::Refused(_) | Reason::Unsigned);
+        let Some(permit) = self.explaining.clone().try_acquire_owned().ok().filter(|_| unauthentic) else {
+            return printer.print(&line);
+        };
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            let (headers, body, keys) = message;
+            let explanation = explain(route.provider(), &headers, &body, &keys);
+            line.findings = explanation.findings().iter().map(ToString::to_string).collect();
+            printer.print(&line);
+        });
+    }
+}

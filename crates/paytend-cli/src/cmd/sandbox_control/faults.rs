@@ -1,0 +1,125 @@
+//! `paytend sandbox fault`: the faults of a running sandbox, and what each kind does.
+
+use paytend_sandbox::Fault;
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::client::SandboxArgs;
+use crate::exit::Failure;
+use crate::output;
+use crate::suggest::did_you_mean;
+
+/// A kind of fault.
+#[derive(Serialize)]
+pub(super) struct Kind {
+    kind: &'static str,
+    applies_to: &'static str,
+    effect: &'static str,
+}
+
+const fn kind(kind: &'static str, applies_to: &'static str, effect: &'static str) -> Kind {
+    Kind { kind, applies_to, effect }
+}
+
+/// The kinds, as `FaultKind` of the crate `paytend-sandbox` describes them.
+pub(super) const KINDS: &[Kind] = &[
+    kind("latency:MILLIS", "calls", "The response is delayed."),
+    kind("hang", "calls", "No response is sent. The request is not carried out."),
+    kind("resetBefore", "calls", "The connection is closed without a response. The request is not carried out."),
+    kind("resetAfter", "calls", "The request is carried out, and the connection is closed without a response."),
+    kind("halfBody", "calls", "The request is carried out, and half of the response is sent."),
+    kind("html502", "calls", "The response is an HTML page with status 502. The request is not carried out."),
+    kind("unsignedSuccess", "calls", "The request is carried out, and the response has no signature."),
+    kind("rateLimit", "calls", "The response has status 429. The request is not carried out."),
+    kind("notificationFirst", "calls", "The notifications of the request arrive before its response."),
+    kind("wrongSignature", "calls and notifications", "The signature is corrupted."),
+    kind("wrongKey", "calls and notifications", "The message is signed with an unknown key."),
+    kind("staleKey", "calls and notifications", "The message is signed with the key from before the last rotation."),
+    kind("clockSkew:MILLIS", "calls and notifications", "The time in the message is shifted."),
+    kind("duplicate", "notifications", "The notification is posted twice."),
+    kind("reorder", "notifications", "The notification is posted after the next one."),
+    kind("late:MILLIS", "notifications", "The notification is posted after a delay of the sandbox's clock."),
+];
+
+/// Parses a fault, and suggests the name of a kind.
+pub(super) fn parse(text: &str) -> Result<Fault, String> {
+    text.parse().map_err(|error: paytend_sandbox::FaultError| {
+        let given = text.split(':').nth(1).unwrap_or_default();
+        let known: Vec<&str> = KINDS.iter().filter_map(|kind| kind.kind.split(':').next()).collect();
+        let hint = if known.contains(&given) { None } else { did_you_mean(given, known.iter().copied()) };
+        match hint {
+            Some(hint) => format!("{error}; {hint}"),
+            None => format!("{error}; `paytend sandbox fault kinds` explains the kinds"),
+        }
+    })
+}
+
+pub(super) fn kinds(json: bool) -> Result<(), Failure> {
+    for kind in KINDS {
+        match json {
+            true => output::json(kind)?,
+            false => output::line(&format!("{:<18} {:<24} {}", kind.kind, kind.applies_to, kind.effect))?,
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn list(at: &SandboxArgs) -> Result<(), Failure> {
+    at.print(Method::GET, "/faults", None, shown).await
+}
+
+pub(super) async fn set(at: &SandboxArgs, fault: &Fault) -> Result<(), Failure> {
+    let body = serde_json::to_string(fault).map_err(Failure::usage)?;
+    at.print(Method::POST, "/faults", Some(body), shown).await
+}
+
+pub(super) async fn clear(at: &SandboxArgs) -> Result<(), Failure> {
+    at.print(Method::DELETE, "/faults", None, shown).await
+}
+
+/// Returns a line for each active fault.
+fn shown(response: &Value) -> String {
+    let faults = response["faults"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if faults.is_empty() {
+        return "no faults".to_owned();
+    }
+    let line = |fault: &Value| {
+        let times = fault["times"].as_u64().map(|times| format!(", {times} more times")).unwrap_or_default();
+        let kind = fault["fault"]["kind"].as_str().unwrap_or_default();
+        let millis = fault["fault"]["millis"].as_i64().map(|millis| format!(" {millis} ms")).unwrap_or_default();
+        format!("{}: {kind}{millis}, {} %{times}", fault["on"].as_str().unwrap_or_default(), fault["percent"])
+    };
+    faults.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each kind in the list is accepted by the sandbox, for what the list says.
+    #[test]
+    fn listed_kinds_are_those_of_the_sandbox() {
+        for one in KINDS {
+            let text = one.kind.replace("MILLIS", "1");
+            for (on, name) in [("topup", "calls"), ("notify *", "notifications")] {
+                let accepted = format!("{on}:{text}").parse::<Fault>().is_ok();
+                assert_eq!(accepted, one.applies_to.contains(name), "{on}:{text}");
+            }
+        }
+        // The variants of the sandbox's type that are declared in its source.
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-sandbox/src/faults.rs");
+        let source = std::fs::read_to_string(source).unwrap();
+        let declared = source.split("pub enum FaultKind {").nth(1).unwrap().split("\n}").next().unwrap();
+        let variant =
+            |line: &&str| line.starts_with("    ") && line.trim().starts_with(|c: char| c.is_ascii_uppercase());
+        assert_eq!(declared.lines().filter(variant).count(), KINDS.len());
+    }
+
+    #[test]
+    fn misspelled_kinds_are_suggested() {
+        assert!(parse("topup:resetAftr").unwrap_err().contains("did you mean `resetAfter`?"));
+        assert!(parse("topup").unwrap_err().contains("fault kinds"));
+        assert!(parse("topup:resetAfter:next").is_ok());
+    }
+}

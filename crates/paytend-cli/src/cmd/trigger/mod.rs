@@ -1,0 +1,155 @@
+//! `paytend trigger`: sends notifications as a provider does.
+
+pub(crate) mod sender;
+mod through_sandbox;
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use serde::Serialize;
+use url::Url;
+
+use self::sender::{Corruption, Sender, http_client, post};
+use crate::event_kinds::{ALL, EventKind};
+use crate::exit::{Category, Failure};
+use crate::keyfiles::PermissionArgs;
+use crate::output::{self, Style};
+use crate::suggest::Suggested;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The event, such as baas.fund-deposit; `--list` lists them
+    #[arg(required_unless_present = "list", hide_possible_values = true)]
+    #[arg(value_parser = Suggested::new(ALL.iter().map(|kind| kind.name)))]
+    event: Option<String>,
+    /// List the events and their fields
+    #[arg(long)]
+    list: bool,
+    /// The URL of the receiver
+    #[arg(long, value_name = "URL", required_unless_present_any = ["list", "sandbox"])]
+    to: Option<Url>,
+    /// The directory with the provider's private keys, as `paytend sandbox --keys` writes it
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["list", "sandbox"])]
+    keys: Option<PathBuf>,
+    /// The control URL of a running sandbox, where the event happens. The sandbox sends the notification
+    #[arg(long, value_name = "URL", conflicts_with_all = ["keys", "duplicate", "corrupt"])]
+    sandbox: Option<Url>,
+    /// A field of the content, such as amount=12.50; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The number of notifications, each with new numbers
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    times: u32,
+    /// Send each notification twice
+    #[arg(long)]
+    duplicate: bool,
+    /// Corrupt the notifications. The command then fails if one is acknowledged
+    #[arg(long, value_enum, value_name = "HOW")]
+    corrupt: Option<Corruption>,
+    /// Print JSON, one line for each request
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    permissions: PermissionArgs,
+}
+
+#[derive(Serialize)]
+struct Sent<'a> {
+    event: &'static str,
+    id: &'a str,
+    duplicate: bool,
+    corrupt: bool,
+    status: u16,
+    acknowledged: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    event: &'static str,
+    fields: Vec<&'static str>,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let Some(event) = args.event.as_ref().filter(|_| !args.list) else { return list(args.json) };
+    let kind = EventKind::find(event)?;
+    if let Some(sandbox) = &args.sandbox {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        return runtime.block_on(through_sandbox::send(args, kind, sandbox));
+    }
+    let (Some(url), Some(keys)) = (&args.to, &args.keys) else {
+        return Err(Failure::usage("no receiver: give --to URL and --keys DIR, or --sandbox URL"));
+    };
+    let sender = Sender::new(keys, args.permissions.file_permissions());
+    let http = http_client(url)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            sent = send(args, kind, &sender, &http, url) => sent,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    })
+}
+
+async fn send(
+    args: &Args,
+    kind: &'static EventKind,
+    sender: &Sender,
+    http: &reqwest::Client,
+    url: &Url,
+) -> Result<(), Failure> {
+    let mut unexpected = 0;
+    for _ in 0..args.times {
+        let content = kind.content(&args.set)?;
+        let (id, text) = (kind.id(&content), content.to_string());
+        for duplicate in [false, true].into_iter().take(if args.duplicate { 2 } else { 1 }) {
+            let request = sender.request(kind.route, kind.notify_type, &text, args.corrupt)?;
+            let answer = post(http, url, kind.route, request).await?;
+            let sent = Sent {
+                event: kind.name,
+                id: &id,
+                duplicate,
+                corrupt: args.corrupt.is_some(),
+                status: answer.status,
+                acknowledged: answer.acknowledged,
+            };
+            unexpected += u32::from(sent.acknowledged == sent.corrupt);
+            print(&sent, args.json)?;
+        }
+    }
+    match (unexpected, args.corrupt.is_some()) {
+        (0, _) => Ok(()),
+        (count, true) => {
+            Err(Failure::new(Category::Unexpected, format!("the receiver acknowledged {count} corrupt notifications")))
+        }
+        (count, false) => {
+            Err(Failure::new(Category::Rejected, format!("the receiver did not acknowledge {count} notifications")))
+        }
+    }
+}
+
+fn print(sent: &Sent<'_>, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::json(sent);
+    }
+    let style = Style::stdout();
+    let answer = match sent.acknowledged {
+        true => format!("{}, acknowledged", sent.status),
+        false => format!("{}, not acknowledged", sent.status),
+    };
+    let answer = if sent.acknowledged == sent.corrupt { style.bad(&answer) } else { style.good(&answer) };
+    let note = if sent.duplicate { "  (duplicate)" } else { "" };
+    Ok(output::line(&format!("{}  {}  → {answer}{note}", sent.event, sent.id))?)
+}
+
+fn list(json: bool) -> Result<(), Failure> {
+    for kind in ALL {
+        let listed =
+            Listed { event: kind.name, fields: kind.description.fields.iter().map(|field| field.name).collect() };
+        if json {
+            output::json(&listed)?;
+        } else {
+            output::line(&format!("{:<26} {}", listed.event, listed.fields.join(", ")))?;
+        }
+    }
+    Ok(())
+}

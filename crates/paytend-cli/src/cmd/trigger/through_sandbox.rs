@@ -1,0 +1,68 @@
+//! Events that happen in a running sandbox, which sends their notifications.
+
+use reqwest::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::{Args, Sent, print};
+use crate::cmd::sandbox_control::client::SandboxArgs;
+use crate::event_kinds::EventKind;
+use crate::exit::{Category, Failure};
+use crate::payload::Node;
+
+pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -> Result<(), Failure> {
+    let at = SandboxArgs::at(sandbox);
+    let mut unacknowledged = Vec::new();
+    for _ in 0..args.times {
+        let body = body(kind, &kind.fields(&args.set)?, args.to.as_ref());
+        let made = json(&at.text(Method::POST, "/trigger", Some(body)).await?);
+        for id in made["deliveries"].as_array().into_iter().flatten().filter_map(Value::as_u64) {
+            let delivery = json(&at.text(Method::GET, &format!("/deliveries/{id}"), None).await?);
+            let last = delivery["attempts"].as_array().and_then(|attempts| attempts.last());
+            let content = Node::object(delivery["content"].as_str().unwrap_or("{}")).map_err(Failure::usage)?;
+            let sent = Sent {
+                event: kind.name,
+                id: &kind.id(&content),
+                duplicate: false,
+                corrupt: false,
+                status: last
+                    .and_then(|last| last["status"].as_u64())
+                    .and_then(|code| code.try_into().ok())
+                    .unwrap_or(0),
+                acknowledged: delivery["state"] == "acknowledged",
+            };
+            print(&sent, args.json)?;
+            if !sent.acknowledged {
+                let reason = last.and_then(|last| last["reason"].as_str());
+                unacknowledged.push(match delivery["state"].as_str() {
+                    Some("noUrl") => "no callback URL is set; use `paytend sandbox callback`".to_owned(),
+                    _ => reason.unwrap_or("the receiver did not acknowledge it").to_owned(),
+                });
+            }
+        }
+    }
+    match unacknowledged.first() {
+        None => Ok(()),
+        Some(first) => {
+            let count = unacknowledged.len();
+            Err(Failure::new(Category::Rejected, format!("{count} notifications were not acknowledged: {first}")))
+        }
+    }
+}
+
+/// Returns the body of the request. The fields are inserted as they are, so numbers keep their digits.
+fn body(kind: &EventKind, fields: &Node, to: Option<&Url>) -> String {
+    let product = kind.name.split('.').next().unwrap_or_default();
+    let mut body = format!("{{\"product\":{},\"content\":{fields}", Value::from(product));
+    if !kind.notify_type.is_empty() {
+        body.push_str(&format!(",\"notifyType\":{}", Value::from(kind.notify_type)));
+    }
+    if let Some(url) = to {
+        body.push_str(&format!(",\"url\":{}", Value::from(url.as_str())));
+    }
+    body + "}"
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}

@@ -1,0 +1,276 @@
+//! The notifications that `paytend trigger` can send: their names, fields and default contents.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use paytend_inbox::{AnyNotification, Route};
+use paytend_model::Description;
+use paytend_model::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
+use paytend_model::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
+use paytend_model::payby::TransferToBankNotification;
+use paytend_model::payermax::BalanceChangeNotification;
+
+use crate::cmd::inbox::time::rfc3339;
+use crate::exit::Failure;
+use crate::payload::{Node, field_at, number, value};
+use crate::suggest;
+
+/// A kind of notification.
+pub(crate) struct EventKind {
+    /// The product and the kind, such as `baas.fund-deposit`.
+    pub(crate) name: &'static str,
+    pub(crate) route: Route,
+    /// The `notifyType` of Paytend.
+    pub(crate) notify_type: &'static str,
+    pub(crate) description: Description,
+    /// The path of the number that identifies the object.
+    id: &'static str,
+    /// The default content. `{n}` is a new number, `{millis}` and `{time}` are the time.
+    template: &'static str,
+}
+
+/// All kinds, in the order in which they are listed.
+pub(crate) const ALL: &[EventKind] = &[
+    EventKind {
+        name: "baas.account-opening",
+        route: Route::PaytendBaas,
+        notify_type: "1",
+        description: Description::of::<IbanAccount>(),
+        id: "userId",
+        template: concat!(
+            r#"{"userId":"U{n}","accountNum":"LT121000011101001000","currency":"EUR","balance":"0.00","#,
+            r#""status":"1"}"#,
+        ),
+    },
+    EventKind {
+        name: "baas.fund-deposit",
+        route: Route::PaytendBaas,
+        notify_type: "2",
+        description: Description::of::<IbanTransaction>(),
+        id: "transactionId",
+        template: concat!(
+            r#"{"transactionId":"T{n}","orderNo":"F{n}","accountNum":"LT121000011101001000","#,
+            r#""tradeType":1,"tradeStatus":2,"paymentType":3,"currency":"EUR","amount":1250.07,"#,
+            r#""fee":0.35,"counterpartyAccountName":"Example GmbH","#,
+            r#""counterpartyAccountNum":"DE89370400440532013000","counterpartyBankBic":"COBADEFFXXX","#,
+            r#""counterpartyBankName":"Commerzbank","reference":"Invoice 42","exRate":"1.0000","#,
+            r#""targetCurrency":"EUR","targetAmount":1250.07}"#,
+        ),
+    },
+    EventKind {
+        name: "baas.user-status-change",
+        route: Route::PaytendBaas,
+        notify_type: "3",
+        description: Description::of::<UserStatusChange>(),
+        id: "userId",
+        template: r#"{"userId":"U{n}","auditStatus":"2","userStatus":"1"}"#,
+    },
+    EventKind {
+        name: "baas.payment-failure",
+        route: Route::PaytendBaas,
+        notify_type: "4",
+        description: Description::of::<PaymentFailure>(),
+        id: "orderNo",
+        template: r#"{"orderNo":"F{n}","transactionId":"T{n}"}"#,
+    },
+    EventKind {
+        name: "baas.user-upgrade",
+        route: Route::PaytendBaas,
+        notify_type: "6",
+        description: Description::of::<UserUpgrade>(),
+        id: "userId",
+        template: r#"{"userId":"U{n}"}"#,
+    },
+    EventKind {
+        name: "baas.transfer-order",
+        route: Route::PaytendBaas,
+        notify_type: "8",
+        description: Description::of::<TransferOrder>(),
+        id: "orderNo",
+        template: concat!(
+            r#"{"orderNo":"O{n}","userId":"U000000000001","transactionId":"T{n}","amount":1250.07,"#,
+            r#""currency":"EUR","status":"1"}"#,
+        ),
+    },
+    EventKind {
+        name: "issuing.card-transaction",
+        route: Route::PaytendIssuing,
+        notify_type: "1",
+        description: Description::of::<TransactionNotification>(),
+        id: "transactionId",
+        template: concat!(
+            r#"{"transactionId":"C{n}","cardId":"1755902","transactionType":"2","transactionStatus":"2","#,
+            r#""amount":"12.50","currency":"EUR"}"#,
+        ),
+    },
+    EventKind {
+        name: "issuing.cardholder-audit",
+        route: Route::PaytendIssuing,
+        notify_type: "2",
+        description: Description::of::<CardHolderResult>(),
+        id: "holderId",
+        template: r#"{"holderId":"H{n}","status":"2"}"#,
+    },
+    EventKind {
+        name: "issuing.apply-card-result",
+        route: Route::PaytendIssuing,
+        notify_type: "3",
+        description: Description::of::<CardApplyResponse>(),
+        id: "orderNo",
+        template: r#"{"orderNo":"A{n}","holderId":"H000000000001","cardId":"1755902","status":"2"}"#,
+    },
+    EventKind {
+        name: "payby.transfer-to-bank",
+        route: Route::PayBy,
+        notify_type: "",
+        description: Description::of::<TransferToBankNotification>(),
+        id: "transferToBankOrder.merchantOrderNo",
+        template: concat!(
+            r#"{"notify_timestamp":{millis},"notify_id":"{n}","_input_charset":"UTF-8","#,
+            r#""transferToBankOrder":{"merchantOrderNo":"M{n}","orderNo":"91{n}","#,
+            r#""product":"Transfer To Bank","status":"SUCCESS","holderName":"Example Trading LLC","#,
+            r#""iban":"AE070331234567890123456","swiftCode":"BBMEAEAD","amount":{"amount":100.25,"#,
+            r#""currency":"AED"},"memo":"Invoice 42","requestTime":{millis}}}"#,
+        ),
+    },
+    EventKind {
+        name: "payermax.balance-change",
+        route: Route::PayerMax,
+        notify_type: "",
+        description: Description::of::<BalanceChangeNotification>(),
+        id: "data.relatedTradeNo",
+        template: concat!(
+            r#"{"code":"APPLY_SUCCESS","msg":"Success","version":"1.0","keyVersion":"1","#,
+            r#""appId":"2222fd568ab5452b906a3d65a1fbac19","merchantNo":"P01010113842047","#,
+            r#""notifyTime":"{time}","notifyType":"DEPOSIT","data":{"amount":{"currency":"EUR","#,
+            r#""value":"448.13"},"counterparty":{"identifyId":"P01010113842047","#,
+            r#""identifyName":"Example"},"direction":"INCREASE","relatedTradeNo":"TU{n}"}}"#,
+        ),
+    },
+];
+
+impl EventKind {
+    /// Finds a kind by its name, or by the part after the dot.
+    pub(crate) fn find(name: &str) -> Result<&'static Self, Failure> {
+        let last = |kind: &Self| kind.name.split_once('.').map(|(_, last)| last);
+        let found = ALL.iter().find(|kind| kind.name == name || last(kind) == Some(name));
+        found.ok_or_else(|| {
+            let hint = suggest::did_you_mean(name, ALL.iter().map(|kind| kind.name));
+            let hint = hint.unwrap_or_else(|| "`paytend trigger --list` lists them".to_owned());
+            Failure::usage(format!("no event is called `{name}`: {hint}"))
+        })
+    }
+
+    /// Returns the content of a new notification, with the given fields, each as `path=value`.
+    pub(crate) fn content(&self, set: &[String]) -> Result<Node, Failure> {
+        let text = self.template.replace("{n}", &format!("{:012}", new_number()?));
+        let now = SystemTime::now();
+        let millis = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let text = text.replace("{millis}", &millis.to_string()).replace("{time}", &rfc3339(now));
+        let default = Node::object(&text).map_err(Failure::usage)?;
+        self.with_fields(default.clone(), &default, set)
+    }
+
+    /// Returns only the given fields, each as `path=value`.
+    pub(crate) fn fields(&self, set: &[String]) -> Result<Node, Failure> {
+        let default = Node::object(&self.template.replace("{millis}", "0")).map_err(Failure::usage)?;
+        self.with_fields(Node::Object(Vec::new()), &default, set)
+    }
+
+    /// Sets fields. A field that is a number by default stays one.
+    fn with_fields(&self, mut content: Node, default: &Node, set: &[String]) -> Result<Node, Failure> {
+        for given in set {
+            let (path, text) =
+                given.split_once('=').ok_or_else(|| Failure::usage(format!("--set {given}: expected PATH=VALUE")))?;
+            let field = field_at(self.description.fields, path).ok_or_else(|| self.unknown(path))?;
+            let default = default.get(path);
+            let is_number = default.is_some_and(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
+            let value = if is_number { number(text) } else { value(Some(field), text) };
+            let set = value.and_then(|value| content.set(path, value));
+            set.map_err(|error| Failure::usage(format!("--set {path}: {error}")))?;
+        }
+        let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
+        match read.raw() {
+            None => Ok(content),
+            // A part of a content may lack what identifies its type.
+            Some(_) if !content.has(self.id) => Ok(content),
+            Some(_) => Err(Failure::usage(format!("the fields that are set do not have the types of {}", self.name))),
+        }
+    }
+
+    /// Returns the number that identifies the object of a notification.
+    pub(crate) fn id(&self, content: &Node) -> String {
+        content.text(self.id).unwrap_or_default()
+    }
+
+    fn unknown(&self, path: &str) -> Failure {
+        let mut paths = Vec::new();
+        add_paths(self.description.fields, "", &mut paths);
+        let hint = suggest::did_you_mean(path, paths.iter().map(String::as_str));
+        let hint = hint.unwrap_or_else(|| format!("the fields are {}", paths.join(", ")));
+        Failure::usage(format!("{} has no field `{path}`: {hint}", self.name))
+    }
+}
+
+fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &mut Vec<String>) {
+    for field in fields {
+        let path = format!("{prefix}{}", field.name);
+        if field.fields.is_empty() {
+            paths.push(path);
+        } else {
+            add_paths(field.fields, &format!("{path}."), paths);
+        }
+    }
+}
+
+/// Returns a number that no other notification has, so that a receiver does not treat a new one as a duplicate.
+fn new_number() -> Result<u64, Failure> {
+    use paytend_crypto::RandomSource as _;
+    let mut bytes = [0; 8];
+    paytend_crypto::OsRandom.fill(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes) % 1_000_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kinds are those of the inbox, and each default content can be read without problems.
+    #[test]
+    fn every_kind_has_a_valid_default_content() {
+        for kind in ALL {
+            let content = kind.content(&[]).unwrap();
+            let read = AnyNotification::read(kind.route, kind.notify_type, content.to_string().as_bytes());
+            let (product, name) = kind.name.split_once('.').unwrap();
+            assert_eq!((read.raw().is_none(), read.kind(kind.route).as_str()), (true, name), "{content}");
+            assert!(kind.route.as_str().ends_with(product), "{product}");
+            assert!(kind.id(&content).len() > 10, "{content}");
+            assert!(!format!("{read:?}").contains("problems: [At"), "{read:?}");
+            // Two notifications are not duplicates of each other.
+            assert_ne!(content.to_string(), kind.content(&[]).unwrap().to_string());
+        }
+        let documented = paytend_model::Notification::kinds().count() + 2;
+        assert_eq!(ALL.len(), documented);
+    }
+
+    #[test]
+    fn fields_are_set_and_unknown_ones_are_refused() {
+        let deposit = EventKind::find("fund-deposit").unwrap();
+        let set = |set: &[&str]| deposit.content(&set.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+        let content = set(&["amount=12.340", "reference=a=b", "fee=0"]).unwrap();
+        assert_eq!((content.get("amount"), content.text("reference")), (Some("12.340".into()), Some("a=b".into())));
+        for (given, part) in [
+            ("amuont=1", "did you mean `amount`?"),
+            ("nothing=1", "the fields are transactionId, orderNo"),
+            ("amount=much", "a number was expected"),
+            ("amount", "PATH=VALUE"),
+        ] {
+            let error = set(&[given]).unwrap_err();
+            assert!(error.message().contains(part), "{given}: {}", error.message());
+        }
+        let error = EventKind::find("baas.fund-deposits").err().unwrap();
+        assert!(error.message().contains("did you mean `baas.fund-deposit`?"), "{}", error.message());
+        let change = EventKind::find("payermax.balance-change").unwrap();
+        let content = change.content(&["data.amount.value=1.10".to_owned()]).unwrap();
+        assert_eq!(content.get("data.amount.value").as_deref(), Some("\"1.10\""));
+    }
+}

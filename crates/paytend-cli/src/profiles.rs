@@ -1,0 +1,142 @@
+//! The file with the connection profiles of the `paytend` command.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use etcetera::app_strategy::{AppStrategy as _, AppStrategyArgs, choose_app_strategy};
+use toml_edit::{DocumentMut, Item, Table};
+
+use crate::exit::{Category, Failure};
+use crate::suggest;
+
+/// The environment variable with the path of the file.
+pub(crate) const FILE_VARIABLE: &str = "PAYTEND_CONFIG";
+/// The environment variable with the name of the profile.
+pub(crate) const PROFILE_VARIABLE: &str = "PAYTEND_PROFILE";
+/// The name of the profile that is used if none is given.
+const DEFAULT: &str = "default";
+
+/// A file with profiles, as `ClientBuilder::from_file` of the crate `paytend-client` reads it.
+pub(crate) struct ProfilesFile {
+    pub(crate) path: PathBuf,
+}
+
+impl ProfilesFile {
+    /// Returns the file that `PAYTEND_CONFIG` names, or `paytend/config.toml` in the platform's configuration
+    /// directory.
+    pub(crate) fn locate() -> Result<Self, Failure> {
+        if let Some(path) = variable(FILE_VARIABLE) {
+            return Ok(Self { path: path.into() });
+        }
+        let app =
+            AppStrategyArgs { top_level_domain: "com".into(), author: "paytend".into(), app_name: "paytend".into() };
+        let folder = choose_app_strategy(app).map_err(|_| {
+            Failure::new(Category::Configuration, format!("there is no home directory: set {FILE_VARIABLE} to a file"))
+        })?;
+        Ok(Self { path: folder.in_config_dir("config.toml") })
+    }
+
+    /// Reads the file. A file that does not exist is empty.
+    pub(crate) fn read(&self) -> Result<DocumentMut, Failure> {
+        let name = self.path.display();
+        let text = match fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Failure::new(Category::Configuration, format!("cannot read {name}: {error}"))),
+        };
+        text.parse::<DocumentMut>().map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            // The message of the parser shows the line, which may contain a key.
+            let line = before.matches('\n').count() + 1;
+            Failure::new(Category::Configuration, format!("{name}, line {line}: not valid TOML"))
+        })
+    }
+
+    /// Returns the name of the profile to use: the given one, the one that `PAYTEND_PROFILE` names, `default`, or the
+    /// only one. Returns `None` if there is no such profile.
+    pub(crate) fn selected(&self, given: Option<&str>, document: &DocumentMut) -> Result<Option<String>, Failure> {
+        let names = names(document);
+        if let Some(name) = given.map(str::to_owned).or_else(|| variable(PROFILE_VARIABLE)) {
+            return match names.contains(&name) {
+                true => Ok(Some(name)),
+                false => Err(self.unknown(&name, &names)),
+            };
+        }
+        Ok(match names.as_slice() {
+            [only] => Some(only.clone()),
+            names => names.iter().find(|name| *name == DEFAULT).cloned(),
+        })
+    }
+
+    fn unknown(&self, name: &str, names: &[String]) -> Failure {
+        let hint = suggest::did_you_mean(name, names.iter().map(String::as_str));
+        let hint = match (hint, names.is_empty()) {
+            (Some(hint), _) => hint,
+            (None, true) => "create it with `paytend config init`".to_owned(),
+            (None, false) => format!("the profiles are {}", names.join(", ")),
+        };
+        Failure::new(Category::Configuration, format!("no profile `{name}` in {}: {hint}", self.path.display()))
+    }
+
+    /// Changes the file. The change is written completely or not at all, and waits for changes by other processes.
+    pub(crate) fn change(
+        &self,
+        change: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
+        check: impl FnOnce(&Path) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let name = self.path.display().to_string();
+        let unwritten =
+            |error: io::Error| Failure::new(Category::Configuration, format!("cannot write {name}: {error}"));
+        // A symbolic link is kept, and the file that it points to is replaced.
+        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        create_private_dir(folder).map_err(unwritten)?;
+        let lock = File::create(target.with_extension("lock")).map_err(unwritten)?;
+        lock.lock().map_err(unwritten)?;
+        let mut document = self.read()?;
+        change(&mut document)?;
+        // The draft is in the same folder, because a profile's paths are relative to its file. Its mode is 0600.
+        let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritten)?;
+        draft.write_all(document.to_string().as_bytes()).map_err(unwritten)?;
+        draft.as_file().sync_all().map_err(unwritten)?;
+        check(draft.path())?;
+        draft.persist(&target).map_err(|error| unwritten(error.error))?;
+        Ok(())
+    }
+}
+
+/// Returns the value of an environment variable that is not empty.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty())
+}
+
+/// Returns the names of the profiles in a file.
+pub(crate) fn names(document: &DocumentMut) -> Vec<String> {
+    let profiles = document.get("profiles").and_then(Item::as_table_like);
+    profiles.map(|profiles| profiles.iter().map(|(name, _)| name.to_owned()).collect()).unwrap_or_default()
+}
+
+/// Returns the settings of a profile, which is created if it does not exist.
+pub(crate) fn profile_mut<'d>(
+    document: &'d mut DocumentMut,
+    name: &str,
+) -> Result<&'d mut dyn toml_edit::TableLike, Failure> {
+    let unusable = || Failure::new(Category::Configuration, format!("`profiles.{name}` is not a table"));
+    let profiles = document.entry("profiles").or_insert_with(|| {
+        let mut table = Table::new();
+        table.set_implicit(true);
+        Item::Table(table)
+    });
+    let profiles = profiles.as_table_like_mut().ok_or_else(unusable)?;
+    profiles.entry(name).or_insert_with(|| Item::Table(Table::new())).as_table_like_mut().ok_or_else(unusable)
+}
+
+/// Creates a directory that only its owner can open.
+fn create_private_dir(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}

@@ -1,0 +1,206 @@
+//! Tests for the subcommands of `paytend sandbox`, which control a running sandbox.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::running::RunningSandbox;
+use crate::support::{RunOutput, command, finish, run};
+
+/// A running sandbox with a frozen clock.
+struct Controlled {
+    sandbox: RunningSandbox,
+    folder: tempfile::TempDir,
+}
+
+impl Controlled {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        let arguments = ["--keys", keys.to_str().unwrap(), "--pace", "frozen", "--timing", "instant"];
+        Self { sandbox: RunningSandbox::start(&arguments), folder }
+    }
+
+    fn keys(&self) -> String {
+        self.folder.path().join("keys").to_str().unwrap().to_owned()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = command();
+        command.arg("sandbox").args(args).args(["--keys", &self.keys()]);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> RunOutput {
+        finish(&mut self.command(args), b"")
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let ran = self.run(&[args, &["--json"]].concat());
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+
+    fn call(&self, args: &[&str]) -> RunOutput {
+        run(&[&["call"], args, &["--keys", &self.keys()]].concat(), b"")
+    }
+}
+
+#[test]
+fn faults_are_set_listed_and_removed() {
+    let controlled = Controlled::new();
+    assert_eq!(controlled.run(&["fault", "list"]).stdout, "no faults\n");
+    let set = controlled.run(&["fault", "set", "getPartnerBalance:html502:times=2"]);
+    assert_eq!(set.stdout, "getPartnerBalance: html502, 100 %, 2 more times\n", "{}", set.stderr);
+    controlled.run(&["fault", "set", "notify baas 2:late:60000:percent=50"]);
+    let listed = controlled.json(&["fault", "list"]);
+    assert_eq!(listed["faults"][1]["fault"]["millis"], 60_000);
+    assert_eq!(controlled.call(&["getPartnerBalance", "--show", "wire"]).code, 7);
+    assert_eq!(controlled.run(&["fault", "clear"]).stdout, "no faults\n");
+    assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
+    let misspelled = controlled.run(&["fault", "set", "topup:resetAftr"]);
+    assert!(misspelled.code == 2 && misspelled.stderr.contains("did you mean `resetAfter`?"), "{}", misspelled.stderr);
+    let kinds = run(&["sandbox", "fault", "kinds"], b"").stdout;
+    assert!(kinds.lines().count() == 16 && kinds.contains("resetAfter"), "{kinds}");
+    let kinds = run(&["sandbox", "fault", "kinds", "--json"], b"").stdout;
+    assert!(kinds.lines().all(|line| crate::schema::checked("fault-kinds", line)["effect"].is_string()));
+}
+
+#[test]
+fn clock_is_advanced_stopped_and_accelerated() {
+    let controlled = Controlled::new();
+    let now = |value: Value| value["now"].as_i64().unwrap();
+    let before = now(controlled.json(&["clock", "show"]));
+    for (by, seconds) in [("90s", 90), ("15h", 54_000), ("3d", 259_200), ("1h30m", 5_400)] {
+        let start = now(controlled.json(&["clock", "show"]));
+        assert_eq!(now(controlled.json(&["clock", "advance", by])) - start, seconds * 1000, "{by}");
+    }
+    assert!(now(controlled.json(&["clock", "show"])) > before);
+    assert_eq!(controlled.json(&["clock", "rate", "60"])["pace"]["accelerated"], 60);
+    assert!(controlled.run(&["clock", "show"]).stdout.contains("pace 60 times real time"));
+    assert_eq!(controlled.json(&["clock", "rate", "1"])["pace"], "real");
+    assert_eq!(controlled.json(&["clock", "freeze"])["pace"], "frozen");
+    for args in [&["clock", "advance", "soon"][..], &["clock", "advance", "0s"], &["clock", "rate", "0"]] {
+        assert_eq!(controlled.run(args).code, 2, "{args:?}");
+    }
+}
+
+#[test]
+fn state_is_seeded_exported_and_imported() {
+    let controlled = Controlled::new();
+    let balance = || controlled.call(&["getPartnerBalance"]).stdout;
+    let start = balance();
+    let state = controlled.run(&["export"]);
+    assert_eq!(controlled.run(&["seed", "--funds", "0.10"]).code, 0);
+    assert!(start.contains("10000.00") && balance().contains("10000.10"), "{start} {}", balance());
+    let file = controlled.folder.path().join("state.json");
+    std::fs::write(&file, &state.stdout).unwrap();
+    assert_eq!(controlled.run(&["import", file.to_str().unwrap()]).code, 0);
+    assert_eq!(balance(), start);
+    let broken = finish(&mut controlled.command(&["import", "-"]), b"{}");
+    assert_eq!(broken.code, 6, "{}", broken.stderr);
+    assert_eq!(controlled.run(&["seed", "--funds", "much"]).code, 2);
+}
+
+#[test]
+fn callbacks_are_set_for_both_products() {
+    let controlled = Controlled::new();
+    for (product, url) in [("baas", "http://127.0.0.1:1/baas"), ("issuing", "http://127.0.0.1:1/issuing")] {
+        let set = controlled.run(&["callback", product, url]);
+        assert_eq!(set.code, 0, "{}", set.stderr);
+    }
+    let state = run(&["control", "--url", &controlled.sandbox.url("control_url"), "state"], b"").stdout;
+    assert!(state.contains("127.0.0.1:1/baas") && state.contains("127.0.0.1:1/issuing"), "{state}");
+}
+
+#[test]
+fn events_happen_in_the_sandbox() {
+    let controlled = Controlled::new();
+    let keys = controlled.keys();
+    let url = controlled.sandbox.url("control_url");
+    let trigger = |args: &[&str]| run(&[&["trigger"], args, &["--sandbox", &url]].concat(), b"");
+    let without_url = trigger(&["baas.fund-deposit"]);
+    assert!(without_url.code == 6 && without_url.stderr.contains("paytend sandbox callback"), "{}", without_url.stderr);
+
+    let mut listener = command();
+    let mut listener = listener.args(["listen", "--keys", &keys]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(listener.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let receiver = next()["url"].as_str().unwrap().to_owned();
+    assert_eq!(controlled.run(&["callback", "baas", &format!("{receiver}/paytend/baas")]).code, 0);
+    let sent = trigger(&["baas.fund-deposit", "--set", "amount=12.340", "--json"]);
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    let (sent, received) = (crate::schema::checked("trigger", &sent.stdout), next());
+    assert_eq!((&sent["id"], &received["amount"]), (&received["id"], &"12.340".into()));
+    let payby = format!("{receiver}/payby");
+    let sent = trigger(&["payby.transfer-to-bank", "--to", &payby, "--times", "2"]);
+    assert_eq!((sent.code, sent.stdout.lines().count()), (0, 2), "{} {}", sent.stdout, sent.stderr);
+    assert_eq!((&next()["kind"], &next()["kind"]), (&"transfer-to-bank".into(), &"transfer-to-bank".into()));
+    for (args, code, part) in [
+        (&["baas.fund-deposit", "--set", "amuont=1"][..], 2, "did you mean `amount`?"),
+        (&["baas.fund-deposit", "--set", "amount=much"], 2, "a number was expected"),
+        (&["payby.transfer-to-bank"], 6, "url"),
+        (&["baas.fund-deposit", "--corrupt", "content"], 2, "--corrupt"),
+    ] {
+        let ran = trigger(args);
+        assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);
+    }
+    let _ = listener.kill();
+    let _ = listener.wait();
+}
+
+#[test]
+fn log_is_listed_shown_and_followed() {
+    let controlled = Controlled::new();
+    assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
+    let list = controlled.run(&["logs", "show"]).stdout;
+    assert!(list.lines().count() == 1 && list.contains("getPartnerBalance") && list.contains("call"), "{list}");
+    let entry = controlled.json(&["logs", "show", "1"]);
+    assert!(entry["sent"]["wire"].as_str().unwrap().contains("bizData"), "{entry}");
+    assert_eq!(controlled.run(&["logs", "show", "99"]).code, 6);
+    let mut command = controlled.command(&["logs", "tail", "--json"]);
+    let mut tail = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    // The earlier entry is printed after the stream was opened, so the later ones are not missed.
+    assert_eq!(next()["id"], 1);
+    for id in 2..5 {
+        assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
+        assert_eq!(next()["id"], id);
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&tail), rustix::process::Signal::INT).unwrap();
+    assert_eq!(tail.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn scenarios_and_invalid_options() {
+    assert_eq!(run(&["sandbox", "scenario", "list"], b"").stdout, run(&["scenario"], b"").stdout);
+    let scenario = run(&["sandbox", "scenario", "run", "topup-lost-response"], b"");
+    assert_eq!(scenario.code, 0, "{}", scenario.stderr);
+    for (args, code, part) in [
+        (&["sandbox", "fault", "list"][..], 2, "--keys DIR"),
+        (&["sandbox", "fault", "list", "--url", "http://127.0.0.1:1/_sandbox"], 5, ""),
+        (&["sandbox", "fault", "list", "--keys", "/no/such/directory"], 3, "configuration file"),
+        (&["sandbox"], 2, "--keys"),
+        (&["sandbox", "callback", "baas", "http://127.0.0.1:1", "--url", "http://127.0.0.1:1"], 2, "--keys DIR"),
+    ] {
+        let ran = run(args, b"");
+        assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);
+    }
+}
+
+#[test]
+fn start_is_readable_on_a_terminal() {
+    use crate::pty::Terminal;
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("my keys");
+    let terminal = Terminal::start(command().args(["sandbox", "--keys", keys.to_str().unwrap()]));
+    terminal.expect("Ctrl-C stops the sandbox.");
+    let shown = terminal.shown();
+    let next = format!("paytend call getPartnerBalance --keys '{}'", keys.display());
+    assert!(shown.contains(&next) && shown.contains("/_sandbox/ui"), "{shown}");
+    assert_eq!(run(&["call", "getPartnerBalance", "--keys", keys.to_str().unwrap()], b"").code, 0);
+    let json = Terminal::start(command().args(["sandbox", "--keys", keys.to_str().unwrap(), "--json"]));
+    json.expect("{\"ready\":true");
+}
