@@ -5,14 +5,14 @@
 # written to fetched/DATE, and the report to reports/DATE.html and reports/DATE.txt.
 set -u
 profile=${PROFILE:-production}
-profile_file=${PROFILE_FILE:-/etc/paytend/paytend.toml}
+export PAYTEND_CONFIG="${PAYTEND_CONFIG:-/etc/paytend/paytend.toml}"
 rules=${RULES:-/etc/paytend/rules.toml}
 day=$(date -d yesterday +%F)
 before=$(date -d '2 days ago' +%F)
 mkdir -p fetched reports
 chmod 700 fetched reports
 
-set -- --from "$day" --to "$day" --profile "$profile" --profile-file "$profile_file" --rules "$rules" \
+set -- --from "$day" --to "$day" --profile "$profile" --rules "$rules" \
   --orders "orders/$day.jsonl" --out "fetched/$day" --html "reports/$day.html"
 opening=fetched/$before/lists/balances.json
 if [ -e "$opening" ]; then

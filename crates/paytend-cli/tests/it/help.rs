@@ -46,7 +46,7 @@ fn help_describes_commands_and_errors() {
     assert!(errors.code == 0 && errors.stdout.contains("7  outcome unknown") && errors.stdout.contains("--resolve"));
     let json = checked("help-errors", &run(&["help", "errors", "--json"], b"").stdout);
     let codes: Vec<u64> = json.as_array().unwrap().iter().filter_map(|one| one["code"].as_u64()).collect();
-    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 130]);
+    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 130]);
     for (args, part) in [(&["help", "cal"][..], "did you mean `call`?"), (&["help", "call", "--json"], "help errors")] {
         let ran = run(args, b"");
         assert!(ran.code == 2 && ran.stderr.contains(part), "{args:?}: {}", ran.stderr);

@@ -23,7 +23,7 @@ fn readme_lists_every_command() {
     assert!(commands.len() >= 10, "{commands:?}");
     assert_eq!(listed, commands);
     // Each subcommand must appear in the row of its parent command.
-    for command in ["config", "events", "keys", "control", "inbox", "sandbox"] {
+    for command in ["config", "events", "keys", "control", "inbox", "outbox", "sandbox"] {
         let row: String = rows.iter().filter(|row| row.split(' ').next() == Some(command)).copied().collect();
         let names = subcommands(&[command]);
         assert!(!names.is_empty());

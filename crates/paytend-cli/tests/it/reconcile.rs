@@ -127,8 +127,9 @@ fn interrupted_fetch_is_continued() {
         let profiles = std::fs::read_to_string(life.path("keys/paytend.toml")).unwrap();
         let quick = life.path("keys/quick.toml");
         std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
-        let (quick, out_arg) = (quick.to_str().unwrap(), out.to_str().unwrap());
-        let arguments = ["--profile", "sandbox", "--profile-file", quick, "--out", out_arg];
+        life.use_profiles(&quick);
+        let out_arg = out.to_str().unwrap();
+        let arguments = ["--profile", "sandbox", "--out", out_arg];
         life.sandbox.fault(Fault::on::<QueryAuthorizations>(FaultKind::Html502)).unwrap();
         let ran = life.reconcile(&lines(&life), &arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{}", ran.stderr);
@@ -155,8 +156,9 @@ fn pages_and_profiles_and_unknown_cards() {
             life.topup(&format!("T{index}"), 1_00).await;
             life.use_card(index % 2 == 0, 10 + index).await;
         }
-        let file = life.path("keys/paytend.toml");
-        let profile = ["--profile", "sandbox", "--profile-file", file.to_str().unwrap()];
+        let profiles = life.path("keys/paytend.toml");
+        life.use_profiles(&profiles);
+        let profile = ["--profile", "sandbox"];
         let ran = life.reconcile(&lines(&life), &[&profile[..], &["--page-size", "2"]].concat());
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert!(ran.stdout.contains("matched        14\n"), "{}", ran.stdout);
@@ -214,7 +216,7 @@ fn nightly_example_compares_the_previous_day() {
         let nightly = |order: Option<&str>| {
             std::fs::write(&orders, order.unwrap_or_default()).unwrap();
             let mut shell = command_in(&folder);
-            shell.arg(script).env("PROFILE", "sandbox").env("PROFILE_FILE", life.path("keys/paytend.toml"));
+            shell.arg(script).env("PROFILE", "sandbox").env("PAYTEND_CONFIG", life.path("keys/paytend.toml"));
             shell.env("RULES", life.path("rules.toml")).env("TZ", "UTC");
             shell.env("PAYTEND_STORE", format!("sqlite:{}", life.path("inbox.db").display()));
             finish(&mut shell, b"")
@@ -269,8 +271,8 @@ fn exported_lists_are_compared_and_mistakes_are_named() {
         (vec!["--offline", &lists, "--opening", &orders], 3, "not a file with balances"),
         (vec!["--offline", &lists, "--out", &lists], 2, "cannot be used with"),
         (vec!["--keys", &lists], 2, "--base-url"),
-        (vec!["--keys", &lists, "--base-url", "http://127.0.0.1:9"], 3, "partner-id"),
-        (vec!["--profile", "x", "--profile-file", &path("none.toml")], 3, "none.toml"),
+        (vec!["--keys", &lists, "--base-url", "http://127.0.0.1:9"], 3, "partner-private.pem"),
+        (vec!["--profile", "x"], 3, "no profile `x`"),
     ] {
         let ran = reconcile(&arguments);
         assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);

@@ -1,7 +1,7 @@
 //! A random life against a sandbox: topups, card transactions and deposits, with faults, an inbox and a file of orders.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use paytend_client::{Client, Environment, OrderState, OrderStates, Resolution};
@@ -35,6 +35,8 @@ pub(crate) struct Life {
     pub(crate) service: Service,
     /// The orders as lines of the file, by order number.
     pub(crate) orders: BTreeMap<String, Value>,
+    /// The file with the profiles.
+    profiles: Option<PathBuf>,
 }
 
 impl Life {
@@ -63,7 +65,12 @@ impl Life {
         let callback = SetCallbackUrl::builder().type_("2").url(service.url("/paytend/baas")).build();
         client.send(&callback).await.unwrap();
         std::fs::write(folder.path().join("rules.toml"), RULES).unwrap();
-        Self { folder, sandbox, client, service, orders: BTreeMap::new() }
+        Self { folder, sandbox, client, service, orders: BTreeMap::new(), profiles: None }
+    }
+
+    /// Sets the file with the profiles.
+    pub(crate) fn use_profiles(&mut self, file: &Path) {
+        self.profiles = Some(file.to_owned());
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -138,7 +145,11 @@ impl Life {
         let (orders, rules) = (self.arg("orders.jsonl"), self.arg("rules.toml"));
         let fixed =
             ["reconcile", "--from", &from, "--to", &to, "--store", &store, "--orders", &orders, "--rules", &rules];
-        finish(command().args(fixed).args(arguments), b"")
+        let mut reconcile = command();
+        if let Some(file) = &self.profiles {
+            reconcile.env("PAYTEND_CONFIG", file);
+        }
+        finish(reconcile.args(fixed).args(arguments), b"")
     }
 
     /// Returns the options of the connection.

@@ -93,6 +93,13 @@ const ALL: &[Explanation] = &[
         ],
     },
     Explanation {
+        code: Category::Differences as u8,
+        name: "differences found by reconcile",
+        meaning: "The comparison was completed, and at least one item is open.",
+        next: "Read the open items first. Run `paytend reconcile` again when they are resolved.",
+        kinds: &[],
+    },
+    Explanation {
         code: Category::Interrupted as u8,
         name: "interrupted with Ctrl-C",
         meaning: "The command was interrupted. The message reports whether a request may have been carried out.",

@@ -1,6 +1,5 @@
 //! `paytend reconcile`: compares the provider's lists with notifications and orders.
 
-mod connection;
 mod directory;
 mod fetch;
 mod inbox;
@@ -14,15 +13,16 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
+use paytend_crypto_aws_lc::AwsLc;
 use paytend_reconcile::{Notifications, Orders, Period, Report, Rules, reconcile};
 
 use crate::cmd::inbox::store::StoreArgs;
-use crate::cmd::reconcile::connection::ConnectionArgs;
 use crate::cmd::reconcile::directory::private_file;
 use crate::cmd::reconcile::fetch::Fetch;
 use crate::cmd::reconcile::lists::{BalanceFile, Lists};
 use crate::cmd::reconcile::orders::{FileOrders, OrderSource as _};
 use crate::cmd::reconcile::units::Days;
+use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
 use crate::output;
 
@@ -105,10 +105,12 @@ async fn compare(args: Args) -> Result<(), Failure> {
         None => {
             let cards: BTreeSet<String> = cards(&args.card, &orders, &notifications);
             days.check_length()?;
-            let client = args.connection.client()?;
+            let client = args.connection.builder()?.backend(&AwsLc).build()?;
+            // A fetch from a different provider is not continued.
+            let source = format!("partner {} at {}", client.partner_id(), client.base_url());
             let fetch =
                 Fetch { client: &client, days: &days, cards: &cards, orders: &orders, page_size: args.page_size };
-            fetch.run(args.out.as_deref(), &args.connection.name()).await?
+            fetch.run(args.out.as_deref(), &source).await?
         }
     };
     let opening = opening.map(|file| file.balances()).unwrap_or_default();
