@@ -30,6 +30,7 @@ mod readme;
 mod readme_commands;
 mod reconcile;
 mod reconcile_life;
+mod reconcile_outbox;
 mod running;
 mod sandbox;
 #[cfg(unix)]

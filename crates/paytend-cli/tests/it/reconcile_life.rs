@@ -139,12 +139,15 @@ impl Life {
     pub(crate) fn reconcile(&self, orders: &[Value], arguments: &[&str]) -> RunOutput {
         let lines: Vec<String> = orders.iter().map(Value::to_string).collect();
         std::fs::write(self.path("orders.jsonl"), lines.join("\n")).unwrap();
+        self.run(&[&["--orders", &self.arg("orders.jsonl")], arguments].concat())
+    }
+
+    fn run(&self, arguments: &[&str]) -> RunOutput {
         let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
         let (from, to) = (today.yesterday().unwrap().to_string(), today.tomorrow().unwrap().to_string());
         let store = format!("sqlite:{}", self.path("inbox.db").display());
-        let (orders, rules) = (self.arg("orders.jsonl"), self.arg("rules.toml"));
-        let fixed =
-            ["reconcile", "--from", &from, "--to", &to, "--store", &store, "--orders", &orders, "--rules", &rules];
+        let rules = self.arg("rules.toml");
+        let fixed = ["reconcile", "--from", &from, "--to", &to, "--store", &store, "--rules", &rules];
         let mut reconcile = command();
         if let Some(file) = &self.profiles {
             reconcile.env("PAYTEND_CONFIG", file);
@@ -161,10 +164,20 @@ impl Life {
     pub(crate) fn report(&self, orders: &[Value], arguments: &[&str]) -> (Value, i32) {
         let connection = self.connection();
         let connection: Vec<&str> = connection.iter().map(String::as_str).collect();
-        let ran = self.reconcile(orders, &[&connection, arguments, &["--format", "json"]].concat());
-        let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}: {}", ran.code, ran.stderr));
-        (report, ran.code)
+        parsed(&self.reconcile(orders, &[&connection, arguments, &["--format", "json"]].concat()))
     }
+
+    /// Returns the report and the exit code without a file of orders.
+    pub(crate) fn report_of_store(&self) -> (Value, i32) {
+        let connection = self.connection();
+        let connection: Vec<&str> = connection.iter().map(String::as_str).collect();
+        parsed(&self.run(&[&connection[..], &["--format", "json"]].concat()))
+    }
+}
+
+fn parsed(ran: &RunOutput) -> (Value, i32) {
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}: {}", ran.code, ran.stderr));
+    (report, ran.code)
 }
 
 /// Returns the open transactions of a report: outcome, order or trade number, and the fields that differ.

@@ -75,7 +75,7 @@ async fn add(inbox: &Inbox<AnyStore>, listed: &Stored, notifications: &mut Notif
     Ok(())
 }
 
-fn millis(time: SystemTime) -> i64 {
+pub(super) fn millis(time: SystemTime) -> i64 {
     let after = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(after.as_millis()).unwrap_or(i64::MAX)
 }

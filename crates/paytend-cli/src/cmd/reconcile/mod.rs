@@ -5,6 +5,7 @@ mod fetch;
 mod inbox;
 mod lists;
 mod orders;
+mod outbox;
 mod progress;
 mod units;
 
@@ -21,6 +22,7 @@ use crate::cmd::reconcile::directory::private_file;
 use crate::cmd::reconcile::fetch::Fetch;
 use crate::cmd::reconcile::lists::{BalanceFile, Lists};
 use crate::cmd::reconcile::orders::{FileOrders, OrderSource as _};
+use crate::cmd::reconcile::outbox::OutboxOrders;
 use crate::cmd::reconcile::units::Days;
 use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
@@ -41,7 +43,7 @@ pub(crate) struct Args {
     /// The key file of the store; the default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
-    /// The orders: a file with one JSON object a line
+    /// The orders: a file with one JSON object a line. Without this option, the topups in the store's outbox
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
     /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
@@ -90,11 +92,15 @@ async fn compare(args: Args) -> Result<(), Failure> {
         Period::new(&args.from, &args.to).map_err(|error| Failure::usage(format!("--from and --to: {error}")))?;
     let rules = rules(args.rules.as_deref())?.period(period);
     let opening = args.opening.as_deref().map(BalanceFile::read).transpose()?;
+    let days = Days::new(&period, &rules)?;
     let orders = match &args.orders {
         Some(file) => FileOrders::new(file).orders().await?,
+        None if args.store.is_given() => {
+            let (store, key) = (&args.store, args.store_key.as_deref());
+            OutboxOrders { store, key, start: days.start(), rules: &rules }.orders().await?
+        }
         None => Orders::not_given(),
     };
-    let days = Days::new(&period, &rules)?;
     let notifications = if args.store.is_given() {
         inbox::notifications(&args.store, args.store_key.as_deref(), days.start()).await?
     } else {

@@ -1,0 +1,111 @@
+//! The orders in an outbox.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use paytend_model::Operation as _;
+use paytend_model::issuing::Topup;
+use paytend_outbox::{Decision, OrderEntry, OrderQuery, OutboxAdmin as _, State, open_request, open_result};
+use paytend_reconcile::{Entry, EntryTime, Kind, List, Orders, Rules, Status};
+use serde_json::Value;
+
+use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::outbox::each;
+use crate::cmd::reconcile::inbox::millis;
+use crate::cmd::reconcile::orders::OrderSource;
+use crate::exit::{Category, Failure};
+
+/// The number of orders that are listed at a time.
+const PAGE: usize = 1_000;
+/// How long before the period an order can be submitted that is executed within it.
+const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The topups in a store. A store that never contained an order counts as no source of orders.
+pub(super) struct OutboxOrders<'a> {
+    pub(super) store: &'a StoreArgs,
+    pub(super) key: Option<&'a Path>,
+    /// The start of the period, in milliseconds since the Unix epoch.
+    pub(super) start: i64,
+    pub(super) rules: &'a Rules,
+}
+
+impl OrderSource for OutboxOrders<'_> {
+    async fn orders(&self) -> Result<Orders, Failure> {
+        let store = self.store.open().await?;
+        let all = OrderQuery { limit: 1, ..OrderQuery::default() };
+        if each!(&store, store => store.list_orders(all.clone()))?.is_empty() {
+            return Ok(Orders::not_given());
+        }
+        let keys = self.store.name(None)?.keys(self.key)?;
+        let start = u64::try_from(self.start).unwrap_or_default();
+        let since = (SystemTime::UNIX_EPOCH + Duration::from_millis(start)).checked_sub(BEFORE);
+        let operation = Some(Topup::INFO.path.to_owned());
+        let mut query = OrderQuery { operation, since, limit: PAGE, ..OrderQuery::default() };
+        let mut orders = Orders::new();
+        loop {
+            let listed = each!(&store, store => store.list_orders(query.clone()))?;
+            for order in listed.iter().filter(|order| is_sent(order)) {
+                // The report contains amounts and numbers, but no content as such. The look is therefore not recorded.
+                let number = order.facts.number.clone();
+                let Some(shown) = each!(&store, store => store.show_order(number.clone(), None))? else { continue };
+                let request = open_request(&keys, &shown)?;
+                let result = open_result(&keys, &shown)?;
+                orders.push_entry(self.entry(&shown, request.as_deref().map(String::as_str), result.as_deref())?);
+            }
+            match listed.last() {
+                Some(last) if listed.len() == PAGE => query.after = Some(last.id),
+                _ => return Ok(orders),
+            }
+        }
+    }
+}
+
+/// Returns whether the provider may know the order.
+fn is_sent(order: &OrderEntry) -> bool {
+    order.progress.history.sends > 0 || order.progress.state != State::Recorded
+}
+
+impl OutboxOrders<'_> {
+    fn entry(&self, order: &OrderEntry, request: Option<&str>, result: Option<&String>) -> Result<Entry, Failure> {
+        let mut entry = Entry::new(List::Orders, order.facts.number.clone());
+        entry.order_no = Some(order.facts.number.clone());
+        entry.kind = Some(Kind::Topup);
+        entry.time = Some(EntryTime::Millis(millis(order.progress.history.last_sent.unwrap_or(order.submitted_at))));
+        entry.status = self.status(order, result);
+        let Some(request) = request else {
+            entry.unreadable.push("content".to_owned());
+            return Ok(entry);
+        };
+        // The parser's message can contain values.
+        let topup: Topup = serde_json::from_str(request).map_err(|_| {
+            let number = &order.facts.number;
+            Failure::new(Category::Configuration, format!("the stored request of order {number} is not a topup"))
+        })?;
+        entry.card = Some(topup.card_id.as_ref().to_owned());
+        entry.amount = Some(topup.amount.value());
+        entry.currency = Some(topup.currency.as_ref().to_owned());
+        Ok(entry)
+    }
+
+    /// Returns the status, or `None` if the rules have no meaning for the code in the result.
+    fn status(&self, order: &OrderEntry, result: Option<&String>) -> Option<Status> {
+        match order.progress.state {
+            State::Rejected => Some(Status::Failed),
+            State::Decided => Some(match order.progress.decision {
+                Some(Decision::Executed) => Status::Succeeded,
+                _ => Status::Failed,
+            }),
+            State::Responded | State::Found => {
+                let result: Value = serde_json::from_str(result?).ok()?;
+                let data: Value = serde_json::from_str(result["data"].as_str()?).ok()?;
+                let code = match &data["status"] {
+                    Value::String(code) => code.clone(),
+                    Value::Number(code) => code.to_string(),
+                    _ => return None,
+                };
+                self.rules.codes.statuses.topups.get(&code).copied()
+            }
+            _ => Some(Status::Unknown),
+        }
+    }
+}
