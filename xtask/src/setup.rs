@@ -76,6 +76,7 @@ fn bindings_tools() -> Result<(), String> {
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
     ensure("PostgreSQL, for the store of the inbox", &["postgresql"], || postgres().is_some())?;
+    ensure("PgBouncer, in front of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     Ok(())
 }
@@ -114,6 +115,11 @@ pub(crate) fn postgres() -> Option<PathBuf> {
     let newest = versions.map(|version| version.path().join("bin")).max();
     let path = std::env::var_os("PATH").unwrap_or_default();
     newest.into_iter().chain(std::env::split_paths(&path)).find(|directory| directory.join("initdb").is_file())
+}
+
+/// Returns whether PgBouncer is in a place where the tests look for it.
+pub(crate) fn pgbouncer() -> bool {
+    ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().any(|path| Path::new(path).is_file())
 }
 
 fn is_root() -> bool {

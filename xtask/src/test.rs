@@ -66,6 +66,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         name: "the inbox on a PostgreSQL server",
         skipped: postgres.is_none().then(|| "PostgreSQL is missing: run `cargo xtask setup`".into()),
     });
+    rows.push(Row {
+        name: "the inbox on a PostgreSQL server behind PgBouncer",
+        skipped: (!setup::pgbouncer()).then(|| "PgBouncer is missing: run `cargo xtask setup`".into()),
+    });
     let faults = ["test", "--locked", "-p", "paytend-store-sqlite", "--features", "failpoints", "--test", "faults"];
     cargo(faults).run()?;
     rows.push(Row { name: "the inbox on SQLite with kills, power cuts and failing disks", skipped: None });
