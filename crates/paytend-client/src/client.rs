@@ -78,7 +78,8 @@ impl Client {
     /// Seals and signs an operation without sending it.
     ///
     /// # Errors
-    /// Returns an error of kind [`ErrorKind::Request`] if the request is invalid or cannot be sealed.
+    /// Returns an error of kind [`ErrorKind::Request`](crate::ErrorKind::Request) if the request is invalid or cannot be
+    /// sealed.
     pub fn prepare<O: Operation>(&self, operation: &O) -> Result<PreparedRequest<O>, Error> {
         self.request(operation).prepare()
     }
@@ -87,10 +88,10 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error of kind
-    /// - [`ErrorKind::Connect`] if no connection can be made;
-    /// - [`ErrorKind::Timeout`] if no response arrives in time;
-    /// - [`ErrorKind::Transport`] if the connection breaks;
-    /// - [`ErrorKind::InvalidResponse`] if the response is too large.
+    /// - [`ErrorKind::Connect`](crate::ErrorKind::Connect) if no connection can be made;
+    /// - [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if no response arrives in time;
+    /// - [`ErrorKind::Transport`](crate::ErrorKind::Transport) if the connection breaks;
+    /// - [`ErrorKind::InvalidResponse`](crate::ErrorKind::InvalidResponse) if the response is too large.
     pub async fn transmit<O: Operation>(&self, prepared: &PreparedRequest<O>) -> Result<RawResponse, Error> {
         let target = CallTarget::from(&O::INFO);
         let options = Options::default();
@@ -122,11 +123,12 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error of kind
-    /// - [`ErrorKind::Rejected`] if Paytend rejected the request;
-    /// - [`ErrorKind::UnsignedFailure`] if the response is an error without a signature;
-    /// - [`ErrorKind::InvalidResponse`] if the response is not authentic;
-    /// - [`ErrorKind::Mismatch`] if the response belongs to another request;
-    /// - [`ErrorKind::Data`] if the data does not have the expected structure.
+    /// - [`ErrorKind::Rejected`](crate::ErrorKind::Rejected) if Paytend rejected the request;
+    /// - [`ErrorKind::UnsignedFailure`](crate::ErrorKind::UnsignedFailure) if the response is an error without a
+    ///   signature;
+    /// - [`ErrorKind::InvalidResponse`](crate::ErrorKind::InvalidResponse) if the response is not authentic;
+    /// - [`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch) if the response belongs to another request;
+    /// - [`ErrorKind::Data`](crate::ErrorKind::Data) if the data does not have the expected structure.
     pub fn open<O: Operation>(
         &self,
         prepared: &PreparedRequest<O>,
