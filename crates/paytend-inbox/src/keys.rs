@@ -73,11 +73,13 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    fn associated_data(&self, id: Id) -> Vec<u8> {
-        let id = id.get().to_be_bytes();
+    /// Returns the bytes that are authenticated with a payload. Without a number, the dedup key alone identifies the
+    /// notification.
+    fn associated_data(&self, id: Option<Id>) -> Vec<u8> {
+        let number = id.map(|id| id.get().to_be_bytes());
         let parts: [&[u8]; 5] = [
-            b"paytend-inbox payload 1",
-            &id,
+            if id.is_some() { b"paytend-inbox payload 1" } else { b"paytend-inbox payload without id 1" },
+            number.as_ref().map_or(&[], |number| number),
             self.dedup.as_bytes(),
             self.route.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
@@ -209,7 +211,7 @@ impl StoreKeys {
         Mac::from_bytes(mac.finalize().into_bytes().into())
     }
 
-    pub(crate) fn seal(&self, id: Id, binding: &Binding, content: &[u8]) -> Result<SealedPayload, StoreError> {
+    pub(crate) fn seal(&self, id: Option<Id>, binding: &Binding, content: &[u8]) -> Result<SealedPayload, StoreError> {
         let failed = || StoreError::new(StoreErrorKind::Keys, "cannot encrypt the payload");
         let (key_id, key) = self.payload.last().ok_or_else(failed)?;
         let mut nonce = [0; 24];
@@ -221,7 +223,14 @@ impl StoreKeys {
         Ok(SealedPayload { key_id: *key_id, nonce, ciphertext })
     }
 
-    pub(crate) fn open(&self, id: Id, binding: &Binding, sealed: &SealedPayload) -> Result<Vec<u8>, StoreError> {
+    /// Decrypts a payload. `bound_to` is the number that it was encrypted with, if any.
+    pub(crate) fn open(
+        &self,
+        id: Id,
+        bound_to: Option<Id>,
+        binding: &Binding,
+        sealed: &SealedPayload,
+    ) -> Result<Vec<u8>, StoreError> {
         let number = sealed.key_id;
         let (_, key) = self.payload.iter().find(|(known, _)| *known == number).ok_or_else(|| {
             StoreError::new(
@@ -229,7 +238,7 @@ impl StoreKeys {
                 format!("the payload of notification {id} is encrypted with payload key {number}, which is missing"),
             )
         })?;
-        let aad = binding.associated_data(id);
+        let aad = binding.associated_data(bound_to);
         XChaCha20Poly1305::new((&**key).into())
             .decrypt(&XNonce::from(sealed.nonce), Payload { msg: &sealed.ciphertext, aad: &aad })
             .map_err(|_| {
