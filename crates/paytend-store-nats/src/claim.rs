@@ -106,25 +106,27 @@ pub(crate) async fn stored(shared: &Shared, record: &Record) -> Result<Option<(F
 ///
 /// The register is written even if it names this notification already. A worker that has seen the notification end, and
 /// not that it was made ready again, would otherwise name the next one now, and both would be processed.
-async fn take_order(shared: &Shared, key: Mac, expected: u64, id: i64) -> Result<bool, StoreError> {
+async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Result<bool, StoreError> {
     let subject = shared.streams.names.order(key);
     let message = PublishMessage::build().payload(id.to_string().into());
     let watched = shared.watched();
-    match shared.streams.put(Log::Work, &subject, message, expected).await? {
-        Written::At(sequence) => {
+    for _ in 0..2 {
+        if let Written::At(sequence) = shared.streams.put(Log::Work, &subject, message.clone(), expected).await? {
             watched.index().apply_order(key, sequence, id);
-            Ok(true)
+            return Ok(true);
         }
-        Written::Conflict => {
-            if let Some(register) = shared.streams.last(Log::Work, &subject).await? {
-                let current = serde_json::from_slice(&register.payload).map_err(|_| corrupt())?;
-                // What the register names may depend on records that were not read yet.
-                watched.reached(Log::Work, register.sequence).await?;
-                watched.index().apply_order(key, register.sequence, current);
-            }
-            Ok(false)
+        // The index does not keep the registers of keys without pending notifications.
+        let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
+        let current = serde_json::from_slice(&register.payload).map_err(|_| corrupt())?;
+        // Whether a different one follows depends on the records before the register.
+        watched.reached(Log::Work, register.sequence).await?;
+        watched.index().apply_order(key, register.sequence, current);
+        if !watched.is_current(key, id) {
+            return Ok(false);
         }
+        expected = register.sequence;
     }
+    Ok(false)
 }
 
 /// Reads a record that was changed meanwhile.

@@ -147,7 +147,8 @@ mod tests {
 
     #[test]
     fn invalid_urls_are_refused_without_their_text() {
-        for url in ["", "nats://", "http://a:secret@b", "ws://secret", "nats://a:secret@b:x", "nats://a/secret", "a,,b"] {
+        for url in ["", "nats://", "http://a:secret@b", "ws://secret", "nats://a:secret@b:x", "nats://a/secret", "a,,b"]
+        {
             let error = Servers::parse(url).err().unwrap();
             assert!(error.to_string().starts_with("invalid NATS URL"), "{url}: {error}");
             assert!(!format!("{error:?}").contains("secret") && std::error::Error::source(&error).is_none());

@@ -160,7 +160,8 @@ pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
     require(actual.discard == DiscardPolicy::New, "the discard policy `new`");
     require(actual.max_age.is_zero(), "no maximum age");
     require(actual.max_messages_per_subject == 1, "at most 1 message per subject");
-    let per_subject = if wanted.discard_new_per_subject { "`discard_new_per_subject`" } else { "no discard per subject" };
+    let per_subject =
+        if wanted.discard_new_per_subject { "`discard_new_per_subject`" } else { "no discard per subject" };
     require(actual.discard_new_per_subject == wanted.discard_new_per_subject, per_subject);
     require(sorted(&actual.subjects) == sorted(&wanted.subjects), "the subjects that this store creates it with");
     require(!actual.no_ack && !actual.sealed, "acknowledgements");
@@ -222,8 +223,7 @@ mod tests {
 
     #[test]
     fn every_holder_must_report_safe_settings() {
-        let report =
-            |version: &str, syncs_always| ServerReport { version: version.to_owned(), syncs_always };
+        let report = |version: &str, syncs_always| ServerReport { version: version.to_owned(), syncs_always };
         let names = ["a".to_owned(), "b".to_owned()];
         let mut reports: BTreeMap<_, _> =
             names.iter().map(|name| (name.clone(), report("2.15.3", Some(true)))).collect();

@@ -221,6 +221,11 @@ impl Index {
         found
     }
 
+    /// Returns whether a notification is the one of its order key that can be claimed.
+    pub(crate) fn is_current(&self, key: Mac, id: i64) -> bool {
+        self.orders.get(&key).is_some_and(|order| order.current == Some(id) && order.pending.contains(&id))
+    }
+
     /// Returns the number of notifications that can be claimed.
     pub(crate) fn due_count(&self, now: i64) -> usize {
         self.due.range(..(now.saturating_add(1), i64::MIN)).count()
@@ -256,11 +261,14 @@ impl Index {
     /// Returns the order keys of which not exactly one notification can be claimed.
     pub(crate) fn order_problems(&self) -> Vec<String> {
         let is_wrong = |id| !self.awaited.contains_key(&id);
-        let wrong = self.orders.values().filter(|order| {
-            order.current.is_none_or(|id| !order.pending.contains(&id) && is_wrong(id))
-        });
+        let wrong = self
+            .orders
+            .values()
+            .filter(|order| order.current.is_none_or(|id| !order.pending.contains(&id) && is_wrong(id)));
         wrong
-            .map(|order| format!("an order key with {} notifications has none that can be claimed", order.pending.len()))
+            .map(|order| {
+                format!("an order key with {} notifications has none that can be claimed", order.pending.len())
+            })
             .collect()
     }
 }
@@ -268,4 +276,80 @@ impl Index {
 /// Returns whether a known notification has this state.
 pub(crate) fn has_state(known: &Known, state: Option<State>) -> bool {
     state.is_none_or(|state| known.state.get() == state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Mac {
+        Mac::from_bytes([1; 32])
+    }
+
+    fn record(id: i64, state: StoredState) -> Record {
+        let mut record = Record::new(id, "kind".into(), Some(key()), 10);
+        record.state = state;
+        record
+    }
+
+    fn dedup(id: i64) -> Mac {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&id.to_be_bytes());
+        Mac::from_bytes(bytes)
+    }
+
+    fn claimable(index: &Index) -> Vec<i64> {
+        let request = ClaimRequest { limit: 9, lease: Duration::ZERO, holder: 1, kind_limits: Vec::new() };
+        index.candidates(10, &request, 0).into_iter().map(|candidate| candidate.record.id).collect()
+    }
+
+    #[test]
+    fn records_that_arrive_before_their_notification_or_out_of_order_are_kept() {
+        let mut index = Index::default();
+        assert!(index.apply(dedup(1), 5, record(1, StoredState::Done)));
+        assert!(!index.add(dedup(1), record(1, StoredState::Ready)));
+        assert!(!index.apply(dedup(1), 4, record(1, StoredState::Leased)));
+        assert_eq!(index.known(1).unwrap().state, StoredState::Done);
+        assert_eq!((index.stats(10).done, index.stats(10).ready), (1, 0));
+        index.remove(1);
+        assert_eq!(index.stats(10), Stats::default());
+    }
+
+    #[test]
+    fn notification_that_the_register_names_blocks_its_key_until_it_was_read() {
+        let mut index = Index::default();
+        index.add(dedup(1), record(1, StoredState::Ready));
+        index.apply_order(key(), 7, 5);
+        assert_eq!(claimable(&index), Vec::<i64>::new());
+        index.settle_awaited(4);
+        assert_eq!(claimable(&index), Vec::<i64>::new());
+        // It is pending: it stays the current one.
+        index.add(dedup(5), record(5, StoredState::Ready));
+        index.settle_awaited(5);
+        assert_eq!(claimable(&index), [5]);
+        index.apply(dedup(5), 9, record(5, StoredState::Done));
+        assert_eq!(claimable(&index), [1]);
+        // It does not exist any more.
+        index.apply_order(key(), 10, 8);
+        assert_eq!(index.order_problems(), Vec::<String>::new());
+        index.settle_awaited(8);
+        assert_eq!(claimable(&index), [1]);
+        // An earlier state of the register changes nothing.
+        index.apply_order(key(), 8, 99);
+        assert_eq!(claimable(&index), [1]);
+    }
+
+    #[test]
+    fn redriven_notification_waits_for_the_current_one() {
+        let mut index = Index::default();
+        index.apply(dedup(1), 1, record(1, StoredState::Dead));
+        index.apply(dedup(2), 2, record(2, StoredState::Leased));
+        index.apply(dedup(1), 3, record(1, StoredState::Ready));
+        index.add(dedup(3), record(3, StoredState::Ready));
+        assert_eq!(claimable(&index), [2], "its lease has ended");
+        index.apply(dedup(2), 4, record(2, StoredState::Done));
+        assert_eq!(claimable(&index), [1]);
+        index.apply(dedup(1), 5, record(1, StoredState::Dead));
+        assert_eq!(claimable(&index), [3]);
+    }
 }

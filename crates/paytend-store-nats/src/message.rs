@@ -60,10 +60,6 @@ impl From<&Facts> for StoredFacts {
 }
 
 impl StoredFacts {
-    pub(crate) fn dedup(&self) -> Mac {
-        self.dedup
-    }
-
     pub(crate) fn kind(&self) -> &str {
         &self.kind
     }

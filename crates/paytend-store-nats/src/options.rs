@@ -147,6 +147,11 @@ impl NatsOptions {
         NatsStore::open(self).await
     }
 
+    /// Returns the problems of the streams that would be created.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        if self.replicas >= 3 { Vec::new() } else { vec!["the streams must have 3 or more replicas".to_owned()] }
+    }
+
     pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
         connect(&self.servers, self.credentials_file.as_deref(), self.operation_timeout).await
     }
@@ -164,6 +169,9 @@ impl NatsOptions {
 impl fmt::Debug for NatsOptions {
     /// Leaves out the URLs, which can contain passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NatsOptions").field("name", &self.name).field("replicas", &self.replicas).finish_non_exhaustive()
+        f.debug_struct("NatsOptions")
+            .field("name", &self.name)
+            .field("replicas", &self.replicas)
+            .finish_non_exhaustive()
     }
 }

@@ -32,7 +32,7 @@ async fn each_message(shared: &Shared, mut found: impl FnMut(i64, StoredFacts)) 
 /// Returns the numbers of the notifications that have a message.
 pub(crate) async fn stored_ids(shared: &Shared) -> Result<BTreeSet<i64>, StoreError> {
     let mut ids = BTreeSet::new();
-    each_message(shared, |id, _| drop(ids.insert(id))).await?;
+    each_message(shared, |id, _| ids.extend([id])).await?;
     Ok(ids)
 }
 

@@ -59,6 +59,7 @@ impl NatsStore {
         let system = options.connect_system().await?;
         if !options.danger_any_settings {
             // Before anything is created.
+            refuse(&options.problems())?;
             let reports = reports(system.as_ref(), &[info.server_name]).await?;
             refuse(&server_problems(&reports, &[]))?;
         }

@@ -149,7 +149,9 @@ impl Streams {
                 Err(error) => error,
             };
             match error.kind() {
-                PublishErrorKind::WrongLastSequence if unknown => return self.recognize(log, subject, &operation).await,
+                PublishErrorKind::WrongLastSequence if unknown => {
+                    return self.recognize(log, subject, &operation).await;
+                }
                 PublishErrorKind::WrongLastSequence => return Ok(Written::Conflict),
                 PublishErrorKind::MaxPayloadExceeded => {
                     return Err(configuration(

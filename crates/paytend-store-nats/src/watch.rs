@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use paytend_inbox::{ClaimRequest, StoreError};
+use paytend_inbox::{ClaimRequest, Mac, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
@@ -63,12 +63,8 @@ impl Position {
 
 impl Watched {
     pub(crate) fn start(streams: &Streams, clock: &Clock) -> Self {
-        let indexed = Indexed {
-            index: Mutex::default(),
-            inbox: Position::new(),
-            work: Position::new(),
-            changed: Notify::new(),
-        };
+        let indexed =
+            Indexed { index: Mutex::default(), inbox: Position::new(), work: Position::new(), changed: Notify::new() };
         let index = Arc::new(indexed);
         let follow = |log| tokio::spawn(follow(streams.clone(), Arc::clone(&index), log)).abort_handle();
         let tasks = [
@@ -85,10 +81,19 @@ impl Watched {
 
     /// Returns what a claim may take.
     pub(crate) fn candidates(&self, now: i64, request: &ClaimRequest, skip: usize) -> Vec<Candidate> {
+        self.settled_index().candidates(now, request, skip)
+    }
+
+    /// Returns whether a notification is the one of its order key that can be claimed.
+    pub(crate) fn is_current(&self, key: Mac, id: i64) -> bool {
+        self.settled_index().is_current(key, id)
+    }
+
+    fn settled_index(&self) -> MutexGuard<'_, Index> {
         let position = self.index.inbox.read.borrow().0;
         let mut index = self.index();
         index.settle_awaited(position);
-        index.candidates(now, request, skip)
+        index
     }
 
     /// Waits until both streams were read to their end once.

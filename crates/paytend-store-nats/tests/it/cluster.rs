@@ -5,8 +5,11 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use async_nats::jetstream::Context;
+use async_nats::{ConnectOptions, ServerAddr};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -49,6 +52,9 @@ struct Server {
     process: Option<Child>,
 }
 
+/// The cluster that tests share while at least one of them runs.
+static SHARED: tokio::sync::Mutex<Weak<Cluster>> = tokio::sync::Mutex::const_new(Weak::new());
+
 pub(crate) struct Cluster {
     program: PathBuf,
     directory: TempDir,
@@ -57,6 +63,17 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
+    /// Returns a cluster that other tests use, too, or `None` if the server is not installed.
+    pub(crate) async fn shared() -> Option<Arc<Self>> {
+        let mut shared = SHARED.lock().await;
+        if let Some(cluster) = shared.upgrade() {
+            return Some(cluster);
+        }
+        let cluster = Arc::new(Self::start(Setup::default()).await?);
+        *shared = Arc::downgrade(&cluster);
+        Some(cluster)
+    }
+
     /// Starts a cluster, or returns `None` if the server is not installed.
     pub(crate) async fn start(setup: Setup) -> Option<Self> {
         let program = program()?;
@@ -122,9 +139,7 @@ impl Cluster {
 
     /// Returns whether the cluster has a leader that creates streams.
     async fn is_ready(&self) -> bool {
-        let options = async_nats::ConnectOptions::with_user_and_password("inbox".into(), "secret".into());
-        let Ok(client) = options.connect(self.address(0)).await else { return false };
-        let context = async_nats::jetstream::new(client);
+        let Some(context) = self.connect().await else { return false };
         let name = "ready".to_owned();
         let config = async_nats::jetstream::stream::Config {
             name,
@@ -132,6 +147,44 @@ impl Cluster {
             ..Default::default()
         };
         context.get_or_create_stream(config).await.is_ok() && context.delete_stream("ready").await.is_ok()
+    }
+
+    async fn connect(&self) -> Option<Context> {
+        let addresses: Vec<ServerAddr> = (0..self.size()).map(|number| self.address(number).parse().unwrap()).collect();
+        let options = ConnectOptions::with_user_and_password("inbox".into(), "secret".into());
+        let client = options.connect(addresses.as_slice()).await.ok()?;
+        let mut context = async_nats::jetstream::new(client);
+        context.set_timeout(Duration::from_secs(60));
+        Some(context)
+    }
+
+    /// Connects without the store.
+    pub(crate) async fn context(&self) -> Context {
+        self.connect().await.unwrap()
+    }
+
+    /// Waits until all replicas of a store's streams have everything. Returns the name of the server that leads one.
+    pub(crate) async fn wait_until_current(&self, store: &str) -> String {
+        let context = self.context().await;
+        let deadline = Instant::now() + START_TIMEOUT;
+        let mut leader = String::new();
+        for stream in [format!("{store}-work"), format!("{store}-inbox")] {
+            loop {
+                let handle = context.get_stream(&stream).await;
+                let cluster = handle.ok().and_then(|stream| stream.cached_info().cluster.clone());
+                if let Some(cluster) = cluster
+                    && cluster.replicas.len() == 2
+                    && cluster.replicas.iter().all(|peer| peer.current && !peer.offline)
+                    && let Some(name) = cluster.leader
+                {
+                    leader = name;
+                    break;
+                }
+                assert!(Instant::now() < deadline, "the replicas do not recover: {}", self.log());
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        leader
     }
 
     fn spawn(&mut self, number: usize) {
