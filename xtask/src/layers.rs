@@ -10,7 +10,7 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
     // Backends in C are separate crates, so that no feature of paytend-crypto needs C.
@@ -21,6 +21,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
     // No database: a store is a crate on top of it.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
+    ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-inbox"]),
     ("paytend-store-sqlite", &["paytend-inbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
@@ -35,6 +36,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "paytend-client",
             "paytend-webhook",
             "paytend-inbox",
+            "paytend-store-nats",
             "paytend-store-postgres",
             "paytend-store-sqlite",
             "paytend-sandbox",

@@ -37,13 +37,12 @@ pub(crate) struct Scanned {
 }
 
 impl Scan {
-    /// Begins to read the indexed subjects of a stream behind a position. Of notifications, only the headers are read.
+    /// Begins to read a stream behind a position. Of notifications, only the headers are read.
     pub(crate) async fn open(streams: &Streams, log: Log, position: u64) -> Result<Self, StoreError> {
         let last = streams.last_sequence(log).await?;
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
             ack_policy: AckPolicy::None,
-            filter_subjects: streams.names.indexed(log),
             headers_only: log == Log::Inbox,
             inactive_threshold: Duration::from_secs(30),
             memory_storage: true,

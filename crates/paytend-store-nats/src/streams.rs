@@ -60,22 +60,14 @@ impl Names {
         format!("{}.viewed.{id}.{operation}", self.0)
     }
 
-    /// Returns the subjects that the index reads.
-    pub(crate) fn indexed(&self, log: Log) -> Vec<String> {
-        match log {
-            Log::Inbox => vec![format!("{}.inbox.*.*", self.0)],
-            Log::Work => vec![format!("{}.work.*", self.0), format!("{}.order.*", self.0)],
-        }
-    }
-
     fn config(&self, log: Log, replicas: usize) -> Config {
-        let mut subjects = self.indexed(log);
-        if log == Log::Work {
-            subjects.extend([format!("{}.meta.*", self.0), format!("{}.viewed.*.*", self.0)]);
-        }
+        let subjects: &[&str] = match log {
+            Log::Inbox => &["inbox.*.*"],
+            Log::Work => &["work.*", "order.*", "meta.*", "viewed.*.*"],
+        };
         Config {
             name: self.stream(log),
-            subjects,
+            subjects: subjects.iter().map(|subject| format!("{}.{subject}", self.0)).collect(),
             discard: DiscardPolicy::New,
             // A notification is refused if its subject has a message. A record replaces the last one.
             discard_new_per_subject: log == Log::Inbox,

@@ -175,6 +175,7 @@ impl Indexed {
                 let current = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
                 self.index().apply_order(key, scanned.sequence, current);
             }
+            (Log::Work, Some("meta" | "viewed"), _) => {}
             _ => return Err(corrupt()),
         }
         Ok(())

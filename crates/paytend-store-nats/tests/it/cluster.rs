@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::Context;
-use async_nats::{ConnectOptions, ServerAddr};
+use paytend_store_nats::async_nats::jetstream::{self, Context};
+use paytend_store_nats::async_nats::{ConnectOptions, ServerAddr};
 use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -141,11 +141,7 @@ impl Cluster {
     async fn is_ready(&self) -> bool {
         let Some(context) = self.connect().await else { return false };
         let name = "ready".to_owned();
-        let config = async_nats::jetstream::stream::Config {
-            name,
-            num_replicas: self.servers.len().min(3),
-            ..Default::default()
-        };
+        let config = jetstream::stream::Config { name, num_replicas: self.servers.len().min(3), ..Default::default() };
         context.get_or_create_stream(config).await.is_ok() && context.delete_stream("ready").await.is_ok()
     }
 
@@ -153,7 +149,7 @@ impl Cluster {
         let addresses: Vec<ServerAddr> = (0..self.size()).map(|number| self.address(number).parse().unwrap()).collect();
         let options = ConnectOptions::with_user_and_password("inbox".into(), "secret".into());
         let client = options.connect(addresses.as_slice()).await.ok()?;
-        let mut context = async_nats::jetstream::new(client);
+        let mut context = jetstream::new(client);
         context.set_timeout(Duration::from_secs(60));
         Some(context)
     }

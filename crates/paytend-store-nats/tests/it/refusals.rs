@@ -43,7 +43,8 @@ async fn default_sync_interval_is_refused_and_nothing_is_created() {
 async fn streams_with_unsafe_settings_are_refused() {
     let Some(cluster) = Cluster::shared().await else { return };
     let context = cluster.context().await;
-    let cases: [(&str, fn(&mut Config), &str); 7] = [
+    type Case = (&'static str, fn(&mut Config), &'static str);
+    let cases: [Case; 7] = [
         ("replicas", |config| config.num_replicas = 1, "the stream replicas-inbox must have 3 or more replicas"),
         ("memory", |config| config.storage = StorageType::Memory, "must have file storage"),
         ("age", |config| config.max_age = std::time::Duration::from_secs(3600), "must have no maximum age"),

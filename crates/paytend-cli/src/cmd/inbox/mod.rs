@@ -8,6 +8,7 @@ mod health;
 mod key_directory;
 mod listing;
 mod manage;
+mod nats;
 mod serve;
 mod server;
 mod store;
