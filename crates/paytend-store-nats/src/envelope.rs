@@ -17,8 +17,6 @@ use crate::error::{configuration, too_slow, unavailable};
 const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
 /// How long the servers may take to report their settings.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Servers that have not reported after this silence are not expected to, unless they hold a stream.
-const SILENCE: Duration = Duration::from_millis(500);
 /// The request for the JetStream settings of every server. Only the system account may send it.
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
 
@@ -100,10 +98,12 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((reply.server.name, ServerReport { version: reply.server.ver, syncs_always }))
 }
 
-/// Asks all servers for their settings. Returns when those with these names and no others report any more.
+/// Asks all servers for their settings. Returns when those with these names have reported, and no other one has reported
+/// for the time of `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],
+    silence: Duration,
 ) -> Result<BTreeMap<String, ServerReport>, StoreError> {
     const DOING: &str = "read the settings of the servers";
     let inbox = system.new_inbox();
@@ -114,7 +114,7 @@ pub(crate) async fn ask_servers(
     let mut reports = BTreeMap::new();
     loop {
         let complete = !reports.is_empty() && expected.iter().all(|name| reports.contains_key(name));
-        let until = if complete { deadline.min(Instant::now() + SILENCE) } else { deadline };
+        let until = if complete { deadline.min(Instant::now() + silence) } else { deadline };
         match tokio::time::timeout_at(until, replies.next()).await {
             Ok(Some(reply)) if reply.status.is_some() => {
                 return Err(configuration(

@@ -20,6 +20,9 @@ use crate::streams::{Log, Streams, Written};
 use crate::watch::Watched;
 use crate::{accept, claim, finish};
 
+/// How long to wait for the reports of servers that hold no stream yet.
+const SILENCE: Duration = Duration::from_millis(200);
+
 /// The effect of this store: there is none, because JetStream has no transaction that a handler could take a
 /// change to.
 ///
@@ -89,7 +92,7 @@ async fn reports(
              (`NatsOptions::system_url`), because with the default value a power failure loses acknowledged notifications",
         ));
     };
-    ask_servers(system, expected).await
+    ask_servers(system, expected, SILENCE).await
 }
 
 impl Shared {
@@ -121,7 +124,10 @@ impl Shared {
             names.extend(holders(&info));
         }
         match &self.system {
-            Some(system) => problems.extend(server_problems(&ask_servers(system, &names).await?, &names)),
+            Some(system) => {
+                let reports = ask_servers(system, &names, Duration::ZERO).await?;
+                problems.extend(server_problems(&reports, &names));
+            }
             None => problems.push("the setting `sync_interval` of the servers is not known".to_owned()),
         }
         Ok(problems)

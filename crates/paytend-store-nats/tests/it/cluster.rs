@@ -139,7 +139,9 @@ impl Cluster {
 
     /// Returns whether the cluster has a leader that creates streams.
     async fn is_ready(&self) -> bool {
-        let Some(context) = self.connect().await else { return false };
+        let Some(mut context) = self.connect().await else { return false };
+        // A request before the election is not answered.
+        context.set_timeout(Duration::from_secs(1));
         let name = "ready".to_owned();
         let config = jetstream::stream::Config { name, num_replicas: self.servers.len().min(3), ..Default::default() };
         context.get_or_create_stream(config).await.is_ok() && context.delete_stream("ready").await.is_ok()
