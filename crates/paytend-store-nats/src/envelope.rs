@@ -98,8 +98,8 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((reply.server.name, ServerReport { version: reply.server.ver, syncs_always }))
 }
 
-/// Asks all servers for their settings. Returns when those with these names have reported, and no other one has reported
-/// for the time of `silence`.
+/// Asks all servers for their settings. Returns when those with these names have reported, and no other one has
+/// reported for the time of `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],

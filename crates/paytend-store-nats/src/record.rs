@@ -1,7 +1,7 @@
 //! The record of a notification's progress, and every change to it.
 //!
-//! A record is the last message of a subject. It is replaced only if it is still the last one, so each change is atomic.
-//! A notification without a record was never attempted and never arrived again.
+//! A record is the last message of a subject. It is replaced only if it is still the last one, so each change is
+//! atomic. A notification without a record was never attempted and never arrived again.
 
 use std::time::Duration;
 

@@ -89,7 +89,7 @@ async fn reports(
     let Some(system) = system else {
         return Err(crate::error::configuration(
             "the setting `sync_interval` of the servers is not known: give a login to the system account \
-             (`NatsOptions::system_url`), because with the default value a power failure loses acknowledged notifications",
+             (`NatsOptions::system_url`), because the default value loses acknowledged notifications in a power failure",
         ));
     };
     ask_servers(system, expected, SILENCE).await

@@ -204,7 +204,7 @@ impl Streams {
         }
     }
 
-    /// Deletes a message and overwrites it. A message that does not exist is no error.
+    /// Deletes a message and overwrites it. Succeeds if the message does not exist.
     pub(crate) async fn delete(&self, log: Log, sequence: u64) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.timeout;
         while let Err(error) = self.stream(log).delete_message(sequence).await {
