@@ -1,6 +1,6 @@
 //! The servers and settings with which an acknowledgement is true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -62,6 +62,7 @@ pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerReport {
     pub(crate) version: String,
+    pub(crate) cluster: Option<String>,
     /// Whether each write reaches the disk before it is confirmed. `None` without JetStream.
     pub(crate) syncs_always: Option<bool>,
 }
@@ -76,6 +77,7 @@ struct Reply {
 struct ReplyServer {
     name: String,
     ver: String,
+    cluster: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -95,7 +97,8 @@ struct ReplyConfig {
 fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     let reply: Reply = serde_json::from_slice(payload).ok()?;
     let syncs_always = reply.data.filter(|data| !data.disabled).map(|data| data.config.sync_always);
-    Some((reply.server.name, ServerReport { version: reply.server.ver, syncs_always }))
+    let ReplyServer { name, ver: version, cluster } = reply.server;
+    Some((name, ServerReport { version, cluster, syncs_always }))
 }
 
 /// Asks all servers for their settings. Returns when those with these names have reported, and no other one has
@@ -129,18 +132,28 @@ pub(crate) async fn ask_servers(
     }
 }
 
-/// Returns the problems of the servers. Each of `holders` must be among them, because it holds the streams.
-pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, holders: &[String]) -> Vec<String> {
+/// Returns the names of the servers with JetStream that are in the cluster of this server.
+pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
+    let cluster = reports.get(server).map(|report| &report.cluster);
+    let in_cluster = reports.iter().filter(|(_, report)| {
+        report.syncs_always.is_some() && cluster.is_none_or(|cluster| report.cluster == *cluster)
+    });
+    in_cluster.map(|(name, _)| name.clone()).collect()
+}
+
+/// Returns the problems of the servers with these names, which hold the streams or may come to hold them.
+pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
-    for (name, report) in reports {
-        let Some(syncs_always) = report.syncs_always else { continue };
+    for name in names.iter().collect::<BTreeSet<_>>() {
+        let Some((report, syncs_always)) = reports.get(name).and_then(|report| Some((report, report.syncs_always?)))
+        else {
+            problems.push(format!("the server {name} holds the store and did not report its settings"));
+            continue;
+        };
         problems.extend(version_problem(name, &report.version));
         if !syncs_always {
             problems.push(format!("the server {name} must have `sync_interval: always` in its JetStream settings"));
         }
-    }
-    for name in holders.iter().filter(|name| !reports.contains_key(*name)) {
-        problems.push(format!("the server {name} holds the store and did not report its settings"));
     }
     problems
 }
@@ -223,16 +236,30 @@ mod tests {
 
     #[test]
     fn every_holder_must_report_safe_settings() {
-        let report = |version: &str, syncs_always| ServerReport { version: version.to_owned(), syncs_always };
+        let report = |version: &str, cluster: &str, syncs_always| ServerReport {
+            version: version.to_owned(),
+            cluster: Some(cluster.to_owned()),
+            syncs_always,
+        };
         let names = ["a".to_owned(), "b".to_owned()];
         let mut reports: BTreeMap<_, _> =
-            names.iter().map(|name| (name.clone(), report("2.15.3", Some(true)))).collect();
-        reports.insert("leaf".to_owned(), report("2.9.0", None));
+            names.iter().map(|name| (name.clone(), report("2.15.3", "here", Some(true)))).collect();
+        // Servers without JetStream and those of different clusters do not hold the streams.
+        reports.insert("plain".to_owned(), report("2.9.0", "here", None));
+        reports.insert("far".to_owned(), report("2.9.0", "there", Some(false)));
+        assert_eq!(neighbours(&reports, "a"), names);
         assert_eq!(server_problems(&reports, &names), Vec::<String>::new());
-        reports.insert("b".to_owned(), report("2.15.3", Some(false)));
-        assert!(server_problems(&reports, &names)[0].contains("server b must have `sync_interval: always`"));
-        reports.remove("b");
-        assert!(server_problems(&reports, &names)[0].contains("server b holds the store"));
+        let problem = |reports: &BTreeMap<_, _>| server_problems(reports, &names).join("; ");
+        reports.insert("b".to_owned(), report("2.15.3", "here", Some(false)));
+        assert!(problem(&reports).contains("server b must have `sync_interval: always`"));
+        reports.insert("b".to_owned(), report("2.12.1", "here", Some(true)));
+        assert!(problem(&reports).contains("server b has the version 2.12.1"));
+        for missing in [Some(report("2.15.3", "here", None)), None] {
+            reports.remove("b");
+            reports.extend(missing.map(|report| ("b".to_owned(), report)));
+            assert_eq!(problem(&reports), "the server b holds the store and did not report its settings");
+        }
+        assert_eq!(neighbours(&reports, "elsewhere"), ["a", "far"]);
     }
 
     #[test]

@@ -13,7 +13,9 @@ use paytend_inbox::{
 };
 
 use crate::clock::Clock;
-use crate::envelope::{self, ask_servers, holders, refuse, server_problems, stream_problems, version_problem};
+use crate::envelope::{
+    self, ask_servers, holders, neighbours, refuse, server_problems, stream_problems, version_problem,
+};
 use crate::error::unavailable;
 use crate::options::NatsOptions;
 use crate::streams::{Log, Streams, Written};
@@ -63,8 +65,8 @@ impl NatsStore {
         if !options.danger_any_settings {
             // Before anything is created.
             refuse(&options.problems())?;
-            let reports = reports(system.as_ref(), &[info.server_name]).await?;
-            refuse(&server_problems(&reports, &[]))?;
+            let reports = reports(system.as_ref(), std::slice::from_ref(&info.server_name)).await?;
+            refuse(&server_problems(&reports, &neighbours(&reports, &info.server_name)))?;
         }
         let streams = Streams::open(client.clone(), &options).await?;
         let shared = Shared {
@@ -89,7 +91,7 @@ async fn reports(
     let Some(system) = system else {
         return Err(crate::error::configuration(
             "the setting `sync_interval` of the servers is not known: give a login to the system account \
-             (`NatsOptions::system_url`), because the default value loses acknowledged notifications in a power failure",
+             (`NatsOptions::system_url`), because with the default, a power failure loses acknowledged notifications",
         ));
     };
     ask_servers(system, expected, SILENCE).await
