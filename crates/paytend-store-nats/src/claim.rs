@@ -23,7 +23,7 @@ const ROUNDS: usize = 4;
 pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
     let watched = shared.watched();
     watched.loaded().await?;
-    watched.reached(Log::Inbox, shared.last_accepted.load(Ordering::SeqCst)).await?;
+    watched.reached(&shared.streams, Log::Inbox, shared.last_accepted.load(Ordering::SeqCst)).await?;
     let mut skip = 0;
     for _ in 0..ROUNDS {
         let now = shared.clock.now();
@@ -119,7 +119,7 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
         let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
         let current = serde_json::from_slice(&register.payload).map_err(|_| corrupt())?;
         // Whether a different one follows depends on the records before the register.
-        watched.reached(Log::Work, register.sequence).await?;
+        watched.reached(&shared.streams, Log::Work, register.sequence).await?;
         watched.index().apply_order(key, register.sequence, current);
         if !watched.is_current(key, id) {
             return Ok(false);

@@ -39,6 +39,8 @@ struct Pending {
     record: Record,
     /// Its entry in `due`.
     placed: Option<i64>,
+    /// The number of the record with which it became pending again, or 0.
+    entered: u64,
 }
 
 #[derive(Default)]
@@ -94,10 +96,14 @@ impl Index {
         };
         self.counts[record.state as usize] += 1;
         self.sightings += record.sightings;
-        self.known.insert(id, known);
+        let before = self.known.insert(id, known);
         if record.state.is_pending() {
-            let placed = self.pending.get(&id).and_then(|pending| pending.placed);
-            self.pending.insert(id, Pending { record, placed });
+            let (placed, entered) = match (self.pending.get(&id), before) {
+                (Some(pending), _) => (pending.placed, pending.entered),
+                (None, Some(_)) => (None, sequence),
+                (None, None) => (None, 0),
+            };
+            self.pending.insert(id, Pending { record, placed, entered });
         } else if let Some(Pending { placed: Some(due_at), .. }) = self.pending.remove(&id) {
             self.due.remove(&(due_at, id));
         }
@@ -112,7 +118,7 @@ impl Index {
     pub(crate) fn remove(&mut self, id: i64) {
         self.uncount(id);
         self.known.remove(&id);
-        if let Some(Pending { placed, record }) = self.pending.remove(&id) {
+        if let Some(Pending { placed, record, .. }) = self.pending.remove(&id) {
             if let Some(due_at) = placed {
                 self.due.remove(&(due_at, id));
             }
@@ -157,7 +163,9 @@ impl Index {
         order.sequence = sequence;
         let before = order.current;
         let is_awaited = !self.known.contains_key(&current);
-        if is_awaited || order.pending.contains(&current) {
+        // One that became pending again after the register was written waits for the current one.
+        let is_later = self.pending.get(&current).is_some_and(|pending| pending.entered > sequence);
+        if is_awaited || (order.pending.contains(&current) && !is_later) {
             order.current = Some(current);
         }
         if is_awaited {
@@ -336,6 +344,24 @@ mod tests {
         assert_eq!(claimable(&index), [1]);
         // An earlier state of the register changes nothing.
         index.apply_order(key(), 8, 99);
+        assert_eq!(claimable(&index), [1]);
+    }
+
+    #[test]
+    fn register_from_before_a_redrive_does_not_name_the_redriven_one() {
+        let mut index = Index::default();
+        index.apply(dedup(1), 6, record(1, StoredState::Dead));
+        index.add(dedup(2), record(2, StoredState::Ready));
+        index.apply(dedup(1), 7, record(1, StoredState::Ready));
+        index.apply_order(key(), 5, 1);
+        assert_eq!(claimable(&index), [2]);
+        index.apply_order(key(), 8, 1);
+        assert_eq!(claimable(&index), [1]);
+        // In an index that has not seen the redrive, the register decides.
+        let mut index = Index::default();
+        index.add(dedup(2), record(2, StoredState::Ready));
+        index.apply(dedup(1), 7, record(1, StoredState::Ready));
+        index.apply_order(key(), 5, 1);
         assert_eq!(claimable(&index), [1]);
     }
 

@@ -4,6 +4,7 @@
 //! deleted. If the program ends between both, the next removal deletes the message.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use paytend_inbox::StoreError;
 
@@ -17,12 +18,18 @@ use crate::streams::Log;
 
 /// The number of notifications that are selected at a time.
 const CHUNK: usize = 1_000;
+/// How long to wait for a message before the end of the stream is determined anew.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Calls a function with the facts of each notification that has a message.
 async fn each_message(shared: &Shared, mut found: impl FnMut(i64, StoredFacts)) -> Result<(), StoreError> {
     let mut scan = Scan::open(&shared.streams, Log::Inbox, 0).await?;
-    while !scan.is_complete {
-        let scanned = scan.next().await?;
+    while !scan.is_complete() {
+        let Ok(scanned) = tokio::time::timeout(PATIENCE, scan.next()).await else {
+            scan.refresh_target(&shared.streams, Log::Inbox).await?;
+            continue;
+        };
+        let scanned = scanned?;
         let headers = scanned.message.message.headers.as_ref().ok_or_else(corrupt)?;
         found(i64::try_from(scanned.sequence).map_err(|_| corrupt())?, Headers::read(headers)?.facts);
     }

@@ -22,24 +22,22 @@ pub(crate) struct Scan {
     messages: pull::Stream,
     /// The number that the consumer gives the next message. A different number means that messages are missing.
     expected: u64,
-    /// The last message of the stream when the scan began.
-    last: u64,
-    /// Whether everything up to `last` was read.
-    pub(crate) is_complete: bool,
+    /// The last message of the stream when the scan began. What the consumer reports as pending is not used: it can run on
+    /// a server that is behind.
+    target: u64,
+    position: u64,
 }
 
 /// A message of a scan.
 pub(crate) struct Scanned {
     pub(crate) sequence: u64,
     pub(crate) message: Message,
-    /// All messages up to this number were read.
-    pub(crate) position: u64,
 }
 
 impl Scan {
     /// Begins to read a stream behind a position. Of notifications, only the headers are read.
     pub(crate) async fn open(streams: &Streams, log: Log, position: u64) -> Result<Self, StoreError> {
-        let last = streams.last_sequence(log).await?;
+        let target = streams.last_sequence(log).await?;
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
             ack_policy: AckPolicy::None,
@@ -54,7 +52,6 @@ impl Scan {
             .create_consumer_on_stream(config, streams.names.stream(log))
             .await
             .map_err(|error| unavailable(DOING, error))?;
-        let is_complete = consumer.cached_info().num_pending == 0;
         let messages = consumer
             .stream()
             .max_messages_per_batch(1_000)
@@ -63,12 +60,18 @@ impl Scan {
             .messages()
             .await
             .map_err(|error| unavailable(DOING, error))?;
-        Ok(Self { messages, expected: 1, last, is_complete })
+        Ok(Self { messages, expected: 1, target, position })
     }
 
-    /// Returns the position if there was nothing to read: the end of the stream.
-    pub(crate) fn end(&self) -> Option<u64> {
-        self.is_complete.then_some(self.last)
+    /// Returns whether everything that the stream contained at the beginning was read.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.position >= self.target
+    }
+
+    /// Sets the end of the scan anew: the message at its end may have been deleted.
+    pub(crate) async fn refresh_target(&mut self, streams: &Streams, log: Log) -> Result<(), StoreError> {
+        self.target = self.target.min(streams.last_sequence(log).await?);
+        Ok(())
     }
 
     /// Waits for the next message.
@@ -77,17 +80,15 @@ impl Scan {
             Some(message) => message.map_err(|error| unavailable(DOING, error))?,
             None => return Err(too_slow(DOING)),
         };
-        let (sequence, number, pending) = match message.info() {
-            Ok(info) => (info.stream_sequence, info.consumer_sequence, info.pending),
+        let (sequence, number) = match message.info() {
+            Ok(info) => (info.stream_sequence, info.consumer_sequence),
             Err(_) => return Err(too_slow(DOING)),
         };
         if number != self.expected {
             return Err(StoreError::unavailable("messages of the stream are missing: reading it again"));
         }
         self.expected += 1;
-        // The messages behind the last one were deleted.
-        let position = if pending == 0 { sequence.max(self.last) } else { sequence };
-        self.is_complete |= pending == 0;
-        Ok(Scanned { sequence, message, position })
+        self.position = sequence;
+        Ok(Scanned { sequence, message })
     }
 }

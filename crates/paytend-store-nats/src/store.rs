@@ -16,7 +16,6 @@ use crate::clock::Clock;
 use crate::envelope::{
     self, ask_servers, holders, neighbours, refuse, server_problems, stream_problems, version_problem,
 };
-use crate::error::unavailable;
 use crate::options::NatsOptions;
 use crate::streams::{Log, Streams, Written};
 use crate::watch::Watched;
@@ -120,8 +119,7 @@ impl Shared {
         let mut problems = Vec::new();
         let mut names = Vec::new();
         for log in [Log::Inbox, Log::Work] {
-            let info =
-                self.streams.stream(log).get_info().await.map_err(|error| unavailable("read the stream", error))?;
+            let info = self.streams.info(log).await?;
             problems.extend(stream_problems(&info.config, &self.streams.wanted(log)));
             names.extend(holders(&info));
         }

@@ -6,7 +6,7 @@ use async_nats::Client;
 use async_nats::jetstream::context::{ContextBuilder, CreateStreamErrorKind, PublishErrorKind};
 use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, Context};
 use paytend_inbox::{Id, Mac, Route, StoreError};
 use tokio::time::{Instant, sleep};
@@ -221,16 +221,30 @@ impl Streams {
         Ok(())
     }
 
-    /// Returns the number of the last message of a stream.
+    /// Returns the state and the settings of a stream.
+    pub(crate) async fn info(&self, log: Log) -> Result<Info, StoreError> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match self.stream(log).get_info().await {
+                Ok(info) => return Ok(info),
+                Err(error) if Instant::now() >= deadline => return Err(unavailable("read the stream", error)),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Returns the number of the last message that a stream contains, or 0. Deleted messages do not count: they are never
+    /// read.
     pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
-        let info = self.stream(log).get_info().await.map_err(|error| unavailable("read the stream", error))?;
-        Ok(info.state.last_sequence)
+        let all = format!("{}.>", self.names.0);
+        Ok(self.last(log, &all).await?.map_or(0, |last| last.sequence))
     }
 
     /// Returns the time of the server that leads the stream, in milliseconds since the Unix epoch.
     pub(crate) async fn server_time(&self) -> Result<i64, StoreError> {
         const DOING: &str = "read the server's time";
         let subject = format!("STREAM.INFO.{}", self.names.stream(Log::Work));
+        self.info(Log::Work).await?;
         let info: serde_json::Value =
             self.context.request(subject, &()).await.map_err(|error| unavailable(DOING, error))?;
         let time = info["ts"].as_str().and_then(|text| async_nats::datetime::parse_rfc3339(text).ok());

@@ -107,13 +107,15 @@ impl Watched {
     }
 
     /// Waits until a message was read.
-    pub(crate) async fn reached(&self, log: Log, sequence: u64) -> Result<(), StoreError> {
+    pub(crate) async fn reached(&self, streams: &Streams, log: Log, sequence: u64) -> Result<(), StoreError> {
         let position = self.index.position(log);
-        // A message that was deleted at the end of the stream is passed by only when the stream is read again.
+        let mut wanted = sequence;
         for _ in 0..3 {
-            if position.wait(|read, _| read >= sequence, PATIENCE).await {
+            if position.wait(|read, _| read >= wanted, PATIENCE).await {
                 return Ok(());
             }
+            // The message may have been deleted, or replaced by a later one.
+            wanted = sequence.min(streams.last_sequence(log).await?);
             position.again.notify_one();
         }
         Err(too_slow("read the stream"))
@@ -123,7 +125,7 @@ impl Watched {
     pub(crate) async fn synchronize(&self, streams: &Streams) -> Result<(), StoreError> {
         self.loaded().await?;
         for log in [Log::Inbox, Log::Work] {
-            self.reached(log, streams.last_sequence(log).await?).await?;
+            self.reached(streams, log, streams.last_sequence(log).await?).await?;
         }
         Ok(())
     }
@@ -201,18 +203,15 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
     let position = index.position(log);
     let from = position.read.borrow().0;
     let mut scan = Scan::open(streams, log, from).await?;
-    if let Some(end) = scan.end() {
-        position.advance(end, true);
-        index.changed.notify_waiters();
-    }
+    position.advance(from, scan.is_complete());
     loop {
         let scanned = scan.next().await?;
         if let Err(error) = index.apply(log, &scanned) {
             let sequence = scanned.sequence;
             tracing::error!(stream = streams.names.stream(log), sequence, %error, "a message is passed by");
         }
-        position.advance(scanned.position, scan.is_complete);
-        if scan.is_complete {
+        position.advance(scanned.sequence, scan.is_complete());
+        if scan.is_complete() {
             index.changed.notify_waiters();
         }
     }
