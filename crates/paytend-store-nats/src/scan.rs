@@ -22,8 +22,8 @@ pub(crate) struct Scan {
     messages: pull::Stream,
     /// The number that the consumer gives the next message. A different number means that messages are missing.
     expected: u64,
-    /// The last message of the stream when the scan began. What the consumer reports as pending is not used: it can run on
-    /// a server that is behind.
+    /// The last message of the stream when the scan began. What the consumer reports as pending is not used: it can run
+    /// on a server that is behind.
     target: u64,
     position: u64,
 }

@@ -233,8 +233,8 @@ impl Streams {
         }
     }
 
-    /// Returns the number of the last message that a stream contains, or 0. Deleted messages do not count: they are never
-    /// read.
+    /// Returns the number of the last message that a stream contains, or 0. Deleted messages do not count: they are
+    /// never read.
     pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
         let all = format!("{}.>", self.names.0);
         Ok(self.last(log, &all).await?.map_or(0, |last| last.sequence))
