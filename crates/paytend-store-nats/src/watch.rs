@@ -99,14 +99,8 @@ impl Watched {
     /// Waits until both streams were read to their end once.
     pub(crate) async fn loaded(&self) -> Result<(), StoreError> {
         for log in [Log::Inbox, Log::Work] {
-            let position = self.index.position(log);
-            let deadline = Instant::now() + LOAD_TIMEOUT;
-            while !position.wait(|_, loaded| loaded, PATIENCE * 3).await {
-                if Instant::now() >= deadline {
-                    return Err(too_slow("read the streams"));
-                }
-                // The message at the end may have been deleted.
-                position.again.notify_one();
+            if !self.index.position(log).wait(|_, loaded| loaded, LOAD_TIMEOUT).await {
+                return Err(too_slow("read the streams"));
             }
         }
         Ok(())
