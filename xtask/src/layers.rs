@@ -23,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     // On the inbox, whose keys, leases and errors it uses: every durable store contains both.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
+    ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
@@ -38,6 +39,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "paytend-webhook",
             "paytend-inbox",
             "paytend-outbox",
+            "paytend-store-nats",
             "paytend-store-postgres",
             "paytend-store-sqlite",
             "paytend-sandbox",

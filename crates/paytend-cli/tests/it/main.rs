@@ -8,10 +8,14 @@ mod demo;
 mod explain;
 mod inbox;
 mod inbox_forward;
+mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
 mod inbox_service;
 mod key_inputs;
+#[allow(dead_code, reason = "the tests of the store use more of it")]
+#[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
+mod nats_cluster;
 mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "the tests of the store use more of it")]

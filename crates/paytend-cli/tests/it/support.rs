@@ -16,6 +16,7 @@ pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_paytend"));
     command.env_remove("PAYTEND_PRIVATE_KEY").env_remove("PAYTEND_PASSPHRASE");
     command.env_remove("PAYTEND_DANGER_ANY_PERMISSIONS").env_remove("PAYTEND_STORE");
+    command.env_remove("PAYTEND_NATS_SYSTEM_URL");
     command
 }
 

@@ -17,11 +17,11 @@ const ADDS: [&str; 5] = [
     "ALTER TABLE paytend_work ADD COLUMN priority integer NOT NULL DEFAULT 0",
     "CREATE INDEX paytend_work_priority ON paytend_work (priority)",
     "CREATE TABLE paytend_more (id bigint)",
-    "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (2, '\\x00', 1)",
+    "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (1000, '\\x00', 1)",
 ];
 /// What older programs cannot live with.
 const BREAKS: &str = "BEGIN; ALTER TABLE paytend_work RENAME TO paytend_queue; \
-     INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (3, '\\x00', 3); COMMIT";
+     INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (1001, '\\x00', 1001); COMMIT";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after_others() {
@@ -74,7 +74,7 @@ async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after
     for options in [PostgresOptions::new(config.clone()), PostgresOptions::new(config.clone()).must_exist()] {
         let error = options.open().await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration);
-        assert!(error.to_string().contains("needs schema version 3"), "{error}");
+        assert!(error.to_string().contains("needs schema version 1001"), "{error}");
     }
     let error = store.accept(TestNotification::new("late").prepare(&keys)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);
@@ -93,11 +93,11 @@ async fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
     let creating = open(config.clone(), 1).await;
     managing().await.unwrap().stats().await.unwrap();
     // A store without this program's last step is an older one.
-    execute(&config, "UPDATE paytend_migration SET version = 0").await;
+    execute(&config, "UPDATE paytend_migration SET version = 0 WHERE version = 1").await;
     let error = managing().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);
     assert!(error.to_string().contains("no schema version 1"), "{error}");
-    execute(&config, "UPDATE paytend_migration SET version = 1, checksum = '\\x00'").await;
+    execute(&config, "UPDATE paytend_migration SET version = 1, checksum = '\\x00' WHERE version = 0").await;
     let error = managing().await.unwrap_err();
     assert!(error.to_string().contains("differs from this program's"), "{error}");
     drop(creating);

@@ -9,6 +9,7 @@ mod health;
 mod key_directory;
 mod listing;
 mod manage;
+mod nats;
 mod operator;
 mod serve;
 mod server;
