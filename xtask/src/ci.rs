@@ -6,11 +6,11 @@ use cargo_metadata::MetadataCommand;
 
 use crate::shell::{cargo, root};
 use crate::test::{self, Skipping};
-use crate::{bindings, deny, fuzz, layers, openapi, package, prose, typos};
+use crate::{bindings, deny, fuzz, layers, openapi, package, prose, queues, typos};
 
 type Step = (&'static str, fn() -> Result<(), String>);
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     ("format", format),
     ("prose", || prose::run(&[])),
     ("typos", typos::run),
@@ -24,6 +24,7 @@ const STEPS: [Step; 12] = [
     ("header", || bindings::run(&["header", "--check"])),
     // libFuzzer is best supported on Linux, and fuzzing on other systems would find no additional errors.
     ("fuzz", || if cfg!(target_os = "linux") { fuzz::smoke(5, Some(1)) } else { Ok(()) }),
+    ("comparisons", queues::check),
     ("packages", package::run),
     ("tests", || test::run(Skipping::Forbidden)),
 ];
@@ -40,9 +41,10 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Checks the format of the workspace and of the fuzz targets, which are a separate workspace.
+/// Checks the format of the workspace, and of the fuzz targets and comparisons, which are separate workspaces.
 fn format() -> Result<(), String> {
     cargo(["fmt", "--all", "--check"]).run()?;
+    queues::format()?;
     fuzz::format()
 }
 

@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<(), String> {
     if !installed() {
         return Err(format!("cargo-deny {VERSION} is missing: run `cargo xtask setup`"));
     }
-    for workspace in ["Cargo.toml", "fuzz/Cargo.toml"] {
+    for workspace in ["Cargo.toml", "comparisons/Cargo.toml", "fuzz/Cargo.toml"] {
         check(workspace).args(["bans", "licenses", "sources"]).run()?;
     }
     // The advisory database is a Git repository, which is not reachable from every network.
@@ -54,7 +54,7 @@ pub(crate) fn run() -> Result<(), String> {
         println!("deny: advisories NOT CHECKED: cannot reach the RustSec database: {error}");
         return Ok(());
     }
-    for workspace in ["Cargo.toml", "fuzz/Cargo.toml"] {
+    for workspace in ["Cargo.toml", "comparisons/Cargo.toml", "fuzz/Cargo.toml"] {
         check(workspace).args(["--disable-fetch", "advisories"]).run()?;
     }
     Ok(())

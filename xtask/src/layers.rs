@@ -21,9 +21,11 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
     // No database: a store is a crate on top of it.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
+    // On the inbox, whose keys, leases and errors it uses: every durable store contains both.
+    ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
     ("paytend-store-nats", &["paytend-inbox"]),
-    ("paytend-store-postgres", &["paytend-inbox"]),
-    ("paytend-store-sqlite", &["paytend-inbox"]),
+    ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
+    ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
     // find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
@@ -36,6 +38,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "paytend-client",
             "paytend-webhook",
             "paytend-inbox",
+            "paytend-outbox",
             "paytend-store-nats",
             "paytend-store-postgres",
             "paytend-store-sqlite",
@@ -54,11 +57,12 @@ const LAYERS: [(&str, &[&str]); 19] = [
 const OPENSSL_ONLY: [&str; 3] = ["openssl-sys", "native-tls", "openssl"];
 
 /// Packages that a crate must not depend on, directly or indirectly.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
     ("paytend-crypto", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "cc"]),
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-inbox", &["hyper", "reqwest", "rusqlite", "tokio-postgres", "cc"]),
+    ("paytend-outbox", &["rusqlite", "tokio-postgres"]),
 ];
 
 /// Crates that compile on targets without an operating system.

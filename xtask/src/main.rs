@@ -14,6 +14,7 @@ mod nats;
 mod openapi;
 mod package;
 mod prose;
+mod queues;
 mod setup;
 mod shell;
 mod soak;
@@ -35,7 +36,9 @@ usage: cargo xtask <command>
              failed; a filter matches a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
-  mutants    break the inbox's store in known ways, and check that its tests fail each time (some minutes)
+  mutants [PACKAGE]
+             break the inbox's store and the outbox in known ways, and check that their tests fail each time (some
+             minutes)
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
@@ -55,13 +58,15 @@ usage: cargo xtask <command>
              measure only that part
   bench inbox [--full]
              measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+  bench queues
+             compare the PostgreSQL store with other job queues on one server (some minutes)
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent arrives (some minutes)
   memory     run the tests of the AWS-LC backend with AddressSanitizer and valgrind (some minutes)
-  soak       kill processes, cut the power and crash servers hundreds of times under the inbox's load (15 minutes)
+  soak       kill processes, cut the power and crash servers hundreds of times under load (20 minutes)
   timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
              measure whether the time to open a message depends on its secrets (about a minute)";
 
@@ -75,7 +80,8 @@ fn main() -> ExitCode {
         ["stress", rest @ ..] => stress::run(rest),
         ["deny"] => deny::run(),
         ["layers"] => layers::run(),
-        ["mutants"] => mutants::run(),
+        ["mutants"] => mutants::run(None),
+        ["mutants", package] => mutants::run(Some(package)),
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
@@ -98,6 +104,7 @@ fn main() -> ExitCode {
             bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
         }
         ["bench", "bindings"] => bindings::bench::run(),
+        ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {

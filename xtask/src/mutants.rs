@@ -1,4 +1,4 @@
-//! `mutants`: breaks the store of the inbox in known ways, and checks that its tests fail each time.
+//! `mutants`: breaks the inbox's store and the outbox in known ways, and checks that their tests fail each time.
 //!
 //! The sources are changed in place and restored. Do not edit them meanwhile.
 
@@ -10,9 +10,15 @@ struct Mutant {
     name: &'static str,
     /// Each change: the file, a string that occurs once in it, and its replacement.
     changes: &'static [(&'static str, &'static str, &'static str)],
-    /// The test binary and the filter of the tests that must fail.
+    /// The package whose tests must fail.
+    package: &'static str,
+    /// The test binary (`lib` for the tests in the sources) and the filter of the tests that must fail.
     tests: (&'static str, &'static str),
 }
+
+const SQLITE: &str = "paytend-store-sqlite";
+const OUTBOX: &str = "paytend-outbox";
+const CLIENT: &str = "paytend-client";
 
 const STORE: &str = "crates/paytend-store-sqlite/src/store.rs";
 const CLAIM: &str = "crates/paytend-store-sqlite/src/claim.rs";
@@ -21,9 +27,11 @@ const ACCEPT: &str = "crates/paytend-store-sqlite/src/accept.rs";
 const ENGINE: &str = "crates/paytend-store-sqlite/src/engine.rs";
 const WRITER: &str = "crates/paytend-store-sqlite/src/writer.rs";
 const SCHEMA: &str = "crates/paytend-store-sqlite/src/schema/0001.sql";
+const JOB: &str = "crates/paytend-outbox/src/dispatcher/job.rs";
+const PROGRESS: &str = "crates/paytend-outbox/src/progress.rs";
 const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
-const MUTANTS: [Mutant; 9] = [
+const MUTANTS: [Mutant; 19] = [
     Mutant {
         name: "acknowledge before the commit",
         changes: &[(
@@ -33,6 +41,7 @@ const MUTANTS: [Mutant; 9] = [
              result = accepted => result.map_err(without_lease),\n            \
              () = tokio::task::yield_now() => Ok(Accepted::New(id)),\n        }\n",
         )],
+        package: SQLITE,
         tests: ("faults", "kill::"),
     },
     Mutant {
@@ -43,11 +52,13 @@ const MUTANTS: [Mutant; 9] = [
             "            transaction.execute_batch(\"COMMIT; BEGIN; SAVEPOINT paytend_operation\")?;\n            \
              finish::complete(transaction, clock.now(), &held)\n",
         )],
+        package: SQLITE,
         tests: ("faults", "kill::"),
     },
     Mutant {
         name: "failed effect is not rolled back",
         changes: &[(WRITER, "if verdict != Verdict::Keep {", "if verdict != verdict {")],
+        package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
@@ -60,26 +71,31 @@ const MUTANTS: [Mutant; 9] = [
                 "FROM paytend_notification WHERE dedup <> dedup AND dedup = ?1\"",
             ),
         ],
+        package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
         name: "lease without fence",
         changes: &[(FINISH, "WHERE id = ?1 AND fence = ?2 AND state = 1", "WHERE id = ?1 AND ?2 = ?2 AND state = 1")],
+        package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
         name: "synchronous = OFF",
         changes: &[(ENGINE, "Synchronous::Full => 2", "Synchronous::Full => 0")],
+        package: SQLITE,
         tests: ("faults", "power::power_cuts_lose_nothing"),
     },
     Mutant {
         name: "tries used as fence",
         changes: &[(CLAIM, "fence = fence + 1, tries", "fence = tries + 1, tries")],
+        package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
         name: "fence starts again after completion",
         changes: &[(ACCEPT, "Ok(Pending { fence: row.get(0)?,", "Ok(Pending { fence: row.get::<_, i64>(0)? * 0,")],
+        package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
@@ -89,24 +105,135 @@ const MUTANTS: [Mutant; 9] = [
             "if let (Some(key), true) = (order_key, head)",
             "if let (Some(key), _) = (order_key, head)",
         )],
+        package: SQLITE,
         tests: CONFORMS,
+    },
+    Mutant {
+        name: "order is sent before the send is counted",
+        changes: &[
+            (
+                JOB,
+                "        fail::fail_point!(\"outbox-before-begin-send\");\n",
+                "        let early = job.shared.outbox.client().send_prepared(prepared, job.limit()).await;\n",
+            ),
+            (
+                JOB,
+                "let sent = job.shared.outbox.client().send_prepared(prepared, job.limit()).await;",
+                "let sent = early;",
+            ),
+        ],
+        package: OUTBOX,
+        tests: ("it", "order_of_a_dead_process_is_queried_first"),
+    },
+    Mutant {
+        name: "second send has a new requestId",
+        changes: &[(
+            JOB,
+            "client().send_prepared(prepared, job.limit())",
+            "client().send_prepared(&job.shared.outbox.client().prepare(\
+             &serde_json::from_str::<O>(prepared.payload()).unwrap()).unwrap(), job.limit())",
+        )],
+        package: OUTBOX,
+        tests: ("it", "lost_order_is_sent_again_with_the_same_bytes"),
+    },
+    Mutant {
+        name: "operation without a query is sent again",
+        changes: &[(JOB, "(false, _) => NextStep::Unresolved", "(false, _) => NextStep::Send")],
+        package: OUTBOX,
+        tests: ("it", "order_without_a_query_is_sent_at_most_once"),
+    },
+    Mutant {
+        name: "order that a notification reports is sent again",
+        changes: &[(
+            JOB,
+            "NextStep::Send if progress.history.sends > 0 && progress.is_notified",
+            "NextStep::Send if progress.history.sends > 9 && progress.is_notified",
+        )],
+        package: OUTBOX,
+        tests: ("it", "order_that_a_notification_reports_is_not_sent_again"),
+    },
+    Mutant {
+        name: "lease of an order without fence",
+        changes: &[(
+            PROGRESS,
+            "self.is_leased && self.fence == lease.fence",
+            "self.is_leased && self.fence >= lease.fence",
+        )],
+        package: OUTBOX,
+        tests: ("it", "memory_store_conforms"),
+    },
+    Mutant {
+        name: "decided order is sent",
+        changes: &[(PROGRESS, "if self.decision.is_some() {", "if self.decision.is_some() && now < 0 {")],
+        package: OUTBOX,
+        tests: ("it", "memory_store_conforms"),
+    },
+    Mutant {
+        name: "response without the order number resolves an order",
+        changes: &[(
+            "crates/paytend-client/src/call/subject.rs",
+            "None if has_response => Required::Order",
+            "None if has_response => Required::None",
+        )],
+        package: CLIENT,
+        tests: ("it", "belonging"),
+    },
+    Mutant {
+        name: "unsigned code for an unknown order counts",
+        changes: &[(
+            "crates/paytend-client/src/policy/resolution.rs",
+            "error.is_authenticated() && error.api_code()",
+            "error.api_code()",
+        )],
+        package: CLIENT,
+        tests: ("it", "unsigned_and_unconfigured_codes_are_not_confirmations"),
+    },
+    Mutant {
+        name: "clock that is set forward ends the settle time",
+        changes: &[(
+            "crates/paytend-client/src/policy/history.rs",
+            "since.unwrap_or_default().min(pause)",
+            "since.unwrap_or_default().max(pause.min(Duration::ZERO))",
+        )],
+        package: CLIENT,
+        tests: ("lib", "clock_steps_do_not_end_the_settle_time_early"),
+    },
+    Mutant {
+        name: "order and books in different transactions",
+        changes: &[(
+            "crates/paytend-store-sqlite/src/outbox/mod.rs",
+            "        let written = self.run(\"write\", move |transaction| match function(transaction) {\n",
+            "        let written = self.run(\"write\", move |transaction| match {\n            \
+             let value = function(transaction);\n            \
+             transaction.execute_batch(\"COMMIT; BEGIN; SAVEPOINT paytend_operation\")?;\n            \
+             value\n        } {\n",
+        )],
+        package: SQLITE,
+        tests: ("it", "sqlite_outbox_conforms"),
     },
 ];
 
-pub(crate) fn run() -> Result<(), String> {
+/// Runs all mutants, or those of one package.
+pub(crate) fn run(package: Option<&str>) -> Result<(), String> {
+    let mutants: Vec<&Mutant> =
+        MUTANTS.iter().filter(|mutant| package.is_none_or(|wanted| mutant.package == wanted)).collect();
     let mut survivors = Vec::new();
-    for mutant in &MUTANTS {
+    for mutant in &mutants {
         println!("mutant: {}", mutant.name);
         let _restored = Sources::change(mutant)?;
         let (binary, filter) = mutant.tests;
-        let test = ["test", "--package", "paytend-store-sqlite", "--features", "failpoints", "--test", binary];
-        cargo(test).args(["--no-run"]).run()?;
+        let mut test = vec!["test", "--package", mutant.package];
+        if mutant.package == SQLITE {
+            test.extend(["--features", "failpoints"]);
+        }
+        test.extend(if binary == "lib" { vec!["--lib"] } else { vec!["--test", binary] });
+        cargo(test.clone()).args(["--no-run"]).run()?;
         if cargo(test).args(["--", filter]).env("PAYTEND_FAULT_ROUNDS", "40").run().is_ok() {
             survivors.push(mutant.name);
         }
     }
     if survivors.is_empty() {
-        println!("mutants: the tests fail for each of {} mutants", MUTANTS.len());
+        println!("mutants: the tests fail for each of {} mutants", mutants.len());
         return Ok(());
     }
     Err(format!("the tests do not fail for: {}", survivors.join(", ")))
@@ -138,7 +265,8 @@ impl Sources {
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        for (path, source) in self.0.drain(..) {
+        // In reverse, because a file can be changed twice.
+        for (path, source) in self.0.drain(..).rev() {
             if let Err(error) = std::fs::write(&path, source) {
                 eprintln!("cannot restore {}: {error}", path.display());
             }

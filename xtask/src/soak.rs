@@ -16,8 +16,10 @@ pub(crate) fn run() -> Result<(), String> {
     sqlite("500", "kill::")?;
     sqlite("200", "power::power_cuts_lose_nothing")?;
     sqlite("50", "failpoints::processes")?;
+    sqlite("500", "orders::killed")?;
+    sqlite("20", "orders::processes")?;
     if setup::postgres().is_some() {
-        cargo(["test", "--locked", "-p", "paytend-store-postgres", "--test", "it", "--", "restarts"])
+        cargo(["test", "--locked", "-p", "paytend-store-postgres", "--test", "it", "--", "crash"])
             .env("PAYTEND_FAULT_ROUNDS", "20")
             .run()?;
     } else {

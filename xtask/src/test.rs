@@ -9,7 +9,8 @@ use crate::shell::cargo;
 use crate::ui;
 
 /// The programs in `examples/` that need no other server.
-const EXAMPLES: [&str; 5] = ["inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
+const EXAMPLES: [&str; 6] =
+    ["inbox_service", "inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
 
 /// Whether tests that this machine does not support are only reported, or cause a failure.
 #[derive(Clone, Copy, PartialEq)]

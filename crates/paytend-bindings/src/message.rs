@@ -1,6 +1,7 @@
 //! Sealing and opening messages.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use paytend_crypto::{Expected, Fields, Keyring, Kind, Outgoing, PayloadProblem, RequestId};
 use serde_json::{Map, Value};
@@ -50,16 +51,27 @@ pub fn seal<'a>(
 
 /// The contents of an authentic message.
 pub struct Opened {
-    /// The unencrypted fields, sorted by name.
-    pub fields: Vec<(String, String)>,
-    /// The fingerprint of the key that verified the signature.
-    pub verified_by: String,
-    /// The fingerprint of the key that decrypted the message, if anything was encrypted.
-    pub decrypted_by: Option<String>,
     opened: paytend_crypto::Opened,
+    verified_by: OnceLock<String>,
+    decrypted_by: OnceLock<Option<String>>,
 }
 
 impl Opened {
+    /// Returns the names and values of the unencrypted fields, sorted by name.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.opened.fields()
+    }
+
+    /// Returns the fingerprint of the key that verified the signature.
+    pub fn verified_by(&self) -> &str {
+        self.verified_by.get_or_init(|| self.opened.verified_by().to_string())
+    }
+
+    /// Returns the fingerprint of the key that decrypted the message, if anything was encrypted.
+    pub fn decrypted_by(&self) -> Option<&str> {
+        self.decrypted_by.get_or_init(|| self.opened.decrypted_by().map(|key| key.to_string())).as_deref()
+    }
+
     /// Returns the signed bytes. They are secret, since they contain the session key and the payload.
     pub fn canonical(&self) -> Zeroizing<Vec<u8>> {
         self.opened.canonical()
@@ -95,8 +107,7 @@ impl Opened {
 
     /// Returns the unencrypted fields as a JSON object.
     pub fn fields_json(&self) -> String {
-        let fields: Map<String, Value> =
-            self.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let fields: Map<String, Value> = self.fields().map(|(name, value)| (name.to_owned(), value.into())).collect();
         Value::from(fields).to_string()
     }
 }
@@ -107,7 +118,7 @@ fn not_utf8() -> Failure {
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").field("verified_by", &self.verified_by).finish_non_exhaustive()
+        f.debug_struct("Opened").field("verified_by", &self.verified_by()).finish_non_exhaustive()
     }
 }
 
@@ -149,12 +160,7 @@ pub fn open(
         expected = expected.with_max_bytes(bytes);
     }
     let opened = keyring.open(document, &expected)?;
-    Ok(Opened {
-        fields: opened.fields().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        verified_by: opened.verified_by().to_string(),
-        decrypted_by: opened.decrypted_by().map(|key| key.to_string()),
-        opened,
-    })
+    Ok(Opened { opened, verified_by: OnceLock::new(), decrypted_by: OnceLock::new() })
 }
 
 /// Checks that a size limit is not zero.

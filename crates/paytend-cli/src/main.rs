@@ -42,6 +42,9 @@ enum Command {
     /// Receive notifications into a durable store, and manage it
     #[command(subcommand)]
     Inbox(cmd::inbox::Command),
+    /// Show and decide the orders of a durable store
+    #[command(subcommand)]
+    Outbox(cmd::outbox::Command),
     /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Inbox(command) => cmd::inbox::run(command),
+        Command::Outbox(command) => cmd::outbox::run(command),
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),

@@ -8,7 +8,7 @@ use paytend_model::{Json, Operation};
 use serde::Serialize;
 
 use crate::call::Call;
-use crate::call::prepared::{Prepared, new_request_id, payload_text};
+use crate::call::prepared::{PreparedRequest, new_request_id, payload_text};
 use crate::call::request::{Request, call};
 use crate::call::response::{self, Response};
 use crate::call::shared::{Options, Shared};
@@ -85,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error of kind [`ErrorKind::Request`] if the request is invalid or cannot be sealed.
-    pub fn prepare<O: Operation>(&self, operation: &O) -> Result<Prepared<O>, Error> {
+    pub fn prepare<O: Operation>(&self, operation: &O) -> Result<PreparedRequest<O>, Error> {
         self.request(operation).prepare()
     }
 
@@ -97,7 +97,7 @@ impl Client {
     /// - [`ErrorKind::Timeout`] if no response arrives in time;
     /// - [`ErrorKind::Transport`] if the connection breaks;
     /// - [`ErrorKind::InvalidResponse`] if the response is too large.
-    pub async fn transmit<O: Operation>(&self, prepared: &Prepared<O>) -> Result<RawResponse, Error> {
+    pub async fn transmit<O: Operation>(&self, prepared: &PreparedRequest<O>) -> Result<RawResponse, Error> {
         let target = CallTarget::from(&O::INFO);
         let options = Options::default();
         let call = Call {
@@ -105,7 +105,7 @@ impl Client {
             target: &target,
             options: &options,
             request_id: prepared.request_id.clone(),
-            document: prepared.document().to_owned().into(),
+            document: prepared.document.clone(),
             payload: None,
             subject: Subject::default(),
             doubtful: false,
@@ -124,7 +124,7 @@ impl Client {
     /// - [`ErrorKind::Data`] if the data does not have the expected structure.
     pub fn open<O: Operation>(
         &self,
-        prepared: &Prepared<O>,
+        prepared: &PreparedRequest<O>,
         raw: &RawResponse,
     ) -> Result<Response<O::Response>, Error> {
         let target = CallTarget::from(&O::INFO);

@@ -8,6 +8,7 @@ use paytend_model::issuing::{
 };
 
 use crate::call::request::{Request, call};
+use crate::call::response::Response;
 use crate::call::shared::{Deadline, Shared};
 use crate::call::subject::Subject;
 use crate::call::{Call, response};
@@ -191,7 +192,7 @@ impl<O: Resolvable> Request<'_, O> {
             wait = self.shared.resolution.poll();
             let Some(left) = self.shared.left(deadline) else { break };
             match self.ask(left, &named).await {
-                Ok(order) => resolved = self.found(order),
+                Ok(order) => resolved = self.found(order.into_data()),
                 Err(error) if is_transient(error.kind(), error.http_status(), error.connect_failure()) => {}
                 // The order exists, although it cannot be queried. The events report why.
                 Err(_) => break,
@@ -265,18 +266,21 @@ impl<O: Resolvable> Request<'_, O> {
     /// Returns the order's identifiers that are compared with the query's response, if the response contains them. An
     /// order with the same number but a different card is a different order. If names are configured for the query,
     /// only those are compared.
-    fn named_by_query(&self, order: &Subject) -> Subject {
+    pub(crate) fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }
     }
 
     /// Queries the order once, on a new connection.
-    async fn ask(&self, limit: Duration, named: &Subject) -> Result<<O::Query as Operation>::Response, Error> {
+    pub(crate) async fn ask(&self, limit: Duration, named: &Subject) -> Result<QueryResponse<O>, Error> {
         let query = self.operation.query();
         let response = self.sibling(&query).deadline(limit).fresh_connection().send().await?;
         let same = named.check(response.opened().payload_bytes());
-        same.map_err(|mismatch| Error::new(ErrorKind::Mismatch).caused_by(mismatch))?;
-        Ok(response.into_data())
+        let query = CallTarget::from(&O::Query::INFO);
+        same.map_err(|mismatch| {
+            Error::new(ErrorKind::Mismatch).caused_by(mismatch).during(&query, response.request_id())
+        })?;
+        Ok(response)
     }
 
     /// Polls the order until it is found or confirmed to be unknown. [`Resolution`](crate::Resolution) sets the number
@@ -293,7 +297,7 @@ impl<O: Resolvable> Request<'_, O> {
         for attempt in 1.. {
             let left = shared.left(deadline).ok_or_else(|| Error::late(TimeLimit::Deadline(deadline.limit)))?;
             let error = match self.ask(left, named).await {
-                Ok(order) => return Ok(Some(order)),
+                Ok(order) => return Ok(Some(order.into_data())),
                 Err(error) => error,
             };
             if shared.resolution.is_unknown_order(&error) {
@@ -319,7 +323,10 @@ impl<O: Resolvable> Request<'_, O> {
     }
 }
 
+/// The response to the query of an order.
+pub(crate) type QueryResponse<O> = Response<<<O as Resolvable>::Query as Operation>::Response>;
+
 /// Returns the state for a status code of this operation.
-fn state<O: Operation>(shared: &Shared, code: Option<&str>) -> OrderState {
+pub(crate) fn state<O: Operation>(shared: &Shared, code: Option<&str>) -> OrderState {
     shared.order_states_of(O::INFO.path).state(code)
 }

@@ -3,8 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use paytend_crypto::{Expected, Fields, Keyring, OsRandom, Outgoing, rustcrypto};
+use paytend_crypto::{Expected, Fields, Keyring, Outgoing, rustcrypto};
 use paytend_crypto_aws_lc::AwsLc;
+use paytend_vectors::Seeded;
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -27,7 +28,8 @@ fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
 
 #[test]
 fn opening_and_sealing_stay_within_memory_budgets() {
-    let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+    let random = Seeded::new();
+    let keys = [(); 2].map(|()| rustcrypto::generate(1024, &random).unwrap());
     let ring = |own: usize, peer: usize| {
         Keyring::builder().backend(&AwsLc).own_key(&keys[own]).peer_key(keys[peer].public_key()).build().unwrap()
     };

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use paytend_crypto::rsa::Backend;
-use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, rustcrypto, testing};
+use paytend_crypto::{Error, KeyError, PrivateKey, rustcrypto, testing};
 use paytend_crypto_aws_lc::AwsLc;
+use paytend_vectors::Seeded;
 use pkcs1::RsaPrivateKeyRef;
 use pkcs1::der::asn1::UintRef;
 use pkcs1::der::{Decode as _, Encode as _};
@@ -18,7 +19,8 @@ fn aws_lc_backend_passes_conformance_suite() {
 
 #[test]
 fn private_key_with_inconsistent_numbers_is_refused() {
-    let key = AwsLc.generate(1024).unwrap();
+    let random = Seeded::new();
+    let key = rustcrypto::generate(1024, &random).unwrap();
     let mut der = key.pkcs1_der().to_vec();
     // This byte is inside the private exponent.
     der[200] ^= 0x55;
@@ -29,8 +31,9 @@ fn private_key_with_inconsistent_numbers_is_refused() {
 /// Compares the results of every deterministic operation for several key sizes, including unusual sizes.
 #[test]
 fn both_backends_return_the_same_bytes() {
+    let random = Seeded::new();
     for bits in [1024, 1028, 1031, 2048] {
-        let key = rustcrypto::generate(bits, &OsRandom).unwrap();
+        let key = rustcrypto::generate(bits, &random).unwrap();
         let (a, b) = (rustcrypto::private(&key).unwrap(), AwsLc.private(&key).unwrap());
         let a_public = rustcrypto::public(key.public_key()).unwrap();
         let b_public = AwsLc.public(key.public_key()).unwrap();
@@ -59,7 +62,8 @@ fn both_backends_return_the_same_bytes() {
 /// itself.
 #[test]
 fn smallest_and_largest_ciphertexts_are_decrypted() {
-    let key = AwsLc.generate(1024).unwrap();
+    let random = Seeded::new();
+    let key = rustcrypto::generate(1024, &random).unwrap();
     let private = AwsLc.private(&key).unwrap();
     let small = |number: u8| [vec![0; 127], vec![number]].concat();
     let modulus_minus = |number: u8| minus(key.public_key().modulus(), &[number]);
@@ -78,7 +82,8 @@ fn smallest_and_largest_ciphertexts_are_decrypted() {
 
 #[test]
 fn input_not_below_modulus_or_of_wrong_length_is_refused() {
-    let key = AwsLc.generate(1024).unwrap();
+    let random = Seeded::new();
+    let key = rustcrypto::generate(1024, &random).unwrap();
     let (private, public) = (AwsLc.private(&key).unwrap(), AwsLc.public(key.public_key()).unwrap());
     let modulus = key.public_key().modulus().to_vec();
     for input in [modulus.clone(), vec![0xff; 128], vec![7; 127], vec![7; 129], vec![], vec![0], vec![1]] {
@@ -117,7 +122,8 @@ fn generate_returns_a_key_of_the_requested_size_or_an_error() {
 /// AWS-LC itself loads such a key, but fails at every operation.
 #[test]
 fn private_exponent_above_modulus_is_refused() {
-    let key = AwsLc.generate(1024).unwrap();
+    let random = Seeded::new();
+    let key = rustcrypto::generate(1024, &random).unwrap();
     let numbers = RsaPrivateKeyRef::from_der(key.pkcs1_der()).unwrap();
     // `d` plus a multiple of `(p - 1)(q - 1)` is also a private exponent.
     let totient =

@@ -120,17 +120,17 @@ impl PaytendOpened {
     }
 
     fn decrypted_by(&self) -> &str {
-        self.opened.decrypted_by.as_deref().unwrap_or_default()
+        self.opened.decrypted_by().unwrap_or_default()
     }
 
     fn view(&self) -> PaytendOpenedView {
         let slice = |text: &str| PaytendSlice::of(text.as_bytes());
-        let pair = |(name, value): &(String, String)| PaytendHeader { name: slice(name), value: slice(value) };
-        let fields = &self.views.get_or_init(|| Views(self.opened.fields.iter().map(pair).collect())).0;
+        let pair = |(name, value): (&str, &str)| PaytendHeader { name: slice(name), value: slice(value) };
+        let fields = &self.views.get_or_init(|| Views(self.opened.fields().map(pair).collect())).0;
         PaytendOpenedView {
             payload: PaytendSlice::of(self.opened.payload()),
             canonical: PaytendSlice::of(self.canonical()),
-            verified_by: slice(&self.opened.verified_by),
+            verified_by: slice(self.opened.verified_by()),
             decrypted_by: slice(self.decrypted_by()),
             fields: if fields.is_empty() { std::ptr::null() } else { fields.as_ptr() },
             fields_len: fields.len(),
@@ -255,7 +255,7 @@ pub unsafe extern "C" fn paytend_opened_canonical(opened: *const PaytendOpened) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn paytend_opened_verified_by(opened: *const PaytendOpened) -> PaytendSlice {
     // SAFETY: the caller upholds the safety requirements.
-    unsafe { part(opened, |opened| opened.opened.verified_by.as_bytes()) }
+    unsafe { part(opened, |opened| opened.opened.verified_by().as_bytes()) }
 }
 
 /// Returns the fingerprint of the key that decrypted the message; empty if nothing was encrypted.

@@ -83,6 +83,16 @@ pub enum FinishError {
     Store(#[from] StoreError),
 }
 
+impl From<FinishError> for StoreError {
+    /// Converts the error of an operation that does not depend on a lease.
+    fn from(error: FinishError) -> Self {
+        match error {
+            FinishError::Store(error) => error,
+            other => Self::unavailable(other.to_string()),
+        }
+    }
+}
+
 /// What happens to a notification after its handler failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -97,7 +107,7 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// Every type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
+/// Every owned type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
 /// and shown to operators. It is cut after 500 characters. Keep personal data out of it.
 ///
 /// ```
@@ -115,6 +125,7 @@ pub enum FailureAction {
 pub struct HandlerError {
     action: FailureAction,
     cause: String,
+    source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// The maximum length of a stored cause, in characters.
@@ -122,7 +133,7 @@ const MAX_CAUSE: usize = 500;
 
 impl HandlerError {
     fn new(action: FailureAction, cause: &dyn fmt::Display) -> Self {
-        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect() }
+        Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect(), source: None }
     }
 
     /// Creates an error that is retried after the backoff.
@@ -145,9 +156,20 @@ impl HandlerError {
         self.action
     }
 
+    /// Returns the error that was converted with `?`. A store uses it to recognize its own errors.
+    pub fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+
     /// Returns the cause.
     pub fn cause(&self) -> &str {
         &self.cause
+    }
+
+    /// Sets the cause. A store does so for errors of its engine that describe themselves poorly.
+    #[must_use]
+    pub fn with_cause(self, cause: impl fmt::Display) -> Self {
+        Self { source: self.source, ..Self::new(self.action, &cause) }
     }
 }
 
@@ -158,8 +180,9 @@ impl fmt::Debug for HandlerError {
     }
 }
 
-impl<E: Error> From<E> for HandlerError {
+impl<E: Error + Send + Sync + 'static> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        Self::retry(error)
+        let retry = Self::retry(&error);
+        Self { source: Some(Box::new(error)), ..retry }
     }
 }

@@ -13,10 +13,11 @@ use paytend_webhook::{Reply, Verified};
 use crate::error::{StoreError, StoreErrorKind};
 use crate::keys::StoreKeys;
 use crate::kind::{Kind, NotificationType as _, documented_kind, paytend_kind, types};
-use crate::record::{Accepted, Claimed, Facts, NewNotification, StoredPayload, UnsealedPayload};
+use crate::record::{Accepted, Claimed, Facts, NewNotification, SightingPolicy, StoredPayload, UnsealedPayload};
 use crate::route::Route;
 use crate::store::Store;
 use crate::terms::Id;
+use crate::trace;
 
 /// Default time limit for storing a notification.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,6 +46,7 @@ pub struct Inbox<S> {
     accept_timeout: Duration,
     order_by: Option<Arc<OrderBy>>,
     requeued: Arc<HashSet<Kind>>,
+    sightings: SightingPolicy,
 }
 
 impl<S: Store> Inbox<S> {
@@ -56,7 +58,14 @@ impl<S: Store> Inbox<S> {
     pub async fn open(store: S, keys: StoreKeys) -> Result<Self, StoreError> {
         store.bind_keys(keys.check_value()).await?;
         let keys = Arc::new(keys);
-        Ok(Self { store, keys, accept_timeout: ACCEPT_TIMEOUT, order_by: None, requeued: Arc::default() })
+        Ok(Self {
+            store,
+            keys,
+            accept_timeout: ACCEPT_TIMEOUT,
+            order_by: None,
+            requeued: Arc::default(),
+            sightings: SightingPolicy::default(),
+        })
     }
 
     /// Sets how long [`accept`](Self::accept) may take (default 5 s). After that the sender is asked to retry. The
@@ -88,14 +97,23 @@ impl<S: Store> Inbox<S> {
     /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report a state for the second time; the handler
     /// should query the state. Several duplicates may cause a single run, which begins after the last of them.
     ///
-    /// A duplicate can arrive while the notification waits for an attempt, or during an attempt that fails. The next
-    /// attempt then covers both and is not marked as a sighting. A service that deduplicates by
-    /// [`Delivery::dedup`](crate::Delivery::dedup) may ignore that attempt.
+    /// A duplicate that arrives before the first attempt is covered by that attempt. A duplicate that arrives later
+    /// causes a separate run, after the current one has completed. A duplicate of a dead letter is only recorded.
     ///
-    /// If the content was erased or removed after its retention, the notification becomes a dead letter.
+    /// Each run has its own [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was erased
+    /// or removed after its retention, only the handler of
+    /// [`on_sighting`](crate::WorkerBuilder::on_sighting) is called, without content.
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());
+        self
+    }
+
+    /// Sets which duplicates are stored durably before they are acknowledged (default:
+    /// [`SightingPolicy::PossibleChanges`]).
+    #[must_use]
+    pub fn sightings(mut self, policy: SightingPolicy) -> Self {
+        self.sightings = policy;
         self
     }
 
@@ -119,8 +137,9 @@ impl<S: Store> Inbox<S> {
         self.accept_traced(verified, None).await
     }
 
-    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. The span
-    /// that processes the notification refers to it.
+    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. An invalid
+    /// header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
+    /// `received_in_span_id`.
     ///
     /// # Errors
     /// Returns [`StoreError`] as [`accept`](Self::accept) does.
@@ -159,12 +178,12 @@ impl<S: Store> Inbox<S> {
         let inbox = self.clone();
         move |verified| {
             let inbox = inbox.clone();
-            Box::pin(async move { inbox.reply(verified).await })
+            Box::pin(async move { inbox.reply(verified, None).await })
         }
     }
 
-    async fn reply<N: Storable>(&self, verified: Verified<N>) -> Reply {
-        match self.accept(&verified).await {
+    pub(crate) async fn reply<N: Storable>(&self, verified: Verified<N>, traceparent: Option<String>) -> Reply {
+        match self.accept_traced(&verified, traceparent).await {
             Ok(Accepted::New(_)) => Reply::Accepted,
             Ok(Accepted::Duplicate { .. }) => Reply::Duplicate,
             Err(_) => Reply::TryAgainLater,
@@ -196,12 +215,12 @@ impl<S: Store> Inbox<S> {
         }
         facts.verified_by = verified.verified_by().to_string();
         facts.sent_at = verified.sent_at().and_then(millis);
-        facts.traceparent = traceparent.filter(|value| value.len() <= 128 && value.is_ascii());
+        facts.traceparent = traceparent.filter(|value| trace::parse(value).is_some());
         let name = self.order_by.as_ref().and_then(|order_by| order_by(&facts));
         facts.order_key = name.map(|name| self.keys.order_key(route, &name));
         let requeue_sighting = self.requeued.contains(&facts.kind);
         let payload = UnsealedPayload::new(Arc::clone(&self.keys), &facts, content.to_owned());
-        Ok(NewNotification { facts, payload, requeue_sighting })
+        Ok(NewNotification { facts, payload, requeue_sighting, sightings: self.sightings })
     }
 
     /// Decrypts the content of a claimed notification, or returns `None` if it was dropped.
@@ -230,6 +249,7 @@ impl<S: Clone> Clone for Inbox<S> {
             accept_timeout: self.accept_timeout,
             order_by: self.order_by.clone(),
             requeued: Arc::clone(&self.requeued),
+            sightings: self.sightings,
         }
     }
 }

@@ -70,25 +70,28 @@ pub(crate) struct Binding {
     pub(crate) dedup: Mac,
     pub(crate) route: Route,
     pub(crate) kind: Kind,
+    pub(crate) notify_type: String,
 }
 
 impl Binding {
-    /// Returns the bytes that are authenticated with a payload. Without a number, the dedup key alone identifies the
-    /// notification.
-    fn associated_data(&self, id: Option<Id>) -> Vec<u8> {
+    /// Calls a function with the parts that the payload of this notification is bound to. Without a number, the dedup
+    /// key alone identifies the notification.
+    fn with_parts<T>(&self, id: Option<Id>, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
         let number = id.map(|id| id.get().to_be_bytes());
-        let parts: [&[u8]; 5] = [
+        use_parts(&[
             if id.is_some() { b"paytend-inbox payload 1" } else { b"paytend-inbox payload without id 1" },
             number.as_ref().map_or(&[], |number| number),
             self.dedup.as_bytes(),
             self.route.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
-        ];
-        parts
-            .iter()
-            .flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied()))
-            .collect()
+            self.notify_type.as_bytes(),
+        ])
     }
+}
+
+/// Joins parts so that different parts never result in the same bytes.
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.iter().flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied())).collect()
 }
 
 impl StoreKeys {
@@ -212,15 +215,7 @@ impl StoreKeys {
     }
 
     pub(crate) fn seal(&self, id: Option<Id>, binding: &Binding, content: &[u8]) -> Result<SealedPayload, StoreError> {
-        let failed = || StoreError::new(StoreErrorKind::Keys, "cannot encrypt the payload");
-        let (key_id, key) = self.payload.last().ok_or_else(failed)?;
-        let mut nonce = [0; 24];
-        getrandom::fill(&mut nonce).map_err(|_| no_randomness())?;
-        let aad = binding.associated_data(id);
-        let ciphertext = XChaCha20Poly1305::new((&**key).into())
-            .encrypt(&XNonce::from(nonce), Payload { msg: content, aad: &aad })
-            .map_err(|_| failed())?;
-        Ok(SealedPayload { key_id: *key_id, nonce, ciphertext })
+        binding.with_parts(id, |parts| self.seal_bound(parts, content))
     }
 
     /// Decrypts a payload. `bound_to` is the number that it was encrypted with, if any.
@@ -231,20 +226,50 @@ impl StoreKeys {
         binding: &Binding,
         sealed: &SealedPayload,
     ) -> Result<Vec<u8>, StoreError> {
+        binding.with_parts(bound_to, |parts| self.open_bound(&format!("notification {id}"), parts, sealed))
+    }
+
+    /// Returns an HMAC of these parts, for a queue that shares the keys. Different purposes return unrelated values.
+    pub fn tag(&self, purpose: &str, parts: &[&[u8]]) -> Mac {
+        self.mac(purpose, parts)
+    }
+
+    /// Encrypts content for a queue that shares the keys. It can be decrypted only with the same `binding`, whose first
+    /// part should name the queue.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the system has no randomness.
+    pub fn seal_bound(&self, binding: &[&[u8]], content: &[u8]) -> Result<SealedPayload, StoreError> {
+        let failed = || StoreError::new(StoreErrorKind::Keys, "cannot encrypt the payload");
+        let (key_id, key) = self.payload.last().ok_or_else(failed)?;
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|_| no_randomness())?;
+        let aad = joined(binding);
+        let ciphertext = XChaCha20Poly1305::new((&**key).into())
+            .encrypt(&XNonce::from(nonce), Payload { msg: content, aad: &aad })
+            .map_err(|_| failed())?;
+        Ok(SealedPayload { key_id: *key_id, nonce, ciphertext })
+    }
+
+    /// Decrypts what [`seal_bound`](Self::seal_bound) encrypted. `owner` names the row in error messages.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the key is missing, or if the content or its binding was altered.
+    pub fn open_bound(&self, owner: &str, binding: &[&[u8]], sealed: &SealedPayload) -> Result<Vec<u8>, StoreError> {
         let number = sealed.key_id;
         let (_, key) = self.payload.iter().find(|(known, _)| *known == number).ok_or_else(|| {
             StoreError::new(
                 StoreErrorKind::Keys,
-                format!("the payload of notification {id} is encrypted with payload key {number}, which is missing"),
+                format!("the payload of {owner} is encrypted with payload key {number}, which is missing"),
             )
         })?;
-        let aad = binding.associated_data(bound_to);
+        let aad = joined(binding);
         XChaCha20Poly1305::new((&**key).into())
             .decrypt(&XNonce::from(sealed.nonce), Payload { msg: &sealed.ciphertext, aad: &aad })
             .map_err(|_| {
                 StoreError::new(
                     StoreErrorKind::Keys,
-                    format!("the payload of notification {id} cannot be decrypted: it was altered or moved"),
+                    format!("the payload of {owner} cannot be decrypted: it was altered or moved"),
                 )
             })
     }

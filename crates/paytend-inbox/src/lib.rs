@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod audit;
 mod error;
 mod forward;
 mod inbox;
@@ -11,13 +12,19 @@ mod memory;
 mod record;
 mod retry;
 mod route;
+pub mod schema;
+#[cfg(feature = "service")]
+#[cfg_attr(docsrs, doc(cfg(feature = "service")))]
+pub mod service;
 mod store;
 mod terms;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod trace;
 pub mod worker;
 
+pub use audit::{AuditEntry, AuditEvent, AuditQuery};
 pub use error::{FailureAction, FinishError, HandlerError, StoreError, StoreErrorKind};
 pub use forward::ForwardSecret;
 pub use inbox::{Inbox, Storable};
@@ -25,8 +32,8 @@ pub use keys::{SealedPayload, StoreKeys};
 pub use kind::{AnyNotification, Kind, NotificationType, types};
 pub use memory::{MemoryEffect, MemoryStore, MemoryTransaction, in_memory_transaction};
 pub use record::{
-    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, Stats, StoredPayload,
-    UnsealedPayload,
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, SightingPolicy, Stats,
+    StoredPayload, UnsealedPayload,
 };
 pub use retry::RetryPolicy;
 pub use route::{ParseRouteError, Route};

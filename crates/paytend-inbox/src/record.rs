@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use paytend_webhook::Provider;
+
 use crate::error::StoreError;
 use crate::keys::{Binding, SealedPayload, StoreKeys};
 use crate::kind::Kind;
@@ -61,7 +63,7 @@ impl Facts {
     }
 
     pub(crate) fn binding(&self) -> Binding {
-        Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone() }
+        Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone(), notify_type: self.notify_type.clone() }
     }
 }
 
@@ -121,6 +123,28 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler, as a sighting.
     pub requeue_sighting: bool,
+    /// Which duplicates are stored durably before they are acknowledged, if they cause no run. A store may store more
+    /// of them than the policy requires.
+    pub sightings: SightingPolicy,
+}
+
+/// Which duplicates are stored durably as sightings before they are acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SightingPolicy {
+    /// Those that may report a change, and those of kinds in
+    /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
+    ///
+    /// - if its content differs from the stored one,
+    /// - if a later notification about the same object is stored: the object may be in its earlier state again,
+    /// - or if the notification does not identify an object.
+    ///
+    /// Every other duplicate repeats what the store knows as the last state of its object. It is only counted, and its
+    /// count is written about a second later. A crash can lose the count, but no notification and no run of a handler.
+    #[default]
+    PossibleChanges,
+    /// All. A duplicate then costs as much as a new notification.
+    All,
 }
 
 /// The result of storing a notification.
@@ -128,11 +152,11 @@ pub struct NewNotification {
 pub enum Accepted {
     /// The notification was not known and is stored durably.
     New(Id),
-    /// The notification was known. This arrival is stored durably as a sighting.
+    /// The notification was known. This arrival is a sighting, which is stored as the [`SightingPolicy`] requires.
     Duplicate {
         /// The known notification.
         id: Id,
-        /// The number of sightings so far, including this one.
+        /// The number of sightings so far, including this one. It is approximate while several arrive.
         sighting: u64,
     },
 }
@@ -173,6 +197,8 @@ pub struct Claimed {
     pub tries: u32,
     /// Whether the notification was processed before, and is claimed because it was sent again.
     pub is_sighting: bool,
+    /// How often the notification was completed before. It is 0 unless this is a sighting.
+    pub completed_runs: u64,
     /// The number of sightings.
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
@@ -190,7 +216,7 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// Identifies the worker in listings. Leases do not depend on it.
+    /// A random number that the leases of this claim contain, different for each claim.
     pub holder: u64,
     /// Kinds of which fewer than `limit` may be claimed, each with its maximum number.
     pub kind_limits: Vec<(Kind, usize)>,
@@ -249,6 +275,81 @@ pub struct Query {
     pub after: Option<Id>,
     /// The maximum number of notifications.
     pub limit: usize,
+}
+
+/// Selects the notifications to [erase](crate::StoreAdmin::erase): those about one object. A text converts into an
+/// erasure of all notifications whose object has this number.
+///
+/// ```
+/// use paytend_inbox::{Erasure, Kind, Route};
+/// let erasure = Erasure::new("T1").route(Route::PaytendBaas).kind(Kind::named("fund-deposit"));
+/// assert!(erasure.selects(Route::PaytendBaas, &Kind::named("fund-deposit")));
+/// assert!(!erasure.selects(Route::PayBy, &Kind::named("fund-deposit")));
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Erasure {
+    business_id: String,
+    routes: Vec<Route>,
+    kinds: Vec<Kind>,
+}
+
+impl Erasure {
+    /// Selects the notifications of all routes and kinds whose object has this number.
+    pub fn new(business_id: impl Into<String>) -> Self {
+        Self { business_id: business_id.into(), routes: Vec::new(), kinds: Vec::new() }
+    }
+
+    /// Selects only this route, and the other ones that are set. Numbers of different providers can be equal.
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Selects only the routes of this provider, and the other ones that are set.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.routes.extend(Route::ALL.into_iter().filter(|route| route.provider() == provider));
+        self
+    }
+
+    /// Selects only this kind, and the other ones that are set.
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kinds.push(kind);
+        self
+    }
+
+    /// Returns the object's number.
+    pub fn business_id(&self) -> &str {
+        &self.business_id
+    }
+
+    /// Returns whether every notification about the object is selected.
+    pub fn selects_all(&self) -> bool {
+        self.routes.is_empty() && self.kinds.is_empty()
+    }
+
+    /// Returns whether a notification about the object is selected.
+    pub fn selects(&self, route: Route, kind: &Kind) -> bool {
+        (self.routes.is_empty() || self.routes.contains(&route)) && (self.kinds.is_empty() || self.kinds.contains(kind))
+    }
+}
+
+impl fmt::Debug for Erasure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Erasure").field("routes", &self.routes).field("kinds", &self.kinds).finish_non_exhaustive()
+    }
+}
+
+impl From<String> for Erasure {
+    fn from(business_id: String) -> Self {
+        Self::new(business_id)
+    }
+}
+
+impl From<&str> for Erasure {
+    fn from(business_id: &str) -> Self {
+        Self::new(business_id)
+    }
 }
 
 /// Counts of a store.

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, StoreError};
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, NewNotification, Query, Release, Stats};
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
 use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
@@ -14,7 +15,8 @@ use crate::terms::{Id, Lease, Mac};
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
 ///   however many calls run at the same time.
 /// - A claimed notification is not claimed again before its lease ends. Its fence then grows.
-/// - A change for a fence other than the current one fails with [`FinishError::LeaseLost`] and changes nothing.
+/// - A change for a fence or a holder other than those of the last claim fails with [`FinishError::LeaseLost`] and
+///   changes nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither.
 /// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
 ///   pending one with the smallest number follows. A notification that is redriven or requeued as a sighting waits
@@ -30,10 +32,12 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
     fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Stores a notification, or a sighting if its dedup key is known.
+    /// Stores a notification, or a sighting if its dedup key is known. A sighting is stored as
+    /// [`NewNotification::sightings`] requires.
     fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
 
-    /// Claims notifications that are due, those that have been due for longest first.
+    /// Claims notifications that are due, those that have been due for longest first. One whose stored values cannot be
+    /// read becomes a dead letter and does not hold up the others.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
     /// Extends a lease, which then ends after this time from now.
@@ -76,17 +80,24 @@ pub trait StoreAdmin: Store {
     /// Checks the integrity of the store and the settings of its engine. Returns the problems.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Removes content, object number and state of all notifications whose object has this number, for all routes and
-    /// kinds. Those not yet processed become dead letters. Returns the number of notifications.
+    /// Removes content, object number and state of the selected notifications. Those not yet processed become dead
+    /// letters. Returns the number of notifications.
     ///
     /// The rows stay for deduplication, with the HMACs of the dedup key and of the content, and with the sightings.
     /// Notifications without an object number cannot be erased. Backups, replicas and logs of the engine are not
     /// changed.
-    fn erase(&self, business_id: String) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Removes the content of processed notifications that were received before this time. Pending notifications and
-    /// dead letters keep their content. Returns the number of notifications whose content was removed.
+    /// dead letters keep their content. A store may keep content until the day (UTC) of its receipt has ended. Returns the
+    /// number of notifications whose content was removed.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Records what an operator is about to do. [`show`](Self::show) records by itself.
+    fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Returns recorded events, the latest first.
+    fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
     /// Writes durably, to prove that the store accepts notifications. Returns the engine's settings.
     fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;

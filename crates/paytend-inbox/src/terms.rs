@@ -67,13 +67,16 @@ impl fmt::Debug for Mac {
 /// The right to process a notification until its lease ends.
 ///
 /// The fence grows with every claim of the notification. A store refuses to extend, complete or release a notification
-/// for any fence but the current one. A worker that was overtaken therefore cannot change the result.
+/// for any fence but the current one. A worker that was overtaken therefore cannot change the result. It also compares
+/// the holder, because a store that was restored from a backup assigns the fences after the backup again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// The notification.
     pub id: Id,
     /// The number of claims of this notification so far. It never decreases.
     pub fence: i64,
+    /// The random number of the claim.
+    pub holder: u64,
 }
 
 /// The state of a stored notification.

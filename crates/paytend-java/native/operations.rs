@@ -154,9 +154,9 @@ fn opened(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let written = ok()
         .bytes(opened.payload_text()?)
         .bytes(opened.canonical_text()?.as_bytes())
-        .bytes(&opened.verified_by)
-        .optional_text(opened.decrypted_by.as_deref());
-    Ok(opened.fields.iter().fold(written, |written, (name, value)| written.bytes(name).bytes(value)))
+        .bytes(opened.verified_by())
+        .optional_text(opened.decrypted_by());
+    Ok(opened.fields().fold(written, |written, (name, value)| written.bytes(name).bytes(value)))
 }
 
 fn limited(receiver: Receiver, max_bytes: Option<i64>, max_age: Option<i64>) -> Result<Writer, Failed> {

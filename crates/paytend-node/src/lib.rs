@@ -52,7 +52,7 @@ impl Opened {
     /// Returns the fields as alternating names and values. In an object, a name such as `__proto__` would be special.
     #[napi]
     pub fn fields(&self) -> Vec<&str> {
-        self.0.fields.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]).collect()
+        self.0.fields().flat_map(|(name, value)| [name, value]).collect()
     }
 
     #[napi]
@@ -77,12 +77,12 @@ impl Opened {
 
     #[napi]
     pub fn verified_by(&self) -> &str {
-        &self.0.verified_by
+        self.0.verified_by()
     }
 
     #[napi]
     pub fn decrypted_by(&self) -> Option<&str> {
-        self.0.decrypted_by.as_deref()
+        self.0.decrypted_by()
     }
 }
 

@@ -105,7 +105,7 @@ struct Opened(paytend::Opened);
 impl Opened {
     fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let fields = PyDict::new(py);
-        self.0.fields.iter().try_for_each(|(name, value)| fields.set_item(name, value))?;
+        self.0.fields().try_for_each(|(name, value)| fields.set_item(name, value))?;
         Ok(fields)
     }
 
@@ -126,11 +126,11 @@ impl Opened {
     }
 
     fn verified_by(&self) -> &str {
-        &self.0.verified_by
+        self.0.verified_by()
     }
 
     fn decrypted_by(&self) -> Option<&str> {
-        self.0.decrypted_by.as_deref()
+        self.0.decrypted_by()
     }
 }
 

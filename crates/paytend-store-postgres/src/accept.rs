@@ -1,9 +1,15 @@
 //! Storing notifications.
 
-use deadpool_postgres::Transaction;
-use paytend_inbox::{Accepted, Facts, Id, Mac, NewNotification};
+use std::collections::HashMap;
+use std::slice;
 
+use deadpool_postgres::Transaction;
+use paytend_inbox::{Accepted, Id, Mac, NewNotification, StoreError};
+use tokio_postgres::Row;
+
+use crate::batch;
 use crate::error::OpError;
+use crate::locks::lock_key;
 use crate::rows::{count, get};
 
 /// A known notification.
@@ -13,40 +19,50 @@ struct Known {
     order_key: Option<Vec<u8>>,
 }
 
+/// What was stored.
+pub(crate) struct Stored {
+    pub(crate) accepted: Accepted,
+    /// The day of a new notification.
+    pub(crate) day: Option<String>,
+}
+
 /// Stores a notification, or a sighting if it is known.
-pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Accepted, OpError> {
+pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Stored, OpError> {
     if let Some(known) = find(transaction, &new.facts.dedup).await? {
         return sight(transaction, new, &known).await;
     }
-    if let Some(key) = &new.facts.order_key {
-        // Numbers of one order key are in the order of the commits, and no completion misses the new notification.
-        lock_key(transaction, key.as_bytes()).await?;
+    // Numbers of one order key are in the order of the commits, and no completion misses the new notification.
+    if let Some((id, day)) = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten() {
+        return Ok(Stored { accepted: Accepted::New(id), day: Some(day) });
     }
-    let Some(id) = insert(transaction, &new.facts).await? else {
-        // A different transaction has stored it meanwhile, and has committed.
-        return match find(transaction, &new.facts.dedup).await? {
-            Some(known) => sight(transaction, new, &known).await,
-            None => Err(paytend_inbox::StoreError::unavailable("a concurrent delivery was rolled back").into()),
-        };
-    };
-    let sealed = new.payload.seal(Id::new(id))?;
-    let insert = "INSERT INTO paytend_payload (id, key_id, nonce, sealed) VALUES ($1, $2, $3, $4)";
-    let statement = transaction.prepare_cached(insert).await?;
-    let key_id = i64::from(sealed.key_id);
-    transaction.execute(&statement, &[&id, &key_id, &sealed.nonce.as_slice(), &sealed.ciphertext]).await?;
-    enqueue(transaction, id, 0, false, None).await?;
-    Ok(Accepted::New(Id::new(id)))
+    // A different transaction has stored it meanwhile, and has committed.
+    match find(transaction, &new.facts.dedup).await? {
+        Some(known) => sight(transaction, new, &known).await,
+        None => Err(StoreError::unavailable("a concurrent delivery was rolled back").into()),
+    }
 }
 
-/// Takes the lock of an order key until the transaction ends. Keys that share a lock only wait for each other.
-pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
-    let mut first = [0; 8];
-    for (to, from) in first.iter_mut().zip(key) {
-        *to = *from;
+/// Stores sightings of known notifications. None of them may start another run.
+pub(crate) async fn accept_known(
+    transaction: &Transaction<'_>,
+    again: &[&NewNotification],
+) -> Result<Vec<Option<Accepted>>, OpError> {
+    let sql = "SELECT id, content_tag, order_key, dedup FROM paytend_notification WHERE dedup = ANY($1) \
+         ORDER BY id FOR NO KEY UPDATE";
+    let statement = transaction.prepare_cached(sql).await?;
+    let dedups: Vec<&[u8]> = again.iter().map(|new| new.facts.dedup.as_bytes().as_slice()).collect();
+    let mut known = HashMap::new();
+    for row in transaction.query(&statement, &[&dedups]).await? {
+        known.insert(get::<Vec<u8>>(&row, 3)?, read_known(&row)?);
     }
-    let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
-    transaction.execute(&statement, &[&i64::from_be_bytes(first)]).await?;
-    Ok(())
+    let mut accepted = Vec::with_capacity(again.len());
+    for new in again {
+        accepted.push(match known.get(new.facts.dedup.as_bytes().as_slice()) {
+            Some(known) => Some(sight(transaction, new, known).await?.accepted),
+            None => None,
+        });
+    }
+    Ok(accepted)
 }
 
 /// Finds a known notification, and locks its row against other sightings.
@@ -54,35 +70,11 @@ async fn find(transaction: &Transaction<'_>, dedup: &Mac) -> Result<Option<Known
     let sql = "SELECT id, content_tag, order_key FROM paytend_notification WHERE dedup = $1 FOR NO KEY UPDATE";
     let statement = transaction.prepare_cached(sql).await?;
     let row = transaction.query_opt(&statement, &[&dedup.as_bytes().as_slice()]).await?;
-    row.map(|row| Ok(Known { id: get(&row, 0)?, content_tag: get(&row, 1)?, order_key: get(&row, 2)? })).transpose()
+    row.map(|row| read_known(&row)).transpose()
 }
 
-/// Inserts a notification. Returns `None` if a different transaction has inserted it.
-async fn insert(transaction: &Transaction<'_>, facts: &Facts) -> Result<Option<i64>, OpError> {
-    let sql = "INSERT INTO paytend_notification (dedup, content_tag, route, kind, notify_type, business_kind, \
-         business_id, business_state, order_key, verified_by, traceparent, sent_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (dedup) DO NOTHING RETURNING id";
-    let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction
-        .query_opt(
-            &statement,
-            &[
-                &facts.dedup.as_bytes().as_slice(),
-                &facts.content_tag.as_bytes().as_slice(),
-                &facts.route.as_str(),
-                &facts.kind.as_str(),
-                &facts.notify_type,
-                &facts.business_kind,
-                &facts.business_id,
-                &facts.business_state,
-                &facts.order_key.as_ref().map(|key| key.as_bytes().as_slice()),
-                &facts.verified_by,
-                &facts.traceparent,
-                &facts.sent_at,
-            ],
-        )
-        .await?;
-    row.map(|row| get(&row, 0)).transpose()
+fn read_known(row: &Row) -> Result<Known, OpError> {
+    Ok(Known { id: get(row, 0)?, content_tag: get(row, 1)?, order_key: get(row, 2)? })
 }
 
 /// Makes a notification pending, behind the pending notifications of its order key. The caller holds the key's lock.
@@ -105,7 +97,7 @@ pub(crate) async fn enqueue(
     Ok(())
 }
 
-async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Known) -> Result<Accepted, OpError> {
+async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Known) -> Result<Stored, OpError> {
     let sql = "INSERT INTO paytend_sighting (id, number, sent_at, same_content) \
          SELECT $1, coalesce(max(number), 0) + 1, $2, $3 FROM paytend_sighting WHERE id = $1 RETURNING number";
     let statement = transaction.prepare_cached(sql).await?;
@@ -115,14 +107,15 @@ async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Kno
     if new.requeue_sighting {
         requeue(transaction, known).await?;
     }
-    Ok(Accepted::Duplicate { id: Id::new(known.id), sighting })
+    Ok(Stored { accepted: Accepted::Duplicate { id: Id::new(known.id), sighting }, day: None })
 }
 
 /// Makes sure that an attempt begins after this moment, unless the notification is dead.
 async fn requeue(transaction: &Transaction<'_>, known: &Known) -> Result<(), OpError> {
-    // Waits for a completion in progress. The attempt in progress may have queried the state already; any other attempt
-    // begins later.
-    let sql = "UPDATE paytend_work SET again = (state = 1) WHERE id = $1";
+    // Waits for a completion in progress. An attempt of the current run may have queried the state already, unless the
+    // run has not begun.
+    let sql = "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \
+         WHERE id = $1 AND result = 'done'), 0) WHERE id = $1";
     let statement = transaction.prepare_cached(sql).await?;
     if transaction.execute(&statement, &[&known.id]).await? > 0 {
         return Ok(());

@@ -1,16 +1,22 @@
 //! What operators do.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{Entry, Id, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
+    StoredPayload,
+};
 
-use crate::accept::{enqueue, lock_key};
+use crate::accept::enqueue;
 use crate::error::OpError;
 use crate::finish::die;
-use crate::rows::{ENTRY_TABLES, PAYLOAD, count, entry, entry_columns, get, limit, payload};
+use crate::locks::lock_key;
+use crate::payloads::{self, DAY};
+use crate::rows::{ENTRY_TABLES, count, entry, entry_columns, get, limit};
 use crate::store::PostgresStore;
-use crate::{check, settings};
+use crate::{audit, check, settings};
 
 /// The number of notifications that one transaction changes at most.
 const CHUNK: usize = 1_000;
@@ -25,8 +31,8 @@ impl StoreAdmin for PostgresStore {
         self.write("read a notification", move |transaction| {
             Box::pin(async move {
                 if let Some(viewer) = viewer {
-                    let insert = "INSERT INTO paytend_viewed (id, viewer) VALUES ($1, $2)";
-                    transaction.execute(insert, &[&id.get(), &viewer]).await?;
+                    let event = AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id));
+                    audit::record(transaction, &event).await?;
                 }
                 show(transaction, id).await
             })
@@ -77,24 +83,51 @@ impl StoreAdmin for PostgresStore {
         .await
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let erased =
-            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &business_id).await }));
+            self.write("erase", move |transaction| Box::pin(async move { erase(transaction, &erasure).await }));
         let erased = erased.await?;
         self.notify();
         Ok(erased)
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
+        let doing = "remove content";
+        let partitions = self.write(doing, move |transaction| Box::pin(payloads::ended(transaction, before))).await?;
         let mut dropped = 0;
-        loop {
-            let count =
-                self.write("remove content", move |transaction| Box::pin(drop_payloads(transaction, before))).await?;
-            dropped += count;
-            if count < CHUNK as u64 {
-                return Ok(dropped);
+        for partition in partitions {
+            let name = partition.clone();
+            let whole = self
+                .write(doing, move |transaction| Box::pin(async move { payloads::drop_day(transaction, &name).await }));
+            if let Some(count) = whole.await? {
+                dropped += count;
+                continue;
+            }
+            loop {
+                let name = partition.clone();
+                let some = self.write(doing, move |transaction| {
+                    Box::pin(async move { payloads::delete_processed(transaction, &name, before, CHUNK).await })
+                });
+                let count = some.await?;
+                dropped += count;
+                if count < CHUNK as u64 {
+                    break;
+                }
             }
         }
+        Ok(dropped)
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.write("record an action", move |transaction| {
+            Box::pin(async move { audit::record(transaction, &event).await })
+        })
+        .await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.write("read the audit", move |transaction| Box::pin(async move { audit::list(transaction, &query).await }))
+            .await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -129,20 +162,33 @@ async fn list(transaction: &Transaction<'_>, query: &Query) -> Result<Vec<Entry>
         entry_columns()
     );
     let statement = transaction.prepare_cached(&sql).await?;
-    let after = query.after.map_or(i64::MIN, Id::get);
+    let mut after = query.after.map_or(i64::MIN, Id::get);
     let kind = query.kind.as_ref().map(|kind| kind.as_str());
-    let rows = transaction.query(&statement, &[&after, &query.since, &kind, &limit(query.limit)]).await?;
-    rows.iter().map(entry).collect()
+    let mut entries = Vec::new();
+    loop {
+        let missing = limit(query.limit.saturating_sub(entries.len()));
+        let rows = transaction.query(&statement, &[&after, &query.since, &kind, &missing]).await?;
+        for row in &rows {
+            after = get(row, 12)?;
+            match entry(row) {
+                Ok(entry) => entries.push(entry),
+                Err(_) => tracing::error!(id = after, "a row is unreadable and not listed; `check` counts such rows"),
+            }
+        }
+        // A short list would be taken for the last page.
+        if limit(rows.len()) < missing || entries.len() >= query.limit {
+            return Ok(entries);
+        }
+    }
 }
 
 async fn show(transaction: &Transaction<'_>, id: Id) -> Result<Option<Entry>, OpError> {
-    let sql = format!(
-        "SELECT {}, {PAYLOAD} FROM {ENTRY_TABLES} LEFT JOIN paytend_payload p ON p.id = n.id WHERE n.id = $1",
-        entry_columns()
-    );
+    let sql = format!("SELECT {}, {DAY} FROM {ENTRY_TABLES} WHERE n.id = $1", entry_columns());
     let statement = transaction.prepare_cached(&sql).await?;
     let Some(row) = transaction.query_opt(&statement, &[&id.get()]).await? else { return Ok(None) };
-    Ok(Some(Entry { payload: Some(payload(&row, 19)?), ..entry(&row)? }))
+    let days = BTreeMap::from([(get(&row, 19)?, vec![id.get()])]);
+    let payload = payloads::read(transaction, &days).await?.remove(&id.get());
+    Ok(Some(Entry { payload: Some(payload.unwrap_or(Ok(StoredPayload::Dropped))?), ..entry(&row)? }))
 }
 
 async fn dead(transaction: &Transaction<'_>) -> Result<Vec<i64>, OpError> {
@@ -195,12 +241,19 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
     Ok(stats)
 }
 
-async fn erase(transaction: &Transaction<'_>, business_id: &str) -> Result<u64, OpError> {
-    let sql = "SELECT id FROM paytend_notification WHERE business_id = $1 ORDER BY id FOR NO KEY UPDATE";
-    let rows = transaction.query(sql, &[&business_id]).await?;
-    let ids: Vec<i64> = rows.iter().map(|row| get(row, 0)).collect::<Result<_, _>>()?;
+async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, OpError> {
+    let sql = "SELECT id, route, kind FROM paytend_notification WHERE left(business_id, 200) = left($1, 200) \
+         AND business_id = $1 ORDER BY id FOR NO KEY UPDATE";
+    let rows = transaction.query(sql, &[&erasure.business_id()]).await?;
+    let mut ids: Vec<i64> = Vec::new();
+    for row in &rows {
+        let (route, kind) = (get::<&str>(row, 1)?.parse(), Kind::from_stored(get(row, 2)?));
+        if erasure.selects_all() || route.is_ok_and(|route| erasure.selects(route, &kind)) {
+            ids.push(get(row, 0)?);
+        }
+    }
+    payloads::delete(transaction, &ids).await?;
     for sql in [
-        "DELETE FROM paytend_payload WHERE id = ANY($1)",
         "UPDATE paytend_outcome SET cause = NULL WHERE id = ANY($1)",
         "UPDATE paytend_dead SET cause = NULL WHERE id = ANY($1)",
     ] {
@@ -214,12 +267,4 @@ async fn erase(transaction: &Transaction<'_>, business_id: &str) -> Result<u64, 
     let sql = "UPDATE paytend_notification SET business_id = NULL, business_state = NULL, order_key = NULL \
          WHERE id = ANY($1)";
     Ok(transaction.execute(sql, &[&ids]).await?)
-}
-
-async fn drop_payloads(transaction: &Transaction<'_>, before: SystemTime) -> Result<u64, OpError> {
-    let sql = "DELETE FROM paytend_payload WHERE id IN (SELECT p.id FROM paytend_payload p \
-         JOIN paytend_notification n ON n.id = p.id WHERE n.received_at < $1 \
-         AND NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.id) \
-         AND NOT EXISTS (SELECT 1 FROM paytend_dead d WHERE d.id = p.id) LIMIT $2)";
-    Ok(transaction.execute(sql, &[&before, &limit(CHUNK)]).await?)
 }

@@ -1,12 +1,16 @@
 //! The integrity check.
 
 use deadpool_postgres::Transaction;
+use paytend_inbox::Route;
 
 use crate::error::OpError;
 use crate::rows::get;
 
+/// The length of a payload's nonce.
+const NONCE: usize = 24;
+
 /// Queries that count rows that must not exist, each with the problem.
-const RULES: [(&str, &str); 4] = [
+const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
          AND NOT EXISTS (SELECT 1 FROM paytend_dead WHERE id = n.id) \
@@ -23,14 +27,24 @@ const RULES: [(&str, &str); 4] = [
         "order keys do not have exactly one notification that can be claimed",
     ),
     ("SELECT count(*) FROM paytend_work WHERE order_key IS NULL AND NOT ready", "notifications cannot be claimed"),
+    (
+        "SELECT count(*) FROM paytend_notification n WHERE octet_length(dedup) <> 32 OR octet_length(content_tag) <> 32 \
+         OR octet_length(order_key) <> 32 OR NOT isfinite(received_at) OR route <> ALL (string_to_array('{routes}', ' ')) \
+         OR EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = n.id AND w.tries < 0) \
+         OR EXISTS (SELECT 1 FROM paytend_payload p WHERE p.id = n.id \
+         AND (octet_length(nonce) <> {nonce} OR key_id NOT BETWEEN 0 AND 4294967295))",
+        "notifications have unreadable values",
+    ),
 ];
 
 /// Returns the problems of the rows. Foreign keys are checked by the database. A notification that changes its state
 /// during the check is not a problem, because each query sees one moment.
 pub(crate) async fn integrity(transaction: &Transaction<'_>) -> Result<Vec<String>, OpError> {
     let mut problems = Vec::new();
+    let routes = Route::ALL.map(Route::as_str).join(" ");
     for (sql, problem) in RULES {
-        let count: i64 = get(&transaction.query_one(sql, &[]).await?, 0)?;
+        let sql = sql.replace("{routes}", &routes).replace("{nonce}", &NONCE.to_string());
+        let count: i64 = get(&transaction.query_one(&sql, &[]).await?, 0)?;
         if count > 0 {
             problems.push(format!("{count} {problem}"));
         }

@@ -1,12 +1,13 @@
 //! Claiming notifications.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{ClaimRequest, Claimed, Id, Lease};
+use paytend_inbox::{ClaimRequest, Claimed, Id, Lease, StoredPayload};
 
 use crate::error::OpError;
-use crate::rows::{FACTS, PAYLOAD, count, facts, get, limit, millis, millis_of, payload, system_time, tries};
+use crate::payloads::{self, DAY};
+use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, tries};
 
 /// The notifications that are due. Materialized, because a scan that is repeated would lock more than its limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
@@ -24,18 +25,27 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
-const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, tries = w.tries + 1, again = false, \
+const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
+     tries = least(w.tries, 2147483646) + 1, \
      due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
      RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text";
 
 struct Taken {
     lease: Lease,
-    tries: u32,
+    tries: i32,
     is_sighting: bool,
 }
 
+/// What a claim has found.
+#[derive(Default)]
+pub(crate) struct Found {
+    pub(crate) claimed: Vec<Claimed>,
+    /// The leases of notifications whose rows contain a value that this program does not write.
+    pub(crate) unreadable: Vec<Lease>,
+}
+
 /// Claims notifications that are due.
-pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Vec<Claimed>, OpError> {
+pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Found, OpError> {
     let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
     // The number is bound as text in SQL arithmetic, so that the server chooses its type.
     let rows = if request.kind_limits.is_empty() {
@@ -49,12 +59,12 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
         transaction.query(&statement, &[&count_limit, &lease, &holder, &kinds, &limits]).await?
     };
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     }
     let mut taken = HashMap::new();
     for row in &rows {
-        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)? };
-        taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: tries(row, 2)?, is_sighting: get(row, 3)? });
+        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)?, holder: request.holder };
+        taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: get(row, 2)?, is_sighting: get(row, 3)? });
     }
     read(transaction, &rows, taken).await
 }
@@ -64,7 +74,7 @@ async fn read(
     transaction: &Transaction<'_>,
     rows: &[tokio_postgres::Row],
     mut taken: HashMap<i64, Taken>,
-) -> Result<Vec<Claimed>, OpError> {
+) -> Result<Found, OpError> {
     let mut ids: Vec<i64> = Vec::with_capacity(rows.len());
     let mut due: Vec<&str> = Vec::with_capacity(rows.len());
     for row in rows {
@@ -72,27 +82,46 @@ async fn read(
         due.push(get(row, 4)?);
     }
     let sql = format!(
-        "SELECT {FACTS}, {PAYLOAD}, n.id, {}, \
-         coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0) \
+        "SELECT {FACTS}, n.id, {}, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), {DAY}, \
+         (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done') \
          FROM unnest($1::bigint[], $2::text[]) AS c(id, due_at) JOIN paytend_notification n ON n.id = c.id \
-         LEFT JOIN paytend_payload p ON p.id = n.id ORDER BY c.due_at::timestamptz, n.id",
+         ORDER BY c.due_at::timestamptz, n.id",
         millis_of("n.received_at")
     );
     let statement = transaction.prepare_cached(&sql).await?;
     let rows = transaction.query(&statement, &[&ids, &due]).await?;
-    let mut claimed = Vec::with_capacity(rows.len());
+    let mut days: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for row in &rows {
-        if let Some(Taken { lease, tries, is_sighting }) = taken.remove(&get(row, 15)?) {
-            claimed.push(Claimed {
-                lease,
-                tries,
-                is_sighting,
-                sightings: count(row, 17)?,
-                received_at: system_time(get(row, 16)?),
-                facts: facts(row, 0)?,
-                payload: payload(row, 12)?,
-            });
+        days.entry(get(row, 15)?).or_default().push(get(row, 12)?);
+    }
+    let mut payloads = payloads::read(transaction, &days).await?;
+    let mut found = Found::default();
+    for row in &rows {
+        let id = get(row, 12)?;
+        let Some(taken) = taken.remove(&id) else { continue };
+        let (lease, payload) = (taken.lease, payloads.remove(&id));
+        match read_one(row, taken, payload) {
+            Ok(claimed) => found.claimed.push(claimed),
+            Err(_) => found.unreadable.push(lease),
         }
     }
-    Ok(claimed)
+    // Work without a notification stays leased: a foreign key makes it impossible.
+    Ok(found)
+}
+
+fn read_one(
+    row: &tokio_postgres::Row,
+    taken: Taken,
+    payload: Option<Result<StoredPayload, OpError>>,
+) -> Result<Claimed, OpError> {
+    Ok(Claimed {
+        lease: taken.lease,
+        tries: tries(taken.tries)?,
+        is_sighting: taken.is_sighting,
+        completed_runs: count(row, 16)?,
+        sightings: count(row, 14)?,
+        received_at: system_time(get(row, 13)?),
+        facts: facts(row, 0)?,
+        payload: payload.unwrap_or(Ok(StoredPayload::Dropped))?,
+    })
 }

@@ -1,33 +1,89 @@
 //! Conversion of PostgreSQL's errors.
 
-use deadpool_postgres::PoolError;
-use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
-use tokio_postgres::Error;
-use tokio_postgres::error::SqlState;
+use std::error::Error as _;
+use std::io;
 
-/// Converts an error. The message contains the server's error code, and no values or addresses.
-pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
-    let kind = match error.code() {
-        Some(code)
-            if [
-                &SqlState::INVALID_PASSWORD,
-                &SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-                &SqlState::INVALID_CATALOG_NAME,
-                &SqlState::INSUFFICIENT_PRIVILEGE,
-                &SqlState::UNDEFINED_TABLE,
-            ]
-            .contains(&code) =>
-        {
-            StoreErrorKind::Configuration
+use deadpool_postgres::PoolError;
+use paytend_inbox::{FinishError, HandlerError, StoreError, StoreErrorKind};
+use tokio_postgres::Error;
+use tokio_postgres::error::{DbError, SqlState};
+
+use crate::settings::UNSAFE;
+
+/// The classes of errors whose messages contain names of the schema and no values.
+const PLAIN_CLASSES: [&str; 11] = ["08", "0A", "23", "25", "26", "40", "42", "53", "54", "55", "57"];
+
+/// Returns a description without values, addresses and names of users. PostgreSQL's detail and hint are left out,
+/// because they contain values.
+pub(crate) fn describe(error: &Error) -> String {
+    if let Some(error) = error.as_db_error() {
+        return describe_server(error);
+    }
+    let cause = error.source();
+    let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause_as_io {
+        _ if error.is_closed() => "the connection was closed".to_owned(),
+        // The driver's own error: an error of the system has a number.
+        Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
+            "the server is a standby or read-only: name the primary, or all hosts, in the URL".to_owned()
         }
+        Some(cause) => match cause.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
+            Some(tls) => format!("TLS failed: {tls}"),
+            None => format!("the connection failed: {}", cause.kind()),
+        },
+        // The driver does not reveal the kind of an error except by its text.
+        None if error.to_string().contains("TLS") => {
+            let cause = cause.map(ToString::to_string).unwrap_or_default();
+            format!("TLS failed: {cause}")
+        }
+        None => format!("the connection failed: {error}"),
+    }
+}
+
+fn describe_server(error: &DbError) -> String {
+    let code = error.code();
+    let known = match *code {
+        SqlState::INVALID_PASSWORD => Some("the password is wrong"),
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Some("the server refuses the user or the connection"),
+        SqlState::INVALID_CATALOG_NAME => Some("the database does not exist"),
+        // Contains a part of the statement.
+        SqlState::SYNTAX_ERROR => Some("syntax error"),
+        _ if code.code() == UNSAFE => Some(error.message()),
+        _ => PLAIN_CLASSES.iter().any(|class| code.code().starts_with(class)).then(|| error.message()),
+    };
+    match known {
+        Some(known) => format!("PostgreSQL reports {}: {known}", code.code()),
+        None => {
+            format!("PostgreSQL reports {}; its message can contain values and is in the server's log", code.code())
+        }
+    }
+}
+
+/// Converts an error of an operation of the store.
+pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
+    let described = describe(&error);
+    let kind = match error.code() {
+        Some(code) if is_schema(code) => {
+            let advice = "the schema is not this program's: use the version that created or upgraded it";
+            return StoreError::new(StoreErrorKind::Configuration, format!("cannot {doing}: {described}; {advice}"));
+        }
+        Some(
+            &SqlState::INVALID_PASSWORD
+            | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            | &SqlState::INVALID_CATALOG_NAME
+            | &SqlState::INSUFFICIENT_PRIVILEGE,
+        ) => StoreErrorKind::Configuration,
+        Some(code) if code.code() == UNSAFE => StoreErrorKind::Configuration,
         _ => StoreErrorKind::Unavailable,
     };
-    let what = match error.code() {
-        Some(code) => format!("PostgreSQL reports the error {}", code.code()),
-        None if error.is_closed() => "the connection was closed".to_owned(),
-        None => "the connection failed".to_owned(),
-    };
-    StoreError::new(kind, format!("cannot {doing}: {what}")).with_source(error)
+    let converted = StoreError::new(kind, format!("cannot {doing}: {described}"));
+    // The source would show the detail, which contains values.
+    if error.as_db_error().is_some() { converted } else { converted.with_source(error) }
+}
+
+/// Returns whether a table, column or function is absent.
+fn is_schema(code: &SqlState) -> bool {
+    [&SqlState::UNDEFINED_TABLE, &SqlState::UNDEFINED_COLUMN, &SqlState::UNDEFINED_FUNCTION].contains(&code)
 }
 
 pub(crate) fn pool_error(doing: &str, error: PoolError) -> StoreError {
@@ -42,6 +98,8 @@ pub(crate) fn pool_error(doing: &str, error: PoolError) -> StoreError {
 pub(crate) enum OpError {
     Sql(Error),
     Finish(FinishError),
+    /// An effect did not end in time. A rollback would wait for it.
+    Stuck(HandlerError),
 }
 
 impl From<Error> for OpError {
@@ -67,14 +125,12 @@ impl OpError {
         match self {
             Self::Sql(error) => store_error(doing, error).into(),
             Self::Finish(error) => error,
+            Self::Stuck(error) => FinishError::Effect(error),
         }
     }
-}
 
-/// Converts the error of an operation that does not depend on a lease.
-pub(crate) fn without_lease(error: FinishError) -> StoreError {
-    match error {
-        FinishError::Store(error) => error,
-        other => StoreError::unavailable(other.to_string()),
+    /// Returns whether the commit was refused because of a setting.
+    pub(crate) fn is_unsafe(&self) -> bool {
+        matches!(self, Self::Sql(error) if error.code().is_some_and(|code| code.code() == UNSAFE))
     }
 }

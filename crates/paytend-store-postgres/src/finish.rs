@@ -3,14 +3,26 @@
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{FinishError, Lease, Release};
+use paytend_inbox::{FinishError, HandlerError, Lease, Release};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
-use crate::accept::lock_key;
 use crate::error::OpError;
+use crate::locks::lock_key;
 use crate::rows::{get, millis};
 
 /// The longest delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Makes work due whose time is later than any delay: the server's clock was set back since it was stored. Leases and
+/// delays of up to 24 hours keep their times. Returns how many there were.
+pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
+    let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
+         WHERE due_at > paytend_now() AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') \
+         FOR UPDATE SKIP LOCKED)";
+    let statement = transaction.prepare_cached(sql).await?;
+    Ok(transaction.execute(&statement, &[&millis(MAX_DELAY)]).await?)
+}
 
 /// The work of a lease that is still held. Its row is locked until the transaction ends.
 pub(crate) struct Held {
@@ -20,14 +32,50 @@ pub(crate) struct Held {
     again: bool,
     cause: Option<String>,
     order_key: Option<Vec<u8>>,
+    /// The number of the transaction that holds the row.
+    transaction: String,
 }
 
-/// Locks the work of a lease. Claims pass by the locked row, even after the lease has ended.
+/// The columns of [`Held`], and the condition under which the work is held. Claims pass by the locked row, even after
+/// the lease has ended.
+const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
+const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
+
+/// The time by which the server's limits exceed those of this program.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Locks the work of a lease.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
-    let sql = "SELECT tries, is_sighting, again, cause, order_key FROM paytend_work \
-         WHERE id = $1 AND fence = $2 AND state = 1 FOR UPDATE";
-    let statement = transaction.prepare_cached(sql).await?;
-    let row = transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence]).await?;
+    let statement = transaction.prepare_cached(&format!("SELECT {HELD} {IS_HELD}")).await?;
+    read_held(
+        lease,
+        transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed()]).await?,
+    )
+}
+
+/// Locks the work of a lease, and limits the time of each statement and of each pause for the rest of the transaction.
+/// The server then ends a stuck effect by itself if this program or the network fails.
+pub(crate) async fn held_for_effect(
+    transaction: &Transaction<'_>,
+    lease: Lease,
+    limit: Duration,
+) -> Result<Held, OpError> {
+    let sql = format!(
+        "SELECT {HELD}, set_config('statement_timeout', $4, true), \
+         set_config('idle_in_transaction_session_timeout', $4, true) {IS_HELD}"
+    );
+    let statement = transaction.prepare_cached(&sql).await?;
+    // The largest value that PostgreSQL accepts is a 32-bit number.
+    let limit = millis(limit.saturating_add(GRACE)).min(i64::from(i32::MAX)).to_string();
+    read_held(
+        lease,
+        transaction
+            .query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed(), &limit])
+            .await?,
+    )
+}
+
+fn read_held(lease: Lease, row: Option<Row>) -> Result<Held, OpError> {
     let row = row.ok_or(FinishError::LeaseLost)?;
     Ok(Held {
         lease,
@@ -36,28 +84,33 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
         again: get(&row, 2)?,
         cause: get(&row, 3)?,
         order_key: get(&row, 4)?,
+        transaction: get(&row, 5)?,
     })
 }
 
 pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Duration) -> Result<(), OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() + $3::bigint * interval '1 millisecond' \
-         WHERE id = $1 AND fence = $2 AND state = 1";
+         WHERE id = $1 AND fence = $2 AND holder = $4 AND state = 1";
     let statement = transaction.prepare_cached(sql).await?;
-    match transaction.execute(&statement, &[&lease.id.get(), &lease.fence, &millis(time)]).await? {
+    match transaction
+        .execute(&statement, &[&lease.id.get(), &lease.fence, &millis(time), &lease.holder.cast_signed()])
+        .await?
+    {
         0 => Err(FinishError::LeaseLost.into()),
         _ => Ok(()),
     }
 }
 
-/// Completes held work. The caller has applied the effect in the same transaction.
-pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<(), OpError> {
+/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification became
+/// ready.
+pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<bool, OpError> {
     outcome(transaction, held, "done", held.cause.as_deref()).await?;
     if held.again {
         let sql = "UPDATE paytend_work SET state = 0, tries = 0, due_at = paytend_now(), is_sighting = true, \
              again = false WHERE id = $1";
         let statement = transaction.prepare_cached(sql).await?;
         transaction.execute(&statement, &[&held.lease.id.get()]).await?;
-        return Ok(());
+        return Ok(true);
     }
     if let Some(key) = &held.order_key {
         lock_key(transaction, key).await?;
@@ -71,13 +124,13 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     match release {
         Release::Retry { after, cause } => {
             outcome(transaction, &held, "retry", Some(cause)).await?;
-            let sql = "UPDATE paytend_work SET state = 2, again = false, cause = $3, \
+            let sql = "UPDATE paytend_work SET state = 2, cause = $3, \
                  due_at = paytend_now() + $2::bigint * interval '1 millisecond' WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
             transaction.execute(&statement, &[&id, &millis((*after).min(MAX_DELAY)), cause]).await?;
         }
         Release::GiveBack => {
-            let sql = "UPDATE paytend_work SET state = 0, again = false, due_at = paytend_now(), \
+            let sql = "UPDATE paytend_work SET state = 0, due_at = paytend_now(), \
                  tries = greatest(tries - 1, 0) WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
             transaction.execute(&statement, &[&id]).await?;
@@ -105,26 +158,31 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
     Ok(died)
 }
 
-/// Removes work. If it was the first of its order key, the next one becomes the first. The caller holds the lock of the
-/// order key.
-async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), OpError> {
+/// Removes work. If it was the first of its order key, the next one becomes the first. Returns whether there is a next
+/// one. The caller holds the lock of the order key.
+async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;
-    let Some(row) = transaction.query_opt(&statement, &[&id]).await? else { return Ok(()) };
+    let Some(row) = transaction.query_opt(&statement, &[&id]).await? else { return Ok(false) };
     if let (Some(key), true) = (get::<Option<Vec<u8>>>(&row, 0)?, get::<bool>(&row, 1)?) {
         let sql = "UPDATE paytend_work SET ready = true \
              WHERE id = (SELECT min(id) FROM paytend_work WHERE order_key = $1)";
         let statement = transaction.prepare_cached(sql).await?;
-        transaction.execute(&statement, &[&key]).await?;
+        return Ok(transaction.execute(&statement, &[&key]).await? > 0);
     }
-    Ok(())
+    Ok(false)
 }
 
+/// Records the end of an attempt. Fails if the transaction that locked the work has ended.
 async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause: Option<&str>) -> Result<(), OpError> {
-    let sql =
-        "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
+         SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";
     let statement = transaction.prepare_cached(sql).await?;
     let (id, fence) = (held.lease.id.get(), held.lease.fence);
-    transaction.execute(&statement, &[&id, &fence, &result, &held.tries, &held.is_sighting, &cause]).await?;
-    Ok(())
+    let row: [&(dyn ToSql + Sync); 7] =
+        [&id, &fence, &result, &held.tries, &held.is_sighting, &cause, &held.transaction];
+    match transaction.execute(&statement, &row).await? {
+        1 => Ok(()),
+        _ => Err(FinishError::Effect(HandlerError::retry("the effect ended the transaction")).into()),
+    }
 }

@@ -3,11 +3,22 @@
 
 mod accept;
 mod admin;
+mod audit;
+mod batch;
 mod check;
 mod claim;
+mod connect;
+mod effect;
 mod error;
 mod finish;
+mod hints;
+mod listen;
+mod locks;
+mod open;
 mod options;
+mod outbox;
+mod payloads;
+mod queue;
 mod rows;
 mod schema;
 mod settings;
@@ -16,5 +27,6 @@ mod store;
 pub use deadpool_postgres;
 pub use tokio_postgres;
 
+pub use effect::{PostgresEffect, in_transaction};
 pub use options::PostgresOptions;
-pub use store::{PostgresEffect, PostgresStore, in_transaction};
+pub use store::PostgresStore;

@@ -14,12 +14,9 @@ use crate::error::OpError;
 pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notify_type, n.business_kind, \
      n.business_id, n.business_state, n.order_key, n.verified_by, n.traceparent, n.sent_at";
 
-/// The columns that [`payload`] reads, from the table `p`.
-pub(crate) const PAYLOAD: &str = "p.key_id, p.nonce, p.sealed";
-
-/// A time in milliseconds since the Unix epoch, as an SQL expression.
+/// A time in milliseconds since the Unix epoch, as an SQL expression. It is null for a time that is infinite.
 pub(crate) fn millis_of(column: &str) -> String {
-    format!("(extract(epoch from {column}) * 1000)::bigint")
+    format!("CASE WHEN isfinite({column}) THEN (extract(epoch from {column}) * 1000)::bigint END")
 }
 
 /// Reads a column.
@@ -51,9 +48,9 @@ pub(crate) fn facts(row: &Row, first: usize) -> Result<Facts, OpError> {
     Ok(facts)
 }
 
-/// Reads the content from the columns [`PAYLOAD`], which begin at `first`.
+/// Reads the content from the columns `key_id`, `nonce` and `sealed`, which begin at `first`.
 pub(crate) fn payload(row: &Row, first: usize) -> Result<StoredPayload, OpError> {
-    let Some(key_id) = get::<Option<i64>>(row, first)? else { return Ok(StoredPayload::Dropped) };
+    let key_id: i64 = get(row, first)?;
     let nonce: &[u8] = get(row, first + 1)?;
     Ok(StoredPayload::Sealed(SealedPayload {
         key_id: u32::try_from(key_id).map_err(|_| corrupt())?,
@@ -67,9 +64,9 @@ pub(crate) fn count(row: &Row, column: usize) -> Result<u64, OpError> {
     u64::try_from(get::<i64>(row, column)?).map_err(|_| corrupt())
 }
 
-/// Reads a number of attempts.
-pub(crate) fn tries(row: &Row, column: usize) -> Result<u32, OpError> {
-    u32::try_from(get::<i32>(row, column)?).map_err(|_| corrupt())
+/// Returns a number of attempts.
+pub(crate) fn tries(number: i32) -> Result<u32, OpError> {
+    u32::try_from(number).map_err(|_| corrupt())
 }
 
 /// Returns the columns that [`entry`] reads. A notification is pending, dead, or done.
@@ -103,7 +100,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
         id: Id::new(get(row, 12)?),
         facts: facts(row, 0)?,
         state,
-        tries: tries(row, 16)?,
+        tries: tries(get(row, 16)?)?,
         sightings: count(row, 17)?,
         received_at: system_time(get(row, 13)?),
         cause: get(row, 18)?,

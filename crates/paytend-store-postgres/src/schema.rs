@@ -1,20 +1,20 @@
 //! The schema and its migrations.
+//!
+//! The rules are in [`paytend_inbox::schema`]. In addition, a step changes at most one existing table: programs that lock
+//! two tables in the other order would wait for it.
 
-use paytend_inbox::{StoreError, StoreErrorKind};
-use sha2::{Digest as _, Sha256};
-use tokio_postgres::Client;
+use paytend_inbox::StoreError;
+use paytend_inbox::schema::{self, AppliedMigration, Migration};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error};
 
 use crate::error::store_error;
 
-/// A step of the schema. A released step does not change any more: its checksum is stored.
-struct Migration {
-    version: i64,
-    /// The lowest version that a program must know to use a store with this step.
-    compatible_from: i64,
-    sql: &'static str,
-}
-
-const MIGRATIONS: &[Migration] = &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") },
+    Migration { version: 2, compatible_from: 1, sql: include_str!("schema/0002.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
      version bigint PRIMARY KEY, checksum bytea NOT NULL, \
@@ -23,43 +23,62 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
 /// Held during a migration, so that programs that start together do not migrate at the same time.
 const LOCK: i64 = 0x7061_7974_656e_6401;
 
-/// Creates or upgrades the schema in one transaction.
+/// Limits the time for which a step waits for a table that is in use: everything else waits behind it.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
+
+/// How often a step is tried if other programs use its table.
+const ATTEMPTS: usize = 5;
+
+/// Creates or upgrades the schema.
 pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
-    let transaction = client.transaction().await.map_err(failed)?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
-    transaction.batch_execute(TABLE).await.map_err(failed)?;
-    let rows = transaction
-        .query("SELECT version, checksum, compatible_from FROM paytend_migration", &[])
-        .await
-        .map_err(failed)?;
-    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
-    let applied: Vec<(i64, Vec<u8>, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
-    let newer = applied.iter().filter(|(version, ..)| *version > known);
-    if let Some(required) = newer.map(|(.., from)| *from).max().filter(|required| *required > known) {
-        return Err(StoreError::new(
-            StoreErrorKind::Configuration,
-            format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
-        ));
-    }
-    for migration in MIGRATIONS {
-        let checksum = Sha256::digest(migration.sql).to_vec();
-        match applied.iter().find(|(version, ..)| *version == migration.version) {
-            Some((_, stored, _)) if *stored == checksum => {}
-            Some(_) => {
-                return Err(StoreError::new(
-                    StoreErrorKind::Configuration,
-                    format!("schema version {} of the store differs from this program's", migration.version),
-                ));
+    for migration in schema::missing(&applied(client).await.map_err(failed)?, MIGRATIONS)? {
+        let mut attempt = 1;
+        while let Err(error) = apply(client, migration).await {
+            if attempt == ATTEMPTS || !is_in_use(&error) {
+                return Err(failed(error));
             }
-            None => {
-                transaction.batch_execute(migration.sql).await.map_err(failed)?;
-                let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3)";
-                let row: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-                    [&migration.version, &checksum, &migration.compatible_from];
-                transaction.execute(insert, &row).await.map_err(failed)?;
-            }
+            attempt += 1;
         }
     }
-    transaction.commit().await.map_err(failed)
+    Ok(())
+}
+
+/// Applies a step in a transaction, unless a different program has applied it.
+async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
+    let transaction = client.transaction().await?;
+    transaction.batch_execute(LOCK_TIMEOUT).await?;
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+    transaction.batch_execute(TABLE).await?;
+    let insert = "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES ($1, $2, $3) \
+         ON CONFLICT DO NOTHING";
+    let checksum = migration.checksum();
+    let row: [&(dyn ToSql + Sync); 3] = [&migration.version, &checksum, &migration.compatible_from];
+    if transaction.execute(insert, &row).await? == 1 {
+        transaction.batch_execute(migration.sql).await?;
+    }
+    transaction.commit().await
+}
+
+fn is_in_use(error: &Error) -> bool {
+    matches!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED))
+}
+
+/// Refuses a database without the schema of this program or a compatible one, and changes nothing.
+pub(crate) async fn require(client: &Client) -> Result<(), StoreError> {
+    let applied = applied(client).await.map_err(|error| store_error("read the schema version", error))?;
+    schema::require(&applied, MIGRATIONS)
+}
+
+/// Reads the steps of the store.
+async fn applied(client: &Client) -> Result<Vec<AppliedMigration>, Error> {
+    let exists = client.query_one("SELECT to_regclass('paytend_migration') IS NOT NULL", &[]).await?;
+    if !exists.try_get::<_, bool>(0)? {
+        return Ok(Vec::new());
+    }
+    let rows = client.query("SELECT version, checksum, compatible_from FROM paytend_migration", &[]).await?;
+    let read = |row: &tokio_postgres::Row| {
+        Ok(AppliedMigration { version: row.try_get(0)?, checksum: row.try_get(1)?, compatible_from: row.try_get(2)? })
+    };
+    rows.iter().map(read).collect()
 }

@@ -3,6 +3,9 @@
 use paytend_inbox::{StoreError, StoreErrorKind};
 use tokio_postgres::{Client, Error};
 
+/// The SQLSTATE with which the schema refuses a commit that a crash could undo.
+pub(crate) const UNSAFE: &str = "PY001";
+
 /// The oldest supported version.
 const MIN_VERSION: i32 = 140_000;
 

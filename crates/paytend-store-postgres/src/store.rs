@@ -1,95 +1,84 @@
 //! The store.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use deadpool_postgres::{Pool, Transaction};
-use futures_util::FutureExt as _;
+use deadpool_postgres::{Object, Pool, Transaction};
 use futures_util::future::BoxFuture;
 use paytend_inbox::{
-    Accepted, ClaimRequest, Claimed, Completion, FinishError, HandlerError, Lease, Mac, NewNotification, Release,
-    Store, StoreError, StoreErrorKind,
+    Accepted, ClaimRequest, Claimed, FinishError, Lease, Mac, NewNotification, Release, Store, StoreError,
+    StoreErrorKind,
 };
-use tokio::sync::Notify;
 use tokio_postgres::IsolationLevel;
 
-use crate::error::{OpError, pool_error, store_error, without_lease};
-use crate::options::PostgresOptions;
-use crate::{accept, claim, finish, schema, settings};
+use crate::connect::Server;
+use crate::effect::{self, PostgresEffect};
+use crate::error::{OpError, pool_error};
+use crate::hints::Hints;
+use crate::queue::Queue;
+use crate::{claim, finish, settings};
 
-/// A change in the transaction that completes a notification. [`in_transaction`] creates it.
-pub type PostgresEffect =
-    Box<dyn for<'a> FnOnce(&'a tokio_postgres::Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send>;
-
-/// Completes a notification together with a change in the same transaction.
-///
-/// If the change returns an error, it is rolled back and the notification is attempted again. It must not begin or end
-/// transactions.
-///
-/// ```
-/// use paytend_inbox::{Completion, Delivery, HandlerError, types};
-/// use paytend_store_postgres::{PostgresEffect, in_transaction};
-///
-/// async fn book(
-///     delivery: Delivery<Box<paytend_model::iban::IbanTransaction>>,
-/// ) -> Result<Completion<PostgresEffect>, HandlerError> {
-///     let deposit = delivery.into_notification();
-///     let Some(amount) = deposit.amount else { return Err(HandlerError::dead_letter("no amount")) };
-///     Ok(in_transaction(move |transaction| {
-///         Box::pin(async move {
-///             let amount = amount.value().to_string();
-///             transaction.execute("INSERT INTO booking (amount) VALUES ($1::text::numeric)", &[&amount]).await?;
-///             Ok(())
-///         })
-///     }))
-/// }
-/// ```
-pub fn in_transaction<F>(effect: F) -> Completion<PostgresEffect>
-where
-    F: for<'a> FnOnce(&'a tokio_postgres::Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
-{
-    Completion::with_effect(Box::new(effect))
-}
+/// How often a worker without work checks whether the server's clock was set back.
+const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a rollback may take. Closing the connection has the same effect.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
 ///
-/// Any number of processes can use one database. [`PostgresOptions`] opens a store.
+/// Any number of processes can use one database. [`PostgresOptions`](crate::PostgresOptions) opens a store.
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
 }
 
 struct Shared {
+    server: Server,
     pool: Pool,
-    effect_timeout: Duration,
-    danger_any_settings: bool,
-    /// Notified when a notification may have become ready in this process.
-    changed: Notify,
+    rules: Rules,
+    queue: Queue,
+    hints: Hints,
+    /// When the times of the pending work were last checked by a claim.
+    repaired: Mutex<Option<Instant>>,
+}
+
+/// What the options say about operations.
+pub(crate) struct Rules {
+    pub(crate) effect_timeout: Duration,
+    pub(crate) danger_any_settings: bool,
+    pub(crate) listen: bool,
 }
 
 impl PostgresStore {
-    pub(crate) async fn with(pool: Pool, options: &PostgresOptions) -> Result<Self, StoreError> {
-        let mut client = pool.get().await.map_err(|error| pool_error("connect", error))?;
-        let settings = settings::read(&client).await.map_err(|error| store_error("read the settings", error))?;
-        if !options.danger_any_settings {
-            settings::check(&settings)?;
+    pub(crate) fn new(server: Server, pool: Pool, rules: Rules) -> Self {
+        let hints = Hints::new(pool.clone(), rules.listen.then(|| server.clone()));
+        Self {
+            shared: Arc::new(Shared {
+                server,
+                pool,
+                rules,
+                queue: Queue::default(),
+                hints,
+                repaired: Mutex::default(),
+            }),
         }
-        schema::migrate(&mut client).await?;
-        drop(client);
-        let shared = Shared {
-            pool,
-            effect_timeout: options.effect_timeout,
-            danger_any_settings: options.danger_any_settings,
-            changed: Notify::new(),
-        };
-        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Returns the pool of connections.
     pub fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.shared.queue
+    }
+
+    /// Runs an operation in a transaction, in this task. Returns its value and the connection.
+    pub(crate) async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
+    where
+        F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
+    {
+        self.shared.transact(doing, function).await
     }
 
     /// Runs an operation in a transaction. It runs in a task, so that a caller who stops waiting does not interrupt a
@@ -99,25 +88,12 @@ impl PostgresStore {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>> + Send + 'static,
     {
-        let pool = self.shared.pool.clone();
+        let shared = Arc::clone(&self.shared);
         let running = tokio::spawn(async move {
-            let mut client = pool.get().await.map_err(|error| pool_error(doing, error))?;
-            let sql = |error| FinishError::from(store_error(doing, error));
-            let transaction =
-                client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await.map_err(sql)?;
-            match function(&transaction).await {
-                Ok(value) => {
-                    transaction.commit().await.map_err(sql)?;
-                    Ok(value)
-                }
-                Err(error) => {
-                    // A connection that cannot roll back is closed, which has the same effect.
-                    let _ = transaction.rollback().await;
-                    Err(error.into_finish(doing))
-                }
-            }
+            let run = shared.transact(doing, function).await;
+            run.map(|(value, _)| value).map_err(|error| error.into_finish(doing))
         });
-        running.await.unwrap_or_else(|_| Err(StoreError::unavailable("the operation did not complete").into()))
+        running.await.unwrap_or_else(|_| Err(not_completed()))
     }
 
     /// Runs an operation that does not depend on a lease.
@@ -126,29 +102,80 @@ impl PostgresStore {
         T: Send + 'static,
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>> + Send + 'static,
     {
-        self.run(doing, function).await.map_err(without_lease)
+        self.run(doing, function).await.map_err(StoreError::from)
+    }
+
+    /// Makes work due that waits only because the server's clock was set back.
+    pub(crate) async fn repair_times(&self) -> Result<(), StoreError> {
+        let repaired = self.write("read the times", |transaction| Box::pin(finish::repair_times(transaction))).await?;
+        if repaired > 0 {
+            tracing::warn!(repaired, "the server's clock was set back: pending notifications are due again");
+            self.notify();
+        }
+        Ok(())
     }
 
     /// Refuses settings with which an acknowledged notification can be lost, unless the options accept them.
     pub(crate) fn check_settings(&self, settings: &[(&'static str, String)]) -> Result<(), StoreError> {
-        if self.shared.danger_any_settings { Ok(()) } else { settings::check(settings) }
+        if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
+    }
+
+    pub(crate) fn effect_timeout(&self) -> Duration {
+        self.shared.rules.effect_timeout
     }
 
     pub(crate) fn notify(&self) {
-        self.shared.changed.notify_waiters();
+        self.shared.hints.notify();
     }
 }
 
-/// Applies an effect within its time limit. A panic becomes an error without the panic's message.
-async fn apply(effect: PostgresEffect, transaction: &Transaction<'_>, limit: Duration) -> Result<(), OpError> {
-    // The call that creates the future may panic too, so it runs inside.
-    let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
-    let applied = match tokio::time::timeout(limit, applying).await {
-        Ok(Ok(applied)) => applied,
-        Ok(Err(_)) => Err(HandlerError::retry("the effect panicked")),
-        Err(_) => Err(HandlerError::retry("the effect exceeded its time limit")),
-    };
-    applied.map_err(|error| FinishError::Effect(error).into())
+impl Shared {
+    /// Returns whether the times must be checked again.
+    fn must_repair(&self) -> bool {
+        let mut repaired = self.repaired.lock().unwrap_or_else(PoisonError::into_inner);
+        let must = repaired.is_none_or(|at| at.elapsed() >= REPAIR_INTERVAL);
+        if must {
+            *repaired = Some(Instant::now());
+        }
+        must
+    }
+
+    /// Runs an operation in a transaction. Returns its value and the connection.
+    async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
+    where
+        F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
+    {
+        let mut client = self.pool.get().await.map_err(|error| pool_error(doing, error))?;
+        let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
+        let error = match function(&transaction).await {
+            Ok(value) => match transaction.commit().await {
+                Ok(()) => return Ok((value, client)),
+                Err(error) => OpError::Sql(error),
+            },
+            Err(error @ OpError::Stuck(_)) => {
+                drop(transaction);
+                self.server.abandon(client);
+                return Err(error);
+            }
+            Err(error) => {
+                let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, transaction.rollback()).await;
+                if !matches!(rolled_back, Ok(Ok(()))) {
+                    self.server.abandon(client);
+                    return Err(error);
+                }
+                error
+            }
+        };
+        if error.is_unsafe() {
+            // The setting may be one of the session only.
+            drop(Object::take(client));
+        }
+        Err(error)
+    }
+}
+
+fn not_completed() -> FinishError {
+    StoreError::unavailable("the operation did not complete").into()
 }
 
 impl Store for PostgresStore {
@@ -170,16 +197,25 @@ impl Store for PostgresStore {
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
-        let accepted = self.write("store a notification", move |transaction| {
-            Box::pin(async move { accept::accept(transaction, &notification).await })
-        });
-        let accepted = accepted.await?;
-        self.notify();
-        Ok(accepted)
+        self.store(notification).await
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.write("claim", move |transaction| Box::pin(async move { claim::claim(transaction, &request).await })).await
+        let found =
+            self.write("claim", move |transaction| Box::pin(async move { claim::claim(transaction, &request).await }));
+        let found = found.await?;
+        for lease in found.unreadable {
+            let id = lease.id.get();
+            tracing::error!(id, "a row is unreadable: the notification becomes a dead letter");
+            let cause = "unreadable: the row contains a value that this program does not write".to_owned();
+            if let Err(error) = self.release(lease, Release::DeadLetter { cause }).await {
+                tracing::error!(id, %error, "the notification is claimed again after its lease");
+            }
+        }
+        if found.claimed.is_empty() && self.shared.must_repair() {
+            self.repair_times().await?;
+        }
+        Ok(found.claimed)
     }
 
     async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
@@ -187,18 +223,27 @@ impl Store for PostgresStore {
     }
 
     async fn complete(&self, lease: Lease, effect: Option<PostgresEffect>) -> Result<(), FinishError> {
-        let limit = self.shared.effect_timeout;
-        let completed = self.run("complete a notification", move |transaction| {
-            Box::pin(async move {
-                let held = finish::held(transaction, lease).await?;
-                if let Some(effect) = effect {
-                    apply(effect, transaction, limit).await?;
+        let shared = Arc::clone(&self.shared);
+        let doing = "complete a notification";
+        let running = tokio::spawn(async move {
+            let effect = effect.map(|effect| (effect, shared.rules.effect_timeout));
+            let has_effect = effect.is_some();
+            let completed =
+                shared.transact(doing, move |transaction| Box::pin(effect::complete(transaction, lease, effect))).await;
+            match completed {
+                Ok((others_are_ready, client)) => {
+                    if has_effect {
+                        tokio::spawn(effect::reset(client));
+                    }
+                    Ok(others_are_ready)
                 }
-                finish::complete(transaction, &held).await
-            })
+                Err(error) if has_effect => Err(effect::commit_error(error).into_finish(doing)),
+                Err(error) => Err(error.into_finish(doing)),
+            }
         });
-        completed.await?;
-        self.notify();
+        if running.await.unwrap_or_else(|_| Err(not_completed()))? {
+            self.notify();
+        }
         Ok(())
     }
 
@@ -212,7 +257,7 @@ impl Store for PostgresStore {
     }
 
     async fn changed(&self) {
-        self.shared.changed.notified().await;
+        self.shared.hints.changed().await;
     }
 }
 

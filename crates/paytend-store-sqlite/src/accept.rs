@@ -97,29 +97,19 @@ fn sight(
 
 /// Makes sure that an attempt begins after this moment, unless the notification is dead.
 fn requeue(transaction: &Transaction<'_>, now: i64, id: i64) -> Result<(), rusqlite::Error> {
-    let state: Option<i64> = transaction
-        .prepare_cached("SELECT state FROM paytend_work WHERE id = ?1")?
-        .query_row([id], |row| row.get(0))
-        .optional()?;
-    match state {
-        // The attempt in progress may have queried the state already.
-        Some(1) => {
-            transaction.prepare_cached("UPDATE paytend_work SET again = 1 WHERE id = ?1")?.execute([id])?;
-        }
-        // The next attempt begins later.
-        Some(_) => {}
-        None => {
-            let dead = transaction.prepare_cached("SELECT 1 FROM paytend_dead WHERE id = ?1")?.exists([id])?;
-            if !dead {
-                let last = transaction
-                    .prepare_cached(
-                        "SELECT fence, cause FROM paytend_outcome WHERE id = ?1 ORDER BY fence DESC LIMIT 1",
-                    )?
-                    .query_row([id], |row| Ok(Pending { fence: row.get(0)?, is_sighting: true, cause: row.get(1)? }))
-                    .optional()?;
-                enqueue(transaction, now, id, &last.unwrap_or(Pending { is_sighting: true, ..Pending::default() }))?;
-            }
-        }
+    // An attempt of the current run may have queried the state already, unless the run has not begun.
+    let pending = transaction
+        .prepare_cached(
+            "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \
+             WHERE id = ?1 AND result = 'done'), 0) WHERE id = ?1",
+        )?
+        .execute([id])?;
+    if pending > 0 || transaction.prepare_cached("SELECT 1 FROM paytend_dead WHERE id = ?1")?.exists([id])? {
+        return Ok(());
     }
-    Ok(())
+    let last = transaction
+        .prepare_cached("SELECT fence, cause FROM paytend_outcome WHERE id = ?1 ORDER BY fence DESC LIMIT 1")?
+        .query_row([id], |row| Ok(Pending { fence: row.get(0)?, is_sighting: true, cause: row.get(1)? }))
+        .optional()?;
+    enqueue(transaction, now, id, &last.unwrap_or(Pending { is_sighting: true, ..Pending::default() }))
 }

@@ -2,35 +2,34 @@
 
 use std::time::SystemTime;
 
-use paytend_inbox::{Entry, Id, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
+};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::accept::{Pending, enqueue};
 use crate::clock::millis;
-use crate::error::without_lease;
 use crate::finish::die;
 use crate::rows::{self, ENTRY, ENTRY_TABLES, FACTS};
 use crate::store::SqliteStore;
 use crate::writer::truncate_log;
-use crate::{check, engine};
+use crate::{audit, check, engine};
 
 /// The number of notifications that one write changes at most, so that others do not wait long.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
     async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        self.write_counts().await;
         self.read("list notifications", move |connection| list(connection, &query)).await
     }
 
     async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
         if let Some(viewer) = viewer {
             // Recorded before the content is returned.
-            let now = self.shared.options.clock.now();
-            let recorded = self.write(move |transaction| {
-                transaction.execute("INSERT INTO paytend_viewed VALUES (?1, ?2, ?3)", params![now, id.get(), viewer])
-            });
-            recorded.await?;
+            self.record(AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id))).await?;
         }
+        self.write_counts().await;
         self.read("read a notification", move |connection| show(connection, id)).await
     }
 
@@ -55,19 +54,20 @@ impl StoreAdmin for SqliteStore {
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         let now = self.shared.options.clock.now();
+        self.write_counts().await;
         self.read("count notifications", move |connection| stats(connection, now)).await
     }
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = self.read("check the store", check::integrity).await?;
         let settings = self.run("read the settings", |transaction| Ok(engine::settings(transaction)?));
-        problems.extend(check::settings(&settings.await.map_err(without_lease)?));
+        problems.extend(check::settings(&settings.await.map_err(StoreError::from)?));
         Ok(problems)
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let clock = self.shared.options.clock.clone();
-        let erased = self.write(move |transaction| erase(transaction, clock.now(), &business_id)).await?;
+        let erased = self.write(move |transaction| erase(transaction, clock.now(), &erasure)).await?;
         if erased > 0 {
             // Earlier versions of the pages are in the write-ahead log until it is emptied.
             let path = self.clone();
@@ -96,6 +96,16 @@ impl StoreAdmin for SqliteStore {
         }
     }
 
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        let now = self.shared.options.clock.now();
+        let recorded = self.write(move |transaction| audit::record(transaction, now, &event));
+        recorded.await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read("read the audit", move |connection| audit::list(connection, &query)).await
+    }
+
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
         let now = self.shared.options.clock.now();
         let probed = self.run("write", move |transaction| {
@@ -103,7 +113,7 @@ impl StoreAdmin for SqliteStore {
                 .execute("INSERT OR REPLACE INTO paytend_meta VALUES ('probe', ?1)", [now.to_be_bytes().as_slice()])?;
             Ok(engine::settings(transaction)?)
         });
-        probed.await.map_err(without_lease)
+        probed.await.map_err(StoreError::from)
     }
 }
 
@@ -118,15 +128,27 @@ fn list(connection: &Connection, query: &Query) -> Result<Vec<Entry>, rusqlite::
     };
     let sql = format!(
         "SELECT {FACTS}, {ENTRY} FROM {ENTRY_TABLES} WHERE n.id > ?1 AND n.received_at >= ?2 \
-         AND (?3 IS NULL OR n.kind = ?3) {condition} ORDER BY n.id LIMIT ?4"
+         AND (?3 IS NULL OR n.kind = ?3) {condition} ORDER BY n.id"
     );
     let parameters = params![
         query.after.map_or(i64::MIN, Id::get),
         query.since.map_or(i64::MIN, millis),
         query.kind.as_ref().map(|kind| kind.as_str()),
-        i64::try_from(query.limit).unwrap_or(i64::MAX),
     ];
-    connection.prepare_cached(&sql)?.query_map(parameters, rows::entry)?.collect()
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(parameters)?;
+    let mut entries = Vec::new();
+    // The limit counts the rows that can be read: a shorter list is the last one.
+    while entries.len() < query.limit
+        && let Some(row) = rows.next()?
+    {
+        match rows::entry(row) {
+            Ok(entry) => entries.push(entry),
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error),
+            Err(error) => tracing::error!(id = row.get::<_, i64>(12)?, %error, "a stored row cannot be read"),
+        }
+    }
+    Ok(entries)
 }
 
 fn show(connection: &Connection, id: Id) -> Result<Option<Entry>, rusqlite::Error> {
@@ -166,7 +188,8 @@ fn stats(connection: &Connection, now: i64) -> Result<Stats, rusqlite::Error> {
     stats.dead = count("SELECT count(*) FROM paytend_dead")?;
     let all = count("SELECT count(*) FROM paytend_notification")?;
     stats.done = all.saturating_sub(stats.ready + stats.leased + stats.backoff + stats.dead);
-    stats.sightings = count("SELECT count(*) FROM paytend_sighting")?;
+    stats.sightings =
+        count("SELECT coalesce(sum(last), 0) FROM (SELECT max(number) AS last FROM paytend_sighting GROUP BY id)")?;
     let oldest: Option<i64> = connection
         .prepare_cached("SELECT due_at FROM paytend_work WHERE head = 1 AND due_at <= ?1 ORDER BY due_at, id LIMIT 1")?
         .query_row([now], |row| row.get(0))
@@ -175,11 +198,17 @@ fn stats(connection: &Connection, now: i64) -> Result<Stats, rusqlite::Error> {
     Ok(stats)
 }
 
-fn erase(transaction: &Transaction<'_>, now: i64, business_id: &str) -> Result<u64, rusqlite::Error> {
-    let ids: Vec<i64> = transaction
-        .prepare_cached("SELECT id FROM paytend_notification WHERE business_id = ?1")?
-        .query_map([business_id], |row| row.get(0))?
+fn erase(transaction: &Transaction<'_>, now: i64, erasure: &Erasure) -> Result<u64, rusqlite::Error> {
+    let found: Vec<(i64, String, String)> = transaction
+        .prepare_cached("SELECT id, route, kind FROM paytend_notification WHERE business_id = ?1")?
+        .query_map([erasure.business_id()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_, _>>()?;
+    let selected = |(id, route, kind): (i64, String, String)| {
+        let selected =
+            erasure.selects_all() || route.parse().is_ok_and(|route| erasure.selects(route, &Kind::from_stored(kind)));
+        selected.then_some(id)
+    };
+    let ids: Vec<i64> = found.into_iter().filter_map(selected).collect();
     for id in &ids {
         for sql in [
             "DELETE FROM paytend_payload WHERE id = ?1",

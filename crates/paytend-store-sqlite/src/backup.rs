@@ -1,7 +1,7 @@
 //! Backups.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use paytend_inbox::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
@@ -36,10 +36,8 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
         ));
     }
     // The file gets its name when it is complete.
-    let mut partial = target.as_os_str().to_owned();
-    partial.push(".partial");
-    let _ = std::fs::remove_file(&partial);
-    let result = copy_pages(options, Path::new(&partial)).and_then(|()| {
+    let partial = create_partial(target).map_err(failed)?;
+    let result = copy_pages(options, &partial).and_then(|()| {
         File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
         // A link fails if the target exists meanwhile.
         std::fs::hard_link(&partial, target).map_err(failed)?;
@@ -50,12 +48,30 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     result
 }
 
+/// Creates a file with a new name beside the target, with access for its owner only. A crash can leave such a file.
+fn create_partial(target: &Path) -> std::io::Result<PathBuf> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut number = 0;
+    loop {
+        let mut partial = target.as_os_str().to_owned();
+        partial.push(format!(".{}-{number}.partial", std::process::id()));
+        match options.open(&partial) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(partial.into()),
+        }
+    }
+}
+
 fn copy_pages(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     let failed = |error| store_error("write the backup", error);
     let source = crate::engine::open_reader(options)?;
-    let copy = SqliteOptions { path: target.to_owned(), ..options.clone() };
-    crate::engine::create_private(&copy)?;
     let mut destination = Connection::open(target).map_err(failed)?;
+    // The copy is discarded if it is not completed. A journal of an earlier copy must not be applied to it.
+    destination.pragma_update(None, "journal_mode", "off").map_err(failed)?;
     // All pages in one step: with several steps, a copy would start again whenever a notification is stored.
     let backup = Backup::new(&source, &mut destination).map_err(failed)?;
     match backup.step(-1).map_err(failed)? {

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Queries that count rows that must not exist, each with the problem.
-const RULES: [(&str, &str); 7] = [
+const RULES: [(&str, &str); 9] = [
     (
         "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
          AND NOT EXISTS (SELECT 1 FROM paytend_dead WHERE id = n.id) \
@@ -25,6 +25,15 @@ const RULES: [(&str, &str); 7] = [
     (
         "SELECT count(*) FROM paytend_work w JOIN paytend_dead d ON d.id = w.id",
         "notifications are both pending and dead",
+    ),
+    (
+        "SELECT count(*) FROM paytend_notification WHERE length(dedup) <> 32 OR length(content_tag) <> 32 \
+         OR length(order_key) <> 32 OR route NOT IN ('paytend:baas', 'paytend:issuing', 'payby', 'payermax')",
+        "notifications have columns that cannot be read",
+    ),
+    (
+        "SELECT count(*) FROM paytend_payload WHERE length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295",
+        "payloads have columns that cannot be read",
     ),
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_work WHERE order_key IS NOT NULL GROUP BY order_key \

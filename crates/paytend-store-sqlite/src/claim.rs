@@ -7,6 +7,7 @@ use rusqlite::{Transaction, params};
 
 use crate::clock::{after, system_time};
 use crate::error::OpError;
+use crate::finish::die;
 use crate::rows::{self, FACTS};
 
 /// Claims notifications that are due.
@@ -17,7 +18,27 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
         due_by_kind(transaction, now, request)?
     };
     let due_at = after(now, request.lease);
-    ids.into_iter().map(|id| Ok(take(transaction, id, due_at, request.holder)?)).collect()
+    let mut claimed = Vec::with_capacity(ids.len());
+    for id in ids {
+        match take(transaction, id, due_at, request.holder) {
+            Ok(taken) => claimed.push(taken),
+            // An error of SQLite affects every row.
+            Err(error) if error.sqlite_error_code().is_some() => return Err(error.into()),
+            Err(error) => set_aside(transaction, now, id, &error)?,
+        }
+    }
+    Ok(claimed)
+}
+
+/// Makes a dead letter of a notification whose row cannot be read, so that the others can be claimed.
+fn set_aside(transaction: &Transaction<'_>, now: i64, id: i64, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
+    if let rusqlite::Error::QueryReturnedNoRows = error {
+        tracing::error!(id, "a pending entry has no notification: run `paytend inbox check`");
+        // A dead letter needs a notification, too.
+        return transaction.prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1")?.execute([id]).map(drop);
+    }
+    tracing::error!(id, %error, "a stored row cannot be read: the notification is a dead letter");
+    die(transaction, now, id, Some(&format!("the stored row cannot be read: {error}"))).map(drop)
 }
 
 fn limit(count: usize) -> i64 {
@@ -57,7 +78,7 @@ fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) 
 fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Result<Claimed, rusqlite::Error> {
     let (fence, tries, is_sighting) = transaction
         .prepare_cached(
-            "UPDATE paytend_work SET state = 1, fence = fence + 1, tries = tries + 1, due_at = ?2, again = 0, \
+            "UPDATE paytend_work SET state = 1, fence = fence + 1, tries = tries + 1, due_at = ?2, \
              holder = ?3 WHERE id = ?1 RETURNING fence, tries, is_sighting",
         )?
         .query_row(params![id, due_at, holder.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -65,9 +86,10 @@ fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Res
         .prepare_cached(&format!("SELECT {FACTS}, n.received_at FROM paytend_notification n WHERE n.id = ?1"))?
         .query_row([id], |row| Ok((rows::facts(row)?, row.get(12)?)))?;
     Ok(Claimed {
-        lease: Lease { id: Id::new(id), fence },
+        lease: Lease { id: Id::new(id), fence, holder },
         tries,
         is_sighting,
+        completed_runs: if is_sighting { rows::completed_runs(transaction, id)? } else { 0 },
         sightings: rows::sightings(transaction, id)?,
         received_at: system_time(received_at),
         facts,

@@ -70,11 +70,3 @@ impl OpError {
         }
     }
 }
-
-/// Converts the error of an operation that does not depend on a lease.
-pub(crate) fn without_lease(error: FinishError) -> StoreError {
-    match error {
-        FinishError::Store(error) => error,
-        other => StoreError::unavailable(other.to_string()),
-    }
-}

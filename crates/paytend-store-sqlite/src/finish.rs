@@ -34,9 +34,10 @@ pub(crate) struct Held {
 pub(crate) fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let held = transaction
         .prepare_cached(
-            "SELECT tries, is_sighting, again, cause FROM paytend_work WHERE id = ?1 AND fence = ?2 AND state = 1",
+            "SELECT tries, is_sighting, again, cause FROM paytend_work \
+             WHERE id = ?1 AND fence = ?2 AND holder = ?3 AND state = 1",
         )?
-        .query_row(params![lease.id.get(), lease.fence], |row| {
+        .query_row(params![lease.id.get(), lease.fence, lease.holder.cast_signed()], |row| {
             Ok(Held { lease, tries: row.get(0)?, is_sighting: row.get(1)?, again: row.get(2)?, cause: row.get(3)? })
         })
         .optional()?;
@@ -74,14 +75,13 @@ pub(crate) fn release(transaction: &Transaction<'_>, now: i64, lease: Lease, rel
         Release::Retry { after: delay, cause } => {
             outcome(transaction, now, &held, "retry", Some(cause))?;
             transaction
-                .prepare_cached("UPDATE paytend_work SET state = 2, due_at = ?2, again = 0, cause = ?3 WHERE id = ?1")?
+                .prepare_cached("UPDATE paytend_work SET state = 2, due_at = ?2, cause = ?3 WHERE id = ?1")?
                 .execute(params![id, after(now, (*delay).min(MAX_DELAY)), cause])?;
         }
         Release::GiveBack => {
             transaction
                 .prepare_cached(
-                    "UPDATE paytend_work SET state = 0, due_at = ?2, again = 0, tries = max(tries - 1, 0) \
-                     WHERE id = ?1",
+                    "UPDATE paytend_work SET state = 0, due_at = ?2, tries = max(tries - 1, 0) WHERE id = ?1",
                 )?
                 .execute(params![id, now])?;
         }

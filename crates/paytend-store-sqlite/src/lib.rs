@@ -3,17 +3,23 @@
 
 mod accept;
 mod admin;
+mod audit;
 mod backup;
 mod check;
 mod claim;
 mod clock;
+mod counts;
+mod duplicates;
 mod engine;
 mod error;
 mod finish;
+mod open;
 mod options;
+mod outbox;
 mod rows;
 mod schema;
 mod store;
+mod sync;
 mod writer;
 
 pub use rusqlite;

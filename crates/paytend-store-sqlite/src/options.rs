@@ -3,12 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use paytend_inbox::StoreError;
-
 use crate::clock::Clock;
-use crate::store::SqliteStore;
 
-/// Settings of a [`SqliteStore`].
+/// Settings of a [`SqliteStore`](crate::SqliteStore).
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -64,7 +61,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Refuses to create the file (default: creates it).
+    /// Refuses to create the file, and to create or upgrade its schema (default: does all of it). For programs that read
+    /// or manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self
@@ -81,16 +79,5 @@ impl SqliteOptions {
     pub fn danger_without_sync(mut self) -> Self {
         self.synchronous = Synchronous::Off;
         self
-    }
-
-    /// Opens the store, creates or upgrades its schema, and starts its writer thread. This blocks for the time of a few
-    /// disk accesses.
-    ///
-    /// # Errors
-    /// - Returns [`StoreError`] if the file cannot be opened or written, or is damaged.
-    /// - Returns [`StoreError`] if a setting of the engine cannot be made.
-    /// - Returns [`StoreError`] if the schema has an incompatible version.
-    pub fn open(self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::with(self)
     }
 }

@@ -1,21 +1,15 @@
-//! The schema and its migrations.
+//! The schema and its migrations. The rules are in [`paytend_inbox::schema`].
 
-use paytend_inbox::{StoreError, StoreErrorKind};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
+use paytend_inbox::StoreError;
+use paytend_inbox::schema::{self, AppliedMigration, Migration};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use crate::error::store_error;
 
-/// A step of the schema. A released step does not change any more: its checksum is stored.
-pub(crate) struct Migration {
-    pub(crate) version: i64,
-    /// The lowest version that a program must know to use a store with this step.
-    pub(crate) compatible_from: i64,
-    pub(crate) sql: &'static str,
-}
-
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") },
+    Migration { version: 2, compatible_from: 1, sql: include_str!("schema/0002.sql") },
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (
     version INTEGER PRIMARY KEY, checksum BLOB NOT NULL, compatible_from INTEGER NOT NULL,
@@ -28,64 +22,42 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Store
 
 fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
-    // A command that only reads does not wait for the writer of a busy service.
-    if is_current(connection, migrations).map_err(failed)? {
+    // A store that needs no change is not locked.
+    if schema::missing(&applied(connection).map_err(failed)?, migrations)?.is_empty() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(TABLE).map_err(failed)?;
-    refuse_newer(&transaction, migrations)?;
-    for migration in migrations {
-        let checksum = Sha256::digest(migration.sql).to_vec();
-        let applied: Option<Vec<u8>> = transaction
-            .query_row("SELECT checksum FROM paytend_migration WHERE version = ?1", [migration.version], |row| {
-                row.get(0)
-            })
-            .optional()
-            .map_err(failed)?;
-        match applied {
-            Some(applied) if applied == checksum => {}
-            Some(_) => {
-                return Err(StoreError::new(
-                    StoreErrorKind::Configuration,
-                    format!("schema version {} of the store differs from this program's", migration.version),
-                ));
-            }
-            None => {
-                transaction.execute_batch(migration.sql).map_err(failed)?;
-                let row = params![migration.version, checksum, migration.compatible_from, now];
-                transaction.execute("INSERT INTO paytend_migration VALUES (?1, ?2, ?3, ?4)", row).map_err(failed)?;
-            }
-        }
+    // A different program may have applied some meanwhile.
+    for migration in schema::missing(&applied(&transaction).map_err(failed)?, migrations)? {
+        transaction.execute_batch(migration.sql).map_err(failed)?;
+        let checksum = migration.checksum();
+        let row = params![migration.version, checksum, migration.compatible_from, now];
+        transaction.execute("INSERT INTO paytend_migration VALUES (?1, ?2, ?3, ?4)", row).map_err(failed)?;
     }
     transaction.commit().map_err(failed)
 }
 
-/// Returns whether the store has exactly these steps.
-fn is_current(connection: &Connection, migrations: &[Migration]) -> Result<bool, rusqlite::Error> {
-    if !connection.table_exists(None, "paytend_migration")? {
-        return Ok(false);
-    }
-    let mut statement = connection.prepare("SELECT version, checksum FROM paytend_migration ORDER BY version")?;
-    let applied = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let applied = applied.collect::<Result<Vec<(i64, Vec<u8>)>, _>>()?;
-    let known = migrations.iter().map(|migration| (migration.version, Sha256::digest(migration.sql).to_vec()));
-    Ok(applied.into_iter().eq(known))
+/// Refuses a file without the schema of this program or a compatible one, and changes nothing.
+pub(crate) fn require(connection: &Connection) -> Result<(), StoreError> {
+    require_with(connection, MIGRATIONS)
 }
 
-/// Refuses a store whose schema has a step that this program must know and does not.
-fn refuse_newer(transaction: &Transaction<'_>, migrations: &[Migration]) -> Result<(), StoreError> {
-    let known = migrations.last().map_or(0, |migration| migration.version);
-    let required: Option<i64> = transaction
-        .query_row("SELECT max(compatible_from) FROM paytend_migration WHERE version > ?1", [known], |row| row.get(0))
-        .map_err(|error| store_error("read the schema version", error))?;
-    match required {
-        Some(required) if required > known => Err(StoreError::new(
-            StoreErrorKind::Configuration,
-            format!("the store needs schema version {required}, and this program knows {known}: use a newer version"),
-        )),
-        _ => Ok(()),
+fn require_with(connection: &Connection, migrations: &[Migration]) -> Result<(), StoreError> {
+    let applied = applied(connection).map_err(|error| store_error("read the schema version", error))?;
+    schema::require(&applied, migrations)
+}
+
+/// Reads the steps of the store.
+fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, rusqlite::Error> {
+    if !connection.table_exists(None, "paytend_migration")? {
+        return Ok(Vec::new());
     }
+    let mut statement = connection.prepare("SELECT version, checksum, compatible_from FROM paytend_migration")?;
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(AppliedMigration { version: row.get(0)?, checksum: row.get(1)?, compatible_from: row.get(2)? })
+    };
+    statement.query_map([], read)?.collect()
 }
 
 #[cfg(test)]
@@ -125,5 +97,35 @@ mod tests {
         assert!(migrate_with(&mut connection, 0, &[FIRST, broken]).is_err());
         assert!(connection.prepare("SELECT * FROM b").is_err());
         migrate_with(&mut connection, 0, &[FIRST, ADDS]).unwrap();
+    }
+
+    #[test]
+    fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let error = require_with(&connection, &[FIRST]).unwrap_err();
+        assert!(error.to_string().contains("contains no store"), "{error}");
+        assert!(!connection.table_exists(None, "paytend_migration").unwrap());
+        migrate_with(&mut connection, 0, &[FIRST]).unwrap();
+        require_with(&connection, &[FIRST]).unwrap();
+        let error = require_with(&connection, &[FIRST, ADDS]).unwrap_err();
+        assert!(error.to_string().contains("no schema version 2"), "{error}");
+        assert_eq!(connection.prepare("SELECT * FROM a").unwrap().column_count(), 1);
+        migrate_with(&mut connection, 0, &[FIRST, ADDS]).unwrap();
+        require_with(&connection, &[FIRST]).unwrap();
+    }
+
+    #[test]
+    fn older_program_works_during_a_compatible_upgrade() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Connection::open(directory.path().join("a.db")).unwrap();
+        let mut old = open();
+        migrate_with(&mut old, 0, &[FIRST]).unwrap();
+        let mut insert = old.prepare("INSERT INTO a (x) VALUES (?1)").unwrap();
+        insert.execute([1]).unwrap();
+        migrate_with(&mut open(), 0, &[FIRST, ADDS]).unwrap();
+        insert.execute([2]).unwrap();
+        let mut new = open();
+        migrate_with(&mut new, 0, &[FIRST, ADDS, Migration { version: 3, ..BREAKS }]).unwrap();
+        assert!(insert.execute([3]).is_err(), "a running program must not write to a schema that it does not know");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,10 +14,13 @@ use paytend_inbox::{
 use rusqlite::{Connection, OptionalExtension as _, Transaction};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::error::{OpError, is_suspect, store_error, without_lease};
+use crate::clock::Clock;
+use crate::counts::Counts;
+use crate::duplicates::{Forward, Lookup, Lookups, is_always_recorded};
+use crate::error::{OpError, is_suspect, store_error};
 use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
-use crate::{accept, claim, engine, finish, schema};
+use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
 
 /// A change in the transaction that completes a notification. [`in_transaction`] creates it.
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
@@ -67,7 +71,9 @@ pub struct SqliteStore {
 
 pub(crate) struct Shared {
     pub(crate) options: SqliteOptions,
-    operations: mpsc::Sender<Box<dyn Operation>>,
+    queue: Queue,
+    lookups: SyncSender<Lookup>,
+    counts: Arc<Counts>,
     deadline: Deadline,
     changed: Arc<Notify>,
     reader: Mutex<Connection>,
@@ -86,14 +92,25 @@ impl SqliteStore {
         let mut connection = engine::open_writer(&options)?;
         // After a failed sync and a restart, the log can contain transactions that are not on disk.
         crate::writer::settle_log(&connection)?;
-        schema::migrate(&mut connection, options.clock.now())?;
+        if options.create {
+            schema::migrate(&mut connection, options.clock.now())?;
+        } else {
+            schema::require(&connection)?;
+        }
         finish::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
+        outbox::repair_times(&connection, options.clock.now()).map_err(|error| store_error("read the times", error))?;
         let reader = Mutex::new(engine::open_reader(&options)?);
         let (operations, receiver) = mpsc::channel(options.max_waiting);
         let (deadline, changed) = (Deadline::new(), Arc::new(Notify::new()));
         let notify = Arc::clone(&changed);
-        Writer::start(options.clone(), connection, receiver, deadline.clone(), move || notify.notify_waiters())?;
-        Ok(Self { shared: Arc::new(Shared { options, operations, deadline, changed, reader }) })
+        let counts = Arc::new(Counts::default());
+        let writer = Writer::new(options.clone(), receiver, deadline.clone(), Arc::clone(&counts));
+        writer.start(connection, move || notify.notify_waiters())?;
+        let queue = Queue { operations, clock: options.clock.clone() };
+        let connection = engine::open_reader(&options)?;
+        let (waiting, clock) = (options.max_waiting, options.clock.clone());
+        let lookups = Lookups::start(connection, waiting, Arc::clone(&counts), clock, queue.clone())?;
+        Ok(Self { shared: Arc::new(Shared { options, queue, lookups, counts, deadline, changed, reader }) })
     }
 
     /// Runs a function in the writer's transaction, and returns its result after the commit. If it returns an error,
@@ -113,7 +130,7 @@ impl SqliteStore {
             }
             Ok(value)
         });
-        written.await.map_err(without_lease)
+        written.await.map_err(StoreError::from)
     }
 
     /// Runs an operation, and waits for a place in the queue if necessary.
@@ -123,22 +140,15 @@ impl SqliteStore {
         function: impl FnOnce(&Transaction<'_>) -> Result<T, OpError> + Send + 'static,
     ) -> Result<T, FinishError> {
         let (operation, result) = Pending::create(doing, function);
-        self.shared.operations.send(operation).await.map_err(|_| stopped())?;
+        self.shared.queue.operations.send(operation).await.map_err(|_| stopped())?;
         result.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
-    /// Runs an operation, or fails if the queue is full.
-    async fn try_run<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        function: impl FnOnce(&Transaction<'_>) -> Result<T, OpError> + Send + 'static,
-    ) -> Result<T, FinishError> {
-        let (operation, result) = Pending::create(doing, function);
-        self.shared.operations.try_send(operation).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::unavailable("the store is overloaded"),
-            mpsc::error::TrySendError::Closed(_) => stopped(),
-        })?;
-        result.await.unwrap_or_else(|_| Err(stopped().into()))
+    /// Writes the sightings that are counted, so that a reader sees them. A reader sees an earlier count if this fails.
+    pub(crate) async fn write_counts(&self) {
+        if !self.shared.counts.is_empty() {
+            let _ = self.run(COUNT, |_| Ok(())).await;
+        }
     }
 
     /// Runs a function that only reads, on a different connection than the writer's.
@@ -157,13 +167,77 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Applies an effect within its time limit. A panic becomes an error without the panic's message.
+    pub(crate) fn apply(&self, effect: SqliteEffect, transaction: &Transaction<'_>) -> Result<(), HandlerError> {
+        let (deadline, limit) = (&self.shared.deadline, self.shared.options.effect_timeout);
+        deadline.set(limit);
+        let applied = catch_unwind(AssertUnwindSafe(|| effect(transaction)));
+        let timed_out = deadline.has_passed();
+        deadline.clear();
+        fail::fail_point!("sqlite-after-effect");
+        let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
+        // An effect may ignore the error of a statement. After a timeout, SQLite has rolled back the whole
+        // transaction, with everything that the effect wrote before.
+        match applied {
+            _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
+            Ok(()) if transaction.is_autocommit() => Err(HandlerError::retry("the effect ended the transaction")),
+            applied => applied,
+        }
+    }
+}
+
+/// Returns an error of the disk or the file as such, so that the file is reopened and checked. An effect that converts
+/// it into a text hides it.
+pub(crate) fn effect_error(error: HandlerError) -> OpError {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(cause) = cause.downcast_ref::<rusqlite::Error>().filter(|cause| is_suspect(cause))
+            && let Some(code) = cause.sqlite_error()
+        {
+            return rusqlite::Error::SqliteFailure(*code, None).into();
+        }
+        source = cause.source();
+    }
+    FinishError::Effect(error).into()
+}
+
 fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
 
+/// The way to the writer.
+#[derive(Clone)]
+struct Queue {
+    operations: mpsc::Sender<Box<dyn Operation>>,
+    clock: Clock,
+}
+
+impl Forward for Queue {
+    /// Stores a notification, or fails if the queue is full.
+    fn store(&self, Lookup { notification, caller }: Lookup) {
+        let clock = self.clock.clone();
+        let function = move |transaction: &Transaction<'_>| accept::accept(transaction, clock.now(), &notification);
+        // Without the place, the caller would be lost with the operation.
+        let error = match self.operations.try_reserve() {
+            Ok(place) => return place.send(Pending::boxed("store a notification", function, caller)),
+            Err(mpsc::error::TrySendError::Full(())) => StoreError::unavailable("the store is overloaded"),
+            Err(mpsc::error::TrySendError::Closed(())) => stopped(),
+        };
+        let _ = caller.send(Err(error.into()));
+    }
+
+    /// Runs an empty operation. A full queue causes commits anyway.
+    fn commit(&self) {
+        let (operation, _) = Pending::create(COUNT, |_| Ok(()));
+        let _ = self.operations.try_send(operation);
+    }
+}
+
 /// The operations after which no further notification can be ready.
-const CLAIM: &str = "claim";
-const EXTEND: &str = "extend a lease";
+pub(crate) const CLAIM: &str = "claim";
+const COUNT: &str = "count duplicates";
+pub(crate) const EXTEND: &str = "extend a lease";
 
 /// An operation, its result, and the caller who waits for it.
 struct Pending<T, F> {
@@ -180,7 +254,11 @@ where
 {
     fn create(doing: &'static str, function: F) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, FinishError>>) {
         let (caller, result) = oneshot::channel();
-        (Box::new(Self { doing, function: Some(function), result: None, caller }), result)
+        (Self::boxed(doing, function, caller), result)
+    }
+
+    fn boxed(doing: &'static str, function: F, caller: oneshot::Sender<Result<T, FinishError>>) -> Box<dyn Operation> {
+        Box::new(Self { doing, function: Some(function), result: None, caller })
     }
 }
 
@@ -204,7 +282,7 @@ where
     }
 
     fn wakes_workers(&self) -> bool {
-        self.doing != CLAIM && self.doing != EXTEND
+        ![CLAIM, COUNT, EXTEND].contains(&self.doing)
     }
 
     fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -239,21 +317,28 @@ impl Store for SqliteStore {
                 }
             }
         });
-        bound.await.map_err(without_lease)
+        bound.await.map_err(StoreError::from)
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
-        let clock = self.shared.options.clock.clone();
-        let accepted = self.try_run("store a notification", move |transaction| {
-            accept::accept(transaction, clock.now(), &notification)
-        });
-        accepted.await.map_err(without_lease)
+        let (caller, result) = oneshot::channel();
+        let lookup = Lookup { notification, caller };
+        let unanswered = if is_always_recorded(&lookup.notification) {
+            Some(lookup)
+        } else {
+            duplicates::send(&self.shared.lookups, lookup)
+        };
+        if let Some(lookup) = unanswered {
+            self.shared.queue.store(lookup);
+        }
+        let accepted = result.await.unwrap_or_else(|_| Err(stopped().into()));
+        accepted.map_err(StoreError::from)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let clock = self.shared.options.clock.clone();
         let claimed = self.run(CLAIM, move |transaction| claim::claim(transaction, clock.now(), &request));
-        claimed.await.map_err(without_lease)
+        claimed.await.map_err(StoreError::from)
     }
 
     async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
@@ -262,27 +347,11 @@ impl Store for SqliteStore {
     }
 
     async fn complete(&self, lease: Lease, effect: Option<SqliteEffect>) -> Result<(), FinishError> {
-        let (clock, deadline) = (self.shared.options.clock.clone(), self.shared.deadline.clone());
-        let limit = self.shared.options.effect_timeout;
+        let (clock, store) = (self.shared.options.clock.clone(), self.clone());
         let completed = self.run("complete a notification", move |transaction| {
             let held = finish::held(transaction, lease)?;
             if let Some(effect) = effect {
-                deadline.set(limit);
-                let applied = catch_unwind(AssertUnwindSafe(|| effect(transaction)));
-                let timed_out = deadline.has_passed();
-                deadline.clear();
-                fail::fail_point!("sqlite-after-effect");
-                let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
-                // An effect may ignore the error of a statement. After a timeout, SQLite has rolled back the whole
-                // transaction, with everything that the effect wrote before.
-                let applied = match applied {
-                    _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
-                    Ok(()) if transaction.is_autocommit() => {
-                        Err(HandlerError::retry("the effect ended the transaction"))
-                    }
-                    applied => applied,
-                };
-                applied.map_err(FinishError::Effect)?;
+                store.apply(effect, transaction).map_err(effect_error)?;
             }
             finish::complete(transaction, clock.now(), &held)
         });

@@ -12,6 +12,8 @@ use paytend_inbox::{StoreError, StoreErrorKind};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
+use crate::counts::Counts;
+use crate::duplicates;
 use crate::engine::open_writer;
 use crate::error::{is_suspect, store_error};
 use crate::options::SqliteOptions;
@@ -59,6 +61,7 @@ pub(crate) struct Writer {
     connection: Option<Connection>,
     operations: mpsc::Receiver<Box<dyn Operation>>,
     deadline: Deadline,
+    counts: Arc<Counts>,
     log_pages: Arc<AtomicI32>,
     /// Whether the writer itself is committing. Any other commit is refused; see [`Writer::adopt`].
     committing: Arc<AtomicBool>,
@@ -70,32 +73,41 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. It ends when the senders of operations are dropped.
-    pub(crate) fn start(
+    /// Creates the writer of a file.
+    pub(crate) fn new(
         options: SqliteOptions,
-        connection: Connection,
         operations: mpsc::Receiver<Box<dyn Operation>>,
         deadline: Deadline,
-        changed: impl Fn() + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let writer = Self {
+        counts: Arc<Counts>,
+    ) -> Self {
+        Self {
             options,
             connection: None,
             operations,
             deadline,
+            counts,
             log_pages: Arc::default(),
             committing: Arc::default(),
-            changed: Box::new(changed),
+            changed: Box::new(|| {}),
             broken: None,
             reopened_at: None,
-        };
-        let started = std::thread::Builder::new().name("paytend-sqlite".into()).spawn(move || writer.run(connection));
+        }
+    }
+
+    /// Starts the thread. It ends when the senders of operations are dropped.
+    pub(crate) fn start(
+        mut self,
+        connection: Connection,
+        changed: impl Fn() + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.changed = Box::new(changed);
+        let started = std::thread::Builder::new().name("paytend-sqlite".into()).spawn(move || self.run(connection));
         started.map(drop).map_err(|error| StoreError::unavailable(format!("cannot start the writer thread: {error}")))
     }
 
     fn run(mut self, connection: Connection) {
         if let Err(error) = self.adopt(connection) {
-            self.broken = Some(store_error("prepare the connection", error));
+            self.suspect(store_error("prepare the connection", error));
         }
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.operations.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
@@ -125,28 +137,35 @@ impl Writer {
 
     /// Runs operations in one transaction, commits, answers, and removes them.
     fn process(&mut self, operations: &mut Vec<Box<dyn Operation>>) {
-        let committing = Arc::clone(&self.committing);
+        let (committing, counts) = (Arc::clone(&self.committing), Arc::clone(&self.counts));
         let (run, result) = match self.reopen() {
-            Ok(connection) => batch(connection, operations, &committing),
+            Ok(connection) => batch(connection, operations, &committing, &counts),
             Err(error) => (operations.len(), Err(Failure { error, suspect: false })),
         };
+        counts.finished(result.is_ok());
         let committed = result.map_err(|Failure { error, suspect }| {
             tracing::error!(%error, operations = run, "operations were not stored");
             if suspect {
-                self.broken = Some(error.clone());
+                self.suspect(error.clone());
             }
             error
         });
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        // First the workers, then the replies: whoever has a reply is not followed by a late wake-up.
+        // First the workers, then the replies: no late wake-up follows a reply.
         if wakes {
             (self.changed)();
         }
         for operation in operations.drain(..run) {
             operation.reply(committed.clone());
         }
+    }
+
+    /// Accepts nothing more until the file was reopened and checked.
+    fn suspect(&mut self, error: StoreError) {
+        self.counts.suspend(true);
+        self.broken = Some(error);
     }
 
     /// Returns the connection. Opens the file again if it is suspect: after an error of the disk, what SQLite has in
@@ -162,6 +181,7 @@ impl Writer {
             check_pages(&connection)?;
             self.adopt(connection).map_err(|error| store_error("prepare the connection", error))?;
             self.broken = None;
+            self.counts.suspend(false);
             tracing::warn!("the file was reopened and checked after an error");
         }
         self.connection.as_mut().ok_or_else(|| StoreError::unavailable("the file is not open"))
@@ -188,7 +208,7 @@ impl Writer {
             Err(error) => {
                 let error = store_error("copy the write-ahead log into the file", error);
                 tracing::error!(%error, "checkpoint failed");
-                self.broken = Some(error);
+                self.suspect(error);
             }
         }
     }
@@ -246,12 +266,16 @@ fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
     committing: &AtomicBool,
+    counts: &Counts,
 ) -> (usize, Result<(), Failure>) {
     fail::fail_point!("sqlite-before-begin");
     let transaction = match begin(connection) {
         Ok(transaction) => transaction,
         Err(error) => return (operations.len(), Err(Failure::of("write", error))),
     };
+    if let Err(error) = duplicates::write(counts, &transaction) {
+        return (operations.len(), Err(Failure::of("count duplicates", error)));
+    }
     let mut run = 0;
     for operation in operations {
         run += 1;

@@ -3,12 +3,14 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use paytend_crypto::{Error, RandomSource};
+
 /// The environment variable that overrides the seed.
 pub const SEED: &str = "PAYTEND_TEST_SEED";
 
 /// A seeded random number generator that prints its seed if the test fails.
 ///
-/// The numbers are predictable, so the generator must not be used for keys.
+/// The numbers are predictable, so keys that are made from them are for tests only.
 #[derive(Debug)]
 pub struct Seeded {
     seed: u64,
@@ -62,6 +64,13 @@ impl Seeded {
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
         }
+    }
+}
+
+impl RandomSource for Seeded {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        Self::fill(self, bytes);
+        Ok(())
     }
 }
 

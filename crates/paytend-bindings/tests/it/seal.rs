@@ -10,7 +10,7 @@ fn sealed_id(kind: Kind, fields: &[(&str, &str)]) -> Result<Option<String>, Fail
     let document = seal(&ring("partner", "paytend"), kind, fields.iter().copied(), Some("{}"), true)?;
     let partner = (kind != Kind::Response).then_some(PARTNER_ID);
     let opened = open(&ring("paytend", "partner"), kind, partner, document.as_bytes(), true, None)?;
-    Ok(opened.fields.into_iter().find(|(name, _)| name == "requestId").map(|(_, value)| value))
+    Ok(opened.fields().find(|(name, _)| *name == "requestId").map(|(_, value)| value.to_owned()))
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub(crate) mod explain;
 pub(crate) mod inbox;
 pub(crate) mod keys;
 pub(crate) mod open;
+pub(crate) mod outbox;
 pub(crate) mod sandbox;
 pub(crate) mod scenario;
 pub(crate) mod seal;

@@ -1,7 +1,7 @@
 //! Tests of `paytend inbox`: the service, and the commands that manage the store.
 
 use paytend_crypto::PublicKey;
-use paytend_vectors::PARTNER_ID;
+use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::testing::PaytendSender;
 use serde_json::{Value, json};
 
@@ -225,7 +225,8 @@ fn key_file_of_an_existing_store_is_required() {
 #[test]
 fn configuration_file_contains_store_routes_and_rotated_keys() {
     let place = Workplace::new();
-    let next = new_key(&place.path("next.pem"));
+    let random = Seeded::new();
+    let next = new_key(&place.path("next.pem"), &random);
     let config = place.path("inbox.toml");
     let text = format!(
         "store = {:?}\nkeys = \"keys\"\n[routes]\n\"/hooks/a\" = \"paytend:baas\"\n\
@@ -347,4 +348,78 @@ fn tls_is_served_with_a_certificate() {
         assert_eq!(post(&client, &url, place.paytend("2", DEPOSIT)).await, 200);
     });
     assert_eq!(place.listed().len(), 1);
+}
+
+#[test]
+fn erasure_can_be_limited_and_names_what_stays_in_the_log() {
+    let place = Workplace::new();
+    let content = r#"{"transactionId":"T1","orderNo":"T1"}"#;
+    runtime().block_on(async {
+        let service = place.start(&[]);
+        assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
+        assert_eq!(service.terminate(), Some(0));
+    });
+    let erase = |arguments: &[&str]| place.inbox("erase", &[&["--business-id", "T1"], arguments].concat());
+    for arguments in [["--provider", "payby"], ["--route", "paytend:issuing"], ["--kind", "other"]] {
+        assert_eq!(erase(&arguments).stdout, "erased: 0\n");
+    }
+    assert!(erase(&["--provider", "other"]).stderr.contains("the providers are paytend, payby and payermax"));
+    // A reader keeps the log from being emptied.
+    let reader = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT count(*) FROM paytend_work", [], |_| Ok(())).unwrap();
+    let erased = erase(&["--provider", "paytend", "--kind", "fund-deposit"]);
+    assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"));
+    assert!(erased.stderr.contains("erased values stay in the write-ahead log"), "{}", erased.stderr);
+}
+
+#[test]
+fn trace_of_the_request_is_stored() {
+    let place = Workplace::new();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    runtime().block_on(async {
+        let service = place.start(&[]);
+        let mut request = place.paytend("2", r#"{"orderNo":"F1"}"#);
+        request.headers_mut().insert("traceparent", traceparent.parse().unwrap());
+        assert_eq!(service.post("/paytend/baas", request).await, 200);
+    });
+    let shown: Value = serde_json::from_str(&place.inbox("show", &["1", "--json"]).stdout).unwrap();
+    assert_eq!(shown["traceparent"], traceparent);
+}
+
+#[test]
+fn actions_of_operators_are_listed() {
+    let place = Workplace::new();
+    let config = place.path("config.toml");
+    std::fs::write(&config, "audit_page = true\n").unwrap();
+    let config = config.to_str().unwrap();
+    runtime().block_on(async {
+        let service = place.start(&["--config", config]);
+        assert_eq!(service.post("/paytend/baas", place.paytend("2", r#"{"orderNo":"F1"}"#)).await, 200);
+        for (name, arguments) in [
+            ("show", &["1"][..]),
+            ("show", &["1", "--reveal"]),
+            ("bury", &["1", "--why", "by hand"]),
+            ("redrive", &["1"]),
+            ("redrive", &["--dead"]),
+            ("erase", &["--business-id", "F1", "--provider", "paytend"]),
+        ] {
+            let ran = place.inbox(name, arguments);
+            assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        }
+        let (status, page) = service.get("/audit").await;
+        assert_eq!((status, page.contains("<td>erase<td><td>uid ")), (200, true), "{page}");
+    });
+    let audit = |arguments: &[&str]| place.inbox("audit", arguments).stdout;
+    let events: Vec<Value> = audit(&["--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown: Vec<_> = events.iter().map(|event| (event["action"].as_str().unwrap(), &event["id"])).collect();
+    let (one, none) = (json!(1), Value::Null);
+    assert_eq!(shown, [("erase", &none), ("redrive", &none), ("redrive", &one), ("bury", &one), ("reveal", &one)]);
+    assert_eq!(events[0]["detail"], "provider Paytend");
+    assert!(events.iter().all(|event| event["operator"].as_str().unwrap().starts_with("uid ")));
+    assert!(!audit(&[]).contains("F1"), "the number of the object is not recorded");
+    assert_eq!(audit(&["--id", "1"]).lines().count(), 3);
+    let keys = place.path("keys");
+    let public = place.inbox("serve", &["--config", config, "--keys", keys.to_str().unwrap(), "--listen", "0.0.0.0:0"]);
+    assert_eq!(public.code, 3, "{}", public.stderr);
 }

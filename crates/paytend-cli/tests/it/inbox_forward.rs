@@ -178,3 +178,50 @@ fn forwarding_needs_a_safe_url_and_a_private_secret() {
     set_mode(&secret, 0o644);
     assert_eq!(run("https://example.com/").code, 3);
 }
+
+#[test]
+fn sightings_are_forwarded_with_their_own_identifier() {
+    let place = Workplace::new();
+    let (secret, config) = (place.path("secret"), place.path("config.toml"));
+    std::fs::write(&secret, SECRET).unwrap();
+    set_mode(&secret, 0o600);
+    std::fs::write(&config, "requeue_sightings = [\"fund-deposit\"]\nretention = \"0s\"\n").unwrap();
+    runtime().block_on(async {
+        let (receiver, url) = Receiver::start(&[]).await;
+        let arguments = ["--config", config.to_str().unwrap(), "--forward-to", &url];
+        let arguments = [&arguments[..], &["--forward-secret-file", secret.to_str().unwrap()]].concat();
+        let service = place.start(&arguments);
+        let content = r#"{"orderNo":"F1"}"#;
+        assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
+        until_state(&place, "done").await;
+        drop(service);
+        // The retention is applied at the start.
+        let service = place.start(&arguments);
+        let has_content = || {
+            let shown = place.inbox("show", &["1", "--json"]);
+            serde_json::from_str::<Value>(&shown.stdout).unwrap()["has_content"] == true
+        };
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while has_content() {
+            assert!(std::time::Instant::now() < deadline, "the content is not removed");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
+        while receiver.received().len() < 2 {
+            assert!(std::time::Instant::now() < deadline, "the sighting is not forwarded");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let done = until_state(&place, "done").await;
+        let received = receiver.received();
+        let identifiers: Vec<_> = received.iter().map(|(headers, _)| headers["webhook-id"].to_str().unwrap()).collect();
+        let dedup = done["dedup"].as_str().unwrap();
+        assert_eq!(identifiers, [dedup.to_owned(), format!("{dedup}-1")]);
+        let [first, second]: [Value; 2] = [0, 1].map(|index| serde_json::from_str(&received[index].1).unwrap());
+        assert_eq!(
+            (&first["data"]["content"]["orderNo"], &first["data"]["is_sighting"]),
+            (&json!("F1"), &json!(false))
+        );
+        assert_eq!((&second["data"]["content"], &second["data"]["is_sighting"]), (&Value::Null, &json!(true)));
+        drop(service);
+    });
+}

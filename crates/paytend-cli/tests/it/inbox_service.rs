@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use bytes::Bytes;
 use http::Request;
 use paytend_crypto::{PrivateKey, PublicKey, rustcrypto};
-use paytend_vectors::PARTNER_ID;
+use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::testing::{DetachedSender, PaytendSender};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -134,8 +134,8 @@ pub(crate) fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// Writes a new public key as a key file, and returns its private key.
-pub(crate) fn new_key(file: &Path) -> PrivateKey {
-    let key = rustcrypto::generate(1024, &paytend_crypto::OsRandom).unwrap();
+pub(crate) fn new_key(file: &Path, random: &Seeded) -> PrivateKey {
+    let key = rustcrypto::generate(1024, random).unwrap();
     std::fs::write(file, key.public_key().to_spki_pem()).unwrap();
     key
 }

@@ -16,6 +16,7 @@ mod key_inputs;
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
 mod nats_cluster;
+mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "the tests of the store use more of it")]
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]

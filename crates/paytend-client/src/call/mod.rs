@@ -7,6 +7,7 @@ pub(crate) mod prepared;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod shared;
+pub(crate) mod stored;
 pub(crate) mod subject;
 
 use std::time::Duration;

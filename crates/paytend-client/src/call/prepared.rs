@@ -4,24 +4,42 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use paytend_crypto::{Fields, Keyring, Outgoing, RequestId, Sealed};
 use paytend_model::{Operation, OperationInfo, PayloadRule};
 use zeroize::Zeroizing;
 
+use crate::call::shared::Options;
 use crate::call_target::CallTarget;
 use crate::error::Error;
 
 /// A sealed and signed request that has not been sent.
-pub struct Prepared<O> {
+///
+/// [`to_bytes`](Self::to_bytes) stores it, so that a different process can send the same bytes or query the order. See
+/// [`Client::resume`](crate::Client::resume).
+pub struct PreparedRequest<O> {
     pub(crate) request_id: RequestId,
-    sealed: Sealed,
-    payload: String,
-    operation: PhantomData<fn() -> O>,
+    pub(crate) document: Bytes,
+    /// `None` if the request was restored.
+    pub(super) sealed: Option<Sealed>,
+    pub(super) payload: String,
+    /// The additional fields of the envelope, which a query of the order repeats.
+    pub(crate) extra: Vec<(String, String)>,
+    pub(crate) trace_parent: Option<HeaderValue>,
+    pub(super) operation: PhantomData<fn() -> O>,
 }
 
-impl<O: Operation> Prepared<O> {
-    pub(crate) fn new(request_id: RequestId, sealed: Sealed, payload: String) -> Self {
-        Self { request_id, sealed, payload, operation: PhantomData }
+impl<O: Operation> PreparedRequest<O> {
+    pub(crate) fn new(request_id: RequestId, sealed: Sealed, payload: String, options: &Options) -> Self {
+        Self {
+            request_id,
+            document: sealed.document().to_owned().into(),
+            sealed: Some(sealed),
+            payload,
+            extra: options.extra.clone(),
+            trace_parent: options.trace_parent.clone(),
+            operation: PhantomData,
+        }
     }
 
     /// Returns the `requestId`.
@@ -31,17 +49,20 @@ impl<O: Operation> Prepared<O> {
 
     /// Returns the JSON document to send.
     pub fn document(&self) -> &str {
-        self.sealed.document()
+        // The document was sealed as text, or checked when it was restored.
+        std::str::from_utf8(&self.document).unwrap_or_default()
     }
 
-    /// Returns the payload as plaintext.
-    pub(crate) fn payload(&self) -> &str {
+    /// Returns the payload as plaintext. It contains the business data of the request; do not log it.
+    pub fn payload(&self) -> &str {
         &self.payload
     }
 
     /// Returns the signed canonical string. It is secret, because it contains the session key and the business data.
-    pub fn canonical(&self) -> Zeroizing<String> {
-        self.sealed.canonical(&self.payload)
+    ///
+    /// Returns `None` if the request was restored with [`from_bytes`](Self::from_bytes): the session key is not stored.
+    pub fn canonical(&self) -> Option<Zeroizing<String>> {
+        self.sealed.as_ref().map(|sealed| sealed.canonical(&self.payload))
     }
 
     /// Returns the description of the operation.
@@ -50,9 +71,9 @@ impl<O: Operation> Prepared<O> {
     }
 }
 
-impl<O: Operation> fmt::Debug for Prepared<O> {
+impl<O: Operation> fmt::Debug for PreparedRequest<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared")
+        f.debug_struct("PreparedRequest")
             .field("operation", &O::INFO.name)
             .field("request_id", &self.request_id)
             .finish_non_exhaustive()

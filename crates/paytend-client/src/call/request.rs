@@ -9,7 +9,7 @@ use paytend_crypto::RequestId;
 use paytend_model::{Operation, ValidationError};
 
 use crate::call::Call;
-use crate::call::prepared::{Prepared, new_request_id, payload_text};
+use crate::call::prepared::{PreparedRequest, new_request_id, payload_text};
 use crate::call::response::{self, Response};
 use crate::call::shared::{Options, Shared};
 use crate::call_target::CallTarget;
@@ -153,7 +153,7 @@ impl<'r, O: Operation> Request<'r, O> {
     /// # Errors
     /// Returns an error of kind [`ErrorKind::Request`](crate::ErrorKind::Request) if the request is invalid or cannot
     /// be sealed.
-    pub fn prepare(self) -> Result<Prepared<O>, Error> {
+    pub fn prepare(self) -> Result<PreparedRequest<O>, Error> {
         let target = CallTarget::from(&O::INFO);
         let (request_id, payload) = self.payload(&target)?;
         let sealed = self
@@ -161,7 +161,7 @@ impl<'r, O: Operation> Request<'r, O> {
             .sealer(&target, &self.options.extra)
             .seal(&request_id, &payload)
             .map_err(|error| error.during(&target, &request_id))?;
-        Ok(Prepared::new(request_id, sealed, payload))
+        Ok(PreparedRequest::new(request_id, sealed, payload, &self.options))
     }
 
     /// Creates a request for another operation, with the same additional fields, trace context and validation.

@@ -19,6 +19,7 @@ mod paging;
 mod proxy;
 mod requests;
 mod resolving;
+mod resuming;
 mod retrying;
 mod scripted;
 mod server;

@@ -33,7 +33,7 @@ async fn custom_operation_is_sent_and_its_response_is_typed() {
     let client = client(&url);
     let operation = BlockCard { card_id: "1755902".into() };
     let prepared = client.prepare(&operation).unwrap();
-    assert!(prepared.canonical().starts_with(r#"bizData={"cardId":"1755902"}&"#));
+    assert!(prepared.canonical().unwrap().starts_with(r#"bizData={"cardId":"1755902"}&"#));
     assert_eq!(client.send(&operation).await.unwrap().since, "2023-11-06");
 }
 

@@ -57,7 +57,7 @@ async fn traces_contain_no_secrets_or_personal_data() {
         .build();
     let prepared = client.prepare(&topup).unwrap();
     // The session key, and the canonical string that is signed.
-    let canonical = prepared.canonical();
+    let canonical = prepared.canonical().unwrap();
     let session_key = canonical.split("&randomKey=").nth(1).unwrap().split('&').next().unwrap();
     assert_eq!(session_key.len(), 24);
     secrets.push(session_key.to_owned());

@@ -1,6 +1,7 @@
 //! Checks that need only one key pair. The private key may be in hardware.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,13 +13,36 @@ use crate::envelope::message::{Expected, Fields};
 use crate::envelope::seal::Outgoing;
 use crate::error::Error;
 use crate::primitives::pkcs1v15;
-use crate::random::{OsRandom, RandomSource};
+use crate::random::RandomSource;
 use crate::rsa::{RsaPrivate, RsaPublic};
-use crate::{detached, rustcrypto};
+use crate::{PublicKey, detached, rustcrypto};
 
 const PARTNER_ID: &str = "888666000100260";
 const THREADS: usize = 4;
 const MESSAGES_A_THREAD: usize = 25;
+
+/// A source of the same bytes in every run for one key, so that a failure can be repeated.
+struct Predictable {
+    seed: [u8; 32],
+    calls: AtomicU64,
+}
+
+impl Predictable {
+    fn new(key: &PublicKey) -> Self {
+        Self { seed: Sha256::digest(key.modulus()).into(), calls: AtomicU64::new(0) }
+    }
+}
+
+impl RandomSource for Predictable {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
+        for chunk in bytes.chunks_mut(32) {
+            let call = self.calls.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            let block = Sha256::new().chain_update(self.seed).chain_update(call).finalize();
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
 
 /// Checks a key pair of a backend and returns the number of checks.
 ///
@@ -123,9 +147,10 @@ fn raw_operations(
         bytes.iter().for_each(|(at, byte)| block[*at] = *byte);
         block
     };
+    let source = Predictable::new(private.public_key());
     let mut random = vec![0u8; size];
-    checks.get(OsRandom.fill(&mut random[1..]), "cannot get random bytes")?;
-    let padded = checks.get(pkcs1v15::encryption_block(b"content", size, &OsRandom), "cannot get random bytes")?;
+    checks.get(source.fill(&mut random[1..]), "cannot get random bytes")?;
+    let padded = checks.get(pkcs1v15::encryption_block(b"content", size, &source), "cannot get random bytes")?;
     // A backend must return every block unchanged, even if its padding is invalid.
     let mut blocks = vec![padded.to_vec(), random, block_of(&[]), block_of(&[(size - 1, 1)]), block_of(&[(1, 2)])];
     let mut largest = private.public_key().modulus().to_vec();
@@ -154,7 +179,7 @@ fn messages(
     public: &Arc<dyn RsaPublic>,
 ) -> Result<(), ConformanceError> {
     let key = private.public_key();
-    let theirs = checks.get(rustcrypto::generate(1024, &OsRandom), "cannot generate a key")?;
+    let theirs = checks.get(rustcrypto::generate(1024, &Predictable::new(key)), "cannot generate a key")?;
     let ours = checks.get(rustcrypto::public(key), "the default backend cannot load the public key")?;
     let theirs_private =
         checks.get(rustcrypto::private(&theirs), "the default backend cannot load its own private key")?;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use paytend_crypto::keys::{ArmourProblem, ForeignKey, KeyStructure};
 use paytend_crypto::{
-    BackendError, Error, Expected, FieldProblem, Fields, JsonProblem, KeyError, Keyring, Malformed, OsRandom, Outgoing,
+    BackendError, Error, Expected, FieldProblem, Fields, JsonProblem, KeyError, Keyring, Malformed, Outgoing,
     PayloadProblem, RandomSource, RequestId, detached,
 };
+use paytend_vectors::Seeded;
 
 use crate::support::{PARTNER_ID, expected, key, keyring, notification};
 
@@ -210,6 +211,7 @@ fn seal_fails_if_the_random_source_is_broken() {
 
 #[test]
 fn request_ids_are_unique_across_threads_and_sort_by_time() {
+    let random = Seeded::new();
     const PER_THREAD: usize = 20_000;
     let ids: Vec<RequestId> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
@@ -223,7 +225,7 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
             id.as_str().len() == 32 && id.as_str().bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         );
     }
-    let at = |millis| RequestId::from_parts(millis, &OsRandom).unwrap();
+    let at = |millis| RequestId::from_parts(millis, &random).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));
     // Identifiers created in the same millisecond differ only in 74 random bits, which are enough for several
     // processes.

@@ -3,7 +3,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, rustcrypto};
+use paytend_crypto::{KeyError, PrivateKey, PublicKey, rustcrypto};
+use paytend_vectors::Seeded;
 
 /// Returns a private key, its base64, and the base64 of a second private key.
 fn keys() -> (PrivateKey, String, String) {
@@ -52,8 +53,9 @@ fn readable_key_is_not_chosen_if_another_key_is_unreadable() {
 
 #[test]
 fn document_with_one_public_key_in_a_list_and_another_outside_is_refused() {
+    let random = Seeded::new();
     for bits in [1024, 2048] {
-        let [one, two] = [(); 2].map(|()| rustcrypto::generate(bits, &OsRandom).unwrap().public_key().to_base64());
+        let [one, two] = [(); 2].map(|()| rustcrypto::generate(bits, &random).unwrap().public_key().to_base64());
         for document in
             [format!("paytend-2025:\n  - {one}\nold: {two}"), format!("{{\"keys\":[\"{one}\"],\"old\":\"{two}\"}}")]
         {
@@ -92,7 +94,8 @@ fn rsa_key_is_read_from_a_file_with_keys_of_other_programs() {
 /// A repaired public key cannot be checked for consistency, so spaces in it are not turned back into `+`.
 #[test]
 fn public_key_with_a_space_instead_of_a_character_is_refused() {
-    let key = rustcrypto::generate(2048, &OsRandom).unwrap();
+    let random = Seeded::new();
+    let key = rustcrypto::generate(2048, &random).unwrap();
     let text = key.public_key().to_base64();
     let changed = format!("{} {}{}", &text[..100], &text[100..200], &text[201..]);
     assert!(PublicKey::from_bytes(&changed).is_err());

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::keys::{ForeignKey, KeyAlgorithm, KeyStructure, clean_pem};
-use paytend_crypto::{Error, KeyError, OsRandom, PrivateKey, PublicKey, Strength, keys, rustcrypto};
+use paytend_crypto::{Error, KeyError, PrivateKey, PublicKey, Strength, keys, rustcrypto};
+use paytend_vectors::Seeded;
 
 use crate::support::key;
 
@@ -80,9 +81,10 @@ fn key_of_1024_bits_has_legacy_strength() {
 
 #[test]
 fn generated_keys_differ_and_have_the_requested_size() {
+    let random = Seeded::new();
     // 1028 bits is neither a whole number of bytes nor of limbs.
     for bits in [1024, 1028, 2048] {
-        let generated = rustcrypto::generate(bits, &OsRandom).unwrap();
+        let generated = rustcrypto::generate(bits, &random).unwrap();
         assert_eq!(generated.public_key().bits(), bits);
         let again = PrivateKey::from_bytes(generated.to_pkcs8_pem().unwrap()).unwrap();
         assert_eq!(again.pkcs1_der(), generated.pkcs1_der());
@@ -91,10 +93,10 @@ fn generated_keys_differ_and_have_the_requested_size() {
         let sealed = ring.seal(&paytend_crypto::Outgoing::new(&fields).payload("{}")).unwrap();
         assert!(ring.open(sealed.document().as_bytes(), &paytend_crypto::Expected::response()).is_ok());
     }
-    let pair = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap().public_key().fingerprint());
+    let pair = [(); 2].map(|()| rustcrypto::generate(1024, &random).unwrap().public_key().fingerprint());
     assert_ne!(pair[0], pair[1]);
     for bits in [0, 1023, 8193] {
-        assert_eq!(rustcrypto::generate(bits, &OsRandom).unwrap_err(), Error::Key(KeyError::Size(bits)));
+        assert_eq!(rustcrypto::generate(bits, &random).unwrap_err(), Error::Key(KeyError::Size(bits)));
     }
 }
 

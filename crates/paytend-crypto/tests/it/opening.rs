@@ -7,9 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::rsa::RsaPrivate;
 use paytend_crypto::{
-    BackendError, Error, Expected, FieldProblem, Fields, JsonProblem, Keyring, Kind, Malformed, OsRandom, Outgoing,
+    BackendError, Error, Expected, FieldProblem, Fields, JsonProblem, Keyring, Kind, Malformed, Outgoing,
     PayloadProblem, PublicKey, SessionKeyLength, danger_peek, detached, hazmat,
 };
+use paytend_vectors::Seeded;
 use serde_json::{Value, json};
 
 use crate::support::{PARTNER_ID, expected, key, keyring, notification};
@@ -161,6 +162,7 @@ fn notification_cannot_be_replayed_as_a_response() {
 /// A response without data may contain an encrypted empty payload, which is not included in the signature.
 #[test]
 fn encrypted_empty_payload_counts_as_no_payload() {
+    let random = Seeded::new();
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut block = [16u8; 16];
@@ -170,7 +172,7 @@ fn encrypted_empty_payload_counts_as_no_payload() {
         (format!("randomKey={session_key}&respCode=1007&signType=RSA"), true),
         (format!("randomKey={session_key}&respCode=1007&respData=&signType=RSA"), false),
     ] {
-        let random_key = hazmat::encrypt_blocks(&*key("partner").public, session_key.as_bytes(), &OsRandom).unwrap();
+        let random_key = hazmat::encrypt_blocks(&*key("partner").public, session_key.as_bytes(), &random).unwrap();
         let document = json!({
             "respCode": "1007", "signType": "RSA", "respData": STANDARD.encode(block),
             "randomKey": STANDARD.encode(random_key),
@@ -342,6 +344,7 @@ fn backend_failure_is_not_reported_as_not_authentic() {
 /// for the session key that a naive receiver would read.
 #[test]
 fn malformed_session_key_is_refused() {
+    let random = Seeded::new();
     let plain: [(&str, &[u8]); 6] = [
         ("too short", b"gNx86vc1yttHs8ZWOf7+5g="),
         ("too long", b"gNx86vc1yttHs8ZWOf7+5g==="),
@@ -354,9 +357,9 @@ fn malformed_session_key_is_refused() {
         let random_key = if session_key.is_empty() {
             // encrypt_blocks creates no block for empty input, so this case uses a block with a single byte, which is
             // also invalid.
-            hazmat::encrypt_blocks(&*key("partner").public, b"x", &OsRandom).unwrap()
+            hazmat::encrypt_blocks(&*key("partner").public, b"x", &random).unwrap()
         } else {
-            hazmat::encrypt_blocks(&*key("partner").public, session_key, &OsRandom).unwrap()
+            hazmat::encrypt_blocks(&*key("partner").public, session_key, &random).unwrap()
         };
         let text =
             [b"notifyType=2&partnerId=888666000100260&randomKey=", session_key, b"&signType=RSA&version=2.0"].concat();
@@ -411,6 +414,7 @@ fn session_key_with_invalid_padding_is_refused() {
 /// content.
 #[test]
 fn payload_with_invalid_padding_is_refused() {
+    let random = Seeded::new();
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
@@ -429,7 +433,7 @@ fn payload_with_invalid_padding_is_refused() {
         for block in content.chunks_mut(16) {
             cipher.encrypt_block(block.try_into().unwrap());
         }
-        let random_key = hazmat::encrypt_blocks(&*key("partner").public, session_key.as_bytes(), &OsRandom).unwrap();
+        let random_key = hazmat::encrypt_blocks(&*key("partner").public, session_key.as_bytes(), &random).unwrap();
         let document = json!({
             "partnerId": PARTNER_ID, "notifyType": "2", "signType": "RSA", "version": "2.0",
             "content": STANDARD.encode(content), "randomKey": STANDARD.encode(random_key),

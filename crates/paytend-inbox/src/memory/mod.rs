@@ -8,9 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, HandlerError, StoreError, StoreErrorKind};
 use crate::inbox::millis;
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, NewNotification, Query, Release, Stats};
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
 use crate::store::{Store, StoreAdmin};
 use crate::terms::{Id, Lease, Mac};
 use crate::worker::Completion;
@@ -146,7 +147,8 @@ impl StoreAdmin for MemoryStore {
     }
 
     async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
-        Ok(self.rows().show(id, viewer))
+        let now = self.now();
+        Ok(self.rows().show(now, id, viewer))
     }
 
     async fn redrive(&self, ids: Option<Vec<Id>>) -> Result<u64, StoreError> {
@@ -172,15 +174,25 @@ impl StoreAdmin for MemoryStore {
         Ok(self.rows().check())
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let now = self.now();
-        let count = self.rows().erase(now, &business_id);
+        let count = self.rows().erase(now, &erasure);
         self.shared.changed.notify_waiters();
         Ok(count)
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
         Ok(self.rows().drop_payloads(millis(before).unwrap_or(i64::MAX)))
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        let now = self.now();
+        self.rows().record(now, event);
+        Ok(())
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        Ok(self.rows().audit(&query))
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, HandlerError, StoreError};
 use crate::memory::{MemoryEffect, MemoryTransaction};
 use crate::record::{
-    Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Query, Release, Stats, StoredPayload,
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, Stats, StoredPayload,
 };
 use crate::retry::MAX_DELAY;
 use crate::terms::{Id, Lease, Mac, State};
@@ -18,8 +19,8 @@ pub(super) struct Rows {
     pub(super) recorded: Vec<String>,
     rows: BTreeMap<i64, Row>,
     by_dedup: HashMap<Mac, i64>,
-    /// Who saw which content.
-    viewed: Vec<(i64, String)>,
+    /// What operators did, with the time.
+    events: Vec<(i64, AuditEvent)>,
 }
 
 struct Row {
@@ -28,8 +29,12 @@ struct Row {
     received_at: i64,
     sightings: u64,
     fence: i64,
+    holder: u64,
     tries: u32,
     is_sighting: bool,
+    completed_runs: u64,
+    /// Whether an attempt of the current run has begun.
+    attempted: bool,
     cause: Option<String>,
     stage: Stage,
 }
@@ -45,7 +50,7 @@ struct Work {
     head: bool,
     state: State,
     due_at: i64,
-    /// Whether a sighting arrived during the current attempt.
+    /// Whether a sighting arrived after the first attempt of the run had begun.
     again: bool,
 }
 
@@ -101,8 +106,11 @@ impl Rows {
             received_at: now,
             sightings: 0,
             fence: 0,
+            holder: 0,
             tries: 0,
             is_sighting: false,
+            completed_runs: 0,
+            attempted: false,
             cause: None,
             stage: Stage::Done,
         };
@@ -119,7 +127,8 @@ impl Rows {
             sighting = row.sightings;
             match &mut row.stage {
                 _ if !requeue => {}
-                Stage::Pending(work) => work.again |= work.state == State::Leased,
+                // A run that has not begun covers the sighting.
+                Stage::Pending(work) => work.again |= row.attempted,
                 Stage::Done => {
                     (row.is_sighting, enqueue) = (true, true);
                 }
@@ -178,13 +187,14 @@ impl Rows {
                 None => {}
             }
             let Stage::Pending(work) = &mut row.stage else { continue };
-            (work.state, work.due_at, work.again) = (State::Leased, after(now, request.lease), false);
-            row.fence += 1;
+            (work.state, work.due_at, row.attempted) = (State::Leased, after(now, request.lease), true);
+            (row.fence, row.holder) = (row.fence + 1, request.holder);
             row.tries += 1;
             claimed.push(Claimed {
-                lease: Lease { id: Id::new(id), fence: row.fence },
+                lease: Lease { id: Id::new(id), fence: row.fence, holder: row.holder },
                 tries: row.tries,
                 is_sighting: row.is_sighting,
+                completed_runs: row.completed_runs,
                 sightings: row.sightings,
                 received_at: at(row.received_at),
                 facts: row.facts.clone(),
@@ -196,7 +206,7 @@ impl Rows {
 
     fn leased(&mut self, lease: Lease) -> Result<(&mut Row, Option<Mac>), FinishError> {
         let row = self.rows.get_mut(&lease.id.get()).ok_or(FinishError::LeaseLost)?;
-        if row.fence != lease.fence || row.state() != State::Leased {
+        if (row.fence, row.holder) != (lease.fence, lease.holder) || row.state() != State::Leased {
             return Err(FinishError::LeaseLost);
         }
         let key = row.facts.order_key;
@@ -219,6 +229,7 @@ impl Rows {
         }
         self.recorded.append(&mut transaction.recorded);
         let (row, key) = self.leased(lease)?;
+        (row.completed_runs, row.attempted) = (row.completed_runs + 1, false);
         if let Stage::Pending(work) = &mut row.stage
             && work.again
         {
@@ -234,7 +245,6 @@ impl Rows {
     pub(super) fn release(&mut self, now: i64, lease: Lease, release: Release) -> Result<(), FinishError> {
         let (row, key) = self.leased(lease)?;
         let Stage::Pending(work) = &mut row.stage else { return Err(FinishError::LeaseLost) };
-        work.again = false;
         match release {
             Release::Retry { after: delay, cause } => {
                 (work.state, work.due_at) = (State::Backoff, after(now, delay.min(MAX_DELAY)));
@@ -264,10 +274,31 @@ impl Rows {
         rows.take(query.limit).map(|(id, row)| row.entry(*id, None)).collect()
     }
 
-    pub(super) fn show(&mut self, id: Id, viewer: Option<String>) -> Option<Entry> {
+    pub(super) fn show(&mut self, now: i64, id: Id, viewer: Option<String>) -> Option<Entry> {
+        if let Some(viewer) = viewer {
+            self.record(now, AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id)));
+        }
         let row = self.rows.get(&id.get())?;
-        self.viewed.extend(viewer.map(|viewer| (id.get(), viewer)));
         Some(row.entry(id.get(), Some(row.payload.clone())))
+    }
+
+    pub(super) fn record(&mut self, now: i64, event: AuditEvent) {
+        self.events.push((now, event));
+    }
+
+    pub(super) fn audit(&self, query: &AuditQuery) -> Vec<AuditEntry> {
+        let entry = |(index, (now, event)): (usize, &(i64, AuditEvent))| AuditEntry {
+            number: i64::try_from(index + 1).unwrap_or(i64::MAX),
+            at: at(*now),
+            event: event.clone(),
+        };
+        let latest_first = self.events.iter().enumerate().rev().map(entry);
+        latest_first
+            .filter(|entry| query.before.is_none_or(|before| entry.number < before))
+            .filter(|entry| query.since.is_none_or(|since| entry.at >= since))
+            .filter(|entry| query.id.is_none_or(|id| entry.event.id == Some(id)))
+            .take(query.limit)
+            .collect()
     }
 
     pub(super) fn redrive(&mut self, now: i64, ids: Option<&[Id]>) -> u64 {
@@ -321,10 +352,14 @@ impl Rows {
             .collect()
     }
 
-    pub(super) fn erase(&mut self, _: i64, business_id: &str) -> u64 {
+    pub(super) fn erase(&mut self, _: i64, erasure: &Erasure) -> u64 {
         let mut erased = 0;
         let mut keys = Vec::new();
-        for row in self.rows.values_mut().filter(|row| row.facts.business_id.as_deref() == Some(business_id)) {
+        let selected = |row: &&mut Row| {
+            row.facts.business_id.as_deref() == Some(erasure.business_id())
+                && erasure.selects(row.facts.route, &row.facts.kind)
+        };
+        for row in self.rows.values_mut().filter(selected) {
             erased += 1;
             row.payload = StoredPayload::Dropped;
             (row.facts.business_id, row.facts.business_state) = (None, None);

@@ -140,7 +140,7 @@ async fn act<H: Harness>(
         }
         Action::Bury(id) => store.bury(*id, "by hand".into()).await.unwrap().to_string(),
         Action::Redrive(ids) => store.redrive(ids.clone()).await.unwrap().to_string(),
-        Action::Erase(id) => store.erase(id.clone()).await.unwrap().to_string(),
+        Action::Erase(id) => store.erase(id.as_str().into()).await.unwrap().to_string(),
         Action::Stats => {
             let stats = store.stats().await.unwrap();
             format!("{:?}", crate::record::Stats { oldest_ready: None, ..stats })

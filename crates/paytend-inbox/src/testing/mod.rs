@@ -1,10 +1,12 @@
 //! A conformance suite for stores.
 //!
-//! Implement [`Harness`] for a store and call [`conformance`] and [`random_history`] in its tests. Both panic with a
-//! message if the store breaks the contract of [`Store`](crate::Store).
+//! Implement [`Harness`] for a store and call [`conformance`], [`random_history`] and [`state_machine`] in its tests.
+//! All panic with a message if the store breaks the contract of [`Store`](crate::Store).
 
 mod case;
 mod history;
+mod machine;
+mod model;
 mod suite;
 
 use std::future::Future;
@@ -14,12 +16,13 @@ use std::time::Duration;
 use crate::error::HandlerError;
 use crate::keys::StoreKeys;
 use crate::kind::Kind;
-use crate::record::{Facts, NewNotification, UnsealedPayload};
+use crate::record::{Facts, NewNotification, SightingPolicy, UnsealedPayload};
 use crate::route::Route;
 use crate::store::StoreAdmin;
 use crate::{MemoryEffect, MemoryStore};
 
 pub use history::random_history;
+pub use machine::state_machine;
 pub use suite::conformance;
 
 /// What the suite needs of a store under test.
@@ -33,6 +36,11 @@ pub trait Harness {
 
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
+
+    /// Closes a store and opens it again, as a program that restarts. The default does nothing.
+    fn reopen(&self, store: Self::Store) -> impl Future<Output = Self::Store> {
+        async { store }
+    }
 
     /// Moves the store's clock forward, or moves all its times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
@@ -161,6 +169,11 @@ impl TestNotification {
         facts.verified_by = "SHA256:0123".into();
         facts.sent_at = Some(1_700_000_000_123);
         let payload = UnsealedPayload::new(Arc::clone(keys), &facts, self.name.clone().into_bytes());
-        NewNotification { facts, payload, requeue_sighting: self.requeue_sighting }
+        NewNotification {
+            facts,
+            payload,
+            requeue_sighting: self.requeue_sighting,
+            sightings: SightingPolicy::default(),
+        }
     }
 }

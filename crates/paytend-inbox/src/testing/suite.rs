@@ -5,12 +5,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::FinishError;
 use crate::keys::StoreKeys;
 use crate::kind::Kind;
-use crate::record::{Accepted, Claimed, Query, Release, StoredPayload};
+use paytend_webhook::Provider;
+
+use crate::record::{Accepted, Claimed, Erasure, Query, Release, StoredPayload};
+use crate::route::Route;
 use crate::store::{Store, StoreAdmin};
-use crate::terms::{Id, State};
+use crate::terms::{Id, Lease, State};
 use crate::testing::case::{Case, LEASE, assert_lost};
 use crate::testing::{EffectEnd, Harness, TestNotification};
 
@@ -22,6 +26,7 @@ pub async fn conformance<H: Harness>(harness: &H) {
     deduplication(harness).await;
     concurrent_duplicates(harness).await;
     leases_and_fences(harness).await;
+    holders(harness).await;
     effects(harness).await;
     backoff_and_dead_letters(harness).await;
     giving_back(harness).await;
@@ -29,9 +34,11 @@ pub async fn conformance<H: Harness>(harness: &H) {
     redriven_order(harness).await;
     kind_limits(harness).await;
     sightings(harness).await;
+    sightings_after_an_attempt(harness).await;
     concurrent_claims(harness).await;
     listing(harness).await;
     erasure(harness).await;
+    audit(harness).await;
     keys(harness).await;
 }
 
@@ -88,6 +95,23 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     assert_eq!(case.state(id).await, State::Done);
     case.advance(LEASE * 10).await;
     assert_eq!(case.claim(10).await.len(), 0, "a completed notification is not claimed");
+}
+
+/// A worker of before a restore can hold a lease with a fence that the restored store has assigned again.
+async fn holders<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let id = case.accept_new("a").await;
+    let current = case.claim_one().await.lease;
+    let earlier = Lease { holder: current.holder + 1, ..current };
+    assert_lost(case.store.extend(earlier, LEASE).await);
+    assert_lost(case.complete(earlier, "stale", EffectEnd::Ok).await);
+    for release in [Release::GiveBack, Release::DeadLetter { cause: String::new() }] {
+        assert_lost(case.store.release(earlier, release).await);
+    }
+    assert_eq!(case.state(id).await, State::Leased);
+    case.store.extend(current, LEASE).await.unwrap();
+    case.complete(current, "a", EffectEnd::Ok).await.unwrap();
+    assert_eq!(case.recorded().await, ["a"]);
 }
 
 async fn effects<H: Harness>(harness: &H) {
@@ -258,6 +282,37 @@ async fn sightings<H: Harness>(harness: &H) {
     case.is_consistent().await;
 }
 
+async fn sightings_after_an_attempt<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let notification = TestNotification { requeue_sighting: true, ..TestNotification::new("a") };
+    case.accept(&notification).await;
+    let first = case.claim_one().await;
+    let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
+    case.store.release(first.lease, retry.clone()).await.unwrap();
+    // A receiver may have carried out the first attempt. The sighting must not look like its retry.
+    case.accept(&notification).await;
+    let second = case.claim_one().await;
+    assert_eq!((second.is_sighting, second.completed_runs), (false, 0));
+    case.store.release(second.lease, Release::GiveBack).await.unwrap();
+    let third = case.claim_one().await;
+    assert_eq!((third.is_sighting, third.completed_runs), (false, 0));
+    case.store.complete(third.lease, None).await.unwrap();
+    for tries in 1..=2 {
+        let sighting = case.claim_one().await;
+        assert_eq!((sighting.is_sighting, sighting.completed_runs, sighting.tries), (true, 1, tries));
+        if tries == 2 {
+            case.store.complete(sighting.lease, None).await.unwrap();
+        } else {
+            case.store.release(sighting.lease, retry.clone()).await.unwrap();
+        }
+    }
+    assert_eq!(case.claim(1).await.len(), 0, "a sighting before the first attempt of a run is part of the run");
+    case.accept(&notification).await;
+    let last = case.claim_one().await;
+    assert_eq!((last.is_sighting, last.completed_runs), (true, 2));
+    case.is_consistent().await;
+}
+
 async fn concurrent_claims<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     for i in 0..30 {
@@ -308,7 +363,18 @@ async fn erasure<H: Harness>(harness: &H) {
     let other_id = case.accept(&other).await.id();
     let claimed = case.claim_one().await;
     case.store.complete(claimed.lease, None).await.unwrap();
-    assert_eq!(case.store.erase("subject".into()).await.unwrap(), 2);
+    // An equal number of a different provider or kind is a different object.
+    let others = [
+        Erasure::new("subject").provider(Provider::PayBy),
+        Erasure::new("subject").route(Route::PaytendIssuing),
+        Erasure::new("subject").kind(Kind::named("other")),
+        Erasure::new("other subject"),
+    ];
+    for erasure in others {
+        assert_eq!(case.store.erase(erasure).await.unwrap(), 0);
+    }
+    let erasure = Erasure::new("subject").provider(Provider::Paytend).kind(done.kind.clone());
+    assert_eq!(case.store.erase(erasure).await.unwrap(), 2);
     assert_eq!(case.store.erase("subject".into()).await.unwrap(), 0);
     for (id, state) in [(done_id, State::Done), (pending_id, State::Dead)] {
         let entry = case.store.show(id, None).await.unwrap().unwrap();
@@ -331,6 +397,32 @@ async fn erasure<H: Harness>(harness: &H) {
     assert_eq!(entry.payload, Some(StoredPayload::Dropped));
     assert!(case.claim_one().await.payload.has_content());
     case.is_consistent().await;
+}
+
+async fn audit<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let id = case.accept_new("a").await;
+    case.store.show(id, None).await.unwrap();
+    case.store.show(id, Some("alice".into())).await.unwrap();
+    case.advance(Duration::from_secs(60)).await;
+    let erase = AuditEvent::new(AuditEvent::ERASE, "bob").detail(Some("provider payby".into()));
+    case.store.record(erase.clone()).await.unwrap();
+    let all = case.store.audit(AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+    let reveal = AuditEvent::new(AuditEvent::REVEAL, "alice").id(Some(id));
+    assert_eq!(all.iter().map(|entry| &entry.event).collect::<Vec<_>>(), [&erase, &reveal]);
+    let query = |query: AuditQuery| case.store.audit(query);
+    let only = |events: Vec<AuditEntry>| events.into_iter().map(|entry| entry.event).collect::<Vec<_>>();
+    let first = query(AuditQuery { limit: 1, ..AuditQuery::default() }).await.unwrap();
+    assert_eq!(first, all[..1]);
+    let before = Some(all[0].number);
+    assert_eq!(
+        only(query(AuditQuery { before, limit: 5, ..AuditQuery::default() }).await.unwrap()),
+        std::slice::from_ref(&reveal)
+    );
+    let since = Some(all[0].at - Duration::from_secs(1));
+    assert_eq!(only(query(AuditQuery { since, limit: 5, ..AuditQuery::default() }).await.unwrap()), [erase]);
+    let id = Some(id);
+    assert_eq!(only(query(AuditQuery { id, limit: 5, ..AuditQuery::default() }).await.unwrap()), [reveal]);
 }
 
 async fn keys<H: Harness>(harness: &H) {

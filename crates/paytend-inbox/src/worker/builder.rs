@@ -83,7 +83,7 @@ impl<S: Store> Worker<S> {
         WorkerBuilder { inbox, handlers: Handlers::new(otherwise), settings }
     }
 
-    /// Returns a handle that reports when the worker last claimed.
+    /// Returns a handle that reports when the worker last made progress.
     pub fn health(&self) -> WorkerHealth {
         self.shared.health.clone()
     }
@@ -116,8 +116,8 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the handler for sightings. Without it, a sighting goes to the handler of its type. See
-    /// [`Inbox::requeue_sightings`].
+    /// Sets the handler for sightings. Without it, a sighting goes to the handler of its type, or is completed without
+    /// a handler if its content is no longer stored. See [`Inbox::requeue_sightings`] and [`Delivery::has_content`].
     pub fn on_sighting<F, T>(mut self, handler: F) -> Self
     where
         F: Fn(Delivery<AnyNotification>) -> T + Send + Sync + 'static,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::record::{Claimed, Facts};
+use crate::record::{Claimed, Facts, StoredPayload};
 use crate::terms::{Id, Mac};
 
 /// A notification that is being processed.
@@ -37,9 +37,17 @@ impl<N> Delivery<N> {
         self.notification
     }
 
-    /// Returns the content, exactly as the provider signed it.
+    /// Returns the content, exactly as the provider signed it. It is empty if [`has_content`](Self::has_content)
+    /// returns `false`.
     pub fn content(&self) -> &[u8] {
         &self.content
+    }
+
+    /// Returns whether the content is still stored. It is `false` only for sightings, and only in the handler of
+    /// [`on_sighting`](crate::WorkerBuilder::on_sighting): the content was erased or removed after its retention. The
+    /// [facts](Self::facts) are available, without the object's number if they were erased.
+    pub fn has_content(&self) -> bool {
+        self.claimed.payload != StoredPayload::Dropped
     }
 
     /// Returns the store's number of the notification.
@@ -47,10 +55,20 @@ impl<N> Delivery<N> {
         self.claimed.lease.id
     }
 
-    /// Returns the key by which duplicates are recognized. Effects outside the store's transaction can happen more than
-    /// once; a service that receives this key can recognize the repetition.
+    /// Returns the key by which duplicates are recognized. Sightings have the same key; see
+    /// [`idempotency_key`](Self::idempotency_key).
     pub fn dedup(&self) -> Mac {
         self.claimed.facts.dedup
+    }
+
+    /// Returns a key that is equal for all attempts to process this arrival: the [dedup key](Self::dedup), followed for
+    /// a sighting by `-` and the number of times that the notification was completed before. Effects outside the
+    /// store's transaction can happen more than once; a service that receives this key can recognize the repetition.
+    pub fn idempotency_key(&self) -> String {
+        match self.claimed.completed_runs {
+            0 => self.claimed.facts.dedup.to_string(),
+            runs => format!("{}-{runs}", self.claimed.facts.dedup),
+        }
     }
 
     /// Returns the facts, such as the object that the notification is about.
@@ -64,8 +82,7 @@ impl<N> Delivery<N> {
     }
 
     /// Returns whether the notification was processed before and has arrived again. Query the state of the object: the
-    /// notification may report a state for the second time. An attempt after a failure can cover a duplicate
-    /// that arrived earlier, and then this returns `false`. See
+    /// notification may report a state for the second time. See
     /// [`Inbox::requeue_sightings`](crate::Inbox::requeue_sightings).
     pub fn is_sighting(&self) -> bool {
         self.claimed.is_sighting
@@ -112,7 +129,8 @@ impl<E> Completion<E> {
         Self { effect: Some(effect) }
     }
 
-    pub(super) fn into_effect(self) -> Option<E> {
+    /// Returns the effect, for a queue that runs it in its own transaction.
+    pub fn into_effect(self) -> Option<E> {
         self.effect
     }
 }

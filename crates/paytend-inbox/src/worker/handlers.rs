@@ -53,6 +53,10 @@ impl<E: 'static> Handlers<E> {
         self.sightings = Some(erase(handler));
     }
 
+    pub(super) fn has_sighting_handler(&self) -> bool {
+        self.sightings.is_some()
+    }
+
     /// Starts the handler for a notification.
     pub(super) fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
         let sighting = self.sightings.as_ref().filter(|_| delivery.is_sighting());

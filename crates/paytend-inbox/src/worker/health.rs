@@ -1,4 +1,4 @@
-//! Whether a worker is still claiming.
+//! Whether a worker makes progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Reports when a worker last asked its store for notifications, for readiness checks.
+/// Reports when a worker last made progress, for readiness checks.
 #[derive(Clone, Debug)]
 pub struct WorkerHealth {
     started: Instant,
-    /// Milliseconds from `started` to the last answer of the store.
+    /// Milliseconds from `started` to the last progress.
     last: Arc<AtomicU64>,
 }
 
@@ -19,14 +19,15 @@ impl WorkerHealth {
         Self { started: Instant::now(), last: Arc::default() }
     }
 
-    pub(super) fn polled(&self) {
+    pub(super) fn progressed(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(millis, Ordering::Relaxed);
     }
 
-    /// Returns the time since the store last answered a claim of the worker, or since the worker was built. A worker
-    /// whose slots are all in use does not claim; it reports the time of its last check for free slots.
-    pub fn since_last_poll(&self) -> Duration {
+    /// Returns the time since the store last answered a claim of the worker, since an attempt last ended, or since the
+    /// worker was built, whichever is shortest. A worker whose slots are all in use does not claim. If none of its
+    /// handlers ends, this time grows.
+    pub fn since_last_progress(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }
 }

@@ -12,8 +12,9 @@ use crate::record::{Claimed, Release};
 use crate::retry::random;
 use crate::store::Store;
 use crate::terms::Lease;
+use crate::trace;
 use crate::worker::builder::Shared;
-use crate::worker::delivery::Delivery;
+use crate::worker::delivery::{Completion, Delivery};
 use crate::worker::handlers::Handled;
 
 /// The result of an attempt, as reported in metrics.
@@ -67,6 +68,9 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     }
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,
+        Ok(None) if claimed.is_sighting && shared.handlers.has_sighting_handler() => Vec::new(),
+        // It was processed before, and this arrival is recorded. No other handler can do anything without content.
+        Ok(None) if claimed.is_sighting => return complete(shared, &claimed, Completion::without_effect()).await,
         Ok(None) => return dead(shared, lease, "the content was erased or removed after its retention").await,
         Err(error) => return fail(shared, &claimed, HandlerError::retry(error)).await,
     };
@@ -79,11 +83,7 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
         () = stop.cancelled() => Ended::Stopped,
     };
     match ended {
-        Ended::Returned(Ok(completion)) => match shared.inbox.store().complete(lease, completion.into_effect()).await {
-            Ok(()) => Attempt::Done,
-            Err(FinishError::Effect(error)) => fail(shared, &claimed, error).await,
-            Err(error) => lost(lease, &error),
-        },
+        Ended::Returned(Ok(completion)) => complete(shared, &claimed, completion).await,
         Ended::Returned(Err(error)) => fail(shared, &claimed, error).await,
         Ended::LeaseLost => lost(lease, &FinishError::LeaseLost),
         Ended::Stopped => finish(shared, lease, Release::GiveBack, Attempt::GivenBack).await,
@@ -94,6 +94,7 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
 /// personal data.
 async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotification>) -> Handled<S::Effect> {
     let facts = delivery.facts();
+    let trace = facts.traceparent.as_deref().and_then(trace::parse);
     let span = tracing::info_span!(
         "notification",
         id = delivery.id().get(),
@@ -101,6 +102,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         kind = %facts.kind,
         attempt = delivery.attempt(),
         traceparent = facts.traceparent.as_deref(),
+        trace_id = trace.map(|trace| trace.trace_id),
+        received_in_span_id = trace.map(|trace| trace.parent_id),
     );
     // The call that creates the future may panic too, so it runs inside.
     let handling = async { shared.handlers.start(delivery).await };
@@ -123,6 +126,14 @@ async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
             Err(FinishError::LeaseLost) => return,
             Err(error) => tracing::warn!(id = lease.id.get(), %error, "cannot extend a lease"),
         }
+    }
+}
+
+async fn complete<S: Store>(shared: &Shared<S>, claimed: &Claimed, completion: Completion<S::Effect>) -> Attempt {
+    match shared.inbox.store().complete(claimed.lease, completion.into_effect()).await {
+        Ok(()) => Attempt::Done,
+        Err(FinishError::Effect(error)) => fail(shared, claimed, error).await,
+        Err(error) => lost(claimed.lease, &error),
     }
 }
 

@@ -76,7 +76,6 @@ impl<S: Store> Worker<S> {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
         let mut jobs = Jobs { tasks: JoinSet::new(), kinds: HashMap::new() };
-        let holder = random();
         loop {
             // Created before the claim: a change between the claim and the wait is not missed.
             let mut changed = pin!(self.shared.inbox.store().changed());
@@ -85,7 +84,7 @@ impl<S: Store> Worker<S> {
                 break;
             }
             // Not cancelled by `stop`: what was claimed must be processed or given back.
-            let claimed = self.claim(&mut jobs, holder, &cancel).await;
+            let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,
                 Claims::Full => Duration::from_secs(10),
@@ -96,7 +95,7 @@ impl<S: Store> Worker<S> {
             tokio::select! {
                 biased;
                 () = &mut stop => break,
-                _ = jobs.next() => {}
+                _ = jobs.next() => self.shared.health.progressed(),
                 () = &mut changed, if may_change => {}
                 () = tokio::time::sleep(pause) => {}
             }
@@ -104,20 +103,19 @@ impl<S: Store> Worker<S> {
         self.drain(jobs, cancel).await
     }
 
-    async fn claim(&self, jobs: &mut Jobs, holder: u64, cancel: &CancellationToken) -> Claims {
+    async fn claim(&self, jobs: &mut Jobs, cancel: &CancellationToken) -> Claims {
         let settings = &self.shared.settings;
         let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
         if free == 0 {
-            self.shared.health.polled();
             return Claims::Full;
         }
-        let request =
-            ClaimRequest { limit: free, lease: settings.lease, holder, kind_limits: jobs.kind_limits(settings) };
+        let kind_limits = jobs.kind_limits(settings);
+        let request = ClaimRequest { limit: free, lease: settings.lease, holder: random(), kind_limits };
         // What a claim returns too late is claimed again after its lease.
         let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
-                self.shared.health.polled();
+                self.shared.health.progressed();
                 let count = claimed.len();
                 for notification in claimed {
                     let kind = notification.facts.kind.clone();

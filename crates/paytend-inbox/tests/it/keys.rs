@@ -103,6 +103,9 @@ async fn payload_cannot_be_altered_or_moved() {
     let mut facts = one.facts.clone();
     facts.route = paytend_inbox::Route::PayBy;
     refused(first, &facts, &sealed);
+    let mut facts = one.facts.clone();
+    facts.notify_type = "8".into();
+    refused(first, &facts, &sealed);
     let mut altered = sealed.clone();
     altered.ciphertext[0] ^= 1;
     refused(first, &one.facts, &altered);

@@ -5,6 +5,7 @@
 mod accepting;
 mod keys;
 mod memory;
+mod service;
 mod support;
 mod worker;
 mod worker_limits;

@@ -1,6 +1,6 @@
 //! The store in memory passes the conformance suite.
 
-use paytend_inbox::testing::{MemoryHarness, conformance, random_history};
+use paytend_inbox::testing::{MemoryHarness, conformance, random_history, state_machine};
 use paytend_vectors::Seeded;
 
 #[tokio::test]
@@ -14,4 +14,10 @@ async fn random_histories_keep_the_store_consistent() {
     for _ in 0..20 {
         random_history(&MemoryHarness::default(), 300, &mut |bound| random.below(bound)).await;
     }
+}
+
+#[test]
+fn memory_store_behaves_like_the_model() {
+    let (random, runtime) = (Seeded::new(), tokio::runtime::Runtime::new().unwrap());
+    state_machine(&MemoryHarness::default(), &runtime, 300, &mut |bound| random.below(bound));
 }

@@ -300,6 +300,63 @@ async fn erased_content_becomes_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn sighting_without_content_is_not_a_dead_letter() {
+    let kind = <types::FundDeposit as paytend_inbox::NotificationType>::KIND;
+    for has_handler in [true, false] {
+        let inbox = inbox().await.requeue_sightings([kind.clone()]);
+        let log = Log::default();
+        let handler = log.clone();
+        let mut builder = Worker::builder(inbox.clone(), refuse)
+            .on::<types::FundDeposit, _, _>(|_| ready(Ok(Completion::without_effect())));
+        if has_handler {
+            builder = builder.on_sighting(move |delivery| {
+                let id = delivery.facts().business_id.clone();
+                handler.add(format!("{} {} {id:?}", delivery.has_content(), delivery.content().len()));
+                ready(Ok(Completion::without_effect()))
+            });
+        }
+        let running = Running::start(builder.build());
+        inbox.accept(&deposit("F1")).await.unwrap();
+        until_state(&inbox, State::Done).await;
+        let later = std::time::SystemTime::now() + Duration::from_secs(24 * 3600);
+        assert_eq!(inbox.store().drop_payloads(later).await.unwrap(), 1);
+        inbox.accept(&deposit("F1")).await.unwrap();
+        until(|| async { (inbox.store().stats().await.unwrap().ready == 0).then_some(()) }).await;
+        let entry = until_state(&inbox, State::Done).await;
+        assert_eq!((entry.sightings, entry.cause), (1, None));
+        let expected: &[&str] = if has_handler { &["false 0 Some(\"F1\")"] } else { &[] };
+        assert_eq!(log.lines(), expected);
+        running.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_run_has_a_stable_idempotency_key() {
+    let inbox = inbox().await.requeue_sightings([<types::FundDeposit as paytend_inbox::NotificationType>::KIND]);
+    let log = Log::default();
+    let seen = log.clone();
+    let accept_again = inbox.clone();
+    let worker = Worker::builder(inbox.clone(), move |delivery: Delivery<AnyNotification>| {
+        let (seen, inbox) = (seen.clone(), accept_again.clone());
+        async move {
+            let suffix = delivery.idempotency_key().replacen(&delivery.dedup().to_string(), "", 1);
+            seen.add(format!("{suffix} {}", delivery.is_sighting()));
+            if seen.len() == 1 {
+                inbox.accept(&deposit("F1")).await.unwrap();
+            }
+            if delivery.attempt() == 1 { Err(HandlerError::retry("later")) } else { Ok(Completion::without_effect()) }
+        }
+    })
+    .retry(policy())
+    .build();
+    let running = Running::start(worker);
+    inbox.accept(&deposit("F1")).await.unwrap();
+    until_state(&inbox, State::Done).await;
+    assert_eq!(log.lines(), [" false", " false", "-1 true", "-1 true"]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn sightings_reach_their_handler() {
     let inbox = inbox().await.requeue_sightings([<types::FundDeposit as paytend_inbox::NotificationType>::KIND]);
     let log = Log::default();

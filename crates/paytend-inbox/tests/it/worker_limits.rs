@@ -121,9 +121,40 @@ async fn health_shows_a_worker_that_no_longer_polls() {
         let _ = gate.acquire().await;
     }));
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(health.since_last_poll() < Duration::from_secs(5), "{:?}", health.since_last_poll());
+    assert!(health.since_last_progress() < Duration::from_secs(5), "{:?}", health.since_last_progress());
     task.abort();
     let _ = task.await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(health.since_last_poll() >= Duration::from_secs(58));
+    assert!(health.since_last_progress() >= Duration::from_secs(58));
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_shows_a_worker_whose_slots_are_all_stuck() {
+    let inbox = inbox().await;
+    for i in 0..20 {
+        inbox.accept(&deposit(&format!("F{i}"))).await.unwrap();
+    }
+    let stuck = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flag = Arc::clone(&stuck);
+    let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
+        let stuck = flag.load(Ordering::SeqCst);
+        async move {
+            // Slow handlers keep all slots busy, and still end.
+            tokio::time::sleep(Duration::from_secs(if stuck { 10_000 } else { 20 })).await;
+            Ok(Completion::without_effect())
+        }
+    })
+    .handler_timeout(Duration::from_secs(5_000))
+    .max_concurrent(2)
+    .build();
+    let health = worker.health();
+    let task = tokio::spawn(worker.run(std::future::pending()));
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(health.since_last_progress() <= Duration::from_secs(25), "{:?}", health.since_last_progress());
+    }
+    stuck.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(health.since_last_progress() > Duration::from_secs(60), "{:?}", health.since_last_progress());
+    task.abort();
 }

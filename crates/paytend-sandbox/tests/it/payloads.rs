@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use paytend_crypto::{Expected, OsRandom, RequestId, detached, hazmat, rustcrypto};
+use paytend_crypto::{Expected, RequestId, detached, hazmat, rustcrypto};
 use paytend_sandbox::{Failure, Sandbox};
+use paytend_vectors::Seeded;
 use serde_json::{Map, Value};
 
 const SESSION_KEY: &str = "gNx86vc1yttHs8ZWOf7+5g==";
@@ -24,7 +25,7 @@ fn seal(sandbox: &Sandbox, payload: &[u8]) -> String {
     let text: Vec<Vec<u8>> = signed.iter().map(|(name, value)| [name.as_bytes(), b"=", value].concat()).collect();
     let own = rustcrypto::private(sandbox.partner_key().unwrap()).unwrap();
     let paytend = rustcrypto::public(&sandbox.public_key()).unwrap();
-    let random_key = hazmat::encrypt_blocks(&*paytend, SESSION_KEY.as_bytes(), &OsRandom).unwrap();
+    let random_key = hazmat::encrypt_blocks(&*paytend, SESSION_KEY.as_bytes(), &Seeded::with(1)).unwrap();
     let mut document: Map<String, Value> =
         fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     document.insert("randomKey".into(), STANDARD.encode(random_key).into());

@@ -1,16 +1,18 @@
 //! Tests for the data file.
 
 use paytend_client::{Client, Environment};
+use paytend_crypto::Keyring;
 use paytend_crypto::rustcrypto;
-use paytend_crypto::{Keyring, OsRandom};
 use paytend_model::issuing::Topup;
 use paytend_sandbox::{Sandbox, StartError, StoreError};
+use paytend_vectors::Seeded;
 
 #[tokio::test]
 async fn state_survives_restarts() {
+    let random = Seeded::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
-    let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+    let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &random).unwrap());
     let start = || {
         Sandbox::builder().key(paytend.clone()).partner("888666000100777", own.public_key().clone()).data(&file).start()
     };
@@ -49,10 +51,11 @@ async fn state_survives_restarts() {
 /// A query uses up its `requestId`, even across a restart. A refused request is not carried out later.
 #[tokio::test]
 async fn used_request_id_is_refused_after_a_restart() {
+    let random = Seeded::new();
     use paytend_crypto::{Expected, Fields, Outgoing};
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
-    let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+    let [paytend, own] = [(); 2].map(|()| rustcrypto::generate(1024, &random).unwrap());
     let id = "888666000100777";
     let start = || Sandbox::builder().key(paytend.clone()).partner(id, own.public_key().clone()).data(&file).start();
     let keyring = Keyring::from_keys(&own, paytend.public_key()).unwrap();
@@ -87,9 +90,10 @@ async fn used_request_id_is_refused_after_a_restart() {
 /// If running the stored state would loop forever, the sandbox does not start and the file is not changed.
 #[tokio::test]
 async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
+    let random = Seeded::new();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("data.sqlite");
-    let own = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let own = rustcrypto::generate(1024, &random).unwrap();
     let start = || Sandbox::builder().partner("888666000100777", own.public_key().clone()).data(&file).start();
     let sandbox = start().await.unwrap();
     let control = crate::control::Control::of(&sandbox);

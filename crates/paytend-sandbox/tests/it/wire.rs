@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use paytend_client::{Client, Environment, ErrorKind, Outcome};
-use paytend_crypto::{Error, Expected, Fields, Keyring, OsRandom, Outgoing, PrivateKey, RequestId, rustcrypto};
+use paytend_crypto::{Error, Expected, Fields, Keyring, Outgoing, PrivateKey, RequestId, rustcrypto};
 use paytend_model::funding::SetCallbackUrl;
 use paytend_model::iban::VerifyMobileNumber;
 use paytend_model::issuing::{QueryCardBalance, QueryPartnerBalance, QueryTopupResult, Topup};
 use paytend_model::{BaasNotification, Content, Notification, Product};
 use paytend_sandbox::{DeliverError, Deposit, Failure, Sandbox, Settings};
+use paytend_vectors::Seeded;
 use paytend_webhook::{PaytendReceiver, Provider, Receiver};
 use serde_json::Value;
 
@@ -116,8 +117,9 @@ async fn only_the_documented_response_acknowledges_a_notification() {
 
 #[tokio::test]
 async fn request_with_unknown_key_or_partner_gets_an_unsigned_failure() {
+    let random = Seeded::new();
     let sandbox = Sandbox::start().await.unwrap();
-    let stranger = rustcrypto::generate(1024, &OsRandom).unwrap();
+    let stranger = rustcrypto::generate(1024, &random).unwrap();
     let keyring = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();
     let forged =
         Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring.clone()).build().unwrap();
@@ -190,8 +192,9 @@ async fn responses_have_encrypt_flag_if_enabled() {
 
 #[tokio::test]
 async fn configured_keys_are_used_and_dropping_the_sandbox_stops_the_server() {
-    let paytend = rustcrypto::generate(2048, &OsRandom).unwrap();
-    let own = rustcrypto::generate(2048, &OsRandom).unwrap();
+    let random = Seeded::new();
+    let paytend = rustcrypto::generate(2048, &random).unwrap();
+    let own = rustcrypto::generate(2048, &random).unwrap();
     let sandbox = Sandbox::builder()
         .key(paytend.clone())
         .partner("888666000100777", own.public_key().clone())

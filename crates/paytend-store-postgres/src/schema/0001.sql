@@ -23,16 +23,46 @@ CREATE TABLE paytend_notification (
     sent_at bigint,
     received_at timestamptz NOT NULL DEFAULT paytend_now()
 );
-CREATE INDEX paytend_notification_business ON paytend_notification (business_id) WHERE business_id IS NOT NULL;
+-- Shortened, because PostgreSQL refuses long values in an index.
+CREATE INDEX paytend_notification_business ON paytend_notification (left(business_id, 200))
+    WHERE business_id IS NOT NULL;
 CREATE INDEX paytend_notification_received ON paytend_notification (received_at);
 
--- The encrypted content, until its retention ends.
+-- The encrypted content, until its retention ends. Each day (UTC) has a partition, which is dropped as a whole. Content
+-- of a day without a partition is in the rest. There is no foreign key: dropping a partition would lock the
+-- notifications.
 CREATE TABLE paytend_payload (
-    id bigint PRIMARY KEY REFERENCES paytend_notification (id),
+    received_on date NOT NULL,
+    id bigint NOT NULL,
     key_id bigint NOT NULL,
     nonce bytea NOT NULL,
-    sealed bytea NOT NULL
-);
+    sealed bytea NOT NULL,
+    PRIMARY KEY (received_on, id)
+) PARTITION BY RANGE (received_on);
+CREATE TABLE paytend_payload_rest PARTITION OF paytend_payload DEFAULT;
+
+-- Adds the partitions of this day and of the next ones. A table that is attached blocks neither readers nor writers of
+-- the others. A day with content in the rest gets no partition.
+CREATE FUNCTION paytend_add_days(ahead integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    today date := (paytend_now() AT TIME ZONE 'UTC')::date;
+    day date;
+    name text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(8097874476947481602);
+    FOR distance IN 0..ahead LOOP
+        day := today + distance;
+        name := 'paytend_payload_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE %I (LIKE paytend_payload INCLUDING DEFAULTS)', name);
+            EXECUTE format('ALTER TABLE paytend_payload ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                name, day, day + 1);
+        EXCEPTION WHEN check_violation THEN
+            NULL;
+        END;
+    END LOOP;
+END $$;
 
 -- One row for each notification that is neither done nor dead. `ready` is true if no other notification of the order
 -- key comes first. `state` is 0 ready, 1 leased or 2 backoff. `due_at` is the time of the next attempt, or the end of
@@ -43,7 +73,7 @@ CREATE TABLE paytend_work (
     order_key bytea,
     ready boolean NOT NULL,
     state smallint NOT NULL,
-    fence bigint NOT NULL,
+    fence bigint NOT NULL CHECK (fence BETWEEN 0 AND 9223372036854775806),
     tries integer NOT NULL,
     due_at timestamptz NOT NULL,
     holder bigint,
@@ -86,9 +116,37 @@ CREATE TABLE paytend_sighting (
     PRIMARY KEY (id, number)
 );
 
--- Who has looked at content.
-CREATE TABLE paytend_viewed (
-    seen_at timestamptz NOT NULL DEFAULT paytend_now(),
-    id bigint NOT NULL,
-    viewer text NOT NULL
+-- What operators did.
+CREATE TABLE paytend_audit (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT paytend_now(),
+    action text NOT NULL,
+    id bigint,
+    operator text NOT NULL,
+    detail text
 );
+
+-- Refuses to commit what a crash could undo, whatever has changed the settings: an effect, a role, or the server's
+-- configuration. It runs at the commit. The settings are those that the store checks when it is opened.
+CREATE FUNCTION paytend_require_durability() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    level text := current_setting('synchronous_commit');
+    standbys text := current_setting('synchronous_standby_names');
+BEGIN
+    IF current_setting('paytend.danger_any_settings', true) = 'on' THEN
+        RETURN NULL;
+    END IF;
+    IF current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on'
+        AND (level IN ('on', 'remote_apply') OR (level IN ('local', 'remote_write') AND standbys = '')) THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION USING ERRCODE = 'PY001', MESSAGE = format(
+        'the commit could be lost: fsync is %s, full_page_writes is %s, synchronous_commit is %s',
+        current_setting('fsync'), current_setting('full_page_writes'), level);
+END $$;
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_notification
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_sighting
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_outcome
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();

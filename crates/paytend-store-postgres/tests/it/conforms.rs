@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use paytend_inbox::testing::{conformance, random_history};
+use paytend_inbox::testing::{conformance, random_history, state_machine};
 use paytend_inbox::{StoreAdmin as _, StoreErrorKind};
 use paytend_store_postgres::PostgresOptions;
 use paytend_vectors::Seeded;
@@ -23,6 +23,13 @@ async fn random_histories_equal_those_of_the_reference() {
     for _ in 0..3 {
         random_history(&PostgresHarness(&server), 300, &mut |bound| random.below(bound)).await;
     }
+}
+
+#[test]
+fn postgres_store_behaves_like_the_model() {
+    let (random, runtime) = (Seeded::new(), tokio::runtime::Runtime::new().unwrap());
+    let Some(server) = runtime.block_on(Server::start(&[])) else { return };
+    state_machine(&PostgresHarness(&server), &runtime, 8, &mut |bound| random.below(bound));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,5 +86,5 @@ async fn unreachable_and_invalid_servers_are_reported_without_the_url() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("host={} user=user password=secret", directory.path().display());
     let error = PostgresOptions::from_url(&url).unwrap().open().await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot connect: the connection failed");
+    assert_eq!(error.to_string(), "cannot connect: the connection failed: entity not found");
 }

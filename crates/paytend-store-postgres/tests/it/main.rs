@@ -4,8 +4,19 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod batches;
+mod clock;
 mod concurrency;
 mod conforms;
+mod connections;
+mod damage;
+mod effects;
+mod orders;
+mod outbox;
+mod pooler;
 mod restarts;
+mod retention;
 mod server;
 mod support;
+mod versions;
+mod wakeups;

@@ -1,4 +1,4 @@
-//! A server that crashes under load.
+//! Servers that crash under load.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::{Query, StoreAdmin as _, StoreKeys};
 use paytend_store_postgres::PostgresStore;
+use paytend_store_postgres::tokio_postgres::Config;
 use paytend_vectors::Seeded;
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{Server, execute};
+use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_millis(500);
@@ -19,6 +21,7 @@ fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
 
+/// What the store has reported to its callers.
 #[derive(Default)]
 struct Reported {
     accepted: Mutex<BTreeSet<String>>,
@@ -54,54 +57,114 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
+/// Receivers and workers of one store.
+struct Load {
+    store: PostgresStore,
+    reported: Arc<Reported>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Load {
+    async fn start(config: Config) -> Self {
+        let keys = Arc::new(StoreKeys::generate().unwrap());
+        let (store, reported, mut tasks) = (open(config, 12).await, Arc::new(Reported::default()), Vec::new());
+        for prefix in 0..4 {
+            tasks.push(tokio::spawn(receive(store.clone(), Arc::clone(&keys), Arc::clone(&reported), prefix)));
+            tasks.push(tokio::spawn(work(store.clone(), Arc::clone(&reported))));
+        }
+        Self { store, reported, tasks }
+    }
+
+    fn accepted(&self) -> usize {
+        self.reported.accepted.lock().unwrap().len()
+    }
+
+    /// Waits until this many more notifications are accepted.
+    async fn accepts(&self, count: usize) {
+        let enough = self.accepted() + count;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.accepted() < enough {
+            assert!(Instant::now() < deadline, "the store does not recover from the crash");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Processes what is left, and compares what was reported with what is stored.
+    async fn finish(self) {
+        let Self { store, reported, tasks } = self;
+        reported.stopped.store(true, Ordering::SeqCst);
+        for task in tasks {
+            task.await.unwrap();
+        }
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let claimed = claim(&store, 50, Duration::from_secs(30)).await;
+            futures_util::future::join_all(claimed.iter().map(|claimed| process(&store, claimed))).await;
+            let stats = store.stats().await;
+            if stats.as_ref().is_ok_and(|stats| stats.ready + stats.leased == 0) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{stats:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+        let entries = store.list(Query { limit: usize::MAX, ..Query::default() }).await.unwrap();
+        let stored: BTreeSet<String> = entries.iter().filter_map(|entry| entry.facts.business_id.clone()).collect();
+        let client = store.pool().get().await.unwrap();
+        let rows = client.query("SELECT line FROM effect", &[]).await.unwrap();
+        let effects: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(rows.len(), effects.len(), "an effect happened more than once");
+        assert_eq!(effects, stored);
+        let (accepted, completed) = (reported.accepted.lock().unwrap(), reported.completed.lock().unwrap());
+        assert!(accepted.is_subset(&stored), "acknowledged and not stored");
+        assert!(completed.is_subset(&effects), "completed without an effect");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn server_crashes_lose_nothing_and_repeat_no_effect() {
     let Some(mut server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     let config = server.database().await;
     execute(&config, EFFECTS).await;
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = open(config, 12).await;
-    let reported = Arc::new(Reported::default());
-    let mut tasks = Vec::new();
-    for prefix in 0..4 {
-        tasks.push(tokio::spawn(receive(store.clone(), Arc::clone(&keys), Arc::clone(&reported), prefix)));
-        tasks.push(tokio::spawn(work(store.clone(), Arc::clone(&reported))));
-    }
+    let load = Load::start(config).await;
     for _ in 0..rounds() {
-        let enough = reported.accepted.lock().unwrap().len() + 20 + random.below(200);
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while reported.accepted.lock().unwrap().len() < enough {
-            assert!(Instant::now() < deadline, "the store does not recover from the crash");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        load.accepts(20 + random.below(200)).await;
         server.crash();
         server.run().await;
     }
-    reported.stopped.store(true, Ordering::SeqCst);
-    for task in tasks {
-        task.await.unwrap();
+    load.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect() {
+    let Some(mut primary) = Server::start(&[]).await else { return };
+    let random = Seeded::new();
+    let mut config = primary.database().await;
+    execute(&config, EFFECTS).await;
+    let standby = primary.standby().await;
+    // Set after the copy: the standby must not wait for a standby when it is the primary.
+    execute(&config, "ALTER SYSTEM SET synchronous_standby_names = '*'").await;
+    execute(&config, "SELECT pg_reload_conf()").await;
+    let synchronous = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP \
+         PERFORM pg_sleep(0.02), pg_stat_clear_snapshot(); END LOOP; END $$";
+    execute(&config, synchronous).await;
+    config.host_path(standby.directory());
+    let load = Load::start(config).await;
+    load.accepts(50 + random.below(200)).await;
+    // The standby receives nothing more, and later loses what has not been written there. Without synchronous commits,
+    // what is acknowledged meanwhile would be lost.
+    let receiver = number(&standby.config("postgres"), "SELECT pid FROM pg_stat_wal_receiver").await;
+    let receiver = Pid::from_raw(receiver).unwrap();
+    kill_process(receiver, Signal::STOP).unwrap();
+    let (before, deadline) = (load.accepted(), Instant::now() + Duration::from_millis(500));
+    while load.accepted() < before + 50 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        let claimed = claim(&store, 50, Duration::from_secs(30)).await;
-        futures_util::future::join_all(claimed.iter().map(|claimed| process(&store, claimed))).await;
-        let stats = store.stats().await;
-        if stats.as_ref().is_ok_and(|stats| stats.ready + stats.leased == 0) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{stats:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
-    let entries = store.list(Query { limit: usize::MAX, ..Query::default() }).await.unwrap();
-    let stored: BTreeSet<String> = entries.iter().filter_map(|entry| entry.facts.business_id.clone()).collect();
-    let client = store.pool().get().await.unwrap();
-    let rows = client.query("SELECT line FROM effect", &[]).await.unwrap();
-    let effects: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    assert_eq!(rows.len(), effects.len(), "an effect happened more than once");
-    assert_eq!(effects, stored);
-    let (accepted, completed) = (reported.accepted.lock().unwrap(), reported.completed.lock().unwrap());
-    assert!(accepted.is_subset(&stored), "acknowledged and not stored");
-    assert!(completed.is_subset(&effects), "completed without an effect");
+    primary.destroy();
+    kill_process(receiver, Signal::KILL).unwrap();
+    standby.answers().await;
+    execute(&standby.config("postgres"), "SELECT pg_promote()").await;
+    load.accepts(50).await;
+    load.finish().await;
 }

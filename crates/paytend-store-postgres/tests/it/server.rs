@@ -40,9 +40,7 @@ impl Server {
         let programs = programs()?;
         let mut server =
             Self { programs, directory, settings: settings.to_vec(), process: None, next: AtomicUsize::new(0) };
-        if let Some((user, group)) = server_user() {
-            std::os::unix::fs::chown(server.directory.path(), Some(user), Some(group)).unwrap();
-        }
+        give(server.directory.path());
         let created = server
             .command("initdb")
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync", "--pgdata"])
@@ -54,12 +52,36 @@ impl Server {
         Some(server)
     }
 
+    /// Creates and starts a standby of this server. The server waits for it only if its settings say so.
+    pub(crate) async fn standby(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        give(directory.path());
+        let programs = self.programs.clone();
+        let mut standby = Self { programs, directory, settings: Vec::new(), process: None, next: AtomicUsize::new(0) };
+        let copied = self
+            .command("pg_basebackup")
+            .args(["--username=postgres", "--wal-method=stream", "--write-recovery-conf", "--checkpoint=fast"])
+            .args(["--no-sync", "--host"])
+            .arg(self.directory.path())
+            .arg("--pgdata")
+            .arg(standby.data())
+            .status();
+        assert!(copied.unwrap().success());
+        standby.run().await;
+        standby
+    }
+
+    /// Returns the directory of the server's socket.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// Returns a command that runs as a user who may run a server: PostgreSQL refuses to run as root.
-    fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir(self.directory.path());
         if let Some((user, group)) = server_user() {
@@ -78,6 +100,11 @@ impl Server {
             command.args(["-c", setting]);
         }
         self.process = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.answers().await;
+    }
+
+    /// Waits until the server accepts connections.
+    pub(crate) async fn answers(&self) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.config("postgres").connect(NoTls).await.is_err() {
             assert!(Instant::now() < deadline, "{}", self.log());
@@ -92,6 +119,22 @@ impl Server {
         // The immediate shutdown: the children are killed, and nothing is written.
         rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
         process.wait().unwrap();
+    }
+
+    /// Kills all processes of the server and deletes its files, as the loss of the machine does.
+    pub(crate) fn destroy(&mut self) {
+        let mut process = self.process.take().unwrap();
+        let id = rustix::process::Pid::from_child(&process);
+        let children =
+            std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.id())).unwrap_or_default();
+        process.kill().unwrap();
+        for child in children.split_whitespace().filter_map(|child| rustix::process::Pid::from_raw(child.parse().ok()?))
+        {
+            assert_ne!(child, id);
+            let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
+        }
+        process.wait().unwrap();
+        std::fs::remove_dir_all(self.data()).unwrap();
     }
 
     fn log(&self) -> String {
@@ -120,6 +163,23 @@ pub(crate) async fn execute(config: &Config, sql: &str) {
     client.batch_execute(sql).await.unwrap();
     drop(client);
     running.await.unwrap().unwrap();
+}
+
+/// Reads a number on a new connection.
+pub(crate) async fn number(config: &Config, sql: &str) -> i32 {
+    let (client, connection) = config.connect(NoTls).await.unwrap();
+    let running = tokio::spawn(connection);
+    let number = client.query_one(sql, &[]).await.unwrap().get(0);
+    drop(client);
+    running.await.unwrap().unwrap();
+    number
+}
+
+/// Gives a file or directory to the user of the servers.
+pub(crate) fn give(path: &Path) {
+    if let Some((user, group)) = server_user() {
+        std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
+    }
 }
 
 impl Drop for Server {

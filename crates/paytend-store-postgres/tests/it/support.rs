@@ -80,3 +80,13 @@ pub(crate) async fn process(store: &PostgresStore, claimed: &Claimed) -> bool {
     });
     store.complete(claimed.lease, Some(effect)).await.is_ok()
 }
+
+/// Sets the store's clock to a time since the Unix epoch.
+pub(crate) async fn set_clock(config: &Config, time: Duration) {
+    let seconds = time.as_secs();
+    let sql = format!(
+        "CREATE OR REPLACE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE sql VOLATILE \
+         AS 'SELECT to_timestamp({seconds})'"
+    );
+    execute(config, &sql).await;
+}

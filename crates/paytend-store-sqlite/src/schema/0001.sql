@@ -46,7 +46,7 @@ CREATE TABLE paytend_work (
     due_at INTEGER NOT NULL,
     holder INTEGER,
     is_sighting INTEGER NOT NULL,
-    -- 1 if a sighting arrived during the current attempt.
+    -- 1 if a sighting arrived after the first attempt of the run had begun.
     again INTEGER NOT NULL,
     cause TEXT
 ) STRICT;
@@ -75,7 +75,8 @@ CREATE TABLE paytend_dead (
     cause TEXT
 ) STRICT;
 
--- One row for each arrival of a known notification.
+-- Arrivals of a known notification. `number` is the number of arrivals so far. A row can stand for several of them, the
+-- last of which was seen at `seen_at`.
 CREATE TABLE paytend_sighting (
     id INTEGER NOT NULL REFERENCES paytend_notification (id),
     number INTEGER NOT NULL,
@@ -85,9 +86,12 @@ CREATE TABLE paytend_sighting (
     PRIMARY KEY (id, number)
 ) STRICT, WITHOUT ROWID;
 
--- Who has looked at content.
-CREATE TABLE paytend_viewed (
-    seen_at INTEGER NOT NULL,
-    id INTEGER NOT NULL,
-    viewer TEXT NOT NULL
+-- What operators did.
+CREATE TABLE paytend_audit (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    id INTEGER,
+    operator TEXT NOT NULL,
+    detail TEXT
 ) STRICT;

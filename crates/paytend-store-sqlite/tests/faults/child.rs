@@ -27,6 +27,12 @@ fn child() {
         match task.as_str() {
             "load" => load(open(&directory, false).await, &round).await,
             "load without sync" => load(open(&directory, true).await, &round).await,
+            "orders" => crate::orders::load(&directory, &round).await,
+            #[cfg(feature = "failpoints")]
+            "orders failpoint" => {
+                crate::failpoints::configure();
+                crate::orders::load(&directory, &round).await;
+            }
             "failing disk" => failing_disk(&directory, &round).await,
             #[cfg(feature = "failpoints")]
             "failpoint" => {

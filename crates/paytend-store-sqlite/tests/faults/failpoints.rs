@@ -8,8 +8,8 @@ use paytend_vectors::Seeded;
 use crate::child::{Opened, accept, report};
 use crate::parent::{Reported, Running, finish_and_check, rounds};
 
-const POINT: &str = "PAYTEND_CHILD_POINT";
-const PASSES: &str = "PAYTEND_CHILD_PASSES";
+pub(crate) const POINT: &str = "PAYTEND_CHILD_POINT";
+pub(crate) const PASSES: &str = "PAYTEND_CHILD_PASSES";
 
 const POINTS: [&str; 8] = [
     "sqlite-before-begin",

@@ -11,5 +11,6 @@ mod disk;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod kill;
+mod orders;
 mod parent;
 mod power;

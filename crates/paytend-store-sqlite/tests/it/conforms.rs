@@ -1,6 +1,6 @@
 //! The store passes the conformance suite and behaves like the reference.
 
-use paytend_inbox::testing::{conformance, random_history};
+use paytend_inbox::testing::{conformance, random_history, state_machine};
 use paytend_vectors::Seeded;
 
 use crate::support::SqliteHarness;
@@ -16,4 +16,10 @@ async fn random_histories_equal_those_of_the_reference() {
     for _ in 0..4 {
         random_history(&SqliteHarness::new(), 400, &mut |bound| random.below(bound)).await;
     }
+}
+
+#[test]
+fn sqlite_store_behaves_like_the_model() {
+    let (random, runtime) = (Seeded::new(), tokio::runtime::Runtime::new().unwrap());
+    state_machine(&SqliteHarness::new(), &runtime, 12, &mut |bound| random.below(bound));
 }

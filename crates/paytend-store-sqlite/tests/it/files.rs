@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{Accepted, Id, Query, Release, State, Store as _, StoreAdmin as _, StoreErrorKind, StoredPayload};
+use paytend_inbox::{
+    Accepted, AuditQuery, ClaimRequest, FinishError, Id, Query, Release, State, Store as _, StoreAdmin as _,
+    StoreErrorKind, StoredPayload,
+};
 use paytend_store_sqlite::rusqlite::Connection;
 use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 
@@ -146,7 +149,92 @@ async fn backup_under_load_is_a_consistent_copy() {
     copy.bind_keys(keys.check_value()).await.unwrap();
     assert_eq!(copy.check().await.unwrap(), Vec::<String>::new());
     assert!(copy.stats().await.unwrap().ready >= 50);
-    assert!(!harness.path("copy.db.partial").exists());
+    let partial = std::fs::read_dir(harness.directory.path()).unwrap();
+    let mut names = partial.map(|file| file.unwrap().file_name().into_string().unwrap());
+    assert!(names.all(|name| !name.contains("partial")));
+}
+
+#[tokio::test]
+async fn unreadable_rows_become_dead_letters_and_stop_nothing() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let mut ids = Vec::new();
+    for name in ["route", "nonce", "absent", "good"] {
+        ids.push(accept(&store, &keys, name).await);
+    }
+    let other = Connection::open(harness.path("a.db")).unwrap();
+    other
+        .execute_batch(
+            "PRAGMA foreign_keys = 0; UPDATE paytend_notification SET route = 'other' WHERE id = 1; \
+             UPDATE paytend_payload SET nonce = x'00' WHERE id = 2; DELETE FROM paytend_payload WHERE id = 3; \
+             DELETE FROM paytend_notification WHERE id = 3",
+        )
+        .unwrap();
+    for limits in [Vec::new(), vec![(paytend_inbox::Kind::named("other"), 1)]] {
+        let request =
+            ClaimRequest { limit: 10, lease: Duration::from_secs(60), holder: 1, kind_limits: limits.clone() };
+        let claimed = store.claim(request).await.unwrap();
+        let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
+        assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
+    }
+    // The row that cannot be read at all is left out of lists, and reported by the check.
+    let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
+    assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
+    assert_eq!(listed[0].state, State::Dead);
+    assert!(listed[0].cause.as_ref().unwrap().starts_with("the stored row cannot be read: "), "{listed:?}");
+    assert_eq!(store.stats().await.unwrap().dead, 2);
+    assert!(store.show(ids[0], None).await.is_err());
+    let problems = store.check().await.unwrap();
+    for problem in [
+        "1 notifications have columns that cannot be read",
+        "1 payloads have columns that cannot be read",
+        "1 pending entries have no notification",
+    ] {
+        assert!(problems.iter().any(|found| found == problem), "{problems:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn remains_of_an_interrupted_backup_do_not_matter() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    accept(&store, &keys, "a").await;
+    let id = std::process::id();
+    for name in ["copy.db.partial".to_owned(), format!("copy.db.{id}-0.partial")] {
+        std::fs::write(harness.path(&name), "the beginning of a copy").unwrap();
+        std::fs::write(harness.path(&format!("{name}-journal")), "the beginning of a journal").unwrap();
+        std::fs::set_permissions(harness.path(&name), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
+    }
+    let [one, two] = [store.backup(harness.path("copy.db")), store.backup(harness.path("copy.db"))];
+    let (one, two) = tokio::join!(one, two);
+    assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+    let error = one.and(two).unwrap_err();
+    assert!(error.to_string().contains("exists"), "{error}");
+    let copy = harness.options("copy.db").must_exist().open().unwrap();
+    assert_eq!(copy.stats().await.unwrap().ready, 1);
+    let partial = std::fs::read_dir(harness.directory.path()).unwrap();
+    let partial: Vec<_> = partial.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(partial.iter().filter(|name| name.contains("partial")).count(), 4, "{partial:?}");
+}
+
+#[tokio::test]
+async fn lease_of_before_a_restore_is_lost() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    let id = accept(&store, &keys, "a").await;
+    store.backup(harness.path("copy.db")).await.unwrap();
+    let before = claim(&store, 1).await.remove(0).lease;
+    let restored = harness.options("copy.db").open().unwrap();
+    let request = ClaimRequest { limit: 1, lease: Duration::from_secs(60), holder: 2, kind_limits: Vec::new() };
+    let after = restored.claim(request).await.unwrap().remove(0).lease;
+    assert_eq!((before.id, before.fence), (after.id, after.fence));
+    assert!(matches!(restored.complete(before, None).await, Err(FinishError::LeaseLost)));
+    assert_eq!(restored.show(id, None).await.unwrap().unwrap().state, State::Leased);
+    restored.complete(after, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -183,13 +271,9 @@ async fn viewers_of_content_are_recorded() {
     let id = accept(&store, &keys(), "a").await;
     store.show(id, None).await.unwrap();
     store.show(id, Some("operator".into())).await.unwrap();
-    let viewed: Vec<(i64, String)> = store
-        .write(|transaction| {
-            let mut statement = transaction.prepare("SELECT id, viewer FROM paytend_viewed")?;
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        })
-        .await
-        .unwrap();
+    let viewed = store.audit(AuditQuery { limit: 9, ..AuditQuery::default() }).await.unwrap();
+    let viewed: Vec<_> =
+        viewed.into_iter().map(|entry| (entry.event.id.unwrap().get(), entry.event.operator)).collect();
     assert_eq!(viewed, [(id.get(), "operator".to_owned())]);
 }
 

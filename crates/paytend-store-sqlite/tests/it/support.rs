@@ -23,6 +23,10 @@ impl SqliteHarness {
         Self { directory: tempfile::tempdir().unwrap(), clock: Arc::default(), next: 0.into() }
     }
 
+    pub(crate) fn now(&self) -> std::time::SystemTime {
+        self.clock.now()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -41,6 +45,12 @@ impl Harness for SqliteHarness {
         let store = self.options(&format!("{number}.db")).open().unwrap();
         store.write(|transaction| transaction.execute_batch(EFFECTS)).await.unwrap();
         store
+    }
+
+    async fn reopen(&self, store: SqliteStore) -> SqliteStore {
+        drop(store);
+        let number = self.next.load(std::sync::atomic::Ordering::SeqCst) - 1;
+        self.options(&format!("{number}.db")).must_exist().open().unwrap()
     }
 
     async fn advance(&self, _: &SqliteStore, time: Duration) {

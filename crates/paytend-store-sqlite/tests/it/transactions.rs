@@ -197,3 +197,28 @@ async fn effect_is_not_run_for_a_lost_lease() {
     let effect: SqliteEffect = Box::new(|_| Err(HandlerError::retry("the effect ran")));
     assert!(matches!(store.complete(claimed.lease, Some(effect)).await, Err(FinishError::LeaseLost)));
 }
+
+#[tokio::test]
+async fn disk_error_in_an_effect_makes_the_file_suspect() {
+    use paytend_store_sqlite::rusqlite::{Error, ffi};
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.create().await;
+    let id = accept(&store, &keys, "a").await;
+    let lease = claim(&store, 1).await.remove(0).lease;
+    let failing = |code: i32| -> SqliteEffect {
+        Box::new(move |transaction| {
+            transaction.execute("INSERT INTO effect VALUES ('before the error')", [])?;
+            Err(Error::SqliteFailure(ffi::Error::new(code), None))?;
+            Ok(())
+        })
+    };
+    let failed = store.complete(lease, Some(failing(ffi::SQLITE_IOERR_FSYNC))).await;
+    assert!(matches!(failed, Err(FinishError::Store(_))), "{failed:?}");
+    // The file was reopened and checked, and the notification is still leased.
+    let failed = store.complete(lease, Some(failing(ffi::SQLITE_CONSTRAINT))).await;
+    assert!(matches!(failed, Err(FinishError::Effect(_))), "{failed:?}");
+    store.complete(lease, None).await.unwrap();
+    assert_eq!(recorded(&store).await, Vec::<String>::new());
+    assert_eq!(store.show(id, None).await.unwrap().unwrap().state, paytend_inbox::State::Done);
+}

@@ -5,16 +5,16 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode};
 use paytend_crypto::rsa::{RsaPrivate, RsaPublic};
-use paytend_crypto::{OsRandom, PrivateKey, rustcrypto};
+use paytend_crypto::{PrivateKey, rustcrypto};
 use paytend_model::Product;
-use paytend_vectors::PARTNER_ID;
+use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::testing::{DetachedSender, PaytendSender};
 use paytend_webhook::{
     ConfigError, KeyRole, PayByReceiver, PayerMaxReceiver, PaytendReceiver, Reason, Receiver, ScheduledKey,
 };
 
-fn generate() -> PrivateKey {
-    rustcrypto::generate(1024, &OsRandom).unwrap()
+fn generate(random: &Seeded) -> PrivateKey {
+    rustcrypto::generate(1024, random).unwrap()
 }
 
 fn public(key: &PrivateKey) -> Arc<dyn RsaPublic> {
@@ -34,7 +34,8 @@ fn day(number: u64) -> SystemTime {
 /// rejected.
 #[test]
 fn rotating_the_keys_of_both_sides_rejects_no_message() {
-    let [old_paytend, new_paytend, old_own, new_own] = [(); 4].map(|()| generate());
+    let random = Seeded::new();
+    let [old_paytend, new_paytend, old_own, new_own] = [(); 4].map(|()| generate(&random));
     let receiver = PaytendReceiver::rotating(
         Product::Baas,
         PARTNER_ID,
@@ -97,7 +98,8 @@ fn rotating_the_keys_of_both_sides_rejects_no_message() {
 
 #[test]
 fn payby_and_payermax_keys_can_be_rotated() {
-    let [old, new] = [(); 2].map(|()| generate());
+    let random = Seeded::new();
+    let [old, new] = [(); 2].map(|()| generate(&random));
     let senders = [&old, &new].map(|key| DetachedSender::new(key).unwrap().raw("{}").unwrap());
     let dated =
         || [ScheduledKey::from(public(&old)).retire_at(day(30)), ScheduledKey::from(public(&new)).not_before(day(10))];
@@ -124,7 +126,8 @@ fn payby_and_payermax_keys_can_be_rotated() {
 /// Two merchants share a key, which is retired for one of them.
 #[test]
 fn key_is_retired_only_for_its_merchant() {
-    let key = generate();
+    let random = Seeded::new();
+    let key = generate(&random);
     let sample = paytend_vectors::samples().into_iter().find(|s| s.document == "payermax" && s.name == "notification");
     let sample = sample.unwrap().json;
     let request = |merchant: &str| {
@@ -149,7 +152,8 @@ fn key_is_retired_only_for_its_merchant() {
 
 #[test]
 fn response_asks_for_a_retry_in_a_gap_between_keys() {
-    let [old, new] = [(); 2].map(|()| generate());
+    let random = Seeded::new();
+    let [old, new] = [(); 2].map(|()| generate(&random));
     let receiver = PayByReceiver::new([
         ScheduledKey::from(public(&old)).retire_at(day(10)),
         ScheduledKey::from(public(&new)).not_before(day(11)),
@@ -168,7 +172,8 @@ fn invalid_validity_periods_are_reported() {
     let none: [Arc<dyn RsaPublic>; 0] = [];
     assert_eq!(PayByReceiver::new(none.clone()).unwrap_err(), ConfigError::NoKey);
     assert_eq!(PayerMaxReceiver::new(none.map(|key| ("M1", key))).unwrap_err(), ConfigError::NoKey);
-    let key = generate();
+    let random = Seeded::new();
+    let key = generate(&random);
     let never = ScheduledKey::from(public(&key)).not_before(day(2)).retire_at(day(2));
     let error = PayByReceiver::new([never]).unwrap_err();
     assert_eq!(error, ConfigError::NeverUsed(key.public_key().fingerprint()));
@@ -181,7 +186,8 @@ fn invalid_validity_periods_are_reported() {
 /// Replayed old messages must not make an old key appear to be in use.
 #[test]
 fn rejected_messages_are_not_counted() {
-    let key = generate();
+    let random = Seeded::new();
+    let key = generate(&random);
     let receiver = PayByReceiver::new([public(&key)]).unwrap();
     let request = DetachedSender::new(&key).unwrap().raw(r#"{"notify_timestamp":1000}"#).unwrap();
     let receive = |at| receiver.receive(request.headers(), request.body(), at);
@@ -193,7 +199,8 @@ fn rejected_messages_are_not_counted() {
 
 #[test]
 fn partner_identifier_with_a_line_break_is_rejected() {
-    let key = generate();
+    let random = Seeded::new();
+    let key = generate(&random);
     let rotating = |id: &str| PaytendReceiver::rotating(Product::Baas, id, [private(&key)], [public(&key)]);
     for id in ["888666000100260\n", " 888666000100260", "", "8886660001\u{200b}00260"] {
         let refused = PaytendReceiver::from_keys(Product::Baas, id, &key, key.public_key()).unwrap_err();

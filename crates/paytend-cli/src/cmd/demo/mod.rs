@@ -151,7 +151,7 @@ impl Demo<'_> {
         self.report.begin(step, title)?;
         let prepared = self.client.prepare(operation)?;
         self.report.fact("path", O::INFO.path)?;
-        self.report.fact("sent", signed_text(&prepared.canonical()))?;
+        self.report.fact("sent", signed_text(&prepared.canonical().unwrap_or_default()))?;
         self.report.wire("request", prepared.document())?;
         let raw = self.client.transmit(&prepared).await?;
         self.report.wire("response", &String::from_utf8_lossy(raw.body()))?;

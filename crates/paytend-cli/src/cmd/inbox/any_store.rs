@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{
-    Accepted, ClaimRequest, Claimed, Entry, FinishError, Id, Lease, Mac, NewNotification, Query, Release, Stats, Store,
-    StoreAdmin, StoreError,
+    Accepted, AuditEntry, AuditEvent, AuditQuery, ClaimRequest, Claimed, Entry, Erasure, FinishError, Id, Lease, Mac,
+    NewNotification, Query, Release, Stats, Store, StoreAdmin, StoreError,
 };
 use paytend_store_nats::NatsStore;
 use paytend_store_postgres::PostgresStore;
@@ -85,12 +85,20 @@ impl StoreAdmin for AnyStore {
         each!(self, store => store.check())
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
-        each!(self, store => store.erase(business_id))
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
+        each!(self, store => store.erase(erasure))
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
         each!(self, store => store.drop_payloads(before))
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        each!(self, store => store.record(event))
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        each!(self, store => store.audit(query))
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {

@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) retention: Option<Span>,
     /// Kinds for which a duplicate is forwarded too.
     pub(crate) requeue_sightings: Vec<String>,
+    /// Whether `/audit` shows what operators did, to everyone on this machine.
+    pub(crate) audit_page: bool,
     pub(crate) tls: Option<Tls>,
     /// The login to NATS servers.
     pub(crate) nats: NatsSettings,

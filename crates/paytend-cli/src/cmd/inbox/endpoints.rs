@@ -34,7 +34,7 @@ impl RouteArg {
         if !path.starts_with('/') || !path.chars().all(plain) {
             return Err(format!("invalid path {path:?}; an example is /paytend/baas"));
         }
-        if ["/healthz", "/readyz", "/metrics"].contains(&path) {
+        if ["/healthz", "/readyz", "/metrics", "/audit"].contains(&path) {
             return Err(format!("the path {path} is used by the service"));
         }
         let (name, merchant) = match provider.strip_prefix("payermax:") {
@@ -114,7 +114,7 @@ impl Endpoints {
             let waiting = waiting.clone();
             Box::pin(async move { waiting.idle().await })
         }));
-        let route = paytend_webhook::axum::route(endpoint, inbox.handler());
+        let route = paytend_inbox::service::route(endpoint, inbox);
         self.router = std::mem::take(&mut self.router).route(path, route);
         Ok(())
     }

@@ -51,7 +51,8 @@ impl Forwarder {
 
     /// Posts a notification. Every response except 2xx is an error, which is retried.
     pub(crate) async fn forward<E>(&self, delivery: &Delivery<AnyNotification>) -> Result<Completion<E>, HandlerError> {
-        let id = webhook_id(delivery);
+        // A sighting has a different identifier, because receivers drop known ones.
+        let id = delivery.idempotency_key();
         let body = body(delivery)?;
         let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut request = self
@@ -89,16 +90,8 @@ fn cause(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// Returns the dedup key. A sighting has a different identifier, because receivers drop known ones.
-fn webhook_id(delivery: &Delivery<AnyNotification>) -> String {
-    if delivery.is_sighting() {
-        format!("{}-{}", delivery.dedup(), delivery.sightings())
-    } else {
-        delivery.dedup().to_string()
-    }
-}
-
-/// Returns the body. The content is included as it is if it is JSON, so that numbers keep their digits.
+/// Returns the body. The content is included as it is if it is JSON, so that numbers keep their digits. It is `null` if
+/// it is no longer stored.
 fn body(delivery: &Delivery<AnyNotification>) -> Result<String, serde_json::Error> {
     let facts = delivery.facts();
     let mut data = json!({
@@ -115,10 +108,11 @@ fn body(delivery: &Delivery<AnyNotification>) -> Result<String, serde_json::Erro
         "sightings": delivery.sightings(),
     })
     .to_string();
-    let content = std::str::from_utf8(delivery.content()).ok();
-    let (name, value) = match content.and_then(|text| serde_json::from_str::<&RawValue>(text).ok()) {
+    let content = if delivery.has_content() { delivery.content() } else { b"null" };
+    let json = std::str::from_utf8(content).ok().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    let (name, value) = match json {
         Some(json) => ("content", json.get().to_owned()),
-        None => ("content_text", Value::from(String::from_utf8_lossy(delivery.content())).to_string()),
+        None => ("content_text", Value::from(String::from_utf8_lossy(content)).to_string()),
     };
     data.pop();
     let kind = serde_json::to_string(facts.kind.as_str())?;

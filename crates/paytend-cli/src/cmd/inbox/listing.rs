@@ -7,6 +7,7 @@ use clap::Args;
 use paytend_inbox::{Entry, Id, Inbox, Kind, Query, State, StoreAdmin as _, StoredPayload};
 use serde_json::{Value, json};
 
+use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::{Category, Failure};
@@ -103,7 +104,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let viewer = args.reveal.then(viewer);
+    let viewer = args.reveal.then(operator);
     let entry = store.show(args.id, viewer).await?.ok_or_else(|| no_notification(args.id))?;
     let mut shown = summary(&entry);
     shown["notify_type"] = json!(entry.facts.notify_type);
@@ -131,12 +132,6 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
 
 pub(crate) fn no_notification(id: Id) -> Failure {
     Failure::new(Category::Unexpected, format!("the store has no notification {id}"))
-}
-
-/// Returns the name under which a look at content is recorded.
-fn viewer() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    format!("paytend inbox show, user {}", user.unwrap_or_else(|| "unknown".to_owned()))
 }
 
 #[derive(Args)]

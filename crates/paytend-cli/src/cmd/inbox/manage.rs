@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use paytend_inbox::{Id, StoreAdmin as _, StoreKeys};
+use paytend_inbox::{AuditEvent, Erasure, Id, Kind, Route, StoreAdmin as _, StoreKeys};
+use paytend_webhook::Provider;
 
 use crate::cmd::inbox::any_store::AnyStore;
+use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::{Category, Failure};
 use crate::output;
@@ -24,6 +26,11 @@ pub(crate) struct RedriveArgs {
 
 pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
+    let events: Vec<Option<Id>> = if args.dead { vec![None] } else { args.ids.iter().copied().map(Some).collect() };
+    for id in events {
+        let detail = id.is_none().then(|| "all dead letters".to_owned());
+        store.record(AuditEvent::new(AuditEvent::REDRIVE, operator()).id(id).detail(detail)).await?;
+    }
     let wanted = (!args.dead).then(|| args.ids.clone());
     let redriven = store.redrive(wanted).await?;
     output::line(&format!("redriven: {redriven}"))?;
@@ -49,7 +56,9 @@ pub(crate) struct BuryArgs {
 }
 
 pub(crate) async fn bury(args: BuryArgs) -> Result<(), Failure> {
-    if args.store.open().await?.bury(args.id, args.why).await? {
+    let store = args.store.open().await?;
+    store.record(AuditEvent::new(AuditEvent::BURY, operator()).id(Some(args.id))).await?;
+    if store.bury(args.id, args.why).await? {
         return Ok(output::line(&format!("buried: {}", args.id))?);
     }
     Err(Failure::new(
@@ -82,10 +91,42 @@ pub(crate) struct EraseArgs {
     /// The number of the object, as `list` shows it
     #[arg(long, value_name = "ID")]
     business_id: String,
+    /// Only notifications of this provider: paytend, payby or payermax; may be repeated. Numbers of different providers
+    /// can be equal
+    #[arg(long = "provider", value_name = "PROVIDER", value_parser = parse_provider)]
+    providers: Vec<Provider>,
+    /// Only notifications of this route, such as paytend:baas; may be repeated
+    #[arg(long = "route", value_name = "ROUTE", conflicts_with = "providers")]
+    routes: Vec<Route>,
+    /// Only notifications of this kind, such as fund-deposit; may be repeated
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+}
+
+fn parse_provider(name: &str) -> Result<Provider, String> {
+    let known = Route::ALL.into_iter().map(Route::provider).find(|known| known.to_string().to_lowercase() == name);
+    known.ok_or_else(|| "invalid provider; the providers are paytend, payby and payermax".to_owned())
 }
 
 pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
-    let erased = args.store.open().await?.erase(args.business_id).await?;
+    let store = args.store.open().await?;
+    let (mut erasure, mut filters) = (Erasure::new(args.business_id), Vec::new());
+    for provider in args.providers {
+        filters.push(format!("provider {provider}"));
+        erasure = erasure.provider(provider);
+    }
+    for route in args.routes {
+        filters.push(format!("route {route}"));
+        erasure = erasure.route(route);
+    }
+    for kind in args.kinds {
+        filters.push(format!("kind {kind}"));
+        erasure = erasure.kind(Kind::from_stored(kind));
+    }
+    // The number of the object is personal data, and is not recorded.
+    let detail = (!filters.is_empty()).then(|| filters.join(", "));
+    store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
+    let erased = store.erase(erasure).await?;
     Ok(output::line(&format!("erased: {erased}"))?)
 }
 

@@ -1,6 +1,7 @@
 //! `paytend inbox`: receives notifications into a store, and manages the store.
 
-mod any_store;
+pub(crate) mod any_store;
+mod audit;
 mod config;
 mod endpoints;
 mod forward;
@@ -9,12 +10,14 @@ mod key_directory;
 mod listing;
 mod manage;
 mod nats;
+mod operator;
 mod serve;
 mod server;
-mod store;
-mod time;
+pub(crate) mod store;
+pub(crate) mod time;
 
 use clap::Subcommand;
+use tracing::Level;
 
 use crate::exit::Failure;
 
@@ -34,6 +37,8 @@ pub(crate) enum Command {
     Stats(listing::StatsArgs),
     /// Check the integrity of the store and the settings of its engine
     Check(manage::CheckArgs),
+    /// List who has looked at content, and who redrove, buried or erased notifications
+    Audit(audit::AuditArgs),
     /// Remove the content and the number of all notifications about an object
     Erase(manage::EraseArgs),
     /// Create a key file for a store
@@ -42,8 +47,21 @@ pub(crate) enum Command {
     Backup(manage::BackupArgs),
 }
 
+/// Writes the log to standard error. It contains no content and no numbers of objects.
+fn log_to_stderr(level: Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
+        .with_max_level(level)
+        .finish();
+    // A subscriber that is already set is kept.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let level = if matches!(command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
+    log_to_stderr(level);
     runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(*args).await,
@@ -53,6 +71,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Bury(args) => manage::bury(args).await,
             Command::Stats(args) => listing::stats(args).await,
             Command::Check(args) => manage::check(args).await,
+            Command::Audit(args) => audit::audit(args).await,
             Command::Erase(args) => manage::erase(args).await,
             Command::GenerateKey(args) => manage::generate_key(&args),
             Command::Backup(args) => manage::backup(args).await,

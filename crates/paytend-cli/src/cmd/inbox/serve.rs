@@ -11,6 +11,7 @@ use axum::response::IntoResponse as _;
 use clap::Args as ClapArgs;
 use http::{HeaderMap, StatusCode, header};
 use paytend_crypto::keys::read_secret_file;
+use paytend_inbox::service::Monitoring;
 use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
 use paytend_webhook::service::Peer;
 use paytend_webhook::{Source, Sources};
@@ -24,6 +25,7 @@ use crate::cmd::inbox::endpoints::{Endpoints, RouteArg};
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::key_directory::KeyDirectory;
 use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::inbox::time::rfc3339;
 use crate::cmd::inbox::{health, server};
 use crate::cmd::sandbox::shutdown_signal;
 use crate::exit::{Category, Failure};
@@ -65,13 +67,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    log_to_stderr();
     let permissions = args.permissions.file_permissions();
     let config = args.config.as_deref().map(|file| Config::read(file, permissions)).transpose()?.unwrap_or_default();
     let directory = args.keys.as_ref().or(config.keys.as_ref());
     let directory = directory.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
     let address = args.listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
     refuse_plain_http(address, &config)?;
+    refuse_public_audit(address, &config)?;
     let forwarder = forwarder(&args, &config)?;
     let metrics = health::install_metrics()?;
 
@@ -85,7 +87,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
 
     let worker = forwarder.map(|forwarder| worker(inbox, forwarder));
-    let health = health::router(store.clone(), worker.as_ref().map(Worker::health), metrics);
+    let mut monitoring = Monitoring::new(store.clone()).metrics(move || metrics.render());
+    if config.audit_page {
+        monitoring = monitoring.audit_page(rfc3339);
+    }
+    if let Some(worker) = &worker {
+        monitoring = monitoring.worker(worker.health());
+    }
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
@@ -108,7 +116,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if tls.is_none() && !address.ip().is_loopback() {
         router = only_from_proxies(router, &config)?;
     }
-    let router = router.merge(health);
+    let router = router.merge(monitoring.router());
     let mut failed = None;
     let signal = async {
         if let Err(error) = shutdown_signal().await {
@@ -125,17 +133,6 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Writes the service's log to standard error. It contains no content and no numbers of objects.
-fn log_to_stderr() {
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
-        .with_max_level(tracing::Level::INFO)
-        .finish();
-    // A subscriber that is already set is kept.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-}
-
 /// Notifications contain personal data: without TLS they must not cross a network.
 fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if address.ip().is_loopback() || config.tls.is_some() || !config.gate.trusted_proxy.is_empty() {
@@ -147,6 +144,17 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
             "plain HTTP on {address} can be read by others: listen on the loopback interface, or set `tls` or \
              `gate.trusted_proxy` in --config FILE"
         ),
+    ))
+}
+
+/// The audit names operators. It is shown only to users of this machine, and not through a proxy.
+fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
+    if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Category::Configuration,
+        "`audit_page` needs a loopback address in `listen` and no `gate.trusted_proxy`: use `paytend inbox audit`",
     ))
 }
 
@@ -188,11 +196,12 @@ fn routes(args: &Args, config: &Config) -> Result<Vec<RouteArg>, Failure> {
 }
 
 fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder) -> Worker<AnyStore> {
-    Worker::builder(inbox, move |delivery| {
+    let forward = move |delivery| {
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
-    })
-    .build()
+    };
+    // Sightings are forwarded even if their content is no longer stored.
+    Worker::builder(inbox, forward.clone()).on_sighting(forward).build()
 }
 
 async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {

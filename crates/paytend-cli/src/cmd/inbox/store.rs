@@ -75,7 +75,9 @@ impl StoreArgs {
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
             StoreName::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),
-            StoreName::Postgres(config) => open_postgres(PostgresOptions::new(*config).max_connections(2)).await,
+            StoreName::Postgres(config) => {
+                open_postgres(PostgresOptions::new(*config).max_connections(2).must_exist()).await
+            }
             StoreName::Nats(nats) => {
                 open_nats(NatsSettings::default().options(&nats.url, FilePermissions::OwnerOnly)?).await
             }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderValue};
 use paytend_crypto::hazmat::encrypt_blocks;
-use paytend_crypto::{Error, PrivateKey, PublicKey, RandomSource, detached, rustcrypto};
+use paytend_crypto::{PrivateKey, PublicKey, detached, rustcrypto};
 use paytend_vectors::{PARTNER_ID, Seeded};
 use paytend_webhook::Provider;
 use paytend_webhook::explain::{Explanation, Finding, KnownKeys, TextChange, explain};
@@ -23,17 +23,6 @@ pub(super) fn known_keys() -> KnownKeys {
         .and_then(|keys| keys.other_public("PayBy", key("payby").public_key().spki_der()))
         .unwrap()
         .partner_id(PARTNER_ID)
-}
-
-/// A fixed source of padding for encrypted session keys, so that every run produces the same messages. The position
-/// `at` of a finding depends on the first characters of the encrypted key.
-struct Padding(Seeded);
-
-impl RandomSource for Padding {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), Error> {
-        self.0.fill(bytes);
-        Ok(())
-    }
 }
 
 /// A sender that can make any mistake.
@@ -68,7 +57,7 @@ impl Sender {
     pub(super) fn send(&self, text: impl Fn(NamedValues, &str, &str) -> Vec<u8>) -> Vec<u8> {
         let content = STANDARD.encode(encrypt(&self.aes_key, &self.content));
         let recipient_key = rustcrypto::public(&self.recipient_key).unwrap();
-        let padding = Padding(Seeded::with(2));
+        let padding = Seeded::with(2);
         let random_key = STANDARD.encode(encrypt_blocks(&*recipient_key, &self.session_key, &padding).unwrap());
         let mut fields: NamedValues =
             self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())).collect();

@@ -1,0 +1,62 @@
+//! The store of the inbox, with its worker.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt as _;
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{AnyNotification, Completion, Delivery, HandlerError, Inbox, Store as _, StoreKeys, Worker};
+use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore, in_transaction};
+
+use crate::server::{Server, execute};
+use crate::{CONNECTIONS, HANDLERS, JOBS, effect};
+
+async fn handle(delivery: Delivery<AnyNotification>) -> Result<Completion<PostgresEffect>, HandlerError> {
+    let line = delivery.facts().business_id.clone().unwrap_or_default();
+    Ok(in_transaction(move |transaction| {
+        Box::pin(async move {
+            transaction.execute(effect::INSERT, &[&line]).await?;
+            Ok(())
+        })
+    }))
+}
+
+/// Processes the jobs while a number of other notifications wait behind one that never becomes due.
+pub(crate) async fn rate(server: &Server, blocked: usize) -> u128 {
+    let config = server.database().await;
+    let connections = usize::try_from(CONNECTIONS).unwrap();
+    let store = PostgresOptions::new(config.clone()).max_connections(connections).open().await.unwrap();
+    execute(&config, effect::TABLE).await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys");
+    let keys = Arc::new(StoreKeys::load_or_create(&file).unwrap());
+    let inbox = Inbox::open(store.clone(), StoreKeys::load_or_create(&file).unwrap()).await.unwrap();
+    if blocked > 0 {
+        accept(&store, &keys, 0..blocked, Some("account")).await;
+        execute(&config, "UPDATE paytend_work SET due_at = due_at + interval '1 day'; VACUUM ANALYZE").await;
+    }
+    accept(&store, &keys, blocked..blocked + JOBS, None).await;
+    let worker = Worker::builder(inbox, handle).max_concurrent(HANDLERS).build();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let started = Instant::now();
+    let running = tokio::spawn(worker.run(async {
+        let _ = stopped.await;
+    }));
+    let is_done = format!("SELECT count(*) = {blocked} FROM paytend_work");
+    let rate = effect::rate(&config, started, &is_done).await;
+    drop(stop);
+    running.await.unwrap();
+    rate
+}
+
+async fn accept(store: &PostgresStore, keys: &Arc<StoreKeys>, numbers: std::ops::Range<usize>, order: Option<&str>) {
+    let notification = |number| TestNotification {
+        business_id: Some(effect::content(number)),
+        order: order.map(str::to_owned),
+        ..TestNotification::new(effect::content(number))
+    };
+    let accepted = futures_util::stream::iter(numbers)
+        .map(|number| store.accept(notification(number).prepare(keys)))
+        .buffer_unordered(64);
+    accepted.for_each(|accepted| async move { assert!(accepted.is_ok()) }).await;
+}

@@ -1,0 +1,41 @@
+//! Who runs a command, for the audit.
+
+/// Returns the user who runs the command.
+///
+/// Only the number of the user comes from the system. `SUDO_USER` is a variable that anyone can set, except for a
+/// process of root: `sudo` sets it then, or root has chosen it. It is therefore named only for root.
+#[cfg(unix)]
+pub(crate) fn operator() -> String {
+    let user = rustix::process::getuid().as_raw();
+    let sudo = std::env::var("SUDO_USER").ok().filter(|_| user == 0);
+    describe(user, sudo.as_deref())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn operator() -> String {
+    format!("user {}", std::env::var("USERNAME").unwrap_or_else(|_| "unknown".to_owned()))
+}
+
+#[cfg(unix)]
+fn describe(user: u32, sudo: Option<&str>) -> String {
+    // A name is at most 32 characters long, and is shown in a line.
+    let plain = |name: &&str| !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control);
+    match sudo.filter(plain) {
+        Some(name) => format!("uid {user}, sudo user {name}"),
+        None => format!("uid {user}"),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_comes_from_the_system() {
+        let user = rustix::process::getuid().as_raw();
+        assert!(operator().starts_with(&format!("uid {user}")), "{}", operator());
+        assert_eq!(describe(0, Some("alice")), "uid 0, sudo user alice");
+        assert_eq!(describe(0, Some("a\nb")), "uid 0");
+        assert_eq!(describe(1000, None), "uid 1000");
+    }
+}

@@ -1,0 +1,171 @@
+//! `paytend outbox list`, `show` and `stats`.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::Args;
+use paytend_outbox::{OrderEntry, OrderQuery, OutboxAdmin as _, State, open_request, open_result, system_time};
+use serde_json::{Value, json};
+
+use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::inbox::time::{parse_since, rfc3339};
+use crate::cmd::outbox::manage::no_order;
+use crate::cmd::outbox::{each, operation_path, user};
+use crate::exit::Failure;
+use crate::output;
+
+/// The number of orders that are read at a time.
+const PAGE: usize = 1_000;
+
+#[derive(Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Only this state: recorded, sending, unknown, stuck, responded, found, rejected or decided
+    #[arg(long)]
+    state: Option<State>,
+    /// Only this operation: a name such as topup, or a path
+    #[arg(long)]
+    operation: Option<String>,
+    /// Only orders submitted since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
+    #[arg(long, value_name = "TIME", value_parser = parse_since)]
+    since: Option<SystemTime>,
+    /// Write one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
+    let operation = args.operation.as_deref().map(operation_path).transpose()?;
+    let store = args.store.open().await?;
+    let mut query = OrderQuery { state: args.state, operation, since: args.since, after: None, limit: PAGE };
+    loop {
+        let entries = each!(&store, store => store.list_orders(query.clone()))?;
+        for entry in &entries {
+            output::line(&if args.json { summary(entry).to_string() } else { line(entry) })?;
+        }
+        match entries.last() {
+            Some(last) if entries.len() == PAGE => query.after = Some(last.id),
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Returns the members that scripts rely on.
+fn summary(entry: &OrderEntry) -> Value {
+    let (facts, progress) = (&entry.facts, &entry.progress);
+    let history = &progress.history;
+    json!({
+        "id": entry.id,
+        "number": facts.number,
+        "request_id": facts.request_id,
+        "operation": facts.operation,
+        "state": progress.state.as_str(),
+        "handled": !progress.is_open,
+        "sends": history.sends,
+        "queries": history.queries,
+        "confirmations": history.confirmations,
+        "notified": progress.is_notified,
+        "decision": progress.decision.map(|decision| decision.as_str()),
+        "cause": progress.cause,
+        "submitted_at": rfc3339(entry.submitted_at),
+        "not_before": facts.not_before.map(rfc3339),
+        "last_sent_at": history.last_sent.map(rfc3339),
+        "due_at": progress.due_at.map(|due_at| rfc3339(system_time(due_at))),
+    })
+}
+
+fn line(entry: &OrderEntry) -> String {
+    let progress = &entry.progress;
+    let handled = if progress.state.is_final() && progress.is_open { ", not handled" } else { "" };
+    let cause = progress.cause.as_ref().map(|cause| format!(", {cause}")).unwrap_or_default();
+    format!(
+        "{:>8}  {}  {:<9}  {:<28}  {}  sends {}{handled}{cause}",
+        entry.id,
+        rfc3339(entry.submitted_at),
+        progress.state,
+        entry.facts.operation,
+        entry.facts.number,
+        progress.history.sends,
+    )
+}
+
+#[derive(Args)]
+pub(crate) struct ShowArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The order number
+    number: String,
+    /// Decrypt and show the request and the result. The store records who has looked
+    #[arg(long)]
+    reveal: bool,
+    /// The key file of the store; the default is the file beside it
+    #[arg(long, value_name = "FILE")]
+    store_key: Option<PathBuf>,
+    /// Write a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
+    let store = args.store.open().await?;
+    let viewer = args.reveal.then(user);
+    let entry = each!(&store, store => store.show_order(args.number.clone(), viewer))?;
+    let entry = entry.ok_or_else(|| no_order(&args.number))?;
+    let mut shown = summary(&entry);
+    shown["traceparent"] = json!(entry.facts.traceparent);
+    let audit = entry.audit.iter().map(|audit| {
+        json!({
+            "at": rfc3339(audit.at), "action": audit.action, "who": audit.audit.who, "why": audit.audit.why,
+        })
+    });
+    shown["audit"] = audit.collect();
+    if args.reveal {
+        let keys = args.store.name(None)?.keys(args.store_key.as_deref())?;
+        shown["request"] = json!(open_request(&keys, &entry)?.as_deref());
+        shown["result"] = json!(open_result(&keys, &entry)?.as_deref());
+    }
+    if args.json {
+        return Ok(output::line(&shown.to_string())?);
+    }
+    for (name, value) in shown.as_object().into_iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        output::line(&format!("{name:<15} {text}"))?;
+    }
+    Ok(())
+}
+
+#[derive(Args)]
+pub(crate) struct StatsArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Write a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn stats(args: StatsArgs) -> Result<(), Failure> {
+    let store = args.store.open().await?;
+    let stats = each!(&store, store => store.order_stats())?;
+    let paused = each!(&store, store => store.paused())?;
+    let mut members = serde_json::Map::new();
+    for state in State::ALL {
+        members.insert(state.as_str().to_owned(), json!(stats.count(state)));
+    }
+    members.insert("unhandled".to_owned(), json!(stats.unhandled));
+    members.insert("oldest_due_s".to_owned(), json!(stats.oldest_due.map(|age| age.as_secs_f64())));
+    let paused = paused.iter().map(|pause| {
+        json!({
+            "operation": pause.operation, "since": rfc3339(pause.since), "who": pause.audit.who,
+            "why": pause.audit.why,
+        })
+    });
+    members.insert("paused".to_owned(), paused.collect());
+    if args.json {
+        return Ok(output::line(&Value::Object(members).to_string())?);
+    }
+    for (name, value) in &members {
+        output::line(&format!("{name:<15} {value}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! `paytend outbox`: shows the orders of an outbox, and records what persons decide about them.
+
+mod listing;
+mod manage;
+
+use clap::Subcommand;
+
+use crate::exit::Failure;
+
+/// Calls a method of the store, whichever it is.
+macro_rules! each {
+    ($store:expr, $inner:ident => $call:expr) => {
+        match $store {
+            $crate::cmd::inbox::any_store::AnyStore::Sqlite($inner) => $call.await,
+            $crate::cmd::inbox::any_store::AnyStore::Postgres($inner) => $call.await,
+        }
+    };
+}
+pub(crate) use each;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// List orders
+    List(listing::ListArgs),
+    /// Show an order, and what persons did about it
+    Show(listing::ShowArgs),
+    /// Decide what became of an order that is stuck or unknown, or cancel one that was not sent
+    Decide(manage::DecideArgs),
+    /// Query a stuck order again, or run a failed handler again
+    Retry(manage::RetryArgs),
+    /// Stop sending an operation, in all dispatchers, until it is resumed
+    Pause(manage::PauseArgs),
+    /// End a pause
+    Resume(manage::ResumeArgs),
+    /// Show how many orders are in which state, and what is paused
+    Stats(listing::StatsArgs),
+    /// Check the integrity of the orders
+    Check(manage::CheckArgs),
+    /// Remove the requests and results of completed orders after their retention
+    DropContent(manage::DropContentArgs),
+    /// Prepare a store that was restored from a backup: orders without a known outcome are queried before anything is
+    /// sent. Stop all dispatchers first
+    Recover(manage::RecoverArgs),
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::List(args) => listing::list(args).await,
+            Command::Show(args) => listing::show(args).await,
+            Command::Decide(args) => manage::decide(args).await,
+            Command::Retry(args) => manage::retry(args).await,
+            Command::Pause(args) => manage::pause(args).await,
+            Command::Resume(args) => manage::resume(args).await,
+            Command::Stats(args) => listing::stats(args).await,
+            Command::Check(args) => manage::check(args).await,
+            Command::DropContent(args) => manage::drop_content(args).await,
+            Command::Recover(args) => manage::recover(args).await,
+        }
+    })
+}
+
+/// Returns the path of an operation that was given by name or path.
+fn operation_path(name_or_path: &str) -> Result<String, Failure> {
+    match paytend_model::operation(name_or_path) {
+        Ok(entry) => Ok(entry.info.path.to_owned()),
+        // An operation that the merchant's program defines itself.
+        Err(_) if name_or_path.starts_with('/') => Ok(name_or_path.to_owned()),
+        Err(error) => Err(Failure::usage(error)),
+    }
+}
+
+/// Returns the name under which an action is recorded.
+fn user() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    format!("paytend outbox, user {}", user.unwrap_or_else(|| "unknown".to_owned()))
+}

@@ -1,0 +1,154 @@
+//! Tests of `paytend outbox`: listings, decisions and pauses.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_inbox::StoreKeys;
+use paytend_outbox::testing::TestOrder;
+use paytend_outbox::{ClaimOrders, OrderRelease, OutboxStore as _};
+use paytend_store_sqlite::SqliteStore;
+use serde_json::{Value, json};
+
+use crate::inbox_service::runtime;
+use crate::support::{RunOutput, run};
+
+struct Place {
+    store: String,
+    path: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Place {
+    /// Creates a store with a stuck order and a recorded one.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("orders.db");
+        let place = Self { store: format!("sqlite:{}", path.display()), path, _directory: directory };
+        runtime().block_on(async {
+            let (store, keys) = place.open();
+            store.bind_outbox_keys(keys.check_value()).await.unwrap();
+            for number in ["S-1", "R-1"] {
+                let operation = "/issuing/card/topup".to_owned();
+                let order = TestOrder { operation, ..TestOrder::new(number) };
+                store.submit_order(order.prepare(&keys)).await.unwrap();
+                if number == "S-1" {
+                    place.make_stuck(&store).await;
+                }
+            }
+        });
+        place
+    }
+
+    fn open(&self) -> (SqliteStore, Arc<StoreKeys>) {
+        let keys = StoreKeys::load_or_create(format!("{}.key", self.path.display())).unwrap();
+        (SqliteStore::open(&self.path).unwrap(), Arc::new(keys))
+    }
+
+    async fn make_stuck(&self, store: &SqliteStore) {
+        let operations = vec![("/issuing/card/topup".to_owned(), 1)];
+        let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };
+        let claimed = store.claim_orders(request).await.unwrap().pop().unwrap();
+        let history = store.begin_send(claimed.lease).await.unwrap();
+        let release = OrderRelease::Stuck { history, cause: "no response".into() };
+        store.release_order(claimed.lease, release, None).await.unwrap();
+    }
+
+    fn outbox(&self, args: &[&str]) -> RunOutput {
+        run(&[&["outbox"], args, &["--store", &self.store]].concat(), b"")
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let ran = self.outbox(&[args, &["--json"]].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+}
+
+#[test]
+fn orders_are_listed_and_counted() {
+    let place = Place::new();
+    let ran = place.outbox(&["list"]);
+    assert!(ran.stdout.lines().next().unwrap().contains("stuck"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("S-1  sends 1, no response"), "{}", ran.stdout);
+    let mut listed = place.json(&["list", "--state", "stuck", "--operation", "topup"]);
+    let members = listed.as_object_mut().unwrap();
+    for name in ["request_id", "submitted_at", "last_sent_at"] {
+        assert!(members.remove(name).unwrap().is_string(), "{name}");
+    }
+    assert_eq!(
+        listed,
+        json!({
+            "id": 1, "number": "S-1", "operation": "/issuing/card/topup", "state": "stuck", "handled": false,
+            "sends": 1, "queries": 0, "confirmations": 0, "notified": false, "decision": null,
+            "cause": "no response", "not_before": null, "due_at": null,
+        })
+    );
+    let stats = place.json(&["stats"]);
+    assert_eq!((&stats["stuck"], &stats["recorded"], &stats["paused"]), (&json!(1), &json!(1), &json!([])));
+    assert_eq!(place.outbox(&["check"]).stdout, "no problems\n");
+    assert_eq!(place.outbox(&["drop-content", "--older-than", "90d"]).stdout, "removed: 0\n");
+    assert_eq!(place.outbox(&["drop-content", "--older-than", "soon"]).code, 2);
+    let ran = place.outbox(&["list", "--operation", "toppup"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+}
+
+#[test]
+fn decisions_are_recorded_and_refused_where_they_are_wrong() {
+    let place = Place::new();
+    let decide = |number: &str, decision: &str| {
+        place.outbox(&["decide", number, "--as", decision, "--why", "the bank confirms it"])
+    };
+    let ran = decide("R-1", "executed");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("was not sent"), "{}", ran.stderr);
+    assert!(decide("X-1", "executed").stderr.contains("the store has no order X-1"));
+    assert_eq!(decide("S-1", "perhaps").code, 2);
+    assert_eq!(place.outbox(&["decide", "S-1", "--as", "executed"]).code, 2, "a reason is required");
+    assert_eq!(decide("S-1", "executed").stdout, "decided: executed\n");
+    assert_eq!(decide("S-1", "not-executed").code, 1, "a decision was changed");
+    let shown = place.json(&["show", "S-1"]);
+    assert_eq!((&shown["decision"], &shown["audit"][0]["why"]), (&json!("executed"), &json!("the bank confirms it")));
+    assert!(shown["audit"][0]["who"].as_str().unwrap().starts_with("paytend outbox, user "));
+    assert!(shown["due_at"].is_string(), "the handler is to run with the decision");
+    // A recorded order can be cancelled.
+    assert_eq!(decide("R-1", "not-executed").code, 0);
+}
+
+#[test]
+fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
+    let place = Place::new();
+    assert_eq!(place.outbox(&["retry", "S-1", "--why", "again"]).stdout, "the order is due\n");
+    assert_eq!(place.json(&["show", "S-1"])["state"], "unknown");
+    let ran = place.outbox(&["retry", "S-1"]);
+    assert!(ran.code == 1 && ran.stderr.contains("not stuck"), "{}", ran.stderr);
+    assert_eq!(place.outbox(&["recover", "--why", "restored"]).stdout, "recovered: 2\n");
+    let shown = place.json(&["show", "R-1"]);
+    assert_eq!((&shown["state"], &shown["sends"]), (&json!("unknown"), &json!(1)));
+    assert_eq!(shown["audit"][0]["action"], "recover");
+}
+
+#[test]
+fn sending_is_paused_and_resumed() {
+    let place = Place::new();
+    assert_eq!(place.outbox(&["pause", "topup", "--why", "the provider asks"]).stdout, "paused: /issuing/card/topup\n");
+    assert_eq!(place.outbox(&["pause", "--all", "--why", "maintenance"]).stdout, "paused: *\n");
+    assert_eq!(place.outbox(&["pause", "--why", "x"]).code, 2);
+    let paused = place.json(&["stats"])["paused"].clone();
+    assert_eq!((&paused[0]["operation"], &paused[1]["why"]), (&json!("*"), &json!("the provider asks")));
+    assert_eq!(place.outbox(&["resume", "--all"]).stdout, "resumed: *\n");
+    let ran = place.outbox(&["resume", "--all"]);
+    assert!(ran.code == 1 && ran.stderr.contains("was not paused"), "{}", ran.stderr);
+}
+
+#[test]
+fn absent_orders_and_content_are_reported() {
+    let place = Place::new();
+    let ran = place.outbox(&["show", "X-1"]);
+    assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);
+    // The content of a test order is not a request of the provider.
+    let ran = place.outbox(&["show", "S-1", "--reveal"]);
+    assert!(ran.stderr.contains("the bytes are not a stored request"), "{}", ran.stderr);
+    let audit = place.json(&["show", "S-1"])["audit"].clone();
+    assert_eq!(audit[0]["action"], "show");
+}

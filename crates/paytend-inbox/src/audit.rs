@@ -1,0 +1,74 @@
+//! The record of what operators do.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use crate::terms::Id;
+
+/// What an operator does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditEvent {
+    /// The action, such as [`REVEAL`](Self::REVEAL).
+    pub action: Cow<'static, str>,
+    /// The notification, or `None` if the action concerns several.
+    pub id: Option<Id>,
+    /// The operator, in the words of the program that records the event.
+    pub operator: String,
+    /// The options of the action. They contain no personal data.
+    pub detail: Option<String>,
+}
+
+impl AuditEvent {
+    /// Content is decrypted and shown.
+    pub const REVEAL: &'static str = "reveal";
+    /// Dead letters are made ready again.
+    pub const REDRIVE: &'static str = "redrive";
+    /// A notification is made a dead letter.
+    pub const BURY: &'static str = "bury";
+    /// The notifications about an object are erased.
+    pub const ERASE: &'static str = "erase";
+
+    /// Creates an event without a notification and without detail.
+    pub fn new(action: impl Into<Cow<'static, str>>, operator: impl Into<String>) -> Self {
+        Self { action: action.into(), id: None, operator: operator.into(), detail: None }
+    }
+
+    /// Sets the notification.
+    #[must_use]
+    pub fn id(mut self, id: Option<Id>) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Sets the detail.
+    #[must_use]
+    pub fn detail(mut self, detail: Option<String>) -> Self {
+        self.detail = detail;
+        self
+    }
+}
+
+/// A recorded event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// The number of the event. Later events have larger numbers.
+    pub number: i64,
+    /// The time, by the store's clock.
+    pub at: SystemTime,
+    /// The event.
+    pub event: AuditEvent,
+}
+
+/// Selects events for [`audit`](crate::StoreAdmin::audit).
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuery {
+    /// Only events about this notification.
+    pub id: Option<Id>,
+    /// Only events at this time or later.
+    pub since: Option<SystemTime>,
+    /// Only events with a smaller number, for the next page.
+    pub before: Option<i64>,
+    /// The maximum number of events.
+    pub limit: usize,
+}

@@ -1,0 +1,88 @@
+//! Versions of a store's schema, for crates that implement stores.
+//!
+//! Programs of different versions can use one store. A step that older programs can live with has their version as
+//! `compatible_from`: it only adds columns with defaults, tables, indexes and functions. Any other step must make the
+//! statements of older programs fail, for example by renaming a table, because running programs do not read the version
+//! again.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{StoreError, StoreErrorKind};
+
+/// A step of a schema. A released step does not change any more: the store contains its checksum.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// The version of the schema with this step.
+    pub version: i64,
+    /// The lowest version that a program must know to use a store with this step.
+    pub compatible_from: i64,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+impl Migration {
+    /// Returns the checksum of the statements.
+    pub fn checksum(&self) -> Vec<u8> {
+        Sha256::digest(self.sql).to_vec()
+    }
+}
+
+/// A step that a store has.
+#[derive(Clone, Debug)]
+pub struct AppliedMigration {
+    /// The version of the schema with this step.
+    pub version: i64,
+    /// The checksum of the statements that were executed.
+    pub checksum: Vec<u8>,
+    /// The lowest version that a program must know.
+    pub compatible_from: i64,
+}
+
+/// Returns the steps that a store does not have.
+///
+/// # Errors
+/// - Returns [`StoreError`] if the store has a step that this program must know and does not.
+/// - Returns [`StoreError`] if a step of the store differs from this program's.
+pub fn missing<'a>(
+    applied: &[AppliedMigration],
+    migrations: &'a [Migration],
+) -> Result<Vec<&'a Migration>, StoreError> {
+    let known = migrations.last().map_or(0, |migration| migration.version);
+    let newer = applied.iter().filter(|applied| applied.version > known);
+    if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
+        return Err(refused(format!(
+            "the store needs schema version {required}, and this program knows {known}: use a newer version"
+        )));
+    }
+    let mut missing = Vec::new();
+    for migration in migrations {
+        match applied.iter().find(|applied| applied.version == migration.version) {
+            Some(applied) if applied.checksum == migration.checksum() => {}
+            Some(_) => {
+                return Err(refused(format!(
+                    "schema version {} of the store differs from this program's",
+                    migration.version
+                )));
+            }
+            None => missing.push(migration),
+        }
+    }
+    Ok(missing)
+}
+
+/// Refuses a store that does not have all steps.
+///
+/// # Errors
+/// Returns [`StoreError`] as [`missing`] does, and if a step is missing.
+pub fn require(applied: &[AppliedMigration], migrations: &[Migration]) -> Result<(), StoreError> {
+    let to_do = "start this version's receiver or worker, such as `paytend inbox serve`, to";
+    match missing(applied, migrations)?.first() {
+        None => Ok(()),
+        _ if applied.is_empty() => Err(refused(format!("the database contains no store: {to_do} create it"))),
+        Some(first) => Err(refused(format!("the store has no schema version {}: {to_do} upgrade it", first.version))),
+    }
+}
+
+fn refused(message: String) -> StoreError {
+    StoreError::new(StoreErrorKind::Configuration, message)
+}

@@ -1,0 +1,99 @@
+//! What a handler receives.
+
+use std::fmt;
+
+use paytend_client::OrderState;
+use paytend_model::Operation;
+
+use crate::terms::Decision;
+
+/// The outcome of an order.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Ending<R, F> {
+    /// The response arrived. **The state reports whether the order succeeded.**
+    #[non_exhaustive]
+    Responded {
+        /// The response.
+        response: R,
+        /// The order's state; unknown for operations without a query.
+        state: OrderState,
+    },
+    /// The response was lost, and a query found the order. **The state reports whether the order succeeded.**
+    #[non_exhaustive]
+    Found {
+        /// The query's response.
+        order: F,
+        /// The order's state.
+        state: OrderState,
+    },
+    /// The response was lost, the operation has no query, and a notification shows that the order exists.
+    Notified,
+    /// The order was rejected and does not exist.
+    ///
+    /// For operations without a query, only TLS ensures that the rejection belongs to this order, as for
+    /// [`Client::send`](paytend_client::Client::send).
+    #[non_exhaustive]
+    Rejected {
+        /// The `respCode`; `None` if the rejection arrived before a restart.
+        code: Option<String>,
+        /// The `respMsg`. It is free text, and may repeat the request's content.
+        message: Option<String>,
+    },
+    /// A person has decided.
+    Decided(Decision),
+}
+
+/// The response type of a query that does not exist. It has no values.
+#[derive(Clone, Copy, Debug)]
+pub enum NotQueried {}
+
+/// An order whose outcome is known.
+pub struct EndedOrder<O: Operation, F> {
+    pub(super) number: String,
+    pub(super) order: O,
+    pub(super) ending: Ending<O::Response, F>,
+    pub(super) sends: u32,
+    pub(super) attempt: u32,
+}
+
+impl<O: Operation, F> EndedOrder<O, F> {
+    /// Returns the order number.
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+
+    /// Returns the request.
+    pub fn order(&self) -> &O {
+        &self.order
+    }
+
+    /// Returns the outcome.
+    pub fn ending(&self) -> &Ending<O::Response, F> {
+        &self.ending
+    }
+
+    /// Returns the outcome by value.
+    pub fn into_ending(self) -> Ending<O::Response, F> {
+        self.ending
+    }
+
+    /// Returns the number of sends that may have reached the provider.
+    pub fn sends(&self) -> u32 {
+        self.sends
+    }
+
+    /// Returns the number of this attempt since the last change of the order's state, starting with 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+}
+
+impl<O: Operation, F> fmt::Debug for EndedOrder<O, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndedOrder")
+            .field("operation", &O::INFO.name)
+            .field("sends", &self.sends)
+            .finish_non_exhaustive()
+    }
+}

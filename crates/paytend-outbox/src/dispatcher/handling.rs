@@ -1,0 +1,203 @@
+//! Running the handler of an order whose outcome is known.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use paytend_client::PreparedRequest;
+use paytend_inbox::{FailureAction, FinishError, HandlerError};
+use paytend_model::Operation;
+use tracing::Instrument as _;
+
+use crate::dispatcher::ended::{EndedOrder, Ending};
+use crate::dispatcher::exchange::Lookup;
+use crate::dispatcher::job::{Attempt, Handled, Job, Runner, random};
+use crate::record::{Ended, OrderRelease};
+use crate::store::OutboxStore;
+use crate::stored_result::StoredResult;
+use crate::terms::{Decision, State};
+
+/// How the handler ended.
+enum Returned<E> {
+    Handled(Handled<E>),
+    LeaseLost,
+    Stopped,
+}
+
+impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
+    /// Runs the handler with the decision of a person, and completes the order.
+    pub(super) async fn handle_decision(
+        &self,
+        job: &Job<'_, S>,
+        prepared: &PreparedRequest<O>,
+        decision: Decision,
+    ) -> Attempt {
+        self.run(job, prepared, Ended::Decided, Ending::Decided(decision), None).await
+    }
+
+    /// Runs the handler with a result, and completes the order.
+    pub(super) async fn handle(
+        &self,
+        job: &Job<'_, S>,
+        prepared: &PreparedRequest<O>,
+        stored: StoredResult,
+    ) -> Attempt {
+        let client = job.shared.outbox.client();
+        let unreadable = |error: serde_json::Error| error.to_string();
+        let (ended, ending) = match &stored {
+            StoredResult::Responded { data } => (
+                Ended::Responded,
+                serde_json::from_str::<O::Response>(data).map_err(unreadable).map(|response| {
+                    let state = L::response_state(client, &response);
+                    Ending::Responded { response, state }
+                }),
+            ),
+            StoredResult::Found { data } => (
+                Ended::Found,
+                serde_json::from_str::<L::Found>(data).map_err(unreadable).map(|order| {
+                    let state = L::found_state(client, &order);
+                    Ending::Found { order, state }
+                }),
+            ),
+            StoredResult::Notified => (Ended::Found, Ok(Ending::Notified)),
+            StoredResult::Rejected { code, message } => {
+                (Ended::Rejected, Ok(Ending::Rejected { code: code.clone(), message: message.clone() }))
+            }
+        };
+        match ending {
+            Ok(ending) => self.run(job, prepared, ended, ending, Some(&stored)).await,
+            Err(cause) => {
+                let release = OrderRelease::Unhandled { ended, after: None, cause };
+                job.release(release, Some(&stored), Attempt::Unhandled).await
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        job: &Job<'_, S>,
+        prepared: &PreparedRequest<O>,
+        ended: Ended,
+        ending: Ending<O::Response, L::Found>,
+        stored: Option<&StoredResult>,
+    ) -> Attempt {
+        let (store, lease) = (job.shared.outbox.store(), job.claimed.lease);
+        let returned = match self.ended_order(job, prepared, ending) {
+            Ok(order) => tokio::select! {
+                biased;
+                handled = self.run_handler(job, order) => Returned::Handled(handled),
+                () = heartbeats(job) => Returned::LeaseLost,
+                () = job.stop.cancelled() => Returned::Stopped,
+            },
+            Err(error) => Returned::Handled(Err(error)),
+        };
+        match returned {
+            Returned::Handled(Ok(completion)) => {
+                let sealed = match stored.map(|stored| job.shared.outbox.seal_result(&job.claimed.facts, stored)) {
+                    Some(Err(error)) => return job.not_finished(&error.into()),
+                    sealed => sealed.and_then(Result::ok),
+                };
+                fail::fail_point!("outbox-before-complete");
+                let completed = store.complete_order(lease, ended, sealed, completion.into_effect()).await;
+                fail::fail_point!("outbox-after-complete");
+                match completed {
+                    Ok(()) => Attempt::Done,
+                    Err(FinishError::Effect(error)) => self.failed(job, ended, stored, &error).await,
+                    Err(error) => job.not_finished(&error),
+                }
+            }
+            Returned::Handled(Err(error)) => self.failed(job, ended, stored, &error).await,
+            Returned::LeaseLost => job.lost(),
+            Returned::Stopped => {
+                let (after, cause) = (Some(Duration::ZERO), "the dispatcher was stopped".to_owned());
+                job.release(OrderRelease::Unhandled { ended, after, cause }, stored, Attempt::Unhandled).await
+            }
+        }
+    }
+
+    fn ended_order(
+        &self,
+        job: &Job<'_, S>,
+        prepared: &PreparedRequest<O>,
+        ending: Ending<O::Response, L::Found>,
+    ) -> Result<EndedOrder<O, L::Found>, HandlerError> {
+        let payload = if prepared.payload().is_empty() { "{}" } else { prepared.payload() };
+        let progress = &job.claimed.progress;
+        // The send of this attempt is not in the claimed progress.
+        let is_sent_now = !progress.state.is_final()
+            && match ending {
+                Ending::Responded { .. } => true,
+                Ending::Rejected { .. } => progress.history.sends == 0,
+                Ending::Found { .. } | Ending::Notified | Ending::Decided(_) => false,
+            };
+        Ok(EndedOrder {
+            number: job.claimed.facts.number.clone(),
+            order: serde_json::from_str(payload).map_err(HandlerError::dead_letter)?,
+            sends: progress.history.sends + u32::from(is_sent_now),
+            ending,
+            attempt: progress.tries,
+        })
+    }
+
+    /// Runs the handler with its time limit. A panic becomes an error without the panic's message, which may contain
+    /// personal data.
+    async fn run_handler(&self, job: &Job<'_, S>, order: EndedOrder<O, L::Found>) -> Handled<S::Effect> {
+        let id = job.claimed.lease.id.get();
+        let span = tracing::info_span!("order", id, operation = O::INFO.name, attempt = order.attempt());
+        // The call that creates the future may panic too, so it runs inside.
+        let running = AssertUnwindSafe(async { (self.handler)(order).await }).catch_unwind().instrument(span);
+        match tokio::time::timeout(job.shared.settings.handler_timeout, running).await {
+            Ok(Ok(handled)) => handled,
+            Ok(Err(_)) => Err(HandlerError::retry("the handler panicked")),
+            Err(_) => Err(HandlerError::retry("the handler timed out")),
+        }
+    }
+
+    async fn failed(
+        &self,
+        job: &Job<'_, S>,
+        ended: Ended,
+        stored: Option<&StoredResult>,
+        error: &HandlerError,
+    ) -> Attempt {
+        let policy = job.shared.settings.retry;
+        // The first attempt of a handler follows on a send or query, whose attempts do not count.
+        let is_first = !job.claimed.progress.state.is_final();
+        let tries = if is_first { 1 } else { job.claimed.progress.tries };
+        let after = match error.action() {
+            FailureAction::DeadLetter => None,
+            _ if tries >= policy.tries() => None,
+            FailureAction::RetryAfter(time) => Some(time.max(policy.delay(tries, random()))),
+            _ => Some(policy.delay(tries, random())),
+        };
+        let release = OrderRelease::Unhandled { ended, after, cause: error.cause().to_owned() };
+        job.release(release, stored, Attempt::Unhandled).await
+    }
+}
+
+impl<S: OutboxStore> Job<'_, S> {
+    /// Returns how the order ended, if it is final.
+    pub(super) fn ended(&self) -> Option<Ended> {
+        match self.claimed.progress.state {
+            State::Responded => Some(Ended::Responded),
+            State::Found => Some(Ended::Found),
+            State::Rejected => Some(Ended::Rejected),
+            State::Decided => Some(Ended::Decided),
+            State::Recorded | State::Sending | State::Unknown | State::Stuck => None,
+        }
+    }
+}
+
+/// Extends the lease until it is lost. A store that cannot be reached does not end the attempt: the completion checks
+/// the fence.
+async fn heartbeats<S: OutboxStore>(job: &Job<'_, S>) {
+    let time = job.shared.settings.lease;
+    loop {
+        match job.shared.outbox.store().extend_order(job.claimed.lease, time).await {
+            Ok(()) => {}
+            Err(FinishError::LeaseLost) => return,
+            Err(error) => tracing::warn!(id = job.claimed.lease.id.get(), %error, "cannot extend a lease"),
+        }
+        tokio::time::sleep(time / 3).await;
+    }
+}

@@ -1,0 +1,325 @@
+//! One attempt with a claimed order: at most one send or one query, and the handler if the outcome is known.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::BoxFuture;
+use paytend_client::{Error, ErrorKind, History, NextStep, Outcome, PreparedRequest};
+use paytend_inbox::{Completion, FinishError, HandlerError, StoreError, StoreErrorKind};
+use paytend_model::Operation;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::dispatcher::builder::Shared;
+use crate::dispatcher::ended::EndedOrder;
+use crate::dispatcher::exchange::{Lookup, data_text};
+use crate::error::BeginSendError;
+use crate::progress::CONTRADICTION;
+use crate::record::{ClaimedOrder, OrderRelease, REQUEST, RESULT, open};
+use crate::store::OutboxStore;
+use crate::stored_result::StoredResult;
+
+/// How long a paused order is left alone.
+const PAUSED: Duration = Duration::from_secs(5);
+
+/// The result of an attempt, as reported in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attempt {
+    Done,
+    NotSent,
+    Unknown,
+    Stuck,
+    Unhandled,
+    GivenBack,
+    LeaseLost,
+    /// The store failed. When the lease has ended, the order is claimed again unless it was completed.
+    StoreFailed,
+}
+
+impl Attempt {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::NotSent => "not_sent",
+            Self::Unknown => "unknown",
+            Self::Stuck => "stuck",
+            Self::Unhandled => "unhandled",
+            Self::GivenBack => "given_back",
+            Self::LeaseLost => "lease_lost",
+            Self::StoreFailed => "store_failed",
+        }
+    }
+}
+
+/// A claimed order and its surroundings.
+pub(super) struct Job<'j, S: OutboxStore> {
+    pub(super) shared: &'j Shared<S>,
+    pub(super) claimed: &'j ClaimedOrder,
+    /// The time before the claim: the lease does not end earlier than its length after this time.
+    pub(super) began: Instant,
+    /// Cancelled when the dispatcher's stop deadline has passed.
+    pub(super) stop: &'j CancellationToken,
+}
+
+/// The processing of an operation's orders.
+pub(super) trait Process<S: OutboxStore>: Send + Sync + 'static {
+    fn process<'j>(&'j self, job: Job<'j, S>) -> BoxFuture<'j, Attempt>;
+}
+
+pub(super) type Handled<E> = Result<Completion<E>, HandlerError>;
+type Handler<S, O, L> = Box<
+    dyn Fn(EndedOrder<O, <L as Lookup<O>>::Found>) -> BoxFuture<'static, Handled<<S as OutboxStore>::Effect>>
+        + Send
+        + Sync,
+>;
+
+pub(super) struct Runner<S: OutboxStore, O: Operation, L: Lookup<O>> {
+    pub(super) handler: Handler<S, O, L>,
+    marker: PhantomData<fn() -> (O, L)>,
+}
+
+impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
+    pub(super) fn new<F, T>(handler: F) -> Self
+    where
+        F: Fn(EndedOrder<O, L::Found>) -> T + Send + Sync + 'static,
+        T: Future<Output = Handled<S::Effect>> + Send + 'static,
+    {
+        Self { handler: Box::new(move |ended| Box::pin(handler(ended))), marker: PhantomData }
+    }
+}
+
+impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> {
+    fn process<'j>(&'j self, job: Job<'j, S>) -> BoxFuture<'j, Attempt> {
+        Box::pin(async move { self.attempt(&job).await })
+    }
+}
+
+impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
+    async fn attempt(&self, job: &Job<'_, S>) -> Attempt {
+        let progress = &job.claimed.progress;
+        let crashed = progress.tries > job.shared.settings.retry.tries();
+        let prepared = match job.prepared::<O>() {
+            Ok(prepared) => prepared,
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => return job.failed_store(&error),
+            Err(error) => return job.give_up(error.to_string()).await,
+        };
+        if crashed {
+            // The attempts before did not report a result: the process ended each time.
+            return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
+        }
+        if progress.state.is_final() {
+            return match job.result() {
+                Ok(stored) => self.handle(job, &prepared, stored).await,
+                Err(error) => job.give_up(error.to_string()).await,
+            };
+        }
+        if let Some(decision) = progress.decision {
+            return self.handle_decision(job, &prepared, decision).await;
+        }
+        if !L::HAS_QUERY && progress.is_notified && progress.history.sends > 0 {
+            return self.handle(job, &prepared, StoredResult::Notified).await;
+        }
+        match Self::next_step(job, &progress.history) {
+            NextStep::Send if progress.history.sends > 0 && progress.is_notified => {
+                job.stuck(progress.history, CONTRADICTION.to_owned()).await
+            }
+            NextStep::Send => self.send(job, &prepared).await,
+            NextStep::Query => self.query(job, &prepared).await,
+            NextStep::Rejected => {
+                let stored = job.result().unwrap_or(StoredResult::Rejected { code: None, message: None });
+                self.handle(job, &prepared, stored).await
+            }
+            NextStep::Unresolved => {
+                let cause = progress.cause.clone().unwrap_or_else(|| "neither response nor query".to_owned());
+                job.stuck(progress.history, cause).await
+            }
+        }
+    }
+
+    fn next_step(job: &Job<'_, S>, history: &History) -> NextStep {
+        match (L::HAS_QUERY, history.sends) {
+            (true, _) => job.shared.outbox.client().resolution().next_step(history),
+            (false, 0) => NextStep::Send,
+            // Never a second send.
+            (false, _) => NextStep::Unresolved,
+        }
+    }
+
+    async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>) -> Attempt {
+        fail::fail_point!("outbox-before-begin-send");
+        let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
+            Ok(history) => history,
+            Err(BeginSendError::LeaseLost) => return job.lost(),
+            Err(BeginSendError::Store(error)) => return job.failed_store(&error),
+            // Paused, or a person has decided meanwhile.
+            Err(BeginSendError::Paused | BeginSendError::Illegal(_)) => {
+                return job.release(OrderRelease::GiveBack { after: PAUSED }, None, Attempt::GivenBack).await;
+            }
+        };
+        fail::fail_point!("outbox-before-send");
+        let sent = job.shared.outbox.client().send_prepared(prepared, job.limit()).await;
+        fail::fail_point!("outbox-after-send");
+        let error = match sent {
+            Ok(response) => {
+                let data = data_text(response.opened().payload_text());
+                return self.handle(job, prepared, StoredResult::Responded { data }).await;
+            }
+            Err(error) => error,
+        };
+        history.send_failed(&error);
+        let (settings, tries, cause) = (&job.shared.settings, job.claimed.progress.tries, error.to_string());
+        if error.outcome() == Outcome::NotSent {
+            if tries >= settings.retry.tries() {
+                return job.stuck(history, cause).await;
+            }
+            let after = settings.retry.delay(tries, random());
+            return job.release(OrderRelease::NotSent { history, after, cause }, None, Attempt::NotSent).await;
+        }
+        let rejected = rejection(&error);
+        match (L::HAS_QUERY, rejected) {
+            (false, Some(rejected)) if history.sends == 1 => self.handle(job, prepared, rejected).await,
+            (false, _) => job.stuck(history, cause).await,
+            (true, rejected) => {
+                let release = OrderRelease::Unknown { history, after: Duration::ZERO, cause: Some(cause) };
+                job.release(release, rejected.as_ref(), Attempt::Unknown).await
+            }
+        }
+    }
+
+    async fn query(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>) -> Attempt {
+        let client = job.shared.outbox.client();
+        let mut history = job.claimed.progress.history;
+        let found = L::find(client, prepared, job.limit()).await;
+        fail::fail_point!("outbox-after-query");
+        let (after, cause) = match found {
+            Ok(Some(data)) => return self.handle(job, prepared, StoredResult::Found { data }).await,
+            Ok(None) => {
+                client.resolution().confirm(&mut history, job.now());
+                let waits = Self::next_step(job, &history) == NextStep::Query;
+                let after = if waits { client.resolution().query_pause() } else { Duration::ZERO };
+                (after, job.claimed.progress.cause.clone())
+            }
+            Err(error) => {
+                history.query_failed();
+                if history.queries >= job.shared.settings.max_queries {
+                    return job.stuck(history, error.to_string()).await;
+                }
+                let backoff = job.shared.settings.retry.delay(history.queries, random());
+                (backoff.max(client.resolution().query_pause()), Some(error.to_string()))
+            }
+        };
+        job.release(OrderRelease::Unknown { history, after, cause }, None, Attempt::Unknown).await
+    }
+}
+
+/// Returns the stored form of a signed rejection.
+fn rejection(error: &Error) -> Option<StoredResult> {
+    (error.kind() == ErrorKind::Rejected).then(|| StoredResult::Rejected {
+        code: error.api_code().map(str::to_owned),
+        message: error.api_message().map(str::to_owned),
+    })
+}
+
+impl<S: OutboxStore> Job<'_, S> {
+    /// Decrypts and restores the request.
+    fn prepared<O: Operation>(&self) -> Result<PreparedRequest<O>, StoreError> {
+        let corrupt = |what: String| StoreError::new(StoreErrorKind::Corrupt, what);
+        let sealed = self.claimed.request.as_ref().ok_or_else(|| corrupt("the request was removed".to_owned()))?;
+        let bytes = open(self.shared.outbox.keys(), &self.claimed.facts, REQUEST, sealed)?;
+        PreparedRequest::from_bytes(&bytes).map_err(|error| corrupt(error.to_string()))
+    }
+
+    fn result(&self) -> Result<StoredResult, StoreError> {
+        let absent = || StoreError::new(StoreErrorKind::Corrupt, "the result of the order is not stored");
+        let sealed = self.claimed.result.as_ref().ok_or_else(absent)?;
+        StoredResult::from_bytes(&open(self.shared.outbox.keys(), &self.claimed.facts, RESULT, sealed)?)
+    }
+
+    /// Returns the time limit of a send or query, which ends before the lease.
+    fn limit(&self) -> Duration {
+        let left = self.shared.settings.lease.saturating_sub(self.began.elapsed());
+        self.shared.settings.send_timeout.min(left * 2 / 3)
+    }
+
+    /// Returns the time by the store's clock. A step of the system's time during the attempt does not change it.
+    fn now(&self) -> SystemTime {
+        self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
+    }
+
+    pub(super) async fn stuck(&self, history: History, cause: String) -> Attempt {
+        self.release(OrderRelease::Stuck { history, cause }, None, Attempt::Stuck).await
+    }
+
+    /// Leaves the order to a person.
+    pub(super) async fn give_up(&self, cause: String) -> Attempt {
+        match self.ended() {
+            Some(ended) => {
+                let release = OrderRelease::Unhandled { ended, after: None, cause };
+                self.release(release, None, Attempt::Unhandled).await
+            }
+            None => self.stuck(self.claimed.progress.history, cause).await,
+        }
+    }
+
+    /// Ends the attempt, and stores a result if it is given.
+    pub(super) async fn release(
+        &self,
+        release: OrderRelease,
+        result: Option<&StoredResult>,
+        attempt: Attempt,
+    ) -> Attempt {
+        let id = self.claimed.lease.id.get();
+        if let OrderRelease::Stuck { cause, .. } | OrderRelease::Unhandled { after: None, cause, .. } = &release {
+            tracing::error!(id, %cause, "a person must decide about an order");
+        }
+        let sealed = match result.map(|result| self.shared.outbox.seal_result(&self.claimed.facts, result)) {
+            Some(Err(error)) => return self.failed_store(&error),
+            sealed => sealed.and_then(Result::ok),
+        };
+        fail::fail_point!("outbox-before-release");
+        match self.shared.outbox.store().release_order(self.claimed.lease, release, sealed).await {
+            Ok(()) => attempt,
+            Err(error) => self.not_finished(&error),
+        }
+    }
+
+    pub(super) fn not_finished(&self, error: &FinishError) -> Attempt {
+        match error {
+            FinishError::LeaseLost => self.lost(),
+            error => self.failed_store(error),
+        }
+    }
+
+    pub(super) fn lost(&self) -> Attempt {
+        tracing::warn!(id = self.claimed.lease.id.get(), "the lease was lost: the order was claimed again");
+        Attempt::LeaseLost
+    }
+
+    fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
+        let id = self.claimed.lease.id.get();
+        tracing::error!(id, %error, "the result of an attempt was not stored: it is claimed again after its lease");
+        Attempt::StoreFailed
+    }
+}
+
+/// Returns a random number. If the system has no randomness, it returns the middle of the range.
+pub(super) fn random() -> u64 {
+    getrandom::u64().unwrap_or(u64::MAX / 2)
+}
+
+/// Processes a claimed order.
+pub(super) async fn process<S: OutboxStore>(
+    shared: Arc<Shared<S>>,
+    claimed: ClaimedOrder,
+    began: Instant,
+    stop: CancellationToken,
+) -> Attempt {
+    let Some(entry) = shared.operations.get(claimed.facts.operation.as_str()) else { return Attempt::GivenBack };
+    let operation = claimed.facts.operation.clone();
+    let job = Job { shared: &shared, claimed: &claimed, began, stop: &stop };
+    let attempt = entry.process.process(job).await;
+    metrics::counter!("paytend_outbox_attempts_total", "operation" => operation, "result" => attempt.as_str())
+        .increment(1);
+    attempt
+}

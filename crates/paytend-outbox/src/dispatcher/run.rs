@@ -1,0 +1,195 @@
+//! The loop that claims orders.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_inbox::StoreError;
+use tokio::task::{Id as TaskId, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::dispatcher::builder::{Dispatcher, Shared};
+use crate::dispatcher::job::{Attempt, process, random};
+use crate::dispatcher::limits::RateLimit;
+use crate::record::ClaimOrders;
+use crate::store::OutboxStore;
+
+/// How a dispatcher stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stopped {
+    /// The attempts that ended after the dispatcher was asked to stop.
+    pub finished: usize,
+    /// The attempts that were aborted, because the store does not respond. Their orders are claimed again when their
+    /// leases have ended.
+    pub aborted: usize,
+}
+
+/// How long a stopping dispatcher waits for the store after everything else.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The running attempts.
+struct Jobs {
+    tasks: JoinSet<Attempt>,
+    operations: HashMap<TaskId, String>,
+    rates: BTreeMap<&'static str, RateLimit>,
+}
+
+impl Jobs {
+    fn new<S: OutboxStore>(shared: &Shared<S>) -> Self {
+        let rates = shared.operations.iter().filter_map(|(path, entry)| {
+            let (count, per) = entry.rate?;
+            Some((*path, RateLimit::new(count, per)))
+        });
+        Self { tasks: JoinSet::new(), operations: HashMap::new(), rates: rates.collect() }
+    }
+
+    /// Waits for the end of an attempt. Without an attempt, the future does not complete.
+    async fn next(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, _))) => drop(self.operations.remove(&id)),
+            Some(Err(error)) => {
+                // A task ends this way only if the store's code panics.
+                self.operations.remove(&error.id());
+                tracing::error!("an attempt ended without a result: it is claimed again after its lease");
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns the operations that may be claimed now, each with its limit.
+    fn room<S: OutboxStore>(&mut self, shared: &Shared<S>, free: usize) -> Vec<(String, usize)> {
+        let now = Instant::now();
+        let mut room = Vec::new();
+        for (path, entry) in &shared.operations {
+            let running = self.operations.values().filter(|running| running.as_str() == *path).count();
+            let concurrent = entry.max_concurrent.map_or(free, |limit| limit.saturating_sub(running));
+            let rate = self.rates.get_mut(path).map_or(free, |rate| rate.room(now));
+            match free.min(concurrent).min(rate) {
+                0 => {}
+                limit => room.push(((*path).to_owned(), limit)),
+            }
+        }
+        room
+    }
+
+    /// Returns how long it takes until a rate limit allows another attempt, if one does not.
+    fn rate_wait(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        self.rates.values_mut().filter_map(|rate| rate.wait(now)).min()
+    }
+}
+
+impl<S: OutboxStore> Dispatcher<S> {
+    /// Runs until `stop` completes. Then it claims nothing more, and waits for the attempts that run. A send or query
+    /// ends with its time limit. A handler that still runs after the stop timeout is cancelled; the outcome of its
+    /// order is stored, and the handler runs again later.
+    ///
+    /// An unreachable store does not end the dispatcher: it tries again until it is stopped. Dropping the returned
+    /// future aborts the attempts; their orders are queried when their leases have ended.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
+        let mut stop = pin!(stop);
+        let cancel = CancellationToken::new();
+        let mut jobs = Jobs::new(&self.shared);
+        loop {
+            // Created before the claim: a change between the claim and the wait is not missed.
+            let mut changed = pin!(self.shared.outbox.store().orders_changed());
+            let hint = futures_util::poll!(changed.as_mut()).is_ready();
+            if futures_util::poll!(stop.as_mut()).is_ready() {
+                break;
+            }
+            // Not cancelled by `stop`: what was claimed must be processed.
+            let claimed = self.claim(&mut jobs, &cancel).await;
+            let pause = match claimed {
+                Claims::More => continue,
+                Claims::Full => Duration::from_secs(10),
+                Claims::Empty if hint => Duration::ZERO,
+                Claims::Empty | Claims::Failed => jittered(self.shared.settings.poll_interval),
+            };
+            let pause = jobs.rate_wait().map_or(pause, |wait| wait.min(pause));
+            let may_change = !hint && claimed == Claims::Empty;
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                () = jobs.next() => {}
+                () = &mut changed, if may_change => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        self.drain(jobs, cancel).await
+    }
+
+    async fn claim(&self, jobs: &mut Jobs, cancel: &CancellationToken) -> Claims {
+        let settings = &self.shared.settings;
+        let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
+        let operations = jobs.room(&self.shared, free);
+        if operations.is_empty() {
+            return Claims::Full;
+        }
+        let request = ClaimOrders { limit: free, lease: settings.lease, holder: random(), operations };
+        let began = Instant::now();
+        // What a claim returns too late is claimed again after its lease.
+        let claimed = tokio::time::timeout(settings.lease, self.shared.outbox.store().claim_orders(request)).await;
+        match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
+            Ok(claimed) => {
+                let count = claimed.len();
+                for order in claimed {
+                    let operation = order.facts.operation.clone();
+                    if let Some(rate) = jobs.rates.get_mut(operation.as_str()) {
+                        rate.begin(Instant::now());
+                    }
+                    let job = process(Arc::clone(&self.shared), order, began, cancel.clone());
+                    jobs.operations.insert(jobs.tasks.spawn(job).id(), operation);
+                }
+                if count == 0 { Claims::Empty } else { Claims::More }
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot claim orders");
+                Claims::Failed
+            }
+        }
+    }
+
+    async fn drain(self, mut jobs: Jobs, cancel: CancellationToken) -> Stopped {
+        let mut stopped = Stopped::default();
+        let settings = &self.shared.settings;
+        let mut deadline = pin!(tokio::time::sleep(settings.stop_timeout));
+        let longest = settings.stop_timeout.max(settings.send_timeout) + RELEASE_TIMEOUT;
+        let mut end = pin!(tokio::time::sleep(longest));
+        while !jobs.tasks.is_empty() {
+            tokio::select! {
+                () = &mut end => {
+                    stopped.aborted = jobs.tasks.len();
+                    tracing::error!(attempts = stopped.aborted, "stopping without the results of attempts");
+                    jobs.tasks.abort_all();
+                    break;
+                }
+                () = jobs.next() => stopped.finished += 1,
+                () = &mut deadline, if !cancel.is_cancelled() => cancel.cancel(),
+            }
+        }
+        stopped
+    }
+}
+
+/// The result of a claim.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Claims {
+    /// Some orders were claimed, so there may be more.
+    More,
+    /// Nothing was due.
+    Empty,
+    /// All slots are in use.
+    Full,
+    /// The store failed.
+    Failed,
+}
+
+/// Returns a time between half and one and a half of the interval.
+fn jittered(interval: Duration) -> Duration {
+    let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
+    Duration::from_micros(micros / 2 + random() % micros)
+}

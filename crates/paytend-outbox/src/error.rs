@@ -1,0 +1,94 @@
+//! Errors of submitting and sending.
+
+use paytend_inbox::{HandlerError, StoreError};
+
+use crate::progress::IllegalTransition;
+use crate::terms::State;
+
+/// The reason why an order was not submitted. Nothing was stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The order is invalid, or cannot be sealed.
+    #[error("invalid order: {0}")]
+    Request(#[source] paytend_client::Error),
+    /// The operation only reads.
+    #[error("{0} is a query: send it with the client")]
+    NotAMutation(&'static str),
+    /// The order has no number.
+    #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
+    NoNumber,
+    /// The number belongs to an order with other content. The fields are named without their values.
+    #[error("the order number is used by an order with other content: {} differ; use a new number", fields.join(", "))]
+    Conflict {
+        /// The fields that differ.
+        fields: Vec<String>,
+    },
+    /// The store failed. Whether the order is stored is unknown, unless it is submitted in a transaction of the caller.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SubmitError {
+    /// Converts the error for a handler that submits an order. Only an error of the store is retried: an invalid or
+    /// conflicting order stays so.
+    pub fn into_handler_error(self) -> HandlerError {
+        match self {
+            Self::Store(error) => HandlerError::retry(error),
+            other => HandlerError::dead_letter(other),
+        }
+    }
+}
+
+/// The reason why a send must not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginSendError {
+    /// The lease is lost.
+    #[error("the lease is lost")]
+    LeaseLost,
+    /// Sending is paused for the operation.
+    #[error("sending is paused")]
+    Paused,
+    /// The state does not allow a send.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// The store failed. Whether the send was counted is unknown, so it must not begin.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The reason why an action of a person was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActionError {
+    /// The store has no order with this number.
+    #[error("the store has no order with this number")]
+    Absent,
+    /// The outcome of the order is known or already decided.
+    #[error("the outcome of the order is known or already decided")]
+    Final,
+    /// The order is being sent.
+    #[error("the order is being sent: wait until its lease has ended")]
+    Sending,
+    /// An order that was not sent cannot have been executed.
+    #[error("the order was not sent, so it cannot be decided as executed")]
+    NotSent,
+    /// There is nothing to retry.
+    #[error("the order is not stuck, and no handler has failed")]
+    NotStuck,
+}
+
+/// The error of a transition, as an error of the store: a program of a different version has changed the row.
+pub(crate) fn illegal(error: IllegalTransition) -> StoreError {
+    StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string())
+}
+
+/// Returns the error for a state that this crate does not know.
+pub fn unknown_state(_: crate::terms::ParseStateError) -> StoreError {
+    let states = State::ALL.len();
+    StoreError::new(
+        paytend_inbox::StoreErrorKind::Corrupt,
+        format!("the store contains an order state other than the {states} known ones: use a newer version"),
+    )
+}

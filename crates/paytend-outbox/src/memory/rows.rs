@@ -1,0 +1,232 @@
+//! The rows of a [`MemoryOutbox`](super::MemoryOutbox).
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use paytend_client::History;
+use paytend_inbox::{FinishError, Id, Lease, Mac, SealedPayload};
+
+use crate::error::{ActionError, BeginSendError, SubmitError, illegal};
+use crate::progress::Progress;
+use crate::record::{
+    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderNotice,
+    OrderQuery, OrderRelease, OrderStats, Pause, Submitted,
+};
+use crate::terms::{State, millis, system_time};
+
+#[derive(Clone, Default)]
+pub(super) struct Rows {
+    pub(super) bound: Option<Mac>,
+    pub(super) recorded: Vec<String>,
+    rows: BTreeMap<i64, Row>,
+    by_number: HashMap<String, i64>,
+    pauses: BTreeMap<String, Pause>,
+    /// The actions that are not about one order.
+    audit: Vec<AuditEntry>,
+    /// Who saw which content.
+    viewed: Vec<(i64, String)>,
+}
+
+#[derive(Clone)]
+pub(super) struct Row {
+    facts: OrderFacts,
+    request: Option<SealedPayload>,
+    result: Option<SealedPayload>,
+    submitted_at: i64,
+    audit: Vec<AuditEntry>,
+    pub(super) progress: Progress,
+}
+
+impl Row {
+    fn entry(&self, id: i64) -> OrderEntry {
+        OrderEntry {
+            id,
+            facts: self.facts.clone(),
+            progress: self.progress.clone(),
+            submitted_at: system_time(self.submitted_at),
+            request: None,
+            result: None,
+            audit: Vec::new(),
+        }
+    }
+}
+
+impl Rows {
+    pub(super) fn submit(&mut self, now: i64, order: &NewOrder) -> Result<Submitted, SubmitError> {
+        if let Some(row) = self.by_number.get(&order.facts.number).and_then(|id| self.rows.get(id)) {
+            order.check_same(&row.facts, row.request.as_ref())?;
+            return Ok(Submitted::Known { state: row.progress.state });
+        }
+        let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
+        self.by_number.insert(order.facts.number.clone(), id);
+        let row = Row {
+            facts: order.facts.clone(),
+            request: Some(order.request.clone()),
+            result: None,
+            submitted_at: now,
+            audit: Vec::new(),
+            progress: Progress::new(now, order.facts.not_before.map(millis)),
+        };
+        self.rows.insert(id, row);
+        Ok(Submitted::New)
+    }
+
+    fn is_paused(&self, operation: &str) -> bool {
+        self.pauses.contains_key(operation) || self.pauses.contains_key(Pause::ALL)
+    }
+
+    /// Returns whether no order before this one has the same order key and is open.
+    fn is_first(&self, id: i64, row: &Row) -> bool {
+        let Some(key) = row.facts.order_key else { return true };
+        !self.rows.range(..id).any(|(_, other)| other.facts.order_key == Some(key) && other.progress.is_open)
+    }
+
+    pub(super) fn claim(&mut self, now: i64, request: &ClaimOrders) -> Vec<ClaimedOrder> {
+        let is_claimable = |id: i64, row: &Row| {
+            let paused = row.progress.is_unsent() && self.is_paused(&row.facts.operation);
+            row.progress.is_due(now) && !paused && self.is_first(id, row)
+        };
+        let due = self.rows.iter().filter(|(id, row)| is_claimable(**id, row));
+        let mut due: Vec<(Option<i64>, i64)> = due.map(|(id, row)| (row.progress.due_at, *id)).collect();
+        due.sort_unstable();
+        let mut room: HashMap<&str, usize> =
+            request.operations.iter().map(|(operation, limit)| (operation.as_str(), *limit)).collect();
+        let mut claimed = Vec::new();
+        for (_, id) in due {
+            if claimed.len() == request.limit {
+                break;
+            }
+            let Some(row) = self.rows.get_mut(&id) else { continue };
+            match room.get_mut(row.facts.operation.as_str()) {
+                Some(0) | None => continue,
+                Some(room) => *room -= 1,
+            }
+            row.progress.claim(now, request.lease, request.holder);
+            claimed.push(ClaimedOrder {
+                lease: Lease { id: Id::new(id), fence: row.progress.fence, holder: request.holder },
+                facts: row.facts.clone(),
+                progress: row.progress.clone(),
+                request: row.request.clone(),
+                result: row.result.clone(),
+                now: system_time(now),
+            });
+        }
+        claimed
+    }
+
+    pub(super) fn held(&mut self, lease: Lease) -> Result<&mut Row, FinishError> {
+        let row = self.rows.get_mut(&lease.id.get()).ok_or(FinishError::LeaseLost)?;
+        if row.progress.is_held(lease) { Ok(row) } else { Err(FinishError::LeaseLost) }
+    }
+
+    pub(super) fn begin_send(&mut self, now: i64, lease: Lease) -> Result<History, BeginSendError> {
+        let operation = self.held(lease).map_err(|_| BeginSendError::LeaseLost)?.facts.operation.clone();
+        if self.is_paused(&operation) {
+            return Err(BeginSendError::Paused);
+        }
+        let row = self.held(lease).map_err(|_| BeginSendError::LeaseLost)?;
+        row.progress.begin_send(now)?;
+        Ok(row.progress.history)
+    }
+
+    pub(super) fn complete(
+        &mut self,
+        lease: Lease,
+        ended: Ended,
+        result: Option<SealedPayload>,
+    ) -> Result<(), FinishError> {
+        let row = self.held(lease)?;
+        row.progress.complete(ended).map_err(illegal)?;
+        row.result = result.or_else(|| row.result.take());
+        Ok(())
+    }
+
+    pub(super) fn release(
+        &mut self,
+        now: i64,
+        lease: Lease,
+        release: &OrderRelease,
+        result: Option<SealedPayload>,
+    ) -> Result<(), FinishError> {
+        let row = self.held(lease)?;
+        row.progress.release(now, release).map_err(illegal)?;
+        row.result = result.or_else(|| row.result.take());
+        Ok(())
+    }
+
+    pub(super) fn notice(&mut self, now: i64, notice: &OrderNotice) -> bool {
+        let row = self.by_number.get(&notice.number).and_then(|id| self.rows.get_mut(id));
+        row.is_some_and(|row| row.progress.notice(now))
+    }
+
+    pub(super) fn list(&self, query: &OrderQuery) -> Vec<OrderEntry> {
+        let wanted = |row: &Row| {
+            query.state.is_none_or(|state| row.progress.state == state)
+                && query.operation.as_ref().is_none_or(|operation| row.facts.operation == *operation)
+                && query.since.is_none_or(|since| system_time(row.submitted_at) >= since)
+        };
+        let from = query.after.map_or(i64::MIN, |id| id.saturating_add(1));
+        let rows = self.rows.range(from..).filter(|(_, row)| wanted(row));
+        rows.take(query.limit).map(|(id, row)| row.entry(*id)).collect()
+    }
+
+    pub(super) fn show(&mut self, number: &str, viewer: Option<String>) -> Option<OrderEntry> {
+        let id = *self.by_number.get(number)?;
+        let row = self.rows.get(&id)?;
+        self.viewed.extend(viewer.map(|viewer| (id, viewer)));
+        let (request, result, audit) = (row.request.clone(), row.result.clone(), row.audit.clone());
+        Some(OrderEntry { request, result, audit, ..row.entry(id) })
+    }
+
+    pub(super) fn act(&mut self, now: i64, number: &str, action: Action, audit: Audit) -> Result<(), ActionError> {
+        let row = self.by_number.get(number).and_then(|id| self.rows.get_mut(id)).ok_or(ActionError::Absent)?;
+        row.progress.act(now, action)?;
+        row.audit.push(AuditEntry::new(system_time(now), action.as_str().to_owned(), audit));
+        Ok(())
+    }
+
+    pub(super) fn pause(&mut self, now: i64, operation: String, audit: Audit) {
+        self.audit.push(AuditEntry::new(system_time(now), format!("pause {operation}"), audit.clone()));
+        let pause = Pause::new(operation.clone(), system_time(now), audit);
+        self.pauses.entry(operation).or_insert(pause);
+    }
+
+    pub(super) fn resume(&mut self, now: i64, operation: &str, audit: Audit) -> bool {
+        self.audit.push(AuditEntry::new(system_time(now), format!("resume {operation}"), audit));
+        self.pauses.remove(operation).is_some()
+    }
+
+    pub(super) fn paused(&self) -> Vec<Pause> {
+        self.pauses.values().cloned().collect()
+    }
+
+    pub(super) fn stats(&self, now: i64) -> OrderStats {
+        let mut stats = OrderStats::default();
+        for state in State::ALL {
+            stats.set(state, self.rows.values().filter(|row| row.progress.state == state).count() as u64);
+        }
+        let unhandled = self.rows.values().filter(|row| row.progress.state.is_final() && row.progress.is_open);
+        stats.unhandled = unhandled.count() as u64;
+        let due = self.rows.iter().filter(|(id, row)| row.progress.is_due(now) && self.is_first(**id, row));
+        let oldest = due.filter_map(|(_, row)| row.progress.due_at).min();
+        stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
+        stats
+    }
+
+    pub(super) fn recover(&mut self, now: i64, audit: &Audit) -> u64 {
+        let mut recovered = 0;
+        for row in self.rows.values_mut() {
+            if row.progress.recover(now) {
+                recovered += 1;
+                row.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone()));
+            }
+        }
+        recovered
+    }
+
+    pub(super) fn drop_content(&mut self, before: i64) -> u64 {
+        let old = self.rows.values_mut().filter(|row| !row.progress.is_open && row.submitted_at < before);
+        let kept = old.filter(|row| row.request.is_some() || row.result.is_some());
+        kept.map(|row| (row.request, row.result) = (None, None)).count() as u64
+    }
+}

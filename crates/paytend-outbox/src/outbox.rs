@@ -1,0 +1,254 @@
+//! Preparing and submitting orders.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use paytend_client::{Client, PreparedRequest};
+use paytend_inbox::{StoreError, StoreKeys};
+use paytend_model::{Operation, OperationKind};
+use serde_json::value::RawValue;
+
+use crate::error::SubmitError;
+use crate::record::{NewOrder, OrderEntry, OrderFacts, REQUEST, RESULT, Submitted, open};
+use crate::store::OutboxStore;
+use crate::stored_result::StoredResult;
+
+/// The longest order number, in characters.
+const MAX_NUMBER: usize = 128;
+
+/// A durable outbox: records orders before they are sent. Cloning is cheap.
+///
+/// [`submit`](Self::submit) stores an order in a separate transaction. To store it together with your books, call
+/// [`prepare`](Self::prepare) and pass the result to the store crate's function in your transaction. A
+/// [`Dispatcher`](crate::Dispatcher) sends the orders.
+///
+/// ```
+/// use paytend_inbox::StoreKeys;
+/// use paytend_model::issuing::Topup;
+/// use paytend_outbox::{MemoryOutbox, Outbox, SubmitOptions};
+///
+/// # async fn example(client: paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = StoreKeys::load_or_create("outbox.keys")?;
+/// let outbox = Outbox::open(MemoryOutbox::new(), keys, client).await?; // in production, a durable store
+/// let topup = Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse()?).currency("EUR").build();
+/// outbox.submit(&topup, SubmitOptions::new()).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Outbox<S> {
+    store: S,
+    keys: Arc<StoreKeys>,
+    client: Client,
+}
+
+/// Options of one order.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct SubmitOptions {
+    number: Option<String>,
+    order_by: Option<String>,
+    not_before: Option<SystemTime>,
+    trace_parent: Option<String>,
+    fields: Vec<(String, String)>,
+}
+
+impl SubmitOptions {
+    /// Creates options without effect.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the number that identifies the order in the outbox. The default is the `orderNo` of the request. Operations
+    /// without an `orderNo` require it.
+    pub fn number(mut self, number: impl Into<String>) -> Self {
+        self.number = Some(number.into());
+        self
+    }
+
+    /// Sends orders with the same name one after the other, in the order in which they were submitted. An order is sent
+    /// after the handler of the one before has succeeded. A stuck order holds up the ones after it. The name is stored
+    /// as an HMAC.
+    pub fn order_by(mut self, name: impl Into<String>) -> Self {
+        self.order_by = Some(name.into());
+        self
+    }
+
+    /// Sends the order at this time or later, by the store's clock.
+    pub fn not_before(mut self, time: SystemTime) -> Self {
+        self.not_before = Some(time);
+        self
+    }
+
+    /// Sets the W3C trace context, which is stored and sent as the `traceparent` header.
+    pub fn trace_parent(mut self, value: impl Into<String>) -> Self {
+        self.trace_parent = Some(value.into());
+        self
+    }
+
+    /// Adds a field to the envelope, as [`Request::field`](paytend_client::Request::field) does.
+    pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl<S: OutboxStore> Outbox<S> {
+    /// Opens an outbox on a store. The keys must be the ones that the store was first opened with, plus later payload
+    /// keys. An inbox in the same store uses the same keys.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the deduplication key is not the store's, or if the store fails.
+    pub async fn open(store: S, keys: StoreKeys, client: Client) -> Result<Self, StoreError> {
+        store.bind_outbox_keys(keys.check_value()).await?;
+        Ok(Self { store, keys: Arc::new(keys), client })
+    }
+
+    /// Returns the store.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Returns the client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Validates, seals, signs and encrypts an order. It is not stored: pass it to [`submit_prepared`] or to the store
+    /// crate's function that submits in a transaction.
+    ///
+    /// [`submit_prepared`]: Self::submit_prepared
+    ///
+    /// # Errors
+    /// Returns [`SubmitError`] if the order is invalid, is a query, or has no number.
+    pub fn prepare<O: Operation>(&self, order: &O, options: SubmitOptions) -> Result<NewOrder, SubmitError> {
+        if O::INFO.kind != OperationKind::Mutation {
+            return Err(SubmitError::NotAMutation(O::INFO.name));
+        }
+        let mut request = self.client.request(order);
+        for (name, value) in &options.fields {
+            request = request.field(name, value);
+        }
+        if let Some(trace_parent) = &options.trace_parent {
+            request = request.trace_parent(trace_parent);
+        }
+        let prepared = request.prepare().map_err(SubmitError::Request)?;
+        let number = match options.number {
+            Some(number) => Some(number),
+            None => order_no(prepared.payload()),
+        };
+        let number = number.filter(|number| (1..=MAX_NUMBER).contains(&number.chars().count()));
+        let fields: Vec<[&[u8]; 2]> =
+            options.fields.iter().map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
+        let mut content = vec![O::INFO.path.as_bytes(), prepared.payload().as_bytes()];
+        content.extend(fields.iter().flatten());
+        let mut facts = OrderFacts::new(
+            number.ok_or(SubmitError::NoNumber)?,
+            prepared.request_id().to_string(),
+            O::INFO.path.to_owned(),
+            self.keys.tag("outbox content", &content),
+        );
+        facts.order_key = options.order_by.map(|name| self.keys.tag("outbox order", &[name.as_bytes()]));
+        facts.not_before = options.not_before;
+        facts.traceparent = options.trace_parent;
+        let bytes = prepared.to_bytes();
+        let sealed = facts.with_binding(REQUEST, |parts| self.keys.seal_bound(parts, &bytes))?;
+        let payload = zeroize::Zeroizing::new(prepared.payload().to_owned());
+        let compare = move |stored: &[u8]| match PreparedRequest::<O>::from_bytes(stored) {
+            Ok(stored) => differing(stored.payload(), &payload),
+            Err(_) => Vec::new(),
+        };
+        Ok(NewOrder { facts, request: sealed, keys: Arc::clone(&self.keys), compare: Arc::new(compare) })
+    }
+
+    /// Stores a prepared order in a separate transaction. A dispatcher sends it soon after this returns `Ok`.
+    ///
+    /// # Errors
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// [`SubmitError::Store`] if the store fails. Submit the same order again to find out whether it is stored.
+    pub async fn submit_prepared(&self, order: NewOrder) -> Result<Submitted, SubmitError> {
+        let submitted = self.store.submit_order(order).await;
+        let result = match &submitted {
+            Ok(Submitted::New) => "new",
+            Ok(Submitted::Known { .. }) => "known",
+            Err(SubmitError::Conflict { .. }) => "conflict",
+            Err(_) => "failed",
+        };
+        metrics::counter!("paytend_outbox_submitted_total", "result" => result).increment(1);
+        submitted
+    }
+
+    /// Prepares an order and stores it in a separate transaction.
+    ///
+    /// # Errors
+    /// Returns the errors of [`prepare`](Self::prepare) and [`submit_prepared`](Self::submit_prepared).
+    pub async fn submit<O: Operation>(&self, order: &O, options: SubmitOptions) -> Result<Submitted, SubmitError> {
+        self.submit_prepared(self.prepare(order, options)?).await
+    }
+
+    /// Returns the keys.
+    pub fn keys(&self) -> &StoreKeys {
+        &self.keys
+    }
+
+    pub(crate) fn seal_result(
+        &self,
+        facts: &OrderFacts,
+        result: &StoredResult,
+    ) -> Result<paytend_inbox::SealedPayload, StoreError> {
+        let bytes = result.to_bytes();
+        facts.with_binding(RESULT, |parts| self.keys.seal_bound(parts, &bytes))
+    }
+}
+
+/// Decrypts the payload of an order's request, if the request is stored. It contains the business data.
+///
+/// # Errors
+/// Returns [`StoreError`] if the key is missing, or if the request was altered or moved.
+pub fn open_request(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
+    let Some(sealed) = &entry.request else { return Ok(None) };
+    let bytes = open(keys, &entry.facts, REQUEST, sealed)?;
+    let payload = paytend_client::stored_payload(&bytes);
+    payload
+        .map(|payload| Some(zeroize::Zeroizing::new(payload.to_owned())))
+        .map_err(|error| StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string()))
+}
+
+/// Decrypts the result of an order, if one is stored. It is a JSON object.
+///
+/// # Errors
+/// Returns [`StoreError`] if the key is missing, or if the result was altered or moved.
+pub fn open_result(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
+    let Some(sealed) = &entry.result else { return Ok(None) };
+    let bytes = open(keys, &entry.facts, RESULT, sealed)?;
+    Ok(Some(zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+fn members(payload: &str) -> BTreeMap<String, Box<RawValue>> {
+    serde_json::from_str(payload).unwrap_or_default()
+}
+
+fn order_no(payload: &str) -> Option<String> {
+    serde_json::from_str(members(payload).get("orderNo")?.get()).ok()
+}
+
+/// Returns the names of the members that differ between two payloads.
+pub(crate) fn differing(one: &str, other: &str) -> Vec<String> {
+    let (one, other) = (members(one), members(other));
+    let differs = |name: &&String| one.get(*name).map(|value| value.get()) != other.get(*name).map(|value| value.get());
+    let names: std::collections::BTreeSet<&String> = one.keys().chain(other.keys()).filter(differs).collect();
+    names.into_iter().map(|name| format!("`{name}`")).collect()
+}
+
+impl<S: Clone> Clone for Outbox<S> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), keys: Arc::clone(&self.keys), client: self.client.clone() }
+    }
+}
+
+impl<S> fmt::Debug for Outbox<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("keys", &self.keys).field("client", &self.client).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! The part of an order that changes, and every change to it.
+//!
+//! All stores apply these functions to a row that they hold locked. The rules of the states are therefore the same in
+//! every store.
+
+use std::time::Duration;
+
+use paytend_client::History;
+use paytend_inbox::Lease;
+
+use crate::error::ActionError;
+use crate::record::{Action, Ended, OrderRelease};
+use crate::terms::{Decision, State, after, system_time};
+
+/// The longest delay before the next attempt.
+const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The part of an order that changes. Times are in milliseconds since the Unix epoch, by the store's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The state.
+    pub state: State,
+    /// Whether something is left to do: the order is not final, or its handler has not succeeded.
+    pub is_open: bool,
+    /// The sends and queries.
+    pub history: History,
+    /// The number of claims. It never decreases.
+    pub fence: i64,
+    /// The random number of the last claim.
+    pub holder: u64,
+    /// The number of attempts since the last change of the state.
+    pub tries: u32,
+    /// Whether a dispatcher holds the order.
+    pub is_leased: bool,
+    /// The time of the next attempt, or the end of the lease. `None` if only a person can continue.
+    pub due_at: Option<i64>,
+    /// A person's decision.
+    pub decision: Option<Decision>,
+    /// Whether a notification about the order has arrived.
+    pub is_notified: bool,
+    /// Whether a notification about the order has arrived during the current attempt.
+    pub is_due_again: bool,
+    /// The cause of the last failure.
+    pub cause: Option<String>,
+}
+
+/// The error for a change that the state does not allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an order in state {from} cannot become {to}")]
+#[non_exhaustive]
+pub struct IllegalTransition {
+    /// The state.
+    pub from: State,
+    /// The refused state.
+    pub to: State,
+}
+
+impl Progress {
+    /// Returns the progress of a new order.
+    pub fn new(now: i64, not_before: Option<i64>) -> Self {
+        Self {
+            state: State::Recorded,
+            is_open: true,
+            history: History::new(),
+            fence: 0,
+            holder: 0,
+            tries: 0,
+            is_leased: false,
+            due_at: Some(not_before.map_or(now, |time| time.max(now))),
+            decision: None,
+            is_notified: false,
+            is_due_again: false,
+            cause: None,
+        }
+    }
+
+    fn become_state(&mut self, to: State) -> Result<(), IllegalTransition> {
+        if !self.state.may_become(to) {
+            return Err(IllegalTransition { from: self.state, to });
+        }
+        self.state = to;
+        Ok(())
+    }
+
+    /// Returns whether the order can be claimed. The store also checks that it is the first of its order key.
+    pub fn is_due(&self, now: i64) -> bool {
+        self.is_open && self.due_at.is_some_and(|due_at| due_at <= now)
+    }
+
+    /// Returns whether the next attempt would send the order for the first time, which a pause prevents.
+    pub fn is_unsent(&self) -> bool {
+        self.history.sends == 0 && self.state == State::Recorded && self.decision.is_none()
+    }
+
+    /// Claims the order. An order whose last lease ended during a send has an unknown outcome.
+    pub fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
+        if self.state == State::Sending {
+            self.state = State::Unknown;
+        }
+        (self.fence, self.holder) = (self.fence + 1, holder);
+        self.tries = self.tries.saturating_add(1);
+        (self.is_leased, self.is_due_again) = (true, false);
+        self.due_at = Some(after(now, lease));
+    }
+
+    /// Returns whether this lease is the current one.
+    pub fn is_held(&self, lease: Lease) -> bool {
+        self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)
+    }
+
+    /// Extends the lease.
+    pub fn extend(&mut self, now: i64, time: Duration) {
+        self.due_at = Some(after(now, time));
+    }
+
+    /// Counts a send. The store commits it before the first byte is sent.
+    ///
+    /// # Errors
+    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, or if a person has decided.
+    pub fn begin_send(&mut self, now: i64) -> Result<(), IllegalTransition> {
+        if self.decision.is_some() {
+            return Err(IllegalTransition { from: self.state, to: State::Sending });
+        }
+        self.become_state(State::Sending)?;
+        self.history.begin_send(system_time(now));
+        Ok(())
+    }
+
+    /// Ends an attempt without completing the order.
+    ///
+    /// # Errors
+    /// Returns [`IllegalTransition`] if the state does not allow the change.
+    pub fn release(&mut self, now: i64, release: &OrderRelease) -> Result<(), IllegalTransition> {
+        let due_after = |delay: Duration| Some(after(now, delay.min(MAX_DELAY)));
+        match release {
+            OrderRelease::NotSent { history, after, cause } => {
+                self.become_state(if history.sends == 0 { State::Recorded } else { State::Unknown })?;
+                (self.history, self.due_at) = (*history, due_after(*after));
+                self.cause = Some(cause.clone());
+            }
+            OrderRelease::Unknown { history, after, cause } => {
+                self.become_state(State::Unknown)?;
+                (self.history, self.due_at, self.tries) = (*history, due_after(*after), 0);
+                self.cause.clone_from(cause);
+            }
+            OrderRelease::Stuck { history, cause } => {
+                if self.state != State::Stuck {
+                    self.become_state(State::Stuck)?;
+                }
+                (self.history, self.due_at, self.tries) = (*history, None, 0);
+                self.cause = Some(cause.clone());
+            }
+            OrderRelease::Unhandled { ended, after, cause } => {
+                if self.state != ended.state() {
+                    self.become_state(ended.state())?;
+                    self.tries = 1;
+                }
+                self.due_at = after.and_then(due_after);
+                self.cause = Some(cause.clone());
+            }
+            OrderRelease::GiveBack { after } => {
+                self.due_at = due_after(*after);
+                self.tries = self.tries.saturating_sub(1);
+            }
+        }
+        self.is_leased = false;
+        if self.is_due_again && matches!(self.state, State::Unknown | State::Stuck) && self.history.sends > 0 {
+            (self.state, self.due_at) = (State::Unknown, Some(now));
+        }
+        Ok(())
+    }
+
+    /// Completes the order: its outcome is known, and its handler has succeeded.
+    ///
+    /// # Errors
+    /// Returns [`IllegalTransition`] if the state does not allow the change.
+    pub fn complete(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
+        if self.state != ended.state() {
+            self.become_state(ended.state())?;
+        }
+        (self.is_open, self.is_leased, self.due_at, self.tries) = (false, false, None, 0);
+        self.cause = None;
+        Ok(())
+    }
+
+    /// Applies an action of a person.
+    ///
+    /// # Errors
+    /// Returns [`ActionError`] if the state does not allow the action. Nothing is changed.
+    pub fn act(&mut self, now: i64, action: Action) -> Result<(), ActionError> {
+        match action {
+            Action::Decide(decision) => {
+                match self.state {
+                    _ if self.decision.is_some() || self.state.is_final() => return Err(ActionError::Final),
+                    State::Sending => return Err(ActionError::Sending),
+                    State::Recorded if decision == Decision::Executed => return Err(ActionError::NotSent),
+                    _ => {}
+                }
+                self.decision = Some(decision);
+                self.make_due(now);
+            }
+            Action::Retry => match self.state {
+                State::Stuck => {
+                    self.state = if self.history.sends == 0 { State::Recorded } else { State::Unknown };
+                    self.history.query_failed();
+                    self.history.queries = 0;
+                    self.make_due(now);
+                }
+                // Only the handler is left to run.
+                state if state.is_final() && self.is_open && !self.is_leased => self.make_due(now),
+                _ => return Err(ActionError::NotStuck),
+            },
+        }
+        Ok(())
+    }
+
+    fn make_due(&mut self, now: i64) {
+        self.tries = 0;
+        if !self.is_leased {
+            self.due_at = Some(now);
+        }
+    }
+
+    /// Records that a notification about the order has arrived. Returns whether something is to be done.
+    pub fn notice(&mut self, now: i64) -> bool {
+        let is_new = !std::mem::replace(&mut self.is_notified, true);
+        self.is_due_again |= self.is_leased;
+        match self.state {
+            // A process whose records are lost has sent the order.
+            State::Recorded if self.history.sends == 0 => {
+                self.history.may_have_been_sent();
+                self.state = State::Unknown;
+            }
+            State::Stuck => {
+                self.state = State::Unknown;
+                self.history.query_failed();
+                self.history.queries = 0;
+            }
+            State::Unknown => {}
+            // The dispatcher that sends it finds the note when it ends the attempt.
+            _ => return is_new,
+        }
+        self.make_due(now);
+        true
+    }
+
+    /// Prepares the order for a store that was restored from a backup: whatever is not final may have been sent
+    /// meanwhile, and is queried first. Returns whether the order was changed.
+    pub fn recover(&mut self, now: i64) -> bool {
+        if self.state.is_final() || self.decision.is_some() {
+            return false;
+        }
+        self.history.may_have_been_sent();
+        // The leases of the backup belong to processes that are gone. A greater fence stops one that is not.
+        (self.state, self.is_leased, self.fence) = (State::Unknown, false, self.fence + 1);
+        self.make_due(now);
+        true
+    }
+}
+
+/// The cause of an order whose notification and query contradict each other.
+pub(crate) const CONTRADICTION: &str = "a notification reports the order, but the query does not find it";

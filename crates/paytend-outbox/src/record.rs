@@ -1,0 +1,402 @@
+//! What a store keeps of an order.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use paytend_client::History;
+use paytend_inbox::{Lease, Mac, SealedPayload, StoreError, StoreKeys};
+
+use crate::error::SubmitError;
+use crate::progress::Progress;
+use crate::terms::{Decision, State};
+
+/// The facts about an order that do not change. A store keeps them in plain form.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderFacts {
+    /// The order number, which identifies the order. It can be personal data; `Debug` leaves it out.
+    pub number: String,
+    /// The `requestId`, which all sends of the order have.
+    pub request_id: String,
+    /// The path of the operation, such as `/issuing/card/topup`.
+    pub operation: String,
+    /// Equal for orders with equal content.
+    pub content_tag: Mac,
+    /// Orders with equal keys are sent one after the other. `None` is sent in any order.
+    pub order_key: Option<Mac>,
+    /// The time before which the order is not sent.
+    pub not_before: Option<SystemTime>,
+    /// The W3C trace context in which the order was submitted.
+    pub traceparent: Option<String>,
+}
+
+impl OrderFacts {
+    /// Creates facts with the required values, for a store that reads them back. The other values are empty.
+    pub fn new(number: String, request_id: String, operation: String, content_tag: Mac) -> Self {
+        Self { number, request_id, operation, content_tag, order_key: None, not_before: None, traceparent: None }
+    }
+
+    /// Calls a function with the parts that a stored part of this order is bound to.
+    pub(crate) fn with_binding<T>(&self, part: &str, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
+        use_parts(&[
+            b"paytend-outbox 1",
+            part.as_bytes(),
+            self.number.as_bytes(),
+            self.request_id.as_bytes(),
+            self.operation.as_bytes(),
+        ])
+    }
+}
+
+impl fmt::Debug for OrderFacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrderFacts")
+            .field("request_id", &self.request_id)
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Compares a decrypted stored request with the request of a new order. Returns the fields that differ.
+pub(crate) type Compare = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
+
+/// A sealed and encrypted order that is not stored yet. [`Outbox::prepare`](crate::Outbox::prepare) creates it.
+#[derive(Clone)]
+pub struct NewOrder {
+    pub(crate) facts: OrderFacts,
+    pub(crate) request: SealedPayload,
+    pub(crate) keys: Arc<StoreKeys>,
+    pub(crate) compare: Arc<Compare>,
+}
+
+impl NewOrder {
+    /// Returns the facts.
+    pub fn facts(&self) -> &OrderFacts {
+        &self.facts
+    }
+
+    /// Returns the encrypted request.
+    pub fn request(&self) -> &SealedPayload {
+        &self.request
+    }
+
+    /// Checks that a stored order with the same number has the same content, for a store that has found one.
+    ///
+    /// # Errors
+    /// Returns [`SubmitError::Conflict`] with the names of the fields that differ, or [`SubmitError::Store`] if the
+    /// stored request cannot be decrypted.
+    pub fn check_same(&self, stored: &OrderFacts, request: Option<&SealedPayload>) -> Result<(), SubmitError> {
+        if stored.operation != self.facts.operation {
+            return Err(SubmitError::Conflict { fields: vec!["operation".to_owned()] });
+        }
+        if stored.content_tag == self.facts.content_tag {
+            return Ok(());
+        }
+        let unknown = || vec!["content".to_owned()];
+        let fields = match request {
+            Some(sealed) => {
+                let opened = stored.with_binding(REQUEST, |parts| self.keys.open_bound("an order", parts, sealed))?;
+                let fields = (self.compare)(&zeroize::Zeroizing::new(opened));
+                if fields.is_empty() { unknown() } else { fields }
+            }
+            None => unknown(),
+        };
+        Err(SubmitError::Conflict { fields })
+    }
+}
+
+impl fmt::Debug for NewOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewOrder").field("facts", &self.facts).finish_non_exhaustive()
+    }
+}
+
+/// The parts of an order that are encrypted.
+pub(crate) const REQUEST: &str = "request";
+pub(crate) const RESULT: &str = "result";
+
+/// The result of submitting an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Submitted {
+    /// The order was not known and is stored.
+    New,
+    /// An order with this number and the same content was submitted before. Nothing was changed.
+    Known {
+        /// Its state.
+        state: State,
+    },
+}
+
+/// Which orders to claim.
+#[derive(Clone, Debug)]
+pub struct ClaimOrders {
+    /// The maximum number of orders.
+    pub limit: usize,
+    /// The length of the lease.
+    pub lease: Duration,
+    /// Identifies the dispatcher in listings. Leases do not depend on it.
+    pub holder: u64,
+    /// The paths of the operations to claim, each with a maximum number. No other operations are claimed.
+    pub operations: Vec<(String, usize)>,
+}
+
+/// An order that a dispatcher has claimed.
+#[derive(Clone, Debug)]
+pub struct ClaimedOrder {
+    /// The right to send the order.
+    pub lease: Lease,
+    /// The facts.
+    pub facts: OrderFacts,
+    /// The progress, after the claim.
+    pub progress: Progress,
+    /// The encrypted request; `None` if it was removed.
+    pub request: Option<SealedPayload>,
+    /// The encrypted result, if the outcome is known and only the handler is left to run.
+    pub result: Option<SealedPayload>,
+    /// The time of the claim, by the store's clock.
+    pub now: SystemTime,
+}
+
+/// How the outcome of an order became known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// The response arrived.
+    Responded,
+    /// A query or a notification shows that the order exists.
+    Found,
+    /// The order was rejected and does not exist.
+    Rejected,
+    /// A person has decided.
+    Decided,
+}
+
+impl Ended {
+    /// Returns the state of an order that ended this way.
+    pub fn state(self) -> State {
+        match self {
+            Self::Responded => State::Responded,
+            Self::Found => State::Found,
+            Self::Rejected => State::Rejected,
+            Self::Decided => State::Decided,
+        }
+    }
+}
+
+/// What happens to an order that is not completed.
+#[derive(Clone, Debug)]
+pub enum OrderRelease {
+    /// Nothing was sent. The next attempt is due after this time.
+    NotSent {
+        /// The history without the send.
+        history: History,
+        /// The delay, at most 24 hours.
+        after: Duration,
+        /// The cause of the failure.
+        cause: String,
+    },
+    /// The order may have been executed. The next query is due after this time.
+    Unknown {
+        /// The history.
+        history: History,
+        /// The delay, at most 24 hours.
+        after: Duration,
+        /// The cause of the last failure.
+        cause: Option<String>,
+    },
+    /// A person must decide.
+    Stuck {
+        /// The history.
+        history: History,
+        /// The reason.
+        cause: String,
+    },
+    /// The outcome is known and stored, but the handler failed. Its next attempt is due after this time, or after a
+    /// person has asked for it.
+    Unhandled {
+        /// How the outcome became known.
+        ended: Ended,
+        /// The delay, at most 24 hours, or `None` if only a person can continue.
+        after: Option<Duration>,
+        /// The cause of the failure.
+        cause: String,
+    },
+    /// Nothing happened, and the attempt does not count.
+    GiveBack {
+        /// The delay, at most 24 hours.
+        after: Duration,
+    },
+}
+
+/// An action of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Decides what became of an order that is stuck, unknown or not sent. The handler then runs with the decision.
+    Decide(Decision),
+    /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
+    Retry,
+}
+
+impl Action {
+    /// Returns the name in the audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Decide(Decision::Executed) => "decide executed",
+            Self::Decide(Decision::NotExecuted) => "decide not-executed",
+            Self::Retry => "retry",
+        }
+    }
+}
+
+/// Who did something, and why. It is stored and shown to operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// The person or program.
+    pub who: String,
+    /// The reason.
+    pub why: String,
+}
+
+/// An entry of the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditEntry {
+    /// The time, by the store's clock.
+    pub at: SystemTime,
+    /// What was done, such as `decide executed`.
+    pub action: String,
+    /// Who did it, and why.
+    pub audit: Audit,
+}
+
+impl AuditEntry {
+    /// Creates an entry.
+    pub fn new(at: SystemTime, action: String, audit: Audit) -> Self {
+        Self { at, action, audit }
+    }
+}
+
+/// An order as shown to an operator.
+#[derive(Clone, Debug)]
+pub struct OrderEntry {
+    /// The store's number of the order, which grows with the time of submission.
+    pub id: i64,
+    /// The facts.
+    pub facts: OrderFacts,
+    /// The progress.
+    pub progress: Progress,
+    /// The time of submission, by the store's clock.
+    pub submitted_at: SystemTime,
+    /// The encrypted request; `None` in lists, or if it was removed.
+    pub request: Option<SealedPayload>,
+    /// The encrypted result; `None` in lists, or if there is none.
+    pub result: Option<SealedPayload>,
+    /// The actions of persons; empty in lists.
+    pub audit: Vec<AuditEntry>,
+}
+
+/// Selects orders for [`list_orders`](crate::OutboxAdmin::list_orders).
+#[derive(Clone, Debug, Default)]
+pub struct OrderQuery {
+    /// Only this state.
+    pub state: Option<State>,
+    /// Only the operation with this path.
+    pub operation: Option<String>,
+    /// Only orders that were submitted at this time or later.
+    pub since: Option<SystemTime>,
+    /// Only orders with a larger [`id`](OrderEntry::id), for the next page.
+    pub after: Option<i64>,
+    /// The maximum number of orders.
+    pub limit: usize,
+}
+
+/// Counts of an outbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderStats {
+    /// The number of orders in each state, in the order of [`State::ALL`].
+    pub states: [u64; State::ALL.len()],
+    /// Orders with a known outcome whose handler has not succeeded.
+    pub unhandled: u64,
+    /// How long the oldest order that is due has been due.
+    pub oldest_due: Option<Duration>,
+}
+
+impl OrderStats {
+    /// Returns the number of orders in a state.
+    pub fn count(&self, state: State) -> u64 {
+        let counts = State::ALL.into_iter().zip(self.states);
+        counts.filter(|(known, _)| *known == state).map(|(_, count)| count).sum()
+    }
+
+    /// Sets the number of orders in a state.
+    pub fn set(&mut self, state: State, count: u64) {
+        for (known, value) in State::ALL.into_iter().zip(&mut self.states) {
+            if known == state {
+                *value = count;
+            }
+        }
+    }
+}
+
+/// An operation for which sending is paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pause {
+    /// The path of the operation, or `*` for all operations.
+    pub operation: String,
+    /// The time, by the store's clock.
+    pub since: SystemTime,
+    /// Who paused it, and why.
+    pub audit: Audit,
+}
+
+impl Pause {
+    /// The name that stands for all operations.
+    pub const ALL: &'static str = "*";
+
+    /// Creates a pause.
+    pub fn new(operation: String, since: SystemTime, audit: Audit) -> Self {
+        Self { operation, since, audit }
+    }
+}
+
+/// A notification about an order.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderNotice {
+    /// The order number.
+    pub number: String,
+}
+
+impl OrderNotice {
+    /// Creates a notice about the order with this number.
+    pub fn new(number: impl Into<String>) -> Self {
+        Self { number: number.into() }
+    }
+
+    /// Returns the notice of a notification, or `None` if the notification is not about an object with a number.
+    ///
+    /// The store ignores a notice whose number is not the number of an order. If the order number is a different field
+    /// of the notification, such as the `orderNo` of a card transaction, use [`new`](Self::new).
+    pub fn of(facts: &paytend_inbox::Facts) -> Option<Self> {
+        Some(Self { number: facts.business_id.clone()? })
+    }
+}
+
+impl fmt::Debug for OrderNotice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrderNotice").finish_non_exhaustive()
+    }
+}
+
+/// Decrypts a part of an order.
+pub(crate) fn open(
+    keys: &StoreKeys,
+    facts: &OrderFacts,
+    part: &str,
+    sealed: &SealedPayload,
+) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
+    let owner = format!("the order with requestId {}", facts.request_id);
+    facts.with_binding(part, |parts| keys.open_bound(&owner, parts, sealed)).map(zeroize::Zeroizing::new)
+}

@@ -1,0 +1,123 @@
+//! What a store does for an outbox.
+
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use paytend_client::History;
+use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, StoreError};
+
+use crate::error::{ActionError, BeginSendError, SubmitError};
+use crate::record::{
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderNotice, OrderQuery, OrderRelease,
+    OrderStats, Pause, Submitted,
+};
+
+/// A durable store of orders.
+///
+/// The contract, which the module `testing` checks:
+///
+/// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. A number is stored once,
+///   however many calls run at the same time. The same order again changes nothing.
+/// - A claimed order is not claimed again before its lease ends. Its fence then grows.
+/// - A change for a fence other than the current one fails and changes nothing.
+/// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
+/// - [`complete_order`](Self::complete_order) applies the effect, the result and the completion in one transaction, or
+///   neither.
+/// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
+///   ones after it.
+/// - Every change of an order's progress is one of [`Progress`](crate::Progress).
+/// - Dropping a returned future does not cancel a commit that has begun.
+///
+/// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the names of
+/// the methods differ from those of that trait. Store crates also have functions that submit orders and record notices
+/// in a transaction of the caller.
+pub trait OutboxStore: Clone + Send + Sync + 'static {
+    /// What a handler can do in the transaction that completes its order. Each store defines it.
+    type Effect: Send + 'static;
+
+    /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
+    fn bind_outbox_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Stores an order in a separate transaction.
+    fn submit_order(&self, order: NewOrder) -> impl Future<Output = Result<Submitted, SubmitError>> + Send;
+
+    /// Claims orders that are due, those that have been due for longest first. Orders that were not sent are not
+    /// claimed while sending is paused for their operation.
+    fn claim_orders(&self, request: ClaimOrders) -> impl Future<Output = Result<Vec<ClaimedOrder>, StoreError>> + Send;
+
+    /// Extends a lease, which then ends after this time from now.
+    fn extend_order(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Counts a send durably, and returns the history that includes it. The send may begin only after this returns.
+    fn begin_send(&self, lease: Lease) -> impl Future<Output = Result<History, BeginSendError>> + Send;
+
+    /// Applies the effect, stores the result, and completes the order in one transaction.
+    fn complete_order(
+        &self,
+        lease: Lease,
+        ended: Ended,
+        result: Option<SealedPayload>,
+        effect: Option<Self::Effect>,
+    ) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Ends an attempt without completing the order. A result is stored if it is given.
+    fn release_order(
+        &self,
+        lease: Lease,
+        release: OrderRelease,
+        result: Option<SealedPayload>,
+    ) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Records a notification about an order, in a separate transaction. Returns whether there is such an order and
+    /// something is to be done.
+    fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Returns when an order may have become due. It may return early or not at all: a dispatcher also polls.
+    fn orders_changed(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What a store of orders does for its operators.
+pub trait OutboxAdmin: OutboxStore {
+    /// Returns orders in the order of their submission, without content.
+    fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
+
+    /// Returns an order with its encrypted content. `viewer` is recorded if it is given: pass it whenever the content
+    /// is shown to someone.
+    fn show_order(
+        &self,
+        number: String,
+        viewer: Option<String>,
+    ) -> impl Future<Output = Result<Option<OrderEntry>, StoreError>> + Send;
+
+    /// Applies an action of a person, and records it in the audit.
+    fn act_on_order(
+        &self,
+        number: String,
+        action: Action,
+        audit: Audit,
+    ) -> impl Future<Output = Result<Result<(), ActionError>, StoreError>> + Send;
+
+    /// Stops all dispatchers from sending an operation (a path, or [`Pause::ALL`]), until
+    /// [`resume_sending`](Self::resume_sending). Sends that have begun end; queries go on. The pause is durable.
+    fn pause_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Ends a pause. Returns whether there was one.
+    fn resume_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Returns the operations for which sending is paused.
+    fn paused(&self) -> impl Future<Output = Result<Vec<Pause>, StoreError>> + Send;
+
+    /// Returns the counts.
+    fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
+
+    /// Prepares a store that was restored from a backup: every order that is not final may have been sent after the
+    /// backup, and is queried before anything is sent. Stop all dispatchers first. Returns the number of orders.
+    fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Removes the request and the result of completed orders that were submitted before this time. The rows stay for
+    /// the identity of their numbers. Returns the number of orders whose content was removed.
+    fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Checks the integrity of the orders. Returns the problems.
+    fn check_orders(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+}

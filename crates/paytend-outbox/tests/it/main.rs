@@ -1,0 +1,8 @@
+//! Tests of the outbox: the store in memory, and dispatchers with a provider that does not recognize duplicates.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::cast_possible_truncation)]
+
+mod conforms;
+mod dispatching;
+mod lives;
+mod provider;

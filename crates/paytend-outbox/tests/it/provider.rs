@@ -1,0 +1,307 @@
+//! A provider that executes every request that arrives, even twice, and an outbox that sends to it.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, SystemTime};
+
+use paytend_client::{
+    Client, Clock, Environment, Exchange, HttpRequest, OrderStates, RawResponse, Resolution, RetryPolicy, Sleep,
+    Transport, TransportError, TransportErrorKind,
+};
+use paytend_crypto::{Expected, Fields, Keyring, Outgoing, PrivateKey};
+use paytend_inbox::{Completion, HandlerError, StoreKeys};
+use paytend_model::issuing::{ReportLoss, Topup};
+use paytend_outbox::{
+    Dispatcher, DispatcherBuilder, Ending, MemoryOutbox, MemoryOutboxEffect, OrderEntry, Outbox, OutboxAdmin as _,
+    OutboxTransaction,
+};
+use paytend_vectors::PARTNER_ID;
+use tokio::time::Instant;
+
+static KEYS: LazyLock<[PrivateKey; 2]> = LazyLock::new(|| {
+    let keys = paytend_vectors::keys();
+    ["partner", "paytend"].map(|name| PrivateKey::from_bytes(&keys[name].private).unwrap())
+});
+
+fn paytend() -> Keyring {
+    Keyring::from_keys(&KEYS[1], KEYS[0].public_key()).unwrap()
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// The connection fails before the request is taken.
+    Unsent,
+    /// The request is lost.
+    LoseRequest,
+    /// The request is executed, and the response is lost.
+    LoseResponse,
+    /// The request is executed, and there is never a response.
+    Hang,
+    /// A signed rejection; nothing is executed.
+    Reject,
+    /// The request is executed, and the response is a rejection of a different request.
+    RejectionOfAnother,
+    /// A page of a proxy; nothing is executed.
+    Proxy,
+    /// The code for an unknown order, without a signature. A topup is executed.
+    UnsignedUnknown,
+}
+
+/// A received request.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) path: String,
+    pub(crate) order: String,
+    pub(crate) document: String,
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: VecDeque<Fault>,
+    received: Vec<Received>,
+    executed: HashMap<String, usize>,
+    in_flight: usize,
+    most_in_flight: usize,
+}
+
+type Choose = Box<dyn Fn() -> Fault + Send + Sync>;
+
+/// The provider.
+#[derive(Default)]
+pub(crate) struct Provider {
+    state: Mutex<State>,
+    /// Chooses a fault for each request when the list of faults is empty.
+    choose: Mutex<Option<Choose>>,
+    delay: Mutex<Duration>,
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Provider")
+    }
+}
+
+impl Provider {
+    pub(crate) fn faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state.lock().unwrap().faults.extend(faults);
+    }
+
+    pub(crate) fn choose(&self, choose: Option<Choose>) {
+        *self.choose.lock().unwrap() = choose;
+    }
+
+    /// Sets how long each exchange takes.
+    pub(crate) fn delay(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.state.lock().unwrap().received.clone()
+    }
+
+    /// Returns the last parts of the paths of the received requests.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.received().into_iter().map(|received| received.path).collect()
+    }
+
+    /// Returns how often an order was executed.
+    pub(crate) fn executed(&self, order: &str) -> usize {
+        self.state.lock().unwrap().executed.get(order).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.state.lock().unwrap().most_in_flight
+    }
+
+    fn receive(&self, url: &str, body: &[u8]) -> (String, String) {
+        let opened = paytend().open(body, &Expected::request(PARTNER_ID)).unwrap();
+        let payload: serde_json::Value = serde_json::from_str(opened.payload_text().unwrap()).unwrap();
+        let order = payload["orderNo"].as_str().or(payload["cardId"].as_str()).unwrap().to_owned();
+        let path = url.rsplit('/').next().unwrap().to_owned();
+        let document = String::from_utf8(body.to_vec()).unwrap();
+        let received = Received { path: path.clone(), order: order.clone(), document, at: Instant::now() };
+        self.state.lock().unwrap().received.push(received);
+        (path, order)
+    }
+
+    fn execute(&self, order: &str) {
+        *self.state.lock().unwrap().executed.entry(order.to_owned()).or_default() += 1;
+    }
+}
+
+fn signed(code: &str, data: &str) -> RawResponse {
+    let fields = Fields::response(code, "message");
+    RawResponse::new(200, paytend().seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document().into_bytes())
+}
+
+/// Counts the exchanges in flight, also those that are dropped.
+struct InFlight<'p>(&'p Provider);
+
+impl<'p> InFlight<'p> {
+    fn new(provider: &'p Provider) -> Self {
+        let mut state = provider.state.lock().unwrap();
+        state.in_flight += 1;
+        state.most_in_flight = state.most_in_flight.max(state.in_flight);
+        Self(provider)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().unwrap().in_flight -= 1;
+    }
+}
+
+impl Transport for Provider {
+    fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
+        Box::pin(async move {
+            let _in_flight = InFlight::new(self);
+            let listed = self.state.lock().unwrap().faults.pop_front();
+            let chosen = || self.choose.lock().unwrap().as_ref().map_or(Fault::None, |choose| choose());
+            let fault = listed.unwrap_or_else(chosen);
+            let delay = *self.delay.lock().unwrap();
+            tokio::time::sleep(delay / 2).await;
+            if fault == Fault::Unsent {
+                return Err(TransportError::new(TransportErrorKind::Broken));
+            }
+            let (url, body) = (request.url.clone(), request.body.into_bytes()?);
+            let (path, order) = self.receive(&url, &body);
+            let is_query = path == "getTopupResult";
+            let executes = matches!(
+                fault,
+                Fault::None | Fault::LoseResponse | Fault::Hang | Fault::RejectionOfAnother | Fault::UnsignedUnknown
+            );
+            if !is_query && executes {
+                self.execute(&order);
+            }
+            tokio::time::sleep(delay / 2).await;
+            match fault {
+                Fault::LoseRequest | Fault::LoseResponse => Err(TransportError::new(TransportErrorKind::Broken)),
+                Fault::Hang => pending().await,
+                Fault::Reject | Fault::RejectionOfAnother => Ok(signed("1009", "")),
+                Fault::Proxy => Ok(RawResponse::new(502, b"<html>".to_vec())),
+                Fault::UnsignedUnknown => {
+                    Ok(RawResponse::new(200, br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec()))
+                }
+                _ if is_query && self.executed(&order) == 0 => Ok(signed("X1", "")),
+                _ if path == "lostCard" => Ok(signed("00", "")),
+                _ => Ok(signed("00", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#))),
+            }
+        })
+    }
+}
+
+/// Tokio's clock, which tests pause.
+#[derive(Debug)]
+struct TokioClock(Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// An outbox that sends to the provider.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) outbox: Outbox<MemoryOutbox>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(Resolution::new().unknown_order_codes(["X1"])).await
+    }
+
+    pub(crate) async fn with(resolution: Resolution) -> Self {
+        let provider = Arc::new(Provider::default());
+        let keyring = Keyring::from_keys(&KEYS[0], KEYS[1].public_key()).unwrap();
+        let client = Client::builder(Environment::BaseUrl("https://api.example.com".into()), PARTNER_ID, keyring)
+            .transport(Arc::clone(&provider) as Arc<dyn Transport>)
+            .clock(Arc::new(TokioClock(Instant::now())) as Arc<dyn Clock>)
+            .resolution(resolution)
+            .retry(RetryPolicy::never())
+            .order_states(OrderStates::local_sandbox())
+            .build()
+            .unwrap();
+        let start = Instant::now();
+        let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let store = MemoryOutbox::with_clock(move || epoch + start.elapsed());
+        let outbox = Outbox::open(store, StoreKeys::generate().unwrap(), client).await.unwrap();
+        Self { provider, outbox }
+    }
+
+    /// Creates a dispatcher whose handlers record what became of each order.
+    pub(crate) fn dispatcher(&self) -> DispatcherBuilder<MemoryOutbox> {
+        Dispatcher::builder(self.outbox.clone())
+            .on::<Topup, _, _>(async |ended| record(ended.number(), ended.sends(), &shown(ended.ending())))
+            .on_without_query::<ReportLoss, _, _>(async |ended| {
+                record(ended.number(), ended.sends(), &shown(ended.ending()))
+            })
+    }
+
+    pub(crate) fn start(&self, dispatcher: DispatcherBuilder<MemoryOutbox>) -> tokio::task::JoinHandle<()> {
+        let dispatcher = dispatcher.build();
+        tokio::spawn(async move {
+            dispatcher.run(pending()).await;
+        })
+    }
+
+    pub(crate) async fn entry(&self, number: &str) -> OrderEntry {
+        self.outbox.store().show_order(number.into(), None).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn state(&self, number: &str) -> paytend_outbox::State {
+        self.entry(number).await.progress.state
+    }
+
+    /// Waits until nothing is left to do for an order, except for a person.
+    pub(crate) async fn settled(&self, number: &str) -> paytend_outbox::Progress {
+        let deadline = Instant::now() + Duration::from_secs(30 * 24 * 3600);
+        loop {
+            let progress = self.entry(number).await.progress;
+            if progress.due_at.is_none() {
+                return progress;
+            }
+            assert!(Instant::now() < deadline, "the order does not end: {progress:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        self.outbox.store().recorded()
+    }
+}
+
+fn shown<R, F>(ending: &Ending<R, F>) -> String {
+    match ending {
+        Ending::Responded { state, .. } => format!("responded {state}"),
+        Ending::Found { state, .. } => format!("found {state}"),
+        Ending::Rejected { code, .. } => format!("rejected {}", code.as_deref().unwrap_or("-")),
+        Ending::Notified => "notified".into(),
+        Ending::Decided(decision) => format!("decided {decision}"),
+        _ => "unexpected".into(),
+    }
+}
+
+/// Returns the completion that records a line.
+pub(crate) fn record(number: &str, sends: u32, ending: &str) -> Result<Completion<MemoryOutboxEffect>, HandlerError> {
+    let line = format!("{number}: {ending} after {sends}");
+    let effect: MemoryOutboxEffect = Box::new(move |transaction: &mut OutboxTransaction| {
+        transaction.record(line);
+        Ok(())
+    });
+    Ok(Completion::with_effect(effect))
+}
+
+pub(crate) fn topup(number: &str) -> Topup {
+    Topup::builder().card_id("7").order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
+}

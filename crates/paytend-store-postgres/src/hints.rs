@@ -1,0 +1,124 @@
+//! Waking workers when a notification may have become ready. These are hints only: workers poll, too.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use deadpool_postgres::Pool;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::connect::Server;
+use crate::error::describe;
+
+/// The minimum time between two hints for other processes. Those in between are sent as one.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// The pause before the first attempt to listen again, and the longest one.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Sends a hint without waiting for the disk. Sent outside of the transactions that store, because PostgreSQL commits
+/// transactions with notifications one after the other.
+const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('paytend_inbox', $1)";
+
+/// The hints of a store.
+pub(crate) struct Hints {
+    pool: Pool,
+    /// Reaches the server for the connection that listens; `None` if the store does not listen.
+    server: Option<Server>,
+    /// Distinguishes the hints of this process.
+    sender: Arc<str>,
+    changed: Arc<Notify>,
+    to_send: Arc<Notify>,
+    sending: OnceLock<AbortHandle>,
+    listening: OnceLock<AbortHandle>,
+}
+
+impl Hints {
+    pub(crate) fn new(pool: Pool, server: Option<Server>) -> Self {
+        let sender = format!("{:016x}", random());
+        let (sending, listening) = (OnceLock::new(), OnceLock::new());
+        Self {
+            pool,
+            server,
+            sender: sender.into(),
+            changed: Arc::default(),
+            to_send: Arc::default(),
+            sending,
+            listening,
+        }
+    }
+
+    /// Wakes the workers of this process, and soon those of the others.
+    pub(crate) fn notify(&self) {
+        self.changed.notify_waiters();
+        self.to_send.notify_one();
+        self.sending.get_or_init(|| {
+            let (pool, to_send, sender) = (self.pool.clone(), Arc::clone(&self.to_send), Arc::clone(&self.sender));
+            tokio::spawn(send(pool, to_send, sender)).abort_handle()
+        });
+    }
+
+    /// Returns when a notification may have become ready. The first call starts to listen.
+    pub(crate) async fn changed(&self) {
+        if let Some(server) = &self.server {
+            self.listening.get_or_init(|| {
+                let (server, changed, sender) = (server.clone(), Arc::clone(&self.changed), Arc::clone(&self.sender));
+                tokio::spawn(listen(server, changed, sender)).abort_handle()
+            });
+        }
+        self.changed.notified().await;
+    }
+}
+
+impl Drop for Hints {
+    fn drop(&mut self) {
+        for task in [self.sending.get(), self.listening.get()].into_iter().flatten() {
+            task.abort();
+        }
+    }
+}
+
+async fn send(pool: Pool, to_send: Arc<Notify>, sender: Arc<str>) {
+    loop {
+        to_send.notified().await;
+        // A hint that is not sent costs a worker the time until it polls.
+        if let Ok(client) = pool.get().await
+            && let Ok(statement) = client.prepare_cached(NOTIFY).await
+        {
+            let _ = client.execute(&statement, &[&&*sender]).await;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+async fn listen(server: Server, changed: Arc<Notify>, sender: Arc<str>) {
+    let mut pause = PAUSES.0;
+    loop {
+        let wake = |from: Option<&str>| {
+            if from != Some(&*sender) {
+                changed.notify_waiters();
+            }
+        };
+        let mut connected = false;
+        let ended = server
+            .listen(|from| {
+                connected = true;
+                wake(from);
+            })
+            .await;
+        if connected {
+            pause = PAUSES.0;
+        }
+        let reason = ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| describe(&error));
+        tracing::warn!(%reason, "cannot listen for notifications of other processes: workers poll");
+        // Programs that lose their connections together do not return together.
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        tokio::time::sleep(Duration::from_millis(millis / 2 + random() % millis.max(1))).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Returns a number that differs between processes.
+fn random() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(std::time::Instant::now())
+}

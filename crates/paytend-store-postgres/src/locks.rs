@@ -1,0 +1,39 @@
+//! The locks of order keys.
+
+use deadpool_postgres::Transaction;
+
+use crate::error::OpError;
+
+/// Takes the lock of an order key until the transaction ends. Keys that share a lock only wait for each other.
+pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
+    let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
+    transaction.execute(&statement, &[&lock_number(key)]).await?;
+    Ok(())
+}
+
+/// Does the same in a transaction of the caller's program, whose statements are not cached.
+pub(crate) async fn lock_key_of(transaction: &tokio_postgres::Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
+    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&lock_number(key)]).await?;
+    Ok(())
+}
+
+/// Returns the number of the lock of an order key.
+pub(crate) fn lock_number(key: &[u8]) -> i64 {
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(key) {
+        *to = *from;
+    }
+    i64::from_be_bytes(first)
+}
+
+/// Takes the locks of order keys, in an order that all transactions share.
+pub(crate) async fn lock_keys(transaction: &Transaction<'_>, mut numbers: Vec<i64>) -> Result<(), OpError> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    numbers.sort_unstable();
+    let sql = "SELECT pg_advisory_xact_lock(number) FROM unnest($1::bigint[]) AS keys(number)";
+    let statement = transaction.prepare_cached(sql).await?;
+    transaction.execute(&statement, &[&numbers]).await?;
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! Opening a store.
+
+use paytend_inbox::StoreError;
+
+use crate::connect::Server;
+use crate::error::{pool_error, store_error};
+use crate::options::PostgresOptions;
+use crate::store::{PostgresStore, Rules};
+use crate::{schema, settings};
+
+impl PostgresOptions {
+    /// Connects, checks the server's settings, and creates or upgrades the schema.
+    ///
+    /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's roots. Hosts on
+    /// other machines are reached only with TLS: `sslmode=prefer`, which is the default of the URL, is raised to
+    /// `require`, and `disable` is refused. Hosts on this machine are reached without TLS, unless it is required. If the
+    /// URL contains a `hostaddr`, it must be a loopback address, too, to count as this machine.
+    ///
+    /// Only servers that accept writes are used. The URL can name the hosts of a primary and its standbys, and the store
+    /// then uses the primary.
+    ///
+    /// If `synchronous_standby_names` is set, `synchronous_commit` must be `on` or `remote_apply`.
+    ///
+    /// # Errors
+    /// - Returns [`StoreError`] if no server can be reached, if it refuses the login, or if it is a standby.
+    /// - Returns [`StoreError`] if the URL asks for a plain connection to a different machine.
+    /// - Returns [`StoreError`] if the server's settings let acknowledged notifications be lost.
+    /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
+    ///   [`must_exist`](Self::must_exist) is set.
+    pub async fn open(self) -> Result<PostgresStore, StoreError> {
+        let server = Server::new(&self)?;
+        let pool = server.pool(&self)?;
+        let mut client = pool.get().await.map_err(|error| pool_error("connect", error))?;
+        let settings = settings::read(&client).await.map_err(|error| store_error("read the settings", error))?;
+        if !self.danger_any_settings {
+            settings::check(&settings)?;
+        }
+        if self.create {
+            schema::migrate(&mut client).await?;
+        } else {
+            schema::require(&client).await?;
+        }
+        drop(client);
+        let rules = Rules {
+            effect_timeout: self.effect_timeout,
+            danger_any_settings: self.danger_any_settings,
+            listen: self.listen,
+        };
+        let store = PostgresStore::new(server, pool, rules);
+        if self.create {
+            store.add_days().await;
+            store.repair_times().await?;
+        }
+        Ok(store)
+    }
+}

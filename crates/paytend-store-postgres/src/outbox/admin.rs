@@ -1,0 +1,251 @@
+//! What operators do with orders.
+
+use std::time::{Duration, SystemTime};
+
+use paytend_inbox::StoreError;
+use paytend_outbox::{
+    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State, millis,
+    system_time,
+};
+use tokio_postgres::Transaction;
+
+use crate::error::OpError;
+use crate::outbox::rows::{self, REQUEST, RESULT};
+use crate::rows::{count, get, limit};
+use crate::store::PostgresStore;
+
+/// The number of orders that one transaction changes at most.
+const CHUNK: usize = 1_000;
+
+/// Queries that count rows that must not exist, each with the problem.
+const RULES: [(&str, &str); 5] = [
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open AND order_key IS NOT NULL GROUP BY order_key \
+         HAVING count(*) FILTER (WHERE head) <> 1 OR max(id) FILTER (WHERE head) <> min(id)) k",
+        "order keys do not have their first order as the one that can be claimed",
+    ),
+    ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND NOT head", "orders cannot be claimed"),
+    (
+        "SELECT count(*) FROM paytend_order WHERE NOT is_open AND (due_at IS NOT NULL OR is_leased OR \
+         state NOT IN ('responded', 'found', 'rejected', 'decided'))",
+        "completed orders are not final",
+    ),
+    (
+        "SELECT count(*) FROM paytend_order WHERE is_open AND due_at IS NULL AND \
+         state NOT IN ('stuck', 'responded', 'found', 'rejected', 'decided')",
+        "orders are neither due nor stuck",
+    ),
+    (
+        "SELECT count(*) FROM paytend_order o WHERE is_open AND NOT EXISTS \
+         (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id AND p.part = 'request')",
+        "orders have no request",
+    ),
+];
+
+impl OutboxAdmin for PostgresStore {
+    async fn list_orders(&self, query: OrderQuery) -> Result<Vec<OrderEntry>, StoreError> {
+        self.write("list orders", move |transaction| Box::pin(async move { list(transaction, &query).await })).await
+    }
+
+    async fn show_order(&self, number: String, viewer: Option<String>) -> Result<Option<OrderEntry>, StoreError> {
+        self.write("read an order", move |transaction| {
+            Box::pin(async move { show(transaction, &number, viewer).await })
+        })
+        .await
+    }
+
+    async fn act_on_order(
+        &self,
+        number: String,
+        action: Action,
+        audit: Audit,
+    ) -> Result<Result<(), ActionError>, StoreError> {
+        let acted = self.write("change an order", move |transaction| {
+            Box::pin(async move { act(transaction, &number, action, audit).await })
+        });
+        let acted = acted.await?;
+        self.notify();
+        Ok(acted)
+    }
+
+    async fn pause_sending(&self, operation: String, audit: Audit) -> Result<(), StoreError> {
+        self.write("pause sending", move |transaction| {
+            Box::pin(async move {
+                let now = rows::now(transaction).await?;
+                let sql = "INSERT INTO paytend_order_pause (operation, since, who, why) VALUES ($1, $2, $3, $4) \
+                     ON CONFLICT DO NOTHING";
+                transaction.execute(sql, &[&operation, &now, &audit.who, &audit.why]).await?;
+                let entry = AuditEntry::new(system_time(now), format!("pause {operation}"), audit);
+                rows::audit(transaction, None, &entry).await
+            })
+        })
+        .await
+    }
+
+    async fn resume_sending(&self, operation: String, audit: Audit) -> Result<bool, StoreError> {
+        let resumed = self.write("resume sending", move |transaction| {
+            Box::pin(async move {
+                let sql = "DELETE FROM paytend_order_pause WHERE operation = $1";
+                let removed = transaction.execute(sql, &[&operation]).await?;
+                let at = system_time(rows::now(transaction).await?);
+                let entry = AuditEntry::new(at, format!("resume {operation}"), audit);
+                rows::audit(transaction, None, &entry).await?;
+                Ok(removed > 0)
+            })
+        });
+        let resumed = resumed.await?;
+        self.notify();
+        Ok(resumed)
+    }
+
+    async fn paused(&self) -> Result<Vec<Pause>, StoreError> {
+        self.write("read the pauses", |transaction| {
+            Box::pin(async move {
+                let sql = "SELECT operation, since, who, why FROM paytend_order_pause ORDER BY operation";
+                let mut pauses = Vec::new();
+                for row in &transaction.query(sql, &[]).await? {
+                    let audit = Audit { who: get(row, 2)?, why: get(row, 3)? };
+                    pauses.push(Pause::new(get(row, 0)?, system_time(get(row, 1)?), audit));
+                }
+                Ok(pauses)
+            })
+        })
+        .await
+    }
+
+    async fn order_stats(&self) -> Result<OrderStats, StoreError> {
+        self.write("count orders", |transaction| Box::pin(async move { stats(transaction).await })).await
+    }
+
+    async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
+        // One transaction: a dispatcher that starts too early finds either all orders prepared or none.
+        let recovered = self.write("prepare a restored store", move |transaction| {
+            Box::pin(async move { recover(transaction, &audit).await })
+        });
+        let recovered = recovered.await?;
+        self.notify();
+        Ok(recovered)
+    }
+
+    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
+        let (before, mut dropped) = (millis(before), 0);
+        loop {
+            let count = self.write("remove the content of orders", move |transaction| {
+                Box::pin(async move { drop_content(transaction, before).await })
+            });
+            let count = count.await?;
+            dropped += count;
+            if count < CHUNK as u64 {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
+        self.write("check the orders", |transaction| {
+            Box::pin(async move {
+                let mut problems = Vec::new();
+                for (sql, problem) in RULES {
+                    let found = count(&transaction.query_one(sql, &[]).await?, 0)?;
+                    if found > 0 {
+                        problems.push(format!("{found} {problem}"));
+                    }
+                }
+                Ok(problems)
+            })
+        })
+        .await
+    }
+}
+
+async fn list(transaction: &Transaction<'_>, query: &OrderQuery) -> Result<Vec<OrderEntry>, OpError> {
+    let sql = rows::select(
+        "o.id > $1 AND o.submitted_at >= $2 AND ($3::text IS NULL OR o.operation = $3) \
+         AND ($4::text IS NULL OR o.state = $4) ORDER BY o.id LIMIT $5",
+    );
+    let after = query.after.unwrap_or(i64::MIN);
+    let since = query.since.map_or(i64::MIN, millis);
+    let state = query.state.map(State::as_str);
+    let rows = transaction.query(&sql, &[&after, &since, &query.operation, &state, &limit(query.limit)]).await?;
+    rows.iter().map(|row| Ok(rows::stored(row)?.entry())).collect()
+}
+
+async fn show(
+    transaction: &Transaction<'_>,
+    number: &str,
+    viewer: Option<String>,
+) -> Result<Option<OrderEntry>, OpError> {
+    let Some(stored) = rows::find(transaction, number).await? else { return Ok(None) };
+    let id = stored.id;
+    if let Some(viewer) = viewer {
+        let at = system_time(rows::now(transaction).await?);
+        let entry = AuditEntry::new(at, "show".to_owned(), Audit { who: viewer, why: String::new() });
+        rows::audit(transaction, Some(id), &entry).await?;
+    }
+    let sql = "SELECT at, action, who, why FROM paytend_order_audit WHERE id = $1 ORDER BY number";
+    let mut audit = Vec::new();
+    for row in &transaction.query(sql, &[&id]).await? {
+        let by = Audit { who: get(row, 2)?, why: get(row, 3)? };
+        audit.push(AuditEntry::new(system_time(get(row, 0)?), get(row, 1)?, by));
+    }
+    let request = rows::part(transaction, id, REQUEST).await?;
+    let result = rows::part(transaction, id, RESULT).await?;
+    Ok(Some(OrderEntry { request, result, audit, ..stored.entry() }))
+}
+
+async fn act(
+    transaction: &Transaction<'_>,
+    number: &str,
+    action: Action,
+    audit: Audit,
+) -> Result<Result<(), ActionError>, OpError> {
+    let Some(mut stored) = rows::by_number(transaction, number).await? else { return Ok(Err(ActionError::Absent)) };
+    let now = rows::now(transaction).await?;
+    if let Err(refused) = stored.progress.act(now, action) {
+        return Ok(Err(refused));
+    }
+    rows::save(transaction, stored.id, &stored.progress).await?;
+    let entry = AuditEntry::new(system_time(now), action.as_str().to_owned(), audit);
+    rows::audit(transaction, Some(stored.id), &entry).await?;
+    Ok(Ok(()))
+}
+
+async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
+    let mut stats = OrderStats::default();
+    for row in &transaction.query("SELECT state, count(*) FROM paytend_order GROUP BY state", &[]).await? {
+        let state = get::<&str>(row, 0)?.parse().map_err(paytend_outbox::unknown_state)?;
+        stats.set(state, count(row, 1)?);
+    }
+    let sql = "SELECT (SELECT count(*) FROM paytend_order WHERE is_open \
+         AND state IN ('responded', 'found', 'rejected', 'decided')), \
+         (SELECT n.at - min(due_at) FROM paytend_order WHERE is_open AND head AND due_at IS NOT NULL \
+         AND due_at <= n.at) FROM (SELECT paytend_now_ms() AS at) n";
+    let row = transaction.query_one(sql, &[]).await?;
+    stats.unhandled = count(&row, 0)?;
+    let oldest: Option<i64> = get(&row, 1)?;
+    stats.oldest_due = oldest.map(|millis| Duration::from_millis(millis.unsigned_abs()));
+    Ok(stats)
+}
+
+async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, OpError> {
+    let sql = "WITH old AS MATERIALIZED (SELECT DISTINCT p.id FROM paytend_order_part p \
+         JOIN paytend_order o ON o.id = p.id WHERE NOT o.is_open AND o.submitted_at < $1 LIMIT $2), \
+         dropped AS (DELETE FROM paytend_order_part p USING old WHERE p.id = old.id) SELECT count(*) FROM old";
+    count(&transaction.query_one(sql, &[&before, &limit(CHUNK)]).await?, 0)
+}
+
+async fn recover(transaction: &Transaction<'_>, audit: &Audit) -> Result<u64, OpError> {
+    let rows = transaction.query(&rows::select("is_open ORDER BY id FOR NO KEY UPDATE"), &[]).await?;
+    let now = rows::now(transaction).await?;
+    let mut recovered = 0;
+    for row in &rows {
+        let mut stored = rows::stored(row)?;
+        if stored.progress.recover(now) {
+            rows::save(transaction, stored.id, &stored.progress).await?;
+            let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
+            rows::audit(transaction, Some(stored.id), &entry).await?;
+            recovered += 1;
+        }
+    }
+    Ok(recovered)
+}

@@ -1,0 +1,258 @@
+//! The store of an outbox, in the same database as the inbox.
+//!
+//! Locks are taken in one order: the rows of orders, then the lock of an order key.
+
+mod admin;
+mod claim;
+mod rows;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use paytend_client::History;
+use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, Store as _, StoreError, StoreErrorKind};
+use paytend_outbox::{
+    BeginSendError, ClaimOrders, ClaimedOrder, Ended, IllegalTransition, NewOrder, OrderNotice, OrderRelease,
+    OutboxStore, Progress, SubmitError, Submitted, millis,
+};
+use tokio_postgres::Transaction;
+
+use crate::effect::PostgresEffect;
+use crate::error::OpError;
+use crate::locks;
+use crate::store::PostgresStore;
+use rows::{REQUEST, RESULT, Stored};
+
+impl PostgresStore {
+    /// Submits an order in a transaction on this database: an effect's, or one of the caller. The order is stored if
+    /// and only if the transaction is committed. The isolation level must be `READ COMMITTED`, which is the default.
+    ///
+    /// ```
+    /// use paytend_inbox::HandlerError;
+    /// use paytend_outbox::{NewOrder, SubmitError};
+    /// use paytend_store_postgres::{PostgresStore, in_transaction};
+    ///
+    /// # fn example(store: PostgresStore, order: NewOrder) {
+    /// // In the handler of a notification; `order` comes from `Outbox::prepare`.
+    /// let completion = in_transaction(move |transaction| {
+    ///     Box::pin(async move {
+    ///         transaction.execute("INSERT INTO payout (number) VALUES ($1)", &[&order.facts().number]).await?;
+    ///         store.submit_in(transaction, &order).await.map_err(SubmitError::into_handler_error)?;
+    ///         Ok(())
+    ///     })
+    /// });
+    /// # drop(completion);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// [`SubmitError::Store`] if PostgreSQL fails. Roll the transaction back then.
+    pub async fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
+        let submitted = submit(transaction, order).await;
+        submitted.unwrap_or_else(|error| Err(SubmitError::Store(error.into_finish("submit an order").into())))
+    }
+
+    /// Records a notification about an order in a transaction on this database, such as the effect of the
+    /// notification's handler. Returns whether there is such an order and something is to be done.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if PostgreSQL fails.
+    pub async fn notice_in(&self, transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, StoreError> {
+        let noticed = self::notice(transaction, notice).await;
+        noticed.map_err(|error| error.into_finish("record a notice").into())
+    }
+
+    /// Changes a held order.
+    async fn change_held<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        lease: Lease,
+        change: impl for<'a> FnOnce(&'a Transaction<'a>, i64, &'a mut Stored) -> BoxFuture<'a, Result<T, OpError>>
+        + Send
+        + 'static,
+    ) -> Result<T, FinishError> {
+        let changed = self.run(doing, move |transaction| {
+            Box::pin(async move {
+                let mut held = held(transaction, lease).await?;
+                let now = rows::now(transaction).await?;
+                let value = change(transaction, now, &mut held).await?;
+                finish(transaction, &held).await?;
+                Ok(value)
+            })
+        });
+        let changed = changed.await?;
+        self.notify();
+        Ok(changed)
+    }
+}
+
+async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Result<Submitted, SubmitError>, OpError> {
+    let facts = order.facts();
+    // Not locked: the facts do not change, and a completion that holds the row may wait for the order key.
+    if let Some(known) = rows::find(transaction, &facts.number).await? {
+        return same(transaction, order, &known).await;
+    }
+    if let Some(key) = &facts.order_key {
+        // Orders of one key are in the order of the commits, and no completion misses the new order.
+        locks::lock_key_of(transaction, key.as_bytes()).await?;
+    }
+    let now = rows::now(transaction).await?;
+    let progress = Progress::new(now, facts.not_before.map(millis));
+    if let Some(id) = rows::insert(transaction, now, facts, &progress).await? {
+        rows::put_part(transaction, id, REQUEST, order.request()).await?;
+        return Ok(Ok(Submitted::New));
+    }
+    // A different transaction has stored it meanwhile, and has committed.
+    match rows::find(transaction, &facts.number).await? {
+        Some(known) => same(transaction, order, &known).await,
+        None => Err(StoreError::unavailable("a concurrent submission was rolled back").into()),
+    }
+}
+
+async fn same(
+    transaction: &Transaction<'_>,
+    order: &NewOrder,
+    known: &Stored,
+) -> Result<Result<Submitted, SubmitError>, OpError> {
+    let request = rows::part(transaction, known.id, REQUEST).await?;
+    let same = order.check_same(&known.facts, request.as_ref());
+    Ok(same.map(|()| Submitted::Known { state: known.progress.state }))
+}
+
+async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, OpError> {
+    let Some(mut stored) = rows::by_number(transaction, &notice.number).await? else { return Ok(false) };
+    let is_new = stored.progress.notice(rows::now(transaction).await?);
+    rows::save(transaction, stored.id, &stored.progress).await?;
+    Ok(is_new)
+}
+
+/// Locks and returns a held order, or returns an error if the lease is lost. Claims pass by the locked row, even after
+/// the lease has ended.
+async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
+    let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
+    stored.ok_or_else(|| FinishError::LeaseLost.into())
+}
+
+/// Writes a changed order, and lets the next one of its key follow if it is completed.
+async fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
+    let key = stored.facts.order_key.as_ref().filter(|_| !stored.progress.is_open);
+    if let Some(key) = key {
+        locks::lock_key_of(transaction, key.as_bytes()).await?;
+    }
+    rows::save(transaction, stored.id, &stored.progress).await?;
+    match key {
+        Some(key) => rows::promote(transaction, key).await,
+        None => Ok(()),
+    }
+}
+
+fn illegal(error: IllegalTransition) -> OpError {
+    StoreError::new(StoreErrorKind::Corrupt, error.to_string()).into()
+}
+
+impl OutboxStore for PostgresStore {
+    type Effect = PostgresEffect;
+
+    async fn bind_outbox_keys(&self, check: Mac) -> Result<(), StoreError> {
+        self.bind_keys(check).await
+    }
+
+    async fn submit_order(&self, order: NewOrder) -> Result<Submitted, SubmitError> {
+        let submitted = self
+            .write("submit an order", move |transaction| Box::pin(async move { submit(transaction, &order).await }));
+        let submitted = submitted.await?;
+        self.notify();
+        submitted
+    }
+
+    async fn claim_orders(&self, request: ClaimOrders) -> Result<Vec<ClaimedOrder>, StoreError> {
+        self.write("claim orders", move |transaction| {
+            Box::pin(async move { claim::claim(transaction, &request).await })
+        })
+        .await
+    }
+
+    async fn extend_order(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        self.run("extend a lease", move |transaction| {
+            Box::pin(async move {
+                let mut held = held(transaction, lease).await?;
+                held.progress.extend(rows::now(transaction).await?, time);
+                rows::save(transaction, held.id, &held.progress).await
+            })
+        })
+        .await
+    }
+
+    async fn begin_send(&self, lease: Lease) -> Result<History, BeginSendError> {
+        let begun = self.change_held("count a send", lease, |transaction, now, held| {
+            Box::pin(async move {
+                if claim::is_paused(transaction, &held.facts.operation).await? {
+                    return Ok(Err(BeginSendError::Paused));
+                }
+                Ok(held.progress.begin_send(now).map(|()| held.progress.history).map_err(BeginSendError::from))
+            })
+        });
+        match begun.await {
+            Ok(begun) => begun,
+            Err(FinishError::LeaseLost) => Err(BeginSendError::LeaseLost),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
+    }
+
+    async fn complete_order(
+        &self,
+        lease: Lease,
+        ended: Ended,
+        result: Option<SealedPayload>,
+        effect: Option<PostgresEffect>,
+    ) -> Result<(), FinishError> {
+        let limit = self.effect_timeout();
+        self.change_held("complete an order", lease, move |transaction, _, stored| {
+            Box::pin(async move {
+                if let Some(effect) = effect {
+                    crate::effect::apply(effect, transaction, limit).await?;
+                    // The effect may have changed the order, for example with a notice.
+                    *stored = held(transaction, lease).await?;
+                }
+                stored.progress.complete(ended).map_err(illegal)?;
+                match result {
+                    Some(result) => rows::put_part(transaction, stored.id, RESULT, &result).await,
+                    None => Ok(()),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn release_order(
+        &self,
+        lease: Lease,
+        release: OrderRelease,
+        result: Option<SealedPayload>,
+    ) -> Result<(), FinishError> {
+        self.change_held("end an attempt", lease, move |transaction, now, held| {
+            Box::pin(async move {
+                held.progress.release(now, &release).map_err(illegal)?;
+                match result {
+                    Some(result) => rows::put_part(transaction, held.id, RESULT, &result).await,
+                    None => Ok(()),
+                }
+            })
+        })
+        .await
+    }
+
+    async fn notice_order(&self, notice: OrderNotice) -> Result<bool, StoreError> {
+        let noticed = self.write("record a notice", move |transaction| {
+            Box::pin(async move { self::notice(transaction, &notice).await })
+        });
+        let noticed = noticed.await?;
+        self.notify();
+        Ok(noticed)
+    }
+
+    async fn orders_changed(&self) {
+        self.changed().await;
+    }
+}

@@ -1,0 +1,121 @@
+//! The encrypted content, in one partition a day.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::SystemTime;
+
+use deadpool_postgres::Transaction;
+use paytend_inbox::StoredPayload;
+
+use crate::error::OpError;
+use crate::rows::{count, get, limit, payload};
+
+/// The day (UTC) on which a notification of the table `n` was received, as text. It is empty for an infinite time.
+pub(crate) const DAY: &str = "coalesce(to_char(n.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), '')";
+
+/// The number of days for which partitions are added in advance.
+const AHEAD: i32 = 3;
+/// The number of payloads that are kept of a partition that is dropped. With more, its rows are deleted instead.
+const MAX_KEPT: u64 = 1_000;
+/// Dropping a partition needs a lock on all of them for a moment. It waits no longer than this, because everything else
+/// waits behind it.
+const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
+
+/// The numbers of notifications whose content is still needed.
+const UNPROCESSED: &str = "(SELECT id FROM paytend_work UNION ALL SELECT id FROM paytend_dead)";
+
+/// Adds the partitions of this day and of the next ones.
+pub(crate) async fn add_days(transaction: &Transaction<'_>) -> Result<(), OpError> {
+    transaction.batch_execute(LOCK_TIMEOUT).await?;
+    transaction.execute("SELECT paytend_add_days($1)", &[&AHEAD]).await?;
+    Ok(())
+}
+
+/// Reads the content of notifications, which are given by day. Those without content are left out.
+///
+/// The day is part of the statement: the server then reads and locks one partition, and not all of them.
+pub(crate) async fn read(
+    transaction: &Transaction<'_>,
+    days: &BTreeMap<String, Vec<i64>>,
+) -> Result<HashMap<i64, Result<StoredPayload, OpError>>, OpError> {
+    let mut found = HashMap::new();
+    for (day, ids) in days.iter().filter(|(day, _)| is_day(day)) {
+        let sql = format!(
+            "SELECT key_id, nonce, sealed, id FROM paytend_payload WHERE received_on = '{day}' AND id = ANY($1)"
+        );
+        let statement = transaction.prepare_cached(&sql).await?;
+        for row in transaction.query(&statement, &[ids]).await? {
+            found.insert(get(&row, 3)?, payload(&row, 0));
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes the content of notifications.
+pub(crate) async fn delete(transaction: &Transaction<'_>, ids: &[i64]) -> Result<(), OpError> {
+    let sql = format!("SELECT {DAY}, array_agg(n.id) FROM paytend_notification n WHERE n.id = ANY($1) GROUP BY 1");
+    for row in transaction.query(&sql, &[&ids]).await? {
+        let (day, ids): (String, Vec<i64>) = (get(&row, 0)?, get(&row, 1)?);
+        if is_day(&day) {
+            let sql = format!("DELETE FROM paytend_payload WHERE received_on = '{day}' AND id = ANY($1)");
+            transaction.execute(&sql, &[&ids]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a text can be part of a statement.
+fn is_day(day: &str) -> bool {
+    !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Returns the partitions of the days that have ended at this time, and the rest.
+pub(crate) async fn ended(transaction: &Transaction<'_>, before: SystemTime) -> Result<Vec<String>, OpError> {
+    let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+         WHERE i.inhparent = 'paytend_payload'::regclass AND (c.relname = 'paytend_payload_rest' \
+         OR c.relname ~ '^paytend_payload_[0-9]{8}$' \
+         AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= ($1::timestamptz AT TIME ZONE 'UTC')) ORDER BY 1";
+    let rows = transaction.query(sql, &[&before]).await?;
+    rows.iter().map(|row| get(row, 0)).collect()
+}
+
+/// Drops a partition, and keeps the content of unprocessed notifications in the rest. Returns the number of payloads
+/// that were removed, or `None` if too many would have to be kept.
+pub(crate) async fn drop_day(transaction: &Transaction<'_>, partition: &str) -> Result<Option<u64>, OpError> {
+    if partition == "paytend_payload_rest" {
+        return Ok(None);
+    }
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM {partition}), (SELECT count(*) FROM {partition} p WHERE p.id IN {UNPROCESSED})"
+    );
+    let row = transaction.query_one(&sql, &[]).await?;
+    let (all, kept) = (count(&row, 0)?, count(&row, 1)?);
+    if kept > MAX_KEPT {
+        return Ok(None);
+    }
+    transaction.batch_execute(LOCK_TIMEOUT).await?;
+    transaction.batch_execute(&format!("ALTER TABLE paytend_payload DETACH PARTITION {partition}")).await?;
+    // Read again: a notification can have become a dead letter meanwhile.
+    let sql = format!(
+        "INSERT INTO paytend_payload (received_on, id, key_id, nonce, sealed) \
+         SELECT received_on, id, key_id, nonce, sealed FROM {partition} p WHERE p.id IN {UNPROCESSED}"
+    );
+    let kept = transaction.execute(&sql, &[]).await?;
+    transaction.batch_execute(&format!("DROP TABLE {partition}")).await?;
+    Ok(Some(all.saturating_sub(kept)))
+}
+
+/// Deletes the content of some processed notifications of a partition that were received before this time.
+pub(crate) async fn delete_processed(
+    transaction: &Transaction<'_>,
+    partition: &str,
+    before: SystemTime,
+    max: usize,
+) -> Result<u64, OpError> {
+    let sql = format!(
+        "DELETE FROM {partition} WHERE id IN (SELECT p.id FROM {partition} p \
+         JOIN paytend_notification n ON n.id = p.id WHERE n.received_at < $1 \
+         AND NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.id) \
+         AND NOT EXISTS (SELECT 1 FROM paytend_dead d WHERE d.id = p.id) LIMIT $2)"
+    );
+    Ok(transaction.execute(&sql, &[&before, &limit(max)]).await?)
+}

@@ -1,0 +1,217 @@
+//! The notifications that wait to be stored. Those that wait together are committed together.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use paytend_inbox::{Accepted, NewNotification, StoreError};
+use tokio::sync::oneshot;
+
+use crate::accept::{accept, accept_known};
+use crate::error::OpError;
+use crate::store::PostgresStore;
+use crate::{batch, payloads};
+
+/// The maximum number of notifications in one transaction.
+const MAX_BATCH: usize = 64;
+/// The maximum number of notifications that wait. Further ones are refused, so that their senders retry.
+const MAX_WAITING: usize = 4096;
+/// The number of transactions at a time. While they commit, the next notifications gather.
+const LANES: usize = 2;
+
+const DOING: &str = "store a notification";
+
+type Reply = Result<Accepted, StoreError>;
+
+struct Waiting {
+    notification: NewNotification,
+    caller: oneshot::Sender<Reply>,
+}
+
+/// The queue of a store.
+#[derive(Default)]
+pub(crate) struct Queue(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    /// The number of tasks that take from the queue.
+    lanes: usize,
+    /// The last day for which partitions were added.
+    day: String,
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what can be stored together: at most one notification for each order key, because their numbers must be in
+    /// the order of their arrival. Ends the lane if nothing waits.
+    fn take(&self) -> Vec<Waiting> {
+        let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
+        let mut state = self.state();
+        while batch.len() < MAX_BATCH
+            && let Some(next) = state.waiting.pop_front()
+        {
+            if next.notification.facts.order_key.is_none_or(|key| keys.insert(key)) {
+                batch.push(next);
+            } else {
+                left.push_back(next);
+            }
+        }
+        left.append(&mut state.waiting);
+        state.waiting = left;
+        if batch.is_empty() {
+            state.lanes -= 1;
+        }
+        batch
+    }
+
+    /// Returns whether partitions must be added, because a notification of a new day was stored.
+    fn is_new_day(&self, day: &str) -> bool {
+        let mut state = self.state();
+        let is_new = day > state.day.as_str();
+        if is_new {
+            day.clone_into(&mut state.day);
+        }
+        is_new
+    }
+}
+
+impl PostgresStore {
+    /// Stores a notification, together with those that wait. A caller that stops waiting interrupts nothing.
+    pub(crate) async fn store(&self, notification: NewNotification) -> Reply {
+        let (caller, reply) = oneshot::channel();
+        {
+            let mut state = self.queue().state();
+            if state.waiting.len() >= MAX_WAITING {
+                return Err(StoreError::unavailable("the store is overloaded"));
+            }
+            state.waiting.push_back(Waiting { notification, caller });
+            if state.lanes < LANES {
+                state.lanes += 1;
+                tokio::spawn(run_lane(self.clone()));
+            }
+        }
+        reply.await.unwrap_or_else(|_| Err(StoreError::unavailable("the operation did not complete")))
+    }
+
+    /// Adds the partitions of the next days when a notification of a new day was stored. Without them, content is
+    /// stored in the rest.
+    pub(crate) async fn add_days(&self) {
+        let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
+        if let Err(error) = added.await {
+            tracing::warn!(%error, "content is stored without a partition of its day, and removed row by row");
+        }
+    }
+
+    fn stored(&self, day: Option<&str>) {
+        self.notify();
+        if day.is_some_and(|day| self.queue().is_new_day(day)) {
+            let store = self.clone();
+            tokio::spawn(async move { store.add_days().await });
+        }
+    }
+}
+
+/// Stores what waits until nothing does.
+async fn run_lane(store: PostgresStore) {
+    loop {
+        let batch = store.queue().take();
+        if batch.is_empty() {
+            return;
+        }
+        // A panic ends this batch only: its callers are told.
+        let _ = tokio::spawn(store_batch(store.clone(), batch)).await;
+    }
+}
+
+async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
+    metrics::histogram!("paytend_postgres_batch_operations").record(u32::try_from(batch.len()).unwrap_or(u32::MAX));
+    if batch.len() == 1 {
+        return store_each(&store, batch).await;
+    }
+    let (notifications, callers): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|waiting| (waiting.notification, waiting.caller)).unzip();
+    let notifications = Arc::new(notifications);
+    let new = Arc::clone(&notifications);
+    let inserted = store
+        .transact(DOING, move |transaction| Box::pin(async move { batch::insert(transaction, &new).await }))
+        .await
+        .map(|(inserted, _)| inserted);
+    let waiting = |notifications: Arc<Vec<NewNotification>>, callers: Vec<oneshot::Sender<Reply>>| {
+        let notifications = Arc::unwrap_or_clone(notifications);
+        let both = notifications.into_iter().zip(callers);
+        both.map(|(notification, caller)| Waiting { notification, caller }).collect::<Vec<_>>()
+    };
+    let inserted = match inserted {
+        Ok(inserted) => inserted,
+        // The database refuses a value of one of them.
+        Err(OpError::Sql(error)) if is_refused(&error) => {
+            return store_each(&store, waiting(notifications, callers)).await;
+        }
+        Err(error) => {
+            let error = StoreError::from(error.into_finish(DOING));
+            callers.into_iter().for_each(|caller| drop(caller.send(Err(error.clone()))));
+            return;
+        }
+    };
+    let day = inserted.iter().flatten().map(|(_, day)| day.as_str()).max();
+    if day.is_some() {
+        store.stored(day);
+    }
+    let mut known = Vec::new();
+    for (waiting, inserted) in waiting(notifications, callers).into_iter().zip(inserted) {
+        match inserted {
+            Some((id, _)) => drop(waiting.caller.send(Ok(Accepted::New(id)))),
+            // May wait for an effect in progress.
+            None if waiting.notification.requeue_sighting => {
+                let store = store.clone();
+                tokio::spawn(async move { store_each(&store, vec![waiting]).await });
+            }
+            None => known.push(waiting),
+        }
+    }
+    if !known.is_empty() {
+        store_known(&store, known).await;
+    }
+}
+
+/// Stores duplicates in one transaction.
+async fn store_known(store: &PostgresStore, known: Vec<Waiting>) {
+    let (notifications, callers): (Vec<_>, Vec<_>) =
+        known.into_iter().map(|waiting| (waiting.notification, waiting.caller)).unzip();
+    let stored = store.write(DOING, move |transaction| {
+        Box::pin(async move {
+            let again: Vec<_> = notifications.iter().collect();
+            accept_known(transaction, &again).await
+        })
+    });
+    let stored = stored.await;
+    let unknown = || StoreError::unavailable("a concurrent delivery was rolled back");
+    for (index, caller) in callers.into_iter().enumerate() {
+        let reply = match &stored {
+            Ok(stored) => stored.get(index).copied().flatten().ok_or_else(unknown),
+            Err(error) => Err(error.clone()),
+        };
+        drop(caller.send(reply));
+    }
+}
+
+/// Stores each notification in a transaction of its own.
+async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
+    for Waiting { notification, caller } in batch {
+        let stored =
+            store.write(DOING, move |transaction| Box::pin(async move { accept(transaction, &notification).await }));
+        let reply = stored.await.map(|stored| {
+            store.stored(stored.day.as_deref());
+            stored.accepted
+        });
+        drop(caller.send(reply));
+    }
+}
+
+/// Returns whether an error is caused by a value: invalid data, a violated constraint, or a limit of a row.
+fn is_refused(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
+}

@@ -1,0 +1,59 @@
+//! A server whose clock is set back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use paytend_inbox::{Claimed, Release, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_store_postgres::PostgresStore;
+
+use crate::server::Server;
+use crate::support::{accept, claim, open, set_clock};
+
+const NOW: Duration = Duration::from_secs(1_893_456_000);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const LEASE: Duration = Duration::from_secs(60);
+
+/// Claims until this many are claimed: a row that is locked for a moment is passed by.
+async fn claims(store: &PostgresStore, count: usize) -> Vec<Claimed> {
+    let (mut claimed, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(30));
+    while claimed.len() < count {
+        claimed.extend(claim(store, 5, LEASE).await);
+        assert!(Instant::now() < deadline, "{} instead of {count} are claimed", claimed.len());
+    }
+    assert_eq!(claimed.len(), count);
+    claimed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = open(config.clone(), 2).await;
+    set_clock(&config, NOW).await;
+    let ready = accept(&store, &keys, "ready").await.unwrap();
+    set_clock(&config, NOW - HOUR).await;
+    // The first claim without a result repairs the times.
+    let claimed = claims(&store, 1).await.pop().unwrap();
+    assert_eq!(claimed.lease.id, ready);
+    let retry = Release::Retry { after: LEASE, cause: "try later".into() };
+    store.release(claimed.lease, retry).await.unwrap();
+    let leased = accept(&store, &keys, "leased").await.unwrap();
+    assert_eq!(claims(&store, 1).await[0].lease.id, leased);
+    accept(&store, &keys, "third").await.unwrap();
+
+    // A step of less than a day delays retries and the end of leases by the step, and nothing else.
+    set_clock(&config, NOW - 3 * HOUR).await;
+    let reopened = open(config.clone(), 1).await;
+    claims(&reopened, 1).await;
+    assert_eq!(claim(&reopened, 5, LEASE).await.len(), 0);
+    set_clock(&config, NOW).await;
+    // Retries and leases have ended at their old times.
+    claims(&reopened, 3).await;
+    // A larger one makes them due.
+    set_clock(&config, NOW - 2 * DAY).await;
+    let reopened = open(config, 1).await;
+    claims(&reopened, 3).await;
+    assert_eq!(reopened.check().await.unwrap(), Vec::<String>::new());
+}

@@ -1,0 +1,83 @@
+//! Rows that this crate did not write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{ClaimRequest, Kind, Query, State, Store as _, StoreAdmin as _, StoreKeys};
+
+use crate::server::{Server, execute};
+use crate::support::{EFFECTS, accept, open, process};
+
+const DAMAGES: [&str; 9] = [
+    "UPDATE paytend_notification SET dedup = substr(dedup, 1, 5) WHERE id = $",
+    "UPDATE paytend_notification SET content_tag = '' WHERE id = $",
+    "UPDATE paytend_notification SET route = 'elsewhere' WHERE id = $",
+    "UPDATE paytend_notification SET order_key = '\\x0102' WHERE id = $",
+    "UPDATE paytend_notification SET received_at = 'infinity' WHERE id = $",
+    "UPDATE paytend_payload SET key_id = -1 WHERE id = $",
+    "UPDATE paytend_payload SET nonce = '\\x00' WHERE id = $",
+    "UPDATE paytend_work SET tries = 2147483647 WHERE id = $",
+    "UPDATE paytend_work SET tries = -7 WHERE id = $",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unreadable_rows_become_dead_letters_and_the_others_are_claimed() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let store = open(config.clone(), 2).await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    for kind_limits in [Vec::new(), vec![(Kind::named("fund-deposit"), 50)]] {
+        for (index, damage) in DAMAGES.iter().enumerate() {
+            let names =
+                [format!("before-{index}-{}", kind_limits.len()), format!("after-{index}-{}", kind_limits.len())];
+            let good = accept(&store, &keys, &names[0]).await.unwrap();
+            let ordered =
+                TestNotification { order: Some("order".into()), ..TestNotification::new(format!("bad {}", names[0])) };
+            let bad = store.accept(ordered.prepare(&keys)).await.unwrap().id();
+            let next = TestNotification { business_id: Some("next".into()), ..ordered };
+            let next = TestNotification { name: format!("next {}", names[0]), ..next };
+            let next = store.accept(next.prepare(&keys)).await.unwrap().id();
+            let later = accept(&store, &keys, &names[1]).await.unwrap();
+            execute(&config, &damage.replace('$', &bad.to_string())).await;
+            let mut claimed = Vec::new();
+            // The second claim finds the next one of the order key.
+            for _ in 0..2 {
+                let request = ClaimRequest {
+                    limit: 50,
+                    lease: Duration::from_secs(600),
+                    holder: 1,
+                    kind_limits: kind_limits.clone(),
+                };
+                for one in store.claim(request).await.unwrap() {
+                    claimed.push(one.lease.id);
+                    // A worker sees too many attempts, and gives up the notification itself.
+                    if one.lease.id == bad {
+                        assert!(damage.contains("2147483647") && one.tries > 1_000_000_000, "{damage}");
+                        let cause = "no attempt returned".to_owned();
+                        store.release(one.lease, paytend_inbox::Release::DeadLetter { cause }).await.unwrap();
+                    } else if one.facts.business_id.is_some() {
+                        assert!(process(&store, &one).await);
+                    } else {
+                        store.complete(one.lease, None).await.unwrap();
+                    }
+                }
+            }
+            for id in [good, later, next] {
+                assert!(claimed.contains(&id), "{damage}");
+            }
+            let client = store.pool().get().await.unwrap();
+            let row = client.query_one("SELECT cause FROM paytend_dead WHERE id = $1", &[&bad.get()]).await.unwrap();
+            let cause: String = row.get(0);
+            assert!(cause.contains("unreadable") || cause.contains("no attempt"), "{cause}");
+        }
+    }
+    // Operators see the others, and are told about the unreadable ones.
+    let readable = store.list(Query { limit: 1000, ..Query::default() }).await.unwrap();
+    assert!(readable.iter().filter(|entry| entry.state == State::Done).count() >= 6 * DAMAGES.len());
+    let pages = store.list(Query { limit: 1, ..Query::default() }).await.unwrap();
+    assert_eq!(pages.len(), 1);
+    let problems = store.check().await.unwrap();
+    assert!(problems.iter().any(|problem| problem.contains("unreadable")), "{problems:?}");
+}

@@ -1,0 +1,212 @@
+//! Effects that weaken the commit, end the transaction, or do not end.
+
+use std::future::pending;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use paytend_inbox::{
+    Claimed, FinishError, HandlerError, Release, Store as _, StoreAdmin as _, StoreErrorKind, StoreKeys,
+};
+use paytend_store_postgres::tokio_postgres::Transaction;
+use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
+
+use crate::server::{Server, execute};
+use crate::support::{EFFECTS, accept, claim, open, process};
+
+const LEASE: Duration = Duration::from_secs(600);
+/// Far above the time limit of effects in these tests, and far below the time of the stuck statements.
+const SOON: Duration = Duration::from_secs(20);
+
+fn effect<F>(effect: F) -> PostgresEffect
+where
+    F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
+{
+    Box::new(effect)
+}
+
+/// Returns an effect that records a line and then runs SQL.
+fn running(sql: &'static str) -> PostgresEffect {
+    effect(move |transaction| {
+        Box::pin(async move {
+            transaction.batch_execute("INSERT INTO effect VALUES ('x')").await?;
+            Ok(transaction.batch_execute(sql).await?)
+        })
+    })
+}
+
+async fn claimed_one(store: &PostgresStore) -> Claimed {
+    let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
+    accept(store, &keys, "one").await.unwrap();
+    claim(store, 1, LEASE).await.pop().unwrap()
+}
+
+fn cause(result: Result<(), FinishError>) -> String {
+    match result {
+        Err(FinishError::Effect(error)) => error.cause().to_owned(),
+        other => panic!("the effect must fail: {other:?}"),
+    }
+}
+
+async fn lines(store: &PostgresStore) -> i64 {
+    let client = store.pool().get().await.unwrap();
+    client.query_one("SELECT count(*) FROM effect", &[]).await.unwrap().get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effect_that_weakens_the_commit_is_rolled_back() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let store = open(config, 1).await;
+    let claimed = claimed_one(&store).await;
+    for sql in ["SET synchronous_commit = off", "SET LOCAL synchronous_commit = off"] {
+        let cause = cause(store.complete(claimed.lease, Some(running(sql))).await);
+        assert!(cause.contains("synchronous_commit"), "{cause}");
+        assert_eq!(lines(&store).await, 0, "{sql}");
+    }
+    assert!(process(&store, &claimed).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_acknowledged_on_a_weakened_connection() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
+    let config = server.database().await;
+    let store = open(config.clone(), 1).await;
+    accept(&store, &keys, "known").await.unwrap();
+    for name in ["new", "known"] {
+        store.pool().get().await.unwrap().batch_execute("SET synchronous_commit = off").await.unwrap();
+        assert_eq!(accept(&store, &keys, name).await, None, "{name}");
+        // The connection is closed, and a new one has the server's setting.
+        assert!(accept(&store, &keys, name).await.is_some(), "{name}");
+    }
+    // The setting of a role applies to new connections. The store has checked an earlier one.
+    execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
+    let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
+    assert!(accept(&other, &keys, "danger").await.is_some());
+    drop(other);
+    let client = store.pool().get().await.unwrap();
+    client.batch_execute("SET synchronous_commit = off").await.unwrap();
+    drop(client);
+    for _ in 0..3 {
+        assert_eq!(accept(&store, &keys, "lost").await, None);
+    }
+    execute(&config, "ALTER ROLE postgres RESET synchronous_commit").await;
+    assert!(accept(&store, &keys, "lost").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_an_effect_end_with_it() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let store = open(config, 1).await;
+    let claimed = claimed_one(&store).await;
+    let sql = "SET search_path = pg_catalog; SET statement_timeout = 1; SET search_path = public";
+    store.complete(claimed.lease, Some(running(sql))).await.unwrap();
+    let client = store.pool().get().await.unwrap();
+    let row = client.query_one("SELECT current_setting('statement_timeout')", &[]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(0), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn effect_that_ends_the_transaction_or_ignores_an_error_fails() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let store = open(config, 2).await;
+    let claimed = claimed_one(&store).await;
+    for sql in ["ROLLBACK", "ROLLBACK; BEGIN"] {
+        let cause = cause(store.complete(claimed.lease, Some(running(sql))).await);
+        assert!(cause.contains("ended the transaction"), "{cause}");
+    }
+    let ignoring = effect(|transaction| {
+        Box::pin(async move {
+            let _ = transaction.batch_execute("SELECT 1 / 0").await;
+            Ok(())
+        })
+    });
+    let cause = cause(store.complete(claimed.lease, Some(ignoring)).await);
+    assert!(cause.contains("ignored"), "{cause}");
+    assert_eq!(lines(&store).await, 0);
+    assert!(process(&store, &claimed).await);
+    assert_eq!(store.stats().await.unwrap().done, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let limit = Duration::from_millis(200);
+    let store = PostgresOptions::new(config).max_connections(1).effect_timeout(limit).open().await.unwrap();
+    let mut claimed = claimed_one(&store).await;
+    // A statement that runs for long, code that waits for something else, and a session that lifts its own limit.
+    let waiting = effect(|transaction| {
+        Box::pin(async move {
+            transaction.batch_execute("INSERT INTO effect VALUES ('x')").await?;
+            pending().await
+        })
+    });
+    let unlimited = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SELECT pg_sleep(600)";
+    for stuck in [running("SELECT pg_sleep(600)"), waiting, running(unlimited)] {
+        let started = Instant::now();
+        let cause = cause(store.complete(claimed.lease, Some(stuck)).await);
+        assert!(cause.contains("time limit"), "{cause}");
+        // The lock of the row ends, too.
+        let retry = Release::Retry { after: Duration::ZERO, cause: cause.clone() };
+        store.release(claimed.lease, retry).await.unwrap();
+        claimed = claim(&store, 1, LEASE).await.pop().unwrap();
+        assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    }
+    assert_eq!(lines(&store).await, 0);
+    let deadline = Instant::now() + SOON;
+    loop {
+        let client = store.pool().get().await.unwrap();
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)' AND state <> 'idle'";
+        if client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "a stuck statement still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_contain_the_servers_words_and_no_values() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    execute(&config, "CREATE TABLE booking (amount numeric CONSTRAINT booking_amount UNIQUE)").await;
+    let store = open(config.clone(), 1).await;
+    let claimed = claimed_one(&store).await;
+    for (sql, named, hidden) in [
+        ("INSERT INTO booking VALUES (77123), (77123)", "23505: duplicate key value", "77123"),
+        ("INSERT INTO booking VALUES ('secret')", "22P02", "secret"),
+        ("INSERT INTO absent VALUES (1)", "42P01: relation \"absent\" does not exist", "INSERT"),
+        ("SELECT 'a' 'secret'", "42601", "secret"),
+        ("DO $$ BEGIN RAISE EXCEPTION 'secret'; END $$", "P0001", "secret"),
+    ] {
+        let cause = cause(store.complete(claimed.lease, Some(running(sql))).await);
+        assert!(cause.contains(named) && !cause.contains(hidden), "{cause}");
+    }
+    // The store's own errors, with all their sources.
+    execute(&config, "ALTER TABLE paytend_notification ADD CONSTRAINT refused CHECK (route = '') NOT VALID").await;
+    let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
+    let secret = paytend_inbox::testing::TestNotification {
+        business_id: Some("secret".into()),
+        ..paytend_inbox::testing::TestNotification::new("two")
+    };
+    let error = store.accept(secret.prepare(&keys)).await.unwrap_err();
+    let mut texts = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        texts += &format!(" {error} {error:?}");
+        source = error.source();
+    }
+    assert!(texts.contains("23514") && texts.contains("refused") && !texts.contains("secret"), "{texts}");
+    execute(&config, "DROP TABLE paytend_work CASCADE").await;
+    let error = store.stats().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Configuration);
+    assert!(error.to_string().contains("schema"), "{error}");
+}

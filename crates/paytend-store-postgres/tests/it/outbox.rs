@@ -1,0 +1,71 @@
+//! The store of an outbox passes the conformance suite and behaves like the reference.
+
+use std::time::{Duration, SystemTime};
+
+use paytend_outbox::testing::{EffectEnd, Harness, conformance, random_history};
+use paytend_outbox::{NewOrder, SubmitError, Submitted};
+use paytend_store_postgres::{PostgresEffect, PostgresStore};
+use paytend_vectors::Seeded;
+
+use crate::server::Server;
+use crate::support::PostgresHarness;
+
+impl Harness for PostgresHarness<'_> {
+    type Store = PostgresStore;
+
+    async fn create(&self) -> PostgresStore {
+        paytend_inbox::testing::Harness::create(self).await
+    }
+
+    async fn advance(&self, store: &PostgresStore, time: Duration) {
+        paytend_inbox::testing::Harness::advance(self, store, time).await;
+    }
+
+    async fn now(&self, store: &PostgresStore) -> SystemTime {
+        let client = store.pool().get().await.unwrap();
+        client.query_one("SELECT paytend_now()", &[]).await.unwrap().get(0)
+    }
+
+    fn effect(&self, line: &str, end: EffectEnd) -> PostgresEffect {
+        paytend_inbox::testing::Harness::effect(self, line, end)
+    }
+
+    async fn submit_with_line(
+        &self,
+        store: &PostgresStore,
+        order: NewOrder,
+        line: &str,
+        end: EffectEnd,
+    ) -> Option<Submitted> {
+        let mut client = store.pool().get().await.unwrap();
+        let transaction = client.transaction().await.unwrap();
+        transaction.execute("INSERT INTO effect VALUES ($1)", &[&line]).await.unwrap();
+        let submitted = match store.submit_in(&transaction, &order).await {
+            Ok(submitted) => submitted,
+            Err(SubmitError::Conflict { .. }) => return None,
+            Err(error) => panic!("{error}"),
+        };
+        end.apply().ok()?;
+        transaction.commit().await.unwrap();
+        Some(submitted)
+    }
+
+    async fn recorded(&self, store: &PostgresStore) -> Vec<String> {
+        paytend_inbox::testing::Harness::recorded(self, store).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_outbox_conforms() {
+    let Some(server) = Server::start(&[]).await else { return };
+    conformance(&PostgresHarness(&server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_outbox_histories_equal_those_of_the_reference() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let random = Seeded::new();
+    for _ in 0..3 {
+        random_history(&PostgresHarness(&server), 400, &mut |bound| random.below(bound)).await;
+    }
+}

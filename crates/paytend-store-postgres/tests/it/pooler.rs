@@ -1,0 +1,85 @@
+//! A store behind PgBouncer. Skipped if PgBouncer is not installed.
+
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use paytend_inbox::{Store as _, StoreAdmin as _, StoreKeys};
+use paytend_store_postgres::tokio_postgres::{Config, NoTls};
+
+use crate::server::{Server, execute, give};
+use crate::support::{EFFECTS, accept, claim, open, process};
+
+const LEASE: Duration = Duration::from_secs(600);
+const SOON: Duration = Duration::from_secs(20);
+
+struct Pooler(Child);
+
+impl Pooler {
+    /// Starts a pooler in front of a database, and returns the settings for connections to it.
+    async fn start(server: &Server, directory: &std::path::Path, database: &Config) -> Option<(Self, Config)> {
+        let program =
+            ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| std::path::Path::new(path).exists());
+        let Some(program) = program else {
+            eprintln!("skipped: PgBouncer is not installed");
+            return None;
+        };
+        let name = database.get_dbname().unwrap();
+        let settings = format!(
+            "[databases]\n{name} = host={} user=postgres\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
+             unix_socket_dir = {}\nauth_type = any\npool_mode = session\n",
+            server.directory().display(),
+            directory.display()
+        );
+        std::fs::write(directory.join("settings.ini"), settings).unwrap();
+        give(directory);
+        let mut command = server.command(program);
+        command.arg("-q").arg(directory.join("settings.ini")).stdout(Stdio::null()).stderr(Stdio::null());
+        let pooler = Self(command.spawn().unwrap());
+        let mut config = Config::new();
+        config.host_path(directory).port(6432).user("postgres").dbname(name);
+        let deadline = Instant::now() + SOON;
+        while config.connect(NoTls).await.is_err() {
+            assert!(Instant::now() < deadline, "the pooler does not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Some((pooler, config))
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_pooling_works() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let database = server.database().await;
+    execute(&database, EFFECTS).await;
+    let directory = tempfile::tempdir().unwrap();
+    let Some((_pooler, config)) = Pooler::start(&server, directory.path(), &database).await else { return };
+    let store = open(config, 2).await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    // A hint of a process that uses no pooler arrives.
+    let receiver = open(database, 1).await;
+    let deadline = Instant::now() + SOON;
+    for number in 0.. {
+        let mut changed = Box::pin(store.changed());
+        assert!(changed.as_mut().now_or_never().is_none());
+        accept(&receiver, &keys, &format!("hint{number}")).await.unwrap();
+        // The first ones can be sent before the connection listens.
+        if tokio::time::timeout(Duration::from_secs(1), changed).await.is_ok() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no hint arrives");
+    }
+    let claimed = claim(&store, 100, LEASE).await;
+    for claimed in &claimed {
+        assert!(process(&store, claimed).await);
+    }
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}

@@ -1,0 +1,94 @@
+//! Sightings that are counted but not yet written, and how they reach the writer. `tests/batcher_model.rs` runs this
+//! code under many interleavings.
+
+use std::collections::HashMap;
+
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
+
+/// The maximum number of notifications with a count that is not written. Further duplicates are written one by one.
+const MAX_COUNTS: usize = 10_000;
+
+/// The sightings that are counted but not yet written.
+#[derive(Default)]
+pub(crate) struct Counts {
+    entries: Mutex<HashMap<i64, Count>>,
+    /// Set while the file is suspect. Duplicates then wait for the writer, too.
+    suspended: AtomicBool,
+}
+
+/// The sightings of one notification.
+#[derive(Clone, Copy)]
+pub(crate) struct Count {
+    /// The number of all sightings.
+    total: u64,
+    /// Those that are in no batch.
+    waiting: u64,
+    /// Those in the writer's current batch.
+    pub(crate) in_batch: u64,
+    pub(crate) seen_at: i64,
+    pub(crate) sent_at: Option<i64>,
+}
+
+impl Counts {
+    fn entries(&self) -> MutexGuard<'_, HashMap<i64, Count>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn suspend(&self, suspended: bool) {
+        self.suspended.store(suspended, Ordering::SeqCst);
+    }
+
+    pub(crate) fn are_suspended(&self) -> bool {
+        self.suspended.load(Ordering::SeqCst)
+    }
+
+    /// Returns whether there is nothing to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries().is_empty()
+    }
+
+    /// Counts a sighting. `stored` reads the number of those that are stored. Returns the number of the sighting, or
+    /// `None` if there are too many counts.
+    pub(crate) fn add<E>(
+        &self,
+        id: i64,
+        (seen_at, sent_at): (i64, Option<i64>),
+        stored: impl FnOnce() -> Result<u64, E>,
+    ) -> Result<Option<u64>, E> {
+        let mut entries = self.entries();
+        if !entries.contains_key(&id) {
+            if entries.len() >= MAX_COUNTS {
+                return Ok(None);
+            }
+            // An entry is removed only after the commit that contains it. Without an entry, what is stored is current.
+            let total = stored()?;
+            entries.insert(id, Count { total, waiting: 0, in_batch: 0, seen_at, sent_at });
+        }
+        Ok(entries.get_mut(&id).map(|count| {
+            (count.total, count.waiting) = (count.total + 1, count.waiting + 1);
+            (count.seen_at, count.sent_at) = (seen_at, sent_at);
+            count.total
+        }))
+    }
+
+    /// Returns the counts for the writer's batch. [`finished`](Self::finished) must follow.
+    pub(crate) fn take(&self) -> Vec<(i64, Count)> {
+        let mut batch = Vec::new();
+        for (id, count) in self.entries().iter_mut().filter(|(_, count)| count.waiting > 0) {
+            (count.in_batch, count.waiting) = (count.waiting, 0);
+            batch.push((*id, *count));
+        }
+        batch
+    }
+
+    /// Removes the counts of the batch, or keeps them for the next one.
+    pub(crate) fn finished(&self, committed: bool) {
+        self.entries().retain(|_, count| {
+            if !committed {
+                count.waiting += count.in_batch;
+            }
+            count.in_batch = 0;
+            count.waiting > 0
+        });
+    }
+}

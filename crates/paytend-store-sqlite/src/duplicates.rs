@@ -1,0 +1,148 @@
+//! Duplicates that can report nothing new. They are answered by a thread that only reads, and are counted. The counts
+//! are written with the writer's next commit.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use paytend_inbox::{Accepted, FinishError, Id, NewNotification, SightingPolicy, StoreError};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use tokio::sync::oneshot;
+
+use crate::clock::Clock;
+use crate::counts::Counts;
+use crate::rows;
+
+/// How long a count waits for a commit of the writer. After that, a commit is made for it.
+const WRITE_AFTER: Duration = Duration::from_secs(1);
+
+/// A notification that may be a duplicate, and the caller who waits for the result.
+pub(crate) struct Lookup {
+    pub(crate) notification: NewNotification,
+    pub(crate) caller: oneshot::Sender<Result<Accepted, FinishError>>,
+}
+
+/// What the thread does with lookups that it cannot answer, and with counts that wait.
+pub(crate) trait Forward: Send + 'static {
+    /// Passes a notification to the writer.
+    fn store(&self, lookup: Lookup);
+    /// Causes a commit of the writer.
+    fn commit(&self);
+}
+
+/// Returns whether each duplicate of this notification is stored as a row before it is acknowledged.
+pub(crate) fn is_always_recorded(new: &NewNotification) -> bool {
+    new.requeue_sighting || new.sightings != SightingPolicy::PossibleChanges || new.facts.business_id.is_none()
+}
+
+/// Writes the counts in the writer's transaction. [`Counts::finished`] must follow.
+pub(crate) fn write(counts: &Counts, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    for (id, count) in counts.take() {
+        transaction
+            .prepare_cached(
+                "INSERT INTO paytend_sighting (id, number, seen_at, sent_at, same_content) \
+                 SELECT ?1, coalesce((SELECT max(number) FROM paytend_sighting WHERE id = ?1), 0) + ?2, ?3, ?4, 1 \
+                 FROM paytend_notification WHERE id = ?1",
+            )?
+            .execute(params![id, count.in_batch, count.seen_at, count.sent_at])?;
+    }
+    Ok(())
+}
+
+/// The thread.
+pub(crate) struct Lookups<F> {
+    connection: Connection,
+    requests: Receiver<Lookup>,
+    counts: Arc<Counts>,
+    clock: Clock,
+    forward: F,
+}
+
+impl<F: Forward> Lookups<F> {
+    /// Starts the thread. It ends when the returned sender is dropped.
+    pub(crate) fn start(
+        connection: Connection,
+        max_waiting: usize,
+        counts: Arc<Counts>,
+        clock: Clock,
+        forward: F,
+    ) -> Result<SyncSender<Lookup>, StoreError> {
+        let (sender, requests) = sync_channel(max_waiting);
+        let lookups = Self { connection, requests, counts, clock, forward };
+        let started = std::thread::Builder::new().name("paytend-lookup".into()).spawn(move || lookups.run());
+        started.map_err(|error| StoreError::unavailable(format!("cannot start the lookup thread: {error}")))?;
+        Ok(sender)
+    }
+
+    fn run(self) {
+        let mut write_at: Option<Instant> = None;
+        loop {
+            let next = match write_at {
+                Some(at) => self.requests.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                Ok(lookup) => self.answer(lookup),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            // Usually the writer has written the counts with other operations.
+            write_at = if self.counts.is_empty() { None } else { write_at.or(Some(Instant::now() + WRITE_AFTER)) };
+            if write_at.is_some_and(|at| at <= Instant::now()) {
+                self.forward.commit();
+                write_at = Some(Instant::now() + WRITE_AFTER);
+            }
+        }
+        if !self.counts.is_empty() {
+            self.forward.commit();
+        }
+    }
+
+    fn answer(&self, lookup: Lookup) {
+        if self.counts.are_suspended() {
+            return self.forward.store(lookup);
+        }
+        match self.find(&lookup.notification) {
+            // The caller may have stopped waiting.
+            Ok(Some(known)) => drop(lookup.caller.send(Ok(known))),
+            Ok(None) => self.forward.store(lookup),
+            Err(error) => {
+                tracing::warn!(%error, "cannot look up a notification");
+                self.forward.store(lookup);
+            }
+        }
+    }
+
+    /// Counts a duplicate that reports nothing new. What a reader sees is on disk: SQLite shows a transaction to
+    /// readers after the sync of its commit.
+    fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
+        let known: Option<(i64, [u8; 32], bool)> = self
+            .connection
+            .prepare_cached(
+                "SELECT n.id, n.content_tag, EXISTS (SELECT 1 FROM paytend_notification later \
+                 WHERE later.business_id = ?2 AND later.id > n.id AND later.route = n.route \
+                 AND later.business_kind IS ?3) FROM paytend_notification n WHERE n.dedup = ?1",
+            )?
+            .query_row(params![new.facts.dedup.as_bytes(), new.facts.business_id, new.facts.business_kind], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        match known {
+            Some((id, tag, false)) if tag == *new.facts.content_tag.as_bytes() => {
+                let sighting = self
+                    .counts
+                    .add(id, (self.clock.now(), new.facts.sent_at), || rows::sightings(&self.connection, id))?;
+                Ok(sighting.map(|sighting| Accepted::Duplicate { id: Id::new(id), sighting }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Passes a lookup to the thread, or returns it if the thread has too many.
+pub(crate) fn send(lookups: &SyncSender<Lookup>, lookup: Lookup) -> Option<Lookup> {
+    match lookups.try_send(lookup) {
+        Ok(()) => None,
+        Err(TrySendError::Full(lookup) | TrySendError::Disconnected(lookup)) => Some(lookup),
+    }
+}

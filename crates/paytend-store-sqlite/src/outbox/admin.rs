@@ -1,0 +1,248 @@
+//! What operators do with orders.
+
+use std::time::{Duration, SystemTime};
+
+use paytend_inbox::StoreError;
+use paytend_outbox::{
+    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State, millis,
+    system_time,
+};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+
+use crate::outbox::rows::{self, REQUEST, RESULT};
+use crate::store::SqliteStore;
+
+/// The number of orders that one write changes at most, so that others do not wait long.
+const CHUNK: usize = 1_000;
+
+/// Queries that count rows that must not exist, each with the problem.
+const RULES: [(&str, &str); 5] = [
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open = 1 AND order_key IS NOT NULL \
+         GROUP BY order_key HAVING sum(head) <> 1 OR max(CASE head WHEN 1 THEN id END) <> min(id))",
+        "order keys do not have their first order as the one that can be claimed",
+    ),
+    ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND head <> 1", "orders cannot be claimed"),
+    (
+        "SELECT count(*) FROM paytend_order WHERE is_open = 0 AND (due_at IS NOT NULL OR is_leased = 1 OR \
+         state NOT IN ('responded', 'found', 'rejected', 'decided'))",
+        "completed orders are not final",
+    ),
+    (
+        "SELECT count(*) FROM paytend_order WHERE is_open = 1 AND due_at IS NULL AND \
+         state NOT IN ('stuck', 'responded', 'found', 'rejected', 'decided')",
+        "orders are neither due nor stuck",
+    ),
+    (
+        "SELECT count(*) FROM paytend_order o WHERE is_open = 1 AND NOT EXISTS \
+         (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id AND p.part = 'request')",
+        "orders have no request",
+    ),
+];
+
+impl OutboxAdmin for SqliteStore {
+    async fn list_orders(&self, query: OrderQuery) -> Result<Vec<OrderEntry>, StoreError> {
+        self.read("list orders", move |connection| list(connection, &query)).await
+    }
+
+    async fn show_order(&self, number: String, viewer: Option<String>) -> Result<Option<OrderEntry>, StoreError> {
+        if let Some(viewer) = viewer {
+            // Recorded before the content is returned.
+            let (now, number) = (self.shared.options.clock.now(), number.clone());
+            let recorded = self.write(move |transaction| {
+                let Some(stored) = rows::by_number(transaction, &number)? else { return Ok(()) };
+                let audit = Audit { who: viewer, why: String::new() };
+                let entry = AuditEntry::new(system_time(now), "show".to_owned(), audit);
+                rows::audit(transaction, Some(stored.id), &entry)
+            });
+            recorded.await?;
+        }
+        self.read("read an order", move |connection| show(connection, &number)).await
+    }
+
+    async fn act_on_order(
+        &self,
+        number: String,
+        action: Action,
+        audit: Audit,
+    ) -> Result<Result<(), ActionError>, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        self.write(move |transaction| {
+            let now = clock.now();
+            let Some(mut stored) = rows::by_number(transaction, &number)? else { return Ok(Err(ActionError::Absent)) };
+            if let Err(refused) = stored.progress.act(now, action) {
+                return Ok(Err(refused));
+            }
+            rows::save(transaction, stored.id, &stored.progress)?;
+            let entry = AuditEntry::new(system_time(now), action.as_str().to_owned(), audit);
+            rows::audit(transaction, Some(stored.id), &entry)?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    async fn pause_sending(&self, operation: String, audit: Audit) -> Result<(), StoreError> {
+        let clock = self.shared.options.clock.clone();
+        self.write(move |transaction| {
+            let now = clock.now();
+            transaction.execute(
+                "INSERT INTO paytend_order_pause (operation, since, who, why) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO NOTHING",
+                params![operation, now, audit.who, audit.why],
+            )?;
+            rows::audit(transaction, None, &AuditEntry::new(system_time(now), format!("pause {operation}"), audit))
+        })
+        .await
+    }
+
+    async fn resume_sending(&self, operation: String, audit: Audit) -> Result<bool, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        self.write(move |transaction| {
+            let removed = transaction.execute("DELETE FROM paytend_order_pause WHERE operation = ?1", [&operation])?;
+            let entry = AuditEntry::new(system_time(clock.now()), format!("resume {operation}"), audit);
+            rows::audit(transaction, None, &entry)?;
+            Ok(removed > 0)
+        })
+        .await
+    }
+
+    async fn paused(&self) -> Result<Vec<Pause>, StoreError> {
+        self.read("read the pauses", |connection| {
+            let sql = "SELECT operation, since, who, why FROM paytend_order_pause ORDER BY operation";
+            let mut statement = connection.prepare_cached(sql)?;
+            let pauses = statement.query_map([], |row| {
+                let audit = Audit { who: row.get(2)?, why: row.get(3)? };
+                Ok(Pause::new(row.get(0)?, system_time(row.get(1)?), audit))
+            })?;
+            pauses.collect()
+        })
+        .await
+    }
+
+    async fn order_stats(&self) -> Result<OrderStats, StoreError> {
+        let now = self.shared.options.clock.now();
+        self.read("count orders", move |connection| stats(connection, now)).await
+    }
+
+    async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        // One transaction: a dispatcher that starts too early finds either all orders prepared or none.
+        self.write(move |transaction| recover(transaction, clock.now(), &audit)).await
+    }
+
+    async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
+        let (before, mut dropped) = (millis(before), 0);
+        loop {
+            let count = self.write(move |transaction| drop_content(transaction, before)).await?;
+            dropped += count;
+            if count < CHUNK as u64 {
+                return Ok(dropped);
+            }
+        }
+    }
+
+    async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
+        self.read("check the orders", |connection| {
+            // One snapshot for all rules.
+            let transaction = connection.unchecked_transaction()?;
+            let mut problems = Vec::new();
+            for (sql, problem) in RULES {
+                let count: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
+                if count > 0 {
+                    problems.push(format!("{count} {problem}"));
+                }
+            }
+            Ok(problems)
+        })
+        .await
+    }
+}
+
+fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
+    // Without a state, the table is read in the order of its numbers.
+    let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
+    let condition = format!(
+        "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id LIMIT ?5"
+    );
+    let parameters = params![
+        query.after.unwrap_or(i64::MIN),
+        query.since.map_or(i64::MIN, millis),
+        query.operation,
+        query.state.map(State::as_str),
+        i64::try_from(query.limit).unwrap_or(i64::MAX),
+    ];
+    let mut statement = connection.prepare_cached(&rows::select(&condition))?;
+    statement.query_map(parameters, rows::stored)?.map(|stored| Ok(stored?.entry())).collect()
+}
+
+fn show(connection: &Connection, number: &str) -> Result<Option<OrderEntry>, rusqlite::Error> {
+    let Some(stored) = rows::by_number(connection, number)? else { return Ok(None) };
+    let id = stored.id;
+    let mut statement = connection
+        .prepare_cached("SELECT at, action, who, why FROM paytend_order_audit WHERE id = ?1 ORDER BY rowid")?;
+    let audit = statement.query_map([id], |row| {
+        let audit = Audit { who: row.get(2)?, why: row.get(3)? };
+        Ok(AuditEntry::new(system_time(row.get(0)?), row.get(1)?, audit))
+    })?;
+    let audit = audit.collect::<Result<_, _>>()?;
+    let (request, result) = (rows::part(connection, id, REQUEST)?, rows::part(connection, id, RESULT)?);
+    Ok(Some(OrderEntry { request, result, audit, ..stored.entry() }))
+}
+
+fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Error> {
+    let mut stats = OrderStats::default();
+    for state in State::ALL {
+        let count = connection
+            .prepare_cached("SELECT count(*) FROM paytend_order WHERE state = ?1")?
+            .query_row([state.as_str()], |row| row.get(0))?;
+        stats.set(state, count);
+    }
+    stats.unhandled = connection
+        .prepare_cached(
+            "SELECT count(*) FROM paytend_order WHERE is_open = 1 \
+             AND state IN ('responded', 'found', 'rejected', 'decided')",
+        )?
+        .query_row([], |row| row.get(0))?;
+    let oldest: Option<i64> = connection
+        .prepare_cached(
+            "SELECT min(due_at) FROM paytend_order WHERE is_open = 1 AND head = 1 AND due_at IS NOT NULL \
+             AND due_at <= ?1",
+        )?
+        .query_row([now], |row| row.get(0))
+        .optional()?
+        .flatten();
+    stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
+    Ok(stats)
+}
+
+fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusqlite::Error> {
+    let ids: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT DISTINCT p.id FROM paytend_order_part p JOIN paytend_order o ON o.id = p.id \
+             WHERE o.is_open = 0 AND o.submitted_at < ?1 LIMIT ?2",
+        )?
+        .query_map(params![before, CHUNK], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in &ids {
+        transaction.prepare_cached("DELETE FROM paytend_order_part WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(ids.len() as u64)
+}
+
+fn recover(transaction: &Transaction<'_>, now: i64, audit: &Audit) -> Result<u64, rusqlite::Error> {
+    let mut recovered = 0;
+    let ids: Vec<i64> = transaction
+        .prepare("SELECT id FROM paytend_order WHERE is_open = 1")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for id in ids {
+        let Some(mut stored) = rows::by_id(transaction, id)? else { continue };
+        if stored.progress.recover(now) {
+            rows::save(transaction, id, &stored.progress)?;
+            let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
+            rows::audit(transaction, Some(id), &entry)?;
+            recovered += 1;
+        }
+    }
+    Ok(recovered)
+}

@@ -1,0 +1,273 @@
+//! The store of an outbox, in the same file as the inbox.
+
+mod admin;
+mod claim;
+mod rows;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use paytend_client::History;
+use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, Store as _, StoreError, StoreErrorKind};
+use paytend_outbox::{
+    BeginSendError, ClaimOrders, ClaimedOrder, Ended, IllegalTransition, NewOrder, OrderNotice, OrderRelease,
+    OutboxStore, Progress, SubmitError, Submitted, millis,
+};
+use rusqlite::{Connection, Transaction};
+
+use crate::error::{OpError, store_error};
+use crate::store::{SqliteEffect, SqliteStore, effect_error};
+use rows::{REQUEST, RESULT, Stored};
+
+/// The longest delay of an attempt that is not scheduled.
+const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
+
+/// Makes orders due whose time is later than any delay: the system's time was set back since it was stored.
+pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
+    let condition = "is_open = 1 AND due_at > ?2 AND due_at > coalesce(not_before, 0)";
+    let latest = now.saturating_add(MAX_DELAY_MILLIS);
+    // Usually there is none, and then the lock for writing is not needed.
+    let sql = format!("SELECT 1 FROM paytend_order WHERE {condition} AND ?1 = ?1");
+    if connection.prepare(&sql)?.exists([now, latest])? {
+        connection.execute(&format!("UPDATE paytend_order SET due_at = ?1 WHERE {condition}"), [now, latest])?;
+    }
+    Ok(())
+}
+
+impl SqliteStore {
+    /// Submits an order in a transaction on this file: an effect's, or one of [`transaction`](Self::transaction). The
+    /// order is stored if and only if the transaction is committed.
+    ///
+    /// ```
+    /// use paytend_inbox::HandlerError;
+    /// use paytend_outbox::{NewOrder, SubmitError};
+    /// use paytend_store_sqlite::{SqliteStore, in_transaction};
+    ///
+    /// # fn example(store: SqliteStore, order: NewOrder) {
+    /// // In the handler of a notification; `order` comes from `Outbox::prepare`.
+    /// let completion = in_transaction(move |transaction| {
+    ///     transaction.execute("INSERT INTO payout (number) VALUES (?1)", [&order.facts().number])?;
+    ///     store.submit_in(transaction, &order).map_err(SubmitError::into_handler_error)?;
+    ///     Ok(())
+    /// });
+    /// # drop(completion);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// [`SubmitError::Store`] if SQLite fails. Return the error from the transaction, so that it is rolled back.
+    pub fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
+        submit(transaction, self.shared.options.clock.now(), order)
+    }
+
+    /// Records a notification about an order in a transaction on this file, such as the effect of the notification's
+    /// handler. Returns whether there is such an order and something is to be done.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if SQLite fails.
+    pub fn notice_in(&self, transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, StoreError> {
+        self::notice(transaction, self.shared.options.clock.now(), notice)
+            .map_err(|error| store_error("record a notice", error))
+    }
+
+    /// Runs a function in the writer's transaction, with an error type of the caller. If it returns an error, its
+    /// changes are rolled back. The rules for [`in_transaction`](crate::in_transaction) apply.
+    ///
+    /// ```
+    /// # use paytend_outbox::NewOrder;
+    /// # use paytend_store_sqlite::SqliteStore;
+    /// # type Failure = Box<dyn std::error::Error + Send + Sync>;
+    /// # async fn example(store: SqliteStore, order: NewOrder) -> Result<(), Failure> {
+    /// let handle = store.clone();
+    /// store
+    ///     .transaction(move |transaction| -> Result<(), Failure> {
+    ///         transaction.execute("UPDATE account SET balance = balance - 2500", [])?;
+    ///         handle.submit_in(transaction, &order)?;
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the error of the function, or an error of the commit. In the second case it is unknown whether the
+    /// changes are stored.
+    pub async fn transaction<T, E>(
+        &self,
+        function: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let refused = Arc::new(Mutex::new(None));
+        let slot = Arc::clone(&refused);
+        let written = self.run("write", move |transaction| match function(transaction) {
+            Ok(_) if transaction.is_autocommit() => {
+                Err(StoreError::unavailable("the function ended the transaction").into())
+            }
+            Ok(value) => Ok(value),
+            Err(error) => {
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Err(StoreError::unavailable("the function failed").into())
+            }
+        });
+        let written = written.await.map_err(StoreError::from);
+        let refused = refused.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (written, refused) {
+            (Ok(value), _) => Ok(value),
+            (Err(_), Some(error)) => Err(error),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// Changes a held order.
+    async fn change_held<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        lease: Lease,
+        change: impl FnOnce(&Transaction<'_>, i64, &mut Stored) -> Result<T, OpError> + Send + 'static,
+    ) -> Result<T, FinishError> {
+        let clock = self.shared.options.clock.clone();
+        self.run(doing, move |transaction| {
+            let mut held = held(transaction, lease)?;
+            let value = change(transaction, clock.now(), &mut held)?;
+            finish(transaction, &held)?;
+            Ok(value)
+        })
+        .await
+    }
+}
+
+fn submit(transaction: &Transaction<'_>, now: i64, order: &NewOrder) -> Result<Submitted, SubmitError> {
+    let failed = |error| SubmitError::Store(store_error("submit an order", error));
+    let facts = order.facts();
+    if let Some(known) = rows::by_number(transaction, &facts.number).map_err(failed)? {
+        let request = rows::part(transaction, known.id, REQUEST).map_err(failed)?;
+        order.check_same(&known.facts, request.as_ref())?;
+        return Ok(Submitted::Known { state: known.progress.state });
+    }
+    let progress = Progress::new(now, facts.not_before.map(millis));
+    let id = rows::insert(transaction, now, facts, &progress).map_err(failed)?;
+    rows::put_part(transaction, id, REQUEST, order.request()).map_err(failed)?;
+    Ok(Submitted::New)
+}
+
+fn notice(transaction: &Transaction<'_>, now: i64, notice: &OrderNotice) -> Result<bool, rusqlite::Error> {
+    let Some(mut stored) = rows::by_number(transaction, &notice.number)? else { return Ok(false) };
+    let is_new = stored.progress.notice(now);
+    rows::save(transaction, stored.id, &stored.progress)?;
+    Ok(is_new)
+}
+
+/// Returns a held order, or an error if the lease is lost.
+fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
+    let stored = rows::by_id(transaction, lease.id.get())?.filter(|stored| stored.progress.is_held(lease));
+    stored.ok_or_else(|| FinishError::LeaseLost.into())
+}
+
+/// Writes a changed order, and lets the next one of its key follow if it is completed.
+fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
+    rows::save(transaction, stored.id, &stored.progress)?;
+    if !stored.progress.is_open {
+        rows::promote(transaction, &stored.facts)?;
+    }
+    Ok(())
+}
+
+fn illegal(error: IllegalTransition) -> OpError {
+    StoreError::new(StoreErrorKind::Corrupt, error.to_string()).into()
+}
+
+impl OutboxStore for SqliteStore {
+    type Effect = SqliteEffect;
+
+    async fn bind_outbox_keys(&self, check: Mac) -> Result<(), StoreError> {
+        self.bind_keys(check).await
+    }
+
+    async fn submit_order(&self, order: NewOrder) -> Result<Submitted, SubmitError> {
+        let store = self.clone();
+        self.transaction(move |transaction| store.submit_in(transaction, &order)).await
+    }
+
+    async fn claim_orders(&self, request: ClaimOrders) -> Result<Vec<ClaimedOrder>, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        let claimed =
+            self.run(crate::store::CLAIM, move |transaction| Ok(claim::claim(transaction, clock.now(), &request)?));
+        claimed.await.map_err(StoreError::from)
+    }
+
+    async fn extend_order(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        let clock = self.shared.options.clock.clone();
+        self.run(crate::store::EXTEND, move |transaction| {
+            let mut held = held(transaction, lease)?;
+            held.progress.extend(clock.now(), time);
+            Ok(rows::save(transaction, held.id, &held.progress)?)
+        })
+        .await
+    }
+
+    async fn begin_send(&self, lease: Lease) -> Result<History, BeginSendError> {
+        let begun = self.change_held("count a send", lease, |transaction, now, held| {
+            if claim::is_paused(transaction, &held.facts.operation)? {
+                return Ok(Err(BeginSendError::Paused));
+            }
+            Ok(held.progress.begin_send(now).map(|()| held.progress.history).map_err(BeginSendError::from))
+        });
+        match begun.await {
+            Ok(begun) => begun,
+            Err(FinishError::LeaseLost) => Err(BeginSendError::LeaseLost),
+            Err(error) => Err(StoreError::from(error).into()),
+        }
+    }
+
+    async fn complete_order(
+        &self,
+        lease: Lease,
+        ended: Ended,
+        result: Option<SealedPayload>,
+        effect: Option<SqliteEffect>,
+    ) -> Result<(), FinishError> {
+        let store = self.clone();
+        self.change_held("complete an order", lease, move |transaction, _, held| {
+            if let Some(effect) = effect {
+                store.apply(effect, transaction).map_err(effect_error)?;
+                // The effect may have changed the order, for example with a notice.
+                *held = self::held(transaction, lease)?;
+            }
+            held.progress.complete(ended).map_err(illegal)?;
+            if let Some(result) = result {
+                rows::put_part(transaction, held.id, RESULT, &result)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn release_order(
+        &self,
+        lease: Lease,
+        release: OrderRelease,
+        result: Option<SealedPayload>,
+    ) -> Result<(), FinishError> {
+        self.change_held("end an attempt", lease, move |transaction, now, held| {
+            held.progress.release(now, &release).map_err(illegal)?;
+            if let Some(result) = result {
+                rows::put_part(transaction, held.id, RESULT, &result)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn notice_order(&self, notice: OrderNotice) -> Result<bool, StoreError> {
+        let store = self.clone();
+        self.transaction(move |transaction| store.notice_in(transaction, &notice)).await
+    }
+
+    async fn orders_changed(&self) {
+        self.changed().await;
+    }
+}

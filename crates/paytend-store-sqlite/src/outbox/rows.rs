@@ -1,0 +1,227 @@
+//! Reading and writing rows of orders.
+
+use std::time::Duration;
+
+use paytend_client::{History, SendResult};
+use paytend_inbox::{Mac, SealedPayload};
+use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, millis, system_time};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
+
+/// The columns that [`facts`] reads.
+const FACTS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.order_key, o.not_before, o.traceparent";
+
+/// The columns that [`progress`] reads, after [`FACTS`].
+const PROGRESS: &str = "o.state, o.is_open, o.sends, o.last_sent_at, o.last_send, o.confirmations, o.confirmed_at, \
+     o.settled_ms, o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, \
+     o.cause, o.holder";
+
+/// The parts of an order.
+pub(super) const REQUEST: &str = "request";
+pub(super) const RESULT: &str = "result";
+
+/// An order as stored, without its encrypted parts.
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) facts: OrderFacts,
+    pub(super) progress: Progress,
+    pub(super) submitted_at: i64,
+}
+
+impl Stored {
+    pub(super) fn entry(self) -> OrderEntry {
+        OrderEntry {
+            id: self.id,
+            facts: self.facts,
+            progress: self.progress,
+            submitted_at: system_time(self.submitted_at),
+            request: None,
+            result: None,
+            audit: Vec::new(),
+        }
+    }
+}
+
+/// Returns a query for orders that [`stored`] reads.
+pub(super) fn select(condition: &str) -> String {
+    format!("SELECT {FACTS}, {PROGRESS}, o.id, o.submitted_at FROM paytend_order o WHERE {condition}")
+}
+
+pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
+    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(25)?, submitted_at: row.get(26)? })
+}
+
+fn facts(row: &Row<'_>) -> rusqlite::Result<OrderFacts> {
+    let tag = Mac::from_bytes(row.get(3)?);
+    let mut facts = OrderFacts::new(row.get(0)?, row.get(1)?, row.get(2)?, tag);
+    facts.order_key = row.get::<_, Option<[u8; 32]>>(4)?.map(Mac::from_bytes);
+    facts.not_before = row.get::<_, Option<i64>>(5)?.map(system_time);
+    facts.traceparent = row.get(6)?;
+    Ok(facts)
+}
+
+fn parse<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: Option<String> = row.get(column)?;
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+}
+
+fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
+    let mut history = History::new();
+    history.sends = row.get(9)?;
+    history.last_sent = row.get::<_, Option<i64>>(10)?.map(system_time);
+    history.last_send = match row.get::<_, i64>(11)? {
+        1 => SendResult::Rejected,
+        2 => SendResult::Unreadable,
+        _ => SendResult::Unknown,
+    };
+    history.confirmations = row.get(12)?;
+    history.last_confirmed = row.get::<_, Option<i64>>(13)?.map(system_time);
+    history.settled = Duration::from_millis(row.get(14)?);
+    history.queries = row.get(15)?;
+    let state = parse(row, 7)?.ok_or(rusqlite::Error::InvalidColumnType(7, "state".to_owned(), Type::Null))?;
+    Ok(Progress {
+        state,
+        is_open: row.get(8)?,
+        history,
+        fence: row.get(16)?,
+        holder: row.get::<_, i64>(24)?.cast_unsigned(),
+        tries: row.get(17)?,
+        is_leased: row.get(18)?,
+        due_at: row.get(19)?,
+        decision: parse(row, 20)?,
+        is_notified: row.get(21)?,
+        is_due_again: row.get(22)?,
+        cause: row.get(23)?,
+    })
+}
+
+/// Returns the columns of a progress that are written, in the order of the parameters from `?2`.
+macro_rules! progress_params {
+    ($first:expr, $progress:expr) => {
+        params![
+            $first,
+            $progress.state.as_str(),
+            $progress.is_open,
+            $progress.history.sends,
+            $progress.history.last_sent.map(millis),
+            match $progress.history.last_send {
+                SendResult::Rejected => 1,
+                SendResult::Unreadable => 2,
+                _ => 0,
+            },
+            $progress.history.confirmations,
+            $progress.history.last_confirmed.map(millis),
+            i64::try_from($progress.history.settled.as_millis()).unwrap_or(i64::MAX),
+            $progress.history.queries,
+            $progress.fence,
+            $progress.tries,
+            $progress.is_leased,
+            $progress.due_at,
+            $progress.decision.map(|decision| decision.as_str()),
+            $progress.is_notified,
+            $progress.is_due_again,
+            $progress.cause,
+            $progress.holder.cast_signed(),
+        ]
+    };
+}
+
+/// Writes the progress of an order.
+pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE paytend_order SET state = ?2, is_open = ?3, sends = ?4, last_sent_at = ?5, last_send = ?6, \
+             confirmations = ?7, confirmed_at = ?8, settled_ms = ?9, queries = ?10, fence = ?11, tries = ?12, \
+             is_leased = ?13, due_at = ?14, decision = ?15, is_notified = ?16, is_due_again = ?17, cause = ?18, \
+             holder = ?19 \
+             WHERE id = ?1",
+        )?
+        .execute(progress_params!(id, progress))?;
+    Ok(())
+}
+
+/// Inserts an order. Returns its number in the store.
+pub(super) fn insert(
+    transaction: &Transaction<'_>,
+    now: i64,
+    facts: &OrderFacts,
+    progress: &Progress,
+) -> rusqlite::Result<i64> {
+    let key = facts.order_key.as_ref().map(|key| key.as_bytes());
+    let id = transaction
+        .prepare_cached(
+            "INSERT INTO paytend_order (number, request_id, operation, content_tag, order_key, not_before, \
+             traceparent, submitted_at, head, state, is_open, sends, last_send, confirmations, settled_ms, queries, \
+             fence, tries, is_leased, is_notified, is_due_again) \
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, \
+             NOT EXISTS (SELECT 1 FROM paytend_order WHERE order_key = ?5 AND is_open = 1), \
+             '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0",
+        )?
+        .insert(params![
+            facts.number,
+            facts.request_id,
+            facts.operation,
+            facts.content_tag.as_bytes(),
+            key,
+            facts.not_before.map(millis),
+            facts.traceparent,
+            now,
+        ])?;
+    save(transaction, id, progress)?;
+    Ok(id)
+}
+
+pub(super) fn by_number(connection: &Connection, number: &str) -> rusqlite::Result<Option<Stored>> {
+    connection.prepare_cached(&select("o.number = ?1"))?.query_row([number], stored).optional()
+}
+
+pub(super) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option<Stored>> {
+    connection.prepare_cached(&select("o.id = ?1"))?.query_row([id], stored).optional()
+}
+
+/// Lets the next order of an order key be claimed, after the first one was completed.
+pub(super) fn promote(transaction: &Transaction<'_>, facts: &OrderFacts) -> rusqlite::Result<()> {
+    let Some(key) = &facts.order_key else { return Ok(()) };
+    transaction
+        .prepare_cached(
+            "UPDATE paytend_order SET head = 1 WHERE id = \
+             (SELECT min(id) FROM paytend_order WHERE order_key = ?1 AND is_open = 1)",
+        )?
+        .execute([key.as_bytes()])?;
+    Ok(())
+}
+
+pub(super) fn put_part(
+    transaction: &Transaction<'_>,
+    id: i64,
+    part: &str,
+    sealed: &SealedPayload,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT OR REPLACE INTO paytend_order_part (id, part, key_id, nonce, sealed) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![id, part, sealed.key_id, sealed.nonce, sealed.ciphertext])?;
+    Ok(())
+}
+
+pub(super) fn part(connection: &Connection, id: i64, part: &str) -> rusqlite::Result<Option<SealedPayload>> {
+    connection
+        .prepare_cached("SELECT key_id, nonce, sealed FROM paytend_order_part WHERE id = ?1 AND part = ?2")?
+        .query_row(params![id, part], |row| {
+            Ok(SealedPayload { key_id: row.get(0)?, nonce: row.get(1)?, ciphertext: row.get(2)? })
+        })
+        .optional()
+}
+
+/// Records an action of a person.
+pub(super) fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![millis(entry.at), id, entry.action, entry.audit.who, entry.audit.why])?;
+    Ok(())
+}

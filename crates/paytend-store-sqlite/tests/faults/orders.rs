@@ -1,0 +1,224 @@
+//! Processes that are killed while they submit and send orders to a sandbox with faults.
+//!
+//! The parent runs the sandbox and kills the children. In the end, the sandbox's ledger and the store must agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use paytend_client::{Client, ClientBuilder, Resolution};
+use paytend_inbox::{RetryPolicy, StoreKeys};
+use paytend_model::issuing::Topup;
+use paytend_outbox::{Dispatcher, DispatcherBuilder, OrderQuery, Outbox, OutboxAdmin as _, State, SubmitOptions};
+use paytend_sandbox::{Fault, FaultKind, FolderOptions, KeyFolder, Sandbox, TopupState};
+use paytend_store_sqlite::{SqliteStore, in_transaction};
+use paytend_vectors::Seeded;
+
+use crate::child::{open, report};
+use crate::parent::{Reported, Running, rounds};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The file with the client's settings, in the directory of the keys.
+const PROFILE: &str = "PAYTEND_CHILD_PROFILE";
+
+fn client(profile: &Path) -> Client {
+    let resolution = Resolution::local_sandbox().settle_time(Duration::from_millis(200)).max_sends(20);
+    let builder = ClientBuilder::from_file(profile, "sandbox").unwrap();
+    builder.resolution(resolution).attempt_timeout(Duration::from_secs(10)).build().unwrap()
+}
+
+async fn outbox(directory: &Path, profile: &Path) -> Outbox<SqliteStore> {
+    let opened = open(directory, false).await;
+    let tables = "CREATE TABLE IF NOT EXISTS book (number TEXT PRIMARY KEY)";
+    opened.store.write(move |transaction| transaction.execute_batch(tables)).await.unwrap();
+    let keys = StoreKeys::load(directory.join("keys")).unwrap();
+    Outbox::open(opened.store, keys, client(profile)).await.unwrap()
+}
+
+fn dispatcher(outbox: &Outbox<SqliteStore>) -> DispatcherBuilder<SqliteStore> {
+    Dispatcher::builder(outbox.clone())
+        .on::<Topup, _, _>(async |ended| {
+            let number = ended.number().to_owned();
+            Ok(in_transaction(move |transaction| {
+                transaction.execute("INSERT INTO effect VALUES (?1)", [number])?;
+                Ok(())
+            }))
+        })
+        .lease(Duration::from_secs(1))
+        .poll_interval(Duration::from_millis(20))
+        .max_queries(1000)
+        .retry(RetryPolicy::new().base(Duration::from_millis(20)).cap(Duration::from_millis(100)).max_tries(1000))
+}
+
+/// Submits orders, some of them twice, and sends them with two dispatchers, until the process is killed.
+pub(crate) async fn load(directory: &Path, round: &str) {
+    let profile = PathBuf::from(std::env::var_os(PROFILE).unwrap());
+    let outbox = outbox(directory, &profile).await;
+    for _ in 0..2 {
+        tokio::spawn(dispatcher(&outbox).build().run(std::future::pending()));
+    }
+    report("ready");
+    let card = std::env::var("PAYTEND_CHILD_CARD").unwrap();
+    let random = Seeded::new();
+    for number in 0.. {
+        let name = format!("{round}-{number}");
+        let topup = topup(&card, &name);
+        let copies = 1 + random.below(2);
+        let submitting = (0..copies).map(|_| submit(&outbox, &topup, &name, number));
+        for submitted in futures_util::future::join_all(submitting).await {
+            if submitted.is_ok() {
+                report(&format!("accepted {name}"));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(random.below(10) as u64)).await;
+    }
+}
+
+fn topup(card: &str, number: &str) -> Topup {
+    Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
+}
+
+/// Submits an order in the transaction that enters it in the books.
+async fn submit(outbox: &Outbox<SqliteStore>, topup: &Topup, name: &str, number: usize) -> Result<(), Failure> {
+    let options = match number % 3 {
+        0 => SubmitOptions::new().order_by(format!("key {}", number % 2)),
+        _ => SubmitOptions::new(),
+    };
+    let order = outbox.prepare(topup, options)?;
+    let (store, name) = (outbox.store().clone(), name.to_owned());
+    let submitted = outbox.store().transaction(move |transaction| -> Result<(), Failure> {
+        transaction.execute("INSERT INTO book VALUES (?1) ON CONFLICT DO NOTHING", [name])?;
+        store.submit_in(transaction, &order)?;
+        Ok(())
+    });
+    submitted.await
+}
+
+/// A sandbox with faults, and the directories of its keys and of the store.
+struct Place {
+    sandbox: Sandbox,
+    profile: PathBuf,
+    store: tempfile::TempDir,
+    _keys: tempfile::TempDir,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let keys = tempfile::tempdir().unwrap();
+        let folder = KeyFolder::open(&keys.path().join("keys"), &FolderOptions::new()).unwrap();
+        let sandbox = Sandbox::builder().folder(folder).start().await.unwrap();
+        let profile = sandbox.profile_file().unwrap().path().to_owned();
+        for (fault, percent) in [
+            (FaultKind::ResetBefore, 8),
+            (FaultKind::ResetAfter, 8),
+            (FaultKind::HalfBody, 5),
+            (FaultKind::Html502, 5),
+            (FaultKind::UnsignedSuccess, 5),
+            (FaultKind::WrongSignature, 5),
+        ] {
+            sandbox.fault(Fault::on_all_calls(fault).percent(percent)).unwrap();
+        }
+        Self { sandbox, profile, store: tempfile::tempdir().unwrap(), _keys: keys }
+    }
+
+    fn environment<'e>(&'e self, more: &[(&'e str, &'e str)]) -> Vec<(&'e str, &'e str)> {
+        let mut environment = vec![(PROFILE, self.profile.to_str().unwrap())];
+        environment.push(("PAYTEND_CHILD_CARD", self.sandbox.card_id()));
+        environment.extend(more);
+        environment
+    }
+
+    /// Sends what is left without faults, and compares the store with the sandbox's ledger.
+    async fn finish_and_check(&self, reported: &Reported) {
+        self.sandbox.clear_faults();
+        let outbox = outbox(self.store.path(), &self.profile).await;
+        let running = tokio::spawn(dispatcher(&outbox).build().run(std::future::pending()));
+        let store = outbox.store();
+        let deadline = Instant::now() + Duration::from_secs(300);
+        let entries = loop {
+            let entries = store.list_orders(OrderQuery { limit: usize::MAX, ..OrderQuery::default() }).await.unwrap();
+            if entries.iter().all(|entry| !entry.progress.is_open) {
+                break entries;
+            }
+            assert!(Instant::now() < deadline, "orders do not end: {:?}", store.order_stats().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        running.abort();
+        let mut executed = 0;
+        for entry in &entries {
+            let number = &entry.facts.number;
+            let topup = self.sandbox.topup(number);
+            let expected = match entry.progress.state {
+                State::Responded | State::Found => Some(TopupState::Succeeded),
+                _ => None,
+            };
+            assert_eq!(topup, expected, "order {number} is {}", entry.progress.state);
+            executed += usize::from(topup.is_some());
+        }
+        let balance = self.sandbox.card(self.sandbox.card_id()).unwrap().balance().to_string();
+        assert_eq!(balance, format!("{executed}.00"), "the ledger has other topups than the store");
+        assert!(self.sandbox.conserves_money());
+        let numbers: BTreeSet<&String> = entries.iter().map(|entry| &entry.facts.number).collect();
+        let forgotten: Vec<_> = reported.accepted.iter().filter(|number| !numbers.contains(number)).collect();
+        assert!(forgotten.is_empty(), "submitted and not stored: {forgotten:?}");
+        let books = names(store, "SELECT number, count(*) FROM book GROUP BY number").await;
+        assert!(books.keys().eq(numbers.iter().copied()), "the books have other orders than the store");
+        let effects = names(store, "SELECT name, count(*) FROM effect GROUP BY name").await;
+        assert!(effects.keys().eq(numbers.iter().copied()) && effects.values().all(|count| *count == 1), "{effects:?}");
+        assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
+    }
+}
+
+async fn names(store: &SqliteStore, sql: &'static str) -> BTreeMap<String, i64> {
+    let read = store.write(move |transaction| {
+        transaction.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    });
+    read.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_processes_execute_no_order_twice_and_forget_none() {
+    let random = Seeded::new();
+    let place = Place::new().await;
+    let mut reported = Reported::default();
+    for round in 0..rounds(5) {
+        let child = Running::start("orders", place.store.path(), round, &place.environment(&[]));
+        let mut left = 5 + random.below(60);
+        child.read_until(&mut reported, |line| {
+            left = left.saturating_sub(usize::from(line.contains(' ')));
+            left == 0
+        });
+        child.kill(&mut reported);
+    }
+    assert!(reported.accepted.len() > 10, "{}", reported.accepted.len());
+    place.finish_and_check(&reported).await;
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_killed_at_each_point_of_a_send_execute_no_order_twice() {
+    const POINTS: [&str; 7] = [
+        "outbox-before-begin-send",
+        "outbox-before-send",
+        "outbox-after-send",
+        "outbox-after-query",
+        "outbox-before-release",
+        "outbox-before-complete",
+        "outbox-after-complete",
+    ];
+    let random = Seeded::new();
+    let place = Place::new().await;
+    let mut reported = Reported::default();
+    for round in 0..rounds(2) {
+        for (index, point) in POINTS.into_iter().enumerate() {
+            let passes = (1 + random.below(4)).to_string();
+            let more = [(crate::failpoints::POINT, point), (crate::failpoints::PASSES, passes.as_str())];
+            let environment = place.environment(&more);
+            let child = Running::start("orders failpoint", place.store.path(), 100 * round + index, &environment);
+            child.read_until(&mut reported, |_| false);
+            child.kill(&mut reported);
+        }
+    }
+    place.finish_and_check(&reported).await;
+}

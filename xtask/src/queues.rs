@@ -1,0 +1,32 @@
+//! `bench queues`: compares the PostgreSQL store with other job queues, in a separate workspace.
+
+use std::path::PathBuf;
+
+use crate::shell::{cargo, root, target};
+
+fn manifest() -> PathBuf {
+    root().join("comparisons/Cargo.toml")
+}
+
+/// Checks the format of the comparison's code.
+pub(crate) fn format() -> Result<(), String> {
+    cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
+}
+
+/// Checks that the comparison compiles with the stores.
+pub(crate) fn check() -> Result<(), String> {
+    cargo(["check", "--quiet", "--locked", "--manifest-path"])
+        .args([&manifest()])
+        .args(["--target-dir"])
+        .args([target()])
+        .run()
+}
+
+/// Builds and runs the comparison.
+pub(crate) fn run() -> Result<(), String> {
+    cargo(["run", "--release", "--locked", "--manifest-path"])
+        .args([&manifest()])
+        .args(["--target-dir"])
+        .args([target()])
+        .run()
+}
