@@ -22,7 +22,7 @@ const ROUNDS: usize = 3;
 /// The maximum number of connections of a queue.
 const CONNECTIONS: u32 = 10;
 /// The maximum number of jobs in progress.
-const HANDLERS: usize = 8;
+const HANDLERS: usize = 32;
 /// The number of jobs that wait behind another job.
 const BLOCKED: usize = 100_000;
 

@@ -10,7 +10,7 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
     // Backends in C are separate crates, so that no feature of paytend-crypto needs C.
@@ -23,6 +23,8 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     // On the inbox, whose keys, leases and errors it uses: every durable store contains both.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
+    // A pure comparison: no I/O, no async runtime.
+    ("paytend-reconcile", &["paytend-model"]),
     ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
@@ -39,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "paytend-webhook",
             "paytend-inbox",
             "paytend-outbox",
+            "paytend-reconcile",
             "paytend-store-nats",
             "paytend-store-postgres",
             "paytend-store-sqlite",
@@ -50,17 +53,18 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("paytend-java", &["paytend-bindings"]),
     ("paytend-node", &["paytend-bindings"]),
     ("paytend-python", &["paytend-bindings"]),
-    ("paytend-vectors", &[]),
+    ("paytend-vectors", &["paytend-crypto"]),
 ];
 
 /// Packages that only the OpenSSL backend may depend on.
 const OPENSSL_ONLY: [&str; 3] = ["openssl-sys", "native-tls", "openssl"];
 
 /// Packages that a crate must not depend on, directly or indirectly.
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("paytend-crypto", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-model", &["tokio", "hyper", "reqwest", "rsa", "aes", "cc"]),
     ("paytend-webhook", &["tokio", "hyper", "reqwest", "cc"]),
+    ("paytend-reconcile", &["tokio", "hyper", "reqwest", "cc"]),
     ("paytend-inbox", &["hyper", "reqwest", "rusqlite", "tokio-postgres", "cc"]),
     ("paytend-outbox", &["rusqlite", "tokio-postgres"]),
 ];

@@ -60,6 +60,8 @@ usage: cargo xtask <command>
              measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
+  bench reconcile
+             measure the comparison of 1,000,000 rows, and check that it takes at most five seconds
   bench bindings
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
@@ -103,6 +105,9 @@ fn main() -> ExitCode {
             let section = bindings::bench::section();
             bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
         }
+        ["bench", "reconcile"] => shell::cargo(["test", "--release", "--locked", "-p", "paytend-reconcile"])
+            .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
+            .run(),
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),

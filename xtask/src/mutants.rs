@@ -24,6 +24,7 @@ const STORE: &str = "crates/paytend-store-sqlite/src/store.rs";
 const CLAIM: &str = "crates/paytend-store-sqlite/src/claim.rs";
 const FINISH: &str = "crates/paytend-store-sqlite/src/finish.rs";
 const ACCEPT: &str = "crates/paytend-store-sqlite/src/accept.rs";
+const DUPLICATES: &str = "crates/paytend-store-sqlite/src/duplicates.rs";
 const ENGINE: &str = "crates/paytend-store-sqlite/src/engine.rs";
 const WRITER: &str = "crates/paytend-store-sqlite/src/writer.rs";
 const SCHEMA: &str = "crates/paytend-store-sqlite/src/schema/0001.sql";
@@ -31,7 +32,7 @@ const JOB: &str = "crates/paytend-outbox/src/dispatcher/job.rs";
 const PROGRESS: &str = "crates/paytend-outbox/src/progress.rs";
 const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
-const MUTANTS: [Mutant; 19] = [
+const MUTANTS: [Mutant; 21] = [
     Mutant {
         name: "acknowledge before the commit",
         changes: &[(
@@ -76,9 +77,21 @@ const MUTANTS: [Mutant; 19] = [
     },
     Mutant {
         name: "lease without fence",
-        changes: &[(FINISH, "WHERE id = ?1 AND fence = ?2 AND state = 1", "WHERE id = ?1 AND ?2 = ?2 AND state = 1")],
+        changes: &[(FINISH, "AND fence = ?2 AND holder = ?3", "AND ?2 = ?2 AND holder = ?3")],
         package: SQLITE,
         tests: CONFORMS,
+    },
+    Mutant {
+        name: "lease without holder",
+        changes: &[(FINISH, "AND fence = ?2 AND holder = ?3", "AND fence = ?2 AND ?3 = ?3")],
+        package: SQLITE,
+        tests: CONFORMS,
+    },
+    Mutant {
+        name: "state that repeats is only counted",
+        changes: &[(DUPLICATES, "Some((id, tag, false)) if", "Some((id, tag, _)) if")],
+        package: SQLITE,
+        tests: ("it", "duplicates::"),
     },
     Mutant {
         name: "synchronous = OFF",
@@ -156,7 +169,7 @@ const MUTANTS: [Mutant; 19] = [
         name: "lease of an order without fence",
         changes: &[(
             PROGRESS,
-            "self.is_leased && self.fence == lease.fence",
+            "self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)",
             "self.is_leased && self.fence >= lease.fence",
         )],
         package: OUTBOX,

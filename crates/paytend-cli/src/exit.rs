@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 /// The exit codes, as shown by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 unexpected failure, 2 usage error, \
-3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown";
+3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown, \
+8 differences found by reconcile";
 
 /// The category of a failure. The numbers are the exit codes and must not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,7 @@ pub(crate) enum Category {
     Network = 5,
     Rejected = 6,
     OutcomeUnknown = 7,
+    Differences = 8,
 }
 
 /// A failure of a command.
@@ -35,6 +37,12 @@ impl Failure {
 
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self::new(Category::Usage, message)
+    }
+
+    /// Adds what the user can do.
+    #[must_use]
+    pub(crate) fn with_hint(self, hint: &str) -> Self {
+        Self { message: format!("{}; {hint}", self.message), ..self }
     }
 
     pub(crate) fn category(&self) -> Category {
@@ -144,6 +152,7 @@ mod tests {
             (Category::Network, 5),
             (Category::Rejected, 6),
             (Category::OutcomeUnknown, 7),
+            (Category::Differences, 8),
         ];
         for (category, number) in numbers {
             assert_eq!(category as u8, number);

@@ -45,6 +45,8 @@ enum Command {
     /// Show and decide the orders of a durable store
     #[command(subcommand)]
     Outbox(cmd::outbox::Command),
+    /// Compare the provider's lists with notifications and orders, and report every difference
+    Reconcile(Box<cmd::reconcile::Args>),
     /// Control a running sandbox: faults, time, notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Inbox(command) => cmd::inbox::run(command),
         Command::Outbox(command) => cmd::outbox::run(command),
+        Command::Reconcile(args) => cmd::reconcile::run(*args),
         Command::Control(args) => cmd::control::run(args),
         Command::Scenario(args) => cmd::scenario::run(&args),
         Command::Endpoints(args) => cmd::endpoints::run(&args),

@@ -211,8 +211,7 @@ pub enum OrderRelease {
         /// The reason.
         cause: String,
     },
-    /// The outcome is known and stored, but the handler failed. Its next attempt is due after this time, or after a
-    /// person has asked for it.
+    /// The outcome is known and stored, but the handler failed. Its next attempt is due after this time.
     Unhandled {
         /// How the outcome became known.
         ended: Ended,
@@ -377,8 +376,7 @@ impl OrderNotice {
 
     /// Returns the notice of a notification, or `None` if the notification is not about an object with a number.
     ///
-    /// The store ignores a notice whose number is not the number of an order. If the order number is a different field
-    /// of the notification, such as the `orderNo` of a card transaction, use [`new`](Self::new).
+    /// The store ignores unknown numbers. If the number is in a different field, use [`new`](Self::new).
     pub fn of(facts: &paytend_inbox::Facts) -> Option<Self> {
         Some(Self { number: facts.business_id.clone()? })
     }

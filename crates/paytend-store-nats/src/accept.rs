@@ -3,7 +3,6 @@
 use async_nats::jetstream::message::StreamMessage;
 use paytend_inbox::{Accepted, Id, NewNotification, StoreError};
 
-use crate::error::without_lease;
 use crate::finish::{Current, update};
 use crate::message::{Headers, corrupt, notification};
 use crate::record::Record;
@@ -38,14 +37,14 @@ pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Acc
     }
 }
 
-/// Stores the arrival of a duplicate.
+/// Stores the arrival of a duplicate. All are stored, whichever the policy of the notification requires.
 async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Accepted, StoreError> {
     let requeue = new.requeue_sighting;
     let changed = update(shared, new.facts.dedup, current, |record, now| {
         record.sight(now, requeue);
         Ok(())
     });
-    let record = changed.await.map_err(without_lease)?;
+    let record = changed.await?;
     if requeue && let Some(watched) = shared.started() {
         watched.notify();
     }

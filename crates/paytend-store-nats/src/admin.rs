@@ -4,18 +4,20 @@ use std::time::SystemTime;
 
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use paytend_inbox::{Entry, FinishError, Id, Query, State, Stats, StoreAdmin, StoreError};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, FinishError, Id, Query, State, Stats, StoreAdmin, StoreError,
+};
 
+use crate::audit;
 use crate::check;
 use crate::claim::stored;
 use crate::clock::{millis, system_time};
-use crate::error::without_lease;
 use crate::finish::{Current, update};
 use crate::index::{Known, has_state};
 use crate::record::{Record, StoredState};
 use crate::remove;
 use crate::store::{NatsStore, Shared};
-use crate::streams::{Log, operation_id};
+use crate::streams::Log;
 
 /// The number of notifications that are read at a time.
 const CONCURRENT: usize = 32;
@@ -47,13 +49,11 @@ impl StoreAdmin for NatsStore {
 
     async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
         let shared = &*self.shared;
+        if let Some(viewer) = viewer {
+            self.record(AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id))).await?;
+        }
         let watched = shared.synchronized().await?;
         let Some(known) = watched.index().known(id.get()) else { return Ok(None) };
-        if let Some(viewer) = viewer {
-            let subject = shared.streams.names.viewed(id, &operation_id()?);
-            let message = PublishMessage::build().payload(viewer.into());
-            shared.streams.put(Log::Work, &subject, message, 0).await?;
-        }
         read(shared, id.get(), known).await
     }
 
@@ -106,14 +106,22 @@ impl StoreAdmin for NatsStore {
         Ok(problems)
     }
 
-    async fn erase(&self, business_id: String) -> Result<u64, StoreError> {
-        let erased = remove::erase(&self.shared, &business_id).await?;
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
+        let erased = remove::erase(&self.shared, &erasure).await?;
         self.shared.watched().notify();
         Ok(erased)
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
         remove::drop_payloads(&self.shared, millis(before)).await
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        audit::record(&self.shared, &event).await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        audit::list(&self.shared, &query).await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -181,6 +189,6 @@ pub(crate) async fn change(
     match changed.await {
         Ok(_) => Ok(true),
         Err(FinishError::LeaseLost) => Ok(false),
-        Err(error) => Err(without_lease(error)),
+        Err(error) => Err(error.into()),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::StreamExt as _;
-use paytend_inbox::{ClaimRequest, Claimed, Facts, Id, Lease, Mac, StoreError, StoredPayload};
+use paytend_inbox::{ClaimRequest, Claimed, Facts, Mac, StoreError, StoredPayload};
 
 use crate::clock::system_time;
 use crate::finish::{Current, replace};
@@ -81,9 +81,10 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
         return Ok(None);
     }
     Ok(Some(Claimed {
-        lease: Lease { id: Id::new(next.id), fence: next.fence },
+        lease: next.lease(),
         tries: next.tries,
         is_sighting: next.is_sighting,
+        completed_runs: next.completed_runs,
         sightings: next.sightings,
         received_at: system_time(next.received_at),
         facts,

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
+use paytend_inbox::{StoreError, StoreErrorKind};
 
 /// Returns the error of an operation for which the servers gave no result.
 pub(crate) fn unavailable(doing: &str, error: impl Error + Send + Sync + 'static) -> StoreError {
@@ -16,12 +16,4 @@ pub(crate) fn too_slow(doing: &str) -> StoreError {
 
 pub(crate) fn configuration(message: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::Configuration, message)
-}
-
-/// Converts the error of an operation that has no lease and no effect.
-pub(crate) fn without_lease(error: FinishError) -> StoreError {
-    match error {
-        FinishError::Store(error) => error,
-        _ => StoreError::unavailable("the notification was changed meanwhile"),
-    }
 }

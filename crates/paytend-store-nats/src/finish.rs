@@ -99,7 +99,7 @@ pub(crate) async fn leased(
     let watched = shared.watched();
     watched.loaded().await?;
     let known = watched.index().known(id).ok_or(FinishError::LeaseLost)?;
-    let pending = watched.index().pending(id).filter(|(_, record)| record.is_leased_with(lease.fence));
+    let pending = watched.index().pending(id).filter(|(_, record)| record.is_leased_with(lease));
     let current = match pending {
         Some((sequence, record)) => Some(Current { sequence, record }),
         // The index may be behind.
@@ -107,7 +107,7 @@ pub(crate) async fn leased(
     };
     let current = current.ok_or(FinishError::LeaseLost)?;
     update(shared, known.dedup, current, |record, now| {
-        if record.id != id || !record.is_leased_with(lease.fence) {
+        if !record.is_leased_with(lease) {
             return Err(FinishError::LeaseLost);
         }
         change(record, now);

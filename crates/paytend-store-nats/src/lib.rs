@@ -3,6 +3,7 @@
 
 mod accept;
 mod admin;
+mod audit;
 mod check;
 mod claim;
 mod clock;

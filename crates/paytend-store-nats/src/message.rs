@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::PublishMessage;
 use bytes::Bytes;
-use paytend_inbox::{Facts, Kind, Mac, Route, SealedPayload, StoreError, StoreErrorKind};
+use paytend_inbox::{Erasure, Facts, Kind, Mac, Route, SealedPayload, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
 /// The facts, as JSON.
@@ -62,6 +62,13 @@ impl From<&Facts> for StoredFacts {
 impl StoredFacts {
     pub(crate) fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// Returns whether the notification is to be erased. One with an unknown route is only selected by an erasure of all.
+    pub(crate) fn is_selected(&self, erasure: &Erasure) -> bool {
+        let selects = |route| erasure.selects(route, &Kind::from_stored(self.kind.clone()));
+        self.business_id.as_deref() == Some(erasure.business_id())
+            && (erasure.selects_all() || self.route.parse().is_ok_and(selects))
     }
 
     pub(crate) fn erase(&mut self) {

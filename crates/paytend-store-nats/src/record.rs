@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use paytend_inbox::{Mac, Release, State};
+use paytend_inbox::{Id, Lease, Mac, Release, State};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::after;
@@ -28,12 +28,18 @@ pub(crate) struct Record {
     pub(crate) tries: u32,
     /// The time of the next attempt, or the end of the lease.
     pub(crate) due_at: i64,
-    /// Identifies the worker of the last claim.
+    /// The random number of the last claim.
     #[serde(default)]
     pub(crate) holder: u64,
     #[serde(default)]
     pub(crate) is_sighting: bool,
-    /// Whether a duplicate that asks for another run arrived during the current attempt.
+    /// How often the notification was completed.
+    #[serde(default)]
+    pub(crate) completed_runs: u64,
+    /// Whether an attempt of the current run has begun.
+    #[serde(default)]
+    pub(crate) attempted: bool,
+    /// Whether a duplicate that asks for another run arrived after the first attempt of the run had begun.
     #[serde(default)]
     pub(crate) again: bool,
     #[serde(default)]
@@ -85,6 +91,8 @@ impl Record {
             due_at: received_at,
             holder: 0,
             is_sighting: false,
+            completed_runs: 0,
+            attempted: false,
             again: false,
             sightings: 0,
             cause: None,
@@ -92,13 +100,20 @@ impl Record {
         }
     }
 
-    pub(crate) fn is_leased_with(&self, fence: i64) -> bool {
-        self.state == StoredState::Leased && self.fence == fence
+    /// Returns whether the lease is that of the last claim. A store that was restored from a backup assigns fences
+    /// again, so the random number of the claim is compared, too.
+    pub(crate) fn is_leased_with(&self, lease: Lease) -> bool {
+        self.state == StoredState::Leased && self.lease() == lease
+    }
+
+    /// Returns the lease of the last claim.
+    pub(crate) fn lease(&self) -> Lease {
+        Lease { id: Id::new(self.id), fence: self.fence, holder: self.holder }
     }
 
     pub(crate) fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
-        (self.state, self.due_at, self.again, self.holder) = (StoredState::Leased, after(now, lease), false, holder);
-        self.fence += 1;
+        (self.state, self.due_at, self.attempted) = (StoredState::Leased, after(now, lease), true);
+        (self.fence, self.holder) = (self.fence + 1, holder);
         self.tries = self.tries.saturating_add(1);
     }
 
@@ -107,6 +122,7 @@ impl Record {
     }
 
     pub(crate) fn complete(&mut self, now: i64) {
+        (self.completed_runs, self.attempted) = (self.completed_runs + 1, false);
         if self.again {
             self.is_sighting = true;
             self.enqueue(now);
@@ -116,7 +132,6 @@ impl Record {
     }
 
     pub(crate) fn release(&mut self, now: i64, release: &Release) {
-        self.again = false;
         match release {
             Release::Retry { after: delay, cause } => {
                 (self.state, self.due_at) = (StoredState::Backoff, after(now, (*delay).min(MAX_DELAY)));
@@ -135,12 +150,13 @@ impl Record {
         self.sightings += 1;
         match self.state {
             _ if !requeue => {}
-            StoredState::Leased => self.again = true,
             StoredState::Done => {
                 self.is_sighting = true;
                 self.enqueue(now);
             }
-            StoredState::Ready | StoredState::Backoff | StoredState::Dead => {}
+            StoredState::Dead => {}
+            // A run that has not begun covers the sighting.
+            StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
         }
     }
 
@@ -178,7 +194,11 @@ mod tests {
         for fence in 1..4 {
             record.claim(0, Duration::from_secs(1), 9);
             assert_eq!((record.fence, record.tries, record.due_at), (fence, 1, 1_000));
-            assert!(record.is_leased_with(fence) && !record.is_leased_with(fence - 1));
+            let lease = record.lease();
+            assert!(record.is_leased_with(lease));
+            let others =
+                [Lease { id: Id::new(2), ..lease }, Lease { fence: fence - 1, ..lease }, Lease { holder: 8, ..lease }];
+            assert!(others.into_iter().all(|other| !record.is_leased_with(other)));
             record.release(5, &Release::GiveBack);
             assert_eq!((record.tries, record.due_at, record.state), (0, 5, StoredState::Ready));
         }
@@ -194,10 +214,17 @@ mod tests {
         record.sight(1, true);
         record.complete(2);
         assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-        record.claim(0, Duration::from_secs(1), 9);
-        record.sight(1, false);
-        record.complete(2);
-        assert_eq!((record.state, record.sightings), (StoredState::Done, 2));
+        // A run that has not begun covers a duplicate. The next duplicate survives the failed attempt and the next claim.
+        record.sight(1, true);
+        for again in [true, false] {
+            record.claim(0, Duration::from_secs(1), 9);
+            record.sight(1, again);
+            record.release(2, &Release::Retry { after: Duration::ZERO, cause: "x".into() });
+            record.claim(0, Duration::from_secs(1), 9);
+            record.complete(2);
+            assert_eq!(record.state, if again { StoredState::Ready } else { StoredState::Done });
+        }
+        assert_eq!((record.sightings, record.completed_runs), (4, 3));
     }
 
     #[test]

@@ -4,36 +4,28 @@
 //! deleted. If the program ends between both, the next removal deletes the message.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use paytend_inbox::StoreError;
+use paytend_inbox::{Erasure, StoreError};
 
 use crate::admin::change;
 use crate::finish::Current;
 use crate::message::{Headers, StoredFacts, corrupt};
 use crate::record::StoredState;
-use crate::scan::Scan;
+use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::Log;
 
 /// The number of notifications that are selected at a time.
 const CHUNK: usize = 1_000;
-/// How long to wait for a message before the end of the stream is determined anew.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Calls a function with the facts of each notification that has a message.
 async fn each_message(shared: &Shared, mut found: impl FnMut(i64, StoredFacts)) -> Result<(), StoreError> {
-    let mut scan = Scan::open(&shared.streams, Log::Inbox, 0).await?;
-    while !scan.is_complete() {
-        let Ok(scanned) = tokio::time::timeout(PATIENCE, scan.next()).await else {
-            scan.refresh_target(&shared.streams, Log::Inbox).await?;
-            continue;
-        };
-        let scanned = scanned?;
+    let read = read_all(&shared.streams, Log::Inbox, None, |scanned| {
         let headers = scanned.message.message.headers.as_ref().ok_or_else(corrupt)?;
         found(i64::try_from(scanned.sequence).map_err(|_| corrupt())?, Headers::read(headers)?.facts);
-    }
-    Ok(())
+        Ok(())
+    });
+    read.await
 }
 
 /// Returns the numbers of the notifications that have a message.
@@ -43,10 +35,10 @@ pub(crate) async fn stored_ids(shared: &Shared) -> Result<BTreeSet<i64>, StoreEr
     Ok(ids)
 }
 
-/// Erases the notifications about an object.
-pub(crate) async fn erase(shared: &Shared, business_id: &str) -> Result<u64, StoreError> {
+/// Erases the selected notifications about an object.
+pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
-    let is_wanted = |facts: &StoredFacts| facts.business_id.as_deref() == Some(business_id);
+    let is_wanted = |facts: &StoredFacts| facts.is_selected(erasure);
     let mut found = Vec::new();
     each_message(shared, |id, facts| found.extend(is_wanted(&facts).then_some((id, facts)))).await?;
     let mut erased = 0;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::message::Message;
 use futures_util::StreamExt as _;
-use paytend_inbox::StoreError;
+use paytend_inbox::{StoreError, StoreErrorKind};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{too_slow, unavailable};
 use crate::streams::{Log, Streams};
@@ -13,6 +14,9 @@ use crate::streams::{Log, Streams};
 const DOING: &str = "read the stream";
 /// How long the server may be silent before the reading starts again. It sends heartbeats in half of this time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait for a message before the end of the scan is determined anew.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Messages of a stream in order, without gaps.
 ///
@@ -20,12 +24,16 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// starts again behind the last message.
 pub(crate) struct Scan {
     messages: pull::Stream,
+    consumer: String,
     /// The number that the consumer gives the next message. A different number means that messages are missing.
     expected: u64,
     /// The last message of the stream when the scan began. What the consumer reports as pending is not used: it can run
     /// on a server that is behind.
     target: u64,
     position: u64,
+    log: Log,
+    /// The subjects that are read.
+    subject: String,
 }
 
 /// A message of a scan.
@@ -37,8 +45,14 @@ pub(crate) struct Scanned {
 impl Scan {
     /// Begins to read a stream behind a position. Of notifications, only the headers are read.
     pub(crate) async fn open(streams: &Streams, log: Log, position: u64) -> Result<Self, StoreError> {
-        let target = streams.last_sequence(log).await?;
+        Self::start(streams, log, position, None).await
+    }
+
+    async fn start(streams: &Streams, log: Log, position: u64, filter: Option<&str>) -> Result<Self, StoreError> {
+        let subject = filter.map_or_else(|| streams.names.all(), ToOwned::to_owned);
+        let target = streams.last_of(log, &subject).await?;
         let config = pull::Config {
+            filter_subject: filter.unwrap_or_default().to_owned(),
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: position + 1 },
             ack_policy: AckPolicy::None,
             headers_only: log == Log::Inbox,
@@ -60,7 +74,8 @@ impl Scan {
             .messages()
             .await
             .map_err(|error| unavailable(DOING, error))?;
-        Ok(Self { messages, expected: 1, target, position })
+        let consumer = consumer.cached_info().name.clone();
+        Ok(Self { messages, consumer, expected: 1, target, position, log, subject })
     }
 
     /// Returns whether everything that the stream contained at the beginning was read.
@@ -69,8 +84,8 @@ impl Scan {
     }
 
     /// Sets the end of the scan anew: the message at its end may have been deleted.
-    pub(crate) async fn refresh_target(&mut self, streams: &Streams, log: Log) -> Result<(), StoreError> {
-        self.target = self.target.min(streams.last_sequence(log).await?);
+    pub(crate) async fn refresh_target(&mut self, streams: &Streams) -> Result<(), StoreError> {
+        self.target = self.target.min(streams.last_of(self.log, &self.subject).await?);
         Ok(())
     }
 
@@ -91,4 +106,50 @@ impl Scan {
         self.position = sequence;
         Ok(Scanned { sequence, message })
     }
+}
+
+/// Reads everything that a stream contains now, or what it contains of these subjects. After an error, it starts again
+/// behind the last message.
+pub(crate) async fn read_all(
+    streams: &Streams,
+    log: Log,
+    filter: Option<&str>,
+    mut found: impl FnMut(Scanned) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let (mut position, mut deadline) = (0, Instant::now() + streams.timeout);
+    loop {
+        let before = position;
+        let error = match read_behind(streams, log, filter, &mut position, &mut found).await {
+            Err(error) if error.kind() == StoreErrorKind::Unavailable => error,
+            result => return result,
+        };
+        if position > before {
+            deadline = Instant::now() + streams.timeout;
+        } else if Instant::now() >= deadline {
+            return Err(error);
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn read_behind(
+    streams: &Streams,
+    log: Log,
+    filter: Option<&str>,
+    position: &mut u64,
+    found: &mut impl FnMut(Scanned) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut scan = Scan::start(streams, log, *position, filter).await?;
+    while !scan.is_complete() {
+        match timeout(PATIENCE, scan.next()).await {
+            Ok(scanned) => {
+                found(scanned?)?;
+                *position = scan.position;
+            }
+            Err(_) => scan.refresh_target(streams).await?,
+        }
+    }
+    // Otherwise, the server keeps it for a while.
+    let _ = streams.stream(log).delete_consumer(&scan.consumer).await;
+    Ok(())
 }

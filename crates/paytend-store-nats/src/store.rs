@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// change to.
 ///
 /// A handler returns `Completion::without_effect()`. It can run more than once, so guard its change with
-/// [`Delivery::dedup`](paytend_inbox::Delivery::dedup), for example as a unique column in the transaction of the
+/// [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key), for example as a unique column in the transaction of the
 /// handler's database.
 pub type NatsEffect = std::convert::Infallible;
 

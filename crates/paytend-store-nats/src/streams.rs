@@ -56,14 +56,26 @@ impl Names {
         format!("{}.meta.{name}", self.0)
     }
 
-    pub(crate) fn viewed(&self, id: Id, operation: &str) -> String {
-        format!("{}.viewed.{id}.{operation}", self.0)
+    /// Returns the subject of an event, or with `*` those of all events about one notification. An event about no
+    /// single notification has the number 0.
+    pub(crate) fn audit(&self, id: Option<Id>, operation: &str) -> String {
+        format!("{}.audit.{}.{operation}", self.0, id.map_or(0, Id::get))
+    }
+
+    /// Returns the subjects of all events.
+    pub(crate) fn audits(&self) -> String {
+        format!("{}.audit.*.*", self.0)
+    }
+
+    /// Returns all subjects.
+    pub(crate) fn all(&self) -> String {
+        format!("{}.>", self.0)
     }
 
     fn config(&self, log: Log, replicas: usize) -> Config {
         let subjects: &[&str] = match log {
             Log::Inbox => &["inbox.*.*"],
-            Log::Work => &["work.*", "order.*", "meta.*", "viewed.*.*"],
+            Log::Work => &["work.*", "order.*", "meta.*", "audit.*.*"],
         };
         Config {
             name: self.stream(log),
@@ -236,8 +248,12 @@ impl Streams {
     /// Returns the number of the last message that a stream contains, or 0. Deleted messages do not count: they are
     /// never read.
     pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
-        let all = format!("{}.>", self.names.0);
-        Ok(self.last(log, &all).await?.map_or(0, |last| last.sequence))
+        self.last_of(log, &self.names.all()).await
+    }
+
+    /// Returns the number of the last message with a subject, or 0.
+    pub(crate) async fn last_of(&self, log: Log, subject: &str) -> Result<u64, StoreError> {
+        Ok(self.last(log, subject).await?.map_or(0, |last| last.sequence))
     }
 
     /// Returns the time of the server that leads the stream, in milliseconds since the Unix epoch.

@@ -177,7 +177,7 @@ impl Indexed {
                 let current = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
                 self.index().apply_order(key, scanned.sequence, current);
             }
-            (Log::Work, Some("meta" | "viewed"), _) => {}
+            (Log::Work, Some("meta" | "audit"), _) => {}
             _ => return Err(corrupt()),
         }
         Ok(())
@@ -205,7 +205,14 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
     let mut scan = Scan::open(streams, log, from).await?;
     position.advance(from, scan.is_complete());
     loop {
-        let scanned = scan.next().await?;
+        let patience = if scan.is_complete() { Duration::MAX } else { PATIENCE };
+        let Ok(scanned) = tokio::time::timeout(patience, scan.next()).await else {
+            // The message at the end may have been deleted meanwhile.
+            scan.refresh_target(streams).await?;
+            position.advance(from, scan.is_complete());
+            continue;
+        };
+        let scanned = scanned?;
         if let Err(error) = index.apply(log, &scanned) {
             let sequence = scanned.sequence;
             tracing::error!(stream = streams.names.stream(log), sequence, %error, "a message is passed by");

@@ -25,10 +25,13 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
+/// Claims do not wait for the disk. A claim that a crash of the server undoes is a lost lease: its holder is compared
+/// with every change.
 const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      tries = least(w.tries, 2147483646) + 1, \
      due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
-     RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text";
+     RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text, \
+     set_config('synchronous_commit', 'off', true)";
 
 struct Taken {
     lease: Lease,

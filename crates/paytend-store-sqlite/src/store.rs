@@ -331,8 +331,8 @@ impl Store for SqliteStore {
         if let Some(lookup) = unanswered {
             self.shared.queue.store(lookup);
         }
-        let accepted = result.await.unwrap_or_else(|_| Err(stopped().into()));
-        accepted.map_err(StoreError::from)
+        let accepted = async { result.await.unwrap_or_else(|_| Err(stopped().into())) };
+        accepted.await.map_err(StoreError::from)
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

@@ -8,6 +8,7 @@ pub(crate) mod inbox;
 pub(crate) mod keys;
 pub(crate) mod open;
 pub(crate) mod outbox;
+pub(crate) mod reconcile;
 pub(crate) mod sandbox;
 pub(crate) mod scenario;
 pub(crate) mod seal;

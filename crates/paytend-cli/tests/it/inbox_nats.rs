@@ -65,6 +65,14 @@ fn service_stores_notifications_on_a_cluster() {
     let stats: Value = serde_json::from_str(&inbox(&["stats", "--json"])).unwrap();
     assert_eq!((&stats["ready"], &stats["sightings"]), (&json!(1), &json!(1)));
     assert_eq!(inbox(&["erase", "--business-id", "F1"]), "erased: 1\n");
+    let events = inbox(&["audit", "--json"]);
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<&str> = events.iter().map(|event| event["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["erase", "redrive", "bury", "reveal"]);
+    let mut outbox = command();
+    outbox.args(["outbox", "stats"]).env("PAYTEND_STORE", cluster.url());
+    let refused = finish(outbox.env("PAYTEND_NATS_SYSTEM_URL", cluster.system_url()), b"");
+    assert!(refused.code == 3 && refused.stderr.contains("contains no orders"), "{}", refused.stderr);
     let backup = run(&["backup", "copy"]);
     assert!(backup.code == 2 && backup.stderr.contains("nats account backup"), "{}", backup.stderr);
     assert_eq!(service.terminate(), Some(0));

@@ -22,5 +22,7 @@ mod outbox;
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]
 mod postgres_server;
 mod readme;
+mod reconcile;
+mod reconcile_life;
 mod sandbox;
 mod support;

@@ -56,7 +56,7 @@ async fn waiting_notifications_share_commits_and_a_refused_one_fails_alone() {
         entries.iter().all(|entry| entry.facts.business_id.as_deref().is_some_and(|id| id.starts_with("a\u{fffd}")))
     );
     let stats = store.stats().await.unwrap();
-    assert_eq!(stats.sightings as usize, accepted.iter().flatten().count() - new);
+    assert_eq!(stats.sightings, (accepted.iter().flatten().count() - new) as u64);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     // The batch with the refused one was stored one by one.
     assert!(commits(&store).await < 200, "{} commits", commits(&store).await);

@@ -49,6 +49,11 @@ pub(crate) struct NatsUrl {
 }
 
 impl StoreArgs {
+    /// Returns whether the option or the variable names a store.
+    pub(crate) fn is_given(&self) -> bool {
+        self.store.is_some() || std::env::var(VARIABLE).is_ok_and(|store| !store.is_empty())
+    }
+
     /// Returns the store of the option, of the variable, or of the configuration file, in this order.
     pub(crate) fn name(&self, configured: Option<&str>) -> Result<StoreName, Failure> {
         if let Some(store) = &self.store {

@@ -1,0 +1,172 @@
+//! `paytend reconcile`: compares the provider's lists with notifications and orders.
+
+mod connection;
+mod directory;
+mod fetch;
+mod inbox;
+mod lists;
+mod orders;
+mod progress;
+mod units;
+
+use std::collections::BTreeSet;
+use std::io::{BufWriter, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, ValueEnum};
+use paytend_reconcile::{Notifications, Orders, Period, Report, Rules, reconcile};
+
+use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::reconcile::connection::ConnectionArgs;
+use crate::cmd::reconcile::directory::private_file;
+use crate::cmd::reconcile::fetch::Fetch;
+use crate::cmd::reconcile::lists::{BalanceFile, Lists};
+use crate::cmd::reconcile::orders::{FileOrders, OrderSource as _};
+use crate::cmd::reconcile::units::Days;
+use crate::exit::{Category, Failure};
+use crate::output;
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The first day of the period, in the provider's time zone, such as 2026-11-27
+    #[arg(long, value_name = "DATE")]
+    from: String,
+    /// The last day of the period
+    #[arg(long, value_name = "DATE")]
+    to: String,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The key file of the store; the default is the file beside an SQLite store
+    #[arg(long, value_name = "FILE")]
+    store_key: Option<PathBuf>,
+    /// The orders: a file with one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    orders: Option<PathBuf>,
+    /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// A card whose lists are fetched, besides those in the orders and the notifications; may be repeated
+    #[arg(long, value_name = "ID")]
+    card: Vec<String>,
+    /// The balances at the beginning of the period: the file balances.json of the previous fetch
+    #[arg(long, value_name = "FILE")]
+    opening: Option<PathBuf>,
+    /// The format of the report on standard output
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write the report as an HTML page, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Keep the fetched lists in this directory. An interrupted fetch is continued when the command is run again
+    #[arg(long, value_name = "DIR", conflicts_with = "offline")]
+    out: Option<PathBuf>,
+    /// Read the lists from this directory and fetch nothing
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "keys", "base_url"])]
+    offline: Option<PathBuf>,
+    /// The number of rows on a page; by default, the provider decides
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    page_size: Option<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Counts, sums, balances and the open transactions, for people
+    Text,
+    /// All transactions
+    Json,
+    /// One line for each row of a list
+    Csv,
+}
+
+pub(crate) fn run(args: Args) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(compare(args))
+}
+
+async fn compare(args: Args) -> Result<(), Failure> {
+    let period =
+        Period::new(&args.from, &args.to).map_err(|error| Failure::usage(format!("--from and --to: {error}")))?;
+    let rules = rules(args.rules.as_deref())?.period(period);
+    let opening = args.opening.as_deref().map(BalanceFile::read).transpose()?;
+    let orders = match &args.orders {
+        Some(file) => FileOrders::new(file).orders().await?,
+        None => Orders::not_given(),
+    };
+    let days = Days::new(&period, &rules)?;
+    let notifications = if args.store.is_given() {
+        inbox::notifications(&args.store, args.store_key.as_deref(), days.start()).await?
+    } else {
+        Notifications::not_given()
+    };
+    let lists = match &args.offline {
+        Some(directory) => Lists::read(directory)?,
+        None => {
+            let cards: BTreeSet<String> = cards(&args.card, &orders, &notifications);
+            days.check_length()?;
+            let client = args.connection.client()?;
+            let fetch =
+                Fetch { client: &client, days: &days, cards: &cards, orders: &orders, page_size: args.page_size };
+            fetch.run(args.out.as_deref(), &args.connection.name()).await?
+        }
+    };
+    let opening = opening.map(|file| file.balances()).unwrap_or_default();
+    let provider = lists.provider(opening);
+    let mut report = reconcile(&provider, &notifications, &orders, &rules);
+    report.problems.extend(lists.problems.iter().cloned());
+    write(&report, &args)?;
+    match report.open() {
+        0 => Ok(()),
+        1 => Err(Failure::new(Category::Differences, "1 entry of the report is open")),
+        open => Err(Failure::new(Category::Differences, format!("{open} entries of the report are open"))),
+    }
+}
+
+fn rules(file: Option<&Path>) -> Result<Rules, Failure> {
+    let Some(file) = file else { return Ok(Rules::default()) };
+    let invalid =
+        |why: &dyn std::fmt::Display| Failure::new(Category::Configuration, format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| invalid(&error))?;
+    toml::from_str(&text).map_err(|error| invalid(&error))
+}
+
+/// Returns the cards of the option, the orders and the notifications.
+fn cards(named: &[String], orders: &Orders, notifications: &Notifications) -> BTreeSet<String> {
+    let known = orders.entries().iter().chain(notifications.entries()).filter_map(|entry| entry.card.clone());
+    named.iter().cloned().chain(known).collect()
+}
+
+fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
+    if let Some(file) = &args.html {
+        let failed = |error: std::io::Error| {
+            Failure::new(Category::Unexpected, format!("cannot write {}: {error}", file.display()))
+        };
+        let mut page = BufWriter::new(private_file(file).map_err(failed)?);
+        report.write_html(&mut page).and_then(|()| page.flush()).map_err(failed)?;
+    }
+    // The exit code reports the differences, even if the reader of the output has closed the pipe.
+    match write_to_stdout(report, args.format) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
+    }
+    let missing: Vec<&str> = [(args.orders.is_none(), "--orders"), (!args.store.is_given(), "--store")]
+        .into_iter()
+        .filter(|(is_missing, _)| *is_missing)
+        .map(|(_, option)| option)
+        .collect();
+    if !missing.is_empty() {
+        output::warn(format!("not everything was compared: {} is not given", missing.join(" and ")));
+    }
+    Ok(())
+}
+
+fn write_to_stdout(report: &Report<'_>, format: Format) -> std::io::Result<()> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    match format {
+        Format::Text => report.write_text(&mut out)?,
+        Format::Json => report.write_json(&mut out)?,
+        Format::Csv => report.write_csv(&mut out)?,
+    }
+    out.flush()
+}

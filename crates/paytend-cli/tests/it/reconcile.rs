@@ -1,0 +1,284 @@
+//! Tests of `paytend reconcile` against a sandbox.
+
+#[cfg(target_os = "linux")]
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::process::Command;
+use std::process::Stdio;
+
+use paytend_crypto::{PrivateKey, PublicKey};
+use paytend_model::issuing::{QueryAuthorizations, QueryPartnerTransactions};
+use paytend_sandbox::{Fault, FaultKind};
+use paytend_vectors::Seeded;
+use paytend_webhook::testing::PaytendSender;
+use serde_json::{Value, json};
+
+use crate::inbox_service::runtime;
+use crate::reconcile_life::{Life, open};
+use crate::support::{command, finish, run};
+
+/// Returns the lines of the orders.
+fn lines(life: &Life) -> Vec<Value> {
+    life.orders.values().cloned().collect()
+}
+
+#[test]
+fn honest_life_has_no_differences_and_planted_ones_are_named_exactly() {
+    let random = Seeded::new();
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        let (before, out) = (life.path("before"), life.path("out"));
+        let (before, out) = (before.to_str().unwrap(), out.to_str().unwrap());
+        let (report, code) = life.report(&[], &["--out", before, "--card", life.sandbox.card_id()]);
+        assert_eq!((code, open(&report)), (0, vec![]));
+        let opening = format!("{before}/lists/balances.json");
+        life.live(&random, 25).await;
+
+        let (report, code) = life.report(&lines(&life), &["--out", out, "--opening", &opening]);
+        assert_eq!((code, open(&report), &report["open"]), (0, vec![], &json!(0)), "{report:#}");
+        assert!(report["counts"]["matched"].as_u64().unwrap() > 10, "{}", report["counts"]);
+        let states: Vec<_> = report["balances"].as_array().unwrap().iter().map(|check| &check["state"]).collect();
+        assert_eq!(states, ["closes", "closes"], "{}", report["balances"]);
+        // The stored lists give the same report.
+        let ran = life.reconcile(&lines(&life), &["--offline", out, "--opening", &opening, "--format", "json"]);
+        assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
+
+        let mut expected = plant(&mut life).await;
+        let orders = planted_orders(&life, &mut expected);
+        expected.sort();
+        let (html, connection) = (life.path("report.html"), life.connection());
+        let html = html.to_str().unwrap();
+        let (report, code) = life.report(&orders, &["--opening", &opening, "--html", html]);
+        assert_eq!((open(&report), code), (expected.clone(), 8));
+        // Only the dropped order knows which card its money is on.
+        assert_eq!(report["open"], json!(expected.len() + 1), "{}", report["balances"]);
+        let differences: Vec<_> =
+            report["balances"].as_array().unwrap().iter().map(|check| &check["difference"]).collect();
+        assert_eq!(differences, ["0.00", "12.34"]);
+        let page = std::fs::read_to_string(html).unwrap();
+        assert!(expected.iter().all(|(_, number, _)| page.contains(number)));
+        let connection: Vec<&str> = connection.iter().map(String::as_str).collect();
+        let text = life.reconcile(&orders, &connection);
+        assert_eq!((text.code, text.stderr.contains("entries of the report are open")), (8, true), "{}", text.stderr);
+        assert!(text.stdout.contains("only here      2\n"), "{}", text.stdout);
+        let csv = life.reconcile(&orders, &[&connection, &["--format", "csv"][..]].concat());
+        assert!(csv.stdout.starts_with("transaction,outcome,kind,date,list,"), "{}", csv.stdout);
+    });
+}
+
+type Expected = Vec<(String, String, String)>;
+
+/// Adds transactions that only one side has, and returns what is expected.
+async fn plant(life: &mut Life) -> Expected {
+    let mut expected = Expected::new();
+    let mut expect = |outcome: &str, number: &str| expected.push((outcome.into(), number.into(), String::new()));
+    for name in ["dropped", "amount", "twice", "unknown", "failed"] {
+        life.topup(&format!("T-{name}"), 1_234).await;
+    }
+    // A notification about a transaction that the provider does not list.
+    let key = |name: &str| life.path("keys").join(name);
+    let paytend = PrivateKey::from_file(key("paytend-private.pem")).unwrap();
+    let partner = PublicKey::from_file(key("partner-public.b64")).unwrap();
+    let content = json!({"transactionId": "C-GHOST", "cardId": life.sandbox.card_id(), "transactionType": "2",
+        "transactionStatus": "2", "amount": "5.00", "currency": "EUR"});
+    let sender = PaytendSender::new(life.sandbox.partner_id(), &paytend, &partner).unwrap();
+    let request = sender.raw("1", &content.to_string()).unwrap();
+    assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
+    expect("only_here", "C-GHOST");
+    // Transactions whose notifications do not arrive.
+    life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
+    for reserves in [true, false] {
+        let number = life.use_card(reserves, 1_00).await;
+        expect("only_provider", &number);
+    }
+    expected
+}
+
+/// Returns the orders with planted differences, and adds what is expected.
+fn planted_orders(life: &Life, expected: &mut Expected) -> Vec<Value> {
+    let mut orders = life.orders.clone();
+    let mut expect = |outcome: &str, number: &str, fields: &str| {
+        expected.push((outcome.into(), number.into(), fields.into()));
+    };
+    orders.remove("T-dropped").unwrap();
+    expect("only_provider", "T-dropped", "");
+    orders.get_mut("T-amount").unwrap()["amount"] = json!("12.35");
+    expect("different", "T-amount", "amount");
+    orders.get_mut("T-unknown").unwrap()["status"] = json!("unknown");
+    expect("unresolved", "T-unknown", "");
+    orders.get_mut("T-failed").unwrap()["status"] = json!("failed");
+    expect("different", "T-failed", "status");
+    let mut ghost = orders["T-first"].clone();
+    ghost["order_no"] = json!("T-GHOST");
+    expect("only_here", "T-GHOST", "");
+    expect("duplicate", "T-twice", "");
+    let twice = orders["T-twice"].clone();
+    orders.into_values().chain([ghost, twice]).collect()
+}
+
+#[test]
+fn interrupted_fetch_is_continued() {
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        life.topup("T1", 1_00).await;
+        life.use_card(true, 1).await;
+        let out = life.path("out");
+        // A short deadline ends the retries.
+        let profiles = std::fs::read_to_string(life.path("keys/paytend.toml")).unwrap();
+        let quick = life.path("keys/quick.toml");
+        std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
+        let (quick, out_arg) = (quick.to_str().unwrap(), out.to_str().unwrap());
+        let arguments = ["--profile", "sandbox", "--profile-file", quick, "--out", out_arg];
+        life.sandbox.fault(Fault::on::<QueryAuthorizations>(FaultKind::Html502)).unwrap();
+        let ran = life.reconcile(&lines(&life), &arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (5, ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("run the command again to continue"), "{}", ran.stderr);
+        assert!(!out.join("lists").exists());
+        let calls = life.sandbox.calls::<QueryPartnerTransactions>();
+        assert!(calls > 0);
+        life.sandbox.clear_faults();
+        let ran = life.reconcile(&lines(&life), &arguments);
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), calls, "the stored lists are not fetched again");
+        // A complete fetch is not continued but replaced.
+        assert_eq!(life.reconcile(&lines(&life), &arguments).code, 0);
+        assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), 2 * calls);
+        assert!(!out.join("lists.partial").exists());
+    });
+}
+
+#[test]
+fn pages_and_profiles_and_unknown_cards() {
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        for index in 0..7 {
+            life.topup(&format!("T{index}"), 1_00).await;
+            life.use_card(index % 2 == 0, 10 + index).await;
+        }
+        let file = life.path("keys/paytend.toml");
+        let profile = ["--profile", "sandbox", "--profile-file", file.to_str().unwrap()];
+        let ran = life.reconcile(&lines(&life), &[&profile[..], &["--page-size", "2"]].concat());
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains("matched        14\n"), "{}", ran.stdout);
+        let ran = life.reconcile(&lines(&life), &[&profile[..], &["--card", "../no such card"]].concat());
+        assert_eq!(ran.code, 8, "{}", ran.stderr);
+        let problem = "problem: the provider rejected the query for the transactions of card ../no such card, code ";
+        assert!(ran.stdout.contains(problem), "{}", ran.stdout);
+    });
+}
+
+#[test]
+fn erased_notifications_are_unresolved() {
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        life.topup("T1", 1_00).await;
+        let number = life.use_card(false, 1).await;
+        assert_eq!(life.report(&lines(&life), &[]).1, 0);
+        let store = format!("sqlite:{}", life.path("inbox.db").display());
+        let erased = run(&["inbox", "erase", "--store", &store, "--business-id", &number], b"");
+        assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"), "{}", erased.stderr);
+        let (report, code) = life.report(&lines(&life), &["--card", life.sandbox.card_id()]);
+        let expected = [("only_provider", number.as_str()), ("unresolved", "")];
+        let expected = expected.map(|(outcome, number)| (outcome.to_owned(), number.to_owned(), String::new()));
+        assert_eq!((open(&report), code), (expected.to_vec(), 8));
+    });
+}
+
+#[test]
+fn closed_pipe_does_not_hide_the_differences() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
+    std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();
+    for format in ["text", "json", "csv"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut reconcile = command();
+        reconcile.args(["reconcile", "--from", "2026-11-27", "--to", "2026-11-27", "--format", format, "--offline"]);
+        let ran = reconcile.arg(folder.path()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(ran.status.code(), Some(8), "{format}: {}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nightly_example_compares_the_previous_day() {
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        life.topup("T1", 1_00).await;
+        // The example compares yesterday, so everything is outside the period.
+        let folder = life.path("work");
+        std::fs::create_dir_all(folder.join("orders")).unwrap();
+        let day = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/reconcile/nightly.sh");
+        let orders = folder.join(format!("orders/{day}.jsonl"));
+        let nightly = |order: Option<&str>| {
+            std::fs::write(&orders, order.unwrap_or_default()).unwrap();
+            let mut shell = command_in(&folder);
+            shell.arg(script).env("PROFILE", "sandbox").env("PROFILE_FILE", life.path("keys/paytend.toml"));
+            shell.env("RULES", life.path("rules.toml")).env("TZ", "UTC");
+            shell.env("PAYTEND_STORE", format!("sqlite:{}", life.path("inbox.db").display()));
+            finish(&mut shell, b"")
+        };
+        let ran = nightly(None);
+        assert_eq!((ran.code, ran.stdout), (0, format!("{day}: nothing is open\n")), "{}", ran.stderr);
+        let order =
+            json!({"order_no": "T9", "amount": "1", "currency": "EUR", "status": "succeeded", "at": day.to_string()});
+        let ran = nightly(Some(&order.to_string()));
+        assert_eq!((ran.code, ran.stdout), (8, format!("{day}: see reports/{day}.html\n")), "{}", ran.stderr);
+        assert!(folder.join(format!("fetched/{day}/lists/balances.json")).exists());
+    });
+}
+
+/// Returns a shell that finds the compiled command.
+#[cfg(target_os = "linux")]
+fn command_in(folder: &Path) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_paytend")).parent().unwrap();
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder).env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()));
+    shell
+}
+
+#[test]
+fn exported_lists_are_compared_and_mistakes_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let row = json!({"tradeId": "P1", "tradeType": "100", "tradeStatus": "1", "orderNo": "T1", "amount": "1.00",
+        "currency": "EUR", "businessDate": "2026-11-27"});
+    let order = r#"{"order_no":"T1","amount":1.00,"currency":"EUR","status":"succeeded","at":"2026-11-27"}"#;
+    std::fs::create_dir(path("lists")).unwrap();
+    std::fs::write(path("lists/partner-transactions.jsonl"), row.to_string()).unwrap();
+    std::fs::write(path("orders"), format!("{order}\n\n")).unwrap();
+    std::fs::write(path("bad orders"), format!("{order}\n{{\"order_no\":\"S3CRET\"}}")).unwrap();
+    std::fs::write(path("bad rules"), "window = 1").unwrap();
+    std::fs::create_dir(path("empty")).unwrap();
+    std::fs::create_dir(path("broken")).unwrap();
+    std::fs::write(path("broken/topups.jsonl"), "{\"orderNo\":\"S3CRET\"").unwrap();
+    let reconcile = |arguments: &[&str]| {
+        run(&[&["reconcile", "--from", "2026-11-27", "--to", "2026-11-27"], arguments].concat(), b"")
+    };
+    let (lists, orders) = (path("lists"), path("orders"));
+    let ran = reconcile(&["--offline", &lists, "--orders", &orders]);
+    assert_eq!((ran.code, ran.stdout.contains("matched        1\n")), (0, true), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("not everything was compared: --store is not given"), "{}", ran.stderr);
+    for (arguments, code, message) in [
+        (vec!["--offline", &path("none")], 3, "cannot read"),
+        (vec!["--offline", &path("empty")], 3, "contains no lists: fetch them with --out DIR"),
+        (vec!["--offline", &path("broken")], 3, "topups.jsonl, line 1, column"),
+        (vec!["--offline", &lists, "--orders", &path("bad orders")], 3, "bad orders, line 2: the field `amount`"),
+        (vec!["--offline", &lists, "--rules", &path("bad rules")], 3, "unknown field `window`"),
+        (vec!["--offline", &lists, "--opening", &orders], 3, "not a file with balances"),
+        (vec!["--offline", &lists, "--out", &lists], 2, "cannot be used with"),
+        (vec!["--keys", &lists], 2, "--base-url"),
+        (vec!["--keys", &lists, "--base-url", "http://127.0.0.1:9"], 3, "partner-id"),
+        (vec!["--profile", "x", "--profile-file", &path("none.toml")], 3, "none.toml"),
+    ] {
+        let ran = reconcile(&arguments);
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(message) && !ran.stderr.contains("S3CRET"), "{arguments:?}: {}", ran.stderr);
+    }
+    let ran =
+        run(&["reconcile", "--from", "2000-01-01", "--to", "2026-11-26", "--keys", &lists, "--base-url", "x"], b"");
+    assert_eq!((ran.code, ran.stderr.contains("at most 400 days")), (2, true), "{}", ran.stderr);
+    let ran = run(&["reconcile", "--from", "2026-11-27", "--to", "2026-11-26", "--offline", &lists], b"");
+    assert_eq!((ran.code, ran.stderr.contains("before its first day")), (2, true), "{}", ran.stderr);
+}

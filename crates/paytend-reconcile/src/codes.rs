@@ -1,0 +1,130 @@
+//! The meanings of the provider's codes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::entry::{Entry, Kind, Status};
+use crate::list::List;
+
+/// The meanings of the provider's codes. The fields add to the defaults.
+///
+/// The defaults for `tradeType` and `tradeStatus` are inferred. All other codes have no meaning by default: they are in
+/// the partner's documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Codes {
+    /// The kinds of the codes in `tradeType`.
+    pub trade_types: BTreeMap<String, Kind>,
+    /// The meanings of the codes in `tradeStatus`.
+    pub trade_statuses: BTreeMap<String, Status>,
+    /// The kinds of the codes in `transactionType` of a card transaction notification.
+    pub notification_types: BTreeMap<String, Kind>,
+    /// The meanings of the codes in `transactionStatus` and `status`, by list.
+    pub statuses: StatusCodes,
+}
+
+/// The meanings of the codes in `transactionStatus` and `status`, by list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StatusCodes {
+    /// `transactionStatus` of partner transactions.
+    pub partner_transactions: BTreeMap<String, Status>,
+    /// `status` of topup results.
+    pub topups: BTreeMap<String, Status>,
+    /// `transactionStatus` of card transactions.
+    pub card_transactions: BTreeMap<String, Status>,
+    /// `transactionStatus` of authorizations.
+    pub authorizations: BTreeMap<String, Status>,
+    /// `transactionStatus` of card transaction notifications.
+    pub notifications: BTreeMap<String, Status>,
+}
+
+impl Codes {
+    /// Returns the codes of the local sandbox (the `paytend-sandbox` crate). They are not Paytend's codes.
+    pub fn local_sandbox() -> Self {
+        let topup = [("1", Status::Processing), ("2", Status::Succeeded), ("3", Status::Failed)];
+        let topup: BTreeMap<_, _> = topup.map(|(code, status)| (code.to_owned(), status)).into();
+        let card: BTreeMap<_, _> = ["1", "2"].map(|code| (code.to_owned(), Status::Succeeded)).into();
+        Self {
+            notification_types: [("1", Kind::PreAuthorization), ("2", Kind::Payment)]
+                .map(|(code, kind)| (code.to_owned(), kind))
+                .into(),
+            statuses: StatusCodes {
+                partner_transactions: topup.clone(),
+                topups: topup,
+                card_transactions: card.clone(),
+                authorizations: card.clone(),
+                notifications: card,
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Returns the kind of a row.
+    pub(crate) fn kind(&self, entry: &Entry) -> Kind {
+        if let Some(kind) = entry.kind {
+            return kind;
+        }
+        let Some(code) = entry.type_code.as_deref() else { return Kind::Other };
+        match entry.list {
+            List::Notifications => self.notification_types.get(code).copied(),
+            _ => self.trade_types.get(code).copied().or_else(|| trade_type(code)),
+        }
+        .unwrap_or(Kind::Other)
+    }
+
+    /// Returns the status of a row, or `None` if no code of it has a meaning. Two codes with different meanings have
+    /// the meaning [`Status::Unknown`].
+    pub(crate) fn status(&self, entry: &Entry) -> Option<Status> {
+        if entry.status.is_some() {
+            return entry.status;
+        }
+        let of_list = match entry.list {
+            List::PartnerTransactions => &self.statuses.partner_transactions,
+            List::Topups => &self.statuses.topups,
+            List::CardTransactions => &self.statuses.card_transactions,
+            List::Authorizations => &self.statuses.authorizations,
+            List::Notifications | List::Orders => &self.statuses.notifications,
+        };
+        let of_code = entry.status_code.as_deref().and_then(|code| of_list.get(code).copied());
+        let of_trade = entry.trade_status.as_deref().and_then(|code| {
+            let known = self.trade_statuses.get(code).copied();
+            known.or_else(|| trade_status(code))
+        });
+        match (of_code, of_trade) {
+            (Some(one), Some(other)) if one != other => Some(Status::Unknown),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
+/// Returns the inferred kind of a `tradeType`.
+fn trade_type(code: &str) -> Option<Kind> {
+    use paytend_model::issuing::TradeType;
+    Some(match TradeType::from(code) {
+        TradeType::TopUp => Kind::Topup,
+        TradeType::Withdrawal => Kind::Withdrawal,
+        TradeType::TransferIn => Kind::TransferIn,
+        TradeType::TransferOut => Kind::TransferOut,
+        TradeType::PreAuthorization => Kind::PreAuthorization,
+        TradeType::Payment => Kind::Payment,
+        TradeType::SettlementAdjustment => Kind::SettlementAdjustment,
+        TradeType::Fee => Kind::Fee,
+        _ => return None,
+    })
+}
+
+/// Returns the inferred meaning of a `tradeStatus`.
+fn trade_status(code: &str) -> Option<Status> {
+    use paytend_model::issuing::TradeStatus;
+    Some(match TradeStatus::from(code) {
+        TradeStatus::Success => Status::Succeeded,
+        TradeStatus::Reversal | TradeStatus::Cancel | TradeStatus::Refund => Status::Returned,
+        TradeStatus::Reversed => Status::Reversed,
+        TradeStatus::Cancelled => Status::Failed,
+        _ => return None,
+    })
+}

@@ -1,0 +1,190 @@
+//! The differences between the rows of a transaction, field by field.
+
+use std::collections::BTreeSet;
+
+use paytend_model::Decimal;
+use serde::Serialize;
+
+use crate::entry::{Entry, EntryTime, Kind, Status};
+use crate::list::List;
+use crate::matching::Row;
+use crate::rules::Rules;
+
+/// A field in which the rows of a transaction differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Field {
+    /// The amount.
+    Amount,
+    /// The currency.
+    Currency,
+    /// The card.
+    Card,
+    /// The kind.
+    Kind,
+    /// The status.
+    Status,
+    /// The times are further apart than the window.
+    Time,
+    /// The order number.
+    OrderNumber,
+    /// The provider's transaction number.
+    TradeNumber,
+    /// The transaction is missing in a list that must contain it.
+    Lists,
+}
+
+impl Field {
+    /// Returns the name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Amount => "amount",
+            Self::Currency => "currency",
+            Self::Card => "card",
+            Self::Kind => "kind",
+            Self::Status => "status",
+            Self::Time => "time",
+            Self::OrderNumber => "order_number",
+            Self::TradeNumber => "trade_number",
+            Self::Lists => "lists",
+        }
+    }
+}
+
+/// A difference: the values of one field in each row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Difference<'a> {
+    /// The field.
+    pub field: Field,
+    /// The values.
+    pub values: Vec<FieldValue<'a>>,
+}
+
+/// The value of a field in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FieldValue<'a> {
+    /// The list of the row.
+    pub list: List,
+    /// The reference of the row, or an empty text if the list has no row.
+    pub reference: &'a str,
+    /// The value.
+    pub value: String,
+}
+
+/// The result of a comparison.
+#[derive(Default)]
+pub(crate) struct Compared<'a> {
+    pub(crate) differences: Vec<Difference<'a>>,
+    /// The sum of the differences in amount that were accepted as a fee.
+    pub(crate) tolerated: Option<Decimal>,
+}
+
+/// Compares the rows of a transaction. The rows are sorted by list and time.
+pub(crate) fn compare<'a>(rows: &[&Row<'a>], kind: Kind, rules: &Rules) -> Compared<'a> {
+    let mut compared = Compared::default();
+    if rows.len() < 2 {
+        return compared;
+    }
+    compared.amounts(rows, kind, rules);
+    compared.distinct(Field::Currency, rows, |row| row.entry.currency.as_deref());
+    compared.distinct(Field::Card, rows, |row| row.entry.card.as_deref());
+    compared.distinct(Field::Kind, rows, |row| (row.kind != Kind::Other).then(|| row.kind.as_str()));
+    compared.statuses(rows);
+    compared.times(rows, rules);
+    for of_deposit in [true, false] {
+        let number =
+            |row: &Row<'a>| row.entry.order_no.as_deref().filter(|_| (row.kind == Kind::Deposit) == of_deposit);
+        compared.distinct(Field::OrderNumber, rows, number);
+    }
+    let spaces: BTreeSet<_> = rows.iter().map(|row| row.space()).collect();
+    for space in spaces {
+        let number = |row: &Row<'a>| row.entry.trade_no.as_deref().filter(|_| row.space() == space);
+        compared.distinct(Field::TradeNumber, rows, number);
+    }
+    compared
+}
+
+impl<'a> Compared<'a> {
+    fn add(&mut self, field: Field, values: impl Iterator<Item = (&'a Entry, String)>) {
+        let value = |(entry, value): (&'a Entry, String)| FieldValue {
+            list: entry.list,
+            reference: entry.reference.as_str(),
+            value,
+        };
+        self.differences.push(Difference { field, values: values.map(value).collect() });
+    }
+
+    /// Reports the field if the rows that have a value do not all have the same one.
+    fn distinct(&mut self, field: Field, rows: &[&Row<'a>], value: impl Fn(&Row<'a>) -> Option<&'a str>) {
+        let mut present = rows.iter().filter_map(|row| value(row));
+        let Some(first) = present.next() else { return };
+        if present.any(|other| other != first) {
+            let values = rows.iter().filter_map(|row| Some((row.entry, value(row)?.to_owned())));
+            self.add(field, values);
+        }
+    }
+
+    fn amounts(&mut self, rows: &[&Row<'a>], kind: Kind, rules: &Rules) {
+        let mut present = rows.iter().filter_map(|row| Some((row.entry.amount?, row)));
+        let Some((first, base)) = present.next() else { return };
+        let currency = rows.iter().find_map(|row| row.entry.currency.as_deref()).unwrap_or_default();
+        let (most, mut tolerated, mut differs) = (rules.tolerated(kind, currency), Decimal::ZERO, false);
+        for (amount, row) in present.filter(|(amount, _)| *amount != first) {
+            let Some(distance) = amount.checked_sub(first).map(|distance| distance.abs()) else {
+                differs = true;
+                break;
+            };
+            let is_fee = [row.entry.fee, base.entry.fee].iter().flatten().any(|fee| fee.abs() == distance);
+            match tolerated.checked_add(distance) {
+                Some(sum) if is_fee || distance <= most => tolerated = sum,
+                _ => differs = true,
+            }
+        }
+        if differs {
+            let values = rows.iter().filter_map(|row| Some((row.entry, row.entry.amount?.to_string())));
+            self.add(Field::Amount, values);
+        } else if !tolerated.is_zero() {
+            self.tolerated = Some(tolerated);
+        }
+    }
+
+    /// Compares the final statuses. Of several notifications, the last one counts.
+    fn statuses(&mut self, rows: &[&Row<'a>]) {
+        let last = rows.iter().rposition(|row| row.entry.list == List::Notifications && row.status.is_some());
+        let counted: Vec<(&'a Entry, Status)> = rows
+            .iter()
+            .enumerate()
+            .filter(|(index, row)| row.entry.list != List::Notifications || Some(*index) == last)
+            .filter_map(|(_, row)| Some((row.entry, row.status?)))
+            .collect();
+        let mut finals = counted.iter().map(|(_, status)| *status).filter(|status| status.is_final());
+        let Some(first) = finals.next() else { return };
+        if finals.any(|other| other != first) {
+            self.add(Field::Status, counted.into_iter().map(|(entry, status)| (entry, status.to_string())));
+        }
+    }
+
+    fn times(&mut self, rows: &[&Row<'a>], rules: &Rules) {
+        let window = i64::try_from(rules.window.as_millis()).unwrap_or(i64::MAX);
+        let mut spans = rows.iter().filter_map(|row| row.span);
+        let Some(first) = spans.next() else { return };
+        if spans.any(|span| span.gap(first) > window) {
+            let values = rows.iter().filter(|row| row.span.is_some());
+            self.add(Field::Time, values.filter_map(|row| Some((row.entry, shown(row.entry.time.as_ref()?)))));
+        }
+    }
+}
+
+/// Returns a time as it is shown in reports.
+pub(crate) fn shown(time: &EntryTime) -> String {
+    match time {
+        EntryTime::Text(text) => text.clone(),
+        EntryTime::Millis(millis) => match jiff::Timestamp::from_millisecond(*millis) {
+            Ok(time) => format!("{time:.3}"),
+            Err(_) => millis.to_string(),
+        },
+    }
+}

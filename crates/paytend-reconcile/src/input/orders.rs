@@ -1,0 +1,188 @@
+//! The partner's orders.
+
+use std::fmt;
+
+use paytend_model::Amount;
+use serde::Deserialize;
+
+use super::set;
+use crate::entry::{Entry, EntryTime, Kind, Status};
+use crate::list::List;
+
+/// The partner's orders.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) given: bool,
+}
+
+/// An order, as a line of a JSON lines file:
+///
+/// ```
+/// use paytend_reconcile::{OrderRecord, Orders};
+/// let line = r#"{"order_no":"T-0001","kind":"topup","card":"1755902","amount":"25.00","currency":"EUR",
+///     "status":"succeeded","at":"2026-11-27T10:15:30Z"}"#;
+/// let mut orders = Orders::new();
+/// orders.push(OrderRecord::from_json(line)?);
+/// assert_eq!(orders.len(), 1);
+/// # Ok::<(), paytend_reconcile::OrderError>(())
+/// ```
+///
+/// `order_no`, `amount`, `currency` and `status` are required. The amount may be a JSON string or a JSON number.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct OrderRecord {
+    /// The order number.
+    pub order_no: String,
+    /// The kind (default: topup).
+    #[serde(default = "topup")]
+    pub kind: Kind,
+    /// The identifier of the card.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// The amount.
+    pub amount: Amount,
+    /// The currency.
+    pub currency: String,
+    /// The status. Also accepted: `rejected` and `not_sent`, which have the same meaning as `failed`.
+    pub status: OrderStatus,
+    /// The time of the order, in RFC 3339 format, or its date.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// The provider's transaction number, if it is known.
+    #[serde(default)]
+    pub trade_no: Option<String>,
+}
+
+fn topup() -> Kind {
+    Kind::Topup
+}
+
+/// The status of an order in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// Executed.
+    Succeeded,
+    /// Not executed.
+    Failed,
+    /// Rejected by the provider.
+    Rejected,
+    /// Never sent.
+    NotSent,
+    /// Not final yet.
+    Processing,
+    /// Sent, and the outcome is not known.
+    Unknown,
+}
+
+impl From<OrderStatus> for Status {
+    fn from(status: OrderStatus) -> Self {
+        match status {
+            OrderStatus::Succeeded => Self::Succeeded,
+            OrderStatus::Failed | OrderStatus::Rejected | OrderStatus::NotSent => Self::Failed,
+            OrderStatus::Processing => Self::Processing,
+            OrderStatus::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// The error returned for an invalid order. It does not contain the values of the order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+#[non_exhaustive]
+pub struct OrderError(String);
+
+impl OrderRecord {
+    /// Reads an order from JSON.
+    ///
+    /// # Errors
+    /// Returns [`OrderError`] if the text is not an order.
+    pub fn from_json(line: &str) -> Result<Self, OrderError> {
+        // The parser's message can contain values, so the common mistakes are named first.
+        let json: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(line).map_err(|error| OrderError(format!("not a JSON object: {}", place(&error))))?;
+        for name in ["order_no", "amount", "currency", "status"] {
+            if json.get(name).is_none_or(|value| value.is_null() || value.as_str() == Some("")) {
+                return Err(OrderError(format!("the field `{name}` is missing")));
+            }
+        }
+        if let Some(name) = json.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+            return Err(OrderError(format!("unknown field `{}`", shown(name))));
+        }
+        let order: Self = serde_json::from_str(line).map_err(|error| {
+            OrderError(format!("a field has an invalid value, {}; the fields are in the documentation", place(&error)))
+        })?;
+        Ok(order)
+    }
+
+    fn into_entry(self) -> Entry {
+        let mut entry = Entry::new(List::Orders, self.order_no.clone());
+        entry.order_no = set(Some(&self.order_no));
+        entry.trade_no = self.trade_no.filter(|text| !text.is_empty());
+        entry.card = self.card.filter(|text| !text.is_empty());
+        entry.kind = Some(self.kind);
+        entry.status = Some(self.status.into());
+        entry.amount = Some(self.amount.value());
+        entry.currency = Some(self.currency);
+        entry.time = self.at.filter(|text| !text.is_empty()).map(EntryTime::Text);
+        entry
+    }
+}
+
+const FIELDS: [&str; 8] = ["order_no", "kind", "card", "amount", "currency", "status", "at", "trade_no"];
+
+fn place(error: &serde_json::Error) -> String {
+    format!("column {}", error.column())
+}
+
+/// Returns the start of a name, without control characters.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(40).collect()
+}
+
+impl fmt::Debug for OrderRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OrderRecord").field("kind", &self.kind).field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+impl Orders {
+    /// Creates an empty list of orders, which is compared.
+    pub fn new() -> Self {
+        Self { given: true, ..Self::default() }
+    }
+
+    /// Creates the input for a comparison without orders.
+    pub fn not_given() -> Self {
+        Self::default()
+    }
+
+    /// Adds an order.
+    pub fn push(&mut self, order: OrderRecord) {
+        self.push_entry(order.into_entry());
+    }
+
+    /// Adds a row. Its list is set to [`List::Orders`].
+    pub fn push_entry(&mut self, mut entry: Entry) {
+        entry.list = List::Orders;
+        self.given = true;
+        self.entries.push(entry);
+    }
+
+    /// Returns the rows.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Returns the number of orders.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns whether there are no orders.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

@@ -1,0 +1,125 @@
+//! The lists that are compared.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A list that entries come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum List {
+    /// The provider's transactions on the partner's funds.
+    PartnerTransactions,
+    /// The provider's results of single topups.
+    Topups,
+    /// The provider's transactions of cards.
+    CardTransactions,
+    /// The provider's authorizations on cards.
+    Authorizations,
+    /// The partner's orders.
+    Orders,
+    /// The notifications that the partner has received.
+    Notifications,
+}
+
+impl List {
+    /// All lists.
+    pub const ALL: [Self; 6] = [
+        Self::PartnerTransactions,
+        Self::Topups,
+        Self::CardTransactions,
+        Self::Authorizations,
+        Self::Orders,
+        Self::Notifications,
+    ];
+
+    /// Returns the name in reports, such as `partner_transactions`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PartnerTransactions => "partner_transactions",
+            Self::Topups => "topups",
+            Self::CardTransactions => "card_transactions",
+            Self::Authorizations => "authorizations",
+            Self::Orders => "orders",
+            Self::Notifications => "notifications",
+        }
+    }
+
+    /// Returns whether the provider has the list.
+    pub fn is_provider(self) -> bool {
+        !matches!(self, Self::Orders | Self::Notifications)
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+impl fmt::Display for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A set of lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ListSet(u8);
+
+impl ListSet {
+    /// Creates a set of these lists.
+    pub fn of(lists: impl IntoIterator<Item = List>) -> Self {
+        lists.into_iter().fold(Self::default(), Self::with)
+    }
+
+    /// Returns the set with a list added.
+    #[must_use]
+    pub fn with(self, list: List) -> Self {
+        Self(self.0 | list.bit())
+    }
+
+    /// Returns whether the set contains a list.
+    pub fn contains(self, list: List) -> bool {
+        self.0 & list.bit() != 0
+    }
+
+    /// Returns whether the set is empty.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Returns the lists in this set or in the other one.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Returns the lists that are in both sets.
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Returns the lists that are not in the other set.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Returns the lists of the provider.
+    #[must_use]
+    pub fn of_provider(self) -> Self {
+        Self::of(self.iter().filter(|list| list.is_provider()))
+    }
+
+    /// Returns the lists of the partner: orders and notifications.
+    #[must_use]
+    pub fn of_partner(self) -> Self {
+        Self::of(self.iter().filter(|list| !list.is_provider()))
+    }
+
+    /// Returns the lists in their fixed order.
+    pub fn iter(self) -> impl Iterator<Item = List> {
+        List::ALL.into_iter().filter(move |list| self.contains(*list))
+    }
+}

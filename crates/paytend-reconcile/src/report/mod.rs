@@ -1,0 +1,299 @@
+//! The result of a comparison.
+
+mod csv;
+mod html;
+mod json;
+mod text;
+
+use std::io::{self, Write};
+
+use paytend_model::Decimal;
+use serde::Serialize;
+
+use crate::balance::BalanceCheck;
+use crate::compare::Difference;
+use crate::entry::{Entry, Kind, Status};
+use crate::list::List;
+use crate::rules::Period;
+use crate::sum::Sum;
+
+/// What is known about a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A list contains the transaction twice.
+    Duplicate,
+    /// Both sides have the transaction, and it differs in a field.
+    Different,
+    /// Only the provider has the transaction.
+    OnlyProvider,
+    /// Only the partner has the transaction.
+    OnlyHere,
+    /// The transaction is not final, cannot be read, or has several possible counterparts.
+    Unresolved,
+    /// Both sides agree.
+    Matched,
+    /// There is no list that it can be compared with.
+    NotCompared,
+}
+
+impl Outcome {
+    /// All outcomes, the open ones first.
+    pub const ALL: [Self; 7] = [
+        Self::Duplicate,
+        Self::Different,
+        Self::OnlyProvider,
+        Self::OnlyHere,
+        Self::Unresolved,
+        Self::Matched,
+        Self::NotCompared,
+    ];
+
+    /// Returns the name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::Different => "different",
+            Self::OnlyProvider => "only_provider",
+            Self::OnlyHere => "only_here",
+            Self::Unresolved => "unresolved",
+            Self::Matched => "matched",
+            Self::NotCompared => "not_compared",
+        }
+    }
+
+    /// Returns whether someone has to look at the transaction.
+    pub fn is_open(self) -> bool {
+        !matches!(self, Self::Matched | Self::NotCompared)
+    }
+}
+
+/// Why rows were matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum MatchReason {
+    /// The order numbers are equal.
+    OrderNumber,
+    /// The provider's transaction numbers are equal.
+    TradeNumber,
+    /// Amount, currency, card and kind are equal, the times are in the window, and there is no other candidate.
+    AmountAndTime,
+    /// The order was not executed, and the provider does not list it.
+    NotExecuted,
+}
+
+impl MatchReason {
+    /// Returns the name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OrderNumber => "order_number",
+            Self::TradeNumber => "trade_number",
+            Self::AmountAndTime => "amount_and_time",
+            Self::NotExecuted => "not_executed",
+        }
+    }
+}
+
+/// Why a transaction is not resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OpenReason {
+    /// There are several possible counterparts.
+    Ambiguous,
+    /// The provider is still processing the transaction, or its codes contradict each other.
+    ProviderNotFinal,
+    /// The provider's status code has no meaning in the rules, or there is no status.
+    ProviderStatusUnknown,
+    /// The outcome of the order is not known here.
+    OrderNotFinal,
+    /// One side does not state an amount and a currency.
+    AmountMissing,
+    /// A field cannot be read.
+    Unreadable,
+}
+
+impl OpenReason {
+    /// Returns the name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ambiguous => "ambiguous",
+            Self::ProviderNotFinal => "provider_not_final",
+            Self::ProviderStatusUnknown => "provider_status_unknown",
+            Self::OrderNotFinal => "order_not_final",
+            Self::AmountMissing => "amount_missing",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// A transaction with all its rows.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Item<'a> {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The kind.
+    pub kind: Kind,
+    /// The status: the provider's, or else the partner's.
+    pub status: Option<Status>,
+    /// The order number.
+    pub order_no: Option<&'a str>,
+    /// The provider's transaction number.
+    pub trade_no: Option<&'a str>,
+    /// The card.
+    pub card: Option<&'a str>,
+    /// The amount: the provider's, or else the partner's.
+    pub amount: Option<Decimal>,
+    /// The currency.
+    pub currency: Option<&'a str>,
+    /// The date in the time zone of the rules: the provider's, or else the partner's.
+    pub date: Option<String>,
+    /// Why the rows were matched.
+    pub matched_by: Vec<MatchReason>,
+    /// The differences.
+    pub differences: Vec<Difference<'a>>,
+    /// The difference in amount that was accepted as a fee.
+    pub tolerated: Option<Decimal>,
+    /// Why the transaction is not resolved.
+    pub reasons: Vec<OpenReason>,
+    /// The possible counterparts of an ambiguous transaction.
+    pub candidates: Option<Candidates<'a>>,
+    /// The rows, sorted by list and time.
+    pub rows: Vec<&'a Entry>,
+}
+
+/// The possible counterparts of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Candidates<'a> {
+    /// The number of candidates.
+    pub count: usize,
+    /// The list and the reference of a row of each candidate, at most ten.
+    pub first: Vec<(List, &'a str)>,
+}
+
+/// A list, and how many rows it has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ListSummary {
+    /// The list.
+    pub list: List,
+    /// Whether the list was given. Other lists are not compared.
+    pub given: bool,
+    /// The number of rows.
+    pub rows: usize,
+}
+
+/// A number of rows and the sum of their amounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Tally {
+    /// The number of rows.
+    pub count: u64,
+    /// The sum of all amounts, whatever their status.
+    pub amount: Sum,
+    /// The sum of the amounts that were executed.
+    pub executed: Sum,
+}
+
+/// The sums of a list in one currency. The sums of all outcomes and of the rows outside the period add up to the total.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SumRow<'a> {
+    /// The list.
+    pub list: List,
+    /// The currency; `None` for rows without one.
+    pub currency: Option<&'a str>,
+    /// All rows.
+    pub total: Tally,
+    /// The rows of each outcome, in the order of [`Outcome::ALL`].
+    pub by_outcome: [Tally; 7],
+    /// The rows of transactions outside the period.
+    pub outside_period: Tally,
+}
+
+impl SumRow<'_> {
+    /// Returns the rows of one outcome.
+    pub fn of(&self, outcome: Outcome) -> &Tally {
+        &self.by_outcome[outcome as usize]
+    }
+}
+
+/// The result of a comparison. `Debug` shows no transactions.
+#[non_exhaustive]
+pub struct Report<'a> {
+    /// The period.
+    pub period: Option<Period>,
+    /// The time zone of the dates.
+    pub time_zone: String,
+    /// The lists.
+    pub lists: Vec<ListSummary>,
+    /// The number of notifications that are not about a transaction.
+    pub ignored_notifications: u64,
+    /// The number of transactions outside the period, which are not in `items`.
+    pub outside_period: u64,
+    /// The transactions, the open ones first.
+    pub items: Vec<Item<'a>>,
+    /// The sums by list and currency.
+    pub sums: Vec<SumRow<'a>>,
+    /// The balances.
+    pub balances: Vec<BalanceCheck>,
+    /// Problems of the input as a whole.
+    pub problems: Vec<String>,
+}
+
+impl Report<'_> {
+    /// Returns the number of transactions with an outcome.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        // The items are sorted by outcome.
+        let from = self.items.partition_point(|item| item.outcome < outcome);
+        self.items.partition_point(|item| item.outcome <= outcome) - from
+    }
+
+    /// Returns the number of open transactions, balances and problems. If it is zero, both sides agree.
+    pub fn open(&self) -> usize {
+        let balances = self.balances.iter().filter(|check| check.state.is_open()).count();
+        self.items.partition_point(|item| item.outcome.is_open()) + balances + self.problems.len()
+    }
+
+    /// Writes the report as text for people: the counts, the sums, the balances and the open transactions.
+    ///
+    /// # Errors
+    /// Returns the error of the writer.
+    pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
+        text::write(self, out)
+    }
+
+    /// Writes the report as JSON: all transactions, one a line. The crate's documentation describes the members.
+    ///
+    /// # Errors
+    /// Returns the error of the writer.
+    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        json::write(self, out)
+    }
+
+    /// Writes all rows as CSV, with the outcome of their transactions.
+    ///
+    /// # Errors
+    /// Returns the error of the writer.
+    pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
+        csv::write(self, out)
+    }
+
+    /// Writes the report as an HTML page without scripts, which refers to no other file.
+    ///
+    /// # Errors
+    /// Returns the error of the writer.
+    pub fn write_html(&self, out: &mut impl Write) -> io::Result<()> {
+        html::write(self, out)
+    }
+}
+
+impl std::fmt::Debug for Report<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Report").field("items", &self.items.len()).field("open", &self.open()).finish_non_exhaustive()
+    }
+}

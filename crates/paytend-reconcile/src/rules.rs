@@ -1,0 +1,249 @@
+//! The rules of a comparison.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use paytend_model::Decimal;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::codes::Codes;
+use crate::entry::Kind;
+use crate::list::{List, ListSet};
+use crate::time::midnight;
+
+/// The rules of a comparison. They can be deserialized, for example from a TOML file:
+///
+/// ```
+/// let rules: paytend_reconcile::Rules = toml::from_str(
+///     r#"
+///     time_zone = "Europe/Vilnius"   # of the provider's dates; UTC by default
+///     window_hours = 24              # how far the times of one transaction may be apart
+///
+///     [[tolerated_fee]]              # amounts of one transaction that differ by at most this are matched
+///     kind = "topup"
+///     currency = "EUR"
+///     at_most = "0.35"
+///
+///     [codes.statuses]               # the codes in your documents
+///     topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
+///
+///     [required]                     # the lists that a transaction of a kind must be in
+///     topup = ["partner_transactions", "orders"]
+///     "#,
+/// )?;
+/// assert_eq!(rules.window.as_secs(), 24 * 3600);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Rules {
+    /// The period. Transactions outside it are only used for matching. By default, there is no limit.
+    #[serde(skip)]
+    pub period: Option<Period>,
+    /// The time zone of the provider's dates (default: UTC).
+    pub time_zone: Zone,
+    /// How far the times of one transaction may be apart (default: 24 hours).
+    #[serde(rename = "window_hours", deserialize_with = "hours")]
+    pub window: Duration,
+    /// Differences in amount that are accepted as a fee.
+    #[serde(rename = "tolerated_fee")]
+    pub tolerated_fees: Vec<ToleratedFee>,
+    /// The meanings of the provider's codes.
+    pub codes: Codes,
+    /// The lists that an executed transaction of a kind must be in, instead of the defaults. A list that is not given
+    /// is not required.
+    pub required: BTreeMap<Kind, Vec<List>>,
+    /// Whether an accepted topup has left the partner's balance before it is final (default: yes; inferred).
+    pub processing_moves_funds: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            period: None,
+            time_zone: Zone::default(),
+            window: Duration::from_secs(24 * 3600),
+            tolerated_fees: Vec::new(),
+            codes: Codes::default(),
+            required: BTreeMap::new(),
+            processing_moves_funds: true,
+        }
+    }
+}
+
+impl Rules {
+    /// Sets the period.
+    #[must_use]
+    pub fn period(mut self, period: Period) -> Self {
+        self.period = Some(period);
+        self
+    }
+
+    /// Sets the meanings of the provider's codes.
+    #[must_use]
+    pub fn codes(mut self, codes: Codes) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// Returns the lists that an executed transaction must be in.
+    pub(crate) fn required_lists(&self, kind: Kind, is_partner_funds: bool) -> ListSet {
+        if let Some(lists) = self.required.get(&kind) {
+            return ListSet::of(lists.iter().copied());
+        }
+        match kind {
+            Kind::Topup => ListSet::of([List::PartnerTransactions, List::Orders]),
+            Kind::Deposit => ListSet::of([List::Notifications]),
+            Kind::Payout => ListSet::of([List::Orders]),
+            Kind::Other if is_partner_funds => ListSet::of([List::PartnerTransactions, List::Orders]),
+            _ if is_partner_funds => ListSet::of([List::PartnerTransactions]),
+            Kind::Fee => ListSet::of([List::CardTransactions]),
+            Kind::PreAuthorization => ListSet::of([List::Authorizations, List::Notifications]),
+            _ => ListSet::of([List::CardTransactions, List::Notifications]),
+        }
+    }
+
+    /// Returns the largest difference in amount that is accepted as a fee.
+    pub(crate) fn tolerated(&self, kind: Kind, currency: &str) -> Decimal {
+        let fitting = self.tolerated_fees.iter().filter(|fee| {
+            fee.currency == currency && fee.kind.is_none_or(|of| of == kind) && fee.at_most > Decimal::ZERO
+        });
+        fitting.map(|fee| fee.at_most).max().unwrap_or_default()
+    }
+}
+
+/// A difference in amount that is accepted as a fee.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToleratedFee {
+    /// Only for this kind; by default for all kinds.
+    pub kind: Option<Kind>,
+    /// The currency.
+    pub currency: String,
+    /// The largest accepted difference.
+    #[serde(deserialize_with = "decimal")]
+    pub at_most: Decimal,
+}
+
+fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Ok(Duration::from_secs(u64::from(u32::deserialize(deserializer)?) * 3600))
+}
+
+fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let invalid = || de::Error::custom("invalid amount; an example is \"0.35\", in quotes");
+    let amount: Decimal = Decimal::from_str_exact(&text).map_err(|_| invalid())?;
+    if amount < Decimal::ZERO { Err(invalid()) } else { Ok(amount) }
+}
+
+/// A time zone, by its name in the IANA database, which this crate contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    pub(crate) fn get(&self) -> &TimeZone {
+        &self.0
+    }
+
+    /// Returns the date of a time.
+    pub fn date(&self, time: Timestamp) -> Date {
+        time.to_zoned_datetime(self.0.clone()).date()
+    }
+
+    /// Returns the first millisecond of a day since the Unix epoch, or `None` for a date out of range.
+    pub fn midnight(&self, date: Date) -> Option<i64> {
+        midnight(date, &self.0)
+    }
+}
+
+impl Default for Zone {
+    fn default() -> Self {
+        Self(TimeZone::UTC)
+    }
+}
+
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.0.iana_name().unwrap_or("UTC"))
+    }
+}
+
+impl FromStr for Zone {
+    type Err = ZoneError;
+
+    fn from_str(name: &str) -> Result<Self, ZoneError> {
+        if name == "UTC" {
+            return Ok(Self::default());
+        }
+        jiff::tz::db().get(name).map(Self).map_err(|_| ZoneError)
+    }
+}
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+/// The error returned for an unknown time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown time zone; examples: UTC, Europe/Vilnius")]
+#[non_exhaustive]
+pub struct ZoneError;
+
+/// Days in the time zone of the rules, from the first to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Period {
+    from: Date,
+    to: Date,
+}
+
+impl Period {
+    /// Creates a period from its first and last day, such as `2026-11-27`.
+    ///
+    /// # Errors
+    /// Returns [`PeriodError`] if a day is not a date, or if the last day is before the first.
+    pub fn new(from: &str, to: &str) -> Result<Self, PeriodError> {
+        let day = |text: &str| {
+            let is_plain = text.len() == 10;
+            text.parse::<Date>().ok().filter(|_| is_plain).ok_or(PeriodError::Date)
+        };
+        let period = Self { from: day(from)?, to: day(to)? };
+        if period.to < period.from { Err(PeriodError::Order) } else { Ok(period) }
+    }
+
+    /// Returns the first day.
+    pub fn from(&self) -> Date {
+        self.from
+    }
+
+    /// Returns the last day.
+    pub fn to(&self) -> Date {
+        self.to
+    }
+
+    /// Returns the first millisecond of the period, and the first one after it.
+    pub(crate) fn bounds(&self, zone: &TimeZone) -> (i64, i64) {
+        let start = midnight(self.from, zone).unwrap_or(i64::MIN);
+        let end = self.to.tomorrow().ok().and_then(|next| midnight(next, zone)).unwrap_or(i64::MAX);
+        (start, end)
+    }
+}
+
+/// The error returned for an invalid [`Period`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeriodError {
+    /// A day is not a date.
+    #[error("invalid date; an example is 2026-11-27")]
+    Date,
+    /// The last day is before the first.
+    #[error("the last day of the period is before its first day")]
+    Order,
+}
