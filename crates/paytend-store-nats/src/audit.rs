@@ -1,6 +1,6 @@
 //! The record of what operators do.
 //!
-//! Each event is a message with a subject of its own in the stream of the records. It is never replaced or deleted.
+//! Each event is the only message of its subject, in the stream of the records. It is never replaced or deleted.
 
 use std::collections::VecDeque;
 

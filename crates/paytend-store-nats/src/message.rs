@@ -64,7 +64,8 @@ impl StoredFacts {
         &self.kind
     }
 
-    /// Returns whether the notification is to be erased. One with an unknown route is only selected by an erasure of all.
+    /// Returns whether the notification is to be erased. If its route is unknown, only an erasure without filters
+    /// selects it.
     pub(crate) fn is_selected(&self, erasure: &Erasure) -> bool {
         let selects = |route| erasure.selects(route, &Kind::from_stored(self.kind.clone()));
         self.business_id.as_deref() == Some(erasure.business_id())

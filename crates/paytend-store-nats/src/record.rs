@@ -214,7 +214,7 @@ mod tests {
         record.sight(1, true);
         record.complete(2);
         assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-        // A run that has not begun covers a duplicate. The next duplicate survives the failed attempt and the next claim.
+        // A run that has not begun covers a duplicate. A later one survives the failed attempt and the next claim.
         record.sight(1, true);
         for again in [true, false] {
             record.claim(0, Duration::from_secs(1), 9);

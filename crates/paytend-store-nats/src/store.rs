@@ -28,8 +28,8 @@ const SILENCE: Duration = Duration::from_millis(200);
 /// change to.
 ///
 /// A handler returns `Completion::without_effect()`. It can run more than once, so guard its change with
-/// [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key), for example as a unique column in the transaction of the
-/// handler's database.
+/// [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key), for example as a unique column in the
+/// transaction of the handler's database.
 pub type NatsEffect = std::convert::Infallible;
 
 /// A store of notifications in a replicated JetStream. Cloning is cheap, and the clones share the connection.

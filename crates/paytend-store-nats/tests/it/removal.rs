@@ -1,16 +1,18 @@
 //! Removed content, forgotten notifications, and an index that loses its consumers.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::StreamExt as _;
 use paytend_inbox::{Accepted, Id, State, Store as _, StoreAdmin as _, StoreKeys, StoredPayload};
 use paytend_store_nats::NatsStore;
+use paytend_vectors::Seeded;
 
 use crate::cluster::Cluster;
 use crate::support::{accept, claim, options};
 
 const LEASE: Duration = Duration::from_secs(120);
+const ROUNDS: usize = 8;
 
 async fn process_all(store: &NatsStore) -> usize {
     let claimed = claim(store, 100, LEASE).await;
@@ -89,4 +91,28 @@ async fn index_recovers_from_deleted_consumers() {
     assert_eq!(store.stats().await.unwrap().done, 2);
     // The consumers end with the store.
     drop(store);
+}
+
+/// A program that reads a stream for the first time waits for the message at its end. A different program deletes it.
+#[tokio::test(flavor = "multi_thread")]
+async fn loading_ends_although_the_last_message_is_deleted_meanwhile() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
+    let accepting = options(&cluster, &name).open().await.unwrap();
+    let stream = cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
+    for round in 0..ROUNDS {
+        let id = accept(&accepting, &keys, &round.to_string()).await.unwrap().id();
+        let fresh = options(&cluster, &name).open().await.unwrap();
+        let delay = Duration::from_micros(random.below(4_000) as u64);
+        let delete = async {
+            let start = Instant::now();
+            while start.elapsed() < delay {
+                tokio::task::yield_now().await;
+            }
+            stream.delete_message(u64::try_from(id.get()).unwrap()).await.unwrap();
+        };
+        let (stats, ()) = futures_util::future::join(fresh.stats(), delete).await;
+        assert!(stats.unwrap().ready <= 1, "round {round}");
+    }
 }

@@ -65,7 +65,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 /// Returns the error for a store of notifications only.
 fn no_orders<T>() -> Result<T, StoreError> {
-    let message = "a NATS store contains no orders: give the store of the outbox, which is an SQLite file or a PostgreSQL database";
+    let message = "a NATS store contains no orders: give the outbox's SQLite file or PostgreSQL database";
     Err(StoreError::new(StoreErrorKind::Configuration, message))
 }
 
