@@ -10,7 +10,7 @@ use crate::shell::{cargo, root};
 /// Each crate with the workspace crates that it may depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("paytend-json", &[]),
     ("paytend-crypto", &["paytend-json"]),
     // Backends in C are separate crates, so that no feature of paytend-crypto needs C.
@@ -25,6 +25,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
     // A pure comparison: no I/O, no async runtime.
     ("paytend-reconcile", &["paytend-model"]),
+    ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "paytend-inbox",
             "paytend-outbox",
             "paytend-reconcile",
+            "paytend-store-nats",
             "paytend-store-postgres",
             "paytend-store-sqlite",
             "paytend-sandbox",

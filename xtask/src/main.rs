@@ -10,6 +10,7 @@ mod fuzz;
 mod layers;
 mod memory;
 mod mutants;
+mod nats;
 mod openapi;
 mod package;
 mod prose;

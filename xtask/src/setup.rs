@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::deny;
+use crate::nats;
 use crate::shell::{Program, cargo, program, root, target};
 use crate::ui;
 
@@ -78,7 +79,7 @@ fn bindings_tools() -> Result<(), String> {
     ensure("PostgreSQL, for the store of the inbox", &["postgresql"], || postgres().is_some())?;
     ensure("PgBouncer, in front of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
-    Ok(())
+    nats::install()
 }
 
 /// Returns whether the OpenSSL backend can be built: its build must find the headers of OpenSSL 3.0.8 or newer.

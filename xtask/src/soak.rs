@@ -1,5 +1,6 @@
 //! `soak`: the long forms of the tests that crash processes, servers and disks.
 
+use crate::nats;
 use crate::setup;
 use crate::shell::cargo;
 
@@ -23,6 +24,14 @@ pub(crate) fn run() -> Result<(), String> {
             .run()?;
     } else {
         println!("soak: the restarts of PostgreSQL are skipped, because it is missing: run `cargo xtask setup`");
+    }
+    if let Some(server) = nats::server() {
+        cargo(["test", "--locked", "-p", "paytend-store-nats", "--test", "it", "--", "restarts"])
+            .env("PAYTEND_NATS_SERVER", server)
+            .env("PAYTEND_FAULT_ROUNDS", "20")
+            .run()?;
+    } else {
+        println!("soak: the kills of NATS servers are skipped, because it is missing: run `cargo xtask setup`");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::bindings;
 use crate::memory;
+use crate::nats;
 use crate::openapi;
 use crate::setup;
 use crate::shell::cargo;
@@ -39,6 +40,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     if let Some(postgres) = &postgres {
         tests = tests.env("PAYTEND_POSTGRES", postgres);
     }
+    let nats = nats::server();
+    if let Some(nats) = &nats {
+        tests = tests.env("PAYTEND_NATS_SERVER", nats);
+    }
     if skipping == Skipping::Forbidden {
         tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
     }
@@ -69,6 +74,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     rows.push(Row {
         name: "the inbox on a PostgreSQL server behind PgBouncer",
         skipped: (!setup::pgbouncer()).then(|| "PgBouncer is missing: run `cargo xtask setup`".into()),
+    });
+    rows.push(Row {
+        name: "the inbox on a cluster of NATS servers",
+        skipped: nats.is_none().then(|| "the NATS server is missing: run `cargo xtask setup`".into()),
     });
     let faults = ["test", "--locked", "-p", "paytend-store-sqlite", "--features", "failpoints", "--test", "faults"];
     cargo(faults).run()?;

@@ -234,7 +234,8 @@ impl<S: Store> Inbox<S> {
     /// Returns [`StoreError`] if the key is missing, or if the payload was altered or moved.
     pub fn open_payload(&self, id: Id, facts: &Facts, payload: &StoredPayload) -> Result<Option<Vec<u8>>, StoreError> {
         match payload {
-            StoredPayload::Sealed(sealed) => self.keys.open(id, &facts.binding(), sealed).map(Some),
+            StoredPayload::Sealed(sealed) => self.keys.open(id, Some(id), &facts.binding(), sealed).map(Some),
+            StoredPayload::SealedWithoutId(sealed) => self.keys.open(id, None, &facts.binding(), sealed).map(Some),
             StoredPayload::Dropped => Ok(None),
         }
     }

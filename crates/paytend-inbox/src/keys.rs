@@ -74,12 +74,13 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// Calls a function with the parts that the payload of this notification is bound to.
-    fn with_parts<T>(&self, id: Id, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
-        let id = id.get().to_be_bytes();
+    /// Calls a function with the parts that the payload of this notification is bound to. Without a number, the dedup
+    /// key alone identifies the notification.
+    fn with_parts<T>(&self, id: Option<Id>, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let number = id.map(|id| id.get().to_be_bytes());
         use_parts(&[
-            b"paytend-inbox payload 1",
-            &id,
+            if id.is_some() { b"paytend-inbox payload 1" } else { b"paytend-inbox payload without id 1" },
+            number.as_ref().map_or(&[], |number| number),
             self.dedup.as_bytes(),
             self.route.as_str().as_bytes(),
             self.kind.as_str().as_bytes(),
@@ -213,12 +214,19 @@ impl StoreKeys {
         Mac::from_bytes(mac.finalize().into_bytes().into())
     }
 
-    pub(crate) fn seal(&self, id: Id, binding: &Binding, content: &[u8]) -> Result<SealedPayload, StoreError> {
+    pub(crate) fn seal(&self, id: Option<Id>, binding: &Binding, content: &[u8]) -> Result<SealedPayload, StoreError> {
         binding.with_parts(id, |parts| self.seal_bound(parts, content))
     }
 
-    pub(crate) fn open(&self, id: Id, binding: &Binding, sealed: &SealedPayload) -> Result<Vec<u8>, StoreError> {
-        binding.with_parts(id, |parts| self.open_bound(&format!("notification {id}"), parts, sealed))
+    /// Decrypts a payload. `bound_to` is the number that it was encrypted with, if any.
+    pub(crate) fn open(
+        &self,
+        id: Id,
+        bound_to: Option<Id>,
+        binding: &Binding,
+        sealed: &SealedPayload,
+    ) -> Result<Vec<u8>, StoreError> {
+        binding.with_parts(bound_to, |parts| self.open_bound(&format!("notification {id}"), parts, sealed))
     }
 
     /// Returns an HMAC of these parts, for a queue that shares the keys. Different purposes return unrelated values.

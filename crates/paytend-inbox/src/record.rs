@@ -95,7 +95,16 @@ impl UnsealedPayload {
     /// # Errors
     /// Returns [`StoreError`] if the system has no randomness.
     pub fn seal(&self, id: Id) -> Result<SealedPayload, StoreError> {
-        self.keys.seal(id, &self.binding, &self.content)
+        self.keys.seal(Some(id), &self.binding, &self.content)
+    }
+
+    /// Encrypts the payload for a store that assigns the number in the same write. The payload is bound to the
+    /// notification by its dedup key, which is unique in a store. Return it as [`StoredPayload::SealedWithoutId`].
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the system has no randomness.
+    pub fn seal_without_id(&self) -> Result<SealedPayload, StoreError> {
+        self.keys.seal(None, &self.binding, &self.content)
     }
 }
 
@@ -164,10 +173,19 @@ impl Accepted {
 /// A stored payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredPayload {
-    /// The encrypted content.
+    /// The encrypted content, from [`UnsealedPayload::seal`].
     Sealed(SealedPayload),
+    /// The encrypted content, from [`UnsealedPayload::seal_without_id`].
+    SealedWithoutId(SealedPayload),
     /// The content was removed after its retention, or erased.
     Dropped,
+}
+
+impl StoredPayload {
+    /// Returns whether the content is stored.
+    pub fn has_content(&self) -> bool {
+        !matches!(self, Self::Dropped)
+    }
 }
 
 /// A notification that a worker has claimed.

@@ -12,12 +12,16 @@ mod global;
 mod help;
 mod inbox;
 mod inbox_forward;
+mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
 mod inbox_service;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
+#[allow(dead_code, reason = "the tests of the store use more of it")]
+#[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
+mod nats_cluster;
 mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "the tests of the store use more of it")]

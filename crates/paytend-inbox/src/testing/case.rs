@@ -68,7 +68,8 @@ impl<'a, H: Harness> Case<'a, H> {
     }
 
     pub(super) async fn complete(&self, lease: Lease, line: &str, end: EffectEnd) -> Result<(), FinishError> {
-        self.store.complete(lease, Some(self.harness.effect(line, end))).await
+        let effect = H::HAS_EFFECTS.then(|| self.harness.effect(line, end));
+        self.store.complete(lease, effect).await
     }
 
     pub(super) async fn dead_letter(&self, lease: Lease) {
@@ -83,6 +84,13 @@ impl<'a, H: Harness> Case<'a, H> {
         let mut recorded = self.harness.recorded(&self.store).await;
         recorded.sort();
         recorded
+    }
+
+    /// Checks which effects were committed, if the store has effects.
+    pub(super) async fn has_recorded(&self, lines: &[&str]) {
+        if H::HAS_EFFECTS {
+            assert_eq!(self.recorded().await, lines);
+        }
     }
 
     pub(super) async fn is_consistent(&self) {

@@ -27,7 +27,7 @@ pub async fn random_history<H: Harness>(harness: &H, steps: usize, random: &mut 
     let store = harness.create().await;
     let mut leases: Vec<Lease> = Vec::new();
     for step in 0..steps {
-        let action = Action::random(random, &leases);
+        let action = Action::random(random, &leases, H::HAS_EFFECTS);
         let expected = act(&reference, &model, &keys, step, &action).await;
         let actual = act(harness, &store, &keys, step, &action).await;
         assert_eq!(actual.0, expected.0, "step {step}: {action:?}");
@@ -68,7 +68,7 @@ enum Action {
 }
 
 impl Action {
-    fn random(random: &mut dyn FnMut(usize) -> usize, leases: &[Lease]) -> Self {
+    fn random(random: &mut dyn FnMut(usize) -> usize, leases: &[Lease], has_effects: bool) -> Self {
         let lease = if leases.is_empty() { None } else { Some(leases[random(leases.len())]) };
         match (random(20), lease) {
             (0..5, _) | (9..18, None) => {
@@ -92,7 +92,7 @@ impl Action {
             (9, Some(lease)) => Self::Extend(lease),
             (10..14, Some(lease)) => {
                 let ends = [Some(EffectEnd::Ok), Some(EffectEnd::Ok), Some(EffectEnd::Error), None];
-                Self::Complete(lease, ends[random(4)])
+                Self::Complete(lease, ends[random(4)].filter(|_| has_effects))
             }
             (14 | 15, Some(lease)) => {
                 let after = Duration::from_secs(random(90) as u64);

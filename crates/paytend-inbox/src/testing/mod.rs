@@ -30,6 +30,10 @@ pub trait Harness {
     /// The store.
     type Store: StoreAdmin;
 
+    /// Whether the store has effects: changes in the transaction that completes a notification. If it has none, the
+    /// suite does not call [`effect`](Self::effect), and leaves out what is only about effects.
+    const HAS_EFFECTS: bool = true;
+
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
 

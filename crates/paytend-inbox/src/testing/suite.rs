@@ -91,7 +91,7 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     case.complete(second.lease, "done", EffectEnd::Ok).await.unwrap();
     assert_lost(case.complete(second.lease, "again", EffectEnd::Ok).await);
     assert_lost(case.store.extend(second.lease, LEASE).await);
-    assert_eq!(case.recorded().await, ["done"]);
+    case.has_recorded(&["done"]).await;
     assert_eq!(case.state(id).await, State::Done);
     case.advance(LEASE * 10).await;
     assert_eq!(case.claim(10).await.len(), 0, "a completed notification is not claimed");
@@ -111,10 +111,13 @@ async fn holders<H: Harness>(harness: &H) {
     assert_eq!(case.state(id).await, State::Leased);
     case.store.extend(current, LEASE).await.unwrap();
     case.complete(current, "a", EffectEnd::Ok).await.unwrap();
-    assert_eq!(case.recorded().await, ["a"]);
+    case.has_recorded(&["a"]).await;
 }
 
 async fn effects<H: Harness>(harness: &H) {
+    if !H::HAS_EFFECTS {
+        return;
+    }
     let case = Case::new(harness).await;
     let id = case.accept_new("a").await;
     let claimed = case.claim_one().await;
@@ -161,7 +164,7 @@ async fn backoff_and_dead_letters<H: Harness>(harness: &H) {
     assert!(case.store.bury(id, "by hand".into()).await.unwrap());
     assert!(!case.store.bury(id, "twice".into()).await.unwrap());
     assert_lost(case.complete(redriven.lease, "buried", EffectEnd::Ok).await);
-    assert_eq!(case.recorded().await, Vec::<String>::new());
+    case.has_recorded(&[]).await;
     case.is_consistent().await;
 }
 
@@ -179,7 +182,7 @@ async fn giving_back<H: Harness>(harness: &H) {
         assert_lost(case.store.extend(claimed.lease, LEASE).await);
         assert_lost(case.store.release(claimed.lease, Release::GiveBack).await);
     }
-    assert_eq!(case.recorded().await, Vec::<String>::new());
+    case.has_recorded(&[]).await;
 }
 
 async fn order<H: Harness>(harness: &H) {
@@ -272,7 +275,7 @@ async fn sightings<H: Harness>(harness: &H) {
     assert!(third.is_sighting);
     case.complete(third.lease, "third", EffectEnd::Ok).await.unwrap();
     assert_eq!(case.claim(1).await.len(), 0);
-    assert_eq!(case.recorded().await, ["second", "third"]);
+    case.has_recorded(&["second", "third"]).await;
     // Without the option, a duplicate is only recorded.
     case.accept(&TestNotification { requeue_sighting: false, ..notification }).await;
     assert_eq!(case.claim(1).await.len(), 0);
@@ -381,7 +384,7 @@ async fn erasure<H: Harness>(harness: &H) {
     assert_eq!(case.accept(&done).await, Accepted::Duplicate { id: done_id, sighting: 1 }, "erased rows deduplicate");
     let claimed = case.claim_one().await;
     assert_eq!(claimed.lease.id, other_id, "an erased notification does not hold up its order key");
-    assert!(matches!(claimed.payload, StoredPayload::Sealed(_)));
+    assert!(claimed.payload.has_content());
     // Retention removes the content of processed notifications only.
     case.store.complete(claimed.lease, None).await.unwrap();
     case.accept_new("d").await;
@@ -392,7 +395,7 @@ async fn erasure<H: Harness>(harness: &H) {
     assert_eq!(case.store.drop_payloads(later).await.unwrap(), 1);
     let entry = case.store.show(other_id, None).await.unwrap().unwrap();
     assert_eq!(entry.payload, Some(StoredPayload::Dropped));
-    assert!(matches!(case.claim_one().await.payload, StoredPayload::Sealed(_)));
+    assert!(case.claim_one().await.payload.has_content());
     case.is_consistent().await;
 }
 
@@ -429,7 +432,12 @@ async fn keys<H: Harness>(harness: &H) {
     case.store.bind_keys(case.keys.check_value()).await.unwrap();
     case.accept_new("secret").await;
     let claimed = case.claim_one().await;
-    let StoredPayload::Sealed(sealed) = &claimed.payload else { panic!("the content is stored") };
-    let opened = case.keys.open(claimed.lease.id, &claimed.facts.binding(), sealed).unwrap();
+    let id = claimed.lease.id;
+    let (sealed, bound_to) = match &claimed.payload {
+        StoredPayload::Sealed(sealed) => (sealed, Some(id)),
+        StoredPayload::SealedWithoutId(sealed) => (sealed, None),
+        StoredPayload::Dropped => panic!("the content is stored"),
+    };
+    let opened = case.keys.open(id, bound_to, &claimed.facts.binding(), sealed).unwrap();
     assert_eq!(opened, b"secret");
 }

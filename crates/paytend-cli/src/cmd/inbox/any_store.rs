@@ -6,6 +6,7 @@ use paytend_inbox::{
     Accepted, AuditEntry, AuditEvent, AuditQuery, ClaimRequest, Claimed, Entry, Erasure, FinishError, Id, Lease, Mac,
     NewNotification, Query, Release, Stats, Store, StoreAdmin, StoreError,
 };
+use paytend_store_nats::NatsStore;
 use paytend_store_postgres::PostgresStore;
 use paytend_store_sqlite::SqliteStore;
 
@@ -13,6 +14,7 @@ use paytend_store_sqlite::SqliteStore;
 pub(crate) enum AnyStore {
     Sqlite(SqliteStore),
     Postgres(PostgresStore),
+    Nats(NatsStore),
 }
 
 /// Calls a method of the store, whichever it is.
@@ -21,6 +23,7 @@ macro_rules! each {
         match $self {
             AnyStore::Sqlite($store) => $call.await,
             AnyStore::Postgres($store) => $call.await,
+            AnyStore::Nats($store) => $call.await,
         }
     };
 }

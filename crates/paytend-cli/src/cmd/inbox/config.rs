@@ -12,6 +12,7 @@ use paytend_webhook::server::{Budget, Endpoint};
 use paytend_webhook::{Receiver, RequestFilter, ScheduledKey, Sources};
 use serde::{Deserialize, Deserializer};
 
+use crate::cmd::inbox::nats::NatsSettings;
 use crate::cmd::inbox::store::may_contain_password;
 use crate::cmd::inbox::time::{parse_duration, parse_time};
 use crate::exit::{Category, Failure};
@@ -38,6 +39,8 @@ pub(crate) struct Config {
     /// Whether `/audit` shows what operators did, to everyone on this machine.
     pub(crate) audit_page: bool,
     pub(crate) tls: Option<Tls>,
+    /// The login to NATS servers.
+    pub(crate) nats: NatsSettings,
     pub(crate) gate: Gate,
     /// Keys for verification or decryption in addition to those in the key directory.
     pub(crate) key: Vec<DatedKey>,
@@ -149,7 +152,8 @@ impl Config {
             [&mut config.store_file, &mut config.store_key, &mut config.keys, &mut config.forward_secret_file];
         let tls = config.tls.as_mut().map(|tls| [&mut tls.certificate_file, &mut tls.private_key_file]);
         let keys = config.key.iter_mut().map(|key| &mut key.file);
-        for path in relative.into_iter().flatten().chain(tls.into_iter().flatten()).chain(keys) {
+        let nats = config.nats.files();
+        for path in relative.into_iter().flatten().chain(tls.into_iter().flatten()).chain(keys).chain(nats) {
             *path = directory.join(&*path);
         }
         if let Some(file) = &config.store_file {
@@ -159,8 +163,8 @@ impl Config {
     }
 }
 
-/// Reads a file that contains the store.
-fn read_store(path: &Path, permissions: FilePermissions) -> Result<String, Failure> {
+/// Reads a file that contains the URL of a store.
+pub(crate) fn read_store(path: &Path, permissions: FilePermissions) -> Result<String, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(Category::Configuration, format!("cannot read {}: {error}", path.display()))
     };

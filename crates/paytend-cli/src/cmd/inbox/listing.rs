@@ -112,7 +112,7 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
     shown["verified_by"] = json!(entry.facts.verified_by);
     shown["traceparent"] = json!(entry.facts.traceparent);
     shown["cause"] = json!(entry.cause);
-    shown["has_content"] = json!(matches!(entry.payload, Some(StoredPayload::Sealed(_))));
+    shown["has_content"] = json!(entry.payload.as_ref().is_some_and(StoredPayload::has_content));
     if args.reveal {
         let keys = args.store.name(None)?.keys(args.store_key.as_deref())?;
         let inbox = Inbox::open(store, keys).await?;

@@ -155,7 +155,10 @@ pub(crate) struct BackupArgs {
 
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
     let AnyStore::Sqlite(store) = args.store.open().await? else {
-        return Err(Failure::usage("backup copies SQLite stores only: use pg_dump for a PostgreSQL database"));
+        return Err(Failure::usage(
+            "backup copies SQLite stores only: use pg_dump for a PostgreSQL database, and \
+             `nats account backup` for NATS",
+        ));
     };
     store.backup(&args.file).await?;
     Ok(output::line(&format!("written: {}", args.file.display()))?)

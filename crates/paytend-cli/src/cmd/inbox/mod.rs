@@ -9,6 +9,7 @@ mod health;
 pub(crate) mod key_directory;
 mod listing;
 mod manage;
+mod nats;
 mod operator;
 mod serve;
 pub(crate) mod server;

@@ -79,7 +79,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
     let name = args.store.name(config.store.as_deref())?;
     let keys = name.keys(args.store_key.as_deref().or(config.store_key.as_deref()))?;
-    let store = name.open().await?;
+    let store = name.open(&config.nats, permissions).await?;
     let requeued = config.requeue_sightings.iter().map(|kind| Kind::from_stored(kind.clone()));
     let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
     let key_directory = KeyDirectory { path: directory, permissions, dated: &config.key };
@@ -108,7 +108,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             None => stopping.cancelled().await,
         }
     });
-    let cleaning = config.retention.map(|retention| tokio::spawn(apply_retention(store, retention.0)));
+    let forget_after = config.nats.forget_after.map(|time| time.0);
+    let cleaning = (config.retention.is_some() || forget_after.is_some())
+        .then(|| tokio::spawn(apply_retention(store, config.retention.map(|time| time.0), forget_after)));
     output::line(&ready_line(&url, &endpoints, &name.to_string()))?;
     let mut router = endpoints.router.clone();
     if tls.is_none() && !address.ip().is_loopback() {
@@ -202,13 +204,21 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder) -> Worker<AnyStore> {
     Worker::builder(inbox, forward.clone()).on_sighting(forward).build()
 }
 
-async fn apply_retention(store: AnyStore, retention: Duration) {
+async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {
+    let before = |time: Option<Duration>| time.and_then(|time| SystemTime::now().checked_sub(time));
     loop {
-        if let Some(before) = SystemTime::now().checked_sub(retention) {
+        if let Some(before) = before(retention) {
             match store.drop_payloads(before).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "content removed after its retention"),
                 Err(error) => tracing::error!(%error, "cannot remove content after its retention"),
+            }
+        }
+        if let (Some(before), AnyStore::Nats(store)) = (before(forget_after), &store) {
+            match store.forget(before).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "processed notifications forgotten"),
+                Err(error) => tracing::error!(%error, "cannot forget processed notifications"),
             }
         }
         tokio::time::sleep(RETENTION_INTERVAL).await;

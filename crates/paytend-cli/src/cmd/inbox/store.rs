@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use paytend_crypto::keys::FilePermissions;
 use paytend_inbox::{StoreError, StoreErrorKind, StoreKeys};
+use paytend_store_nats::NatsOptions;
 use paytend_store_postgres::PostgresOptions;
 use paytend_store_postgres::tokio_postgres::Config as PostgresConfig;
 use paytend_store_postgres::tokio_postgres::config::Host;
 use paytend_store_sqlite::SqliteOptions;
 
 use crate::cmd::inbox::any_store::AnyStore;
+use crate::cmd::inbox::nats::NatsSettings;
 use crate::exit::{Category, Failure};
 
 /// The environment variable with the store, which may contain a password.
@@ -20,8 +23,8 @@ const DEFAULT_PORT: u16 = 5432;
 /// The option that selects the store.
 #[derive(Args)]
 pub(crate) struct StoreArgs {
-    /// The store: sqlite:FILE or a URL such as postgres://user@host/database. If this option is not given, the
-    /// environment variable PAYTEND_STORE is used, which may contain a password
+    /// The store: sqlite:FILE, or a URL such as postgres://user@host/database or nats://host,host. If this option is
+    /// not given, the environment variable PAYTEND_STORE is used, which may contain a password
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
 }
@@ -33,6 +36,16 @@ pub(crate) enum StoreName {
     Sqlite(PathBuf),
     /// The connection settings of a PostgreSQL database, which may contain a password.
     Postgres(Box<PostgresConfig>),
+    /// The URL of NATS servers, which may contain a password.
+    Nats(NatsUrl),
+}
+
+/// The URL of NATS servers.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct NatsUrl {
+    url: String,
+    has_login: bool,
+    hosts: Vec<String>,
 }
 
 impl StoreArgs {
@@ -58,7 +71,7 @@ impl StoreArgs {
         match variable.as_deref().or(configured) {
             Some(store) => parse(store),
             None => Err(Failure::usage(format!(
-                "no store: give --store sqlite:FILE or --store postgres://…, or set {VARIABLE}"
+                "no store: give --store sqlite:FILE, --store postgres://… or --store nats://…, or set {VARIABLE}"
             ))),
         }
     }
@@ -70,16 +83,20 @@ impl StoreArgs {
             StoreName::Postgres(config) => {
                 open_postgres(PostgresOptions::new(*config).max_connections(2).must_exist()).await
             }
+            StoreName::Nats(nats) => {
+                open_nats(NatsSettings::default().options(&nats.url, FilePermissions::OwnerOnly)?).await
+            }
         }
     }
 }
 
 impl StoreName {
     /// Opens the store for the service, and creates it if it does not exist.
-    pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
+    pub(crate) async fn open(&self, nats: &NatsSettings, permissions: FilePermissions) -> Result<AnyStore, Failure> {
         match self {
             Self::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).open()?)),
             Self::Postgres(config) => open_postgres(PostgresOptions::new((**config).clone())).await,
+            Self::Nats(NatsUrl { url, .. }) => open_nats(nats.options(url, permissions)?).await,
         }
     }
 
@@ -88,6 +105,7 @@ impl StoreName {
         match self {
             Self::Sqlite(_) => false,
             Self::Postgres(config) => config.get_password().is_some(),
+            Self::Nats(nats) => nats.has_login,
         }
     }
 
@@ -96,8 +114,8 @@ impl StoreName {
     pub(crate) fn keys(&self, given: Option<&Path>) -> Result<StoreKeys, Failure> {
         let file = match (self, given) {
             (Self::Sqlite(file), _) => file,
-            (Self::Postgres(_), Some(given)) => return Ok(StoreKeys::load(given)?),
-            (Self::Postgres(_), None) => {
+            (Self::Postgres(_) | Self::Nats(_), Some(given)) => return Ok(StoreKeys::load(given)?),
+            (Self::Postgres(_) | Self::Nats(_), None) => {
                 return Err(Failure::usage(
                     "no store key: give --store-key FILE; `paytend inbox generate-key FILE` creates one",
                 ));
@@ -119,11 +137,15 @@ impl StoreName {
 
 /// Connects to the server. A server that is unreachable is a network error.
 async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
-    match options.open().await {
-        Ok(store) => Ok(AnyStore::Postgres(store)),
-        Err(error) if error.kind() == StoreErrorKind::Unavailable => Err(Failure::new(Category::Network, error)),
-        Err(error) => Err(error.into()),
-    }
+    options.open().await.map(AnyStore::Postgres).map_err(unreachable)
+}
+
+async fn open_nats(options: NatsOptions) -> Result<AnyStore, Failure> {
+    options.open().await.map(AnyStore::Nats).map_err(unreachable)
+}
+
+fn unreachable(error: StoreError) -> Failure {
+    if error.kind() == StoreErrorKind::Unavailable { Failure::new(Category::Network, error) } else { error.into() }
 }
 
 /// Returns the key file beside an SQLite file.
@@ -138,6 +160,7 @@ impl std::fmt::Display for StoreName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
+            Self::Nats(nats) => write!(f, "nats://{}", nats.hosts.join(",")),
             Self::Postgres(config) => {
                 f.write_str("postgres://")?;
                 let mut separator = "";
@@ -174,11 +197,14 @@ fn parse(store: &str) -> Result<StoreName, Failure> {
     match store.split_once(':') {
         Some(("sqlite", file)) if !file.is_empty() => Ok(StoreName::Sqlite(file.into())),
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => parse_postgres(store),
-        Some(("nats", _)) => Err(Failure::new(
-            Category::Configuration,
-            "this version has no NATS store: use sqlite:FILE or postgres://user@host/database",
-        )),
-        _ => Err(Failure::usage("invalid store; examples: sqlite:inbox.db, postgres://user@host/database")),
+        Some(("nats", rest)) if rest.starts_with("//") => {
+            let options = NatsOptions::from_url(store)?;
+            let (has_login, hosts) = (options.has_login(), options.hosts());
+            Ok(StoreName::Nats(NatsUrl { url: store.to_owned(), has_login, hosts }))
+        }
+        _ => {
+            Err(Failure::usage("invalid store; examples: sqlite:inbox.db, postgres://user@host/database, nats://host"))
+        }
     }
 }
 
@@ -257,14 +283,21 @@ mod tests {
             let message = named(store).err().unwrap();
             assert!(message.starts_with("invalid PostgreSQL URL") && !message.contains("secret"), "{message}");
         }
-        let message = named("nats://a:secret@b").err().unwrap();
-        assert!(message.contains("this version has no NATS") && !message.contains("secret"), "{message}");
+        for store in ["nats://a:secret@b", "nats://secret@b", "nats://b,nats://a:secret@b"] {
+            let message = named(store).err().unwrap();
+            assert!(message.contains("must not contain a password") && !message.contains("secret"), "{message}");
+        }
+        for store in ["nats://a:secret@b:x", "nats://b/secret", "nats://"] {
+            let message = named(store).err().unwrap();
+            assert!(message.starts_with("invalid NATS URL") && !message.contains("secret"), "{message}");
+        }
     }
 
     #[test]
     fn stores_are_shown_without_credentials() {
         for (store, shown) in [
             ("postgres://user@host:5/db?sslmode=require", "postgres://host:5/db"),
+            ("nats://user:secret@host:5,[::1]", "nats://host:5,[::1]:4222"),
             ("postgres://user:pa?ss@host/db", "postgres://host/db"),
             ("postgres://user:pa/ss@host:5432/db", "postgres://host/db"),
             ("postgresql://a:s%40b@[::1]:6,host/db?password=secret", "postgres://[::1]:6,host/db"),

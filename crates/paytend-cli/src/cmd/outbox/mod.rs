@@ -4,6 +4,7 @@ mod listing;
 mod manage;
 
 use clap::Subcommand;
+use paytend_inbox::{StoreError, StoreErrorKind};
 
 use crate::exit::Failure;
 
@@ -13,6 +14,7 @@ macro_rules! each {
         match $store {
             $crate::cmd::inbox::any_store::AnyStore::Sqlite($inner) => $call.await,
             $crate::cmd::inbox::any_store::AnyStore::Postgres($inner) => $call.await,
+            $crate::cmd::inbox::any_store::AnyStore::Nats(_) => $crate::cmd::outbox::no_orders(),
         }
     };
 }
@@ -59,6 +61,12 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Recover(args) => manage::recover(args).await,
         }
     })
+}
+
+/// Returns the error for a store of notifications only.
+pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
+    let message = "a NATS store contains no orders: give the outbox's SQLite file or PostgreSQL database";
+    Err(StoreError::new(StoreErrorKind::Configuration, message))
 }
 
 /// Returns the path of an operation that was given by name or path.

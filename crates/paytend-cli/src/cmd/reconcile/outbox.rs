@@ -9,6 +9,7 @@ use paytend_outbox::{Decision, OrderEntry, OrderQuery, OutboxAdmin as _, State, 
 use paytend_reconcile::{Entry, EntryTime, Kind, List, Orders, Rules, Status};
 use serde_json::Value;
 
+use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::outbox::each;
 use crate::cmd::reconcile::inbox::millis;
@@ -32,6 +33,10 @@ pub(super) struct OutboxOrders<'a> {
 impl OrderSource for OutboxOrders<'_> {
     async fn orders(&self) -> Result<Orders, Failure> {
         let store = self.store.open().await?;
+        // This store keeps no orders.
+        if matches!(store, AnyStore::Nats(_)) {
+            return Ok(Orders::not_given());
+        }
         let all = OrderQuery { limit: 1, ..OrderQuery::default() };
         if each!(&store, store => store.list_orders(all.clone()))?.is_empty() {
             return Ok(Orders::not_given());

@@ -1,0 +1,194 @@
+//! What operators do.
+
+use std::time::SystemTime;
+
+use async_nats::jetstream::message::PublishMessage;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use paytend_inbox::{
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, FinishError, Id, Query, State, Stats, StoreAdmin, StoreError,
+};
+
+use crate::audit;
+use crate::check;
+use crate::claim::stored;
+use crate::clock::{millis, system_time};
+use crate::finish::{Current, update};
+use crate::index::{Known, has_state};
+use crate::record::{Record, StoredState};
+use crate::remove;
+use crate::store::{NatsStore, Shared};
+use crate::streams::Log;
+
+/// The number of notifications that are read at a time.
+const CONCURRENT: usize = 32;
+/// The number of notifications whose state is looked up at a time.
+const PAGE: usize = 256;
+
+impl StoreAdmin for NatsStore {
+    async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
+        let shared = &*self.shared;
+        let watched = shared.synchronized().await?;
+        let mut after = query.after.map_or(i64::MIN, Id::get);
+        let mut entries = Vec::new();
+        while entries.len() < query.limit {
+            let page = watched.index().select(after, PAGE, |known| has_state(known, query.state));
+            let Some((last, _)) = page.last().copied() else { break };
+            after = last;
+            let read = page.into_iter().map(|(id, known)| read(shared, id, known));
+            let read: Vec<_> = futures_util::stream::iter(read).buffered(CONCURRENT).try_collect().await?;
+            let wanted = read.into_iter().flatten().filter(|entry| {
+                query.state.is_none_or(|state| entry.state == state)
+                    && query.kind.as_ref().is_none_or(|kind| entry.facts.kind == *kind)
+                    && query.since.is_none_or(|since| entry.received_at >= since)
+            });
+            entries.extend(wanted.map(|entry| Entry { payload: None, ..entry }));
+        }
+        entries.truncate(query.limit);
+        Ok(entries)
+    }
+
+    async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
+        let shared = &*self.shared;
+        if let Some(viewer) = viewer {
+            self.record(AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id))).await?;
+        }
+        let watched = shared.synchronized().await?;
+        let Some(known) = watched.index().known(id.get()) else { return Ok(None) };
+        read(shared, id.get(), known).await
+    }
+
+    async fn redrive(&self, ids: Option<Vec<Id>>) -> Result<u64, StoreError> {
+        let watched = self.shared.synchronized().await?;
+        let ids = match ids {
+            Some(ids) => ids.into_iter().map(Id::get).collect(),
+            None => {
+                let dead = watched.index().select(i64::MIN, usize::MAX, |known| has_state(known, Some(State::Dead)));
+                dead.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+            }
+        };
+        let mut redriven = 0;
+        for id in ids {
+            let is_redriven = change(&self.shared, id, |record, now| {
+                let is_dead = record.state == StoredState::Dead;
+                if is_dead {
+                    record.enqueue(now);
+                }
+                is_dead
+            });
+            redriven += u64::from(is_redriven.await?);
+        }
+        watched.notify();
+        Ok(redriven)
+    }
+
+    async fn bury(&self, id: Id, cause: String) -> Result<bool, StoreError> {
+        let watched = self.shared.synchronized().await?;
+        let buried = change(&self.shared, id.get(), |record, _| {
+            let is_pending = record.state.is_pending();
+            if is_pending {
+                record.bury(cause.clone());
+            }
+            is_pending
+        });
+        let buried = buried.await?;
+        watched.notify();
+        Ok(buried)
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let watched = self.shared.synchronized().await?;
+        Ok(watched.index().stats(self.shared.clock.now()))
+    }
+
+    async fn check(&self) -> Result<Vec<String>, StoreError> {
+        let mut problems = check::integrity(&self.shared).await?;
+        problems.extend(self.shared.setting_problems().await?);
+        Ok(problems)
+    }
+
+    async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
+        let erased = remove::erase(&self.shared, &erasure).await?;
+        self.shared.watched().notify();
+        Ok(erased)
+    }
+
+    async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
+        remove::drop_payloads(&self.shared, millis(before)).await
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        audit::record(&self.shared, &event).await
+    }
+
+    async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
+        audit::list(&self.shared, &query).await
+    }
+
+    async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
+        let streams = &self.shared.streams;
+        let subject = streams.names.meta("probe");
+        let last = streams.last(Log::Work, &subject).await?.map_or(0, |last| last.sequence);
+        // A conflict proves that a different program has written at the same time.
+        streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
+        self.shared.check_settings().await?;
+        let replicas = streams.wanted(Log::Inbox).num_replicas;
+        Ok(vec![
+            ("engine", "NATS JetStream".to_owned()),
+            ("server_version", self.shared.server_version()),
+            ("replicas", replicas.to_string()),
+            ("sync_interval", if self.shared.knows_settings() { "always" } else { "not known" }.to_owned()),
+        ])
+    }
+}
+
+impl NatsStore {
+    /// Forgets processed notifications that were received before this time, and returns their number. Their content is
+    /// removed too. **A duplicate that arrives later is a new notification, and is processed again.**
+    ///
+    /// Deduplication has a window on this store, because the servers and the workers keep each notification's key in
+    /// memory: see the README. Pending notifications and dead letters are kept.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may be forgotten.
+    pub async fn forget(&self, before: SystemTime) -> Result<u64, StoreError> {
+        remove::drop_payloads(&self.shared, millis(before)).await?;
+        remove::forget(&self.shared, millis(before)).await
+    }
+}
+
+/// Reads a notification as it is now.
+async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, StoreError> {
+    let Some(Current { record, .. }) = Current::read_known(shared, id, known.dedup).await? else { return Ok(None) };
+    if record.id != id {
+        return Ok(None);
+    }
+    let Some((facts, payload)) = stored(shared, &record).await? else { return Ok(None) };
+    Ok(Some(Entry {
+        id: Id::new(id),
+        facts,
+        state: record.state.get(),
+        tries: record.tries,
+        sightings: record.sightings,
+        received_at: system_time(record.received_at),
+        cause: record.cause,
+        payload: Some(payload),
+    }))
+}
+
+/// Changes a notification if the change applies to it. Returns whether it does.
+pub(crate) async fn change(
+    shared: &Shared,
+    id: i64,
+    apply: impl Fn(&mut Record, i64) -> bool,
+) -> Result<bool, StoreError> {
+    let Some(known) = shared.watched().index().known(id) else { return Ok(false) };
+    let Some(current) = Current::read_known(shared, id, known.dedup).await? else { return Ok(false) };
+    let changed = update(shared, known.dedup, current, |record, now| {
+        if record.id == id && apply(record, now) { Ok(()) } else { Err(FinishError::LeaseLost) }
+    });
+    match changed.await {
+        Ok(_) => Ok(true),
+        Err(FinishError::LeaseLost) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,97 @@
+//! The store's clock.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A clock in milliseconds since the Unix epoch.
+///
+/// It follows the clock of the server that leads the stream, so that all programs agree on when a lease ends. Between
+/// two readings it follows the monotonic clock of this machine.
+#[derive(Clone)]
+pub(crate) enum Clock {
+    Server(Arc<Mutex<Reading>>),
+    Custom(Arc<dyn Fn() -> SystemTime + Send + Sync>),
+}
+
+/// A time of the server, and when it was read.
+pub(crate) struct Reading {
+    time: i64,
+    at: Instant,
+}
+
+impl Clock {
+    pub(crate) fn server() -> Self {
+        let reading = Reading { time: millis(SystemTime::now()), at: Instant::now() };
+        Self::Server(Arc::new(Mutex::new(reading)))
+    }
+
+    pub(crate) fn custom(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self::Custom(Arc::new(clock))
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        match self {
+            Self::Custom(clock) => millis(clock()),
+            Self::Server(reading) => {
+                let reading = reading.lock().unwrap_or_else(PoisonError::into_inner);
+                after(reading.time, reading.at.elapsed())
+            }
+        }
+    }
+
+    /// Sets the clock to a time that the server reported in response to a request sent at `asked`.
+    pub(crate) fn follow(&self, time: i64, asked: Instant) {
+        if let Self::Server(reading) = self {
+            let time = after(time, asked.elapsed() / 2);
+            *reading.lock().unwrap_or_else(PoisonError::into_inner) = Reading { time, at: Instant::now() };
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Clock").field(&self.now()).finish()
+    }
+}
+
+/// Returns a time in milliseconds since the Unix epoch.
+pub(crate) fn millis(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |millis| -millis),
+    }
+}
+
+/// Returns a time in milliseconds since the Unix epoch as a time of the system.
+pub(crate) fn system_time(millis: i64) -> SystemTime {
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    let time = if millis < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Returns the time after a delay.
+pub(crate) fn after(now: i64, delay: Duration) -> i64 {
+    now.saturating_add(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_follows_the_server_in_both_directions() {
+        let clock = Clock::server();
+        for time in [5_000_000_000_000, 1_000, -62_135_596_800_000] {
+            assert_eq!(millis(system_time(time)), time);
+            clock.follow(time, Instant::now());
+            let now = clock.now();
+            assert!((time..time + 10_000).contains(&now), "{now}");
+        }
+        assert_eq!(after(5, Duration::MAX), i64::MAX);
+    }
+}

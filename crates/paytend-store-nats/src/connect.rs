@@ -1,0 +1,167 @@
+//! Connections to the servers.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
+use paytend_inbox::StoreError;
+use percent_encoding::percent_decode_str;
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt as _;
+
+use crate::error::configuration;
+
+/// Servers of one cluster, and the login in their URLs.
+#[derive(Clone)]
+pub(crate) struct Servers {
+    addresses: Vec<ServerAddr>,
+    login: Option<Login>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Login {
+    User(String, String),
+    Token(String),
+}
+
+impl Servers {
+    /// Parses server URLs that are separated by commas. The cause can contain parts of the URL, so it is left out.
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        let invalid = || configuration("invalid NATS URL; an example is tls://user:password@host:4222");
+        let mut servers = Self { addresses: Vec::new(), login: None };
+        for part in url.split(',') {
+            let server: ServerAddr = part.trim().parse().map_err(|_| invalid())?;
+            if !matches!(server.scheme(), "nats" | "tls") || server.host().is_empty() {
+                return Err(invalid());
+            }
+            let mut url = server.into_inner();
+            if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+                return Err(invalid());
+            }
+            let decode = |text: &str| percent_decode_str(text).decode_utf8().map(Into::into).map_err(|_| invalid());
+            let login = match (url.username(), url.password()) {
+                ("", None) => None,
+                (token, None) => Some(Login::Token(decode(token)?)),
+                (user, Some(password)) => Some(Login::User(decode(user)?, decode(password)?)),
+            };
+            if login.is_some() && servers.login.is_some() && servers.login != login {
+                return Err(configuration("invalid NATS URL: all servers must have the same login"));
+            }
+            servers.login = servers.login.or(login);
+            // The client does not use the login in the address, and could log it.
+            url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| invalid())?;
+            servers.addresses.push(ServerAddr::from_url(url).map_err(|_| invalid())?);
+        }
+        Ok(servers)
+    }
+
+    /// Returns whether every server is on this machine.
+    fn are_local(&self) -> bool {
+        self.addresses.iter().all(|server| {
+            let host = server.host();
+            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        })
+    }
+
+    /// Returns whether the URL contains a password or a token.
+    pub(crate) fn has_login(&self) -> bool {
+        self.login.is_some()
+    }
+
+    /// Returns the hosts with their ports.
+    pub(crate) fn hosts(&self) -> Vec<String> {
+        let name = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        self.addresses.iter().map(|server| format!("{}:{}", name(server.host()), server.port())).collect()
+    }
+}
+
+/// Connects. The connection is established again whenever it is lost.
+pub(crate) async fn connect(
+    servers: &Servers,
+    credentials_file: Option<&Path>,
+    timeout: Duration,
+) -> Result<Client, StoreError> {
+    let mut options = ConnectOptions::new()
+        .name("paytend-inbox")
+        .connection_timeout(timeout)
+        .request_timeout(Some(timeout))
+        .ping_interval(Duration::from_secs(5))
+        .reconnect_delay_callback(|attempts| {
+            Duration::from_millis(20 << u32::try_from(attempts.min(5)).unwrap_or_default())
+        });
+    if servers.are_local() {
+        // The servers may announce other addresses, which would be reached without TLS.
+        options = options.ignore_discovered_servers();
+    } else {
+        options = options.require_tls(true).tls_client_config(tls()?);
+    }
+    options = match servers.login.clone() {
+        Some(Login::User(user, password)) => options.user_and_password(user, password),
+        Some(Login::Token(token)) => options.token(token),
+        None => options,
+    };
+    if let Some(path) = credentials_file {
+        // The cause is the file's problem, such as a missing file or an invalid seed; it contains no secret.
+        let named = |error: std::io::Error| configuration(format!("cannot read {}: {error}", path.display()));
+        options = options.credentials_file(path).await.map_err(named)?;
+    }
+    // The causes can contain the URL, so they are left out.
+    options.connect(servers.addresses.as_slice()).await.map_err(|error| match error.kind() {
+        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
+            configuration("cannot connect: the NATS server refused the login")
+        }
+        ConnectErrorKind::Tls => configuration("cannot connect: the TLS connection to the NATS server failed"),
+        _ => StoreError::unavailable("cannot connect: the connection failed"),
+    })
+}
+
+fn tls() -> Result<ClientConfig, StoreError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_platform_verifier())
+        .map_err(|error| configuration("cannot load the trusted certificates").with_source(error))?;
+    Ok(config.with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_servers_are_reached_without_tls() {
+        for (url, local) in [
+            ("nats://localhost:4222", true),
+            ("nats://user:secret@127.0.0.1,nats://[::1]:4223", true),
+            ("nats.example.com", false),
+            ("nats://localhost,nats://nats.example.com", false),
+            ("nats://203.0.113.5", false),
+            ("nats://127.0.0.1.example.com", false),
+            ("nats://127.0.0.1@nats.example.com", false),
+        ] {
+            assert_eq!(Servers::parse(url).unwrap().are_local(), local, "{url}");
+        }
+    }
+
+    #[test]
+    fn invalid_urls_are_refused_without_their_text() {
+        for url in ["", "nats://", "http://a:secret@b", "ws://secret", "nats://a:secret@b:x", "nats://a/secret", "a,,b"]
+        {
+            let error = Servers::parse(url).err().unwrap();
+            assert!(error.to_string().starts_with("invalid NATS URL"), "{url}: {error}");
+            assert!(!format!("{error:?}").contains("secret") && std::error::Error::source(&error).is_none());
+        }
+    }
+
+    #[test]
+    fn login_is_taken_from_the_url() {
+        let servers = Servers::parse("nats://us%40er:s%2Fcret@a,nats://b:5,tls://us%40er:s%2Fcret@[::1]").unwrap();
+        assert!(servers.login == Some(Login::User("us@er".into(), "s/cret".into())));
+        assert_eq!(servers.hosts(), ["a:4222", "b:5", "[::1]:4222"]);
+        assert!(Servers::parse("nats://token@a").unwrap().login == Some(Login::Token("token".into())));
+        assert!(!Servers::parse("nats://a,b").unwrap().has_login());
+        assert!(Servers::parse("nats://a:b@c,nats://a:d@e").err().unwrap().to_string().contains("same login"));
+    }
+}

@@ -1,0 +1,275 @@
+//! The servers and settings with which an acknowledgement is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use futures_util::StreamExt as _;
+use paytend_inbox::StoreError;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::error::{configuration, too_slow, unavailable};
+
+/// The oldest version of each series that does not lose acknowledged messages in known ways.
+const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
+/// How long the servers may take to report their settings.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The request for the JetStream settings of every server. Only the system account may send it.
+const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
+
+/// The version of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Version(u64, u64, u64);
+
+impl Version {
+    /// Parses a version. A release candidate is older than its release.
+    fn parse(text: &str) -> Option<Self> {
+        let (numbers, candidate) = text.split_once('-').map_or((text, false), |(numbers, _)| (numbers, true));
+        let mut parts = numbers.split('.').map(|part| part.parse::<u64>().ok());
+        let (major, minor, patch) = (parts.next()??, parts.next()??, parts.next()??);
+        let patch = if candidate { patch.checked_sub(1)? } else { patch };
+        parts.next().is_none().then_some(Self(major, minor, patch))
+    }
+
+    fn is_supported(self) -> bool {
+        let [first, last] = MIN_VERSIONS;
+        self >= last || ((self.0, self.1) == (first.0, first.1) && self >= first)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// Returns what is wrong with the version of a server.
+pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
+    if Version::parse(version).is_some_and(Version::is_supported) {
+        return None;
+    }
+    let [first, last] = MIN_VERSIONS;
+    let version: String = version.chars().filter(|c| !c.is_control()).take(40).collect();
+    Some(format!(
+        "the server {server} has the version {version}: it must be {first} or newer of this series, or {last} or newer"
+    ))
+}
+
+/// What a server reports about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ServerReport {
+    pub(crate) version: String,
+    pub(crate) cluster: Option<String>,
+    /// Whether each write reaches the disk before it is confirmed. `None` without JetStream.
+    pub(crate) syncs_always: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    server: ReplyServer,
+    data: Option<ReplyData>,
+}
+
+#[derive(Deserialize)]
+struct ReplyServer {
+    name: String,
+    ver: String,
+    cluster: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ReplyData {
+    #[serde(default)]
+    disabled: bool,
+    #[serde(default)]
+    config: ReplyConfig,
+}
+
+#[derive(Default, Deserialize)]
+struct ReplyConfig {
+    #[serde(default)]
+    sync_always: bool,
+}
+
+fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
+    let reply: Reply = serde_json::from_slice(payload).ok()?;
+    let syncs_always = reply.data.filter(|data| !data.disabled).map(|data| data.config.sync_always);
+    let ReplyServer { name, ver: version, cluster } = reply.server;
+    Some((name, ServerReport { version, cluster, syncs_always }))
+}
+
+/// Asks all servers for their settings. Returns when those with these names have reported, and no other one has
+/// reported for the time of `silence`.
+pub(crate) async fn ask_servers(
+    system: &Client,
+    expected: &[String],
+    silence: Duration,
+) -> Result<BTreeMap<String, ServerReport>, StoreError> {
+    const DOING: &str = "read the settings of the servers";
+    let inbox = system.new_inbox();
+    let mut replies = system.subscribe(inbox.clone()).await.map_err(|error| unavailable(DOING, error))?;
+    system.publish_with_reply(REQUEST, inbox, "".into()).await.map_err(|error| unavailable(DOING, error))?;
+    system.flush().await.map_err(|error| unavailable(DOING, error))?;
+    let deadline = Instant::now() + REPORT_TIMEOUT;
+    let mut reports = BTreeMap::new();
+    loop {
+        let complete = !reports.is_empty() && expected.iter().all(|name| reports.contains_key(name));
+        let until = if complete { deadline.min(Instant::now() + silence) } else { deadline };
+        match tokio::time::timeout_at(until, replies.next()).await {
+            Ok(Some(reply)) if reply.status.is_some() => {
+                return Err(configuration(
+                    "the login for the system account cannot read the settings of the servers: it must be a user of \
+                     the system account that may publish to $SYS.REQ.SERVER.PING.JSZ",
+                ));
+            }
+            Ok(Some(reply)) => reports.extend(read_reply(&reply.payload)),
+            Ok(None) | Err(_) if reports.is_empty() => return Err(too_slow(DOING)),
+            Ok(None) | Err(_) => return Ok(reports),
+        }
+    }
+}
+
+/// Returns the names of the servers with JetStream that are in the cluster of this server.
+pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
+    let cluster = reports.get(server).map(|report| &report.cluster);
+    let in_cluster = reports.iter().filter(|(_, report)| {
+        report.syncs_always.is_some() && cluster.is_none_or(|cluster| report.cluster == *cluster)
+    });
+    in_cluster.map(|(name, _)| name.clone()).collect()
+}
+
+/// Returns the problems of the servers with these names, which hold the streams or may come to hold them.
+pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for name in names.iter().collect::<BTreeSet<_>>() {
+        let Some((report, syncs_always)) = reports.get(name).and_then(|report| Some((report, report.syncs_always?)))
+        else {
+            problems.push(format!("the server {name} holds the store and did not report its settings"));
+            continue;
+        };
+        problems.extend(version_problem(name, &report.version));
+        if !syncs_always {
+            problems.push(format!("the server {name} must have `sync_interval: always` in its JetStream settings"));
+        }
+    }
+    problems
+}
+
+/// Returns the problems of a stream in comparison with the settings that this store creates it with.
+pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
+    let name = &wanted.name;
+    let mut problems = Vec::new();
+    let mut require = |is_met: bool, setting: &str| {
+        if !is_met {
+            problems.push(format!("the stream {name} must have {setting}"));
+        }
+    };
+    require(actual.num_replicas >= 3, "3 or more replicas");
+    require(actual.storage == StorageType::File, "file storage");
+    require(actual.retention == RetentionPolicy::Limits, "the retention policy `limits`");
+    require(actual.discard == DiscardPolicy::New, "the discard policy `new`");
+    require(actual.max_age.is_zero(), "no maximum age");
+    require(actual.max_messages_per_subject == 1, "at most 1 message per subject");
+    let per_subject =
+        if wanted.discard_new_per_subject { "`discard_new_per_subject`" } else { "no discard per subject" };
+    require(actual.discard_new_per_subject == wanted.discard_new_per_subject, per_subject);
+    require(sorted(&actual.subjects) == sorted(&wanted.subjects), "the subjects that this store creates it with");
+    require(!actual.no_ack && !actual.sealed, "acknowledgements");
+    require(actual.mirror.is_none() && actual.sources.is_none(), "no sources");
+    require(actual.subject_transform.is_none() && !actual.allow_message_ttl, "no transforms and no message TTLs");
+    require(!actual.deny_delete && actual.allow_direct, "`allow_direct` and the right to delete messages");
+    problems
+}
+
+fn sorted(subjects: &[String]) -> Vec<&String> {
+    let mut subjects: Vec<_> = subjects.iter().collect();
+    subjects.sort();
+    subjects
+}
+
+/// Returns the names of the servers that hold a stream and are online.
+pub(crate) fn holders(info: &Info) -> Vec<String> {
+    let Some(cluster) = &info.cluster else { return Vec::new() };
+    let followers = cluster.replicas.iter().filter(|peer| !peer.offline).map(|peer| peer.name.clone());
+    cluster.leader.iter().cloned().chain(followers).collect()
+}
+
+/// Refuses servers and streams on which an acknowledgement would not be true.
+pub(crate) fn refuse(problems: &[String]) -> Result<(), StoreError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(configuration(format!("the servers can lose acknowledged notifications: {}", problems.join("; "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_lose_messages_are_refused() {
+        for (version, supported) in [
+            ("2.9.10", false),
+            ("2.12.1", false),
+            ("2.12.11", false),
+            ("2.12.12-RC.2", false),
+            ("2.12.12", true),
+            ("2.12.99", true),
+            ("2.13.0", false),
+            ("2.14.4", false),
+            ("2.14.5-RC.1", false),
+            ("2.14.5", true),
+            ("2.15.0", true),
+            ("2.15.0-RC.1", false),
+            ("3.0.0", true),
+            ("", false),
+            ("2.15", false),
+            ("2.15.1.1", false),
+            ("v2.15.1", false),
+        ] {
+            assert_eq!(version_problem("a", version).is_none(), supported, "{version}");
+        }
+    }
+
+    #[test]
+    fn every_holder_must_report_safe_settings() {
+        let report = |version: &str, cluster: &str, syncs_always| ServerReport {
+            version: version.to_owned(),
+            cluster: Some(cluster.to_owned()),
+            syncs_always,
+        };
+        let names = ["a".to_owned(), "b".to_owned()];
+        let mut reports: BTreeMap<_, _> =
+            names.iter().map(|name| (name.clone(), report("2.15.3", "here", Some(true)))).collect();
+        // Servers without JetStream and those of different clusters do not hold the streams.
+        reports.insert("plain".to_owned(), report("2.9.0", "here", None));
+        reports.insert("far".to_owned(), report("2.9.0", "there", Some(false)));
+        assert_eq!(neighbours(&reports, "a"), names);
+        assert_eq!(server_problems(&reports, &names), Vec::<String>::new());
+        let problem = |reports: &BTreeMap<_, _>| server_problems(reports, &names).join("; ");
+        reports.insert("b".to_owned(), report("2.15.3", "here", Some(false)));
+        assert!(problem(&reports).contains("server b must have `sync_interval: always`"));
+        reports.insert("b".to_owned(), report("2.12.1", "here", Some(true)));
+        assert!(problem(&reports).contains("server b has the version 2.12.1"));
+        for missing in [Some(report("2.15.3", "here", None)), None] {
+            reports.remove("b");
+            reports.extend(missing.map(|report| ("b".to_owned(), report)));
+            assert_eq!(problem(&reports), "the server b holds the store and did not report its settings");
+        }
+        assert_eq!(neighbours(&reports, "elsewhere"), ["a", "far"]);
+    }
+
+    #[test]
+    fn replies_of_servers_are_read() {
+        let read = |text: &str| read_reply(text.as_bytes()).map(|(_, report)| report.syncs_always);
+        let server = r#""server":{"name":"a","ver":"2.15.3"}"#;
+        assert_eq!(read(&format!(r#"{{{server},"data":{{"config":{{"sync_always":true}}}}}}"#)), Some(Some(true)));
+        assert_eq!(read(&format!(r#"{{{server},"data":{{"config":{{"sync_interval":1}}}}}}"#)), Some(Some(false)));
+        assert_eq!(read(&format!(r#"{{{server},"data":{{"disabled":true}}}}"#)), Some(None));
+        assert_eq!(read(&format!(r#"{{{server},"error":{{"code":500}}}}"#)), Some(None));
+        assert_eq!(read("nonsense"), None);
+    }
+}

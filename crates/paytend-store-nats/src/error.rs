@@ -1,0 +1,19 @@
+//! Errors of this store.
+
+use std::error::Error;
+
+use paytend_inbox::{StoreError, StoreErrorKind};
+
+/// Returns the error of an operation for which the servers gave no result.
+pub(crate) fn unavailable(doing: &str, error: impl Error + Send + Sync + 'static) -> StoreError {
+    StoreError::unavailable(format!("cannot {doing}: JetStream did not confirm it")).with_source(error)
+}
+
+/// Returns the error of an operation that took too long.
+pub(crate) fn too_slow(doing: &str) -> StoreError {
+    StoreError::unavailable(format!("cannot {doing}: JetStream did not respond in time"))
+}
+
+pub(crate) fn configuration(message: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Configuration, message)
+}

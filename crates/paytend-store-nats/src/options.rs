@@ -1,0 +1,177 @@
+//! Settings of a store.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use async_nats::Client;
+use paytend_inbox::StoreError;
+
+use crate::clock::Clock;
+use crate::connect::{Servers, connect};
+use crate::error::configuration;
+use crate::store::NatsStore;
+
+/// Settings of a [`NatsStore`].
+///
+/// ```no_run
+/// use paytend_store_nats::NatsOptions;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = NatsOptions::from_url("tls://nats-1.example.com,tls://nats-2.example.com")?
+///     .credentials_file("inbox.creds")
+///     .system_url(&std::env::var("NATS_SYSTEM_URL")?)?
+///     .open()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct NatsOptions {
+    servers: Servers,
+    credentials_file: Option<PathBuf>,
+    system_servers: Option<Servers>,
+    system_credentials_file: Option<PathBuf>,
+    pub(crate) name: String,
+    pub(crate) replicas: usize,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) danger_any_settings: bool,
+    pub(crate) clock: Clock,
+}
+
+impl NatsOptions {
+    /// Reads the URL of one or more servers, separated by commas, such as `tls://user:password@host:4222`.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the URL is invalid. The error does not contain the URL.
+    pub fn from_url(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            servers: Servers::parse(url)?,
+            credentials_file: None,
+            system_servers: None,
+            system_credentials_file: None,
+            name: "paytend".to_owned(),
+            replicas: 3,
+            operation_timeout: Duration::from_secs(4),
+            danger_any_settings: false,
+            clock: Clock::server(),
+        })
+    }
+
+    /// Returns whether the URL contains a password or a token.
+    pub fn has_login(&self) -> bool {
+        self.servers.has_login()
+    }
+
+    /// Returns the hosts of the servers with their ports, without the login.
+    pub fn hosts(&self) -> Vec<String> {
+        self.servers.hosts()
+    }
+
+    /// Sets the credentials file of the account that holds the streams.
+    pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.credentials_file = Some(path.into());
+        self
+    }
+
+    /// Sets the URL for a login to the system account. The servers report `sync_interval` only there.
+    ///
+    /// The user needs the right to publish to `$SYS.REQ.SERVER.PING.JSZ` and to subscribe to `_INBOX.>`, and no other.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the URL is invalid. The error does not contain the URL.
+    pub fn system_url(mut self, url: &str) -> Result<Self, StoreError> {
+        self.system_servers = Some(Servers::parse(url)?);
+        Ok(self)
+    }
+
+    /// Sets the credentials file of the system account. Without [`system_url`](Self::system_url), the servers of the
+    /// store are used.
+    pub fn system_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.system_credentials_file = Some(path.into());
+        self
+    }
+
+    /// Sets the name of the store (default `paytend`): the prefix of its streams and subjects. Several stores in one
+    /// account have different names.
+    ///
+    /// # Errors
+    /// Returns [`StoreError`] if the name is empty, too long, or contains other characters than letters, digits, `-`
+    /// and `_`.
+    pub fn name(mut self, name: &str) -> Result<Self, StoreError> {
+        let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || name.len() > 64 || !name.chars().all(valid) {
+            return Err(configuration("invalid store name: use up to 64 letters, digits, `-` and `_`"));
+        }
+        name.clone_into(&mut self.name);
+        Ok(self)
+    }
+
+    /// Sets the number of replicas of new streams (default 3). Fewer than 3 are refused, because an acknowledged
+    /// notification could then be lost with one server.
+    pub fn replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
+        self
+    }
+
+    /// Sets how long one operation may take (default 4 s), including new attempts while the servers elect a leader.
+    pub fn operation_timeout(mut self, time: Duration) -> Self {
+        self.operation_timeout = time;
+        self
+    }
+
+    /// Accepts servers and streams that **let acknowledged notifications be lost**: old versions, the default
+    /// `sync_interval`, fewer than 3 replicas, or streams in memory. For tests.
+    pub fn danger_any_settings(mut self) -> Self {
+        self.danger_any_settings = true;
+        self
+    }
+
+    /// Sets the clock, for tests. The default follows the clock of the server that leads the stream.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::custom(clock);
+        self
+    }
+
+    /// Connects, checks the servers, and creates the streams if they do not exist.
+    ///
+    /// A server that is not on this machine is reached only with TLS. Its certificate is verified with the operating
+    /// system's roots.
+    ///
+    /// # Errors
+    /// - Returns [`StoreError`] if no server can be reached or the login is refused.
+    /// - Returns [`StoreError`] if the servers or the streams let acknowledged notifications be lost, or if this cannot
+    ///   be checked because there is no login to the system account.
+    pub async fn open(self) -> Result<NatsStore, StoreError> {
+        NatsStore::open(self).await
+    }
+
+    /// Returns the problems of the streams that would be created.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        if self.replicas >= 3 { Vec::new() } else { vec!["the streams must have 3 or more replicas".to_owned()] }
+    }
+
+    pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
+        connect(&self.servers, self.credentials_file.as_deref(), self.operation_timeout).await
+    }
+
+    /// Connects to the system account, if there is a login.
+    pub(crate) async fn connect_system(&self) -> Result<Option<Client>, StoreError> {
+        if self.system_servers.is_none() && self.system_credentials_file.is_none() {
+            return Ok(None);
+        }
+        let servers = self.system_servers.as_ref().unwrap_or(&self.servers);
+        connect(servers, self.system_credentials_file.as_deref(), self.operation_timeout).await.map(Some)
+    }
+}
+
+impl fmt::Debug for NatsOptions {
+    /// Leaves out the URLs, which can contain passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsOptions")
+            .field("name", &self.name)
+            .field("replicas", &self.replicas)
+            .finish_non_exhaustive()
+    }
+}

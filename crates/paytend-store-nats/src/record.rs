@@ -1,0 +1,240 @@
+//! The record of a notification's progress, and every change to it.
+//!
+//! A record is the last message of a subject. It is replaced only if it is still the last one, so each change is
+//! atomic. A notification without a record was never attempted and never arrived again.
+
+use std::time::Duration;
+
+use paytend_inbox::{Id, Lease, Mac, Release, State};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::after;
+use crate::message::StoredFacts;
+
+/// The longest delay of a retry.
+const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The progress of a notification. It is self-contained: the index needs no other message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// The store's number of the notification.
+    pub(crate) id: i64,
+    pub(crate) kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::message::optional_mac")]
+    pub(crate) order_key: Option<Mac>,
+    pub(crate) received_at: i64,
+    pub(crate) state: StoredState,
+    pub(crate) fence: i64,
+    pub(crate) tries: u32,
+    /// The time of the next attempt, or the end of the lease.
+    pub(crate) due_at: i64,
+    /// The random number of the last claim.
+    #[serde(default)]
+    pub(crate) holder: u64,
+    #[serde(default)]
+    pub(crate) is_sighting: bool,
+    /// How often the notification was completed.
+    #[serde(default)]
+    pub(crate) completed_runs: u64,
+    /// Whether an attempt of the current run has begun.
+    #[serde(default)]
+    pub(crate) attempted: bool,
+    /// Whether a duplicate that asks for another run arrived after the first attempt of the run had begun.
+    #[serde(default)]
+    pub(crate) again: bool,
+    #[serde(default)]
+    pub(crate) sightings: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<String>,
+    /// The facts, once the notification's message was removed with its content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) removed: Option<Box<StoredFacts>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoredState {
+    Ready,
+    Leased,
+    Backoff,
+    Done,
+    Dead,
+}
+
+impl StoredState {
+    pub(crate) fn get(self) -> State {
+        match self {
+            Self::Ready => State::Ready,
+            Self::Leased => State::Leased,
+            Self::Backoff => State::Backoff,
+            Self::Done => State::Done,
+            Self::Dead => State::Dead,
+        }
+    }
+
+    pub(crate) fn is_pending(self) -> bool {
+        matches!(self, Self::Ready | Self::Leased | Self::Backoff)
+    }
+}
+
+impl Record {
+    /// Creates the record of a notification that was never attempted.
+    pub(crate) fn new(id: i64, kind: String, order_key: Option<Mac>, received_at: i64) -> Self {
+        Self {
+            id,
+            kind,
+            order_key,
+            received_at,
+            state: StoredState::Ready,
+            fence: 0,
+            tries: 0,
+            due_at: received_at,
+            holder: 0,
+            is_sighting: false,
+            completed_runs: 0,
+            attempted: false,
+            again: false,
+            sightings: 0,
+            cause: None,
+            removed: None,
+        }
+    }
+
+    /// Returns whether the lease is that of the last claim. A store that was restored from a backup assigns fences
+    /// again, so the random number of the claim is compared, too.
+    pub(crate) fn is_leased_with(&self, lease: Lease) -> bool {
+        self.state == StoredState::Leased && self.lease() == lease
+    }
+
+    /// Returns the lease of the last claim.
+    pub(crate) fn lease(&self) -> Lease {
+        Lease { id: Id::new(self.id), fence: self.fence, holder: self.holder }
+    }
+
+    pub(crate) fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
+        (self.state, self.due_at, self.attempted) = (StoredState::Leased, after(now, lease), true);
+        (self.fence, self.holder) = (self.fence + 1, holder);
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    pub(crate) fn extend(&mut self, now: i64, time: Duration) {
+        self.due_at = after(now, time);
+    }
+
+    pub(crate) fn complete(&mut self, now: i64) {
+        (self.completed_runs, self.attempted) = (self.completed_runs + 1, false);
+        if self.again {
+            self.is_sighting = true;
+            self.enqueue(now);
+        } else {
+            self.state = StoredState::Done;
+        }
+    }
+
+    pub(crate) fn release(&mut self, now: i64, release: &Release) {
+        match release {
+            Release::Retry { after: delay, cause } => {
+                (self.state, self.due_at) = (StoredState::Backoff, after(now, (*delay).min(MAX_DELAY)));
+                self.cause = Some(cause.clone());
+            }
+            Release::GiveBack => {
+                (self.state, self.due_at) = (StoredState::Ready, now);
+                self.tries = self.tries.saturating_sub(1);
+            }
+            Release::DeadLetter { cause } => self.bury(cause.clone()),
+        }
+    }
+
+    /// Records the arrival of a duplicate.
+    pub(crate) fn sight(&mut self, now: i64, requeue: bool) {
+        self.sightings += 1;
+        match self.state {
+            _ if !requeue => {}
+            StoredState::Done => {
+                self.is_sighting = true;
+                self.enqueue(now);
+            }
+            StoredState::Dead => {}
+            // A run that has not begun covers the sighting.
+            StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
+        }
+    }
+
+    pub(crate) fn enqueue(&mut self, now: i64) {
+        (self.state, self.tries, self.due_at, self.again) = (StoredState::Ready, 0, now, false);
+    }
+
+    pub(crate) fn bury(&mut self, cause: String) {
+        (self.state, self.cause) = (StoredState::Dead, Some(cause));
+    }
+
+    /// Removes the number and the state of the object. Work that is still pending ends.
+    pub(crate) fn erase(&mut self, mut facts: StoredFacts) {
+        self.cause = None;
+        if self.state.is_pending() {
+            self.bury("erased".to_owned());
+        }
+        facts.erase();
+        self.order_key = None;
+        self.removed = Some(Box::new(facts));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record::new(1, "fund-deposit".into(), Some(Mac::from_bytes([7; 32])), 100)
+    }
+
+    #[test]
+    fn fences_grow_and_attempts_can_be_given_back() {
+        let mut record = record();
+        for fence in 1..4 {
+            record.claim(0, Duration::from_secs(1), 9);
+            assert_eq!((record.fence, record.tries, record.due_at), (fence, 1, 1_000));
+            let lease = record.lease();
+            assert!(record.is_leased_with(lease));
+            let others =
+                [Lease { id: Id::new(2), ..lease }, Lease { fence: fence - 1, ..lease }, Lease { holder: 8, ..lease }];
+            assert!(others.into_iter().all(|other| !record.is_leased_with(other)));
+            record.release(5, &Release::GiveBack);
+            assert_eq!((record.tries, record.due_at, record.state), (0, 5, StoredState::Ready));
+        }
+        record.claim(0, Duration::from_secs(1), 9);
+        record.release(0, &Release::Retry { after: Duration::MAX, cause: "x".into() });
+        assert_eq!(record.due_at, 24 * 3_600_000);
+    }
+
+    #[test]
+    fn duplicate_during_an_attempt_causes_another_run() {
+        let mut record = record();
+        record.claim(0, Duration::from_secs(1), 9);
+        record.sight(1, true);
+        record.complete(2);
+        assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
+        // A run that has not begun covers a duplicate. A later one survives the failed attempt and the next claim.
+        record.sight(1, true);
+        for again in [true, false] {
+            record.claim(0, Duration::from_secs(1), 9);
+            record.sight(1, again);
+            record.release(2, &Release::Retry { after: Duration::ZERO, cause: "x".into() });
+            record.claim(0, Duration::from_secs(1), 9);
+            record.complete(2);
+            assert_eq!(record.state, if again { StoredState::Ready } else { StoredState::Done });
+        }
+        assert_eq!((record.sightings, record.completed_runs), (4, 3));
+    }
+
+    #[test]
+    fn records_round_trip() {
+        let mut record = record();
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        record.order_key = None;
+        record.cause = Some("\u{e9}\n".into());
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+    }
+}

@@ -1,0 +1,212 @@
+//! The store.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use async_nats::Client;
+use async_nats::jetstream::message::PublishMessage;
+use paytend_inbox::{
+    Accepted, ClaimRequest, Claimed, FinishError, Lease, Mac, NewNotification, Release, Store, StoreError,
+    StoreErrorKind,
+};
+
+use crate::clock::Clock;
+use crate::envelope::{
+    self, ask_servers, holders, neighbours, refuse, server_problems, stream_problems, version_problem,
+};
+use crate::options::NatsOptions;
+use crate::streams::{Log, Streams, Written};
+use crate::watch::Watched;
+use crate::{accept, claim, finish};
+
+/// How long to wait for the reports of servers that hold no stream yet.
+const SILENCE: Duration = Duration::from_millis(200);
+
+/// The effect of this store: there is none, because JetStream has no transaction that a handler could take a
+/// change to.
+///
+/// A handler returns `Completion::without_effect()`. It can run more than once, so guard its change with
+/// [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key), for example as a unique column in the
+/// transaction of the handler's database.
+pub type NatsEffect = std::convert::Infallible;
+
+/// A store of notifications in a replicated JetStream. Cloning is cheap, and the clones share the connection.
+///
+/// Any number of processes can use one store. [`NatsOptions`] opens a store.
+#[derive(Clone)]
+pub struct NatsStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    client: Client,
+    system: Option<Client>,
+    danger_any_settings: bool,
+    pub(crate) streams: Streams,
+    pub(crate) clock: Clock,
+    /// The number of the last notification that this process has stored.
+    pub(crate) last_accepted: AtomicU64,
+    /// Started by the first operation that needs it. A process that only receives does not need it.
+    watched: OnceLock<Watched>,
+}
+
+impl NatsStore {
+    pub(crate) async fn open(options: NatsOptions) -> Result<Self, StoreError> {
+        let client = options.connect().await?;
+        let info = client.server_info();
+        if !options.danger_any_settings {
+            let problem = version_problem(&info.server_name, &info.version);
+            refuse(problem.as_slice())?;
+        }
+        let system = options.connect_system().await?;
+        if !options.danger_any_settings {
+            // Before anything is created.
+            refuse(&options.problems())?;
+            let reports = reports(system.as_ref(), std::slice::from_ref(&info.server_name)).await?;
+            refuse(&server_problems(&reports, &neighbours(&reports, &info.server_name)))?;
+        }
+        let streams = Streams::open(client.clone(), &options).await?;
+        let shared = Shared {
+            client,
+            system,
+            danger_any_settings: options.danger_any_settings,
+            streams,
+            clock: options.clock,
+            last_accepted: AtomicU64::new(0),
+            watched: OnceLock::new(),
+        };
+        shared.check_settings().await?;
+        shared.follow_clock().await?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+async fn reports(
+    system: Option<&Client>,
+    expected: &[String],
+) -> Result<std::collections::BTreeMap<String, envelope::ServerReport>, StoreError> {
+    let Some(system) = system else {
+        return Err(crate::error::configuration(
+            "the setting `sync_interval` of the servers is not known: give a login to the system account \
+             (`NatsOptions::system_url`), because with the default, a power failure loses acknowledged notifications",
+        ));
+    };
+    ask_servers(system, expected, SILENCE).await
+}
+
+impl Shared {
+    /// Returns the index, and starts it if this is the first call.
+    pub(crate) fn watched(&self) -> &Watched {
+        self.watched.get_or_init(|| Watched::start(&self.streams, &self.clock))
+    }
+
+    /// Returns the index if it was started.
+    pub(crate) fn started(&self) -> Option<&Watched> {
+        self.watched.get()
+    }
+
+    /// Returns the index after everything that is stored now was read.
+    pub(crate) async fn synchronized(&self) -> Result<&Watched, StoreError> {
+        let watched = self.watched();
+        watched.synchronize(&self.streams).await?;
+        Ok(watched)
+    }
+
+    /// Returns the problems of the servers and the streams.
+    pub(crate) async fn setting_problems(&self) -> Result<Vec<String>, StoreError> {
+        let mut problems = Vec::new();
+        let mut names = Vec::new();
+        for log in [Log::Inbox, Log::Work] {
+            let info = self.streams.info(log).await?;
+            problems.extend(stream_problems(&info.config, &self.streams.wanted(log)));
+            names.extend(holders(&info));
+        }
+        match &self.system {
+            Some(system) => {
+                let reports = ask_servers(system, &names, Duration::ZERO).await?;
+                problems.extend(server_problems(&reports, &names));
+            }
+            None => problems.push("the setting `sync_interval` of the servers is not known".to_owned()),
+        }
+        Ok(problems)
+    }
+
+    /// Refuses servers and streams with which an acknowledged notification can be lost, unless the options accept them.
+    pub(crate) async fn check_settings(&self) -> Result<(), StoreError> {
+        if self.danger_any_settings { Ok(()) } else { refuse(&self.setting_problems().await?) }
+    }
+
+    /// Returns whether the servers report their settings to this program.
+    pub(crate) fn knows_settings(&self) -> bool {
+        self.system.is_some()
+    }
+
+    pub(crate) async fn follow_clock(&self) -> Result<(), StoreError> {
+        let asked = Instant::now();
+        self.clock.follow(self.streams.server_time().await?, asked);
+        Ok(())
+    }
+
+    pub(crate) fn server_version(&self) -> String {
+        self.client.server_info().version
+    }
+
+    pub(crate) fn accepted(&self, id: u64) {
+        self.last_accepted.fetch_max(id, Ordering::SeqCst);
+        if let Some(watched) = self.started() {
+            watched.notify();
+        }
+    }
+}
+
+impl Store for NatsStore {
+    type Effect = NatsEffect;
+
+    async fn bind_keys(&self, check: Mac) -> Result<(), StoreError> {
+        let streams = &self.shared.streams;
+        let subject = streams.names.meta("keys");
+        let message = PublishMessage::build().payload(check.to_string().into());
+        if let Written::At(_) = streams.put(Log::Work, &subject, message, 0).await? {
+            return Ok(());
+        }
+        match streams.last(Log::Work, &subject).await? {
+            Some(bound) if bound.payload == check.to_string() => Ok(()),
+            _ => Err(StoreError::new(StoreErrorKind::Keys, "the store was created with a different key file")),
+        }
+    }
+
+    async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
+        accept::accept(&self.shared, &notification).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        claim::claim(&self.shared, &request).await
+    }
+
+    async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        finish::leased(&self.shared, lease, |record, now| record.extend(now, time)).await
+    }
+
+    async fn complete(&self, lease: Lease, effect: Option<NatsEffect>) -> Result<(), FinishError> {
+        if let Some(effect) = effect {
+            match effect {}
+        }
+        finish::leased(&self.shared, lease, |record, now| record.complete(now)).await
+    }
+
+    async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
+        finish::leased(&self.shared, lease, |record, now| record.release(now, &release)).await
+    }
+
+    async fn changed(&self) {
+        self.shared.watched().changed().await;
+    }
+}
+
+impl fmt::Debug for NatsStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NatsStore").field("names", &self.shared.streams.names).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,297 @@
+//! The two streams of a store, and writes that replace a message only if it is still the last one of its subject.
+
+use std::time::Duration;
+
+use async_nats::Client;
+use async_nats::jetstream::context::{ContextBuilder, CreateStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
+use async_nats::jetstream::publish::PublishAck;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, LastRawMessageErrorKind, Stream};
+use async_nats::jetstream::{self, Context};
+use paytend_inbox::{Id, Mac, Route, StoreError};
+use tokio::time::{Instant, sleep};
+
+use crate::error::{configuration, too_slow, unavailable};
+use crate::message::OPERATION;
+use crate::options::NatsOptions;
+
+/// The maximum time of one request. An operation sends several requests if the servers do not respond.
+const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_500);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Which stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Notifications, which are not changed.
+    Inbox,
+    /// Records of their progress, and the other state of the store.
+    Work,
+}
+
+/// The subjects of a store.
+#[derive(Clone, Debug)]
+pub(crate) struct Names(String);
+
+impl Names {
+    pub(crate) fn stream(&self, log: Log) -> String {
+        format!("{}-{}", self.0, if log == Log::Inbox { "inbox" } else { "work" })
+    }
+
+    /// Returns the subject of a notification. The lane depends on the route only: in two lanes, a duplicate would not
+    /// be recognized.
+    pub(crate) fn notification(&self, route: Route, dedup: Mac) -> String {
+        format!("{}.inbox.{}.{dedup}", self.0, route.as_str().replace(':', "-"))
+    }
+
+    pub(crate) fn record(&self, dedup: Mac) -> String {
+        format!("{}.work.{dedup}", self.0)
+    }
+
+    /// Returns the subject of the register that names the current notification of an order key.
+    pub(crate) fn order(&self, key: Mac) -> String {
+        format!("{}.order.{key}", self.0)
+    }
+
+    pub(crate) fn meta(&self, name: &str) -> String {
+        format!("{}.meta.{name}", self.0)
+    }
+
+    /// Returns the subject of an event, or with `*` those of all events about one notification. An event about no
+    /// single notification has the number 0.
+    pub(crate) fn audit(&self, id: Option<Id>, operation: &str) -> String {
+        format!("{}.audit.{}.{operation}", self.0, id.map_or(0, Id::get))
+    }
+
+    /// Returns the subjects of all events.
+    pub(crate) fn audits(&self) -> String {
+        format!("{}.audit.*.*", self.0)
+    }
+
+    /// Returns all subjects.
+    pub(crate) fn all(&self) -> String {
+        format!("{}.>", self.0)
+    }
+
+    fn config(&self, log: Log, replicas: usize) -> Config {
+        let subjects: &[&str] = match log {
+            Log::Inbox => &["inbox.*.*"],
+            Log::Work => &["work.*", "order.*", "meta.*", "audit.*.*"],
+        };
+        Config {
+            name: self.stream(log),
+            subjects: subjects.iter().map(|subject| format!("{}.{subject}", self.0)).collect(),
+            discard: DiscardPolicy::New,
+            // A notification is refused if its subject has a message. A record replaces the last one.
+            discard_new_per_subject: log == Log::Inbox,
+            max_messages_per_subject: 1,
+            num_replicas: replicas,
+            allow_direct: true,
+            ..Config::default()
+        }
+    }
+}
+
+/// The result of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    At(u64),
+    /// A different message was the last one of the subject.
+    Conflict,
+}
+
+/// The streams.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams {
+    pub(crate) context: Context,
+    pub(crate) names: Names,
+    pub(crate) inbox: Stream,
+    pub(crate) work: Stream,
+    pub(crate) timeout: Duration,
+    replicas: usize,
+}
+
+impl Streams {
+    /// Opens the streams, and creates them if they do not exist.
+    pub(crate) async fn open(client: Client, options: &NatsOptions) -> Result<Self, StoreError> {
+        let names = Names(options.name.clone());
+        let context = ContextBuilder::new()
+            .timeout(REQUEST_TIMEOUT.min(options.operation_timeout))
+            .max_ack_inflight(4096)
+            .backpressure_on_inflight(true)
+            .build(client);
+        let [inbox, work] = [Log::Inbox, Log::Work].map(|log| names.config(log, options.replicas));
+        let inbox = create(&context, inbox, options.operation_timeout).await?;
+        let work = create(&context, work, options.operation_timeout).await?;
+        Ok(Self { context, names, inbox, work, timeout: options.operation_timeout, replicas: options.replicas })
+    }
+
+    pub(crate) fn stream(&self, log: Log) -> &Stream {
+        if log == Log::Inbox { &self.inbox } else { &self.work }
+    }
+
+    /// Returns the settings that a stream is created with.
+    pub(crate) fn wanted(&self, log: Log) -> Config {
+        self.names.config(log, self.replicas)
+    }
+
+    /// Writes a message if the last one of its subject has this sequence number; 0 if there must be none.
+    pub(crate) async fn put(
+        &self,
+        log: Log,
+        subject: &str,
+        message: PublishMessage,
+        expected: u64,
+    ) -> Result<Written, StoreError> {
+        const DOING: &str = "write";
+        let operation = operation_id()?;
+        let message = message.header(OPERATION, operation.as_str()).expected_last_subject_sequence(expected);
+        let deadline = Instant::now() + self.timeout;
+        let mut unknown = false;
+        loop {
+            let error = match self.publish(subject, message.clone()).await {
+                Ok(ack) => return Ok(Written::At(ack.sequence)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                PublishErrorKind::WrongLastSequence if unknown => {
+                    return self.recognize(log, subject, &operation).await;
+                }
+                PublishErrorKind::WrongLastSequence => return Ok(Written::Conflict),
+                PublishErrorKind::MaxPayloadExceeded => {
+                    return Err(configuration(
+                        "the notification is larger than `max_payload` of the NATS servers: increase it",
+                    ));
+                }
+                _ if Instant::now() >= deadline => return Err(unavailable(DOING, error)),
+                // The message may be stored although its confirmation did not arrive.
+                _ => unknown = true,
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn publish(
+        &self,
+        subject: &str,
+        message: PublishMessage,
+    ) -> Result<PublishAck, jetstream::context::PublishError> {
+        self.context.send_publish(subject.to_owned(), message).await?.await
+    }
+
+    /// Returns whether the last message of a subject is that of an earlier attempt of this operation.
+    async fn recognize(&self, log: Log, subject: &str, operation: &str) -> Result<Written, StoreError> {
+        let last = self.last(log, subject).await?;
+        let own = last.filter(|last| last.headers.get(OPERATION).is_some_and(|value| value.as_str() == operation));
+        Ok(own.map_or(Written::Conflict, |own| Written::At(own.sequence)))
+    }
+
+    /// Reads the last message of a subject from the stream's leader.
+    pub(crate) async fn last(&self, log: Log, subject: &str) -> Result<Option<StreamMessage>, StoreError> {
+        self.read(|| self.stream(log).get_last_raw_message_by_subject(subject)).await
+    }
+
+    /// Reads a message by its number: from any replica, or from the leader if that one does not have it.
+    pub(crate) async fn message(&self, log: Log, sequence: u64) -> Result<Option<StreamMessage>, StoreError> {
+        if let Ok(message) = self.stream(log).direct_get(sequence).await {
+            return Ok(Some(message));
+        }
+        self.read(|| self.stream(log).get_raw_message(sequence)).await
+    }
+
+    async fn read<F>(&self, request: impl Fn() -> F) -> Result<Option<StreamMessage>, StoreError>
+    where
+        F: Future<Output = Result<StreamMessage, jetstream::stream::LastRawMessageError>>,
+    {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let error = match request().await {
+                Ok(message) => return Ok(Some(message)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                LastRawMessageErrorKind::NoMessageFound => return Ok(None),
+                _ if Instant::now() >= deadline => return Err(unavailable("read", error)),
+                _ => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Deletes a message and overwrites it. Succeeds if the message does not exist.
+    pub(crate) async fn delete(&self, log: Log, sequence: u64) -> Result<(), StoreError> {
+        let deadline = Instant::now() + self.timeout;
+        while let Err(error) = self.stream(log).delete_message(sequence).await {
+            if let jetstream::stream::DeleteMessageErrorKind::JetStream(_) = error.kind()
+                && self.read(|| self.stream(log).get_raw_message(sequence)).await?.is_none()
+            {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(unavailable("delete content", error));
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Returns the state and the settings of a stream.
+    pub(crate) async fn info(&self, log: Log) -> Result<Info, StoreError> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match self.stream(log).get_info().await {
+                Ok(info) => return Ok(info),
+                Err(error) if Instant::now() >= deadline => return Err(unavailable("read the stream", error)),
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Returns the number of the last message that a stream contains, or 0. Deleted messages do not count: they are
+    /// never read.
+    pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
+        self.last_of(log, &self.names.all()).await
+    }
+
+    /// Returns the number of the last message with a subject, or 0.
+    pub(crate) async fn last_of(&self, log: Log, subject: &str) -> Result<u64, StoreError> {
+        Ok(self.last(log, subject).await?.map_or(0, |last| last.sequence))
+    }
+
+    /// Returns the time of the server that leads the stream, in milliseconds since the Unix epoch.
+    pub(crate) async fn server_time(&self) -> Result<i64, StoreError> {
+        const DOING: &str = "read the server's time";
+        let subject = format!("STREAM.INFO.{}", self.names.stream(Log::Work));
+        self.info(Log::Work).await?;
+        let info: serde_json::Value =
+            self.context.request(subject, &()).await.map_err(|error| unavailable(DOING, error))?;
+        let time = info["ts"].as_str().and_then(|text| async_nats::datetime::parse_rfc3339(text).ok());
+        let millis = time.and_then(|time| i64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok());
+        millis.ok_or_else(|| too_slow(DOING))
+    }
+}
+
+/// Creates a stream, or returns the existing one.
+async fn create(context: &Context, config: Config, timeout: Duration) -> Result<Stream, StoreError> {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let error = match context.get_or_create_stream(config.clone()).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        if let CreateStreamErrorKind::JetStream(cause) = error.kind()
+            && Instant::now() >= deadline
+        {
+            return Err(configuration(format!("cannot create the stream {}: {cause}", config.name)));
+        }
+        if Instant::now() >= deadline {
+            return Err(unavailable("open the streams", error));
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Returns a random name for an operation.
+pub(crate) fn operation_id() -> Result<String, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| StoreError::unavailable("the system returns no random numbers"))?;
+    Ok(format!("{:x}", base16ct::HexDisplay(&bytes)))
+}

@@ -1,0 +1,236 @@
+//! Keeps the index up to date.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use paytend_inbox::{ClaimRequest, Mac, StoreError};
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use crate::clock::Clock;
+use crate::error::too_slow;
+use crate::index::{Candidate, Index};
+use crate::message::{Headers, corrupt, parse_mac};
+use crate::record::Record;
+use crate::scan::{Scan, Scanned};
+use crate::streams::{Log, Streams};
+
+const RETRY: Duration = Duration::from_millis(100);
+/// How long to wait for a message before the stream is read again.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
+const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
+
+/// An index with the tasks that read the streams. They end when it is dropped.
+pub(crate) struct Watched {
+    index: Arc<Indexed>,
+    tasks: [AbortHandle; 3],
+}
+
+struct Indexed {
+    index: Mutex<Index>,
+    inbox: Position,
+    work: Position,
+    changed: Notify,
+}
+
+/// How far a stream was read.
+struct Position {
+    /// `None` until the stream was read to its end for the first time.
+    read: watch::Sender<(u64, bool)>,
+    /// Reads the stream again from the position.
+    again: Notify,
+}
+
+impl Position {
+    fn new() -> Self {
+        Self { read: watch::Sender::new((0, false)), again: Notify::new() }
+    }
+
+    fn advance(&self, position: u64, is_loaded: bool) {
+        self.read.send_modify(|(read, loaded)| {
+            *read = position.max(*read);
+            *loaded |= is_loaded;
+        });
+    }
+
+    async fn wait(&self, wanted: impl Fn(u64, bool) -> bool, time: Duration) -> bool {
+        let mut read = self.read.subscribe();
+        let reached = read.wait_for(|(position, loaded)| wanted(*position, *loaded));
+        matches!(tokio::time::timeout(time, reached).await, Ok(Ok(_)))
+    }
+}
+
+impl Watched {
+    pub(crate) fn start(streams: &Streams, clock: &Clock) -> Self {
+        let indexed =
+            Indexed { index: Mutex::default(), inbox: Position::new(), work: Position::new(), changed: Notify::new() };
+        let index = Arc::new(indexed);
+        let follow = |log| tokio::spawn(follow(streams.clone(), Arc::clone(&index), log)).abort_handle();
+        let tasks = [
+            follow(Log::Inbox),
+            follow(Log::Work),
+            tokio::spawn(follow_clock(streams.clone(), clock.clone())).abort_handle(),
+        ];
+        Self { index, tasks }
+    }
+
+    pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.index()
+    }
+
+    /// Returns what a claim may take.
+    pub(crate) fn candidates(&self, now: i64, request: &ClaimRequest, skip: usize) -> Vec<Candidate> {
+        self.settled_index().candidates(now, request, skip)
+    }
+
+    /// Returns whether a notification is the one of its order key that can be claimed.
+    pub(crate) fn is_current(&self, key: Mac, id: i64) -> bool {
+        self.settled_index().is_current(key, id)
+    }
+
+    fn settled_index(&self) -> MutexGuard<'_, Index> {
+        let position = self.index.inbox.read.borrow().0;
+        let mut index = self.index();
+        index.settle_awaited(position);
+        index
+    }
+
+    /// Waits until both streams were read to their end once.
+    pub(crate) async fn loaded(&self) -> Result<(), StoreError> {
+        for log in [Log::Inbox, Log::Work] {
+            if !self.index.position(log).wait(|_, loaded| loaded, LOAD_TIMEOUT).await {
+                return Err(too_slow("read the streams"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a message was read.
+    pub(crate) async fn reached(&self, streams: &Streams, log: Log, sequence: u64) -> Result<(), StoreError> {
+        let position = self.index.position(log);
+        let mut wanted = sequence;
+        for _ in 0..3 {
+            if position.wait(|read, _| read >= wanted, PATIENCE).await {
+                return Ok(());
+            }
+            // The message may have been deleted, or replaced by a later one.
+            wanted = sequence.min(streams.last_sequence(log).await?);
+            position.again.notify_one();
+        }
+        Err(too_slow("read the stream"))
+    }
+
+    /// Waits until everything that is stored now was read.
+    pub(crate) async fn synchronize(&self, streams: &Streams) -> Result<(), StoreError> {
+        self.loaded().await?;
+        for log in [Log::Inbox, Log::Work] {
+            self.reached(streams, log, streams.last_sequence(log).await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns when a notification may have become ready.
+    pub(crate) async fn changed(&self) {
+        self.index.changed.notified().await;
+    }
+
+    pub(crate) fn notify(&self) {
+        self.index.changed.notify_waiters();
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Indexed {
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn position(&self, log: Log) -> &Position {
+        if log == Log::Inbox { &self.inbox } else { &self.work }
+    }
+
+    fn apply(&self, log: Log, scanned: &Scanned) -> Result<(), StoreError> {
+        let message = &scanned.message.message;
+        let mut parts = message.subject.split('.');
+        parts.next();
+        match (log, parts.next(), parts.next_back().and_then(parse_mac)) {
+            (Log::Inbox, Some("inbox"), Some(dedup)) => {
+                let headers = message.headers.as_ref().ok_or_else(corrupt)?;
+                let Headers { facts, received_at } = Headers::read(headers)?;
+                let id = i64::try_from(scanned.sequence).map_err(|_| corrupt())?;
+                let record = Record::new(id, facts.kind().to_owned(), facts.order_key, received_at);
+                self.index().add(dedup, record);
+            }
+            (Log::Work, Some("work"), Some(dedup)) => {
+                let record = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
+                self.index().apply(dedup, scanned.sequence, record);
+            }
+            (Log::Work, Some("order"), Some(key)) => {
+                let current = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
+                self.index().apply_order(key, scanned.sequence, current);
+            }
+            (Log::Work, Some("meta" | "audit"), _) => {}
+            _ => return Err(corrupt()),
+        }
+        Ok(())
+    }
+}
+
+async fn follow(streams: Streams, index: Arc<Indexed>, log: Log) {
+    loop {
+        let position = index.position(log);
+        tokio::select! {
+            result = read(&streams, &index, log) => {
+                let Err(error) = result;
+                tracing::warn!(stream = streams.names.stream(log), %error, "the stream is read again");
+            }
+            () = position.again.notified() => {}
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Reads a stream behind its position until an error occurs.
+async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::convert::Infallible, StoreError> {
+    let position = index.position(log);
+    let from = position.read.borrow().0;
+    let mut scan = Scan::open(streams, log, from).await?;
+    position.advance(from, scan.is_complete());
+    loop {
+        let patience = if scan.is_complete() { Duration::MAX } else { PATIENCE };
+        let Ok(scanned) = tokio::time::timeout(patience, scan.next()).await else {
+            // The message at the end may have been deleted meanwhile.
+            scan.refresh_target(streams).await?;
+            position.advance(from, scan.is_complete());
+            continue;
+        };
+        let scanned = scanned?;
+        if let Err(error) = index.apply(log, &scanned) {
+            let sequence = scanned.sequence;
+            tracing::error!(stream = streams.names.stream(log), sequence, %error, "a message is passed by");
+        }
+        position.advance(scanned.sequence, scan.is_complete());
+        if scan.is_complete() {
+            index.changed.notify_waiters();
+        }
+    }
+}
+
+async fn follow_clock(streams: Streams, clock: Clock) {
+    loop {
+        tokio::time::sleep(CLOCK_INTERVAL).await;
+        let asked = Instant::now();
+        match streams.server_time().await {
+            Ok(time) => clock.follow(time, asked),
+            Err(error) => tracing::warn!(%error, "the server's time is not known: this machine's clock is followed"),
+        }
+    }
+}

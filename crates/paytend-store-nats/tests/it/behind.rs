@@ -1,0 +1,90 @@
+//! Workers whose indexes differ, because one of them is behind.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{Claimed, Id, Release, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_store_nats::NatsStore;
+use paytend_store_nats::async_nats::jetstream::stream::Stream;
+
+use crate::cluster::Cluster;
+use crate::support::{claim, options};
+
+const LEASE: Duration = Duration::from_secs(120);
+const ROUNDS: usize = 12;
+
+async fn consumers(stream: &Stream) -> BTreeSet<String> {
+    stream.consumer_names().map(Result::unwrap).collect().await
+}
+
+/// Waits until a store reads the stream again. Returns its consumer. A different store that had to wait for a long time
+/// has a new consumer, too.
+async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let found: Vec<String> = consumers(stream).await.difference(others).cloned().collect();
+        if !found.is_empty() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "the stream is not read again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Claims what is there within a short time.
+async fn claim_soon(store: &NatsStore) -> Vec<Claimed> {
+    let mut claimed = Vec::new();
+    for _ in 0..5 {
+        claimed.extend(claim(store, 10, LEASE).await);
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    claimed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_see_different_first_notifications_of_a_key_do_not_both_claim() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let [current, operator, behind] = [(), (), ()].map(|()| async { options(&cluster, &name).open().await.unwrap() });
+    let (current, operator) = (current.await, operator.await);
+    for store in [&current, &operator] {
+        store.stats().await.unwrap();
+    }
+    let stream = cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
+    let others = consumers(&stream).await;
+    assert_eq!(others.len(), 2);
+    let behind = behind.await;
+    let accept = async |name: String, key: usize| -> Id {
+        let order = Some(key.to_string());
+        operator.accept(TestNotification { order, ..TestNotification::new(name) }.prepare(&keys)).await.unwrap().id()
+    };
+    for round in 0..ROUNDS {
+        let first = accept(format!("first {round}"), round).await;
+        let [claimed] = &*claim(&operator, 10, LEASE).await else { panic!("one is due") };
+        operator.release(claimed.lease, Release::DeadLetter { cause: "poison".into() }).await.unwrap();
+        for store in [&current, &operator, &behind] {
+            assert_eq!(store.stats().await.unwrap().ready, 0);
+        }
+        // One store does not see the second notification, and the other ones see it before the first one is ready.
+        for name in new_consumers(&stream, &others).await {
+            stream.delete_consumer(&name).await.unwrap();
+        }
+        let second = accept(format!("second {round}"), round).await;
+        while current.stats().await.unwrap().ready == 0 {}
+        assert_eq!(operator.redrive(Some(vec![first])).await.unwrap(), 1);
+        let (one, other) = futures_util::future::join(claim_soon(&behind), claim_soon(&current)).await;
+        let leases: Vec<_> = one.iter().chain(&other).map(|claimed| claimed.lease).collect();
+        assert_eq!(leases.len(), 1, "one notification of a key is processed at a time: {leases:?}");
+        operator.complete(leases[0], None).await.unwrap();
+        let rest = claim(&operator, 10, LEASE).await;
+        let ids: BTreeSet<Id> = leases.iter().map(|lease| lease.id).chain(rest.iter().map(|c| c.lease.id)).collect();
+        assert_eq!(ids, [first, second].into());
+        operator.complete(rest[0].lease, None).await.unwrap();
+    }
+    assert_eq!(behind.check().await.unwrap(), Vec::<String>::new());
+    assert_eq!(behind.stats().await.unwrap().done, 2 * ROUNDS as u64);
+}

@@ -1,0 +1,13 @@
+//! Tests of the store on a cluster of three NATS servers that they start. They are skipped if the server is not
+//! installed, unless `PAYTEND_NOTHING_SKIPPED` is set.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod behind;
+mod cluster;
+mod concurrency;
+mod conforms;
+mod refusals;
+mod removal;
+mod restarts;
+mod support;
