@@ -107,8 +107,8 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// Every owned type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
-/// and shown to operators. It is cut after 500 characters. Keep personal data out of it.
+/// Every owned type that implements [`std::error::Error`] converts into `HandlerError` with `?` and causes a retry. The
+/// cause is stored, truncated to 500 characters, and shown to operators. Keep personal data out of the cause.
 ///
 /// ```
 /// use paytend_inbox::{FailureAction, HandlerError};

@@ -88,9 +88,11 @@ pub trait StoreAdmin: Store {
     /// changed.
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Removes the content of processed notifications that were received before this time. Pending notifications and
-    /// dead letters keep their content. A store may keep content until the day (UTC) of its receipt has ended. Returns the
-    /// number of notifications whose content was removed.
+    /// Removes the content of processed notifications that were received before this time. Returns the number of
+    /// notifications whose content was removed.
+    ///
+    /// Pending notifications and dead letters keep their content. A store may keep content until the day (UTC) of its
+    /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Records what an operator is about to do. [`show`](Self::show) records by itself.

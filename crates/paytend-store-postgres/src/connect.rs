@@ -75,7 +75,7 @@ impl Server {
             .map_err(|error| StoreError::unavailable("cannot create the connection pool").with_source(error))
     }
 
-    /// Listens on a connection of its own, until it ends.
+    /// Listens on a separate connection until the connection ends.
     pub(crate) async fn listen(&self, hint: impl FnMut(Option<&str>)) -> Result<(), tokio_postgres::Error> {
         match &self.tls {
             None => listen_on(&self.config, NoTls, hint).await,

@@ -14,12 +14,12 @@ use crate::rows::{get, millis};
 /// The longest delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due whose time is later than any delay: the server's clock was set back since it was stored. Leases and
-/// delays of up to 24 hours keep their times. Returns how many there were.
+/// Makes work due whose due time is later than the maximum delay: the server's clock was set back since the work was
+/// stored. Leases and delays of up to 24 hours keep their times. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
-         WHERE due_at > paytend_now() AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') \
-         FOR UPDATE SKIP LOCKED)";
+         WHERE due_at > paytend_now() \
+         AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') FOR UPDATE SKIP LOCKED)";
     let statement = transaction.prepare_cached(sql).await?;
     Ok(transaction.execute(&statement, &[&millis(MAX_DELAY)]).await?)
 }
@@ -101,8 +101,8 @@ pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Du
     }
 }
 
-/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification became
-/// ready.
+/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification
+/// became ready.
 pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<bool, OpError> {
     outcome(transaction, held, "done", held.cause.as_deref()).await?;
     if held.again {

@@ -11,13 +11,13 @@ use crate::{schema, settings};
 impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
     ///
-    /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's roots. Hosts on
-    /// other machines are reached only with TLS: `sslmode=prefer`, which is the default of the URL, is raised to
-    /// `require`, and `disable` is refused. Hosts on this machine are reached without TLS, unless it is required. If the
-    /// URL contains a `hostaddr`, it must be a loopback address, too, to count as this machine.
+    /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's roots.
+    /// Connections to other machines always use TLS: `sslmode=prefer`, the default, is raised to `require`, and
+    /// `disable` is refused. Connections to this machine use TLS only with `sslmode=require`. A host with a `hostaddr`
+    /// counts as this machine only if the `hostaddr` is a loopback address.
     ///
-    /// Only servers that accept writes are used. The URL can name the hosts of a primary and its standbys, and the store
-    /// then uses the primary.
+    /// Only servers that accept writes are used. If the URL contains the hosts of a primary and its standbys, the store
+    /// uses the primary.
     ///
     /// If `synchronous_standby_names` is set, `synchronous_commit` must be `on` or `remote_apply`.
     ///

@@ -77,8 +77,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Opens no connection that listens for notifications of other processes (default: a worker opens one). Workers then
-    /// only poll. For poolers that do not support `LISTEN`.
+    /// Disables the `LISTEN` connection of workers (default: enabled). Workers then only poll. Use this with poolers
+    /// that do not support `LISTEN`.
     pub fn without_listener(mut self) -> Self {
         self.listen = false;
         self

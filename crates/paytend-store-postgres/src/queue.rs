@@ -198,7 +198,7 @@ async fn store_known(store: &PostgresStore, known: Vec<Waiting>) {
     }
 }
 
-/// Stores each notification in a transaction of its own.
+/// Stores each notification in a separate transaction.
 async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
     for Waiting { notification, caller } in batch {
         let stored =

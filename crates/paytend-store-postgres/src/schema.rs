@@ -1,7 +1,7 @@
 //! The schema and its migrations.
 //!
-//! The rules are in [`paytend_inbox::schema`]. In addition, a step changes at most one existing table: programs that lock
-//! two tables in the other order would wait for it.
+//! The rules are in [`paytend_inbox::schema`]. In addition, a migration changes at most one existing table. A migration
+//! that locks two tables could deadlock with programs that lock them in the other order.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};
