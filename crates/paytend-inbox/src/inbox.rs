@@ -153,7 +153,7 @@ impl<S: Store> Inbox<S> {
         let (route, kind) = (notification.facts.route, notification.facts.kind.clone());
         let result = tokio::time::timeout(self.accept_timeout, self.store.accept(notification))
             .await
-            .unwrap_or_else(|_| Err(StoreError::unavailable("the store did not answer in time")));
+            .unwrap_or_else(|_| Err(StoreError::unavailable("the store did not respond in time")));
         let outcome = match &result {
             Ok(Accepted::New(_)) => "new",
             Ok(Accepted::Duplicate { .. }) => "duplicate",
