@@ -36,8 +36,8 @@ pub(crate) struct Held {
     transaction: String,
 }
 
-/// The columns of [`Held`], and the condition under which the work is held. Claims pass by the locked row, even after
-/// the lease has ended.
+/// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
+/// lease has ended.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
 
@@ -146,7 +146,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     Ok(())
 }
 
-/// Makes a dead letter of pending work. Returns whether there was any. The caller holds the lock of the order key.
+/// Makes a dead letter of pending work. Returns whether the work existed. The caller holds the lock of the order key.
 pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&str>) -> Result<bool, OpError> {
     let sql = "INSERT INTO paytend_dead (id, fence, tries, is_sighting, cause) \
          SELECT id, fence, tries, is_sighting, $2 FROM paytend_work WHERE id = $1";
@@ -158,8 +158,8 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
     Ok(died)
 }
 
-/// Removes work. If it was the first of its order key, the next one becomes the first. Returns whether there is a next
-/// one. The caller holds the lock of the order key.
+/// Removes work. If the work was the first of its order key, the next work of the key becomes ready. Returns whether
+/// work became ready. The caller holds the lock of the order key.
 async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;

@@ -23,8 +23,8 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// - Returns [`StoreError`] if no server can be reached, if it refuses the login, or if it is a standby.
-    /// - Returns [`StoreError`] if the URL asks for a plain connection to a different machine.
-    /// - Returns [`StoreError`] if the server's settings let acknowledged notifications be lost.
+    /// - Returns [`StoreError`] if the URL disables TLS for a different machine.
+    /// - Returns [`StoreError`] if acknowledged notifications could be lost with the server's settings.
     /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
     ///   [`must_exist`](Self::must_exist) is set.
     pub async fn open(self) -> Result<PostgresStore, StoreError> {

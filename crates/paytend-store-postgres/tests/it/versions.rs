@@ -78,7 +78,7 @@ async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after
     }
     let error = store.accept(TestNotification::new("late").prepare(&keys)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);
-    assert!(error.to_string().contains("the schema is not this program's"), "{error}");
+    assert!(error.to_string().contains("the schema belongs to a different version"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
