@@ -1,6 +1,6 @@
-//! A shuttle model of the writer's queue. Callers queue operations, the writer commits a batch together with the waiting
-//! counts, workers are woken, and the callers receive their replies. The model runs the real code of the counts, and a
-//! model of the writer and of the file.
+//! A shuttle model of the writer's queue. Callers queue operations, the writer commits a batch together with the
+//! waiting counts, workers are woken, and the callers receive their replies. The model runs the real code of the
+//! counts, and a model of the writer and of the file.
 
 // Tests may panic. The model uses a part of the code.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
