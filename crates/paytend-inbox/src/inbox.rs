@@ -50,7 +50,7 @@ pub struct Inbox<S> {
 }
 
 impl<S: Store> Inbox<S> {
-    /// Opens an inbox on a store. The keys must be the ones that the store was first opened with, plus later payload
+    /// Opens an inbox on a store. The keys must be those with which the store was first opened, plus later payload
     /// keys.
     ///
     /// # Errors

@@ -123,18 +123,19 @@ pub struct NewNotification {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SightingPolicy {
-    /// Those that may report a change, and those of kinds in
+    /// The duplicates that may report a change, and the duplicates of kinds in
     /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
     ///
     /// - if its content differs from the stored one,
     /// - if a later notification about the same object is stored: the object may be in its earlier state again,
     /// - or if the notification does not identify an object.
     ///
-    /// Every other duplicate repeats what the store knows as the last state of its object. It is only counted, and its
-    /// count is written about a second later. A crash can lose the count, but no notification and no run of a handler.
+    /// Every other duplicate repeats the last stored state of its object. A store may only count it and write the count
+    /// later: SQLite writes it about a second later. A crash can lose the count, but no notification and no run of a
+    /// handler.
     #[default]
     PossibleChanges,
-    /// All. A duplicate then costs as much as a new notification.
+    /// All duplicates. A duplicate then costs as much as a new notification.
     All,
 }
 

@@ -95,7 +95,7 @@ pub trait StoreAdmin: Store {
     /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Records what an operator is about to do. [`show`](Self::show) records by itself.
+    /// Records an action of an operator, before the action. [`show`](Self::show) records its own access.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns recorded events, the latest first.

@@ -250,7 +250,7 @@ impl Action {
 /// The operator and the reason of an action. Both are stored and shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// The person or program.
+    /// The user or program.
     pub who: String,
     /// The reason.
     pub why: String,
@@ -388,7 +388,7 @@ impl fmt::Debug for OrderNotice {
     }
 }
 
-/// Decrypts a part of an order.
+/// Decrypts an encrypted part of an order.
 pub(crate) fn open(
     keys: &StoreKeys,
     facts: &OrderFacts,

@@ -78,7 +78,7 @@ fn read_known(row: &Row) -> Result<Known, OpError> {
 }
 
 /// Makes a notification pending, behind the pending notifications of its order key. The caller holds the key's lock.
-/// A fence is not used twice, even if the notification was done meanwhile.
+/// A fence is not used twice, even if the notification was completed in between.
 pub(crate) async fn enqueue(
     transaction: &Transaction<'_>,
     id: i64,

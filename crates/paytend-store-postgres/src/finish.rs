@@ -54,7 +54,7 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
 }
 
 /// Locks the work of a lease, and limits the time of each statement and of each pause for the rest of the transaction.
-/// The server then ends a stuck effect by itself if this program or the network fails.
+/// The server then ends a stuck effect even if this program or the network fails.
 pub(crate) async fn held_for_effect(
     transaction: &Transaction<'_>,
     lease: Lease,

@@ -51,7 +51,7 @@ fn insert_notification(transaction: &Transaction<'_>, now: i64, facts: &Facts) -
 /// What a notification brings along when it becomes pending.
 #[derive(Default)]
 pub(crate) struct Pending {
-    /// The last fence. A fence is not used twice, even if the notification was done meanwhile.
+    /// The last fence. A fence is not used twice, even if the notification was completed in between.
     pub(crate) fence: i64,
     pub(crate) is_sighting: bool,
     pub(crate) cause: Option<String>,

@@ -126,7 +126,7 @@ async fn effects<H: Harness>(harness: &H) {
     }
     case.complete(claimed.lease, "a", EffectEnd::Ok).await.unwrap();
     assert_eq!(case.recorded().await, ["a"]);
-    // An expired lease that no one has taken is still valid, and its effect is committed once.
+    // An expired lease is valid until the notification is claimed again, and its effect is committed once.
     case.accept_new("b").await;
     let late = case.claim_one().await;
     case.advance(LEASE * 2).await;

@@ -83,7 +83,7 @@ impl<S: Store> Worker<S> {
             if futures_util::poll!(stop.as_mut()).is_ready() {
                 break;
             }
-            // Not cancelled by `stop`: what was claimed must be processed or given back.
+            // Not cancelled by `stop`: claimed notifications must be processed or given back.
             let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,

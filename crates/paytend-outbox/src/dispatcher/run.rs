@@ -101,7 +101,7 @@ impl<S: OutboxStore> Dispatcher<S> {
             if futures_util::poll!(stop.as_mut()).is_ready() {
                 break;
             }
-            // Not cancelled by `stop`: what was claimed must be processed.
+            // Not cancelled by `stop`: claimed orders must be processed.
             let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,

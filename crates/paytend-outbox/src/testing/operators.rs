@@ -155,7 +155,7 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     let claimed = case.claim_one().await;
     assert_eq!((claimed.progress.state, claimed.progress.is_notified), (State::Unknown, true));
     case.store.complete_order(claimed.lease, Ended::Found, None, None).await.unwrap();
-    assert!(!notice("stuck").await.unwrap(), "nothing is to be done for a completed order");
+    assert!(!notice("stuck").await.unwrap(), "a second notification about a completed order changes nothing");
     // A notice that arrives during an attempt is not lost.
     case.submit_new("during").await;
     let mut claimed = case.claim_one().await;

@@ -259,7 +259,7 @@ impl Report<'_> {
         self.items.partition_point(|item| item.outcome.is_open()) + balances + self.problems.len()
     }
 
-    /// Writes the report as text for people: the counts, the sums, the balances and the open transactions.
+    /// Writes the report as readable text: the counts, the sums, the balances and the open transactions.
     ///
     /// # Errors
     /// Returns the error of the writer.

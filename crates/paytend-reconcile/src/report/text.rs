@@ -1,4 +1,4 @@
-//! The report as text for people.
+//! The report as text for the terminal.
 
 use std::io::{self, Write};
 

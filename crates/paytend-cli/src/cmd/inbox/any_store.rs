@@ -15,7 +15,7 @@ pub(crate) enum AnyStore {
     Postgres(PostgresStore),
 }
 
-/// Calls a method of the store, whichever it is.
+/// Calls a method of the store, for each type of store.
 macro_rules! each {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {

@@ -104,8 +104,8 @@ impl<S: Store> Shared<S> {
         reply
     }
 
-    /// Prints why a notification was refused. The response to the sender does not contain the cause, and is sent before
-    /// the search for it.
+    /// Prints why a notification was refused. The response to the sender does not contain the findings of `explain`,
+    /// and does not wait for them.
     fn refused(&self, route: Route, rejection: &Rejection, status: u16, message: (HeaderMap, Vec<u8>, KnownKeys)) {
         let mut line = Line::new(What::Refused, route);
         (line.status, line.reason) = (Some(status), Some(rejection.reason().to_string()));
