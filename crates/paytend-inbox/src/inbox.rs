@@ -68,8 +68,8 @@ impl<S: Store> Inbox<S> {
         })
     }
 
-    /// Sets how long [`accept`](Self::accept) may take (default 5 s). After that the sender is asked to retry. The
-    /// write may still take effect; the retry is then a duplicate.
+    /// Sets the time limit of [`accept`](Self::accept) (default 5 s). After this time, the sender is asked to retry.
+    /// The write may still take effect; the retry is then a duplicate.
     #[must_use]
     pub fn accept_timeout(mut self, time: Duration) -> Self {
         self.accept_timeout = time;
@@ -127,8 +127,8 @@ impl<S: Store> Inbox<S> {
         &self.keys
     }
 
-    /// Stores a notification durably, or a sighting if it is known. The notification may be acknowledged when this
-    /// returns `Ok`, and not before.
+    /// Stores a notification durably, or a sighting if it is known. Acknowledge the notification only after this method
+    /// has returned `Ok`.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the store fails or the time limit is reached. Ask the sender to retry. Whether the

@@ -1,4 +1,4 @@
-//! What a store keeps of a notification.
+//! The stored data of a notification.
 
 use std::fmt;
 use std::sync::Arc;
@@ -205,7 +205,7 @@ pub struct ClaimRequest {
     pub kind_limits: Vec<(Kind, usize)>,
 }
 
-/// What happens to a notification that is not completed.
+/// The result of an attempt that does not complete the notification.
 #[derive(Clone, Debug)]
 pub enum Release {
     /// The next attempt is due after this time.
@@ -283,19 +283,19 @@ impl Erasure {
         Self { business_id: business_id.into(), routes: Vec::new(), kinds: Vec::new() }
     }
 
-    /// Selects only this route, and the other ones that are set. Numbers of different providers can be equal.
+    /// Selects only this route, in addition to other routes that are set. Numbers of different providers can be equal.
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
         self
     }
 
-    /// Selects only the routes of this provider, and the other ones that are set.
+    /// Selects only the routes of this provider, in addition to other routes that are set.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.routes.extend(Route::ALL.into_iter().filter(|route| route.provider() == provider));
         self
     }
 
-    /// Selects only this kind, and the other ones that are set.
+    /// Selects only this kind, in addition to other kinds that are set.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self

@@ -1,4 +1,4 @@
-//! What operators do.
+//! The actions of operators.
 
 use std::time::SystemTime;
 

@@ -75,7 +75,7 @@ impl SqliteOptions {
     }
 
     /// Acknowledges notifications **before they are on disk**: a power cut then loses acknowledged notifications. For
-    /// tests that prove this.
+    /// tests.
     pub fn danger_without_sync(mut self) -> Self {
         self.synchronous = Synchronous::Off;
         self
