@@ -110,7 +110,8 @@ fn refused(message: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Configuration, message)
 }
 
-/// Returns whether every host is on this machine. The addresses of `hostaddr` are used instead of the names.
+/// Returns whether every host is on this machine. The driver connects to the addresses of `hostaddr` instead of the
+/// hosts, so both must be local.
 fn is_local(config: &Config) -> bool {
     let hosts = config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),

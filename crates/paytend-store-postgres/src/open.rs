@@ -12,9 +12,9 @@ impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
     ///
     /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's roots.
-    /// Connections to other machines always use TLS: `sslmode=prefer`, the default, is raised to `require`, and
-    /// `disable` is refused. Connections to this machine use TLS only with `sslmode=require`. A host with a `hostaddr`
-    /// counts as this machine only if the `hostaddr` is a loopback address.
+    /// If any host of the URL is a different machine, all connections use TLS: `sslmode=prefer`, the default, is raised
+    /// to `require`, and `disable` is refused. Connections to this machine use TLS only with `sslmode=require`. A host
+    /// with a `hostaddr` counts as this machine only if the `hostaddr` is a loopback address, too.
     ///
     /// Only servers that accept writes are used. If the URL contains the hosts of a primary and its standbys, the store
     /// uses the primary.
