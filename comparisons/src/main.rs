@@ -17,7 +17,7 @@ use crate::server::Server;
 
 /// The number of jobs of each round.
 const JOBS: usize = 5_000;
-/// The number of rounds; the median counts.
+/// The number of rounds. The result is the median.
 const ROUNDS: usize = 3;
 /// The maximum number of connections of a queue.
 const CONNECTIONS: u32 = 10;

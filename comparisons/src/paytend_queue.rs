@@ -21,7 +21,7 @@ async fn handle(delivery: Delivery<AnyNotification>) -> Result<Completion<Postgr
     }))
 }
 
-/// Processes the jobs while a number of other notifications wait behind one that never becomes due.
+/// Processes the jobs while other notifications wait behind a notification that is not due.
 pub(crate) async fn rate(server: &Server, blocked: usize) -> u128 {
     let config = server.database().await;
     let connections = usize::try_from(CONNECTIONS).unwrap();

@@ -191,7 +191,7 @@ impl EventKind {
         let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
         match read.raw() {
             None => Ok(content),
-            // A part of a content may lack what identifies its type.
+            // A part of the content may lack the field that identifies its type.
             Some(_) if !content.has(self.id) => Ok(content),
             Some(_) => Err(Failure::usage(format!("the fields that are set do not have the types of {}", self.name))),
         }

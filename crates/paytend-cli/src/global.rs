@@ -59,7 +59,7 @@ impl GlobalArgs {
             2 => LevelFilter::DEBUG,
             _ => LevelFilter::TRACE,
         };
-        // Other crates may log what they send, so their details need RUST_LOG.
+        // Other crates may log the data that they send, so their details require RUST_LOG.
         Some(Targets::new().with_default(LevelFilter::WARN).with_target("paytend", level))
     }
 }

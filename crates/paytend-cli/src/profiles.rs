@@ -23,8 +23,7 @@ pub(crate) struct ProfilesFile {
 }
 
 impl ProfilesFile {
-    /// Returns the file that `PAYTEND_CONFIG` names, or `paytend/config.toml` in the platform's configuration
-    /// directory.
+    /// Returns the file in `PAYTEND_CONFIG`, or `paytend/config.toml` in the platform's configuration directory.
     pub(crate) fn locate() -> Result<Self, Failure> {
         if let Some(path) = variable(FILE_VARIABLE) {
             return Ok(Self { path: path.into() });
@@ -47,14 +46,14 @@ impl ProfilesFile {
         };
         text.parse::<DocumentMut>().map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            // The message of the parser shows the line, which may contain a key.
+            // The parser's message is left out: it contains the line, which may contain a key.
             let line = before.matches('\n').count() + 1;
             Failure::new(Category::Configuration, format!("{name}, line {line}: not valid TOML"))
         })
     }
 
-    /// Returns the name of the profile to use: the given one, the one that `PAYTEND_PROFILE` names, `default`, or the
-    /// only one. Returns `None` if there is no such profile.
+    /// Returns the name of the profile to use: the given name, the value of `PAYTEND_PROFILE`, `default`, or the only
+    /// profile. Returns `None` if none of them applies.
     pub(crate) fn selected(&self, given: Option<&str>, document: &DocumentMut) -> Result<Option<String>, Failure> {
         let names = names(document);
         if let Some(name) = given.map(str::to_owned).or_else(|| variable(PROFILE_VARIABLE)) {

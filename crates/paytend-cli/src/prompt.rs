@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use crate::exit::Failure;
 use crate::output::Style;
 
-/// Returns whether a person can be asked: standard input and standard error are terminals.
+/// Returns whether the command can ask questions: standard input and standard error are terminals.
 pub(crate) fn is_interactive() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }

@@ -78,8 +78,8 @@ impl Client {
     /// Seals and signs an operation without sending it.
     ///
     /// # Errors
-    /// Returns an error of kind [`ErrorKind::Request`](crate::ErrorKind::Request) if the request is invalid or cannot be
-    /// sealed.
+    /// Returns an error of kind [`ErrorKind::Request`](crate::ErrorKind::Request) if the request is invalid or cannot
+    /// be sealed.
     pub fn prepare<O: Operation>(&self, operation: &O) -> Result<PreparedRequest<O>, Error> {
         self.request(operation).prepare()
     }

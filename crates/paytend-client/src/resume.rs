@@ -1,4 +1,4 @@
-//! Continues an order whose process ended: queries first, and sends at most the same bytes.
+//! Continues an order whose process ended: queries the order, and sends only the same bytes again.
 
 use std::time::{Duration, SystemTime};
 
@@ -51,8 +51,8 @@ impl Client {
     /// Continues an order after a restart: queries it first, and sends the same bytes again only if
     /// [`Resolution::next_step`] allows it.
     ///
-    /// `before_send` is called with the new history before each send. It must store the history durably: the send
-    /// counts from that moment on. If it fails, nothing is sent.
+    /// `before_send` is called with the new history before each send, and must store the history durably. If it returns
+    /// an error, nothing is sent.
     ///
     /// ```no_run
     /// # use paytend_client::{Client, History, PreparedRequest};
@@ -185,7 +185,7 @@ impl Client {
     /// signed response that no such order exists ([`Resolution::unknown_order_codes`]).
     ///
     /// # Errors
-    /// Returns an [`Error`] if the query fails. It does not show whether the order exists.
+    /// Returns an [`Error`] if the query fails. The order may exist.
     pub async fn find_order<O: Resolvable>(
         &self,
         prepared: &PreparedRequest<O>,
@@ -230,7 +230,7 @@ impl Client {
         self.shared.retry.wait(history.queries, self.shared.random()).max(self.resolution().query_pause())
     }
 
-    /// Refuses a request that was sealed for a different partner: its identifiers mean something else to this one.
+    /// Refuses a request that was sealed for a different partner, because its identifiers belong to that partner.
     fn check_partner<O: Operation>(&self, prepared: &PreparedRequest<O>) -> Result<(), Error> {
         if member(prepared.document(), "partnerId").is_some_and(|partner| partner == self.shared.partner_id) {
             return Ok(());
@@ -249,12 +249,12 @@ impl Client {
     }
 }
 
-/// Returns the error of a send that was not sent. An earlier send may have been executed.
+/// Returns the error of a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
 fn doubted(error: Error, history: &History) -> Error {
     if history.sends > 0 { error.with_outcome(Outcome::Unknown) } else { error }
 }
 
-/// Adds the operation to an error that was created here.
+/// Adds the operation to an error without a request ID.
 fn about<O: Operation>(error: Error, prepared: &PreparedRequest<O>) -> Error {
     if error.request_id().is_some() { error } else { error.during(&CallTarget::from(&O::INFO), prepared.request_id()) }
 }

@@ -1,11 +1,11 @@
-//! The record of what operators do.
+//! The audit: a record of the actions of operators.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::terms::Id;
 
-/// What an operator does.
+/// An action of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEvent {

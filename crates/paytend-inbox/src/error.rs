@@ -12,7 +12,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// A setting, the schema or the version of the engine is not acceptable.
     Configuration,
-    /// The key file does not fit the store, or a payload cannot be decrypted.
+    /// The key file does not belong to the store, or a payload cannot be decrypted.
     Keys,
     /// The store contains a value that this crate does not write.
     Corrupt,
@@ -93,13 +93,14 @@ impl From<FinishError> for StoreError {
     }
 }
 
-/// What happens to a notification after its handler failed.
+/// The next step for a notification whose handler failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureAction {
     /// The next attempt follows after the backoff, unless the retry limit is reached.
     Retry,
-    /// The next attempt follows after this time, unless the retry limit is reached.
+    /// The next attempt follows after this time, or after the backoff if the backoff is longer, unless the retry limit
+    /// is reached.
     RetryAfter(std::time::Duration),
     /// The notification becomes a dead letter.
     DeadLetter,
@@ -107,8 +108,8 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// Every owned type that implements [`std::error::Error`] converts into it with `?` and causes a retry. The cause is stored
-/// and shown to operators. It is cut after 500 characters. Keep personal data out of it.
+/// Every owned type that implements [`std::error::Error`] converts into `HandlerError` with `?` and causes a retry. The
+/// cause is stored, truncated to 500 characters, and shown to operators. Keep personal data out of the cause.
 ///
 /// ```
 /// use paytend_inbox::{FailureAction, HandlerError};
@@ -166,7 +167,7 @@ impl HandlerError {
         &self.cause
     }
 
-    /// Sets the cause. A store does so for errors of its engine that describe themselves poorly.
+    /// Sets the cause. Stores use this for errors of their engines whose texts are not specific.
     #[must_use]
     pub fn with_cause(self, cause: impl fmt::Display) -> Self {
         Self { source: self.source, ..Self::new(self.action, &cause) }

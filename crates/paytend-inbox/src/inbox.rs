@@ -50,7 +50,7 @@ pub struct Inbox<S> {
 }
 
 impl<S: Store> Inbox<S> {
-    /// Opens an inbox on a store. The keys must be the ones that the store was first opened with, plus later payload
+    /// Opens an inbox on a store. The keys must be those with which the store was first opened, plus later payload
     /// keys.
     ///
     /// # Errors
@@ -68,8 +68,8 @@ impl<S: Store> Inbox<S> {
         })
     }
 
-    /// Sets how long [`accept`](Self::accept) may take (default 5 s). After that the sender is asked to retry. The
-    /// write may still take effect; the retry is then a duplicate.
+    /// Sets the time limit of [`accept`](Self::accept) (default 5 s). After this time, the sender is asked to retry.
+    /// The write may still take effect; the retry is then a duplicate.
     #[must_use]
     pub fn accept_timeout(mut self, time: Duration) -> Self {
         self.accept_timeout = time;
@@ -127,8 +127,8 @@ impl<S: Store> Inbox<S> {
         &self.keys
     }
 
-    /// Stores a notification durably, or a sighting if it is known. The notification may be acknowledged when this
-    /// returns `Ok`, and not before.
+    /// Stores a notification durably, or a sighting if it is known. Acknowledge the notification only after this method
+    /// has returned `Ok`.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the store fails or the time limit is reached. Ask the sender to retry. Whether the
@@ -153,7 +153,7 @@ impl<S: Store> Inbox<S> {
         let (route, kind) = (notification.facts.route, notification.facts.kind.clone());
         let result = tokio::time::timeout(self.accept_timeout, self.store.accept(notification))
             .await
-            .unwrap_or_else(|_| Err(StoreError::unavailable("the store did not answer in time")));
+            .unwrap_or_else(|_| Err(StoreError::unavailable("the store did not respond in time")));
         let outcome = match &result {
             Ok(Accepted::New(_)) => "new",
             Ok(Accepted::Duplicate { .. }) => "duplicate",

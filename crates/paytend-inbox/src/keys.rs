@@ -17,7 +17,7 @@ use crate::route::Route;
 use crate::terms::{Id, Mac};
 
 const HEADER: &str = "paytend-inbox-keys 1";
-/// The minimum of a plain-text comment line in the file, for the person who finds it.
+/// The comment line after the header.
 const COMMENT: &str = "# The keys of a notification store. Keep a copy: without this file, payloads cannot be read and \
                        duplicates are not recognized.";
 

@@ -1,4 +1,4 @@
-//! What a store keeps of a notification.
+//! The stored data of a notification.
 
 use std::fmt;
 use std::sync::Arc;
@@ -132,18 +132,19 @@ pub struct NewNotification {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SightingPolicy {
-    /// Those that may report a change, and those of kinds in
+    /// The duplicates that may report a change, and the duplicates of kinds in
     /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
     ///
     /// - if its content differs from the stored one,
     /// - if a later notification about the same object is stored: the object may be in its earlier state again,
     /// - or if the notification does not identify an object.
     ///
-    /// Every other duplicate repeats what the store knows as the last state of its object. It is only counted, and its
-    /// count is written about a second later. A crash can lose the count, but no notification and no run of a handler.
+    /// Every other duplicate repeats the last stored state of its object. A store may only count it and write the count
+    /// later: SQLite writes it about a second later. A crash can lose the count, but no notification and no run of a
+    /// handler.
     #[default]
     PossibleChanges,
-    /// All. A duplicate then costs as much as a new notification.
+    /// All duplicates. A duplicate then costs as much as a new notification.
     All,
 }
 
@@ -222,7 +223,7 @@ pub struct ClaimRequest {
     pub kind_limits: Vec<(Kind, usize)>,
 }
 
-/// What happens to a notification that is not completed.
+/// The result of an attempt that does not complete the notification.
 #[derive(Clone, Debug)]
 pub enum Release {
     /// The next attempt is due after this time.
@@ -300,19 +301,19 @@ impl Erasure {
         Self { business_id: business_id.into(), routes: Vec::new(), kinds: Vec::new() }
     }
 
-    /// Selects only this route, and the other ones that are set. Numbers of different providers can be equal.
+    /// Selects only this route, in addition to other routes that are set. Numbers of different providers can be equal.
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
         self
     }
 
-    /// Selects only the routes of this provider, and the other ones that are set.
+    /// Selects only the routes of this provider, in addition to other routes that are set.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.routes.extend(Route::ALL.into_iter().filter(|route| route.provider() == provider));
         self
     }
 
-    /// Selects only this kind, and the other ones that are set.
+    /// Selects only this kind, in addition to other kinds that are set.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self

@@ -1,6 +1,6 @@
 //! Versions of a store's schema, for crates that implement stores.
 //!
-//! Programs of different versions can use one store. A step that older programs can live with has their version as
+//! Programs of different versions can use one store. A step that is compatible with older programs has their version as
 //! `compatible_from`: it only adds columns with defaults, tables, indexes and functions. Any other step must make the
 //! statements of older programs fail, for example by renaming a table, because running programs do not read the version
 //! again.
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// A step of a schema. A released step does not change any more: the store contains its checksum.
+/// A step of a schema. A released step must not be changed, because stores contain its checksum.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
     /// The version of the schema with this step.

@@ -1,4 +1,4 @@
-//! What a store does for an inbox.
+//! The interface between an inbox and its store.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ use crate::terms::{Id, Lease, Mac};
 /// Handles are cheap to clone and share the store. The same type of a store crate can implement the traits of other
 /// queues, so that a handler's effect can add to them in its transaction.
 pub trait Store: Clone + Send + Sync + 'static {
-    /// What a handler can do in the transaction that completes its notification. Each store defines it.
+    /// A change in the transaction that completes a notification. Each store defines this type.
     type Effect: Send + 'static;
 
     /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
@@ -36,8 +36,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// [`NewNotification::sightings`] requires.
     fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
 
-    /// Claims notifications that are due, those that have been due for longest first. One whose stored values cannot be
-    /// read becomes a dead letter and does not hold up the others.
+    /// Claims notifications that are due, those that have been due for longest first. A notification whose stored
+    /// values cannot be read becomes a dead letter, so that it does not hold up other notifications.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
     /// Extends a lease, which then ends after this time from now.
@@ -53,17 +53,17 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Ends an attempt without completing the notification.
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Returns when a notification may have become ready. It may return early or not at all: a worker also polls.
+    /// Waits until a notification may have become ready. The future may complete early or never: a worker also polls.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// What a store does for its operators.
+/// The interface of a store for operators.
 pub trait StoreAdmin: Store {
     /// Returns notifications in the order of their numbers, without content.
     fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
-    /// Returns a notification with its encrypted content. `viewer` is recorded if it is given: pass it whenever the
-    /// content is shown to someone.
+    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit: pass it if the content is
+    /// shown to a user.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
     /// Makes dead letters ready again, with all their attempts. Without identifiers, all dead letters. Each one waits
@@ -71,7 +71,7 @@ pub trait StoreAdmin: Store {
     /// were dead.
     fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Makes a dead letter of a notification that is neither done nor dead. Returns whether there was one.
+    /// Makes a dead letter of a notification that is neither done nor dead. Returns whether it was changed.
     fn bury(&self, id: Id, cause: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns the counts.
@@ -88,12 +88,14 @@ pub trait StoreAdmin: Store {
     /// changed.
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Removes the content of processed notifications that were received before this time. Pending notifications and
-    /// dead letters keep their content. A store may keep content until the day (UTC) of its receipt has ended. Returns the
-    /// number of notifications whose content was removed.
+    /// Removes the content of processed notifications that were received before this time. Returns the number of
+    /// notifications whose content was removed.
+    ///
+    /// Pending notifications and dead letters keep their content. A store may keep content until the day (UTC) of its
+    /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Records what an operator is about to do. [`show`](Self::show) records by itself.
+    /// Records an action of an operator, before the action. [`show`](Self::show) records its own access.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns recorded events, the latest first.

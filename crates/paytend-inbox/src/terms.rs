@@ -91,7 +91,7 @@ pub enum State {
     Backoff,
     /// Processed.
     Done,
-    /// Given up. A person decides what happens next.
+    /// Given up. An operator must redrive the notification or leave it.
     Dead,
 }
 

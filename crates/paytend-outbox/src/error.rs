@@ -30,8 +30,8 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// Converts the error for a handler that submits an order. Only an error of the store is retried: an invalid or
-    /// conflicting order stays so.
+    /// Converts the error for a handler that submits an order. Only an error of the store is retried: a retry cannot
+    /// fix an invalid or conflicting order.
     pub fn into_handler_error(self) -> HandlerError {
         match self {
             Self::Store(error) => HandlerError::retry(error),
@@ -58,7 +58,7 @@ pub enum BeginSendError {
     Store(#[from] StoreError),
 }
 
-/// The reason why an action of a person was refused.
+/// The reason why an action of an operator was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionError {
@@ -74,7 +74,7 @@ pub enum ActionError {
     /// An order that was not sent cannot have been executed.
     #[error("the order was not sent, so it cannot be decided as executed")]
     NotSent,
-    /// There is nothing to retry.
+    /// The order is not stuck, and no handler has failed.
     #[error("the order is not stuck, and no handler has failed")]
     NotStuck,
 }

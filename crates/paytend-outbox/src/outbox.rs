@@ -68,8 +68,8 @@ impl SubmitOptions {
     }
 
     /// Sends orders with the same name one after the other, in the order in which they were submitted. An order is sent
-    /// after the handler of the one before has succeeded. A stuck order holds up the ones after it. The name is stored
-    /// as an HMAC.
+    /// after the handler of the previous order has succeeded. A stuck order holds up the later orders. The name is
+    /// stored as an HMAC.
     pub fn order_by(mut self, name: impl Into<String>) -> Self {
         self.order_by = Some(name.into());
         self
@@ -95,7 +95,7 @@ impl SubmitOptions {
 }
 
 impl<S: OutboxStore> Outbox<S> {
-    /// Opens an outbox on a store. The keys must be the ones that the store was first opened with, plus later payload
+    /// Opens an outbox on a store. The keys must be those with which the store was first opened, plus later payload
     /// keys. An inbox in the same store uses the same keys.
     ///
     /// # Errors
@@ -115,8 +115,8 @@ impl<S: OutboxStore> Outbox<S> {
         &self.client
     }
 
-    /// Validates, seals, signs and encrypts an order. It is not stored: pass it to [`submit_prepared`] or to the store
-    /// crate's function that submits in a transaction.
+    /// Validates, seals, signs and encrypts an order without storing it. Pass the result to [`submit_prepared`] or to
+    /// the store crate's function that submits in a transaction.
     ///
     /// [`submit_prepared`]: Self::submit_prepared
     ///
@@ -162,7 +162,8 @@ impl<S: OutboxStore> Outbox<S> {
         Ok(NewOrder { facts, request: sealed, keys: Arc::clone(&self.keys), compare: Arc::new(compare) })
     }
 
-    /// Stores a prepared order in a separate transaction. A dispatcher sends it soon after this returns `Ok`.
+    /// Stores a prepared order in a separate transaction. A dispatcher sends the order soon after this method returns
+    /// `Ok`.
     ///
     /// # Errors
     /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or

@@ -1,7 +1,6 @@
-//! The part of an order that changes, and every change to it.
+//! The part of an order that changes, and the functions that change it.
 //!
-//! All stores apply these functions to a row that they hold locked. The rules of the states are therefore the same in
-//! every store.
+//! Each store applies these functions to a locked row. The rules of the states are therefore the same in every store.
 
 use std::time::Duration;
 
@@ -32,9 +31,9 @@ pub struct Progress {
     pub tries: u32,
     /// Whether a dispatcher holds the order.
     pub is_leased: bool,
-    /// The time of the next attempt, or the end of the lease. `None` if only a person can continue.
+    /// The time of the next attempt, or the end of the lease. `None` if the order waits for an operator.
     pub due_at: Option<i64>,
-    /// A person's decision.
+    /// The decision of an operator.
     pub decision: Option<Decision>,
     /// Whether a notification about the order has arrived.
     pub is_notified: bool,
@@ -116,7 +115,8 @@ impl Progress {
     /// Counts a send. The store commits it before the first byte is sent.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, or if a person has decided.
+    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, or if an operator has decided
+    /// its outcome.
     pub fn begin_send(&mut self, now: i64) -> Result<(), IllegalTransition> {
         if self.decision.is_some() {
             return Err(IllegalTransition { from: self.state, to: State::Sending });
@@ -183,7 +183,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Applies an action of a person.
+    /// Applies an action of an operator.
     ///
     /// # Errors
     /// Returns [`ActionError`] if the state does not allow the action. Nothing is changed.
@@ -221,12 +221,13 @@ impl Progress {
         }
     }
 
-    /// Records that a notification about the order has arrived. Returns whether something is to be done.
+    /// Records that a notification about the order has arrived. Returns whether the notification is the first of the
+    /// order, or makes the order due.
     pub fn notice(&mut self, now: i64) -> bool {
         let is_new = !std::mem::replace(&mut self.is_notified, true);
         self.is_due_again |= self.is_leased;
         match self.state {
-            // A process whose records are lost has sent the order.
+            // The order was sent by a process whose records are lost.
             State::Recorded if self.history.sends == 0 => {
                 self.history.may_have_been_sent();
                 self.state = State::Unknown;
@@ -237,21 +238,21 @@ impl Progress {
                 self.history.queries = 0;
             }
             State::Unknown => {}
-            // The dispatcher that sends it finds the note when it ends the attempt.
+            // A dispatcher that holds the order reads `is_due_again` at the end of its attempt.
             _ => return is_new,
         }
         self.make_due(now);
         true
     }
 
-    /// Prepares the order for a store that was restored from a backup: whatever is not final may have been sent
-    /// meanwhile, and is queried first. Returns whether the order was changed.
+    /// Prepares an order in a store that was restored from a backup. An order that is not final may have been sent
+    /// after the backup, so it is queried first. Returns whether the order was changed.
     pub fn recover(&mut self, now: i64) -> bool {
         if self.state.is_final() || self.decision.is_some() {
             return false;
         }
         self.history.may_have_been_sent();
-        // The leases of the backup belong to processes that are gone. A greater fence stops one that is not.
+        // The leases of the backup belong to processes that have ended. A larger fence stops any that still run.
         (self.state, self.is_leased, self.fence) = (State::Unknown, false, self.fence + 1);
         self.make_due(now);
         true

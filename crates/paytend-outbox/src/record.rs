@@ -1,4 +1,4 @@
-//! What a store keeps of an order.
+//! The stored data of an order.
 
 use std::fmt;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl OrderFacts {
         Self { number, request_id, operation, content_tag, order_key: None, not_before: None, traceparent: None }
     }
 
-    /// Calls a function with the parts that a stored part of this order is bound to.
+    /// Calls a function with the values to which an encrypted part of this order is bound.
     pub(crate) fn with_binding<T>(&self, part: &str, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
         use_parts(&[
             b"paytend-outbox 1",
@@ -167,7 +167,7 @@ pub enum Ended {
     Found,
     /// The order was rejected and does not exist.
     Rejected,
-    /// A person has decided.
+    /// An operator has decided the outcome.
     Decided,
 }
 
@@ -183,7 +183,7 @@ impl Ended {
     }
 }
 
-/// What happens to an order that is not completed.
+/// The result of an attempt that does not complete the order.
 #[derive(Clone, Debug)]
 pub enum OrderRelease {
     /// Nothing was sent. The next attempt is due after this time.
@@ -204,7 +204,7 @@ pub enum OrderRelease {
         /// The cause of the last failure.
         cause: Option<String>,
     },
-    /// A person must decide.
+    /// An operator must decide the outcome.
     Stuck {
         /// The history.
         history: History,
@@ -215,7 +215,7 @@ pub enum OrderRelease {
     Unhandled {
         /// How the outcome became known.
         ended: Ended,
-        /// The delay, at most 24 hours, or `None` if only a person can continue.
+        /// The delay, at most 24 hours, or `None` if the order waits for an operator.
         after: Option<Duration>,
         /// The cause of the failure.
         cause: String,
@@ -227,10 +227,10 @@ pub enum OrderRelease {
     },
 }
 
-/// An action of a person.
+/// An action of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Decides what became of an order that is stuck, unknown or not sent. The handler then runs with the decision.
+    /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision.
     Decide(Decision),
     /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
     Retry,
@@ -247,10 +247,10 @@ impl Action {
     }
 }
 
-/// Who did something, and why. It is stored and shown to operators.
+/// The operator and the reason of an action. Both are stored and shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// The person or program.
+    /// The user or program.
     pub who: String,
     /// The reason.
     pub why: String,
@@ -262,9 +262,9 @@ pub struct Audit {
 pub struct AuditEntry {
     /// The time, by the store's clock.
     pub at: SystemTime,
-    /// What was done, such as `decide executed`.
+    /// The action, such as `decide executed`.
     pub action: String,
-    /// Who did it, and why.
+    /// The operator and the reason.
     pub audit: Audit,
 }
 
@@ -290,7 +290,7 @@ pub struct OrderEntry {
     pub request: Option<SealedPayload>,
     /// The encrypted result; `None` in lists, or if there is none.
     pub result: Option<SealedPayload>,
-    /// The actions of persons; empty in lists.
+    /// The actions of operators; empty in lists.
     pub audit: Vec<AuditEntry>,
 }
 
@@ -346,7 +346,7 @@ pub struct Pause {
     pub operation: String,
     /// The time, by the store's clock.
     pub since: SystemTime,
-    /// Who paused it, and why.
+    /// The operator and the reason.
     pub audit: Audit,
 }
 
@@ -388,7 +388,7 @@ impl fmt::Debug for OrderNotice {
     }
 }
 
-/// Decrypts a part of an order.
+/// Decrypts an encrypted part of an order.
 pub(crate) fn open(
     keys: &StoreKeys,
     facts: &OrderFacts,

@@ -1,4 +1,4 @@
-//! What a store does for an outbox.
+//! The interface between an outbox and its store.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
@@ -24,15 +24,15 @@ use crate::record::{
 /// - [`complete_order`](Self::complete_order) applies the effect, the result and the completion in one transaction, or
 ///   neither.
 /// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
-///   ones after it.
-/// - Every change of an order's progress is one of [`Progress`](crate::Progress).
+///   later orders.
+/// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
 /// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the names of
 /// the methods differ from those of that trait. Store crates also have functions that submit orders and record notices
 /// in a transaction of the caller.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
-    /// What a handler can do in the transaction that completes its order. Each store defines it.
+    /// A change in the transaction that completes an order. Each store defines this type.
     type Effect: Send + 'static;
 
     /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
@@ -68,28 +68,28 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: Option<SealedPayload>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Records a notification about an order, in a separate transaction. Returns whether there is such an order and
-    /// something is to be done.
+    /// Records a notification about an order, in a separate transaction. Returns whether the order exists, and the
+    /// notification is its first or makes it due.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Returns when an order may have become due. It may return early or not at all: a dispatcher also polls.
+    /// Waits until an order may have become due. The future may complete early or never: a dispatcher also polls.
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// What a store of orders does for its operators.
+/// The interface of a store of orders for operators.
 pub trait OutboxAdmin: OutboxStore {
     /// Returns orders in the order of their submission, without content.
     fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
 
-    /// Returns an order with its encrypted content. `viewer` is recorded if it is given: pass it whenever the content
-    /// is shown to someone.
+    /// Returns an order with its encrypted content. `viewer` is recorded in the audit: pass it if the content is shown
+    /// to a user.
     fn show_order(
         &self,
         number: String,
         viewer: Option<String>,
     ) -> impl Future<Output = Result<Option<OrderEntry>, StoreError>> + Send;
 
-    /// Applies an action of a person, and records it in the audit.
+    /// Applies an action of an operator, and records it in the audit.
     fn act_on_order(
         &self,
         number: String,
@@ -98,7 +98,7 @@ pub trait OutboxAdmin: OutboxStore {
     ) -> impl Future<Output = Result<Result<(), ActionError>, StoreError>> + Send;
 
     /// Stops all dispatchers from sending an operation (a path, or [`Pause::ALL`]), until
-    /// [`resume_sending`](Self::resume_sending). Sends that have begun end; queries go on. The pause is durable.
+    /// [`resume_sending`](Self::resume_sending). Sends in progress finish, and queries continue. The pause is durable.
     fn pause_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Ends a pause. Returns whether there was one.
@@ -114,8 +114,8 @@ pub trait OutboxAdmin: OutboxStore {
     /// backup, and is queried before anything is sent. Stop all dispatchers first. Returns the number of orders.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Removes the request and the result of completed orders that were submitted before this time. The rows stay for
-    /// the identity of their numbers. Returns the number of orders whose content was removed.
+    /// Removes the request and the result of completed orders that were submitted before this time. The rows stay, so
+    /// that their numbers are not used again. Returns the number of orders whose content was removed.
     fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Checks the integrity of the orders. Returns the problems.

@@ -18,11 +18,11 @@ use std::time::{Duration, SystemTime};
 pub enum State {
     /// Stored, and nothing was sent.
     Recorded,
-    /// A send has begun. If the process dies now, whether it arrived is unknown.
+    /// A send has begun. If the process dies, the outcome of the send is unknown.
     Sending,
     /// The order may have been executed. It is queried.
     Unknown,
-    /// Neither a response nor a query shows what became of the order. A person decides.
+    /// Neither a response nor a query shows the outcome of the order. An operator decides.
     Stuck,
     /// The response arrived. Final.
     Responded,
@@ -30,7 +30,7 @@ pub enum State {
     Found,
     /// The order was rejected and does not exist. Final.
     Rejected,
-    /// A person has decided. Final.
+    /// An operator has decided the outcome. Final.
     Decided,
 }
 
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// Returns whether the outcome of the order is known and does not change any more.
+    /// Returns whether the outcome of the order is known and cannot change.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Responded | Self::Found | Self::Rejected | Self::Decided)
     }
@@ -70,7 +70,7 @@ impl State {
     pub fn may_become(self, next: Self) -> bool {
         match self {
             Self::Recorded => matches!(next, Self::Sending | Self::Unknown | Self::Stuck | Self::Decided),
-            // Not found: the state is unknown first, because no one queries during a send.
+            // `found` is not possible here: an order is queried only after its state has become `unknown`.
             Self::Sending => {
                 matches!(next, Self::Recorded | Self::Unknown | Self::Stuck | Self::Responded | Self::Rejected)
             }
@@ -104,7 +104,7 @@ impl FromStr for State {
     }
 }
 
-/// A person's decision about an order.
+/// An operator's decision about an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Decision {
     /// The order was executed.

@@ -1,4 +1,4 @@
-//! Opening balance + movements = closing balance.
+//! Balance checks: opening balance + movements = closing balance.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -45,14 +45,14 @@ pub struct Balance {
     pub amount: Decimal,
 }
 
-/// Whether a balance closes.
+/// The result of a balance check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BalanceState {
     /// Opening balance + movements = closing balance.
     Closes,
-    /// The closing balance is a different one.
+    /// The closing balance differs from the expected balance.
     Differs,
     /// There are movements whose effect on the balance is not known.
     UnknownMovements,
@@ -71,7 +71,7 @@ impl BalanceState {
         }
     }
 
-    /// Returns whether someone has to look at the balance.
+    /// Returns whether the balance needs a review.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Differs | Self::UnknownMovements)
     }

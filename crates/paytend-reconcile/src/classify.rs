@@ -9,7 +9,7 @@ use crate::matching::{BY_AMOUNT, BY_ORDER_NUMBER, BY_TRADE_NUMBER, Row, Space};
 use crate::report::{Candidates, Item, MatchReason, OpenReason, Outcome};
 use crate::rules::Rules;
 
-/// What decides about a transaction.
+/// The facts that determine the outcome of a transaction.
 struct Facts {
     lists: ListSet,
     /// The required lists that are given, but do not contain the transaction.
@@ -157,7 +157,7 @@ impl Facts {
     }
 }
 
-/// Returns the status that the provider reports: the one that is not final, if there is one.
+/// Returns the status that the provider reports. A status that is not final takes precedence.
 pub(crate) fn provider_status(rows: &[&Row<'_>]) -> Option<Status> {
     let mut statuses = rows.iter().filter(|row| row.entry.list.is_provider()).filter_map(|row| row.status);
     let first = statuses.next()?;
@@ -179,8 +179,8 @@ fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
         })
 }
 
-/// Returns whether a list has the transaction twice. A row that takes the transaction back is not a duplicate. Several
-/// notifications are normal if they differ in more than their time: each reports a new state.
+/// Returns whether a list contains the transaction twice. A row that reverses the transaction is not a duplicate.
+/// Several notifications are normal if they differ in more than their time: each reports a new state.
 fn has_duplicates(rows: &[&Row<'_>]) -> bool {
     let (mut seen, mut taken_back) = (ListSet::default(), ListSet::default());
     let mut contents = HashSet::new();

@@ -117,7 +117,7 @@ impl<'a> Compared<'a> {
         self.differences.push(Difference { field, values: values.map(value).collect() });
     }
 
-    /// Reports the field if the rows that have a value do not all have the same one.
+    /// Reports the field if it has different values in the rows. Rows without a value are ignored.
     fn distinct(&mut self, field: Field, rows: &[&Row<'a>], value: impl Fn(&Row<'a>) -> Option<&'a str>) {
         let mut present = rows.iter().filter_map(|row| value(row));
         let Some(first) = present.next() else { return };

@@ -14,7 +14,8 @@ use crate::list::List;
 pub struct Entry {
     /// The list.
     pub list: List,
-    /// Identifies the row in its list, for people: a trade number, an order number or the number in the inbox.
+    /// The identifier of the row in its list, as shown in reports: a trade number, an order number or the number in the
+    /// inbox.
     pub reference: String,
     /// The order number.
     pub order_no: Option<String>,
@@ -169,9 +170,9 @@ pub enum Status {
     Succeeded,
     /// Not executed.
     Failed,
-    /// Executed, and taken back by a different transaction.
+    /// Executed, and reversed by a different transaction.
     Reversed,
-    /// A transaction that takes back a different one: a reversal, a cancellation or a refund.
+    /// A transaction that reverses a different transaction: a reversal, a cancellation or a refund.
     Returned,
     /// The outcome of the order is not known.
     Unknown,
@@ -190,7 +191,7 @@ impl Status {
         }
     }
 
-    /// Returns whether the status does not change any more.
+    /// Returns whether the status is final.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::Processing | Self::Unknown)
     }

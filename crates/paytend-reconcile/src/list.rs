@@ -46,7 +46,7 @@ impl List {
         }
     }
 
-    /// Returns whether the provider has the list.
+    /// Returns whether the list is a list of the provider.
     pub fn is_provider(self) -> bool {
         !matches!(self, Self::Orders | Self::Notifications)
     }
@@ -88,7 +88,7 @@ impl ListSet {
         self.0 == 0
     }
 
-    /// Returns the lists in this set or in the other one.
+    /// Returns the lists that are in this set, in the other set, or in both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)

@@ -16,7 +16,7 @@ use crate::time::{Span, TimeReader, date_of};
 
 /// Compares the provider's lists with notifications and orders.
 ///
-/// The result does not depend on the order of the rows. It takes memory in proportion to the number of rows.
+/// The result does not depend on the order of the rows. The memory use is proportional to the number of rows.
 ///
 /// ```
 /// use paytend_model::issuing::PartnerTransaction;

@@ -59,7 +59,7 @@ pub struct Rules {
     /// The lists that an executed transaction of a kind must be in, instead of the defaults. A list that is not given
     /// is not required.
     pub required: BTreeMap<Kind, Vec<List>>,
-    /// Whether an accepted topup has left the partner's balance before it is final (default: yes; inferred).
+    /// Whether an accepted topup has left the partner's balance before its status is final (default: yes; inferred).
     pub processing_moves_funds: bool,
 }
 

@@ -19,7 +19,7 @@ struct Known {
     order_key: Option<Vec<u8>>,
 }
 
-/// What was stored.
+/// The result of storing a notification.
 pub(crate) struct Stored {
     pub(crate) accepted: Accepted,
     /// The day of a new notification.
@@ -35,7 +35,7 @@ pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification)
     if let Some((id, day)) = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten() {
         return Ok(Stored { accepted: Accepted::New(id), day: Some(day) });
     }
-    // A different transaction has stored it meanwhile, and has committed.
+    // A concurrent transaction has stored the notification and committed.
     match find(transaction, &new.facts.dedup).await? {
         Some(known) => sight(transaction, new, &known).await,
         None => Err(StoreError::unavailable("a concurrent delivery was rolled back").into()),
@@ -78,7 +78,7 @@ fn read_known(row: &Row) -> Result<Known, OpError> {
 }
 
 /// Makes a notification pending, behind the pending notifications of its order key. The caller holds the key's lock.
-/// A fence is not used twice, even if the notification was done meanwhile.
+/// A fence is not used twice, even if the notification was completed in between.
 pub(crate) async fn enqueue(
     transaction: &Transaction<'_>,
     id: i64,
@@ -110,7 +110,7 @@ async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Kno
     Ok(Stored { accepted: Accepted::Duplicate { id: Id::new(known.id), sighting }, day: None })
 }
 
-/// Makes sure that an attempt begins after this moment, unless the notification is dead.
+/// Ensures that another attempt begins later, unless the notification is a dead letter.
 async fn requeue(transaction: &Transaction<'_>, known: &Known) -> Result<(), OpError> {
     // Waits for a completion in progress. An attempt of the current run may have queried the state already, unless the
     // run has not begun.

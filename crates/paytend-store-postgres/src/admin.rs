@@ -1,4 +1,4 @@
-//! What operators do.
+//! The actions of operators.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ use crate::rows::{ENTRY_TABLES, count, entry, entry_columns, get, limit};
 use crate::store::PostgresStore;
 use crate::{audit, check, settings};
 
-/// The number of notifications that one transaction changes at most.
+/// The maximum number of notifications that one transaction changes.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for PostgresStore {
@@ -216,8 +216,8 @@ async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpErr
     Ok(())
 }
 
-/// Takes the lock of the order key and then locks the work. Returns whether there is any. Fails if the row is locked:
-/// waiting for an effect that waits for the order key would not end.
+/// Takes the lock of the order key and then locks the work. Returns whether the notification is pending. Fails if the
+/// row is locked: waiting for an effect that waits for the order key would be a deadlock.
 async fn lock_pending(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     lock_key_of(transaction, id).await?;
     let statement = transaction.prepare_cached("SELECT 1 FROM paytend_work WHERE id = $1 FOR UPDATE NOWAIT").await?;

@@ -1,4 +1,4 @@
-//! The record of what operators do.
+//! The audit of the actions of operators.
 
 use deadpool_postgres::Transaction;
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};

@@ -12,8 +12,7 @@ use crate::locks::{lock_keys, lock_number};
 use crate::payloads::DAY;
 use crate::rows::get;
 
-/// Inserts in the order of the dedup keys, which all transactions share: otherwise, two of them could wait for each
-/// other.
+/// Inserts in the order of the dedup keys. All transactions use this order, so that they cannot deadlock.
 const INSERT: &str = "INSERT INTO paytend_notification AS n (dedup, content_tag, route, kind, notify_type, \
      business_kind, business_id, business_state, order_key, verified_by, traceparent, sent_at) \
      SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
@@ -42,7 +41,7 @@ pub(crate) async fn insert(
     let (mut ids, mut days, mut key_ids, mut nonces, mut sealed) = (vec![], vec![], vec![], vec![], vec![]);
     let mut stored = Vec::with_capacity(new.len());
     for new in new {
-        // A duplicate in the same call is known, too.
+        // A duplicate in the same call counts as known.
         let Some((id, day)) = inserted.remove(new.facts.dedup.as_bytes().as_slice()) else {
             stored.push(None);
             continue;
@@ -100,7 +99,7 @@ async fn insert_facts(
     rows.iter().map(|row| Ok((get(row, 1)?, (Id::new(get(row, 0)?), get(row, 2)?)))).collect()
 }
 
-/// Replaces the character that PostgreSQL's texts cannot contain. The content keeps it.
+/// Replaces U+0000, which PostgreSQL's texts cannot contain. The content keeps the character.
 fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

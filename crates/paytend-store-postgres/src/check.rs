@@ -28,8 +28,9 @@ const RULES: [(&str, &str); 5] = [
     ),
     ("SELECT count(*) FROM paytend_work WHERE order_key IS NULL AND NOT ready", "notifications cannot be claimed"),
     (
-        "SELECT count(*) FROM paytend_notification n WHERE octet_length(dedup) <> 32 OR octet_length(content_tag) <> 32 \
-         OR octet_length(order_key) <> 32 OR NOT isfinite(received_at) OR route <> ALL (string_to_array('{routes}', ' ')) \
+        "SELECT count(*) FROM paytend_notification n WHERE octet_length(dedup) <> 32 \
+         OR octet_length(content_tag) <> 32 OR octet_length(order_key) <> 32 OR NOT isfinite(received_at) \
+         OR route <> ALL (string_to_array('{routes}', ' ')) \
          OR EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = n.id AND w.tries < 0) \
          OR EXISTS (SELECT 1 FROM paytend_payload p WHERE p.id = n.id \
          AND (octet_length(nonce) <> {nonce} OR key_id NOT BETWEEN 0 AND 4294967295))",

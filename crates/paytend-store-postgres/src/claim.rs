@@ -9,11 +9,13 @@ use crate::error::OpError;
 use crate::payloads::{self, DAY};
 use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, tries};
 
-/// The notifications that are due. Materialized, because a scan that is repeated would lock more than its limit.
+/// The notifications that are due. The query is materialized, because a repeated scan would lock more rows than its
+/// limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
-/// The same with limits for kinds. Each kind is read separately, so that a kind at its limit is not read at all.
+/// The notifications that are due, with limits for kinds. Each kind is read separately, so that a kind at its limit is
+/// not read.
 const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \
      SELECT (SELECT min(w.kind) FROM paytend_work w WHERE w.ready AND w.kind > kinds.kind) \
@@ -25,8 +27,8 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
-/// Claims do not wait for the disk. A claim that a crash of the server undoes is a lost lease: its holder is compared
-/// with every change.
+/// Claims the notifications, without waiting for the disk. If a crash of the server undoes a claim, its lease is lost:
+/// every change checks the holder.
 const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      tries = least(w.tries, 2147483646) + 1, \
      due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
@@ -39,7 +41,7 @@ struct Taken {
     is_sighting: bool,
 }
 
-/// What a claim has found.
+/// The result of a claim.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) claimed: Vec<Claimed>,
@@ -108,7 +110,7 @@ async fn read(
             Err(_) => found.unreadable.push(lease),
         }
     }
-    // Work without a notification stays leased: a foreign key makes it impossible.
+    // A foreign key prevents work without a notification.
     Ok(found)
 }
 

@@ -1,4 +1,4 @@
-//! Reaching a server.
+//! Connections to a server.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::listen::listen_on;
 use crate::options::PostgresOptions;
 
-/// How long a server may be silent before its connection is checked, and how long it may take to confirm what was sent.
+/// The idle time after which a connection is checked, and the time limit for the acknowledgement of sent data.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long a request to cancel a statement may take.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a server is reached.
+/// The connection settings of a server.
 #[derive(Clone)]
 pub(crate) struct Server {
     config: Config,
@@ -33,7 +33,7 @@ impl Server {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.connection_timeout);
         }
-        // A server that disappears without closing its connections is noticed within this time, not after hours.
+        // Detects within this time a server that disappears without closing its connections. The default is hours.
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3);
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
@@ -75,7 +75,7 @@ impl Server {
             .map_err(|error| StoreError::unavailable("cannot create the connection pool").with_source(error))
     }
 
-    /// Listens on a connection of its own, until it ends.
+    /// Listens on a separate connection until the connection ends.
     pub(crate) async fn listen(&self, hint: impl FnMut(Option<&str>)) -> Result<(), tokio_postgres::Error> {
         match &self.tls {
             None => listen_on(&self.config, NoTls, hint).await,
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// Cancels what a connection does, and closes it. The pool replaces it at once.
+    /// Cancels the statement of a connection, and closes the connection. The pool replaces it at once.
     pub(crate) fn abandon(&self, client: Object) {
         let (client, tls) = (Object::take(client), self.tls.clone());
         tokio::spawn(async move {
@@ -96,7 +96,7 @@ impl Server {
             };
             let ended = async {
                 cancelled.await?;
-                // A pooler drops the request if the connection closes first. The rollback has been sent before.
+                // A pooler drops the request if the connection closes first. The rollback was sent earlier.
                 client.batch_execute("").await
             };
             if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, ended).await, Ok(Ok(()))) {
@@ -110,7 +110,8 @@ fn refused(message: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Configuration, message)
 }
 
-/// Returns whether every host is on this machine. The addresses of `hostaddr` are used instead of the names.
+/// Returns whether every host is on this machine. The driver connects to the addresses of `hostaddr` instead of the
+/// hosts, so both must be local.
 fn is_local(config: &Config) -> bool {
     let hosts = config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),

@@ -23,8 +23,8 @@ pub type PostgresEffect =
 /// Completes a notification together with a change in the same transaction.
 ///
 /// If the change returns an error or exceeds its time limit, it is rolled back and the notification is attempted again.
-/// It must not begin or end transactions, and must not change settings on which durability depends: a change that does
-/// so fails. Its other settings end with the transaction.
+/// The change must not begin or end transactions, and must not change settings on which durability depends: otherwise,
+/// it fails. Other settings that it changes are reset after the transaction.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};
@@ -90,7 +90,7 @@ fn failed(error: HandlerError) -> OpError {
     FinishError::Effect(error).into()
 }
 
-/// Describes an error of PostgreSQL, whose own text is only "db error".
+/// Adds a description to an error of PostgreSQL, whose `Display` text is only "db error".
 fn with_description(error: HandlerError) -> HandlerError {
     let described = error.source().and_then(|source| source.downcast_ref().map(describe));
     match described {
@@ -99,7 +99,7 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the error of a commit. An effect can have changed a setting, and the notification is then attempted again.
+/// Returns the error of a commit. If an effect has changed a setting, the notification is attempted again.
 pub(crate) fn commit_error(error: OpError) -> OpError {
     match error {
         OpError::Sql(error) if error.code().is_some_and(|code| code.code() == UNSAFE) => {

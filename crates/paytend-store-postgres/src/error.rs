@@ -23,7 +23,7 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // The driver's own error: an error of the system has a number.
+        // An error of the driver. Errors of the operating system have a number.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
             "the server is a standby or read-only: name the primary, or all hosts, in the URL".to_owned()
         }
@@ -31,7 +31,7 @@ pub(crate) fn describe(error: &Error) -> String {
             Some(tls) => format!("TLS failed: {tls}"),
             None => format!("the connection failed: {}", cause.kind()),
         },
-        // The driver does not reveal the kind of an error except by its text.
+        // The driver exposes the kind of this error only in its text.
         None if error.to_string().contains("TLS") => {
             let cause = cause.map(ToString::to_string).unwrap_or_default();
             format!("TLS failed: {cause}")
@@ -64,7 +64,7 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let described = describe(&error);
     let kind = match error.code() {
         Some(code) if is_schema(code) => {
-            let advice = "the schema is not this program's: use the version that created or upgraded it";
+            let advice = "the schema belongs to a different version: use the version that created or upgraded it";
             return StoreError::new(StoreErrorKind::Configuration, format!("cannot {doing}: {described}; {advice}"));
         }
         Some(
@@ -98,7 +98,7 @@ pub(crate) fn pool_error(doing: &str, error: PoolError) -> StoreError {
 pub(crate) enum OpError {
     Sql(Error),
     Finish(FinishError),
-    /// An effect did not end in time. A rollback would wait for it.
+    /// An effect exceeded its time limit. A rollback would wait for its statement.
     Stuck(HandlerError),
 }
 

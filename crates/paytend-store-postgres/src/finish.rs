@@ -14,12 +14,12 @@ use crate::rows::{get, millis};
 /// The longest delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due whose time is later than any delay: the server's clock was set back since it was stored. Leases and
-/// delays of up to 24 hours keep their times. Returns how many there were.
+/// Makes work due whose due time is later than the maximum delay: the server's clock was set back since the work was
+/// stored. Leases and delays of up to 24 hours keep their times. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
-         WHERE due_at > paytend_now() AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') \
-         FOR UPDATE SKIP LOCKED)";
+         WHERE due_at > paytend_now() \
+         AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') FOR UPDATE SKIP LOCKED)";
     let statement = transaction.prepare_cached(sql).await?;
     Ok(transaction.execute(&statement, &[&millis(MAX_DELAY)]).await?)
 }
@@ -36,8 +36,8 @@ pub(crate) struct Held {
     transaction: String,
 }
 
-/// The columns of [`Held`], and the condition under which the work is held. Claims pass by the locked row, even after
-/// the lease has ended.
+/// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
+/// lease has ended.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
 
@@ -54,7 +54,7 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
 }
 
 /// Locks the work of a lease, and limits the time of each statement and of each pause for the rest of the transaction.
-/// The server then ends a stuck effect by itself if this program or the network fails.
+/// The server then ends a stuck effect even if this program or the network fails.
 pub(crate) async fn held_for_effect(
     transaction: &Transaction<'_>,
     lease: Lease,
@@ -101,8 +101,8 @@ pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Du
     }
 }
 
-/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification became
-/// ready.
+/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification
+/// became ready.
 pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<bool, OpError> {
     outcome(transaction, held, "done", held.cause.as_deref()).await?;
     if held.again {
@@ -146,7 +146,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     Ok(())
 }
 
-/// Makes a dead letter of pending work. Returns whether there was any. The caller holds the lock of the order key.
+/// Makes a dead letter of pending work. Returns whether the work existed. The caller holds the lock of the order key.
 pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&str>) -> Result<bool, OpError> {
     let sql = "INSERT INTO paytend_dead (id, fence, tries, is_sighting, cause) \
          SELECT id, fence, tries, is_sighting, $2 FROM paytend_work WHERE id = $1";
@@ -158,8 +158,8 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
     Ok(died)
 }
 
-/// Removes work. If it was the first of its order key, the next one becomes the first. Returns whether there is a next
-/// one. The caller holds the lock of the order key.
+/// Removes work. If the work was the first of its order key, the next work of the key becomes ready. Returns whether
+/// work became ready. The caller holds the lock of the order key.
 async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;

@@ -1,4 +1,4 @@
-//! Waking workers when a notification may have become ready. These are hints only: workers poll, too.
+//! Hints that wake workers when a notification may have become ready. A lost hint is harmless, because workers poll.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,19 +10,19 @@ use tokio::task::AbortHandle;
 use crate::connect::Server;
 use crate::error::describe;
 
-/// The minimum time between two hints for other processes. Those in between are sent as one.
+/// The minimum time between two hints for other processes. Hints within this time are combined.
 const INTERVAL: Duration = Duration::from_millis(20);
 /// The pause before the first attempt to listen again, and the longest one.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// Sends a hint without waiting for the disk. Sent outside of the transactions that store, because PostgreSQL commits
-/// transactions with notifications one after the other.
+/// Sends a hint without waiting for the disk. Hints are not sent in the transactions that store notifications, because
+/// PostgreSQL commits transactions that contain a `NOTIFY` one after the other.
 const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('paytend_inbox', $1)";
 
 /// The hints of a store.
 pub(crate) struct Hints {
     pool: Pool,
-    /// Reaches the server for the connection that listens; `None` if the store does not listen.
+    /// The server of the connection that listens; `None` if the store does not listen.
     server: Option<Server>,
     /// Distinguishes the hints of this process.
     sender: Arc<str>,
@@ -57,7 +57,7 @@ impl Hints {
         });
     }
 
-    /// Returns when a notification may have become ready. The first call starts to listen.
+    /// Waits until a notification may have become ready. The first call starts to listen.
     pub(crate) async fn changed(&self) {
         if let Some(server) = &self.server {
             self.listening.get_or_init(|| {
@@ -80,7 +80,7 @@ impl Drop for Hints {
 async fn send(pool: Pool, to_send: Arc<Notify>, sender: Arc<str>) {
     loop {
         to_send.notified().await;
-        // A hint that is not sent costs a worker the time until it polls.
+        // If a hint is not sent, the workers find the notification at their next poll.
         if let Ok(client) = pool.get().await
             && let Ok(statement) = client.prepare_cached(NOTIFY).await
         {
@@ -110,7 +110,7 @@ async fn listen(server: Server, changed: Arc<Notify>, sender: Arc<str>) {
         }
         let reason = ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| describe(&error));
         tracing::warn!(%reason, "cannot listen for notifications of other processes: workers poll");
-        // Programs that lose their connections together do not return together.
+        // The pause is random, so that programs that lose their connections together do not reconnect together.
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tokio::time::sleep(Duration::from_millis(millis / 2 + random() % millis.max(1))).await;
         pause = (pause * 2).min(PAUSES.1);

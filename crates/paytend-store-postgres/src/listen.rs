@@ -9,8 +9,8 @@ use tokio_postgres::{AsyncMessage, Config, Error, Socket};
 
 const LISTEN: &str = "LISTEN paytend_inbox";
 
-/// Listens until the connection ends. Calls a function once when the connection listens, because hints can have been
-/// missed before, and for each hint with its sender.
+/// Listens until the connection ends. Calls a function for each hint with its sender. Also calls the function once when
+/// the connection starts to listen, because earlier hints may have been missed.
 pub(crate) async fn listen_on<T>(config: &Config, tls: T, mut hint: impl FnMut(Option<&str>)) -> Result<(), Error>
 where
     T: MakeTlsConnect<Socket>,

@@ -4,14 +4,15 @@ use deadpool_postgres::Transaction;
 
 use crate::error::OpError;
 
-/// Takes the lock of an order key until the transaction ends. Keys that share a lock only wait for each other.
+/// Takes the lock of an order key until the transaction ends. Two keys can share a lock number. Their transactions then
+/// wait for each other.
 pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
     transaction.execute(&statement, &[&lock_number(key)]).await?;
     Ok(())
 }
 
-/// Does the same in a transaction of the caller's program, whose statements are not cached.
+/// Takes the lock of an order key in a transaction of the caller's program, whose statements are not cached.
 pub(crate) async fn lock_key_of(transaction: &tokio_postgres::Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&lock_number(key)]).await?;
     Ok(())

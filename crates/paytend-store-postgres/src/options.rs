@@ -69,28 +69,29 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the time after which an effect has failed (default 5 s). Its statement is then cancelled and its connection
-    /// closed, which ends its locks. If the cancellation does not reach the server, the server ends the statement and
-    /// the session soon after the same time.
+    /// Sets the time limit of an effect (default 5 s). After this time, the statement is cancelled and the connection
+    /// closed, which releases the locks. If the cancellation does not reach the server, the server ends the statement
+    /// and the session one second after the limit.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
         self
     }
 
-    /// Opens no connection that listens for notifications of other processes (default: a worker opens one). Workers then
-    /// only poll. For poolers that do not support `LISTEN`.
+    /// Disables the `LISTEN` connection of workers (default: enabled). Workers then only poll. Use this with poolers
+    /// that do not support `LISTEN`.
     pub fn without_listener(mut self) -> Self {
         self.listen = false;
         self
     }
 
-    /// Refuses to create the schema or to upgrade it (default: does both). For programs that read or manage a store.
+    /// Refuses to create or upgrade the schema (default: both are allowed). Use this in programs that read or manage a
+    /// store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self
     }
 
-    /// Accepts servers whose settings **let acknowledged notifications be lost**, such as `fsync = off`. For tests.
+    /// Accepts servers with settings that **can lose acknowledged notifications**, such as `fsync = off`. For tests.
     pub fn danger_any_settings(mut self) -> Self {
         self.danger_any_settings = true;
         self

@@ -14,16 +14,17 @@ pub(crate) const DAY: &str = "coalesce(to_char(n.received_at AT TIME ZONE 'UTC',
 
 /// The number of days for which partitions are added in advance.
 const AHEAD: i32 = 3;
-/// The number of payloads that are kept of a partition that is dropped. With more, its rows are deleted instead.
+/// The maximum number of payloads that are moved out of a partition before it is dropped. If more must be kept, the
+/// other rows of the partition are deleted instead.
 const MAX_KEPT: u64 = 1_000;
-/// Dropping a partition needs a lock on all of them for a moment. It waits no longer than this, because everything else
-/// waits behind it.
+/// Dropping a partition briefly locks all partitions. The wait for this lock is limited, because other transactions
+/// wait behind it.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// The numbers of notifications whose content is still needed.
 const UNPROCESSED: &str = "(SELECT id FROM paytend_work UNION ALL SELECT id FROM paytend_dead)";
 
-/// Adds the partitions of this day and of the next ones.
+/// Adds the partitions of the current day and of the next days.
 pub(crate) async fn add_days(transaction: &Transaction<'_>) -> Result<(), OpError> {
     transaction.batch_execute(LOCK_TIMEOUT).await?;
     transaction.execute("SELECT paytend_add_days($1)", &[&AHEAD]).await?;
@@ -32,7 +33,7 @@ pub(crate) async fn add_days(transaction: &Transaction<'_>) -> Result<(), OpErro
 
 /// Reads the content of notifications, which are given by day. Those without content are left out.
 ///
-/// The day is part of the statement: the server then reads and locks one partition, and not all of them.
+/// The day is part of the statement, so that the server reads and locks only one partition.
 pub(crate) async fn read(
     transaction: &Transaction<'_>,
     days: &BTreeMap<String, Vec<i64>>,
@@ -63,12 +64,12 @@ pub(crate) async fn delete(transaction: &Transaction<'_>, ids: &[i64]) -> Result
     Ok(())
 }
 
-/// Returns whether a text can be part of a statement.
+/// Returns whether a text is a day and can be part of a statement.
 fn is_day(day: &str) -> bool {
     !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Returns the partitions of the days that have ended at this time, and the rest.
+/// Returns the partitions of the days that have ended at this time, and the default partition.
 pub(crate) async fn ended(transaction: &Transaction<'_>, before: SystemTime) -> Result<Vec<String>, OpError> {
     let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
          WHERE i.inhparent = 'paytend_payload'::regclass AND (c.relname = 'paytend_payload_rest' \
@@ -78,8 +79,8 @@ pub(crate) async fn ended(transaction: &Transaction<'_>, before: SystemTime) -> 
     rows.iter().map(|row| get(row, 0)).collect()
 }
 
-/// Drops a partition, and keeps the content of unprocessed notifications in the rest. Returns the number of payloads
-/// that were removed, or `None` if too many would have to be kept.
+/// Drops a partition, and moves the content of unprocessed notifications to the default partition. Returns the number
+/// of removed payloads, or `None` if too many payloads would have to be moved.
 pub(crate) async fn drop_day(transaction: &Transaction<'_>, partition: &str) -> Result<Option<u64>, OpError> {
     if partition == "paytend_payload_rest" {
         return Ok(None);
@@ -94,7 +95,7 @@ pub(crate) async fn drop_day(transaction: &Transaction<'_>, partition: &str) -> 
     }
     transaction.batch_execute(LOCK_TIMEOUT).await?;
     transaction.batch_execute(&format!("ALTER TABLE paytend_payload DETACH PARTITION {partition}")).await?;
-    // Read again: a notification can have become a dead letter meanwhile.
+    // Read again, because a notification may have become a dead letter since the first read.
     let sql = format!(
         "INSERT INTO paytend_payload (received_on, id, key_id, nonce, sealed) \
          SELECT received_on, id, key_id, nonce, sealed FROM {partition} p WHERE p.id IN {UNPROCESSED}"

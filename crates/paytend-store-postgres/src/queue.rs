@@ -1,4 +1,4 @@
-//! The notifications that wait to be stored. Those that wait together are committed together.
+//! The queue of notifications to store. Notifications that wait at the same time are committed together.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,9 @@ use crate::{batch, payloads};
 
 /// The maximum number of notifications in one transaction.
 const MAX_BATCH: usize = 64;
-/// The maximum number of notifications that wait. Further ones are refused, so that their senders retry.
+/// The maximum number of notifications that wait. Further notifications are refused, so that their senders retry.
 const MAX_WAITING: usize = 4096;
-/// The number of transactions at a time. While they commit, the next notifications gather.
+/// The number of concurrent transactions. While they commit, the next notifications collect in the queue.
 const LANES: usize = 2;
 
 const DOING: &str = "store a notification";
@@ -45,8 +45,8 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what can be stored together: at most one notification for each order key, because their numbers must be in
-    /// the order of their arrival. Ends the lane if nothing waits.
+    /// Takes the notifications that can be stored together: at most one for each order key, because their numbers must
+    /// be in the order of their arrival. Ends the lane if nothing waits.
     fn take(&self) -> Vec<Waiting> {
         let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
         let mut state = self.state();
@@ -79,7 +79,7 @@ impl Queue {
 }
 
 impl PostgresStore {
-    /// Stores a notification, together with those that wait. A caller that stops waiting interrupts nothing.
+    /// Stores a notification, together with those that wait. The commit continues if the caller stops waiting.
     pub(crate) async fn store(&self, notification: NewNotification) -> Reply {
         let (caller, reply) = oneshot::channel();
         {
@@ -97,7 +97,7 @@ impl PostgresStore {
     }
 
     /// Adds the partitions of the next days when a notification of a new day was stored. Without them, content is
-    /// stored in the rest.
+    /// stored in the default partition.
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
         if let Err(error) = added.await {
@@ -114,14 +114,14 @@ impl PostgresStore {
     }
 }
 
-/// Stores what waits until nothing does.
+/// Stores batches until the queue is empty.
 async fn run_lane(store: PostgresStore) {
     loop {
         let batch = store.queue().take();
         if batch.is_empty() {
             return;
         }
-        // A panic ends this batch only: its callers are told.
+        // A panic fails only this batch, and its callers receive an error.
         let _ = tokio::spawn(store_batch(store.clone(), batch)).await;
     }
 }
@@ -146,7 +146,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     };
     let inserted = match inserted {
         Ok(inserted) => inserted,
-        // The database refuses a value of one of them.
+        // The database refuses a value of a notification in the batch.
         Err(OpError::Sql(error)) if is_refused(&error) => {
             return store_each(&store, waiting(notifications, callers)).await;
         }
@@ -164,7 +164,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     for (waiting, inserted) in waiting(notifications, callers).into_iter().zip(inserted) {
         match inserted {
             Some((id, _)) => drop(waiting.caller.send(Ok(Accepted::New(id)))),
-            // May wait for an effect in progress.
+            // Stored separately, because it may wait for an effect in progress.
             None if waiting.notification.requeue_sighting => {
                 let store = store.clone();
                 tokio::spawn(async move { store_each(&store, vec![waiting]).await });
@@ -198,7 +198,7 @@ async fn store_known(store: &PostgresStore, known: Vec<Waiting>) {
     }
 }
 
-/// Stores each notification in a transaction of its own.
+/// Stores each notification in a separate transaction.
 async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
     for Waiting { notification, caller } in batch {
         let stored =

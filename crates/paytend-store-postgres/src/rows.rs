@@ -14,7 +14,7 @@ use crate::error::OpError;
 pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notify_type, n.business_kind, \
      n.business_id, n.business_state, n.order_key, n.verified_by, n.traceparent, n.sent_at";
 
-/// A time in milliseconds since the Unix epoch, as an SQL expression. It is null for a time that is infinite.
+/// Returns an SQL expression for a time in milliseconds since the Unix epoch. An infinite time is null.
 pub(crate) fn millis_of(column: &str) -> String {
     format!("CASE WHEN isfinite({column}) THEN (extract(epoch from {column}) * 1000)::bigint END")
 }

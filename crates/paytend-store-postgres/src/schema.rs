@@ -1,7 +1,7 @@
 //! The schema and its migrations.
 //!
-//! The rules are in [`paytend_inbox::schema`]. In addition, a step changes at most one existing table: programs that lock
-//! two tables in the other order would wait for it.
+//! The rules are in [`paytend_inbox::schema`]. In addition, a migration changes at most one existing table. A migration
+//! that locks two tables could deadlock with programs that lock them in the other order.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};
@@ -20,13 +20,13 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
      version bigint PRIMARY KEY, checksum bytea NOT NULL, \
      compatible_from bigint NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())";
 
-/// Held during a migration, so that programs that start together do not migrate at the same time.
+/// The lock that is held during a migration, so that programs that start together do not migrate at the same time.
 const LOCK: i64 = 0x7061_7974_656e_6401;
 
-/// Limits the time for which a step waits for a table that is in use: everything else waits behind it.
+/// Limits the time for which a step waits for a table in use, because other transactions wait behind the step.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
-/// How often a step is tried if other programs use its table.
+/// The maximum number of attempts of a step whose table is in use.
 const ATTEMPTS: usize = 5;
 
 /// Creates or upgrades the schema.

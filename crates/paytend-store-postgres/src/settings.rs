@@ -3,7 +3,7 @@
 use paytend_inbox::{StoreError, StoreErrorKind};
 use tokio_postgres::{Client, Error};
 
-/// The SQLSTATE with which the schema refuses a commit that a crash could undo.
+/// The SQLSTATE with which the schema's trigger refuses a commit that a crash could undo.
 pub(crate) const UNSAFE: &str = "PY001";
 
 /// The oldest supported version.
@@ -51,7 +51,7 @@ pub(crate) fn problems(settings: &[(&'static str, String)]) -> Vec<String> {
     problems
 }
 
-/// Refuses a server on which an acknowledgement would not be true.
+/// Refuses a server that can lose acknowledged notifications.
 pub(crate) fn check(settings: &[(&'static str, String)]) -> Result<(), StoreError> {
     let problems = problems(settings);
     if problems.is_empty() {

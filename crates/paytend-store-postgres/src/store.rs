@@ -21,7 +21,7 @@ use crate::{claim, finish, settings};
 
 /// How often a worker without work checks whether the server's clock was set back.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
-/// How long a rollback may take. Closing the connection has the same effect.
+/// The time limit of a rollback. After it, the connection is closed, which also rolls back.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
@@ -42,7 +42,7 @@ struct Shared {
     repaired: Mutex<Option<Instant>>,
 }
 
-/// What the options say about operations.
+/// The options that apply to operations.
 pub(crate) struct Rules {
     pub(crate) effect_timeout: Duration,
     pub(crate) danger_any_settings: bool,
@@ -81,8 +81,7 @@ impl PostgresStore {
         self.shared.transact(doing, function).await
     }
 
-    /// Runs an operation in a transaction. It runs in a task, so that a caller who stops waiting does not interrupt a
-    /// commit.
+    /// Runs an operation in a transaction, in a separate task. A caller that stops waiting does not interrupt a commit.
     pub(crate) async fn run<T, F>(&self, doing: &'static str, function: F) -> Result<T, FinishError>
     where
         T: Send + 'static,
@@ -167,7 +166,7 @@ impl Shared {
             }
         };
         if error.is_unsafe() {
-            // The setting may be one of the session only.
+            // Closes the connection, because the setting may apply only to its session.
             drop(Object::take(client));
         }
         Err(error)

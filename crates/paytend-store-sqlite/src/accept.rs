@@ -48,10 +48,10 @@ fn insert_notification(transaction: &Transaction<'_>, now: i64, facts: &Facts) -
         ])
 }
 
-/// What a notification brings along when it becomes pending.
+/// The earlier state of a notification that becomes pending.
 #[derive(Default)]
 pub(crate) struct Pending {
-    /// The last fence. A fence is not used twice, even if the notification was done meanwhile.
+    /// The last fence. A fence is not used twice, even if the notification was completed in between.
     pub(crate) fence: i64,
     pub(crate) is_sighting: bool,
     pub(crate) cause: Option<String>,
@@ -95,7 +95,7 @@ fn sight(
     Ok(Accepted::Duplicate { id: Id::new(id), sighting })
 }
 
-/// Makes sure that an attempt begins after this moment, unless the notification is dead.
+/// Ensures that another attempt begins later, unless the notification is a dead letter.
 fn requeue(transaction: &Transaction<'_>, now: i64, id: i64) -> Result<(), rusqlite::Error> {
     // An attempt of the current run may have queried the state already, unless the run has not begun.
     let pending = transaction

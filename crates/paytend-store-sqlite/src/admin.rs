@@ -1,4 +1,4 @@
-//! What operators do.
+//! The actions of operators.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
-/// The number of notifications that one write changes at most, so that others do not wait long.
+/// The maximum number of notifications that one write changes, so that other operations do not wait long.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {

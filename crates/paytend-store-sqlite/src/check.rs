@@ -59,7 +59,7 @@ pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, rusqlite
     Ok(problems)
 }
 
-/// Returns the settings with which an acknowledgement would not be true.
+/// Returns the settings with which an acknowledged notification can be lost.
 pub(crate) fn settings(settings: &[(&'static str, String)]) -> Vec<String> {
     let required = [("journal_mode", "wal"), ("synchronous", "2")];
     let wrong = required.iter().filter(|(name, value)| !settings.iter().any(|(n, v)| n == name && v == value));

@@ -52,7 +52,7 @@ fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>
         .collect()
 }
 
-/// Reads each kind separately. A kind at its limit is not read at all, however many of it are due.
+/// Reads each kind separately, so that a kind at its limit is not read.
 fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
     let limits: HashMap<&str, usize> =
         request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();

@@ -1,18 +1,19 @@
-//! Sightings that are counted but not yet written, and how they reach the writer. `tests/batcher_model.rs` runs this
+//! Sightings that are counted but not yet written, and their transfer to the writer. `tests/batcher_model.rs` runs this
 //! code under many interleavings.
 
 use std::collections::HashMap;
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 
-/// The maximum number of notifications with a count that is not written. Further duplicates are written one by one.
+/// The maximum number of notifications with an unwritten count. Duplicates of other notifications are written one by
+/// one.
 const MAX_COUNTS: usize = 10_000;
 
 /// The sightings that are counted but not yet written.
 #[derive(Default)]
 pub(crate) struct Counts {
     entries: Mutex<HashMap<i64, Count>>,
-    /// Set while the file is suspect. Duplicates then wait for the writer, too.
+    /// Whether counting is suspended because the file may be damaged. Duplicates then wait for the writer.
     suspended: AtomicBool,
 }
 
@@ -21,9 +22,9 @@ pub(crate) struct Counts {
 pub(crate) struct Count {
     /// The number of all sightings.
     total: u64,
-    /// Those that are in no batch.
+    /// The number of sightings that are in no batch.
     waiting: u64,
-    /// Those in the writer's current batch.
+    /// The number of sightings in the writer's current batch.
     pub(crate) in_batch: u64,
     pub(crate) seen_at: i64,
     pub(crate) sent_at: Option<i64>,
@@ -47,8 +48,8 @@ impl Counts {
         self.entries().is_empty()
     }
 
-    /// Counts a sighting. `stored` reads the number of those that are stored. Returns the number of the sighting, or
-    /// `None` if there are too many counts.
+    /// Counts a sighting. `stored` reads the number of stored sightings. Returns the number of the sighting, or `None`
+    /// if there are too many counts.
     pub(crate) fn add<E>(
         &self,
         id: i64,
@@ -60,7 +61,8 @@ impl Counts {
             if entries.len() >= MAX_COUNTS {
                 return Ok(None);
             }
-            // An entry is removed only after the commit that contains it. Without an entry, what is stored is current.
+            // An entry is removed only after the commit that contains it. Without an entry, the stored number is
+            // current.
             let total = stored()?;
             entries.insert(id, Count { total, waiting: 0, in_batch: 0, seen_at, sent_at });
         }
@@ -81,7 +83,7 @@ impl Counts {
         batch
     }
 
-    /// Removes the counts of the batch, or keeps them for the next one.
+    /// Removes the counts of a committed batch. The counts of a failed batch are part of the next one.
     pub(crate) fn finished(&self, committed: bool) {
         self.entries().retain(|_, count| {
             if !committed {

@@ -1,5 +1,5 @@
-//! Duplicates that can report nothing new. They are answered by a thread that only reads, and are counted. The counts
-//! are written with the writer's next commit.
+//! Duplicates that cannot report a change. A thread that only reads acknowledges and counts them. The counts are
+//! written with the writer's next commit.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::rows;
 
-/// How long a count waits for a commit of the writer. After that, a commit is made for it.
+/// How long a count waits for a commit of the writer. After this time, the count causes a commit.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 
 /// A notification that may be a duplicate, and the caller who waits for the result.
@@ -22,7 +22,7 @@ pub(crate) struct Lookup {
     pub(crate) caller: oneshot::Sender<Result<Accepted, FinishError>>,
 }
 
-/// What the thread does with lookups that it cannot answer, and with counts that wait.
+/// The connection to the writer, for lookups that the thread cannot answer and for counts that wait.
 pub(crate) trait Forward: Send + 'static {
     /// Passes a notification to the writer.
     fn store(&self, lookup: Lookup);
@@ -113,7 +113,7 @@ impl<F: Forward> Lookups<F> {
         }
     }
 
-    /// Counts a duplicate that reports nothing new. What a reader sees is on disk: SQLite shows a transaction to
+    /// Counts a duplicate that reports no change. The data that a reader sees is on disk: SQLite shows a transaction to
     /// readers after the sync of its commit.
     fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
         let known: Option<(i64, [u8; 32], bool)> = self
@@ -139,7 +139,7 @@ impl<F: Forward> Lookups<F> {
     }
 }
 
-/// Passes a lookup to the thread, or returns it if the thread has too many.
+/// Passes a lookup to the thread, or returns the lookup if too many are waiting.
 pub(crate) fn send(lookups: &SyncSender<Lookup>, lookup: Lookup) -> Option<Lookup> {
     match lookups.try_send(lookup) {
         Ok(()) => None,

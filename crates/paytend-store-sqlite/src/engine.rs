@@ -57,7 +57,7 @@ pub(crate) fn open_reader(options: &SqliteOptions) -> Result<Connection, StoreEr
     Ok(connection)
 }
 
-/// Returns the settings that decide whether an acknowledgement is true.
+/// Returns the settings on which durability depends.
 pub(crate) fn settings(connection: &Connection) -> Result<Vec<(&'static str, String)>, rusqlite::Error> {
     let mut settings = vec![("engine", format!("SQLite {}", rusqlite::version()))];
     for name in ["journal_mode", "synchronous"] {

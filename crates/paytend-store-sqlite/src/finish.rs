@@ -11,10 +11,11 @@ use crate::error::OpError;
 /// The longest delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due whose time is later than any delay: the system's time was set back since it was stored.
+/// Makes work due whose due time is later than the maximum delay: the system's time was set back since the work was
+/// stored.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let (condition, latest) = ("(state = 0 AND due_at > ?1) OR due_at > ?2", after(now, MAX_DELAY));
-    // Usually there is none, and then the lock for writing is not needed.
+    // Usually no work matches, and the write lock is not needed.
     if connection.prepare(&format!("SELECT 1 FROM paytend_work WHERE {condition}"))?.exists([now, latest])? {
         connection.execute(&format!("UPDATE paytend_work SET due_at = ?1 WHERE {condition}"), [now, latest])?;
     }
@@ -93,7 +94,7 @@ pub(crate) fn release(transaction: &Transaction<'_>, now: i64, lease: Lease, rel
     Ok(())
 }
 
-/// Makes a dead letter of pending work. Returns whether there was any.
+/// Makes a dead letter of pending work. Returns whether the work existed.
 pub(crate) fn die(
     transaction: &Transaction<'_>,
     now: i64,
@@ -112,7 +113,7 @@ pub(crate) fn die(
     Ok(inserted == 1)
 }
 
-/// Removes work. If it was the first of its order key, the next one becomes the first.
+/// Removes work. If the work was the first of its order key, the next work of the key becomes the first.
 fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error> {
     let (order_key, head): (Option<[u8; 32]>, bool) = transaction
         .prepare_cached("DELETE FROM paytend_work WHERE id = ?1 RETURNING order_key, head")?

@@ -61,8 +61,8 @@ impl SqliteOptions {
         self
     }
 
-    /// Refuses to create the file, and to create or upgrade its schema (default: does all of it). For programs that read
-    /// or manage a store.
+    /// Refuses to create the file, and to create or upgrade its schema (default: both are allowed). Use this in
+    /// programs that read or manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self
@@ -75,7 +75,7 @@ impl SqliteOptions {
     }
 
     /// Acknowledges notifications **before they are on disk**: a power cut then loses acknowledged notifications. For
-    /// tests that prove this.
+    /// tests.
     pub fn danger_without_sync(mut self) -> Self {
         self.synchronous = Synchronous::Off;
         self

@@ -117,8 +117,8 @@ impl SqliteStore {
     /// its changes are rolled back. The rules for [`in_transaction`] apply.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the function fails or the commit fails. In the second case it is unknown whether the
-    /// changes are stored.
+    /// Returns [`StoreError`] if the function fails or the commit fails. After a failed commit, it is unknown whether
+    /// the changes are stored.
     pub async fn write<T: Send + 'static>(
         &self,
         function: impl FnOnce(&Transaction<'_>) -> Result<T, rusqlite::Error> + Send + 'static,
@@ -187,8 +187,8 @@ impl SqliteStore {
     }
 }
 
-/// Returns an error of the disk or the file as such, so that the file is reopened and checked. An effect that converts
-/// it into a text hides it.
+/// Converts the error of an effect. An error of the disk or the file becomes SQLite's error, so that the file is
+/// reopened and checked. If an effect converts such an error into text, it cannot be recognized.
 pub(crate) fn effect_error(error: HandlerError) -> OpError {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -206,7 +206,7 @@ fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
 
-/// The way to the writer.
+/// The connection to the writer.
 #[derive(Clone)]
 struct Queue {
     operations: mpsc::Sender<Box<dyn Operation>>,
@@ -218,7 +218,7 @@ impl Forward for Queue {
     fn store(&self, Lookup { notification, caller }: Lookup) {
         let clock = self.clock.clone();
         let function = move |transaction: &Transaction<'_>| accept::accept(transaction, clock.now(), &notification);
-        // Without the place, the caller would be lost with the operation.
+        // The place is reserved first, because a failed send would drop the caller with the operation.
         let error = match self.operations.try_reserve() {
             Ok(place) => return place.send(Pending::boxed("store a notification", function, caller)),
             Err(mpsc::error::TrySendError::Full(())) => StoreError::unavailable("the store is overloaded"),
@@ -227,7 +227,7 @@ impl Forward for Queue {
         let _ = caller.send(Err(error.into()));
     }
 
-    /// Runs an empty operation. A full queue causes commits anyway.
+    /// Runs an empty operation to cause a commit. If the queue is full, its operations cause commits.
     fn commit(&self) {
         let (operation, _) = Pending::create(COUNT, |_| Ok(()));
         let _ = self.operations.try_send(operation);

@@ -1,7 +1,7 @@
-//! The writer: one thread that carries out every change, many in one transaction.
+//! The writer: one thread that executes all changes, and commits them in batches.
 //!
-//! The thread takes the operations that wait, runs each in a savepoint, commits once, and only then answers all of
-//! them. While it waits for the disk, the next operations gather. A failed commit fails every operation of its batch.
+//! The thread takes the operations that wait, runs each in a savepoint, commits once, and then sends all replies. While
+//! it waits for the disk, the next operations collect in the queue. A failed commit fails every operation of its batch.
 
 use std::os::raw::c_int;
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use crate::options::SqliteOptions;
 const MAX_BATCH: usize = 512;
 /// The size of the write-ahead log, in pages, from which the writer copies it into the file when it is idle.
 const IDLE_CHECKPOINT: c_int = 1_000;
-/// The size from which it does so even if operations wait.
+/// The size from which the writer copies the log even if operations wait.
 const BUSY_CHECKPOINT: c_int = 4_000;
-/// The size from which it also waits for readers, for a short time.
+/// The size from which the writer also waits for readers, for [`FORCED_WAIT`].
 const FORCED_CHECKPOINT: c_int = 16_000;
 /// The time for which a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
@@ -41,7 +41,7 @@ pub(crate) trait Operation: Send {
     /// Returns whether a notification may be ready after this operation.
     fn wakes_workers(&self) -> bool;
 
-    /// Answers the caller, with the result of the commit.
+    /// Sends the reply to the caller, with the result of the commit.
     fn reply(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Writer {
     committing: Arc<AtomicBool>,
     /// Called after a batch that may have made a notification ready.
     changed: Box<dyn Fn() + Send>,
-    /// Why the file must be reopened, if it must.
+    /// The error because of which the file must be reopened.
     broken: Option<StoreError>,
     reopened_at: Option<Instant>,
 }
@@ -135,7 +135,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs operations in one transaction, commits, answers, and removes them.
+    /// Runs operations in one transaction, commits, sends the replies, and removes the operations.
     fn process(&mut self, operations: &mut Vec<Box<dyn Operation>>) {
         let (committing, counts) = (Arc::clone(&self.committing), Arc::clone(&self.counts));
         let (run, result) = match self.reopen() {
@@ -153,7 +153,7 @@ impl Writer {
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        // First the workers, then the replies: no late wake-up follows a reply.
+        // Workers are woken before the replies, so that no wake-up follows a reply.
         if wakes {
             (self.changed)();
         }
@@ -162,14 +162,14 @@ impl Writer {
         }
     }
 
-    /// Accepts nothing more until the file was reopened and checked.
+    /// Refuses further operations until the file was reopened and checked.
     fn suspect(&mut self, error: StoreError) {
         self.counts.suspend(true);
         self.broken = Some(error);
     }
 
-    /// Returns the connection. Opens the file again if it is suspect: after an error of the disk, what SQLite has in
-    /// memory may differ from what is on disk.
+    /// Returns the connection. Reopens the file after an error of the disk, because SQLite's memory may then differ
+    /// from the disk.
     fn reopen(&mut self) -> Result<&mut Connection, StoreError> {
         if let Some(broken) = self.broken.clone() {
             if self.reopened_at.is_some_and(|at| at.elapsed() < REOPEN_PAUSE) {
@@ -202,7 +202,7 @@ impl Writer {
         match result {
             Ok(true) => self.log_pages.store(0, Ordering::Relaxed),
             Ok(false) if forced => {
-                tracing::warn!(pages, "the write-ahead log grows: a reader has been active for long");
+                tracing::warn!(pages, "the write-ahead log grows: a reader has been active for a long time");
             }
             Ok(false) => {}
             Err(error) => {
@@ -247,7 +247,7 @@ impl Deadline {
     }
 }
 
-/// Why a batch was not committed.
+/// The reason why a batch was not committed.
 struct Failure {
     error: StoreError,
     suspect: bool,
@@ -260,8 +260,8 @@ impl Failure {
     }
 }
 
-/// Runs operations until one of them ends the transaction, and commits. Returns how many have the result: those that
-/// ran, or all of them if there was no transaction.
+/// Runs operations until one of them ends the transaction, and commits. Returns the number of operations to which the
+/// result applies: those that ran, or all of them if no transaction could begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -349,7 +349,7 @@ pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<bo
     result
 }
 
-/// Checks the structure of a reopened file, and rewrites what is only in the write-ahead log.
+/// Checks the structure of a reopened file, and copies the write-ahead log into the file.
 fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     let failed = |error| store_error("check the file", error);
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;

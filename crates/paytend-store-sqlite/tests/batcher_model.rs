@@ -1,6 +1,6 @@
-//! A shuttle model of the writer's hand-over: callers put operations into the queue, the writer commits a batch, counts
-//! that waited are part of it, workers are woken, and the callers get their replies. It runs the counts of the store,
-//! and a model of the writer and of the file.
+//! A shuttle model of the writer's queue. Callers queue operations, the writer commits a batch together with the
+//! waiting counts, workers are woken, and the callers receive their replies. The model runs the real code of the
+//! counts, and a model of the writer and of the file.
 
 // Tests may panic. The model uses a part of the code.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
@@ -25,7 +25,7 @@ use shuttle::sync::mpsc::{Sender, channel};
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
 
-/// A mistake of the writer that the model must find.
+/// A bug of the writer that the model must detect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
     EarlyReply,
@@ -39,7 +39,7 @@ const KNOWN: i64 = 0;
 const SENDERS: i64 = 2;
 const DUPLICATES: u64 = 3;
 
-/// What is on disk.
+/// The data on disk.
 #[derive(Default)]
 struct File {
     rows: BTreeSet<i64>,
@@ -87,7 +87,7 @@ impl Store {
         self.changed.notify_all();
     }
 
-    /// Takes what has queued, or returns `None` when the store is closed.
+    /// Takes the queued operations, or returns `None` when the store is closed.
     fn next_batch(&self) -> Option<Vec<Operation>> {
         let mut queue = self.queue.lock().unwrap();
         while queue.operations.is_empty() && !queue.closed {

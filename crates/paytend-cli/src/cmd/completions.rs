@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args, mut command: Command) -> Result<(), Failure> {
     Ok(io::stdout().lock().write_all(&script)?)
 }
 
-/// Returns the completions of the values of arguments for fish, because the generator writes only those of options.
+/// Returns the completions of the values of arguments for fish. The generator writes only the values of options.
 fn fish_values(command: &Command, path: &[&str]) -> String {
     let mut lines = String::new();
     let values: Vec<String> = command

@@ -18,9 +18,9 @@ use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output;
 
-/// How often `tail` looks for new notifications.
+/// The interval at which `tail` reads new notifications.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The number of notifications that are read at a time.
+/// The maximum number of notifications that one read returns.
 const PAGE: usize = 1_000;
 
 #[derive(Subcommand)]
@@ -206,7 +206,7 @@ async fn print_after(store: &AnyStore, args: &ListArgs, mut last: Option<Id>) ->
     }
 }
 
-/// Returns a notification and its content. The store records who has looked.
+/// Returns a notification and its content. The store records this access in its audit.
 async fn opened(args: &ShowArgs) -> Result<(Entry, Vec<u8>), Failure> {
     let store = args.file.open().await?;
     let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());

@@ -11,7 +11,7 @@ use crate::output;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Write a page for each command to this directory. Without it, the page of `paytend` is printed
+    /// Write a page for each command to this directory. By default, the page of `paytend` is printed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }

@@ -23,7 +23,7 @@ fn topups_in_the_outbox_are_compared() {
         let keys = StoreKeys::load_or_create(life.path("inbox.db.key")).unwrap();
         let outbox = Outbox::open(store.clone(), keys, life.client.clone()).await.unwrap();
         let (report, code) = life.report_of_store();
-        assert_eq!((open(&report), code), (vec![], 0), "a store without orders is no source of orders");
+        assert_eq!((open(&report), code), (vec![], 0), "orders are not compared if the store has none");
 
         life.sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once()).unwrap();
         let dispatcher = Dispatcher::builder(outbox.clone()).on::<Topup, _, _>(ignore).build();

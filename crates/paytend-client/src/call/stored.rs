@@ -38,7 +38,7 @@ impl fmt::Display for RestoreError {
         match self {
             Self::NotARequest => f.write_str("the bytes are not a stored request"),
             Self::Version(found) => {
-                write!(f, "the stored request has version {found}, and this program knows {VERSION}: update it")
+                write!(f, "the stored request has version {found}: update this program, which reads {VERSION}")
             }
             Self::Damaged => f.write_str("the stored request was altered or is incomplete"),
             Self::OtherOperation => f.write_str("the stored request calls a different operation"),
@@ -106,7 +106,7 @@ impl<O: Operation> PreparedRequest<O> {
             return Err(RestoreError::OtherOperation);
         }
         let request_id: RequestId = request_id.parse().map_err(|_| RestoreError::Damaged)?;
-        // The bytes to send and the identifier under which they are known must be the same request.
+        // The document and the stored identifier must belong to the same request.
         if member(document, "requestId").as_deref() != Some(request_id.as_str()) {
             return Err(RestoreError::Damaged);
         }

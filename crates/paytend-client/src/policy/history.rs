@@ -1,4 +1,4 @@
-//! What is known about the sends and the queries of an order.
+//! The history of an order: its sends and queries.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ pub enum SendResult {
     /// No authentic response arrived, or the process ended before it could be recorded.
     #[default]
     Unknown,
-    /// A signed rejection arrived. It does not identify its order, so the order is queried.
+    /// A signed rejection arrived. A rejection does not identify its order, so the order is queried.
     Rejected,
     /// A signed success arrived whose data cannot be read. The order is not sent again.
     Unreadable,
@@ -92,7 +92,7 @@ impl History {
         self.queries = self.queries.saturating_add(1);
     }
 
-    /// Records that a query failed. Confirmations must be consecutive, so they start again.
+    /// Records that a query failed. This resets the confirmations, because they must be consecutive.
     pub fn query_failed(&mut self) {
         (self.confirmations, self.last_confirmed, self.settled) = (0, None, Duration::ZERO);
         self.queries = self.queries.saturating_add(1);

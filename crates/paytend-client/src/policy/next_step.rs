@@ -1,4 +1,4 @@
-//! The decision what to do next for an order: a pure function of its history, without network access or a clock.
+//! The next step for an order: a pure function of its history, without network access or a clock.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,12 +14,12 @@ pub enum NextStep {
     Query,
     /// Stop: the order was rejected, and no such order exists.
     Rejected,
-    /// Stop: whether the order was executed stays unknown. A person must decide.
+    /// Stop: it is unknown whether the order was executed. An operator must decide.
     Unresolved,
 }
 
 impl Resolution {
-    /// Decides what to do next for an order with this history.
+    /// Returns the next step for an order with this history.
     ///
     /// An order that may have been sent is queried. It is sent again only if no response arrived, if enough queries
     /// over the settle time reported that no such order exists, and if fewer sends than
@@ -46,7 +46,7 @@ impl Resolution {
 
     /// Returns the minimum time between two queries of an order.
     pub fn query_pause(&self) -> Duration {
-        // Whole milliseconds, so that a store with that resolution does not lose a part of each pause.
+        // Rounded up to milliseconds, so that a store with this resolution does not lose a part of each pause.
         let pause = self.pause();
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(millis.saturating_add(u64::from(!pause.subsec_nanos().is_multiple_of(1_000_000))))
@@ -115,7 +115,8 @@ mod tests {
             history.send_failed(&Error::new(kind).with_outcome(outcome));
             assert_eq!((history.sends, history.last_send), (sends, last_send), "{kind:?} {outcome:?}");
         }
-        // A second send that was not sent leaves the first one in doubt, and starts the confirmations again.
+        // If nothing of the second send was sent, the outcome of the first send is unknown, and the confirmations are
+        // reset.
         let mut history = History { confirmations: 4, settled: SECOND * 10, ..History::default() };
         history.sends = 1;
         history.begin_send(start);
@@ -142,7 +143,7 @@ mod tests {
     fn clock_steps_do_not_end_the_settle_time_early() {
         // Pauses of 4 s count as the planned 3.334 s.
         assert_eq!(confirmations_until_send((0..).map(|n| 100 + n * 4)), 4);
-        // A clock that is set forward by years between two queries ends one pause, and no more.
+        // A clock that is set forward by years between two queries ends only one pause.
         assert_eq!(confirmations_until_send([100, 900_000_000, 900_000_000, 900_000_000, 900_000_004, 900_000_008]), 6);
         // A clock that is set back counts as zero.
         assert_eq!(confirmations_until_send([100_000, 4, 8, 12, 16]), 5);

@@ -1,4 +1,4 @@
-//! `/audit`: a page with the record of what operators did.
+//! `/audit`: a page with the actions of operators.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ pub(super) type FormatTime = dyn Fn(SystemTime) -> String + Send + Sync;
 
 /// Returns the route of the page.
 ///
-/// It answers only requests whose `Host` is a name or an address of the loopback interface. A web page in the same
-/// browser could otherwise read it with a name that resolves to the loopback interface.
+/// The route refuses requests whose `Host` is not a name or an address of the loopback interface. A web page in the
+/// same browser could otherwise read the audit with a name that resolves to the loopback interface.
 pub(super) fn router<S: StoreAdmin>(store: S, format_time: Arc<FormatTime>) -> Router {
     Router::new().route("/audit", get(page::<S>)).with_state((store, format_time))
 }

@@ -37,9 +37,8 @@ use crate::store::Store;
 
 pub use monitoring::Monitoring;
 
-/// Creates a route that stores each notification and then acknowledges it, as
-/// [`Inbox::handler`] does. It also stores the request's header `traceparent`, which the span that processes the
-/// notification refers to.
+/// Creates a route that stores each notification and then acknowledges it, as [`Inbox::handler`] does. The route also
+/// stores the request's header `traceparent`. The span that processes the notification refers to this trace.
 pub fn route<S, R, T>(endpoint: Endpoint<R>, inbox: &Inbox<S>) -> MethodRouter<T>
 where
     S: Store,

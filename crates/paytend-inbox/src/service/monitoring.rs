@@ -17,11 +17,11 @@ use crate::service::single::Single;
 use crate::store::StoreAdmin;
 use crate::worker::WorkerHealth;
 
-/// How long the result of a durable write is used again: anyone who reaches the port can ask.
+/// How long the result of a durable write is reused. This limits the writes that requests can cause.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a durable write may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the counts of notifications are used again: counting reads whole tables.
+/// How long the counts of notifications are reused, because counting reads whole tables.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 /// How long counting may take.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,11 +35,11 @@ type Render = dyn Fn() -> String + Send + Sync;
 /// | `/healthz` | 200 while the process runs |
 /// | `/readyz` | 200 if the service can store and process notifications; 503 otherwise, with the reason |
 /// | `/metrics` | the metrics, if [`metrics`](Self::metrics) is set |
-/// | `/audit` | what operators did, if [`audit_page`](Self::audit_page) is set |
+/// | `/audit` | the actions of operators, if [`audit_page`](Self::audit_page) is set |
 ///
 /// `/readyz` writes durably, checks the settings of the engine, and checks that the worker makes progress.
 ///
-/// Requests that arrive together share one write or one count. A request that ends early starts no further one.
+/// Concurrent requests share one write or one count. A client that disconnects early does not cause another one.
 #[must_use]
 pub struct Monitoring<S> {
     store: S,
@@ -49,7 +49,7 @@ pub struct Monitoring<S> {
     audit: Option<Arc<FormatTime>>,
 }
 
-/// What the routes need.
+/// The state of the routes.
 struct Shared<S> {
     settings: Monitoring<S>,
     probe: Single<Result<Vec<(&'static str, String)>, StoreError>>,
@@ -76,15 +76,16 @@ impl<S: StoreAdmin> Monitoring<S> {
     }
 
     /// Sets the function that renders the metrics for Prometheus, such as `PrometheusHandle::render` of
-    /// `metrics-exporter-prometheus`. The gauges of the store are set before.
+    /// `metrics-exporter-prometheus`. The gauges of the store are updated before each call.
     pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.render = Some(Box::new(render));
         self
     }
 
-    /// Adds the page `/audit`, which lists what operators did. It names operators: serve it on a loopback address only,
-    /// and not through a proxy. It answers only requests whose `Host` names the loopback interface. The function
-    /// formats a time.
+    /// Adds the page `/audit`, which lists the actions of operators. `format_time` formats the times on the page.
+    ///
+    /// The page contains the names of operators: serve it on a loopback address only, and not through a proxy. Requests
+    /// whose `Host` does not name the loopback interface are refused.
     pub fn audit_page(mut self, format_time: impl Fn(SystemTime) -> String + Send + Sync + 'static) -> Self {
         self.audit = Some(Arc::new(format_time));
         self
@@ -121,7 +122,7 @@ async fn readyz<S: StoreAdmin>(State(shared): State<Arc<Shared<S>>>) -> Response
     let found = match shared.probe.get(probe).await {
         Some(Ok(found)) => found,
         Some(Err(error)) => return not_ready(&error.to_string()),
-        None => return not_ready("the store did not answer in time"),
+        None => return not_ready("the store did not respond in time"),
     };
     let stuck = settings.worker.as_ref().is_some_and(|worker| worker.since_last_progress() > settings.worker_limit);
     if stuck {

@@ -1,4 +1,4 @@
-//! An operation that runs once at a time, however many callers ask for its result.
+//! An operation that runs once at a time and whose result concurrent callers share.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +21,7 @@ struct Running<T> {
 /// causes another one. An operation that takes too long is not started again before it has ended.
 pub(super) struct Single<T> {
     running: Mutex<Option<Running<T>>>,
-    /// How long a result is used again.
+    /// How long a result is reused.
     keep: Duration,
     /// How long callers wait for an operation, from its start.
     limit: Duration,

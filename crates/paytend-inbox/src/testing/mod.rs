@@ -25,7 +25,7 @@ pub use history::random_history;
 pub use machine::state_machine;
 pub use suite::conformance;
 
-/// What the suite needs of a store under test.
+/// Creates and controls a store under test.
 pub trait Harness {
     /// The store.
     type Store: StoreAdmin;

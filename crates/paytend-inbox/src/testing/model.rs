@@ -17,7 +17,7 @@ const NAMES: usize = 6;
 /// The length of a lease, in seconds.
 pub(super) const LEASE: u64 = 60;
 
-/// A step. Leases are selected from all that were ever given, so most of them are stale.
+/// A step. A step can select any earlier lease, so most selected leases are stale.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// A notification arrives, for the first time or again.
@@ -87,7 +87,7 @@ impl Item {
         matches!(self.state, State::Ready | State::Leased | State::Backoff)
     }
 
-    /// Begins a run, or lets one go on that was given up.
+    /// Begins a run, or continues a run that was given up.
     fn enqueue(&mut self, now: u64) {
         (self.state, self.due, self.tries, self.again) = (State::Ready, now, 0, false);
     }

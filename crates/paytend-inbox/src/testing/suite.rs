@@ -80,7 +80,7 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     let second = case.claim_one().await;
     assert_eq!((second.lease.id, second.tries), (id, 2));
     assert!(second.lease.fence > first.lease.fence, "each claim has a larger fence");
-    // The first holder wakes up. It must not change anything.
+    // The first holder continues. It must not change anything.
     assert_lost(case.store.extend(first.lease, LEASE).await);
     assert_lost(case.complete(first.lease, "stale", EffectEnd::Ok).await);
     let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
@@ -97,7 +97,7 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     assert_eq!(case.claim(10).await.len(), 0, "a completed notification is not claimed");
 }
 
-/// A worker of before a restore can hold a lease with a fence that the restored store has assigned again.
+/// After a restore, an old worker can hold a lease with a fence that the restored store has assigned again.
 async fn holders<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     let id = case.accept_new("a").await;
@@ -129,7 +129,7 @@ async fn effects<H: Harness>(harness: &H) {
     }
     case.complete(claimed.lease, "a", EffectEnd::Ok).await.unwrap();
     assert_eq!(case.recorded().await, ["a"]);
-    // An expired lease that no one has taken is still valid, and its effect is committed once.
+    // An expired lease is valid until the notification is claimed again, and its effect is committed once.
     case.accept_new("b").await;
     let late = case.claim_one().await;
     case.advance(LEASE * 2).await;

@@ -20,7 +20,7 @@ pub struct Worker<S: Store> {
     pub(super) shared: Arc<Shared<S>>,
 }
 
-/// What the jobs of a worker share.
+/// The state that the jobs of a worker share.
 pub(super) struct Shared<S: Store> {
     pub(super) inbox: Inbox<S>,
     pub(super) handlers: Handlers<S::Effect>,
@@ -46,9 +46,9 @@ impl Settings {
 }
 
 impl<S: Store> Worker<S> {
-    /// Creates a builder. The handler `otherwise` is called for every notification that has no handler: other types,
-    /// unknown types and unreadable content. It must not drop what it does not understand; an error keeps the
-    /// notification for an operator.
+    /// Creates a builder. The handler `otherwise` is called for every notification without a handler: other types,
+    /// unknown types and unreadable content. For a notification that it does not recognize, it must return an error,
+    /// which keeps the notification for an operator.
     ///
     /// ```
     /// use paytend_inbox::{Completion, HandlerError, Inbox, MemoryStore, Worker, types};

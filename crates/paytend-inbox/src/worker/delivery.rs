@@ -1,4 +1,4 @@
-//! What a handler receives and returns.
+//! The input and the result of a handler.
 
 use std::fmt;
 use std::sync::Arc;

@@ -24,9 +24,9 @@ impl WorkerHealth {
         self.last.store(millis, Ordering::Relaxed);
     }
 
-    /// Returns the time since the store last answered a claim of the worker, since an attempt last ended, or since the
-    /// worker was built, whichever is shortest. A worker whose slots are all in use does not claim. If none of its
-    /// handlers ends, this time grows.
+    /// Returns the time since the last successful claim, the last end of an attempt, or the creation of the worker,
+    /// whichever is shortest. A worker whose slots are all in use does not claim. If none of its handlers ends, this
+    /// time grows.
     pub fn since_last_progress(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }

@@ -62,14 +62,14 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let (lease, tries) = (claimed.lease, claimed.tries);
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
-        // The attempts before did not report a result: the process ended each time.
+        // The earlier attempts did not report a result: the process ended each time.
         return dead(shared, lease, "no attempt returned: the process may have been stopped by this notification")
             .await;
     }
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,
         Ok(None) if claimed.is_sighting && shared.handlers.has_sighting_handler() => Vec::new(),
-        // It was processed before, and this arrival is recorded. No other handler can do anything without content.
+        // The notification was processed before, and this arrival is recorded. Other handlers require the content.
         Ok(None) if claimed.is_sighting => return complete(shared, &claimed, Completion::without_effect()).await,
         Ok(None) => return dead(shared, lease, "the content was erased or removed after its retention").await,
         Err(error) => return fail(shared, &claimed, HandlerError::retry(error)).await,
@@ -142,7 +142,7 @@ async fn fail<S: Store>(shared: &Shared<S>, claimed: &Claimed, error: HandlerErr
     let after = match error.action() {
         FailureAction::DeadLetter => return dead(shared, claimed.lease, error.cause()).await,
         _ if claimed.tries >= policy.tries() => return dead(shared, claimed.lease, error.cause()).await,
-        // The service's time is a minimum. Otherwise, a short one would use up all attempts within seconds.
+        // The service's time is a minimum. Otherwise, a short time would use up all attempts within seconds.
         FailureAction::RetryAfter(time) => time.max(policy.delay(claimed.tries, random())),
         FailureAction::Retry => policy.delay(claimed.tries, random()),
     };

@@ -45,7 +45,7 @@ impl Jobs {
                 Some(attempt)
             }
             Some(Err(error)) => {
-                // A task ends this way only if the store's code panics.
+                // A task fails only if the store's code panics.
                 self.kinds.remove(&error.id());
                 tracing::error!("an attempt ended without a result: it is claimed again after its lease");
                 None
@@ -83,7 +83,7 @@ impl<S: Store> Worker<S> {
             if futures_util::poll!(stop.as_mut()).is_ready() {
                 break;
             }
-            // Not cancelled by `stop`: what was claimed must be processed or given back.
+            // Not cancelled by `stop`: claimed notifications must be processed or given back.
             let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,
@@ -111,7 +111,7 @@ impl<S: Store> Worker<S> {
         }
         let kind_limits = jobs.kind_limits(settings);
         let request = ClaimRequest { limit: free, lease: settings.lease, holder: random(), kind_limits };
-        // What a claim returns too late is claimed again after its lease.
+        // Notifications of a claim that exceeds the time limit are claimed again after their leases.
         let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
@@ -139,7 +139,7 @@ impl<S: Store> Worker<S> {
         while !jobs.tasks.is_empty() {
             tokio::select! {
                 () = &mut end => {
-                    // The store does not respond. Its commits go on by themselves, and leases end by themselves.
+                    // The store does not respond. Commits in progress can still complete, and leases expire.
                     let attempts = jobs.tasks.len();
                     tracing::error!(attempts, "the store does not respond: stopping without its results");
                     jobs.tasks.abort_all();

@@ -25,7 +25,7 @@ pub struct Dispatcher<S: OutboxStore> {
     pub(super) shared: Arc<Shared<S>>,
 }
 
-/// What the jobs of a dispatcher share.
+/// The state that the jobs of a dispatcher share.
 pub(super) struct Shared<S: OutboxStore> {
     pub(super) outbox: Outbox<S>,
     pub(super) operations: BTreeMap<&'static str, OperationEntry<S>>,
@@ -50,7 +50,7 @@ pub(super) struct Settings {
 }
 
 impl<S: OutboxStore> Dispatcher<S> {
-    /// Creates a builder. A dispatcher sends only the operations that it has a handler for.
+    /// Creates a builder. A dispatcher sends only orders of operations for which it has a handler.
     ///
     /// ```
     /// use paytend_client::OrderState;
@@ -135,7 +135,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self.operations.insert(O::INFO.path, entry);
     }
 
-    /// Sets the maximum number of orders of an operation that are processed at the same time. Call it after
+    /// Sets the maximum number of orders of an operation that are processed at the same time. Call this method after
     /// [`on`](Self::on). The limit is per dispatcher.
     pub fn max_concurrent_of<O: Operation>(mut self, count: usize) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
@@ -144,8 +144,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets how many attempts of an operation, sends and queries together, begin in any window of this length. Call it
-    /// after [`on`](Self::on). The limit is per dispatcher.
+    /// Sets the maximum number of attempts of an operation, sends and queries together, that begin in any window of
+    /// this length. Call this method after [`on`](Self::on). The limit is per dispatcher.
     pub fn rate_limit_of<O: Operation>(mut self, count: usize, per: Duration) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.rate = Some((count.max(1), per));
@@ -184,8 +184,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets how long running handlers may take after the dispatcher is asked to stop (default 30 s). Handlers that
-    /// still run then are cancelled, and run again later. Sends are not cancelled.
+    /// Sets how long running handlers may take after the dispatcher is asked to stop (default 30 s). After this time,
+    /// running handlers are cancelled, and run again later. Sends are not cancelled.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self
@@ -198,8 +198,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets when sends that sent nothing, and failed handlers, are attempted again. When the limit is reached, a person
-    /// must continue.
+    /// Sets the retry policy of failed handlers, of failed queries, and of sends that sent nothing. An order whose
+    /// attempts are used up waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

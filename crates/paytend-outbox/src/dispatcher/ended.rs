@@ -1,4 +1,4 @@
-//! What a handler receives.
+//! The input of a handler.
 
 use std::fmt;
 
@@ -40,7 +40,7 @@ pub enum Ending<R, F> {
         /// The `respMsg`. It is free text, and may repeat the request's content.
         message: Option<String>,
     },
-    /// A person has decided.
+    /// An operator has decided the outcome.
     Decided(Decision),
 }
 

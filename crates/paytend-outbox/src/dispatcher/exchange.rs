@@ -1,4 +1,4 @@
-//! How the outcome of an order is looked up: with the query of its operation, or not at all.
+//! The lookup of an order's outcome, for operations with and without a query.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ enum Returned<E> {
 }
 
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
-    /// Runs the handler with the decision of a person, and completes the order.
+    /// Runs the handler with the decision of an operator, and completes the order.
     pub(super) async fn handle_decision(
         &self,
         job: &Job<'_, S>,
@@ -161,7 +161,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         error: &HandlerError,
     ) -> Attempt {
         let policy = job.shared.settings.retry;
-        // The first attempt of a handler follows on a send or query, whose attempts do not count.
+        // The first attempt of a handler follows a send or query, whose attempts do not count.
         let is_first = !job.claimed.progress.state.is_final();
         let tries = if is_first { 1 } else { job.claimed.progress.tries };
         let after = match error.action() {

@@ -20,7 +20,7 @@ use crate::record::{ClaimedOrder, OrderRelease, REQUEST, RESULT, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 
-/// How long a paused order is left alone.
+/// The delay after which a paused order is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
 
 /// The result of an attempt, as reported in metrics.
@@ -52,11 +52,11 @@ impl Attempt {
     }
 }
 
-/// A claimed order and its surroundings.
+/// A claimed order and the state of its attempt.
 pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) shared: &'j Shared<S>,
     pub(super) claimed: &'j ClaimedOrder,
-    /// The time before the claim: the lease does not end earlier than its length after this time.
+    /// The time before the claim. The lease ends no earlier than this time plus the length of the lease.
     pub(super) began: Instant,
     /// Cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
@@ -105,7 +105,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Err(error) => return job.give_up(error.to_string()).await,
         };
         if crashed {
-            // The attempts before did not report a result: the process ended each time.
+            // The earlier attempts did not report a result: the process ended each time.
             return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
         }
         if progress.state.is_final() {
@@ -152,7 +152,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Ok(history) => history,
             Err(BeginSendError::LeaseLost) => return job.lost(),
             Err(BeginSendError::Store(error)) => return job.failed_store(&error),
-            // Paused, or a person has decided meanwhile.
+            // Sending was paused, or an operator has decided the outcome.
             Err(BeginSendError::Paused | BeginSendError::Illegal(_)) => {
                 return job.release(OrderRelease::GiveBack { after: PAUSED }, None, Attempt::GivenBack).await;
             }
@@ -251,7 +251,7 @@ impl<S: OutboxStore> Job<'_, S> {
         self.release(OrderRelease::Stuck { history, cause }, None, Attempt::Stuck).await
     }
 
-    /// Leaves the order to a person.
+    /// Ends the attempt. An operator must decide how to continue.
     pub(super) async fn give_up(&self, cause: String) -> Attempt {
         match self.ended() {
             Some(ended) => {
@@ -271,7 +271,7 @@ impl<S: OutboxStore> Job<'_, S> {
     ) -> Attempt {
         let id = self.claimed.lease.id.get();
         if let OrderRelease::Stuck { cause, .. } | OrderRelease::Unhandled { after: None, cause, .. } = &release {
-            tracing::error!(id, %cause, "a person must decide about an order");
+            tracing::error!(id, %cause, "an order waits for an operator");
         }
         let sealed = match result.map(|result| self.shared.outbox.seal_result(&self.claimed.facts, result)) {
             Some(Err(error)) => return self.failed_store(&error),

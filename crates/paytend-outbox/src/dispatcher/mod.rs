@@ -1,4 +1,4 @@
-//! Sending orders, and finding out what became of them.
+//! Sending orders and determining their outcomes.
 //!
 //! A dispatcher claims orders, sends each or queries it, runs a handler with the outcome, and completes the order. Any
 //! number of dispatchers can use one store, in one process or in many.
@@ -7,10 +7,10 @@
 //! |---|---|
 //! | the response arrives | its handler runs; the effect and the completion are committed in one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
-//! | no response, or none that is authentic | is queried, until it is found or reported unknown for the settle time |
+//! | no authentic response arrives | is queried, until it is found or reported unknown for the settle time |
 //! | the query reports it unknown | is sent again with the same bytes, if the client's [`Resolution`] allows it |
 //! | it is rejected, and the query reports it unknown | its handler runs with the rejection |
-//! | neither response nor query shows the outcome, or there is no query | is stuck: a person decides |
+//! | neither response nor query shows the outcome, or there is no query | is stuck: an operator decides |
 //! | the process dies during a send | its lease ends, and it is queried before anything else |
 //! | the process dies before or after a send | its lease ends, and it is claimed again |
 //! | the handler fails | its outcome is stored, and the handler runs again after a backoff |

@@ -28,7 +28,7 @@ pub struct Stopped {
     pub aborted: usize,
 }
 
-/// How long a stopping dispatcher waits for the store after everything else.
+/// How long a stopping dispatcher waits for the store after its other time limits have passed.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.
@@ -52,7 +52,7 @@ impl Jobs {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, _))) => drop(self.operations.remove(&id)),
             Some(Err(error)) => {
-                // A task ends this way only if the store's code panics.
+                // A task fails only if the store's code panics.
                 self.operations.remove(&error.id());
                 tracing::error!("an attempt ended without a result: it is claimed again after its lease");
             }
@@ -84,12 +84,12 @@ impl Jobs {
 }
 
 impl<S: OutboxStore> Dispatcher<S> {
-    /// Runs until `stop` completes. Then it claims nothing more, and waits for the attempts that run. A send or query
-    /// ends with its time limit. A handler that still runs after the stop timeout is cancelled; the outcome of its
+    /// Runs until `stop` completes. The dispatcher then claims nothing more, and waits for the running attempts. A send
+    /// or query ends with its time limit. A handler that exceeds the stop timeout is cancelled; the outcome of its
     /// order is stored, and the handler runs again later.
     ///
-    /// An unreachable store does not end the dispatcher: it tries again until it is stopped. Dropping the returned
-    /// future aborts the attempts; their orders are queried when their leases have ended.
+    /// While the store is unreachable, the dispatcher retries until it is stopped. Dropping the returned future aborts
+    /// the attempts; their orders are queried when their leases have ended.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
@@ -101,7 +101,7 @@ impl<S: OutboxStore> Dispatcher<S> {
             if futures_util::poll!(stop.as_mut()).is_ready() {
                 break;
             }
-            // Not cancelled by `stop`: what was claimed must be processed.
+            // Not cancelled by `stop`: claimed orders must be processed.
             let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,
@@ -131,7 +131,7 @@ impl<S: OutboxStore> Dispatcher<S> {
         }
         let request = ClaimOrders { limit: free, lease: settings.lease, holder: random(), operations };
         let began = Instant::now();
-        // What a claim returns too late is claimed again after its lease.
+        // Orders of a claim that exceeds the time limit are claimed again after their leases.
         let claimed = tokio::time::timeout(settings.lease, self.shared.outbox.store().claim_orders(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {

@@ -22,8 +22,8 @@ use rows::Rows;
 
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// A store in memory, for tests. **Everything is lost when the process ends**, so an order whose response is lost is
-/// forgotten.
+/// A store in memory, for tests. **Everything is lost when the process ends**, including the orders whose outcome is
+/// unknown.
 #[derive(Clone)]
 pub struct MemoryOutbox {
     shared: Arc<Shared>,
@@ -50,7 +50,8 @@ impl OutboxTransaction {
         self.rows.submit(self.now, order)
     }
 
-    /// Records a notification about an order. Returns whether something is to be done.
+    /// Records a notification about an order. Returns whether the order exists, and the notification is its first or
+    /// makes it due.
     pub fn notice(&mut self, notice: &OrderNotice) -> bool {
         self.rows.notice(self.now, notice)
     }
@@ -103,7 +104,7 @@ impl MemoryOutbox {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        // A panicking function has changed a copy only.
+        // A function that panics has changed only a copy.
         self.shared.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

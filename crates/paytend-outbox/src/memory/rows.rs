@@ -23,7 +23,7 @@ pub(super) struct Rows {
     pauses: BTreeMap<String, Pause>,
     /// The actions that are not about one order.
     audit: Vec<AuditEntry>,
-    /// Who saw which content.
+    /// The orders whose content was shown, each with the viewer.
     viewed: Vec<(i64, String)>,
 }
 

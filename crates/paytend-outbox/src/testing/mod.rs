@@ -22,7 +22,7 @@ use crate::store::{OutboxAdmin, OutboxStore};
 
 pub use history::random_history;
 
-/// What the suite needs of a store under test.
+/// Creates and controls a store under test.
 pub trait Harness {
     /// The store.
     type Store: OutboxAdmin;

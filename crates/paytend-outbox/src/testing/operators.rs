@@ -1,4 +1,4 @@
-//! The cases about pauses, notices, persons, listings and restored backups.
+//! The cases about pauses, notices, operators, listings and restored backups.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -67,7 +67,7 @@ async fn paused_operation_is_not_sent<H: Harness>(harness: &H) {
         // The kill switch also stops an order that is already claimed.
         let refused = case.store.begin_send(claimed[0].lease).await;
         assert!(matches!(refused, Err(BeginSendError::Paused)), "{refused:?}");
-        // Queries go on.
+        // Queries continue.
         let unknown = case.claim(9).await;
         let numbers: Vec<&str> = unknown.iter().map(|claimed| claimed.facts.number.as_str()).collect();
         assert_eq!(numbers, ["sent"]);
@@ -146,7 +146,7 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     let notice = |number: &str| case.store.notice_order(OrderNotice { number: number.into() });
     assert!(!notice("absent").await.unwrap());
-    // A stuck order is looked at again.
+    // A stuck order is queried again.
     case.submit_new("stuck").await;
     let mut claimed = case.claim_one().await;
     claimed.progress.history = case.store.begin_send(claimed.lease).await.unwrap();
@@ -155,7 +155,7 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     let claimed = case.claim_one().await;
     assert_eq!((claimed.progress.state, claimed.progress.is_notified), (State::Unknown, true));
     case.store.complete_order(claimed.lease, Ended::Found, None, None).await.unwrap();
-    assert!(!notice("stuck").await.unwrap(), "nothing is to be done for a completed order");
+    assert!(!notice("stuck").await.unwrap(), "a second notification about a completed order changes nothing");
     // A notice that arrives during an attempt is not lost.
     case.submit_new("during").await;
     let mut claimed = case.claim_one().await;

@@ -249,7 +249,7 @@ async fn orders_of_a_key_are_claimed_one_after_the_other<H: Harness>(harness: &H
     case.finish(&claimed[0]).await;
     let second = case.claim_one().await;
     assert_eq!(second.facts.number, "2");
-    // A stuck order holds up the ones after it.
+    // A stuck order holds up the later orders.
     case.store.begin_send(second.lease).await.unwrap();
     case.stuck(&second).await;
     assert!(case.claim(9).await.is_empty());

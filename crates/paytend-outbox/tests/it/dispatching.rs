@@ -1,4 +1,4 @@
-//! What becomes of single orders.
+//! Single orders: responses, faults, limits and pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Random lives: faults of all kinds, dispatchers that die at any moment, two dispatchers on one store.
+//! Random runs: faults of all kinds, dispatchers that are aborted at any time, two dispatchers on one store.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A provider that executes every request that arrives, even twice, and an outbox that sends to it.
+//! A provider that executes every request that arrives, including duplicates, and an outbox that sends to it.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -32,7 +32,7 @@ fn paytend() -> Keyring {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// The connection fails before the request is taken.
+    /// The connection fails before the request is sent.
     Unsent,
     /// The request is lost.
     LoseRequest,
@@ -239,7 +239,7 @@ impl World {
         Self { provider, outbox }
     }
 
-    /// Creates a dispatcher whose handlers record what became of each order.
+    /// Creates a dispatcher whose handlers record the outcome of each order.
     pub(crate) fn dispatcher(&self) -> DispatcherBuilder<MemoryOutbox> {
         Dispatcher::builder(self.outbox.clone())
             .on::<Topup, _, _>(async |ended| record(ended.number(), ended.sends(), &shown(ended.ending())))

@@ -12,11 +12,11 @@ use crate::entry::{Kind, Status};
 use crate::list::{List, ListSet};
 use crate::time::Span;
 
-/// What is compared of a set of rows.
+/// The values of a set of rows that are compared.
 struct Summary<'a> {
     root: usize,
     lists: ListSet,
-    /// Which numbers the set has: a bit for order numbers and one for the trade numbers of each space.
+    /// The numbers of the set, as bits: one for order numbers, and one for the trade numbers of each space.
     numbers: u8,
     kind: Kind,
     amount: Option<Decimal>,
@@ -32,7 +32,7 @@ struct Summary<'a> {
 /// Rows can only have the same amount if they are in the same bucket.
 type Bucket<'a> = (Kind, &'a str, Decimal);
 
-/// Sets in a bucket that do not differ in what decides whether they are a candidate, apart from the time.
+/// The sets in a bucket that are candidates under the same conditions, apart from the time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Class<'a> {
     card: CardFilter<'a>,
@@ -159,7 +159,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Returns what is compared of each set.
+/// Returns the compared values of each set.
 fn summaries<'a>(rows: &'a [Row<'_>], matched: &mut Matched) -> Vec<Summary<'a>> {
     let mut of_root: Vec<usize> = vec![usize::MAX; rows.len()];
     let mut summaries: Vec<Summary<'a>> = Vec::new();

@@ -11,7 +11,7 @@ pub(crate) struct Matched {
     sizes: Vec<u32>,
     /// The reasons of the matches in a set, at its root.
     reasons: Vec<u8>,
-    /// The sets whose counterpart is ambiguous, each with its candidates. Any row of a set can stand for it.
+    /// The sets whose counterpart is ambiguous, each with its candidates. A set is identified by any of its rows.
     pub(crate) ambiguous: Vec<Ambiguity>,
 }
 

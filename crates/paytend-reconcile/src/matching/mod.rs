@@ -1,4 +1,4 @@
-//! Which rows are about the same transaction.
+//! Matching of rows that are about the same transaction.
 
 mod amount;
 mod groups;
@@ -47,8 +47,8 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the order number and whether it is one of the provider's: a deposit has an order number of the provider,
-    /// all other rows have the partner's.
+    /// Returns the order number, and whether it is an order number of the provider. Deposits have an order number of
+    /// the provider, and all other rows have an order number of the partner.
     pub(crate) fn order_number(&self) -> Option<(bool, &str)> {
         Some((self.kind == Kind::Deposit, self.entry.order_no.as_deref()?))
     }

@@ -77,7 +77,7 @@ fn record<'r>(number: usize, item: &'r Item<'_>, entry: &'r Entry) -> [Cow<'r, s
     ]
 }
 
-/// Returns a text that spreadsheets do not read as a formula: the characters that begin one are preceded by `'`.
+/// Returns a text that spreadsheets do not read as a formula: a character that begins a formula is preceded by `'`.
 fn text(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
         return format!("'{text}").into();

@@ -17,7 +17,7 @@ use crate::list::List;
 use crate::rules::Period;
 use crate::sum::Sum;
 
-/// What is known about a transaction.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -34,7 +34,7 @@ pub enum Outcome {
     Unresolved,
     /// Both sides agree.
     Matched,
-    /// There is no list that it can be compared with.
+    /// No other list that must contain the transaction was given.
     NotCompared,
 }
 
@@ -63,13 +63,13 @@ impl Outcome {
         }
     }
 
-    /// Returns whether someone has to look at the transaction.
+    /// Returns whether the transaction needs a review.
     pub fn is_open(self) -> bool {
         !matches!(self, Self::Matched | Self::NotCompared)
     }
 }
 
-/// Why rows were matched.
+/// The reason for a match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -96,7 +96,7 @@ impl MatchReason {
     }
 }
 
-/// Why a transaction is not resolved.
+/// The reason why a transaction is not resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -107,7 +107,7 @@ pub enum OpenReason {
     ProviderNotFinal,
     /// The provider's status code has no meaning in the rules, or there is no status.
     ProviderStatusUnknown,
-    /// The outcome of the order is not known here.
+    /// The status of the partner's order is not final or not known.
     OrderNotFinal,
     /// One side does not state an amount and a currency.
     AmountMissing,
@@ -175,7 +175,7 @@ pub struct Candidates<'a> {
     pub first: Vec<(List, &'a str)>,
 }
 
-/// A list, and how many rows it has.
+/// A list and its number of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ListSummary {
@@ -193,7 +193,7 @@ pub struct ListSummary {
 pub struct Tally {
     /// The number of rows.
     pub count: u64,
-    /// The sum of all amounts, whatever their status.
+    /// The sum of all amounts, regardless of their status.
     pub amount: Sum,
     /// The sum of the amounts that were executed.
     pub executed: Sum,
@@ -259,7 +259,7 @@ impl Report<'_> {
         self.items.partition_point(|item| item.outcome.is_open()) + balances + self.problems.len()
     }
 
-    /// Writes the report as text for people: the counts, the sums, the balances and the open transactions.
+    /// Writes the report as readable text: the counts, the sums, the balances and the open transactions.
     ///
     /// # Errors
     /// Returns the error of the writer.
@@ -283,7 +283,7 @@ impl Report<'_> {
         csv::write(self, out)
     }
 
-    /// Writes the report as an HTML page without scripts, which refers to no other file.
+    /// Writes the report as a self-contained HTML page without scripts.
     ///
     /// # Errors
     /// Returns the error of the writer.

@@ -1,4 +1,4 @@
-//! The report as text for people.
+//! The report as text for the terminal.
 
 use std::io::{self, Write};
 
@@ -156,7 +156,7 @@ pub(super) fn described(difference: &Difference<'_>) -> String {
     format!("{}: {}", difference.field.as_str(), values.join(", "))
 }
 
-/// Returns the rows from the order over the provider's lists to the notifications.
+/// Returns the rows in the order orders, provider's lists, notifications.
 pub(super) fn story<'a>(rows: &[&'a Entry]) -> Vec<&'a Entry> {
     let is_order = |entry: &&&Entry| entry.list == crate::list::List::Orders;
     let (orders, others): (Vec<&&Entry>, Vec<&&Entry>) = rows.iter().partition(is_order);

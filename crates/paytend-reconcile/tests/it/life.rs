@@ -1,4 +1,4 @@
-//! A generated life of a partner: transactions with the rows that both sides have of them, and planted differences.
+//! Generated transactions of a partner: the rows of both sides, and planted differences.
 
 use paytend_model::issuing::{CardTransaction, PartnerTransaction, TopupResultResponse};
 use paytend_model::{Notification, Product};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub(crate) const DAY: i64 = 1_795_737_600_000;
 const HOUR: i64 = 3_600_000;
 
-/// What happened.
+/// A generated transaction.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
     /// A topup. Without a number, the provider's list does not contain the order number.
@@ -131,7 +131,7 @@ impl Life {
         let mut order = order(index, at, if succeeds { "succeeded" } else { "failed" });
         let mut result = json!({"orderNo": number, "cardId": "c1", "amount": amount(index), "currency": "EUR",
             "status": if succeeds { "2" } else { "3" }});
-        // These plants need a number, and a result of the topup would contradict some of them as well.
+        // These differences need a number, and the result of the topup would contradict some of them.
         let plant = plant.filter(|plant| has_number || matches!(plant, Plant::OnlyHere | Plant::OnlyProvider));
         let has_result = has_result && has_number && plant.is_none_or(|plant| plant == Plant::ListLacksRow);
         let is_on_card = is_on_card && succeeds && plant.is_none();

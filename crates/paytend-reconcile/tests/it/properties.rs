@@ -1,4 +1,4 @@
-//! Properties of the comparison, for generated lives.
+//! Properties of the comparison, for generated transactions.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What operators do with orders.
+//! The actions of operators on orders.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::rows::{count, get, limit};
 use crate::store::PostgresStore;
 
-/// The number of orders that one transaction changes at most.
+/// The maximum number of orders that one transaction changes.
 const CHUNK: usize = 1_000;
 
 /// Queries that count rows that must not exist, each with the problem.

@@ -8,8 +8,8 @@ use crate::error::OpError;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::rows::limit;
 
-/// Claims orders that are due. Each operation is read separately, so that one at its limit is not read at all. Locked
-/// rows are passed by.
+/// Claims orders that are due. Each operation is read separately, so that an operation at its limit is not read. Locked
+/// rows are skipped.
 pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) -> Result<Vec<ClaimedOrder>, OpError> {
     let now = rows::now(transaction).await?;
     let mut due: Vec<Stored> = Vec::new();

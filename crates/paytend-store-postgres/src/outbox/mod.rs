@@ -24,8 +24,9 @@ use crate::store::PostgresStore;
 use rows::{REQUEST, RESULT, Stored};
 
 impl PostgresStore {
-    /// Submits an order in a transaction on this database: an effect's, or one of the caller. The order is stored if
-    /// and only if the transaction is committed. The isolation level must be `READ COMMITTED`, which is the default.
+    /// Submits an order in a transaction on this database: the transaction of an effect, or a transaction of the
+    /// caller. The order is stored if and only if the transaction is committed. The isolation level must be
+    /// `READ COMMITTED`, which is the default.
     ///
     /// ```
     /// use paytend_inbox::HandlerError;
@@ -47,14 +48,14 @@ impl PostgresStore {
     ///
     /// # Errors
     /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
-    /// [`SubmitError::Store`] if PostgreSQL fails. Roll the transaction back then.
+    /// [`SubmitError::Store`] if PostgreSQL fails. Roll back the transaction after an error.
     pub async fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = submit(transaction, order).await;
         submitted.unwrap_or_else(|error| Err(SubmitError::Store(error.into_finish("submit an order").into())))
     }
 
     /// Records a notification about an order in a transaction on this database, such as the effect of the
-    /// notification's handler. Returns whether there is such an order and something is to be done.
+    /// notification's handler. Returns whether the order exists, and the notification is its first or makes it due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if PostgreSQL fails.
@@ -103,7 +104,7 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
         rows::put_part(transaction, id, REQUEST, order.request()).await?;
         return Ok(Ok(Submitted::New));
     }
-    // A different transaction has stored it meanwhile, and has committed.
+    // A concurrent transaction has stored the order and committed.
     match rows::find(transaction, &facts.number).await? {
         Some(known) => same(transaction, order, &known).await,
         None => Err(StoreError::unavailable("a concurrent submission was rolled back").into()),
@@ -127,14 +128,14 @@ async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<b
     Ok(is_new)
 }
 
-/// Locks and returns a held order, or returns an error if the lease is lost. Claims pass by the locked row, even after
-/// the lease has ended.
+/// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
+/// lease has ended.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
 }
 
-/// Writes a changed order, and lets the next one of its key follow if it is completed.
+/// Writes a changed order. If the order is completed, the next order of its key can be claimed.
 async fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
     let key = stored.facts.order_key.as_ref().filter(|_| !stored.progress.is_open);
     if let Some(key) = key {

@@ -192,7 +192,8 @@ pub(super) async fn save(transaction: &Transaction<'_>, id: i64, progress: &Prog
     Ok(())
 }
 
-/// Lets the next order of an order key be claimed, after the first one was completed. The caller holds the key's lock.
+/// Makes the next order of an order key claimable, after the first order was completed. The caller holds the key's
+/// lock.
 pub(super) async fn promote(transaction: &Transaction<'_>, key: &Mac) -> Result<(), OpError> {
     let sql = "UPDATE paytend_order SET head = true WHERE id = \
          (SELECT min(id) FROM paytend_order WHERE order_key = $1 AND is_open)";
@@ -224,7 +225,7 @@ pub(super) async fn part(transaction: &Transaction<'_>, id: i64, part: &str) -> 
     }))
 }
 
-/// Records an action of a person.
+/// Records an action of an operator.
 pub(super) async fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES ($1, $2, $3, $4, $5)";
     let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =

@@ -13,7 +13,7 @@ use paytend_vectors::Seeded;
 use crate::server::{Server, execute};
 use crate::support::{claim, open};
 
-/// Enough that a deadlock is likely if batches lock in different orders.
+/// The number of rounds. A deadlock is likely within them if batches lock in different orders.
 const ROUNDS: usize = 40;
 
 async fn commits(store: &PostgresStore) -> i64 {
@@ -58,7 +58,7 @@ async fn waiting_notifications_share_commits_and_a_refused_one_fails_alone() {
     let stats = store.stats().await.unwrap();
     assert_eq!(stats.sightings, (accepted.iter().flatten().count() - new) as u64);
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
-    // The batch with the refused one was stored one by one.
+    // The notifications of the batch with the refused notification were stored one by one.
     assert!(commits(&store).await < 200, "{} commits", commits(&store).await);
     // Each order key has one that can be claimed.
     let keys: Vec<_> = claim(&store, 1000, Duration::from_secs(60)).await;

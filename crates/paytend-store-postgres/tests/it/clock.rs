@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Claims until this many are claimed: a row that is locked for a moment is passed by.
+/// Claims until this many notifications are claimed, because a claim skips rows that are briefly locked.
 async fn claims(store: &PostgresStore, count: usize) -> Vec<Claimed> {
     let (mut claimed, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(30));
     while claimed.len() < count {
@@ -51,7 +51,7 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     set_clock(&config, NOW).await;
     // Retries and leases have ended at their old times.
     claims(&reopened, 3).await;
-    // A larger one makes them due.
+    // A larger step makes them due.
     set_clock(&config, NOW - 2 * DAY).await;
     let reopened = open(config, 1).await;
     claims(&reopened, 3).await;

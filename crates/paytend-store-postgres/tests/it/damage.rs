@@ -73,7 +73,7 @@ async fn unreadable_rows_become_dead_letters_and_the_others_are_claimed() {
             assert!(cause.contains("unreadable") || cause.contains("no attempt"), "{cause}");
         }
     }
-    // Operators see the others, and are told about the unreadable ones.
+    // Lists contain the readable notifications, and `check` reports the unreadable ones.
     let readable = store.list(Query { limit: 1000, ..Query::default() }).await.unwrap();
     assert!(readable.iter().filter(|entry| entry.state == State::Done).count() >= 6 * DAMAGES.len());
     let pages = store.list(Query { limit: 1, ..Query::default() }).await.unwrap();

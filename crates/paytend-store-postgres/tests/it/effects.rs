@@ -14,7 +14,7 @@ use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_secs(600);
-/// Far above the time limit of effects in these tests, and far below the time of the stuck statements.
+/// A deadline far above the time limit of effects in these tests, and far below the time of the stuck statements.
 const SOON: Duration = Duration::from_secs(20);
 
 fn effect<F>(effect: F) -> PostgresEffect
@@ -141,7 +141,7 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
     let limit = Duration::from_millis(200);
     let store = PostgresOptions::new(config).max_connections(1).effect_timeout(limit).open().await.unwrap();
     let mut claimed = claimed_one(&store).await;
-    // A statement that runs for long, code that waits for something else, and a session that lifts its own limit.
+    // A long statement, code that waits for something else, and a session that removes its time limit.
     let waiting = effect(|transaction| {
         Box::pin(async move {
             transaction.batch_execute("INSERT INTO effect VALUES ('x')").await?;
@@ -153,7 +153,7 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
         let started = Instant::now();
         let cause = cause(store.complete(claimed.lease, Some(stuck)).await);
         assert!(cause.contains("time limit"), "{cause}");
-        // The lock of the row ends, too.
+        // The lock of the row is released.
         let retry = Release::Retry { after: Duration::ZERO, cause: cause.clone() };
         store.release(claimed.lease, retry).await.unwrap();
         claimed = claim(&store, 1, LEASE).await.pop().unwrap();

@@ -1,4 +1,4 @@
-//! A server that crashes while two processes' worth of dispatchers send orders to a sandbox with faults.
+//! A server that crashes while the dispatchers of two stores send orders to a sandbox with faults.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -43,7 +43,7 @@ fn start(outbox: &Outbox<PostgresStore>) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// Submits an order in the transaction that enters it in the books. Returns whether it is certainly stored.
+/// Submits an order in the transaction that enters it in the books. Returns whether the order is known to be stored.
 async fn submit(outbox: &Outbox<PostgresStore>, card: &str, number: &str) -> bool {
     let topup = Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build();
     let options = match number.len() % 2 {

@@ -21,7 +21,7 @@ fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
 
-/// What the store has reported to its callers.
+/// The results that the store has reported to its callers.
 #[derive(Default)]
 struct Reported {
     accepted: Mutex<BTreeSet<String>>,
@@ -152,8 +152,8 @@ async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect()
     config.host_path(standby.directory());
     let load = Load::start(config).await;
     load.accepts(50 + random.below(200)).await;
-    // The standby receives nothing more, and later loses what has not been written there. Without synchronous commits,
-    // what is acknowledged meanwhile would be lost.
+    // The standby receives no further data, and later becomes the primary. Without synchronous commits, notifications
+    // that are acknowledged after this point would be lost.
     let receiver = number(&standby.config("postgres"), "SELECT pid FROM pg_stat_wal_receiver").await;
     let receiver = Pid::from_raw(receiver).unwrap();
     kill_process(receiver, Signal::STOP).unwrap();

@@ -64,7 +64,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
             store.release(claimed.lease, Release::GiveBack).await.unwrap();
         }
     }
-    // A day far ahead has no partition yet, and gets those of the days after it.
+    // A day far in the future has no partition. Partitions of the days after it are added.
     set_clock(&config, MIDNIGHT + 30 * DAY).await;
     accept(&store, &keys, "jump").await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -78,7 +78,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
     assert_eq!(store.drop_payloads(at(MIDNIGHT + DAY)).await.unwrap(), 0);
     assert!(!partitions(&config).await.contains(&day("01")));
     assert_eq!(store.drop_payloads(at(MIDNIGHT + 2 * DAY)).await.unwrap(), 1);
-    // Claimed with their content, although the partition is gone.
+    // The notifications are claimed with their content, although the partition was dropped.
     store.redrive(Some(vec![dead])).await.unwrap();
     let claimed = claim(&store, 9, HOUR).await;
     let mut names: Vec<_> = claimed.iter().map(|claimed| claimed.facts.business_id.as_deref().unwrap()).collect();
@@ -88,7 +88,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
         assert!(matches!(claimed.payload, StoredPayload::Sealed(_)), "{claimed:?}");
         assert!(process(&store, claimed).await);
     }
-    // The rest is deleted row by row.
+    // Content in the default partition is deleted row by row.
     assert_eq!(store.drop_payloads(at(MIDNIGHT + 29 * DAY)).await.unwrap(), 2);
     assert_eq!(store.drop_payloads(at(MIDNIGHT + 31 * DAY)).await.unwrap(), 1);
     let entry = store.show(dead, None).await.unwrap().unwrap();

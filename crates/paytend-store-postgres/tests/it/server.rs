@@ -52,7 +52,7 @@ impl Server {
         Some(server)
     }
 
-    /// Creates and starts a standby of this server. The server waits for it only if its settings say so.
+    /// Creates and starts a standby of this server. The server waits for the standby only if it is configured to.
     pub(crate) async fn standby(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();
         give(directory.path());

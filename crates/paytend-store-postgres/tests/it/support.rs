@@ -12,7 +12,7 @@ use crate::server::{Server, execute};
 
 pub(crate) const EFFECTS: &str = "CREATE TABLE effect (line text NOT NULL)";
 
-/// Replaces the store's clock by one that only moves when a test moves it.
+/// Replaces the store's clock with a test clock.
 const TEST_CLOCK: &str = "CREATE TABLE test_clock (at timestamptz NOT NULL); \
      INSERT INTO test_clock VALUES ('2026-01-01T00:00:00Z'); \
      CREATE OR REPLACE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT at FROM test_clock'";

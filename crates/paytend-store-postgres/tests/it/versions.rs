@@ -11,7 +11,7 @@ use paytend_store_postgres::PostgresOptions;
 use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
-/// What a newer version would do that older programs can live with. Each step changes one table.
+/// Migrations of a newer version that are compatible with older programs. Each step changes one table.
 const ADDS: [&str; 5] = [
     "ALTER TABLE paytend_notification ADD COLUMN note text",
     "ALTER TABLE paytend_work ADD COLUMN priority integer NOT NULL DEFAULT 0",
@@ -19,7 +19,7 @@ const ADDS: [&str; 5] = [
     "CREATE TABLE paytend_more (id bigint)",
     "INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (1000, '\\x00', 1)",
 ];
-/// What older programs cannot live with.
+/// A migration that is incompatible with older programs.
 const BREAKS: &str = "BEGIN; ALTER TABLE paytend_work RENAME TO paytend_queue; \
      INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (1001, '\\x00', 1001); COMMIT";
 
@@ -78,7 +78,7 @@ async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after
     }
     let error = store.accept(TestNotification::new("late").prepare(&keys)).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);
-    assert!(error.to_string().contains("the schema is not this program's"), "{error}");
+    assert!(error.to_string().contains("the schema belongs to a different version"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +92,7 @@ async fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
     execute(&config, tables).await;
     let creating = open(config.clone(), 1).await;
     managing().await.unwrap().stats().await.unwrap();
-    // A store without this program's last step is an older one.
+    // The schema of a store without this program's last step is older.
     execute(&config, "UPDATE paytend_migration SET version = 0 WHERE version = 1").await;
     let error = managing().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);

@@ -11,7 +11,7 @@ use crate::server::{Server, execute};
 use crate::support::{accept, open};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(600);
-/// Far below the poll interval, and enough for a busy machine.
+/// A deadline far below the poll interval, and long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Waits until as many connections listen.

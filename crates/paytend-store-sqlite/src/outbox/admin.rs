@@ -1,4 +1,4 @@
-//! What operators do with orders.
+//! The actions of operators on orders.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
-/// The number of orders that one write changes at most, so that others do not wait long.
+/// The maximum number of orders that one write changes, so that other operations do not wait long.
 const CHUNK: usize = 1_000;
 
 /// Queries that count rows that must not exist, each with the problem.

@@ -22,11 +22,12 @@ use rows::{REQUEST, RESULT, Stored};
 /// The longest delay of an attempt that is not scheduled.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// Makes orders due whose time is later than any delay: the system's time was set back since it was stored.
+/// Makes orders due whose due time is later than the maximum delay: the system's time was set back since the orders
+/// were stored.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let condition = "is_open = 1 AND due_at > ?2 AND due_at > coalesce(not_before, 0)";
     let latest = now.saturating_add(MAX_DELAY_MILLIS);
-    // Usually there is none, and then the lock for writing is not needed.
+    // Usually no order matches, and the write lock is not needed.
     let sql = format!("SELECT 1 FROM paytend_order WHERE {condition} AND ?1 = ?1");
     if connection.prepare(&sql)?.exists([now, latest])? {
         connection.execute(&format!("UPDATE paytend_order SET due_at = ?1 WHERE {condition}"), [now, latest])?;
@@ -35,8 +36,8 @@ pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusq
 }
 
 impl SqliteStore {
-    /// Submits an order in a transaction on this file: an effect's, or one of [`transaction`](Self::transaction). The
-    /// order is stored if and only if the transaction is committed.
+    /// Submits an order in a transaction on this file: the transaction of an effect or of
+    /// [`transaction`](Self::transaction). The order is stored if and only if the transaction is committed.
     ///
     /// ```
     /// use paytend_inbox::HandlerError;
@@ -62,7 +63,7 @@ impl SqliteStore {
     }
 
     /// Records a notification about an order in a transaction on this file, such as the effect of the notification's
-    /// handler. Returns whether there is such an order and something is to be done.
+    /// handler. Returns whether the order exists, and the notification is its first or makes it due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if SQLite fails.
@@ -91,8 +92,8 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// Returns the error of the function, or an error of the commit. In the second case it is unknown whether the
-    /// changes are stored.
+    /// Returns the error of the function, or an error of the commit. After an error of the commit, it is unknown
+    /// whether the changes are stored.
     pub async fn transaction<T, E>(
         &self,
         function: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
@@ -167,7 +168,7 @@ fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> 
     stored.ok_or_else(|| FinishError::LeaseLost.into())
 }
 
-/// Writes a changed order, and lets the next one of its key follow if it is completed.
+/// Writes a changed order. If the order is completed, the next order of its key can be claimed.
 fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
     rows::save(transaction, stored.id, &stored.progress)?;
     if !stored.progress.is_open {

@@ -183,7 +183,7 @@ pub(super) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option
     connection.prepare_cached(&select("o.id = ?1"))?.query_row([id], stored).optional()
 }
 
-/// Lets the next order of an order key be claimed, after the first one was completed.
+/// Makes the next order of an order key claimable, after the first order was completed.
 pub(super) fn promote(transaction: &Transaction<'_>, facts: &OrderFacts) -> rusqlite::Result<()> {
     let Some(key) = &facts.order_key else { return Ok(()) };
     transaction
@@ -218,7 +218,7 @@ pub(super) fn part(connection: &Connection, id: i64, part: &str) -> rusqlite::Re
         .optional()
 }
 
-/// Records an action of a person.
+/// Records an action of an operator.
 pub(super) fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES (?1, ?2, ?3, ?4, ?5)")?

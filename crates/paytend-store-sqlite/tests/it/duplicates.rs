@@ -33,7 +33,7 @@ async fn duplicate_without_news_needs_no_write() {
         let again = completes(accept(active.prepare(&keys))).await;
         assert_eq!(again, Some(Accepted::Duplicate { id, sighting }), "a duplicate waits for the writer");
     }
-    // These must be on disk before they are acknowledged.
+    // These duplicates must be on disk before they are acknowledged.
     let requeued = TestNotification { requeue_sighting: true, ..active.clone() }.prepare(&keys);
     let always = NewNotification { sightings: SightingPolicy::All, ..active.prepare(&keys) };
     let mut different = active.prepare(&keys);

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// Show the messages on standard error. The request is then sent once, without retries
     #[arg(long, value_enum, value_name = "WHAT")]
     show: Option<Show>,
-    /// Query the order if the response is lost or a rejection (topup and applyCard)
+    /// Query the order if the response is lost or is a rejection (topup and applyCard)
     #[arg(long, conflicts_with_all = ["show", "dry_run"])]
     resolve: bool,
     /// Send a mutation outside a sandbox without asking
@@ -212,7 +212,7 @@ impl Call<'_> {
         Ok((id.as_str().to_owned(), report))
     }
 
-    /// Shows the command that queries the order.
+    /// Prints the command that queries the order.
     fn hint(&self) {
         let query = match self.target.name().as_str() {
             "issuing.topup" => "getTopupResult",

@@ -1,4 +1,4 @@
-//! What `paytend call` prints.
+//! The output of `paytend call`.
 
 use paytend_client::{Error, OrderState, Outcome, Response};
 use paytend_model::Json;

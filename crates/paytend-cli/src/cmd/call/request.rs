@@ -39,7 +39,7 @@ pub(crate) struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// Returns the business data, checked against the operation. Missing fields are asked for on a terminal.
+    /// Returns the business data, checked against the operation. On a terminal, asks for missing fields.
     pub(crate) fn payload(&self, target: &Target) -> Result<String, Failure> {
         let mut data = Node::object(&self.data()?).map_err(|error| Failure::usage(format!("--data: {error}")))?;
         let request = match target {
@@ -97,7 +97,7 @@ fn content(file: &Path) -> Result<Node, Failure> {
     serde_json::to_string(&content).map(Node::Text).map_err(|error| unreadable(&error))
 }
 
-/// Warns of a field that the operation does not have. It is sent nevertheless, because the provider may have added it.
+/// Warns about a field that the operation does not have. The field is sent, because the provider may have added it.
 fn warn_if_unknown(request: Option<Description>, path: &str) {
     let Some(request) = request.filter(|request| field_at(request.fields, path).is_none()) else { return };
     let hint = suggest::did_you_mean(path, request.fields.iter().map(|field| field.name));
@@ -107,7 +107,7 @@ fn warn_if_unknown(request: Option<Description>, path: &str) {
     });
 }
 
-/// Checks the data, and asks for missing fields on a terminal.
+/// Checks the data. On a terminal, asks for missing fields.
 fn reviewed(entry: &OperationEntry, mut data: Node) -> Result<String, Failure> {
     let mut findings = entry.review(&data.to_string());
     let is_missing = |data: &Node, field: &str| {

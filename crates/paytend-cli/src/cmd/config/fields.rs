@@ -1,4 +1,4 @@
-//! The settings of a profile: their names, their types, and which of them are secret.
+//! The settings of a profile: names, types and secrets.
 
 use toml_edit::{Item, Value};
 
@@ -47,8 +47,8 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
 /// Returns the TOML value of a setting, or `None` if the text is empty.
 ///
 /// # Errors
-/// Returns a usage error if there is no such setting, or if the value has the wrong type. A secret is an error too,
-/// because other users can read the arguments of a process.
+/// Returns a usage error if there is no such setting, if the value has the wrong type, or if the setting is a secret.
+/// Other users can read the arguments of a process.
 pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     if name == "private_key" {
         return Err(Failure::usage(
@@ -91,7 +91,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     }
 }
 
-/// Returns a setting's value as it may be shown.
+/// Returns a setting's value without secrets.
 pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();

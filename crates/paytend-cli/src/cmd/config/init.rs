@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
             }
             Ok(())
         },
-        // The keys are read, so that a mistake is found now, and not at the first call.
+        // Reads the keys, so that an invalid key is reported now and not at the first call.
         |draft| {
             ClientBuilder::from_file(draft, &args.name).and_then(ClientBuilder::build)?;
             Ok(())
@@ -70,7 +70,7 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the settings from the options, and asks for missing ones on a terminal.
+/// Returns the settings from the options. On a terminal, asks for missing settings.
 fn asked(args: &Args) -> Result<Table, Failure> {
     let given = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
     let (own, paytend) = (given(&args.private_key_file), given(&args.public_key_file));
@@ -108,7 +108,7 @@ fn asked(args: &Args) -> Result<Table, Failure> {
 fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
     let path = directory.join(SANDBOX_PROFILES);
     let unusable = |what: &dyn std::fmt::Display| {
-        let hint = "the directory must be the --keys of a sandbox that was started";
+        let hint = "give the --keys directory of a sandbox that was started before";
         Failure::new(Category::Configuration, format!("cannot read {}: {what}; {hint}", path.display()))
     };
     let text = std::fs::read_to_string(&path).map_err(|error| unusable(&error))?;

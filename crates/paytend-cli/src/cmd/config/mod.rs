@@ -34,7 +34,7 @@ pub(crate) struct JsonArgs {
 
 #[derive(Args)]
 pub(crate) struct ShowArgs {
-    /// The profile. The default is the one that other commands use
+    /// The profile. The default is the profile that other commands use
     profile: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(crate) struct SetArgs {
     setting: String,
     /// The new value; an empty value removes the setting
     value: String,
-    /// The profile to change. The default is the one that other commands use
+    /// The profile to change. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 }

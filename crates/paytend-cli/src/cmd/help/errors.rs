@@ -61,7 +61,7 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Network as u8,
         name: "network error",
-        meaning: "No complete request was sent, so it was not carried out. It can be sent again.",
+        meaning: "No complete request was sent, so the request was not carried out. It can be sent again.",
         next: "Check the URL, the proxy and the network. The message names the step: DNS, TCP, TLS or the proxy.",
         kinds: &[
             kind("cannot connect", "No connection could be made."),

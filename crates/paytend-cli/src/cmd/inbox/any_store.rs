@@ -17,7 +17,7 @@ pub(crate) enum AnyStore {
     Nats(NatsStore),
 }
 
-/// Calls a method of the store, whichever it is.
+/// Calls a method of the store, for each type of store.
 macro_rules! each {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {

@@ -91,7 +91,7 @@ pub(crate) struct ShowArgs {
     store: StoreArgs,
     /// The number of the notification
     id: Id,
-    /// Decrypt and show the content. The store records who has looked
+    /// Decrypt and show the content. The store records the user
     #[arg(long)]
     reveal: bool,
     /// The key file of the store; the default is the file beside it

@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Stats(listing::StatsArgs),
     /// Check the integrity of the store and the settings of its engine
     Check(manage::CheckArgs),
-    /// List who has looked at content, and who redrove, buried or erased notifications
+    /// List the actions of operators: content shown, and notifications redriven, buried or erased
     Audit(audit::AuditArgs),
     /// Remove the content and the number of all notifications about an object
     Erase(manage::EraseArgs),

@@ -10,17 +10,17 @@ use crate::cmd::inbox::time::rfc3339;
 use crate::output::{self, Style};
 use crate::payload::Node;
 
-/// What happened to a notification.
+/// An event of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {
-    /// It was received and acknowledged, or could not be stored.
+    /// The notification was verified, and then acknowledged or not stored.
     Received,
-    /// It was refused.
+    /// The notification was refused.
     Refused,
-    /// It was forwarded.
+    /// The notification was forwarded.
     Forwarded,
-    /// An attempt to forward it failed; it is retried.
+    /// An attempt to forward the notification failed and is retried.
     ForwardFailed,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Line {
     pub(super) status: Option<u16>,
     /// Why the notification was refused or not forwarded.
     pub(super) reason: Option<String>,
-    /// What `explain` has found, if the notification is not authentic.
+    /// The findings of `explain`, if the notification is not authentic.
     pub(super) findings: Vec<String>,
 }
 

@@ -123,7 +123,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     signal
 }
 
-/// The signals that stop the command. They are received from the creation of this value on.
+/// The signals that stop the command. Signals are handled from the creation of this value.
 struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -213,7 +213,7 @@ fn forwarder(args: &Args) -> Result<Option<Forwarder>, Failure> {
     Ok(Some(Forwarder::new(url, secret)?))
 }
 
-/// Creates the worker that forwards the notifications, and retries as the inbox does.
+/// Creates the worker that forwards notifications, with the retry policy of the inbox.
 fn worker<S: Store>(shared: &Shared<S>, forwarder: Forwarder) -> Worker<S> {
     let lines = shared.clone();
     Worker::builder(shared.inbox.clone(), move |delivery: Delivery<AnyNotification>| {
@@ -233,7 +233,7 @@ fn worker<S: Store>(shared: &Shared<S>, forwarder: Forwarder) -> Worker<S> {
     .build()
 }
 
-/// Prints where the command listens.
+/// Prints the URLs on which the command listens.
 fn ready(url: &str, listed: &Map<String, Value>, json: bool) -> Result<(), Failure> {
     if json {
         return Ok(output::line(&format!(

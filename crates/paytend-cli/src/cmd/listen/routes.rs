@@ -18,14 +18,14 @@ use tokio::sync::Semaphore;
 
 use super::line::{Line, Printer, What};
 
-/// What the routes share.
+/// The state that the routes share.
 #[derive(Clone)]
 pub(super) struct Shared<S> {
     pub(super) inbox: Inbox<S>,
     pub(super) printer: Printer,
     /// The kinds to print; empty for all.
     pub(super) only: Arc<Vec<String>>,
-    /// Limits the searches for the cause of a refusal, which take up to a second.
+    /// Limits the number of concurrent searches for the cause of a refusal. A search takes up to a second.
     pub(super) explaining: Arc<Semaphore>,
 }
 
@@ -104,7 +104,8 @@ impl<S: Store> Shared<S> {
         reply
     }
 
-    /// Prints why a notification was refused. The sender does not learn it, and does not wait for it.
+    /// Prints why a notification was refused. The response to the sender does not contain the findings of `explain`,
+    /// and does not wait for them.
     fn refused(&self, route: Route, rejection: &Rejection, status: u16, message: (HeaderMap, Vec<u8>, KnownKeys)) {
         let mut line = Line::new(What::Refused, route);
         (line.status, line.reason) = (Some(status), Some(rejection.reason().to_string()));

@@ -14,7 +14,7 @@ use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::Failure;
 use crate::output;
 
-/// The number of orders that are read at a time.
+/// The maximum number of orders that one read returns.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -51,7 +51,7 @@ pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns the members that scripts rely on.
+/// Returns an order as JSON. The members are part of the interface for scripts.
 fn summary(entry: &OrderEntry) -> Value {
     let (facts, progress) = (&entry.facts, &entry.progress);
     let history = &progress.history;
@@ -96,7 +96,7 @@ pub(crate) struct ShowArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// Decrypt and show the request and the result. The store records who has looked
+    /// Decrypt and show the request and the result. The store records the user
     #[arg(long)]
     reveal: bool,
     /// The key file of the store; the default is the file beside it

@@ -17,7 +17,7 @@ pub(crate) struct DecideArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// What became of the order: executed or not-executed
+    /// The outcome of the order: executed or not-executed
     #[arg(long = "as", value_name = "DECISION")]
     decision: Decision,
     /// The reason, which is stored and shown
@@ -114,7 +114,7 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     if each!(&store, store => store.resume_sending(path.clone(), audit))? {
         return Ok(output::line(&format!("resumed: {path}"))?);
     }
-    Err(Failure::new(Category::Unexpected, format!("{path} was not paused; `paytend outbox stats` shows what is")))
+    Err(Failure::new(Category::Unexpected, format!("{path} was not paused: see `paytend outbox stats`")))
 }
 
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! `paytend outbox`: shows the orders of an outbox, and records what persons decide about them.
+//! `paytend outbox`: shows the orders of an outbox, and records the decisions of operators.
 
 mod listing;
 mod manage;
@@ -8,7 +8,7 @@ use paytend_inbox::{StoreError, StoreErrorKind};
 
 use crate::exit::Failure;
 
-/// Calls a method of the store, whichever it is.
+/// Calls a method of the store, for each type of store.
 macro_rules! each {
     ($store:expr, $inner:ident => $call:expr) => {
         match $store {
@@ -24,9 +24,9 @@ pub(crate) use each;
 pub(crate) enum Command {
     /// List orders
     List(listing::ListArgs),
-    /// Show an order, and what persons did about it
+    /// Show an order and the actions of operators on it
     Show(listing::ShowArgs),
-    /// Decide what became of an order that is stuck or unknown, or cancel one that was not sent
+    /// Decide the outcome of an order that is stuck or unknown, or cancel an order that was not sent
     Decide(manage::DecideArgs),
     /// Query a stuck order again, or run a failed handler again
     Retry(manage::RetryArgs),
@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Pause(manage::PauseArgs),
     /// End a pause
     Resume(manage::ResumeArgs),
-    /// Show how many orders are in which state, and what is paused
+    /// Show the number of orders in each state, and the paused operations
     Stats(listing::StatsArgs),
     /// Check the integrity of the orders
     Check(manage::CheckArgs),
@@ -73,7 +73,7 @@ pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
 fn operation_path(name_or_path: &str) -> Result<String, Failure> {
     match paytend_model::operation(name_or_path) {
         Ok(entry) => Ok(entry.info.path.to_owned()),
-        // An operation that the merchant's program defines itself.
+        // An operation that the merchant's program defines.
         Err(_) if name_or_path.starts_with('/') => Ok(name_or_path.to_owned()),
         Err(error) => Err(Failure::usage(error)),
     }

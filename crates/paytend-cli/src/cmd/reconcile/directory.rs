@@ -17,12 +17,12 @@ const COMPLETE: &str = "lists";
 const PARTIAL: &str = "lists.partial";
 const OLD: &str = "lists.old";
 const LOCK: &str = "lock";
-/// What was fetched.
+/// The file that describes the fetch.
 pub(super) const MANIFEST: &str = "fetch.json";
 /// How long a fetch can be continued.
 const MAX_AGE_HOURS: i64 = 24;
 
-/// What is fetched, and when the fetch began.
+/// A description of a fetch: the source, the days and the start time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     pub(super) version: u32,
@@ -30,13 +30,13 @@ pub(super) struct Manifest {
     pub(super) first_day: String,
     pub(super) last_day: String,
     pub(super) started_at: Timestamp,
-    /// What the provider refused.
+    /// The queries that the provider rejected.
     #[serde(default)]
     pub(super) problems: Vec<String>,
 }
 
 impl Manifest {
-    /// Returns whether a fetch that began with `earlier` can be continued.
+    /// Returns whether this fetch can continue the fetch `earlier`.
     fn continues(&self, earlier: &Self) -> bool {
         let age = self.started_at.duration_since(earlier.started_at);
         (self.version, &self.source) == (earlier.version, &earlier.source)
@@ -53,7 +53,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory, and creates it if it does not exist. Keeps the parts of an earlier fetch if they can be
+    /// Opens the directory, and creates it if it does not exist. Keeps the parts of an earlier fetch if it can be
     /// continued, and removes them otherwise.
     pub(super) fn open(path: &Path, manifest: &Manifest) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, "cannot use", &error);
@@ -88,7 +88,7 @@ impl Directory {
         if path.exists() { read_lines(&path).map(Some) } else { Ok(None) }
     }
 
-    /// Writes a part, one row a line. The file gets its name when it is on the disk.
+    /// Writes a part, one row a line. The file is renamed to its final name after it was synced to disk.
     pub(super) fn write<'r, T: Serialize + 'r>(
         &self,
         name: &str,
@@ -124,7 +124,7 @@ impl Directory {
     }
 }
 
-/// Returns the directory with the lists: the one of a complete fetch, or the given one.
+/// Returns the directory with the lists: the directory of a complete fetch if there is one, or the given directory.
 pub(super) fn lists_in(path: &Path) -> PathBuf {
     let complete = path.join(COMPLETE);
     if complete.is_dir() { complete } else { path.to_owned() }

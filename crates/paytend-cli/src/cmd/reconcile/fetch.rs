@@ -21,10 +21,10 @@ use crate::cmd::reconcile::progress::Progress;
 use crate::cmd::reconcile::units::{Days, TOPUPS, Unit, UnitList};
 use crate::exit::{Category, Failure};
 
-/// The number of lists that are fetched at a time.
+/// The maximum number of lists that are fetched at the same time.
 const CONCURRENT: usize = 4;
 
-/// What is fetched.
+/// The parameters of a fetch.
 pub(super) struct Fetch<'a> {
     pub(super) client: &'a Client,
     pub(super) days: &'a Days,
@@ -153,7 +153,7 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Queries the results of the topups that the partner transactions do not contain, or that are not final here.
+    /// Queries the results of the topups that the partner transactions do not contain or whose status is not final.
     async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
         let listed: HashSet<&str> = lists.partner.iter().filter_map(|row| row.order_no.as_deref()).collect();
         let is_open = |status: Option<Status>| status.is_some_and(|status| !status.is_final());

@@ -48,7 +48,7 @@ fn is_of_transaction(entry: &Stored) -> bool {
 
 /// Decrypts a notification and adds it. A notification whose content was removed keeps its number.
 async fn add(inbox: &Inbox<AnyStore>, listed: &Stored, notifications: &mut Notifications) -> Result<(), Failure> {
-    // The report contains amounts and numbers, but no content as such. The look is therefore not recorded.
+    // The report contains amounts and numbers, but no other content. The access is therefore not recorded.
     let Some(entry) = inbox.store().show(listed.id, None).await? else { return Ok(()) };
     let facts = &entry.facts;
     let payload = entry.payload.as_ref().unwrap_or(&StoredPayload::Dropped);

@@ -16,7 +16,7 @@ use crate::exit::{Category, Failure};
 /// The file with the balances.
 pub(super) const BALANCES: &str = "balances.json";
 
-/// The lists. Rows of cards contain the card.
+/// The lists. Each row of a card's list contains the card.
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) given: ListSet,
@@ -25,11 +25,11 @@ pub(super) struct Lists {
     pub(super) card: Vec<CardTransaction>,
     pub(super) authorizations: Vec<CardTransaction>,
     pub(super) balances: Option<BalanceFile>,
-    /// What the provider refused.
+    /// The queries that the provider rejected.
     pub(super) problems: Vec<String>,
 }
 
-/// Balances, and when they were fetched.
+/// Balances and the time of their fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BalanceFile {

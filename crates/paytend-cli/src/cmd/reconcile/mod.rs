@@ -74,7 +74,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Counts, sums, balances and the open transactions, for people
+    /// Counts, sums, balances and the open transactions, as readable text
     Text,
     /// All transactions
     Json,

@@ -1,4 +1,4 @@
-//! Where the orders come from.
+//! The sources of the orders.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

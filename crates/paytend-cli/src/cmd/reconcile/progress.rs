@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 
-/// Counts what was fetched, and shows it if standard error is a terminal.
+/// Counts the fetched lists and rows, and shows the counts if standard error is a terminal.
 pub(super) struct Progress {
     is_shown: bool,
     counts: Mutex<Counts>,

@@ -1,4 +1,4 @@
-//! Which days are fetched, and in which parts.
+//! The days that are fetched, and their division into parts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use paytend_reconcile::{Period, Rules};
 
 use crate::exit::{Category, Failure};
 
-/// The days that are fetched: the period, and before and after it the days in which a counterpart can be.
+/// The days that are fetched: the period, and the days before and after it that can contain a counterpart.
 pub(super) struct Days {
     first: Date,
     last: Date,
@@ -111,8 +111,8 @@ impl Unit {
     }
 }
 
-/// Returns a card's identifier as a part of a file name. Different identifiers have different names, on file systems
-/// that ignore case as well.
+/// Returns a card's identifier as a part of a file name. Different identifiers have different names, even on file
+/// systems that ignore case.
 fn safe(card: &str) -> String {
     let mut name = String::new();
     for byte in card.bytes() {

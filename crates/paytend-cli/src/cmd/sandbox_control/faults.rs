@@ -1,4 +1,4 @@
-//! `paytend sandbox fault`: the faults of a running sandbox, and what each kind does.
+//! `paytend sandbox fault`: the faults of a running sandbox, and the effect of each kind.
 
 use paytend_sandbox::Fault;
 use reqwest::Method;
@@ -97,7 +97,7 @@ fn shown(response: &Value) -> String {
 mod tests {
     use super::*;
 
-    /// Each kind in the list is accepted by the sandbox, for what the list says.
+    /// The sandbox accepts each kind in the list, for the calls or notifications in the list.
     #[test]
     fn listed_kinds_are_those_of_the_sandbox() {
         for one in KINDS {

@@ -16,7 +16,7 @@ pub(super) async fn tail(at: &SandboxArgs) -> Result<(), Failure> {
     let mut stream = at.send(Method::GET, "/events", None).await?;
     let mut last = print_list(at, EARLIER).await?;
     let mut buffer = Vec::new();
-    let ended = || Failure::new(Category::Network, "the sandbox has ended the stream");
+    let ended = || Failure::new(Category::Network, "the sandbox closed the stream");
     loop {
         let chunk = stream.chunk().await.map_err(|_| ended())?.ok_or_else(ended)?;
         buffer.extend_from_slice(&chunk);

@@ -130,7 +130,7 @@ pub(crate) enum Clock {
         #[command(flatten)]
         at: SandboxArgs,
     },
-    /// Advance the clock, and run everything that falls due
+    /// Advance the clock, and run the events that become due
     Advance {
         /// The duration, such as 90s, 15h, 3d or 1h30m
         #[arg(value_parser = duration::positive)]
@@ -206,7 +206,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sets a callback URL. That of BaaS is set with an operation of the API, as the provider documents.
+/// Sets a callback URL. The URL of BaaS is set with an operation of the API, as the provider documents.
 async fn set_callback(product: Product, url: &url::Url, at: &SandboxArgs) -> Result<(), Failure> {
     match product {
         Product::Issuing => {
@@ -227,7 +227,7 @@ async fn clock(command: Clock) -> Result<(), Failure> {
     match command {
         Clock::Show { at } => at.print(Method::GET, "/clock", None, shown_clock).await,
         Clock::Advance { by, at } => {
-            // The sandbox does not read days.
+            // The sandbox does not accept days as a unit.
             let body = json!({ "by": format!("{}ms", by.as_millis()) }).to_string();
             at.print(Method::POST, "/clock/advance", Some(body), shown_clock).await
         }
@@ -252,7 +252,7 @@ fn shown_clock(response: &Value) -> String {
     format!("{}, pace {pace}{due}", time("now").unwrap_or_default())
 }
 
-/// Prints where a sandbox runs, for people.
+/// Prints the URLs of a sandbox and example commands.
 pub(crate) fn greet(sandbox: &Sandbox, keys: &Path) -> Result<(), Failure> {
     let style = output::Style::stdout();
     let keys = shell_quoted(keys);

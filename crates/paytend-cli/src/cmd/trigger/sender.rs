@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::key_failure;
 
-/// How long a receiver may take to respond.
+/// The time limit of a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a notification is corrupted.
