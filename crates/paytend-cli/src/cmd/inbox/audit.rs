@@ -11,7 +11,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::Failure;
 use crate::output;
 
-/// The number of events that are read at a time.
+/// The maximum number of events that one read returns.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
