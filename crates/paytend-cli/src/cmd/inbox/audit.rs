@@ -44,7 +44,7 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns the members that scripts rely on.
+/// Returns an event as JSON. The members are part of the interface for scripts.
 fn members(AuditEntry { number, at, event }: &AuditEntry) -> String {
     json!({
         "number": number,

@@ -50,7 +50,7 @@ pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns the members that scripts rely on.
+/// Returns a notification as JSON. The members are part of the interface for scripts.
 fn summary(entry: &Entry) -> Value {
     let facts = &entry.facts;
     json!({
