@@ -10,7 +10,7 @@ use paytend_inbox::{ClaimRequest, Claimed, Release, Store as _, StoreKeys};
 use paytend_store_sqlite::{SqliteEffect, SqliteOptions, SqliteStore};
 use paytend_vectors::Seeded;
 
-/// The task of the child, and its directory.
+/// The environment variables with the task and the directory of the child.
 pub(crate) const TASK: &str = "PAYTEND_CHILD_TASK";
 pub(crate) const DIRECTORY: &str = "PAYTEND_CHILD_DIRECTORY";
 /// Makes the names of this child's notifications unique.

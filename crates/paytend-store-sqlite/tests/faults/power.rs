@@ -1,4 +1,4 @@
-//! Power cuts. Synced data survives. Of the data written after the last sync, each sector survives or is lost at random.
+//! Power cuts. Synced data survives. Of the data written after the last sync, random sectors are lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;

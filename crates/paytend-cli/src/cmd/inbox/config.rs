@@ -52,7 +52,7 @@ pub(crate) struct Tls {
     pub(crate) private_key_file: PathBuf,
 }
 
-/// The limits of the requests that are read.
+/// The sources of requests, and the limits of their requests.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
