@@ -27,7 +27,7 @@ pub(crate) struct ConnectionArgs {
     /// A directory with keys and settings, as `paytend sandbox --keys` writes it, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// The base URL of the API, instead of the one in the settings
+    /// The base URL of the API, instead of the URL in the settings
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
 }

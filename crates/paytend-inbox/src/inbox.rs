@@ -78,7 +78,7 @@ impl<S: Store> Inbox<S> {
 
     /// Processes notifications with the same name in the order in which they were accepted. `None` has no order. Names
     /// are per route and are stored as an HMAC. A dead letter does not hold up the notifications after it. A
-    /// notification that is redriven or requeued as a sighting can follow later ones.
+    /// notification that is redriven or requeued as a sighting can be processed after later notifications.
     ///
     /// ```
     /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {

@@ -278,8 +278,8 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// Selects the notifications to [erase](crate::StoreAdmin::erase): those about one object. A text converts into an
-/// erasure of all notifications whose object has this number.
+/// Selects the notifications about one object to [erase](crate::StoreAdmin::erase). A text converts into an erasure of
+/// all notifications whose object has this number.
 ///
 /// ```
 /// use paytend_inbox::{Erasure, Kind, Route};

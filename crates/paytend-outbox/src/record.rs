@@ -81,7 +81,8 @@ impl NewOrder {
         &self.request
     }
 
-    /// Checks that a stored order with the same number has the same content, for a store that has found one.
+    /// Checks that a stored order with the same number has the same content. A store calls this method when it finds an
+    /// order with the number.
     ///
     /// # Errors
     /// Returns [`SubmitError::Conflict`] with the names of the fields that differ, or [`SubmitError::Store`] if the

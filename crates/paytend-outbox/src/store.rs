@@ -101,7 +101,7 @@ pub trait OutboxAdmin: OutboxStore {
     /// [`resume_sending`](Self::resume_sending). Sends in progress finish, and queries continue. The pause is durable.
     fn pause_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Ends a pause. Returns whether there was one.
+    /// Ends a pause. Returns whether the operation was paused.
     fn resume_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns the operations for which sending is paused.

@@ -97,7 +97,7 @@ pub struct BalanceCheck {
     pub expected: Option<Sum>,
     /// The closing balance, if it is given.
     pub closing: Option<Sum>,
-    /// The closing balance minus the expected one.
+    /// The closing balance minus the expected balance.
     pub difference: Option<Sum>,
 }
 

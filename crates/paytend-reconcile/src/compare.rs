@@ -151,7 +151,7 @@ impl<'a> Compared<'a> {
         }
     }
 
-    /// Compares the final statuses. Of several notifications, the last one counts.
+    /// Compares the final statuses. Of several notifications, only the last is compared.
     fn statuses(&mut self, rows: &[&Row<'a>]) {
         let last = rows.iter().rposition(|row| row.entry.list == List::Notifications && row.status.is_some());
         let counted: Vec<(&'a Entry, Status)> = rows

@@ -228,7 +228,7 @@ impl Period {
         self.to
     }
 
-    /// Returns the first millisecond of the period, and the first one after it.
+    /// Returns the first millisecond of the period, and the first millisecond after it.
     pub(crate) fn bounds(&self, zone: &TimeZone) -> (i64, i64) {
         let start = midnight(self.from, zone).unwrap_or(i64::MIN);
         let end = self.to.tomorrow().ok().and_then(|next| midnight(next, zone)).unwrap_or(i64::MAX);

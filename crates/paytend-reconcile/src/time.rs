@@ -51,7 +51,7 @@ impl<'a> TimeReader<'a> {
     }
 }
 
-/// Parses a date or a time. The provider's formats are not documented, so the common ones are accepted: ISO 8601 with
+/// Parses a date or a time. The provider's formats are not documented, so common formats are accepted: ISO 8601 with
 /// or without an offset, with a space or slashes, without separators, and seconds or milliseconds since the epoch.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();

@@ -175,7 +175,7 @@ async fn list(transaction: &Transaction<'_>, query: &Query) -> Result<Vec<Entry>
                 Err(_) => tracing::error!(id = after, "a row is unreadable and not listed; `check` counts such rows"),
             }
         }
-        // A short list would be taken for the last page.
+        // Callers treat a shorter list as the last page.
         if limit(rows.len()) < missing || entries.len() >= query.limit {
             return Ok(entries);
         }

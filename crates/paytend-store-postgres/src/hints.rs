@@ -12,7 +12,7 @@ use crate::error::describe;
 
 /// The minimum time between two hints for other processes. Hints within this time are combined.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// The pause before the first attempt to listen again, and the longest one.
+/// The pause before the first attempt to listen again, and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Sends a hint without waiting for the disk. Hints are not sent in the transactions that store notifications, because

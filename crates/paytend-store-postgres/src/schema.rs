@@ -64,7 +64,7 @@ fn is_in_use(error: &Error) -> bool {
     matches!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED))
 }
 
-/// Refuses a database without the schema of this program or a compatible one, and changes nothing.
+/// Refuses a database without a compatible schema, and changes nothing.
 pub(crate) async fn require(client: &Client) -> Result<(), StoreError> {
     let applied = applied(client).await.map_err(|error| store_error("read the schema version", error))?;
     schema::require(&applied, MIGRATIONS)

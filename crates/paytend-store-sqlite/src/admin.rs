@@ -138,7 +138,7 @@ fn list(connection: &Connection, query: &Query) -> Result<Vec<Entry>, rusqlite::
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(parameters)?;
     let mut entries = Vec::new();
-    // The limit counts the rows that can be read: a shorter list is the last one.
+    // The limit applies to the rows that can be read, because callers treat a shorter list as the last page.
     while entries.len() < query.limit
         && let Some(row) = rows.next()?
     {

@@ -10,7 +10,7 @@ use crate::clock::system_time;
 pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notify_type, n.business_kind, \
      n.business_id, n.business_state, n.order_key, n.verified_by, n.traceparent, n.sent_at";
 
-/// Reads facts from the columns [`FACTS`], which are the first ones of the row.
+/// Reads facts from the columns [`FACTS`], which are the first columns of the row.
 pub(crate) fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
     let route: String = row.get(2)?;
     let route =

@@ -38,7 +38,7 @@ fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration])
     transaction.commit().map_err(failed)
 }
 
-/// Refuses a file without the schema of this program or a compatible one, and changes nothing.
+/// Refuses a file without a compatible schema, and changes nothing.
 pub(crate) fn require(connection: &Connection) -> Result<(), StoreError> {
     require_with(connection, MIGRATIONS)
 }

@@ -111,7 +111,7 @@ impl Writer {
         }
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.operations.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
-            // An operation can end the transaction of its batch. The operations after it get a new one.
+            // An operation can end the transaction of its batch. The remaining operations run in a new transaction.
             while !batch.is_empty() {
                 self.process(&mut batch);
             }

@@ -1,4 +1,4 @@
-//! The rows of a [`MemoryStore`](super::MemoryStore), and every change to them.
+//! The rows of a [`MemoryStore`](super::MemoryStore), and the changes to them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ pub(super) struct Rows {
     pub(super) recorded: Vec<String>,
     rows: BTreeMap<i64, Row>,
     by_dedup: HashMap<Mac, i64>,
-    /// What operators did, with the time.
+    /// The actions of operators, with their times.
     events: Vec<(i64, AuditEvent)>,
 }
 
@@ -151,7 +151,7 @@ impl Rows {
         }
     }
 
-    /// Lets the next notification of an order key be claimed, after the first one has ended.
+    /// Makes the next notification of an order key claimable, after the first notification has ended.
     fn promote(&mut self, key: Option<Mac>) {
         let Some(key) = key else { return };
         if self.rows.values().any(|row| is_pending(row, key) && row.pending().is_some_and(|work| work.head)) {

@@ -32,8 +32,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
         Self { running: Mutex::new(None), keep, limit }
     }
 
-    /// Returns the result of the running operation, of the last one, or of a new one. Returns `None` if the operation
-    /// exceeds the limit or panics.
+    /// Returns the result of the running operation, of the last operation, or of a new operation. Returns `None` if the
+    /// operation exceeds the limit or panics.
     pub(super) async fn get<F>(&self, start: impl Fn() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,

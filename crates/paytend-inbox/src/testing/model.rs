@@ -197,7 +197,7 @@ impl Model {
     }
 }
 
-/// Selects a lease: 0 is the last one.
+/// Selects a lease: 0 is the last lease.
 pub(super) fn select<T>(leases: &[T], lease: usize) -> Option<&T> {
     leases.iter().nth_back(lease % leases.len().max(1))
 }

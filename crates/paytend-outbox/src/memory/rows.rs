@@ -21,7 +21,7 @@ pub(super) struct Rows {
     rows: BTreeMap<i64, Row>,
     by_number: HashMap<String, i64>,
     pauses: BTreeMap<String, Pause>,
-    /// The actions that are not about one order.
+    /// The actions that do not concern a single order.
     audit: Vec<AuditEntry>,
     /// The orders whose content was shown, each with the viewer.
     viewed: Vec<(i64, String)>,

@@ -136,7 +136,7 @@ async fn lost_order_is_not_sent_again_without_codes() {
 async fn order_of_a_dead_process_is_queried_first() {
     for (fault, ended) in [(Fault::Hang, State::Found), (Fault::LoseRequest, State::Responded)] {
         let world = World::new().await;
-        // The response takes longer than the process lives.
+        // The process ends before the response arrives.
         world.provider.faults([fault]);
         world.provider.delay(Duration::from_secs(20));
         let dying = world.start(world.dispatcher());

@@ -85,13 +85,13 @@ impl Provider {
         self
     }
 
-    /// Adds transactions of a card. `card` is the card that was queried, for rows that do not name one.
+    /// Adds transactions of a card. `card` is the queried card, for rows that do not contain a card.
     #[must_use]
     pub fn card_transactions<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::CardTransactions, card, rows)
     }
 
-    /// Adds authorizations on a card. `card` is the card that was queried, for rows that do not name one.
+    /// Adds authorizations on a card. `card` is the queried card, for rows that do not contain a card.
     #[must_use]
     pub fn authorizations<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::Authorizations, card, rows)

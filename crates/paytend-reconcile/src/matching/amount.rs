@@ -61,7 +61,7 @@ pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i
     }
 }
 
-/// Matches the sets that only the provider has, and whose first list is this one.
+/// Matches the sets that only the provider has, and whose first list is `list`.
 fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) {
     let all = summaries(rows, matched);
     let comparable =
@@ -102,7 +102,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
 }
 
-/// The candidates of a set: the number of them, and the first ones.
+/// The candidates of a set: their number, and the first candidates.
 struct Found {
     count: usize,
     rows: Vec<usize>,

@@ -39,7 +39,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All outcomes, the open ones first.
+    /// All outcomes. Open outcomes are first.
     pub const ALL: [Self; 7] = [
         Self::Duplicate,
         Self::Different,
@@ -205,7 +205,7 @@ pub struct Tally {
 pub struct SumRow<'a> {
     /// The list.
     pub list: List,
-    /// The currency; `None` for rows without one.
+    /// The currency; `None` for rows without a currency.
     pub currency: Option<&'a str>,
     /// All rows.
     pub total: Tally,
@@ -235,7 +235,7 @@ pub struct Report<'a> {
     pub ignored_notifications: u64,
     /// The number of transactions outside the period, which are not in `items`.
     pub outside_period: u64,
-    /// The transactions, the open ones first.
+    /// The transactions. Open transactions are first.
     pub items: Vec<Item<'a>>,
     /// The sums by list and currency.
     pub sums: Vec<SumRow<'a>>,

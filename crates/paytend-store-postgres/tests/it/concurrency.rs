@@ -29,7 +29,7 @@ async fn ten_receivers_and_ten_workers_process_each_notification_once() {
         tasks.push(tokio::spawn(async move {
             let random = Seeded::new();
             for number in 0..EACH {
-                // Neighbours receive the same notifications, at about the same time.
+                // Adjacent receivers receive the same notifications at about the same time.
                 let name = format!("{}-{number}", (receiver + random.below(2)) % RECEIVERS);
                 assert!(accept(&store, &keys, &name).await.is_some());
             }

@@ -72,7 +72,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
         assert!(Instant::now() < deadline, "no partitions are added");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The day of the first ones has not ended at this time.
+    // The day of the first notifications has not ended at this time.
     assert_eq!(store.drop_payloads(at(MIDNIGHT + 20 * HOUR)).await.unwrap(), 0);
     assert_eq!(store.drop_payloads(at(MIDNIGHT + DAY)).await.unwrap(), 3);
     assert_eq!(store.drop_payloads(at(MIDNIGHT + DAY)).await.unwrap(), 0);

@@ -10,7 +10,7 @@ use paytend_inbox::{ClaimRequest, Claimed, Release, Store as _, StoreKeys};
 use paytend_store_sqlite::{SqliteEffect, SqliteOptions, SqliteStore};
 use paytend_vectors::Seeded;
 
-/// What the child does, and where.
+/// The environment variables with the task and the directory of the child.
 pub(crate) const TASK: &str = "PAYTEND_CHILD_TASK";
 pub(crate) const DIRECTORY: &str = "PAYTEND_CHILD_DIRECTORY";
 /// Makes the names of this child's notifications unique.
@@ -125,7 +125,7 @@ async fn work(opened: Opened) {
     }
 }
 
-/// Claims with a short lease, so that those of a killed process end soon.
+/// Claims with a short lease, so that the leases of a killed process end soon.
 pub(crate) async fn claim(opened: &Opened, limit: usize) -> Vec<Claimed> {
     let request = ClaimRequest { limit, lease: Duration::from_millis(200), holder: 1, kind_limits: Vec::new() };
     opened.store.claim(request).await.unwrap_or_default()
@@ -144,7 +144,7 @@ pub(crate) async fn process(opened: &Opened, claimed: &Claimed) {
     }
 }
 
-/// Lets the disk fail in two ways while notifications arrive.
+/// Makes the disk fail in two ways while notifications arrive.
 async fn failing_disk(directory: &Path, round: &str) {
     let opened = open(directory, false).await;
     let fault = PathBuf::from(std::env::var_os("PAYTEND_DISK_FAULT").unwrap());

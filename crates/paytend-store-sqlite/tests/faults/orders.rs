@@ -129,7 +129,7 @@ impl Place {
         environment
     }
 
-    /// Sends what is left without faults, and compares the store with the sandbox's ledger.
+    /// Sends the remaining orders without faults, and compares the store with the sandbox's ledger.
     async fn finish_and_check(&self, reported: &Reported) {
         self.sandbox.clear_faults();
         let outbox = outbox(self.store.path(), &self.profile).await;

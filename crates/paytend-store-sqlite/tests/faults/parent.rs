@@ -1,4 +1,4 @@
-//! Starting children, and checking what they leave behind.
+//! Starts child processes, and checks the stores that they leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -16,7 +16,7 @@ pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(short, |rounds| rounds.parse().unwrap())
 }
 
-/// What children have reported.
+/// The reports of the child processes.
 #[derive(Default)]
 pub(crate) struct Reported {
     pub(crate) accepted: BTreeSet<String>,
@@ -87,7 +87,7 @@ fn note(reported: &mut Reported, line: &str) {
     }
 }
 
-/// What is wrong with a store after a crash.
+/// The problems of a store after a crash.
 pub(crate) struct Losses {
     pub(crate) accepted: Vec<String>,
     pub(crate) completed: Vec<String>,

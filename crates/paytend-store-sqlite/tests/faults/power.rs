@@ -1,4 +1,4 @@
-//! Power cuts. What was synced survives; of what was written after that, each sector survives or not, at random.
+//! Power cuts. Synced data survives. Of the data written after the last sync, random sectors are lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::parent::{Losses, Reported, Running, finish_and_check, losses, rounds}
 
 const SECTOR: usize = 512;
 
-/// A file as a disk holds it.
+/// A file on a simulated disk.
 #[derive(Default)]
 struct Image {
-    /// What a power cut cannot remove.
+    /// The content that a power cut cannot remove.
     durable: Vec<u8>,
     /// The operations since the last sync.
     pending: Vec<Change>,
@@ -87,7 +87,7 @@ fn replay(log: &[u8], images: &mut BTreeMap<u8, Image>) {
     }
 }
 
-/// Runs a child under load, cuts the power, and returns what was lost. The directory then holds what is on disk.
+/// Runs a child under load, cuts the power, and returns the losses. The directory then contains the data on disk.
 async fn cut(task: &str, directory: &Path, round: usize, reported: &mut Reported, random: &Seeded) -> Losses {
     let tools = tempfile::tempdir().unwrap();
     let (library, log) = (library(tools.path()), tools.path().join("log"));
@@ -137,7 +137,7 @@ async fn power_cuts_lose_nothing_that_was_acknowledged() {
     finish_and_check(directory.path(), &reported).await;
 }
 
-/// The counterpart: without waiting for the disk, the same test finds losses.
+/// Checks the test itself: without waiting for the disk, it finds losses.
 #[tokio::test(flavor = "multi_thread")]
 async fn power_cuts_lose_acknowledged_notifications_without_sync() {
     let random = Seeded::new();

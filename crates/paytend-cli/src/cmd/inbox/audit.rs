@@ -11,7 +11,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::Failure;
 use crate::output;
 
-/// The number of events that are read at a time.
+/// The maximum number of events that one read returns.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -44,7 +44,7 @@ pub(crate) async fn audit(args: AuditArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns the members that scripts rely on.
+/// Returns an event as JSON. The members are part of the interface for scripts.
 fn members(AuditEntry { number, at, event }: &AuditEntry) -> String {
     json!({
         "number": number,

@@ -36,7 +36,7 @@ pub(crate) struct Config {
     pub(crate) retention: Option<Span>,
     /// Kinds for which a duplicate is forwarded too.
     pub(crate) requeue_sightings: Vec<String>,
-    /// Whether `/audit` shows what operators did, to everyone on this machine.
+    /// Whether `/audit` shows the actions of operators, to all users of this machine.
     pub(crate) audit_page: bool,
     pub(crate) tls: Option<Tls>,
     /// The login to NATS servers.
@@ -55,7 +55,7 @@ pub(crate) struct Tls {
     pub(crate) private_key_file: PathBuf,
 }
 
-/// Which requests are read, and how many at a time.
+/// The sources of requests, and the limits of their requests.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
@@ -89,7 +89,7 @@ pub(crate) struct DatedKey {
     retire_at: Option<Time>,
 }
 
-/// What a key is for.
+/// The role of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum KeyRole {

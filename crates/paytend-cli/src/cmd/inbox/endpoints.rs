@@ -67,7 +67,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Creates the given routes, or the default ones: those for which the directory has keys.
+    /// Creates the given routes. By default, creates the routes for which the directory has keys.
     pub(crate) fn new<S: Store>(
         inbox: &Inbox<S>,
         keys: &KeyDirectory<'_>,

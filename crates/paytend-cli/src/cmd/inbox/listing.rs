@@ -13,7 +13,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::{Category, Failure};
 use crate::output;
 
-/// The number of notifications that are read at a time.
+/// The maximum number of notifications that one read returns.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -50,7 +50,7 @@ pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns the members that scripts rely on.
+/// Returns a notification as JSON. The members are part of the interface for scripts.
 fn summary(entry: &Entry) -> Value {
     let facts = &entry.facts;
     json!({

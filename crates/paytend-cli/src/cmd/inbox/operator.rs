@@ -1,4 +1,4 @@
-//! Who runs a command, for the audit.
+//! The user of a command, for the audit.
 
 /// Returns the user who runs the command.
 ///

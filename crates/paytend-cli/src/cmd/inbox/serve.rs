@@ -147,7 +147,7 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
     ))
 }
 
-/// The audit names operators. It is shown only to users of this machine, and not through a proxy.
+/// The audit contains the names of operators. It is shown only to users of this machine, and not through a proxy.
 fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
         return Ok(());
@@ -225,7 +225,7 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
     }
 }
 
-/// Returns the line that tells scripts where the service listens. The members are in this order.
+/// Returns the line of JSON with the addresses of the service, for scripts. The members are in this order.
 fn ready_line(url: &str, endpoints: &Endpoints, store: &str) -> String {
     let [url, store] = [url, store].map(Value::from);
     format!(r#"{{"ready":true,"url":{url},"routes":{},"store":{store}}}"#, json!(endpoints.listed))

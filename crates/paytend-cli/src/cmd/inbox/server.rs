@@ -32,7 +32,7 @@ use crate::exit::{Category, Failure};
 const MAX_CONNECTIONS: usize = 1024;
 /// The maximum time for a TLS handshake, and for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long open connections may take after the stop.
+/// The time limit for open connections after the stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the certificate and its key.
@@ -58,7 +58,7 @@ pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves until `stop` completes. Then open requests are answered, and connections are closed.
+/// Serves until `stop` completes. The server then responds to open requests, and closes the connections.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,

@@ -1,4 +1,4 @@
-//! Which store a command uses.
+//! The store of a command.
 
 use std::path::{Path, PathBuf};
 

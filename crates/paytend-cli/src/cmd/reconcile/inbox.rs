@@ -13,7 +13,7 @@ use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::Failure;
 
-/// The number of notifications that are listed at a time.
+/// The maximum number of notifications that one list returns.
 const PAGE: usize = 1_000;
 
 /// Reads the notifications that were received at this time (in milliseconds since the epoch) or later. There is no

@@ -11,7 +11,7 @@ use crate::exit::{Category, Failure};
 use crate::output;
 use crate::profiles::variable;
 
-/// The options that select a running sandbox, shared by all commands that control one.
+/// The options that select a running sandbox, shared by all commands that control a sandbox.
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
     /// The `control_url` that the sandbox printed

@@ -10,7 +10,7 @@ use crate::output::{self, Style};
 /// The number of earlier entries that `tail` prints.
 const EARLIER: usize = 10;
 
-/// Prints the most recent entries, and new ones as they arrive.
+/// Prints the most recent entries, and new entries as they arrive.
 pub(super) async fn tail(at: &SandboxArgs) -> Result<(), Failure> {
     // The stream is opened first, so that no entry is missed between the list and the stream.
     let mut stream = at.send(Method::GET, "/events", None).await?;
@@ -24,7 +24,7 @@ pub(super) async fn tail(at: &SandboxArgs) -> Result<(), Failure> {
             let line: Vec<u8> = buffer.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line);
             if line.starts_with("event: lagged") || line.starts_with("event:lagged") {
-                output::warn("entries were missed; `paytend sandbox logs show` lists the recent ones");
+                output::warn("entries were missed: run `paytend sandbox logs show` to list them");
             }
             let Some(data) = line.strip_prefix("data:").map(str::trim).filter(|data| data.starts_with('{')) else {
                 continue;

@@ -73,7 +73,7 @@ pub(crate) enum Command {
 
 #[derive(Subcommand)]
 pub(crate) enum Logs {
-    /// Print the last entries, and new ones as they arrive
+    /// Print the last entries, and new entries as they arrive
     Tail {
         #[command(flatten)]
         at: SandboxArgs,
