@@ -177,7 +177,7 @@ const MUTANTS: [Mutant; 21] = [
     },
     Mutant {
         name: "decided order is sent",
-        changes: &[(PROGRESS, "if self.decision.is_some() {", "if self.decision.is_some() && now < 0 {")],
+        changes: &[(PROGRESS, "if self.decision.is_some() || self.is_notified {", "if self.is_notified && now < 0 {")],
         package: OUTBOX,
         tests: ("it", "memory_store_conforms"),
     },

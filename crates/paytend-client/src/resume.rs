@@ -83,6 +83,10 @@ impl Client {
         let deadline = self.shared.start_deadline(&Options::default());
         let started = Started { wall: SystemTime::now(), deadline };
         let mut last: Option<Error> = None;
+        if history.sends > 0 && self.resolution().next_step(&history) == NextStep::Send {
+            // The order may have been executed since the last query.
+            history.query_failed();
+        }
         let result = loop {
             match self.resolution().next_step(&history) {
                 NextStep::Send => {
@@ -194,7 +198,7 @@ impl Client {
         let target = CallTarget::from(&O::INFO);
         self.check_partner(prepared)?;
         let order: O = serde_json::from_str(prepared.payload())
-            .map_err(|error| Error::request(error).during(&target, prepared.request_id()))?;
+            .map_err(|_| Error::request("the stored order cannot be read").during(&target, prepared.request_id()))?;
         // The order was validated before it was sealed.
         let mut request = Request::new(&self.shared, &order).danger_skip_validation();
         request.options.extra.clone_from(&prepared.extra);

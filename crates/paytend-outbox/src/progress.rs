@@ -115,10 +115,10 @@ impl Progress {
     /// Counts a send. The store commits it before the first byte is sent.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, or if an operator has decided
-    /// its outcome.
+    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if an operator has decided its
+    /// outcome, or if a notification has reported the order.
     pub fn begin_send(&mut self, now: i64) -> Result<(), IllegalTransition> {
-        if self.decision.is_some() {
+        if self.decision.is_some() || self.is_notified {
             return Err(IllegalTransition { from: self.state, to: State::Sending });
         }
         self.become_state(State::Sending)?;
@@ -164,6 +164,17 @@ impl Progress {
             }
         }
         self.is_leased = false;
+        // The notification proves that the order was sent, even if this attempt sent nothing.
+        if self.is_notified && self.history.sends == 0 && !self.state.is_final() {
+            self.history.may_have_been_sent();
+            if self.state == State::Recorded {
+                (self.state, self.due_at) = (State::Unknown, Some(now));
+            }
+        }
+        // The operator has decided during the attempt. The next one runs the handler.
+        if self.decision.is_some() && !self.state.is_final() {
+            self.due_at = Some(now);
+        }
         if self.is_due_again && matches!(self.state, State::Unknown | State::Stuck) && self.history.sends > 0 {
             (self.state, self.due_at) = (State::Unknown, Some(now));
         }
@@ -173,8 +184,12 @@ impl Progress {
     /// Completes the order: its outcome is known, and its handler has succeeded.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the state does not allow the change.
+    /// Returns [`IllegalTransition`] if the state does not allow the change, or if the order would be rejected although
+    /// a notification has reported it.
     pub fn complete(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
+        if self.is_notified && ended.state() == State::Rejected && self.state != State::Rejected {
+            return Err(IllegalTransition { from: self.state, to: State::Rejected });
+        }
         if self.state != ended.state() {
             self.become_state(ended.state())?;
         }
@@ -251,10 +266,13 @@ impl Progress {
         if self.state.is_final() || self.decision.is_some() {
             return false;
         }
+        // A scheduled order that nobody has claimed keeps its time.
+        let scheduled = self.due_at.filter(|due_at| self.is_unsent() && !self.is_leased && *due_at > now);
         self.history.may_have_been_sent();
         // The leases of the backup belong to processes that have ended. A larger fence stops any that still run.
         (self.state, self.is_leased, self.fence) = (State::Unknown, false, self.fence + 1);
         self.make_due(now);
+        self.due_at = scheduled.or(self.due_at);
         true
     }
 }

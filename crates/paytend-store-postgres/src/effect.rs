@@ -13,6 +13,8 @@ use crate::error::{OpError, describe};
 use crate::finish;
 use crate::settings::UNSAFE;
 
+/// Ends what an effect has changed for its session.
+const RESET: &str = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; SELECT pg_advisory_unlock_all()";
 /// How long a connection may take to reset its settings.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -109,9 +111,9 @@ pub(crate) fn commit_error(error: OpError) -> OpError {
     }
 }
 
-/// Resets the settings that an effect has changed for its session. Closes the connection if that fails.
+/// Resets the settings, the role and the locks that an effect has changed for its session. Closes the connection if that fails.
 pub(crate) async fn reset(client: Object) {
-    let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute("RESET ALL")).await;
+    let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(RESET)).await;
     if !matches!(reset, Ok(Ok(()))) {
         drop(Object::take(client));
     }

@@ -21,7 +21,8 @@ pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, O
          WHERE due_at > paytend_now() \
          AND (state = 0 OR due_at > paytend_now() + $1::bigint * interval '1 millisecond') FOR UPDATE SKIP LOCKED)";
     let statement = transaction.prepare_cached(sql).await?;
-    Ok(transaction.execute(&statement, &[&millis(MAX_DELAY)]).await?)
+    let repaired = transaction.execute(&statement, &[&millis(MAX_DELAY)]).await?;
+    Ok(repaired + crate::outbox::repair_times(transaction, millis(MAX_DELAY)).await?)
 }
 
 /// The work of a lease that is still held. Its row is locked until the transaction ends.

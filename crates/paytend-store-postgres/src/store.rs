@@ -119,6 +119,11 @@ impl PostgresStore {
         if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
+    /// Repairs the times, unless this was done a short time ago.
+    pub(crate) async fn repair_times_if_due(&self) -> Result<(), StoreError> {
+        if self.shared.must_repair() { self.repair_times().await } else { Ok(()) }
+    }
+
     pub(crate) fn effect_timeout(&self) -> Duration {
         self.shared.rules.effect_timeout
     }
@@ -211,9 +216,7 @@ impl Store for PostgresStore {
                 tracing::error!(id, %error, "the notification is claimed again after its lease");
             }
         }
-        if found.claimed.is_empty() && self.shared.must_repair() {
-            self.repair_times().await?;
-        }
+        self.repair_times_if_due().await?;
         Ok(found.claimed)
     }
 

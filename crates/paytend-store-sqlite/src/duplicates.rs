@@ -119,9 +119,13 @@ impl<F: Forward> Lookups<F> {
         let known: Option<(i64, [u8; 32], bool)> = self
             .connection
             .prepare_cached(
-                "SELECT n.id, n.content_tag, EXISTS (SELECT 1 FROM paytend_notification later \
-                 WHERE later.business_id = ?2 AND later.id > n.id AND later.route = n.route \
-                 AND later.business_kind IS ?3) FROM paytend_notification n WHERE n.dedup = ?1",
+                "SELECT n.id, n.content_tag, n.business_id IS NOT ?2 \
+                 OR EXISTS (SELECT 1 FROM paytend_sighting s WHERE s.id = n.id AND s.same_content = 0) \
+                 OR EXISTS (SELECT 1 FROM paytend_notification other \
+                 WHERE other.business_id = ?2 AND other.id <> n.id AND other.route = n.route \
+                 AND other.business_kind IS ?3 AND (other.id > n.id \
+                 OR EXISTS (SELECT 1 FROM paytend_sighting s WHERE s.id = other.id))) \
+                 FROM paytend_notification n WHERE n.dedup = ?1",
             )?
             .query_row(params![new.facts.dedup.as_bytes(), new.facts.business_id, new.facts.business_kind], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))

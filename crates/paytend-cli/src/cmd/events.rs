@@ -240,12 +240,15 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     let (route, sender) = (entry.facts.route, Sender::new(&args.keys, args.permissions.file_permissions()));
     let request = sender.request(route, &entry.facts.notify_type, &content, None)?;
     let answer = post(&http_client(&args.to)?, &args.to, route, request).await?;
-    if args.show.json {
+    let printed = if args.show.json {
         output::json(&serde_json::json!({
             "id": entry.id.get(), "status": answer.status, "acknowledged": answer.acknowledged,
-        }))?;
+        }))
     } else {
-        output::line(&format!("{}  {}  → {}", entry.id, entry.facts.kind, answer.status))?;
+        output::line(&format!("{}  {}  → {}", entry.id, entry.facts.kind, answer.status)).map_err(Failure::from)
+    };
+    if answer.acknowledged {
+        printed?;
     }
     match answer.acknowledged {
         true => Ok(()),

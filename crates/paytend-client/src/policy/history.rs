@@ -101,6 +101,7 @@ impl History {
     /// Records that the order may have been sent by a process whose records are lost, for example because a store was
     /// restored from a backup. The order is then queried before anything is sent.
     pub fn may_have_been_sent(&mut self) {
-        *self = Self { sends: self.sends.max(1), last_sent: self.last_sent, ..Self::default() };
+        let last_send = if self.sends == 0 { SendResult::Unknown } else { self.last_send };
+        *self = Self { sends: self.sends.max(1), last_sent: self.last_sent, last_send, ..Self::default() };
     }
 }

@@ -135,7 +135,7 @@ impl<S: Store> Worker<S> {
         let mut stopped = Stopped::default();
         let stop_timeout = self.shared.settings.stop_timeout;
         let mut deadline = pin!(tokio::time::sleep(stop_timeout));
-        let mut end = pin!(tokio::time::sleep(stop_timeout + RELEASE_TIMEOUT));
+        let mut end = pin!(tokio::time::sleep(stop_timeout.saturating_add(RELEASE_TIMEOUT)));
         while !jobs.tasks.is_empty() {
             tokio::select! {
                 () = &mut end => {

@@ -43,7 +43,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         stored: StoredResult,
     ) -> Attempt {
         let client = job.shared.outbox.client();
-        let unreadable = |error: serde_json::Error| error.to_string();
+        // The parser's message can contain values.
+        let unreadable = |error: serde_json::Error| format!("unreadable data, column {}", error.column());
         let (ended, ending) = match &stored {
             StoredResult::Responded { data } => (
                 Ended::Responded,
@@ -132,7 +133,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             };
         Ok(EndedOrder {
             number: job.claimed.facts.number.clone(),
-            order: serde_json::from_str(payload).map_err(HandlerError::dead_letter)?,
+            order: serde_json::from_str(payload)
+                .map_err(|_| HandlerError::dead_letter("the stored order cannot be read"))?,
             sends: progress.history.sends + u32::from(is_sent_now),
             ending,
             attempt: progress.tries,

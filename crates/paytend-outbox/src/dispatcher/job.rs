@@ -89,6 +89,9 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     }
 }
 
+/// How long a report that the order does not exist counts, in addition to the time until the next query.
+const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
+
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> {
     fn process<'j>(&'j self, job: Job<'j, S>) -> BoxFuture<'j, Attempt> {
         Box::pin(async move { self.attempt(&job).await })
@@ -120,12 +123,17 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         if !L::HAS_QUERY && progress.is_notified && progress.history.sends > 0 {
             return self.handle(job, &prepared, StoredResult::Notified).await;
         }
-        match Self::next_step(job, &progress.history) {
-            NextStep::Send if progress.history.sends > 0 && progress.is_notified => {
-                job.stuck(progress.history, CONTRADICTION.to_owned()).await
+        let mut history = progress.history;
+        if job.is_outdated(&history) {
+            // The order may have been executed since the last query.
+            history.query_failed();
+        }
+        match Self::next_step(job, &history) {
+            NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified => {
+                job.stuck(history, CONTRADICTION.to_owned()).await
             }
             NextStep::Send => self.send(job, &prepared).await,
-            NextStep::Query => self.query(job, &prepared).await,
+            NextStep::Query => self.query(job, &prepared, history).await,
             NextStep::Rejected => {
                 let stored = job.result().unwrap_or(StoredResult::Rejected { code: None, message: None });
                 self.handle(job, &prepared, stored).await
@@ -187,9 +195,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    async fn query(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>) -> Attempt {
+    async fn query(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, mut history: History) -> Attempt {
         let client = job.shared.outbox.client();
-        let mut history = job.claimed.progress.history;
         let found = L::find(client, prepared, job.limit()).await;
         fail::fail_point!("outbox-after-query");
         let (after, cause) = match found {
@@ -245,6 +252,13 @@ impl<S: OutboxStore> Job<'_, S> {
     /// Returns the time by the store's clock. A step of the system's time during the attempt does not change it.
     fn now(&self) -> SystemTime {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
+    }
+
+    /// Returns whether the last confirmation is too old to justify a send, or in the future.
+    fn is_outdated(&self, history: &History) -> bool {
+        let limit = MAX_CONFIRMATION_AGE + self.shared.outbox.client().resolution().query_pause() * 2;
+        let age = history.last_confirmed.map(|last| self.now().duration_since(last));
+        history.sends > 0 && age.is_some_and(|age| age.is_err() || age.is_ok_and(|age| age > limit))
     }
 
     pub(super) async fn stuck(&self, history: History, cause: String) -> Attempt {

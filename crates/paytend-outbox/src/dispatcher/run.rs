@@ -157,7 +157,7 @@ impl<S: OutboxStore> Dispatcher<S> {
         let mut stopped = Stopped::default();
         let settings = &self.shared.settings;
         let mut deadline = pin!(tokio::time::sleep(settings.stop_timeout));
-        let longest = settings.stop_timeout.max(settings.send_timeout) + RELEASE_TIMEOUT;
+        let longest = settings.stop_timeout.max(settings.send_timeout).saturating_add(RELEASE_TIMEOUT);
         let mut end = pin!(tokio::time::sleep(longest));
         while !jobs.tasks.is_empty() {
             tokio::select! {

@@ -5,4 +5,5 @@
 mod conforms;
 mod dispatching;
 mod lives;
+mod progress;
 mod provider;

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, detached, rustcrypto};
 use paytend_sandbox::{Failure, Sandbox, Settings};
-use paytend_vectors::Seeded;
 use serde_json::Value;
 
 /// A call of the demo: the path, the payload, and the reason if it is refused.
@@ -268,7 +267,7 @@ async fn inferred_rule_violation_is_logged_and_refused_only_in_strict_mode() {
 #[cfg(feature = "explain")]
 #[tokio::test]
 async fn request_that_fails_verification_is_explained_in_the_log() {
-    let random = Seeded::new();
+    let random = paytend_vectors::Seeded::new();
     let sandbox = Sandbox::start().await.unwrap();
     let stranger = rustcrypto::generate(1024, &random).unwrap();
     let other_key = Keyring::from_keys(&stranger, &sandbox.public_key()).unwrap();

@@ -135,6 +135,15 @@ async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpE
     stored.ok_or_else(|| FinishError::LeaseLost.into())
 }
 
+/// Makes orders due whose due time is later than the maximum delay and their scheduled time: the server's clock was set
+/// back. Returns the number of changed rows.
+pub(crate) async fn repair_times(transaction: &Transaction<'_>, max_delay: i64) -> Result<u64, OpError> {
+    let sql = "UPDATE paytend_order SET due_at = paytend_now_ms() WHERE id IN (SELECT id FROM paytend_order \
+         WHERE is_open AND due_at > paytend_now_ms() + $1 AND due_at > coalesce(not_before, 0) \
+         FOR UPDATE SKIP LOCKED)";
+    Ok(transaction.execute(sql, &[&max_delay]).await?)
+}
+
 /// Writes a changed order. If the order is completed, the next order of its key can be claimed.
 async fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
     let key = stored.facts.order_key.as_ref().filter(|_| !stored.progress.is_open);
@@ -168,6 +177,7 @@ impl OutboxStore for PostgresStore {
     }
 
     async fn claim_orders(&self, request: ClaimOrders) -> Result<Vec<ClaimedOrder>, StoreError> {
+        self.repair_times_if_due().await?;
         self.write("claim orders", move |transaction| {
             Box::pin(async move { claim::claim(transaction, &request).await })
         })

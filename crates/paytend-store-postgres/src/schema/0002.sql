@@ -73,3 +73,9 @@ CREATE TABLE paytend_order_audit (
     why text NOT NULL
 );
 CREATE INDEX paytend_order_audit_order ON paytend_order_audit (id) WHERE id IS NOT NULL;
+
+-- A count of a send, a submission or a decision that a crash could undo is refused at the commit.
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT OR UPDATE ON paytend_order
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();
+CREATE CONSTRAINT TRIGGER paytend_require_durability AFTER INSERT ON paytend_order_pause
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION paytend_require_durability();

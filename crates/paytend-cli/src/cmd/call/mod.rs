@@ -3,10 +3,11 @@
 mod report;
 pub(crate) mod request;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args as ClapArgs, ValueEnum};
-use paytend_client::{Client, Error, Event, Outcome, Phase, Resolvable, Resolved};
+use paytend_client::{Client, Error, Event, Outcome, Resolvable, Resolved};
 use paytend_crypto::RequestId;
 use paytend_model::issuing::{ApplyCard, Topup};
 use serde::Serialize;
@@ -51,8 +52,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.resolve && !["issuing.topup", "issuing.applyCard"].contains(&target.name().as_str()) {
         return Err(Failure::usage(format!("--resolve applies to topup and applyCard, not to {}", target.name())));
     }
-    let dropped = Arc::new(Mutex::new(None));
-    let client = client(&args.request, &dropped)?;
+    let may_be_sent = Arc::new(AtomicBool::new(false));
+    let client = client(&args.request, &may_be_sent)?;
     let payload = args.request.payload(&target)?;
     let call = Call { args: &args, target: &target, client: &client, payload: &payload };
     if args.dry_run {
@@ -70,26 +71,29 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Some(sent) => sent,
         None => {
             // The call reports its outcome when it is dropped.
-            let outcome = dropped.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(Outcome::NotSent);
+            let (outcome, known) = match may_be_sent.load(Ordering::SeqCst) {
+                true => (Outcome::Unknown, "the request may have been carried out"),
+                false => (Outcome::NotSent, "nothing was sent"),
+            };
             if args.json {
-                Report::outcome(&target.name(), outcome).print(true)?;
+                // The exit code reports the interruption, even if nothing reads the output.
+                let _ = Report::outcome(&target.name(), outcome).print(true);
             }
             if outcome != Outcome::NotSent {
                 call.hint();
             }
-            let known =
-                if outcome == Outcome::NotSent { "nothing was sent" } else { "the request may have been carried out" };
             Err(Failure::new(Category::Interrupted, format!("interrupted: {known}")))
         }
     }
 }
 
-/// Creates the client. `dropped` receives the outcome of a call that is interrupted.
-fn client(request: &RequestArgs, dropped: &Arc<Mutex<Option<Outcome>>>) -> Result<Client, Failure> {
-    let dropped = dropped.clone();
+/// Creates the client. `may_be_sent` becomes true when an attempt ends, or the call is dropped, and the request may have
+/// reached the provider. With `--resolve`, the queries follow only after such an attempt.
+fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
+    let may_be_sent = may_be_sent.clone();
     let mut builder = request.connection.builder()?.events(move |event: &Event| {
-        if event.phase == Phase::Dropped {
-            *dropped.lock().unwrap_or_else(PoisonError::into_inner) = event.outcome;
+        if event.outcome != Some(Outcome::NotSent) {
+            may_be_sent.store(true, Ordering::SeqCst);
         }
     });
     if let Some(deadline) = request.deadline {
@@ -166,10 +170,14 @@ impl Call<'_> {
             _ => self.plain(&name).await?,
         };
         match sent {
-            Ok(report) => report.print(self.args.json),
+            Ok(report) => {
+                report.print(self.args.json).map_err(|error| error.with_hint("the request succeeded"))?;
+                report.check_state()
+            }
             Err(error) => {
                 if self.args.json {
-                    Report::failure(&name, Some(id), &error).print(true)?;
+                    // The exit code reports the outcome, even if nothing reads the output.
+                    let _ = Report::failure(&name, Some(id), &error).print(true);
                 }
                 if error.outcome() == Outcome::Unknown {
                     self.hint();
@@ -206,7 +214,9 @@ impl Call<'_> {
         let resolved = self.client.request(&order).request_id(id.clone()).resolve().await;
         let name = self.target.name();
         let report = resolved.map(|resolved| match &resolved {
-            Resolved::Responded { response, state, .. } => Report::resolved(&name, id.as_str(), response, state),
+            Resolved::Responded { response, state, .. } => {
+                Report::resolved(&name, id.as_str(), response, state).with_success_code()
+            }
             Resolved::Found { order, state, .. } => Report::resolved(&name, id.as_str(), order, state),
         });
         Ok((id.as_str().to_owned(), report))

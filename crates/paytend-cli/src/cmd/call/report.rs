@@ -45,7 +45,7 @@ impl Report {
             operation: operation.to_owned(),
             request_id: Some(request_id.to_owned()),
             outcome: "succeeded",
-            resp_code: Some("00".to_owned()),
+            resp_code: None,
             resp_msg: None,
             data: serde_json::value::to_raw_value(data).ok(),
             state: Some(match state {
@@ -84,6 +84,19 @@ impl Report {
         }
     }
 
+    /// Sets the code of an authentic success.
+    pub(super) fn with_success_code(self) -> Self {
+        Self { resp_code: Some("00".to_owned()), ..self }
+    }
+
+    /// Returns a failure if the order exists and has failed.
+    pub(super) fn check_state(&self) -> Result<(), Failure> {
+        match self.state {
+            Some("failed") => Err(Failure::new(Category::Rejected, "the order exists, and has failed")),
+            _ => Ok(()),
+        }
+    }
+
     /// Prints the report: as JSON, or only its data.
     pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
         if json {
@@ -101,8 +114,10 @@ impl Report {
 
 /// Returns the failure of a call, with the message of the API.
 pub(super) fn failure(error: Error) -> Failure {
+    // The rejection of an order does not end the call if a query could not confirm it.
+    let category = if error.outcome() == Outcome::Rejected { Category::Rejected } else { Category::OutcomeUnknown };
     match error.detail().filter(|_| error.is_authenticated()) {
-        Some(detail) => Failure::new(Category::Rejected, format!("{error}: {detail}")),
+        Some(detail) => Failure::new(category, format!("{error}: {detail}")),
         None => Failure::from(error),
     }
 }
