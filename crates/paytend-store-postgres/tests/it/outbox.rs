@@ -1,14 +1,16 @@
 //! The store of an outbox passes the conformance suite and behaves like the reference.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use paytend_outbox::testing::{EffectEnd, Harness, conformance, random_history};
-use paytend_outbox::{NewOrder, SubmitError, Submitted};
+use paytend_inbox::StoreKeys;
+use paytend_outbox::testing::{EffectEnd, Harness, TestOrder, conformance, random_history};
+use paytend_outbox::{ClaimOrders, NewOrder, OutboxStore as _, SubmitError, Submitted};
 use paytend_store_postgres::{PostgresEffect, PostgresStore};
 use paytend_vectors::Seeded;
 
 use crate::server::Server;
-use crate::support::PostgresHarness;
+use crate::support::{PostgresHarness, open};
 
 impl Harness for PostgresHarness<'_> {
     type Store = PostgresStore;
@@ -68,4 +70,26 @@ async fn random_outbox_histories_equal_those_of_the_reference() {
     for _ in 0..3 {
         random_history(&PostgresHarness(&server), 400, &mut |bound| random.below(bound)).await;
     }
+}
+
+/// What a crash could undo would be sent a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_and_submissions_are_refused_on_a_connection_without_durability() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = open(server.database().await, 1).await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let weaken = async || {
+        store.pool().get().await.unwrap().batch_execute("SET synchronous_commit = off").await.unwrap();
+    };
+    let order = TestOrder::new("T-1");
+    weaken().await;
+    assert!(store.submit_order(order.prepare(&keys)).await.is_err());
+    // The connection was closed, and the next one has the settings of the server.
+    assert_eq!(store.submit_order(order.prepare(&keys)).await.unwrap(), Submitted::New);
+    let operations = vec![(order.operation.clone(), 1)];
+    let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };
+    let claimed = store.claim_orders(request).await.unwrap().pop().unwrap();
+    weaken().await;
+    assert!(store.begin_send(claimed.lease).await.is_err());
+    assert_eq!(store.begin_send(claimed.lease).await.unwrap().sends, 1);
 }
