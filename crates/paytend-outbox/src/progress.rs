@@ -266,7 +266,7 @@ impl Progress {
         if self.state.is_final() || self.decision.is_some() {
             return false;
         }
-        // A scheduled order that nobody has claimed keeps its time.
+        // A scheduled order that is not claimed keeps its time.
         let scheduled = self.due_at.filter(|due_at| self.is_unsent() && !self.is_leased && *due_at > now);
         self.history.may_have_been_sent();
         // The leases of the backup belong to processes that have ended. A larger fence stops any that still run.

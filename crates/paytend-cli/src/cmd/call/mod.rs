@@ -87,8 +87,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Creates the client. `may_be_sent` becomes true when an attempt ends, or the call is dropped, and the request may have
-/// reached the provider. With `--resolve`, the queries follow only after such an attempt.
+/// Creates the client. `may_be_sent` becomes true when an attempt ends or the call is dropped, and the request may have
+/// reached the provider. With `--resolve`, queries follow only after such an attempt.
 fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
     let may_be_sent = may_be_sent.clone();
     let mut builder = request.connection.builder()?.events(move |event: &Event| {
