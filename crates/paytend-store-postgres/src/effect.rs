@@ -111,8 +111,8 @@ pub(crate) fn commit_error(error: OpError) -> OpError {
     }
 }
 
-/// Resets the settings, the role and the locks that an effect has changed for its session. Closes the connection if that
-/// fails.
+/// Resets the settings, the role and the locks that an effect has changed for its session. If that fails, closes the
+/// connection.
 pub(crate) async fn reset(client: Object) {
     let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(RESET)).await;
     if !matches!(reset, Ok(Ok(()))) {
