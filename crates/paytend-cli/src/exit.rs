@@ -121,14 +121,16 @@ mod tests {
     #[test]
     fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};
-        use paytend_crypto::{Keyring, OsRandom, rustcrypto};
+        use paytend_crypto::{Keyring, rustcrypto};
         use paytend_model::issuing::QueryCardBalance;
         use paytend_sandbox::Sandbox;
+        use paytend_vectors::Seeded;
 
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let sandbox = Sandbox::start().await.unwrap();
-            let unregistered_key = rustcrypto::generate(1024, &OsRandom).unwrap();
+            let random = Seeded::new();
+            let unregistered_key = rustcrypto::generate(1024, &random).unwrap();
             let keyring = sandbox.partner_keyring().unwrap();
             let wrong_keyring = Keyring::from_keys(&unregistered_key, &sandbox.public_key()).unwrap();
             let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
