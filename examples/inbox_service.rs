@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     drop(http);
 
-    // Requests and handlers that have begun are finished.
+    // The server finishes the requests, and the worker finishes the handlers, that are running.
     stop.cancel();
     serving.await??;
     endpoint.idle().await;

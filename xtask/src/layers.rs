@@ -19,17 +19,17 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
-    // No database: a store is a crate on top of it.
+    // The inbox contains no database code: each store is a separate crate that depends on the inbox.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
-    // On the inbox, whose keys, leases and errors it uses: every durable store contains both.
+    // The outbox uses the inbox's keys, leases and errors.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
-    // A pure comparison: no I/O, no async runtime.
+    // The comparison uses no I/O and no async runtime.
     ("paytend-reconcile", &["paytend-model"]),
     ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
-    // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
-    // find a bug that affects both sides.
+    // The sandbox implements the server side of the protocol. It must not use the client's code, because tests would
+    // not find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     (
         "paytend-cli",

@@ -28,17 +28,17 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask <command>
 
-  setup      install what the full test run needs (Debian, as root), or list what is missing
+  setup      install the tools for the full test run (Debian, as root), or name a missing tool
   test       run all tests that this machine supports, and list the skipped ones with the reason
-  ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; nothing may be skipped
+  ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; fails if a test is skipped
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every other time under CPU load, and list those that
              failed; a filter matches a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
   mutants [PACKAGE]
-             break the inbox's store and the outbox in known ways, and check that their tests fail each time (some
-             minutes)
+             introduce known faults into the SQLite store, the outbox and the client, and check that the tests fail
+             for each of them (some minutes)
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
@@ -57,7 +57,8 @@ usage: cargo xtask <command>
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
              measure only that part
   bench inbox [--full]
-             measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+             measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000
+             notifications)
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile
@@ -68,7 +69,7 @@ usage: cargo xtask <command>
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent arrives (some minutes)
   memory     run the tests of the AWS-LC backend with AddressSanitizer and valgrind (some minutes)
-  soak       kill processes, cut the power and crash servers hundreds of times under load (20 minutes)
+  soak       kill processes, crash servers and simulate power cuts hundreds of times under load (20 minutes)
   timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
              measure whether the time to open a message depends on its secrets (about a minute)";
 
@@ -145,7 +146,7 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
 
 /// Runs the client's test `race` with the given number of attempts.
 fn race(tries: &str) -> Result<(), String> {
-    tries.parse::<u32>().map_err(|_| format!("invalid number of tries: {tries}"))?;
+    tries.parse::<u32>().map_err(|_| format!("invalid number of attempts: {tries}"))?;
     let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];
     shell::cargo(test).env("PAYTEND_RACE_TRIES", tries).run()
 }

@@ -1,4 +1,4 @@
-//! `bench queues`: compares the PostgreSQL store with other job queues, in a separate workspace.
+//! `bench queues`: compares the PostgreSQL store with other job queues. The comparison is a separate workspace.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ fn manifest() -> PathBuf {
     root().join("comparisons/Cargo.toml")
 }
 
-/// Checks the format of the comparison's code.
+/// Checks the formatting of the comparison's code.
 pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }

@@ -1,4 +1,4 @@
-//! Receiving into an SQLite store, from the socket to the disk.
+//! `bench inbox`: measures receiving notifications into an SQLite store, from the socket to the disk.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,10 +23,10 @@ use crate::PARTNER_ID;
 const CONNECTIONS: usize = 64;
 /// The number of notifications in one round.
 const ROUND: usize = 3_000;
-/// The number of rounds; the median counts.
+/// The number of rounds. The result is the median of all rounds.
 const ROUNDS: usize = 5;
 
-/// Both sides' keys.
+/// The keys of the sender and of the receiver.
 struct Keys {
     sender: Keyring,
     receiver: Keyring,
@@ -84,7 +84,7 @@ async fn serve(keys: &Keys, route: impl FnOnce(Endpoint<PaytendReceiver>) -> Met
     address
 }
 
-/// Sends a request, and returns the status.
+/// Sends a request, and returns the HTTP status of the response.
 async fn exchange(stream: &mut TcpStream, request: &[u8], buffer: &mut Vec<u8>) -> u16 {
     stream.write_all(request).await.unwrap();
     buffer.clear();
@@ -136,18 +136,18 @@ async fn rates(keys: &Keys, inbox: &Inbox<SqliteStore>) {
         duplicate_rates.push(rate(stored, &requests).await);
     }
     let [plain, new, duplicate] = [plain_rates, new_rates, duplicate_rates].map(median);
-    println!("SQLite, OpenSSL, 1024 bits, {CONNECTIONS} connections, senders on the same processors:");
-    println!("- HTTP and cryptography alone: {plain} a second");
-    println!("- new notifications, stored:   {new} a second, {} ‰ of that", new * 1000 / plain);
-    println!("- duplicates, counted:         {duplicate} a second, {} ‰ of that", duplicate * 1000 / plain);
+    println!("SQLite, AWS-LC, 1024 bits, {CONNECTIONS} connections, senders on the same processors:");
+    println!("- HTTP and cryptography alone: {plain} per second");
+    println!("- new notifications, stored:   {new} per second, {} ‰ of that rate", new * 1000 / plain);
+    println!("- duplicates, counted:         {duplicate} per second, {} ‰ of that rate", duplicate * 1000 / plain);
 }
 
-/// Sends at a constant rate, whatever the responses, and prints the times to the response.
+/// Sends `rate` requests per second for `time`, without waiting for responses, and prints the response times.
 async fn steady(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize, time: Duration) {
     let address = serve(keys, |endpoint| paytend_webhook::axum::route(endpoint, inbox.handler())).await;
     let seconds = usize::try_from(time.as_secs()).unwrap();
-    // Sealed in advance for some seconds, and sent again as new content would be too large to keep: the rest are made
-    // while the rate is held, on a thread that does not receive.
+    // The requests of at most 30 seconds are sealed in advance, because all requests would need too much memory. After
+    // 30 seconds, the same requests are sent again, and are duplicates.
     let requests = requests(keys, &format!("steady {rate}"), rate * seconds.min(30));
     let (sender, mut results) = tokio::sync::mpsc::unbounded_channel();
     let idle = Arc::new(tokio::sync::Mutex::new(Vec::<TcpStream>::new()));
@@ -179,7 +179,7 @@ async fn steady(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize, time: Dura
     times.sort_unstable();
     let at = |thousandths: usize| times.get(times.len() * thousandths / 1000).copied().unwrap_or_default();
     println!(
-        "{rate} a second for {seconds} s: {} acknowledged, {refused} asked to retry, {other} other; \
+        "{rate} per second for {seconds} s: {} acknowledged, {refused} asked to retry, {other} other; \
          p50 {:?}, p99 {:?}, p99.9 {:?}",
         times.len(),
         at(500),
@@ -188,7 +188,7 @@ async fn steady(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize, time: Dura
     );
 }
 
-/// Measures the store alone at several sizes.
+/// Measures the store without HTTP and cryptography, at several numbers of stored notifications.
 async fn growth(sizes: &[usize]) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("inbox.db");
@@ -198,7 +198,7 @@ async fn growth(sizes: &[usize]) {
         while stored < *size {
             accept(&store, &keys, stored, 2_000).await;
             stored += 2_000;
-            // Processed, as in a service that keeps up.
+            // Completes all notifications, so that none are pending before the measurement.
             drain(&store).await;
         }
         let started = Instant::now();
@@ -217,7 +217,7 @@ async fn growth(sizes: &[usize]) {
         let duplicates = 10_000 * 1_000_000 / started.elapsed().as_micros();
         let bytes = std::fs::metadata(&path).unwrap().len();
         println!(
-            "store with {size}: {new} new, {duplicates} duplicates, {completed} claimed and completed a second; \
+            "store with {size}: {new} new, {duplicates} duplicates, {completed} claimed and completed per second; \
              {} MiB, {} bytes each",
             bytes >> 20,
             bytes / stored as u64,
@@ -228,7 +228,7 @@ async fn growth(sizes: &[usize]) {
 async fn accept(store: &SqliteStore, keys: &Arc<StoreKeys>, from: usize, count: usize) {
     let accepting = (from..from + count).map(|number| {
         let name = format!("{number:0>1000}");
-        // Duplicates of a notification about a known object are counted, as most are in production.
+        // With a business ID, a duplicate is only counted, as most duplicates in production are.
         let notification = TestNotification { business_id: Some(number.to_string()), ..TestNotification::new(name) };
         store.accept(notification.prepare(keys))
     });
@@ -236,7 +236,7 @@ async fn accept(store: &SqliteStore, keys: &Arc<StoreKeys>, from: usize, count: 
     assert!(accepted.iter().all(|accepted| matches!(accepted, Ok(Accepted::New(_) | Accepted::Duplicate { .. }))));
 }
 
-/// Claims and completes everything. Returns the number of notifications.
+/// Claims and completes all pending notifications, and returns their number.
 async fn drain(store: &SqliteStore) -> usize {
     let mut done = 0;
     loop {

@@ -58,7 +58,7 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // This benchmark runs only by its name, because it needs a quiet disk and takes minutes.
+    // The inbox benchmark runs only if the arguments name it, because it needs an idle disk and takes minutes.
     if std::env::args().any(|argument| argument == "inbox") {
         return inbox::run(std::env::args().any(|argument| argument == "--full"));
     }

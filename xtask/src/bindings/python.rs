@@ -95,7 +95,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(python).args(["-I", "-B"]).args([source().join("tests/bench.py")]))
 }
 
-/// Builds a wheel that also runs on other machines. On Linux, these need a C library from 2014 or newer.
+/// Builds a wheel that also runs on other machines. On Linux, these machines need glibc 2.17 or newer.
 pub(super) fn pack(_: &str) -> Result<(), String> {
     if cfg!(target_os = "linux") {
         maturin(&["maturin==1.16.0", "ziglang==0.17.1"], &["--zig", "--compatibility", "manylinux2014"])?;
