@@ -19,8 +19,10 @@ use paytend_webhook::server::Endpoint;
 use paytend_webhook::{PaytendReceiver, Reply, Verified};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-/// The database schema. The table `known` has one row per deduplication key, and its rows are never deleted. A person
-/// or a job processes the rows in `review`.
+/// The database schema.
+///
+/// The table `known` has one row per deduplication key, and its rows are never deleted. A person or a job processes
+/// the rows in `review`.
 const TABLES: &str = "
     CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE deposit (transaction_id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);

@@ -1,4 +1,5 @@
 //! `mutants`: introduces known faults into the SQLite store, the outbox and the client, and checks that the tests fail.
+//!
 //! The source files are changed in place and restored afterwards. Do not edit them while the command runs.
 
 use std::path::PathBuf;

@@ -6,8 +6,8 @@
 // Rules
 // - A function that can fail returns 0 on success, and a code of PaytendCode on failure. On failure it also writes an
 //   error with details to `error`, unless `error` is null. Results are written to output pointers only on success.
-// - Borrowed arguments (PaytendSlice, const pointers) are not kept after the call. A returned slice lives as long as
-//   the handle that it was obtained from.
+// - Borrowed arguments (PaytendSlice, const pointers) are not kept after the call. A returned slice is valid until the
+//   handle that it was obtained from is freed.
 // - Owned results (PaytendBuffer, handles) must be freed exactly once, with the free function of their type. Freeing a
 //   buffer, a key or an opened message wipes it. Freeing null does nothing.
 // - Handles are immutable and can be used by several threads at once.

@@ -177,7 +177,7 @@ fn queries_of_users_and_cardholders_require_an_identifier() {
     assert_eq!(warnings(&iban::QueryUser::new()), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("".into())), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("37060000000".into())), "");
-    // The partner documentation may describe other query fields.
+    // The partner documentation may describe other query fields, so a field in `extra` is also sufficient.
     let mut other = iban::QueryUser::new();
     other.extra.set("email", r#""ona@example.com""#).unwrap();
     assert_eq!(warnings(&other), "");
