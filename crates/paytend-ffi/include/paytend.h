@@ -134,7 +134,7 @@ typedef struct {
   size_t len;
 } PaytendBuffer;
 
-// A borrowed slice of bytes. `data` may be null if `len` is 0. Text is UTF-8 and not zero-terminated.
+// A borrowed slice of bytes. `data` can be null if `len` is 0. Text is UTF-8 and not zero-terminated.
 typedef struct {
   // A pointer to the first byte.
   const uint8_t *data;
@@ -322,7 +322,7 @@ int32_t paytend_key_info(PaytendSlice data,
 
 // Creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer key is
 // used for encryption, and all peer keys for verification. Use several keys during a key rotation. One of the two
-// arrays may be empty if its keys are not needed.
+// arrays can be empty if its keys are not needed.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.

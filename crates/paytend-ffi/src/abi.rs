@@ -5,7 +5,7 @@ use std::ptr;
 use paytend_bindings::{Code, Failure};
 use zeroize::Zeroize;
 
-/// A borrowed slice of bytes. `data` may be null if `len` is 0. Text is UTF-8 and not zero-terminated.
+/// A borrowed slice of bytes. `data` can be null if `len` is 0. Text is UTF-8 and not zero-terminated.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PaytendSlice {

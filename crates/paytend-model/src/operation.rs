@@ -11,7 +11,7 @@ use crate::validate::Validate;
 /// An API operation. A value of the type is the business data of a request (`bizData`).
 ///
 /// To call an operation that this crate does not define, implement this trait for a type that implements `Serialize`,
-/// `Deserialize` and `Validate`. The `impl Validate` may be empty.
+/// `Deserialize` and `Validate`. The `impl Validate` can be empty.
 pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
     /// The business data of the response (`respData`), or [`NoData`] if the response has no data.
     type Response: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static;

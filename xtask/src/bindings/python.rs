@@ -39,7 +39,7 @@ fn environment(name: &str, packages: &[&str], recreate: bool) -> Result<PathBuf,
 
 /// Builds the wheel for this machine.
 pub(super) fn build() -> Result<(), String> {
-    // This wheel may use the machine's libraries, so no library is copied into it.
+    // This wheel can use the machine's libraries, so no library is copied into it.
     maturin(&["maturin==1.16.0"], &["--auditwheel", "skip"])
 }
 
