@@ -82,7 +82,7 @@ const MUTANTS: [Mutant; 21] = [
         tests: CONFORMS,
     },
     Mutant {
-        name: "lease without holder",
+        name: "lease is checked without its holder",
         changes: &[(FINISH, "AND fence = ?2 AND holder = ?3", "AND fence = ?2 AND ?3 = ?3")],
         package: SQLITE,
         tests: CONFORMS,
@@ -94,19 +94,19 @@ const MUTANTS: [Mutant; 21] = [
         tests: ("it", "duplicates::"),
     },
     Mutant {
-        name: "synchronous = OFF",
+        name: "SQLite runs with synchronous = OFF",
         changes: &[(ENGINE, "Synchronous::Full => 2", "Synchronous::Full => 0")],
         package: SQLITE,
         tests: ("faults", "power::power_cuts_lose_nothing"),
     },
     Mutant {
-        name: "tries used as fence",
+        name: "number of attempts is used as the fence",
         changes: &[(CLAIM, "fence = fence + 1, tries", "fence = tries + 1, tries")],
         package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
-        name: "fence starts again after completion",
+        name: "fence starts again at 0 after a completion",
         changes: &[(ACCEPT, "Ok(Pending { fence: row.get(0)?,", "Ok(Pending { fence: row.get::<_, i64>(0)? * 0,")],
         package: SQLITE,
         tests: CONFORMS,
@@ -252,7 +252,7 @@ pub(crate) fn run(package: Option<&str>) -> Result<(), String> {
     Err(format!("the tests do not fail for: {}", survivors.join(", ")))
 }
 
-/// The original sources, which are written back on drop.
+/// The original source files, which are written back on drop.
 struct Sources(Vec<(PathBuf, String)>);
 
 impl Sources {

@@ -97,7 +97,7 @@ fn unsigned_error_response_is_reported_as_unsigned_failure() {
 
 #[test]
 fn response_without_key_or_payload_is_verified() {
-    // Sealing always adds a randomKey, so this test builds the documented variant without it.
+    // Sealing always adds a randomKey, so this test builds the documented response without a randomKey.
     let text = "respCode=1001&respMsg=card not found&signType=RSA";
     let signature = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap();
     let document = json!({"respCode": "1001", "respMsg": "card not found", "signType": "RSA", "signature": signature});
