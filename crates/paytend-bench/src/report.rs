@@ -86,16 +86,16 @@ impl Report {
         for (name, share) in &self.parallel {
             let _ = writeln!(
                 out,
-                "\nOpening on all processors, {name}: the speed-up is {} times the speed-up of a baseline whose threads\n\
-                 share no data (floor 0.950).",
+                "\nOpening on all processors, {name}: the speed-up is {} times the speed-up of a baseline \
+                 whose threads\nshare no data (floor 0.950).",
                 decimal(*share)
             );
         }
         for (name, share) in &self.client {
             let _ = writeln!(
                 out,
-                "\nA client call, {name}, 1024 bits, small payload: the speed is {} times the speed of handwritten code\n\
-                 that seals, posts with reqwest and opens (floor {}).",
+                "\nA client call, {name}, 1024 bits, small payload: the speed is {} times the speed of \
+                 handwritten code\nthat seals, posts with reqwest and opens (floor {}).",
                 decimal(*share),
                 decimal(crate::client::FLOOR)
             );

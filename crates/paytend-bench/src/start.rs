@@ -38,7 +38,8 @@ impl Start {
         let sandbox = self.sandbox;
         let _ = writeln!(
             out,
-            "\nTime from the start of `paytend sandbox` to its first signed response: {sandbox} ms (at most {SANDBOX}).\n\n\
+            "\nTime from the start of `paytend sandbox` to its first signed response: {sandbox} ms \
+             (at most {SANDBOX}).\n\n\
              Run time of whole processes with 1024-bit keys, in ms:\n"
         );
         for (command, time) in &self.commands {
