@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     drop(http);
 
-    // The server finishes the requests, and the worker finishes the handlers, that are running.
+    // Requests and handlers that are running are finished before the program ends.
     stop.cancel();
     serving.await??;
     endpoint.idle().await;

@@ -168,7 +168,7 @@ fn check(metadata: &Metadata) -> Vec<String> {
     problems
 }
 
-/// Returns the workspace crates that a package depends on, without those that only its tests use.
+/// Returns the workspace crates that a package depends on, except the crates that only its tests use.
 fn workspace_dependencies(package: &Package) -> impl Iterator<Item = &str> {
     package
         .dependencies
@@ -177,7 +177,7 @@ fn workspace_dependencies(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
-/// Returns the names of all direct and indirect dependencies of a crate, without those that only tests use.
+/// Returns the names of all direct and indirect dependencies of a crate, except the crates that only tests use.
 ///
 /// Features that other workspace crates enable are not included. By default, the result is for this machine's platform
 /// and the default features; `options` can change both.

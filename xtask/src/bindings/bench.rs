@@ -195,8 +195,8 @@ fn write_section(table: &str) -> Result<(), String> {
          Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with AWS-LC.\n\
          Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
          node:crypto with custom code that removes the padding (which node:crypto does not support), the\n\
-         JDK's JCE with Jackson, and Go's crypto/rsa. At 1024 bits, node:crypto uses OpenSSL's special code for this size,\n\
-         and AWS-LC needs about 1.1 times as long.\n\n\
+         JDK's JCE with Jackson, and Go's crypto/rsa. At 1024 bits, node:crypto uses OpenSSL's special code\n\
+         for this size, and AWS-LC needs about 1.1 times as long.\n\n\
          Times are medians of {ROUNDS} interleaved rounds. Values below 1.000 are faster.\n\n\
          {table}"
     ))
