@@ -25,10 +25,10 @@ pub enum ConfigError {
     /// A source is neither an IP address nor a CIDR block.
     #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),
-    /// A CIDR block has address bits set beyond its prefix.
+    /// A CIDR block has address bits set after its prefix.
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
-        /// The block as configured.
+        /// The block as it was configured.
         given: String,
         /// The block that contains the address.
         block: String,
@@ -40,8 +40,8 @@ pub enum ConfigError {
     Crypto(#[from] Error),
 }
 
-/// The reason for a rejection. Reasons from the [`RequestFilter`](crate::RequestFilter) contain the received value, cut
-/// to 64 bytes, with non-printable bytes escaped.
+/// The reason why a request or notification was rejected. Reasons from the [`RequestFilter`](crate::RequestFilter)
+/// contain the received value, truncated to 64 bytes, with non-printable bytes escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {

@@ -13,7 +13,8 @@ use paytend_json::Member;
 pub(crate) struct Members<'a>(Vec<(Option<String>, &'a [u8])>);
 
 impl<'a> Members<'a> {
-    /// Returns the members, or `None` if the text is not an object or its members depend on the text encoding.
+    /// Returns the members, or `None` if the text is not an object, or if the end of a member depends on the text
+    /// encoding.
     pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let members = paytend_json::members(text).ok()?;
         let named = |Member { name, value, .. }| (serde_json::from_slice(name).ok(), value);

@@ -22,7 +22,7 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     /// Returns the provider of the notifications.
     fn provider(&self) -> Provider;
 
-    /// Returns the size limit for bodies, in bytes. A server need not read further.
+    /// Returns the size limit for bodies, in bytes. A server can stop reading at this limit.
     fn max_bytes(&self) -> usize;
 
     /// Returns whether receiving includes private-key operations (default: true). These take 0.1 ms or more, so a

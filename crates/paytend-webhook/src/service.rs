@@ -92,7 +92,7 @@ async fn handle<N, H: Service<Verified<N>>>(mut handler: H, verified: Verified<N
         std::future::poll_fn(|context| handler.poll_ready(context)).await?;
         handler.call(verified).await
     };
-    // The server sees the error only while the sender is connected.
+    // The error is logged here, because the server does not receive it if the sender has disconnected.
     handled
         .await
         .inspect_err(|_| tracing::error!("the handler returned an error: the notification is not acknowledged"))

@@ -122,7 +122,7 @@ fn block(text: &str) -> Result<IpNet, ConfigError> {
             address: block.addr().to_string(),
         });
     }
-    // A block of IPv4-mapped IPv6 addresses would never match.
+    // Convert a block of IPv4-mapped IPv6 addresses to IPv4, because addresses are compared in their IPv4 form.
     match block {
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
             Some(v4) => ipnet::Ipv4Net::new(v4, v6.prefix_len() - 96)

@@ -23,7 +23,7 @@ pub enum BodyKind {
     #[error("truncated JSON")]
     JsonCutOff,
     /// JSON with a syntax error.
-    #[error("JSON with a syntax error: it was edited or built by hand")]
+    #[error("JSON with a syntax error: it was edited manually or built without a JSON library")]
     JsonBroken,
     /// An HTML page.
     #[error("an HTML page: a proxy, firewall or login page produced it instead of the sender")]

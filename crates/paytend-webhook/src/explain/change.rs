@@ -8,7 +8,7 @@ pub enum Change {
     /// The signed text arrived wrapped in a different format, such as base64.
     #[error("the received text is not the signed text itself, but {0}")]
     Wrapped(Wrapping),
-    /// A line break at the end was lost.
+    /// The line break at the end is missing.
     #[error("a line break after the last character is missing")]
     NewlineLost,
     /// Whitespace was added at the start or the end.
@@ -17,10 +17,10 @@ pub enum Change {
     /// CR LF became LF, or LF became CR LF.
     #[error("the line breaks were converted (between CR LF and LF)")]
     LineEnds,
-    /// A byte order mark was lost.
+    /// The byte order mark is missing.
     #[error("the byte order mark at the start is missing")]
     ByteOrderMark,
-    /// The text lost its closing brackets or its opening bracket.
+    /// The closing brackets or the opening bracket of the text are missing.
     #[error("the opening bracket is missing, or closing brackets or a quote are missing at the end")]
     EndLost,
     /// The JSON has different whitespace.

@@ -68,7 +68,7 @@ pub enum Finding {
     /// There are several `sign` headers.
     #[error("there is more than one sign header")]
     SeveralSigns,
-    /// The document is malformed. This is visible without any key.
+    /// The document is malformed, which can be detected without any key.
     #[error("{0}")]
     Malformed(Malformed),
     /// The body is larger than the receiver's limit.
@@ -79,7 +79,7 @@ pub enum Finding {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The document could be read only after unwrapping. All other findings refer to the unwrapped document.
+    /// The document could be read only after it was unwrapped. All other findings refer to the unwrapped document.
     #[error("the body is not the document itself but {0}")]
     Wrapped(Wrapping),
     /// The body is not a JSON object.

@@ -19,7 +19,7 @@ pub enum Trace {
          other than the sender's"
     )]
     ReplacementCharacters(usize),
-    /// Character pairs typical of UTF-8 decoded in the wrong charset.
+    /// Pairs of characters that are typical of UTF-8 decoded in the wrong charset.
     #[error("the text has character pairs typical of UTF-8 decoded in the wrong charset; part of it may be lost")]
     Misread,
     /// The end of the text is missing.

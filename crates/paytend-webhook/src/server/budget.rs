@@ -78,7 +78,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Creates limits with room for a body of at least `largest` bytes.
     pub(super) fn new(budget: Budget, largest: usize) -> Self {
-        // A count above tokio's maximum is unlimited in practice.
+        // tokio's maximum is so high that a larger count has the same effect.
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let slots = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
         Self {
@@ -161,7 +161,7 @@ impl Reservation {
                 _ => return Err(Reason::Overloaded),
             }
         }
-        // A body that was discarded has no entry any more.
+        // A discarded body has no entry.
         let body = state.bodies.get_mut(&self.id).ok_or(Reason::Overloaded)?;
         body.bytes += by;
         state.used += by;

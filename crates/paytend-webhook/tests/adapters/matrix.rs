@@ -262,7 +262,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let mut begun = async || tokio::time::timeout(Duration::from_secs(20), started.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
     begun().await;
-    // Of two more requests from unlisted sources, one waits, and the other finds the queue full.
+    // Send two more requests from unlisted sources: one waits, and the other is rejected because the queue is full.
     let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
     let (refused, waiting) = tokio::select! {
         response = &mut second => (response, third),
@@ -271,7 +271,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let refused = refused.unwrap();
     refused.expect(503, LATER, "overload");
     assert_eq!(refused.headers["retry-after"], "60");
-    // Listed sources have a separate budget, with a single slot.
+    // The budget of listed sources has a single slot.
     let listed = from("203.0.113.7");
     begun().await;
     from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed request");
@@ -280,7 +280,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     for response in [first, waiting, listed] {
         response.await.unwrap().expect(200, ACCEPTED, "after waiting");
     }
-    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "after all others are done");
+    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "after all other requests have ended");
 }
 
 pub(crate) async fn only_listed_rejects_other_sources(server: Server) {

@@ -122,7 +122,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The last object must have the remaining rank.
+    // The last object must have exactly the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

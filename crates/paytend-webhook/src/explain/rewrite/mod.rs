@@ -62,7 +62,7 @@ const EACH_NODE: usize = 12;
 /// Maximum cost of a structure.
 const MAX_STRUCTURE: usize = 5;
 
-/// Maximum cost of the number spellings.
+/// Maximum cost of a combination of number spellings.
 const MAX_NUMBERS: usize = 5;
 
 /// A search over alternative serializations of a JSON text.
@@ -253,7 +253,7 @@ impl Rewriter {
             }
             _ => self.unusual(&root, &null),
         };
-        // Several rules can create the same member order.
+        // Several rules can create the same member order, which is kept only once.
         let hash = |root: &Node| self.hasher.hash_one(root);
         let is_new = |structure: &Structure| {
             structure.changes[..] != [Change::Order] || self.orders.insert(hash(&structure.root))

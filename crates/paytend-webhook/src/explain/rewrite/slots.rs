@@ -78,12 +78,12 @@ impl Rewriter {
             let count = self.count(template, kind);
             let tried = match kind {
                 Kind::Plain => fits(count),
-                // Numbers that may have been rounded are tried early.
+                // Other values for rounded numbers are tried at cost 1.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
                 Kind::RoundedAndPlain => {
                     (cost == 2 && count > 0 && count <= 4 * MOST[1]) || (count > 4 * MOST[1] && fits(count))
                 }
-                // Exponents are never tried first.
+                // Exponents are not tried before cost 2.
                 Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),
             };
             if tried {

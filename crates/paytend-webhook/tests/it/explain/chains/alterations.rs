@@ -14,7 +14,7 @@ pub(super) struct Alteration {
     pub(super) alter: fn(&[u8], &Seeded) -> Option<Vec<u8>>,
     /// The names of the changes that may be reported.
     pub(super) changes: &'static [&'static str],
-    /// For an alteration that cannot be undone: the acceptable findings, at least one of which must be reported.
+    /// The acceptable findings for an alteration that cannot be undone. At least one of them must be reported.
     pub(super) lost: &'static [&'static str],
 }
 
