@@ -41,7 +41,7 @@ pub struct Resumed<O: Resolvable> {
     pub result: Result<Resolved<O>, Error>,
 }
 
-/// The two clocks of a call: the wall clock is read once, and then follows the monotonic clock.
+/// The start of a call by both clocks. Later wall-clock times are derived from the monotonic clock.
 struct Started {
     wall: SystemTime,
     deadline: Deadline,
@@ -84,7 +84,7 @@ impl Client {
         let started = Started { wall: SystemTime::now(), deadline };
         let mut last: Option<Error> = None;
         if history.sends > 0 && self.resolution().next_step(&history) == NextStep::Send {
-            // The order may have been executed since the last query.
+            // Earlier confirmations do not count, because the order may have been executed since the last query.
             history.query_failed();
         }
         let result = loop {

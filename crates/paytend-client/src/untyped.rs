@@ -70,7 +70,7 @@ impl UntypedRequest<'_> {
         self
     }
 
-    /// Returns the `requestId`. A query that is retried gets a new one.
+    /// Returns the `requestId`. A retry of a query has a new `requestId`.
     pub fn request_id(&self) -> &RequestId {
         &self.request_id
     }

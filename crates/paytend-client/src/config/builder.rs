@@ -171,8 +171,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the fields, by wire name, that tie an operation's response to its request. The operation is identified as
-    /// in [`path`](Self::path). Unknown paths are allowed.
+    /// Sets the fields, by wire name, that are compared between an operation's request and its response. The operation
+    /// is identified as in [`path`](Self::path). Unknown paths are allowed.
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
@@ -255,9 +255,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
-    ///
-    /// This is for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). Use
+    /// this for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
     /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };

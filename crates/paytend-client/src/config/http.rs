@@ -77,7 +77,7 @@ impl Options {
     ) -> Result<impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
-            // A proxy cannot reach the local machine, and would see the plain HTTP traffic.
+            // No proxy is used for the local machine: a proxy cannot reach it, and would see the plain HTTP traffic.
             ProxyChoice::Environment if local => None,
             ProxyChoice::Environment => of_environment(|name| std::env::var_os(name))?,
             ProxyChoice::None => None,
@@ -100,7 +100,7 @@ impl Options {
         Ok(move || {
             let mut client = reqwest::Client::builder()
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
-                // A signed request must be sent only to the intended host.
+                // Redirects are disabled, because a signed request must be sent only to the intended host.
                 .redirect(reqwest::redirect::Policy::none())
                 // `RetryPolicy` decides about retries, because it knows which requests are safe to send again.
                 .retry(reqwest::retry::never())
@@ -116,7 +116,7 @@ impl Options {
                 client = client.identity(identity.clone());
             }
             if let Some(timeout) = self.pool_idle_timeout {
-                // Capped at one day, because adding a very long Duration to an Instant overflows.
+                // The timeout is capped at one day, because adding a very long Duration to an Instant overflows.
                 client = client.pool_idle_timeout(timeout.min(Duration::from_secs(86_400)));
             }
             if let Some(connections) = self.pool_max_idle {
@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn invalid_proxy_in_the_environment_is_an_error() {
-        // The expected result: whether a proxy is set, or the variable that the error names.
+        // Each case: the variables, and the expected result. The result is whether a proxy is set, or the variable that
+        // the error names.
         for (variables, expected) in [
             (vec![("all_proxy", "")], Ok(false)),
             (vec![("all_proxy", "http://proxy.example:3128")], Ok(true)),

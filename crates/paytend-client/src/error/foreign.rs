@@ -9,7 +9,7 @@ use crate::transport::response::RawResponse;
 /// A response that does not come from Paytend's API, or that was changed in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
-    /// Status 3xx. Redirects are not followed, because a signed request is meant for one host.
+    /// Status 3xx. Redirects are not followed, because a signed request is intended for a single host.
     Redirect(u16),
     /// A compressed body, with the name of its content coding. The client does not request compression.
     Compressed(&'static str),

@@ -17,9 +17,8 @@ use crate::error::time_limit::TimeLimit;
 use crate::transport::connect::ConnectFailure;
 use crate::transport::error::{TransportError, TransportErrorKind};
 
-/// The reason why a call failed.
-///
-/// The type is one pointer wide. `Display` and `Debug` show no URL, body, key or personal data.
+/// The reason why a call failed. The size of the type is one pointer. `Display` and `Debug` show no URL, body, key or
+/// personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -160,8 +159,8 @@ impl Error {
         error
     }
 
-    /// Marks the response as belonging to another request: it is for different keys, or arrived before this request was
-    /// fully sent.
+    /// Marks the response as belonging to another request: it was sealed for different keys, or it arrived before this
+    /// request was fully sent.
     pub(crate) fn misplaced(mut self) -> Self {
         self.0.misplaced = true;
         self

@@ -48,7 +48,7 @@ pub struct History {
     pub confirmations: u32,
     /// The time of the last confirmation.
     pub last_confirmed: Option<SystemTime>,
-    /// The time that the confirmations cover.
+    /// The time from the first to the last confirmation. Each interval counts at most as the planned pause.
     pub settled: Duration,
     /// The number of queries since the last send.
     pub queries: u32,

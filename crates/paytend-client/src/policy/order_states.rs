@@ -38,7 +38,7 @@ impl fmt::Display for OrderState {
 
 /// A mapping from the status codes of orders to their states.
 ///
-/// The provider's codes are not public, so the default mapping is empty. Take them from the partner's documents.
+/// The provider's codes are not public, so the default mapping is empty. Take the codes from the partner's documents.
 ///
 /// ```
 /// use paytend_client::{OrderState, OrderStates};

@@ -100,7 +100,7 @@ impl Resolution {
 
     /// Returns the minimum time between two queries.
     pub(crate) fn pause(&self) -> Duration {
-        // Rounded up, so that the pauses add up to at least the settle time.
+        // The pause is rounded up, so that all pauses add up to at least the settle time.
         self.settle_time.saturating_add(Duration::from_nanos(u64::from(self.confirmations) - 1)) / self.confirmations
     }
 

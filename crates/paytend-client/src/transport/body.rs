@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::handover::Handover;
 
-/// The number of bytes handed over at a time. Progress is reported after each piece.
+/// The size in bytes of the pieces that are handed to the connection. Progress is reported after each piece.
 const PIECE: usize = 32 << 10;
 
 /// A progress callback, called with the number of bytes handed over and the total number of bytes.
@@ -42,7 +42,7 @@ impl fmt::Display for WithdrawnError {
 impl std::error::Error for WithdrawnError {}
 
 impl From<Bytes> for OutgoingBody {
-    /// Creates a body outside a call, for testing a transport.
+    /// Creates a body that belongs to no call, for testing a transport.
     fn from(bytes: Bytes) -> Self {
         Self::watched(bytes, Handover::default(), None)
     }

@@ -34,7 +34,7 @@ fn blocking_calls_return_the_same_results_as_asynchronous_calls() {
     assert_eq!(response.join().unwrap().unwrap().data().balance.as_ref().unwrap().to_string(), "2.00");
 }
 
-/// Uses a real connection and the real clock.
+/// This test uses a real connection and the system clock.
 #[test]
 fn blocking_client_queries_a_sandbox() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

@@ -15,7 +15,7 @@ async fn topup(url: &str) -> Result<TopupResponse, Error> {
 }
 
 #[tokio::test]
-async fn each_response_leads_to_the_expected_error_kind_and_outcome() {
+async fn each_response_has_the_expected_error_kind_and_outcome() {
     let failure = r#"{"respCode":"9001","respMsg":"amount must be a string","signType":"RSA"}"#;
     let unsigned_success = r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#;
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
@@ -106,7 +106,7 @@ async fn api_code_is_reported_for_any_response_but_authenticated_only_if_signed(
 
 #[tokio::test]
 async fn refused_connection_reports_not_sent() {
-    // The port is bound and released, so nothing listens on it.
+    // The port was bound and released, so no program is listening on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
@@ -138,7 +138,7 @@ async fn foreign_response_is_described_without_a_parser_error() {
     }
 }
 
-/// Uses a custom resolver, so that no lookup leaves the machine.
+/// This test uses a custom resolver, so that no DNS request leaves the machine.
 #[tokio::test]
 async fn failed_lookup_reports_not_sent() {
     struct FailingResolver;
@@ -176,7 +176,7 @@ async fn timeout_before_the_body_was_sent_reports_not_sent() {
     });
     let mut large =
         Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
-    // Larger than the socket buffers of the system.
+    // The request is larger than the socket buffers of the system.
     large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
     let client = paytend_client::Client::builder(
         paytend_client::Environment::BaseUrl(url),
@@ -207,7 +207,7 @@ async fn server_without_tls_reports_not_sent() {
 
 #[tokio::test]
 async fn connection_that_breaks_during_the_response_reports_unknown() {
-    // Closed during the response, reset during the response, and reset before the response.
+    // The connection is closed during the response, reset during the response, or reset before the response.
     for (partial, reset) in [("half of it", false), ("half of it", true), ("", true)] {
         let (url, _) = once(move |_, mut stream| async move {
             if !partial.is_empty() {
@@ -248,7 +248,7 @@ async fn failed_redirect_of_a_custom_client_reports_unknown() {
 #[tokio::test]
 async fn timeout_after_the_request_was_sent_reports_unknown() {
     let (url, held) = once(|_, stream| async move { stream }).await;
-    // Long enough to send the request even on a busy machine.
+    // The timeout is long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
     let topup =
         Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();

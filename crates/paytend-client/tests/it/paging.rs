@@ -113,7 +113,7 @@ async fn pages_are_fetched_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn every_documented_list_is_paged() {
+async fn every_documented_list_can_be_streamed() {
     let current = r#"{"tradeList":[{"tradeId":"1"}],"cities":[{}],"total":"1"}"#;
     let earlier = r#"{"transactions":[{"transactionId":"1"}],"total":"1"}"#;
     let transport = Scripted::new([current, earlier, current, current].map(Step::Success));
