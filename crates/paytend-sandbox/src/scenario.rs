@@ -1,4 +1,4 @@
-//! Scenarios: files of steps that a partner takes, with the expected results. Each scenario runs against a new sandbox
+//! Scenarios: files that contain a partner's steps and their expected results. Each scenario runs against a new sandbox
 //! over real HTTP.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub const SHIPPED: [(&str, &str); 6] = [
 /// 2026-01-05, 12:00 UTC, the start time of every scenario. Time is frozen and passes only in `advance` steps.
 const BEGIN: u64 = 1_767_614_400_000;
 
-/// A sequence of steps.
+/// A sequence of steps with expected results.
 ///
 /// # Examples
 ///
@@ -60,7 +60,7 @@ pub struct Scenario {
     step: Vec<Step>,
 }
 
-/// A step, which performs an action, checks expected values, or both.
+/// A step of a scenario. A step performs an action, checks expected values, or both.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {

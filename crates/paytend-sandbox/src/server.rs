@@ -56,7 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        // Accepting fails if the client has already disconnected.
+        // `accept` fails if the client has already disconnected.
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
         let app = app.clone();
@@ -253,7 +253,7 @@ fn answer(
         let canonical = Some(sealed.canonical(data).to_string());
         let mut wire = broken(sealed.into_document(), faults);
         if core.look(|world| world.settings.encrypt_flag) {
-            // This field is reserved and not signed.
+            // `encryptFlag` is reserved and not signed, so it is added to the sealed document.
             wire.replace_range(..1, r#"{"encryptFlag":"1","#);
         }
         Side { wire, canonical, payload: Some(data.to_owned()) }

@@ -206,7 +206,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
     let error = from(&good, "production").to_string();
     assert!(error.contains("profile `production`: not found; available profiles: test"), "{error}");
     let error = ClientBuilder::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
-    assert!(error.contains("the configuration file: entity not found"), "{error}");
+    assert!(error.contains("cannot read the configuration file ") && error.contains(": entity not found"), "{error}");
 }
 
 #[cfg(unix)]

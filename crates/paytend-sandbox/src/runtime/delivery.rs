@@ -36,7 +36,7 @@ pub(crate) async fn drive(core: Arc<Core>) {
         match next {
             Some(wait) => {
                 let woken = core.wake.notified();
-                // Waits for the due time, or for a change of the clock or the outbox, whichever comes first.
+                // Wait for the due time, or for a change of the clock or the outbox, whichever comes first.
                 let _ = tokio::time::timeout(wait, woken).await;
             }
             None => core.wake.notified().await,

@@ -15,12 +15,12 @@ const KEPT: usize = 1000;
 /// The maximum size of the kept entries, in bytes.
 const MOST: usize = 64 << 20;
 
-/// A document as sent or received, with its contents. It includes personal data and session keys, so it is shown only
-/// on request.
+/// A document that was sent or received, with its decrypted contents. It includes personal data and session keys, so it
+/// is shown only on request.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
-    /// The document as it went over the wire.
+    /// The document exactly as it was sent or received.
     pub(crate) wire: String,
     /// The canonical string, which is signed.
     pub(crate) canonical: Option<String>,

@@ -1,5 +1,5 @@
-//! The data file. Each event is written before it is applied, so that after a crash it has been applied completely or
-//! not at all.
+//! The data file. Each event is written before it is applied. After a crash, an event has therefore been applied
+//! completely or not at all.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use crate::world::{Event, World};
 
 /// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
-/// The number of events after which a snapshot of the state is written. Snapshots keep startup fast.
+/// The number of events after which a snapshot of the state is written. With a snapshot, few events have to be applied
+/// at the next start.
 const SNAPSHOT_EVERY: usize = 2000;
 
 /// The error returned if a data file cannot be used.

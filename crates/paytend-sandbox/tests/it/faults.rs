@@ -92,7 +92,7 @@ async fn notification_first_fault_posts_before_the_response() {
     sandbox.issuing_callback(&url).unwrap();
     sandbox.fault(Fault::on::<CreateCardholder>(FaultKind::NotificationFirst).once()).unwrap();
     client.call("createCardholder", &crate::cardholder()).await.unwrap();
-    // No waiting is needed, because the notification arrived before the response.
+    // The test does not have to wait, because the notification arrived before the response.
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
