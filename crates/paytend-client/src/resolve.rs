@@ -21,7 +21,7 @@ use crate::policy::order_states::OrderState;
 
 /// A mutation with an order number, and the query that reports the order's state.
 pub trait Resolvable: Operation {
-    /// The type of the query.
+    /// The query that reports the order's state.
     type Query: Operation;
 
     /// Returns the query for the same order.

@@ -54,7 +54,7 @@ const BEGIN: u64 = 1_767_614_400_000;
 pub struct Scenario {
     /// The title of the scenario.
     pub name: String,
-    /// The durations of asynchronous processes.
+    /// The durations of asynchronous processes, such as audits and topups.
     #[serde(default = "Timing::realistic")]
     timing: Timing,
     step: Vec<Step>,
@@ -78,7 +78,7 @@ struct Step {
     trigger: Option<Wanted>,
     /// A fault to add, in the syntax of `paytend sandbox --fault`.
     fault: Option<String>,
-    /// How far to advance the clock.
+    /// The duration by which the clock is advanced, such as `15h`.
     advance: Option<String>,
     /// The expected name of the next notification, such as `baas 2`; `none` if no notification is expected.
     notified: Option<String>,

@@ -41,7 +41,7 @@ pub struct Authentic<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// The values read from an authentic body.
+/// The sending time and the keys that were read from an authentic body.
 #[derive(Debug)]
 pub struct Facts {
     pub(crate) sent_at: Option<SystemTime>,

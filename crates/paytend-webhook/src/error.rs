@@ -10,7 +10,7 @@ use paytend_crypto::{Error, Fingerprint};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No key was given.
+    /// The receiver was created without a key.
     #[error("a receiver needs at least one key")]
     NoKey,
     /// A key is retired before it becomes valid.
@@ -28,7 +28,7 @@ pub enum ConfigError {
     /// A CIDR block has address bits set after its prefix.
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
-        /// The block as it was configured.
+        /// The block that was configured.
         given: String,
         /// The block that contains the address.
         block: String,
@@ -72,7 +72,7 @@ pub enum Reason {
         /// The receiver's limit in bytes.
         limit: usize,
     },
-    /// The body did not arrive in time.
+    /// The body did not arrive within the body timeout.
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     TooSlow(Duration),
     /// The connection broke, or the framing of the body is invalid.

@@ -198,7 +198,7 @@ pub enum KeyRole {
 pub struct KeyUsage {
     /// The key.
     pub key: Fingerprint,
-    /// The purpose of the key.
+    /// Whether the key verifies or decrypts messages.
     pub role: KeyRole,
     /// The number of authentic messages that were verified or decrypted with the key.
     pub count: u64,

@@ -33,7 +33,7 @@ impl<'a> Members<'a> {
         let first = values.next()?;
         let rest: Vec<&[u8]> = values.collect();
         if !rest.is_empty() {
-            // The intended value is unknown, so the identity consists of all values.
+            // It is unknown which of the values is intended, so the identity consists of all values.
             return Some(Identity::Raw([[first].as_slice(), &rest].concat().join(&b","[..]).into()));
         }
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))
@@ -50,7 +50,7 @@ impl<'a> Members<'a> {
 /// The value of an identifying member.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Identity<'a> {
-    /// A string or a number.
+    /// The text of a string or a number.
     Text(Cow<'a, str>),
     /// The raw bytes of any other value, or of several values.
     Raw(Cow<'a, [u8]>),

@@ -77,7 +77,7 @@ impl Provider {
     }
 }
 
-/// The result of handling a notification.
+/// The result that a handler returns for a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reply {

@@ -16,7 +16,7 @@ use crate::verified::Verified;
 /// the receiver's configuration. A message for a different partner or merchant, or with a different signing key, is
 /// rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
-    /// The type of a notification.
+    /// The type of the notifications after verification.
     type Notification: Send + 'static;
 
     /// Returns the provider of the notifications.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::error::ConfigError;
 
-/// The class of a request's source.
+/// The class of a request's source: listed or unlisted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An address on the list, or any address if there is no list.

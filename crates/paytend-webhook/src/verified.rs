@@ -194,7 +194,7 @@ pub struct BusinessKey {
     pub kind: &'static str,
     /// The provider's or the partner's identifier for the object.
     pub id: String,
-    /// The state in the provider's notation.
+    /// The state, as written in the notification.
     pub state: Option<String>,
 }
 

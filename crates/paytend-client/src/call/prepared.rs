@@ -65,7 +65,7 @@ impl<O: Operation> PreparedRequest<O> {
         self.sealed.as_ref().map(|sealed| sealed.canonical(&self.payload))
     }
 
-    /// Returns the description of the operation.
+    /// Returns the operation's name, path and other properties.
     pub fn operation(&self) -> OperationInfo {
         O::INFO
     }

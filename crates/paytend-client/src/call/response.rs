@@ -31,12 +31,12 @@ impl<T> Response<T> {
         &self.request_id
     }
 
-    /// Returns the business data.
+    /// Returns the business data of the response.
     pub fn data(&self) -> &T {
         &self.data
     }
 
-    /// Returns the business data by value.
+    /// Returns the business data of the response by value.
     pub fn into_data(self) -> T {
         self.data
     }

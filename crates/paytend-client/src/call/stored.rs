@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::call::prepared::PreparedRequest;
 
-/// The first bytes of the byte form.
+/// The first bytes of every stored request.
 const MAGIC: &[u8] = b"PTRQ";
-/// The version of the byte form.
+/// The version of the format of stored requests.
 const VERSION: u8 = 1;
 /// The length in bytes of the checksum (SHA-256) at the end.
 const CHECKSUM: usize = 32;
@@ -29,7 +29,7 @@ pub enum RestoreError {
     Version(u8),
     /// The bytes were altered or are incomplete.
     Damaged,
-    /// The request calls a different operation.
+    /// The stored request calls a different operation.
     OtherOperation,
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn member(document: &str, name: &str) -> Option<String> {
 /// Returns the payload of a stored request of any operation, for tools that show it. It contains the business data.
 ///
 /// # Errors
-/// Returns [`RestoreError`] as [`PreparedRequest::from_bytes`] does.
+/// Returns the same errors as [`PreparedRequest::from_bytes`], except [`RestoreError::OtherOperation`].
 pub fn stored_payload(bytes: &[u8]) -> Result<&str, RestoreError> {
     Ok(checked(bytes)?.get(3).copied().unwrap_or_default())
 }

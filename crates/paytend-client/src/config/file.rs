@@ -60,7 +60,7 @@ struct Profile {
     paths: BTreeMap<String, String>,
 }
 
-/// The meanings of order status codes.
+/// The order status codes that mean processing, succeeded and failed.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct States {

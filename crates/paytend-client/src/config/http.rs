@@ -51,7 +51,7 @@ impl IdentitySource {
     }
 }
 
-/// The proxy to use.
+/// The source of the proxy: the environment variables, the builder, or no proxy.
 #[derive(Default, PartialEq)]
 pub(super) enum ProxyChoice {
     /// The proxy from the environment variables.
@@ -155,7 +155,7 @@ fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Resu
         if value.is_empty() {
             continue;
         }
-        // The default scheme is http.
+        // A proxy without a scheme is an HTTP proxy.
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let proxy = proxy(&url).map_err(|_| {
             Error::configuration(format!(

@@ -2,7 +2,7 @@
 
 use crate::transport::connect::ConnectFailure;
 
-/// The kind of failure.
+/// The kind of failure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

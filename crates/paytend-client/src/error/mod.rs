@@ -138,7 +138,7 @@ impl Error {
         error
     }
 
-    /// Converts a transport error.
+    /// Creates an error from a transport error.
     pub(crate) fn transport(failure: TransportError) -> Self {
         let mut error = Self::new(match failure.kind {
             TransportErrorKind::Connect(_) => ErrorKind::Connect,

@@ -9,9 +9,9 @@ use std::fmt;
 pub enum OrderState {
     /// The order exists and has no final result yet.
     Processing,
-    /// The order succeeded. This is final.
+    /// The order succeeded, which is a final state.
     Succeeded,
-    /// The order failed. This is final.
+    /// The order failed, which is a final state.
     Failed,
     /// No meaning is configured for the code, or the response has no status (`None`).
     Unknown(Option<String>),

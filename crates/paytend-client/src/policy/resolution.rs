@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// Settings for resolving unknown outcomes.
+/// Settings for resolving orders whose outcome is unknown.
 ///
 /// An order is found when the query succeeds and its response contains the order number. If no such order exists, the
 /// query returns a code that is specified in the partner's documents. Without

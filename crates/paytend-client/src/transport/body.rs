@@ -15,7 +15,7 @@ const PIECE: usize = 32 << 10;
 /// A progress callback, called with the number of bytes handed over and the total number of bytes.
 pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// The body of a request.
+/// The body of a request, which is either sent or withdrawn.
 ///
 /// Read it piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
 ///

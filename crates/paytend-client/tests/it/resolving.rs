@@ -56,7 +56,7 @@ impl Bench {
     }
 }
 
-/// The balances after one topup.
+/// Returns the partner's balance and the card's balance after one topup.
 fn after_one_topup() -> (String, String) {
     ("9975.00".into(), "25.00".into())
 }

@@ -14,7 +14,7 @@ use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, ru
 /// | `partner-private.pem`, `partner-public.b64` | the partner's keys |
 /// | `paytend-private.pem`, `paytend-public.b64` | Paytend's keys |
 /// | `partner-id` | the partner's identifier |
-/// | `payby-private.pem`, `payermax-private.pem` and their `-public.b64` | other providers' keys, generated when needed |
+/// | `payby-private.pem`, `payermax-private.pem` and their `-public.b64` | PayBy's and PayerMax's keys, if generated |
 /// | `paytend.toml` | the client's settings, written at each start; see [`ProfileFile`](crate::ProfileFile) |
 ///
 /// # Examples

@@ -113,7 +113,7 @@ impl Log {
         let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
     }
 
-    /// Removes all entries. Numbering continues.
+    /// Removes all entries. The numbers of later entries continue.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.clear();

@@ -65,7 +65,7 @@ fn sound(text: &str) -> Result<World, StoreError> {
     world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
 }
 
-/// An open data file.
+/// An open data file with the stored events.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,

@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { $, toast } from "./dom.js";
 
-/** Whether the state is requested with personal data. */
+/** Whether the page requests the state with personal data. */
 export const wanted = { personal: false };
 
 /** The functions that show the loaded data: `state`, `clock`, `deliveries` and `faults`. */

@@ -39,7 +39,7 @@ async fn each_fault_has_its_documented_effect() {
         } else {
             assert_ne!(error.outcome(), Outcome::NotSent, "{fault:?}: {error}");
         }
-        // The next request works normally.
+        // The next request is not affected by the fault.
         assert_eq!(client.send(&QueryTopupResult::new(order)).await.is_ok(), happened);
     }
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "6.00");

@@ -12,7 +12,7 @@ use super::trace::Trace;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Certainty {
-    /// Visible in the message, or proven by the signature.
+    /// The finding is visible in the message, or proven by the signature.
     Proven,
     /// A possible explanation; there may be other explanations.
     Possible,
@@ -30,7 +30,7 @@ pub enum Finding {
     KeyLabel {
         /// The name of the key.
         key: String,
-        /// The label of the PEM block.
+        /// The label in the first line of the PEM file.
         label: String,
         /// The actual key format: PKCS#1, PKCS#8 or SubjectPublicKeyInfo.
         content: &'static str,
@@ -76,11 +76,11 @@ pub enum Finding {
     TooLarge {
         /// The size of the body in bytes.
         bytes: usize,
-        /// The limit in bytes.
+        /// The receiver's limit in bytes.
         limit: usize,
     },
     /// The document could be read only after it was unwrapped. All other findings refer to the unwrapped document.
-    #[error("the body is not the document itself but {0}")]
+    #[error("the document was received {0}")]
     Wrapped(Wrapping),
     /// The body is not a JSON object.
     #[error("the body is {0}")]
@@ -110,7 +110,7 @@ pub enum Finding {
     Base64 {
         /// The name of the field, or `sign`.
         field: &'static str,
-        /// The deviation from the standard form.
+        /// The deviation of the base64 from the standard form.
         flaw: Base64Flaw,
     },
     /// The value of a base64 field is not base64.
@@ -144,9 +144,9 @@ pub enum Finding {
         "the session key is {chars} characters of {form}; it must be 24 characters: the base64 text of 16 random bytes"
     )]
     SessionKeyText {
-        /// The number of characters.
+        /// The length of the session key in characters.
         chars: usize,
-        /// The encoding: base64 or hexadecimal.
+        /// The encoding of the session key: base64 or hexadecimal.
         form: &'static str,
     },
     /// The payload is encrypted with the decoded session key, whose length is not 16 bytes.
@@ -255,19 +255,19 @@ pub enum Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Base64Flaw {
-    /// The URL alphabet: `-` and `_`.
+    /// The text uses the URL alphabet, with `-` and `_`.
     #[error("in the URL alphabet (`-` and `_` for `+` and `/`)")]
     UrlAlphabet,
-    /// Spaces in place of `+`.
+    /// The text has spaces in place of `+`.
     #[error("with spaces in place of `+`: it was sent in a form or a URL without percent-encoding")]
     Spaces,
-    /// Line breaks or other whitespace.
+    /// The text contains line breaks or other whitespace.
     #[error("with line breaks or other whitespace in it: the sender's encoder breaks lines")]
     Lines,
     /// Percent-encoding.
     #[error("percent-encoded (allowed only for randomKey)")]
     PercentEncoded,
-    /// Missing `=`, or unused bits that are not zero.
+    /// The padding `=` is missing, or unused bits are not zero.
     #[error("the `=` padding is missing, or the unused bits of the last character are not zero")]
     Padding,
 }
@@ -282,7 +282,7 @@ pub enum TextChange {
     /// The payload was not signed.
     #[error("the sender did not sign the payload (as in the upload endpoints of the IBAN product)")]
     PayloadLeftOut,
-    /// The payload was signed, but should not have been.
+    /// The payload was signed, although this kind of message excludes it from the signature.
     #[error("the sender signed the payload, which should not be signed here")]
     PayloadSigned,
     /// The encrypted payload was signed.

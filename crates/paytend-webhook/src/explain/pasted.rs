@@ -8,7 +8,7 @@ use http::HeaderValue;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PastedSignError {
-    /// The input is empty.
+    /// The pasted input is empty.
     #[error("the pasted sign header is empty: paste its base64 value")]
     Empty,
     /// The input contains characters that are not allowed in a header.

@@ -7,7 +7,7 @@ use super::body_kind::BodyKind;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trace {
-    /// `?` in place of other characters.
+    /// The text has `?` where other characters are likely.
     #[error(
         "the text has {0} question marks and no non-ASCII character: characters may have been replaced by `?` when \
          the text was encoded in ASCII or a different charset"
@@ -56,9 +56,11 @@ pub enum Trace {
     )]
     HashOrder,
     /// Signed fields of an envelope, with their names. Any of them may have been changed.
-    #[error("a signed field of the envelope may have been changed, added or removed ({0}); this leaves no trace")]
+    #[error(
+        "a signed field of the envelope may have been changed, added or removed ({0}); such a change cannot be detected"
+    )]
     Fields(String),
-    /// Members may be missing.
+    /// The text may have been re-serialized, and members may be missing.
     #[error(
         "the text may have been re-serialized: members that are null, unknown to the program or duplicate may be \
          missing, and values may differ; this leaves no trace"

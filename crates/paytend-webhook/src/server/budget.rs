@@ -125,7 +125,7 @@ struct State {
 
 struct Body {
     bytes: usize,
-    /// Present while the body is being read.
+    /// Signals that the body must be discarded; `None` when the body is complete.
     evict: Option<oneshot::Sender<()>>,
 }
 
@@ -154,7 +154,7 @@ impl Reservation {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // The body's task may have ended already.
+                        // Sending fails if the body's task has ended already.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }

@@ -71,7 +71,7 @@ pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
 
     let address = server.start(paytend(body.len() - 1), Reply::Accepted).await;
     Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body one byte above the limit");
-    // An endless body without an announced size.
+    // Send an endless body without an announced size.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
     connection.send(format!("{:x}\r\n", body.len())).await;

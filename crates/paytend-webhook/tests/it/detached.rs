@@ -215,7 +215,7 @@ fn old_and_future_notifications_are_rejected() {
     assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent + minute + 1))), Err(TOO_OLD));
     assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent - 1))), Err(AHEAD));
     assert_eq!(reason(receive_signed(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
-    // A time beyond the range of any clock.
+    // This time is beyond the range of every clock.
     let endless = dated.replace("1586849271877,", "18446744073709551615,");
     assert_eq!(reason(receive_signed(&payby(), "payby", &endless, at(sent))), Err(AHEAD));
 }

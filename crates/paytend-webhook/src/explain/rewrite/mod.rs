@@ -79,7 +79,7 @@ pub(super) struct Rewriter {
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
     rules: Vec<Vec<usize>>,
-    /// The structures of each cost, created on demand.
+    /// The structures by their cost, created when the search reaches this cost.
     structures: Vec<Vec<Structure>>,
     /// The hashes of the reordered structures created so far.
     orders: HashSet<u64>,
@@ -111,7 +111,7 @@ impl Rewriter {
         for at in 0..self.structures[cost].len() {
             for spelling in 0..self.spellings.len() {
                 let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
-                // The received whitespace comes first, then the layouts.
+                // Try the received whitespace first, then the layouts.
                 for layout in 0..=self.layouts.len() {
                     let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
                     let cost_here = layout.map_or(0, |layout| layout.cost);

@@ -39,7 +39,7 @@ struct Walk<'a> {
 }
 
 impl Rewriter {
-    /// Tries the number spellings with this cost.
+    /// Tries all combinations of number spellings with this cost.
     pub(super) fn numbers(
         &self,
         template: &Template,
