@@ -197,8 +197,9 @@ impl Client {
     ) -> Result<Option<FoundOrder<O>>, Error> {
         let target = CallTarget::from(&O::INFO);
         self.check_partner(prepared)?;
-        let order: O = serde_json::from_str(prepared.payload())
-            .map_err(|_| Error::request("the stored order cannot be read").during(&target, prepared.request_id()))?;
+        let order: O = serde_json::from_str(prepared.payload()).map_err(|_| {
+            Error::request("the payload of the stored order cannot be parsed").during(&target, prepared.request_id())
+        })?;
         // The order was validated before it was sealed.
         let mut request = Request::new(&self.shared, &order).danger_skip_validation();
         request.options.extra.clone_from(&prepared.extra);

@@ -348,7 +348,7 @@ impl Story {
         let mut rest = text;
         let mut out = String::new();
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after.split_once('}').ok_or("`${` without a closing `}`")?;
+            let (name, after) = after.split_once('}').ok_or("`${` has no closing `}`; write ${name}")?;
             out.push_str(before);
             out.push_str(self.saved.get(name).ok_or_else(|| format!("no value is saved as {name}"))?);
             rest = after;

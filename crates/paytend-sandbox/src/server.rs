@@ -1,4 +1,4 @@
-//! The HTTP server for operations, including the faults that apply to them.
+//! The HTTP server for operations, including the faults that apply to operations.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const REQUEST_ID: usize = 32;
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .fallback(routing::post(handle))
-        // A request above the envelope's limit is still read, so that the refusal can be sealed for its partner.
+        // A request above the envelope's limit is still read, because its `partnerId` is needed to seal the refusal.
         .layer(DefaultBodyLimit::max(READ))
         .with_state(core)
 }
@@ -86,7 +86,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Result<Bytes, B
     let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
     for fault in &faults {
         match fault {
-            // The delay uses the machine's clock, because clients measure their timeouts by it.
+            // The delay uses the machine's clock, because clients measure their timeouts with this clock.
             FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
             FaultKind::Hang => {
                 unheard(&core, &uri, operation, &body, &faults, "no response is sent");

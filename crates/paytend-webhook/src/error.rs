@@ -11,7 +11,7 @@ use paytend_crypto::{Error, Fingerprint};
 #[non_exhaustive]
 pub enum ConfigError {
     /// The receiver was created without a key.
-    #[error("a receiver needs at least one key")]
+    #[error("no key is configured; a receiver needs at least one key")]
     NoKey,
     /// A key is retired before it becomes valid.
     #[error("the key {0} is never valid: its `retire_at` must be later than its `not_before`")]
@@ -62,7 +62,7 @@ pub enum Reason {
         forwarded_for: Option<String>,
     },
     /// The body is compressed. Contains the `Content-Encoding`.
-    #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
+    #[error("the Content-Encoding is \"{0}\"; notifications must not be compressed")]
     Encoded(String),
     /// The body is larger than the receiver's limit.
     #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
@@ -118,7 +118,8 @@ pub enum Reason {
         /// The receiver's limit.
         limit: Duration,
     },
-    /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires one.
+    /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires a
+    /// timestamp.
     #[error("the notification has no timestamp in the documented format; `require_timestamp` is set")]
     Undated,
     /// No configured key can be used at this time. The message may be valid.

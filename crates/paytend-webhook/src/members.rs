@@ -39,7 +39,7 @@ impl<'a> Members<'a> {
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))
     }
 
-    /// Returns the object with this name, if there is exactly one such member.
+    /// Returns the object with this name, if exactly one member has this name.
     pub(crate) fn object(&self, name: &str) -> Option<Members<'a>> {
         let mut values = self.all(name);
         let (value, None) = (values.next()?, values.next()) else { return None };

@@ -218,7 +218,7 @@ mod tests {
                 RequestFilter::new(),
                 "POST",
                 &[("content-encoding", "gzip")],
-                "the Content-Encoding is \"gzip\"; notifications are plain JSON".to_owned(),
+                "the Content-Encoding is \"gzip\"; notifications must not be compressed".to_owned(),
             ),
             (
                 RequestFilter::new().require_json(),

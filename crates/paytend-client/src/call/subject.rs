@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, all of them optional in the response.
+    /// Returns the same identifiers without required fields: the response can omit every identifier.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }

@@ -347,7 +347,7 @@ impl ClientBuilder {
         let keyring = self.keyring?;
         check_partner(&self.partner_id, &keyring)?;
         if self.attempt_timeout.is_zero() || self.deadline.is_zero() {
-            return Err(Error::configuration("the attempt timeout and the deadline must be greater than zero"));
+            return Err(Error::configuration("attempt_timeout and deadline must be greater than zero"));
         }
         if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
             return Err(Error::configuration(
@@ -360,8 +360,11 @@ impl ClientBuilder {
         if self.max_response_bytes == 0 {
             return Err(Error::configuration("max_response_bytes must be greater than zero"));
         }
-        let user_agent = HeaderValue::from_str(&self.user_agent)
-            .map_err(|_| Error::configuration("the user agent contains characters that are invalid in a header"))?;
+        let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| {
+            Error::configuration(
+                "user_agent contains characters that are invalid in a header; use only printable ASCII",
+            )
+        })?;
         let unmade = |error: reqwest::Error| Error::configuration(error.without_url());
         let transport: Arc<dyn Transport> = match self.transport {
             TransportChoice::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
@@ -371,7 +374,8 @@ impl ClientBuilder {
             TransportChoice::Other(transport) if self.http.is_default() => transport,
             TransportChoice::Given(_) | TransportChoice::Other(_) => {
                 return Err(Error::configuration(
-                    "TLS, pool or proxy options are set, but the custom client or transport would ignore them",
+                    "TLS, pool or proxy options are set, but the custom client or transport would ignore them; \
+                     remove these options",
                 ));
             }
         };

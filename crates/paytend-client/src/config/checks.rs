@@ -55,9 +55,9 @@ pub(super) fn order_states_by_path(given: Vec<(String, OrderStates)>) -> Result<
 
 pub(super) fn checked_states(operation: &str, states: OrderStates) -> Result<OrderStates, Error> {
     match states.ambiguous() {
-        Some(code) => {
-            Err(Error::configuration(format!("order states of {operation}: the code `{code}` has two meanings")))
-        }
+        Some(code) => Err(Error::configuration(format!(
+            "order states of {operation}: the code `{code}` has two meanings; assign it to one state"
+        ))),
         None => Ok(states),
     }
 }

@@ -153,7 +153,9 @@ impl Error {
             error.0.connect = Some(connect);
         }
         error.0.source = match failure.kind {
-            TransportErrorKind::TooLarge => Some("the response is larger than max_response_bytes".into()),
+            TransportErrorKind::TooLarge => {
+                Some("the response is larger than max_response_bytes; set a larger limit".into())
+            }
             _ => failure.source,
         };
         error

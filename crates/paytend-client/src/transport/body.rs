@@ -35,7 +35,7 @@ pub struct WithdrawnError;
 
 impl fmt::Display for WithdrawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the caller gave up before the request was sent")
+        f.write_str("the call ended by a timeout or was dropped before the request was sent")
     }
 }
 

@@ -267,7 +267,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         }
         load("danger_any_permissions = true\n").unwrap();
     }
-    // A private key in another profile is checked as well.
+    // The permissions are checked even if only another profile has a private key.
     let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
     write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
     let error = ClientBuilder::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();

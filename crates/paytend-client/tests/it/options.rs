@@ -120,7 +120,7 @@ async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
 }
 
-/// An untyped request has its document before it is sent, and `transmit` sends exactly this document.
+/// An untyped request is sealed before it is sent, and `transmit` sends exactly the sealed document.
 #[tokio::test]
 async fn untyped_request_is_sealed_before_it_is_sent() {
     let transport = Scripted::new([Step::Success(r#"{"balance":1.10}"#), Step::Success("")]);

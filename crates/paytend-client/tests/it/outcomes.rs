@@ -105,7 +105,7 @@ async fn api_code_is_reported_for_any_response_but_authenticated_only_if_signed(
 }
 
 #[tokio::test]
-async fn refused_connection_reports_not_sent() {
+async fn refused_connection_has_the_outcome_not_sent() {
     // The port was bound and released, so no program is listening on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
@@ -140,7 +140,7 @@ async fn foreign_response_is_described_without_a_parser_error() {
 
 /// This test uses a custom resolver, so that no DNS request leaves the machine.
 #[tokio::test]
-async fn failed_lookup_reports_not_sent() {
+async fn failed_lookup_has_the_outcome_not_sent() {
     struct FailingResolver;
 
     impl reqwest::dns::Resolve for FailingResolver {
@@ -165,7 +165,7 @@ async fn failed_lookup_reports_not_sent() {
 
 /// The server reads only the beginning of a large request, so it cannot have executed it.
 #[tokio::test]
-async fn timeout_before_the_body_was_sent_reports_not_sent() {
+async fn timeout_before_the_body_was_sent_has_the_outcome_not_sent() {
     use tokio::io::AsyncReadExt;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -194,7 +194,7 @@ async fn timeout_before_the_body_was_sent_reports_not_sent() {
 }
 
 #[tokio::test]
-async fn server_without_tls_reports_not_sent() {
+async fn server_without_tls_has_the_outcome_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -206,7 +206,7 @@ async fn server_without_tls_reports_not_sent() {
 }
 
 #[tokio::test]
-async fn connection_that_breaks_during_the_response_reports_unknown() {
+async fn connection_that_breaks_during_the_response_has_an_unknown_outcome() {
     // The connection is closed during the response, reset during the response, or reset before the response.
     for (partial, reset) in [("half of it", false), ("half of it", true), ("", true)] {
         let (url, _) = once(move |_, mut stream| async move {
@@ -228,7 +228,7 @@ async fn connection_that_breaks_during_the_response_reports_unknown() {
 /// This custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the
 /// second server does not mean "not sent".
 #[tokio::test]
-async fn failed_redirect_of_a_custom_client_reports_unknown() {
+async fn failed_redirect_of_a_custom_client_has_an_unknown_outcome() {
     let (url, _) = once(|_, mut stream| async move {
         let head = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -246,7 +246,7 @@ async fn failed_redirect_of_a_custom_client_reports_unknown() {
 }
 
 #[tokio::test]
-async fn timeout_after_the_request_was_sent_reports_unknown() {
+async fn timeout_after_the_request_was_sent_has_an_unknown_outcome() {
     let (url, held) = once(|_, stream| async move { stream }).await;
     // The timeout is long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
@@ -258,7 +258,7 @@ async fn timeout_after_the_request_was_sent_reports_unknown() {
 }
 
 #[tokio::test]
-async fn connection_closed_before_a_complete_response_reports_unknown() {
+async fn connection_closed_before_a_complete_response_has_an_unknown_outcome() {
     for part in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"respCode\":"] {
         let (url, _) = once(move |_, mut stream| async move {
             stream.write_all(part.as_bytes()).await.unwrap();

@@ -58,8 +58,7 @@ enum Ran {
 enum At {
     /// The due time, used while time is being advanced.
     Scheduled,
-    /// The current time, so that a delivery that became overdue while the sandbox was stopped gets one attempt, not
-    /// several.
+    /// The current time. A delivery that became overdue while the sandbox was stopped therefore gets only one attempt.
     Now,
 }
 
@@ -144,7 +143,7 @@ impl Core {
         match ran {
             Ok(()) => Ran::One,
             Err(error) => {
-                tracing::error!(%error, "cannot write the due event");
+                tracing::error!(%error, "cannot write the due event to the data file");
                 Ran::Failed
             }
         }

@@ -124,7 +124,7 @@ impl Log {
         self.listeners.subscribe()
     }
 
-    /// Returns the entries with numbers above the given one, converted by `map`.
+    /// Returns the entries with numbers above the number `id`, converted by `map`.
     pub(crate) fn after<T>(&self, id: u64, map: impl Fn(&Entry) -> T) -> Vec<T> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().filter(|entry| entry.id > id).map(map).collect()

@@ -21,19 +21,19 @@ pub enum StoreError {
     #[error("cannot use the data file")]
     Sqlite(#[from] rusqlite::Error),
     /// The file's content cannot be parsed.
-    #[error("the data file is damaged or was written by a different version")]
+    #[error("the data file is damaged or was written by a different version; use a new file")]
     Form(#[from] serde_json::Error),
     /// The stored state is inconsistent and could cause an endless loop or a counter overflow.
     #[error("the data file contains an invalid state: {0}; use a new file and import a valid export")]
     Flaw(&'static str),
     /// The file is in use by another sandbox.
-    #[error("the data file is in use by another sandbox")]
+    #[error("the data file is in use by another sandbox; stop that sandbox or use a different file")]
     InUse,
     /// The file cannot be created.
     #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
     /// The file has a different format version.
-    #[error("the data file has format version {found}; this sandbox reads only version {FORM}")]
+    #[error("the data file has format version {found}; this sandbox reads only version {FORM}; use a new file")]
     Version {
         /// The version of the file.
         found: i64,
@@ -73,7 +73,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or creates a file, and returns the state stored in it, if there is one.
+    /// Opens or creates a file, and returns the state that the file contains, if any.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;

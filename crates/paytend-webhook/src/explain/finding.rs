@@ -256,16 +256,16 @@ pub enum Finding {
 #[non_exhaustive]
 pub enum Base64Flaw {
     /// The text uses the URL alphabet, with `-` and `_`.
-    #[error("in the URL alphabet (`-` and `_` for `+` and `/`)")]
+    #[error("it uses the URL alphabet (`-` and `_` for `+` and `/`)")]
     UrlAlphabet,
     /// The text has spaces in place of `+`.
-    #[error("with spaces in place of `+`: it was sent in a form or a URL without percent-encoding")]
+    #[error("it has spaces in place of `+`: the value was sent in a form or a URL without percent-encoding")]
     Spaces,
     /// The text contains line breaks or other whitespace.
-    #[error("with line breaks or other whitespace in it: the sender's encoder breaks lines")]
+    #[error("it has line breaks or other whitespace: the sender's encoder breaks lines")]
     Lines,
     /// Percent-encoding.
-    #[error("percent-encoded (allowed only for randomKey)")]
+    #[error("it is percent-encoded, which is allowed only for randomKey")]
     PercentEncoded,
     /// The padding `=` is missing, or unused bits are not zero.
     #[error("the `=` padding is missing, or the unused bits of the last character are not zero")]
@@ -283,7 +283,7 @@ pub enum TextChange {
     #[error("the sender did not sign the payload (as in the upload endpoints of the IBAN product)")]
     PayloadLeftOut,
     /// The payload was signed, although this kind of message excludes it from the signature.
-    #[error("the sender signed the payload, which should not be signed here")]
+    #[error("the sender signed the payload, although this kind of message excludes the payload from the signature")]
     PayloadSigned,
     /// The encrypted payload was signed.
     #[error("the sender signed the encrypted payload; it must sign the plaintext")]

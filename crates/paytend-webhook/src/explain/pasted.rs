@@ -45,7 +45,7 @@ pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     HeaderValue::from_str(&value).map_err(|_| PastedSignError::NotBase64)
 }
 
-/// Replaces HTML entities, including those that were escaped twice.
+/// Replaces HTML entities, including entities that were escaped twice.
 fn without_entities(mut text: String) -> String {
     for (entity, plain) in [("&plus;", "+"), ("&equals;", "="), ("&NewLine;", "\n"), ("&ZeroWidthSpace;", "")] {
         text = text.replace(entity, plain);

@@ -227,7 +227,7 @@ mod tests {
         assert!(older_evicted.try_recv().is_err());
         assert_eq!(oldest.grow(1), Err(Reason::Overloaded));
         assert_eq!(oldest.complete(), Err(Reason::Overloaded));
-        // A complete body is kept, and an older body cannot displace a newer one.
+        // A complete body is kept, and an older body cannot displace a newer body.
         assert_eq!(older.grow(2), Err(Reason::Overloaded));
         newest.grow(5).unwrap();
         assert!(older_evicted.try_recv().is_ok());

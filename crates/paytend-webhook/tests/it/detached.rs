@@ -244,7 +244,7 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
-        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "the same response for all of them");
+        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "all rejections have the same response");
     }
 }
 

@@ -120,7 +120,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
             assert_eq!(found, (plain, business.clone()), "{name} {shown}");
         }
     }
-    // These changes must change the dedup key.
+    // Each of these changes must change the dedup key.
     for (from, to) in [
         ("DECREASE", "INCREASE"),
         ("APPLY_SUCCESS", "PENDING"),

@@ -23,7 +23,7 @@ const MAX_NODES: usize = 600_000;
 /// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds.
 const MAX_KINDS: usize = 12;
 
-/// The member orders that the other orders are derived from.
+/// The member orders from which the tried orders are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders, because a program may have sorted the received members.

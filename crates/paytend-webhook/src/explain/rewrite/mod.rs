@@ -1,4 +1,5 @@
-//! The search over alternative serializations of a JSON text, starting with those that differ least from it.
+//! The search over alternative serializations of a JSON text, starting with the serializations that differ least from
+//! the text.
 //!
 //! Each alternative has a cost: 0 for the text as received, 1 for the output of common serializers, and 2 or more for
 //! less common output. All combinations are tried in the order of their total cost, until the search budget is used up.
@@ -72,7 +73,7 @@ pub(super) struct Rewriter {
     changes: Vec<Change>,
     cost: usize,
     edges: Vec<Edge>,
-    /// The layouts, once created. The received whitespace is tried before them.
+    /// The layouts, created on first use. The received whitespace is tried before the layouts.
     layouts: Vec<Layout>,
     /// Whether the received whitespace does not match any layout.
     irregular: bool,

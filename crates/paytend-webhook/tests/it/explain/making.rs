@@ -14,7 +14,7 @@ pub(super) fn key(name: &str) -> PrivateKey {
     PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// The keys in the vectors: the partner's, Paytend's, and some unrelated ones.
+/// The keys in the vectors: the partner's, Paytend's, and some unrelated keys.
 pub(super) fn known_keys() -> KnownKeys {
     KnownKeys::new()
         .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
