@@ -1,5 +1,7 @@
-//! A blocking client for programs without an async runtime (feature `blocking`). The blocking client wraps the
-//! asynchronous client and owns a runtime with one thread. This thread also maintains the connections between calls.
+//! A blocking client for programs without an async runtime (feature `blocking`).
+//!
+//! The blocking client wraps the asynchronous client and owns a runtime with one thread. This thread also maintains the
+//! connections between calls.
 //!
 //! ```no_run
 //! # fn example(client: paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {

@@ -199,7 +199,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Opens the data file, if one is set, and returns the state that it contains.
+    /// Opens the data file, if a data file is set, and returns the state that it contains.
     fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {

@@ -211,7 +211,8 @@ impl Story {
         let hook = Arc::new(Mutex::new(Hook::default()));
         let mut story = Self { sandbox, keyring, http, hook, saved: BTreeMap::new() };
         let url = story.listen().await?;
-        // No operation sets the callback URL for Issuing. A step sets the callback URL for BaaS.
+        // No operation sets the callback URL for Issuing, so it is set here. A step of the scenario sets the URL for
+        // BaaS.
         story.sandbox.issuing_callback(&format!("{url}/issuing")).map_err(|_| StartError::Write)?;
         story.saved.insert("hook".into(), url);
         Ok(story)

@@ -25,8 +25,8 @@ use crate::verified::Verified;
 pub struct Peer(pub IpAddr);
 
 /// A service that receives notifications and passes them to a handler. The handler is a service that takes a
-/// [`Verified`] notification and returns a [`Reply`]; [`handler`] creates one. A handler error is returned as this
-/// service's error. The server then closes the connection, and the provider retries.
+/// [`Verified`] notification and returns a [`Reply`]; [`handler`] creates such a service from a function. A handler
+/// error is returned as this service's error. The server then closes the connection, and the provider retries.
 ///
 /// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects and the
 /// server drops this service's future. If the handler panics, the response asks the provider to retry later.

@@ -255,8 +255,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no). Use
-    /// this for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
+    ///
+    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
     /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };

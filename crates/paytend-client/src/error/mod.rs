@@ -17,8 +17,9 @@ use crate::error::time_limit::TimeLimit;
 use crate::transport::connect::ConnectFailure;
 use crate::transport::error::{TransportError, TransportErrorKind};
 
-/// The reason why a call failed. The size of the type is one pointer. `Display` and `Debug` show no URL, body, key or
-/// personal data.
+/// The reason why a call failed.
+///
+/// The size of the type is one pointer. `Display` and `Debug` show no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {

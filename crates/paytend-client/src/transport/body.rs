@@ -17,7 +17,7 @@ pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// The body of a request, which is either sent or withdrawn.
 ///
-/// Read it piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
+/// Read the body piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
 ///
 /// The caller may give up while another thread still holds the body. In that case the last piece is an error instead of
 /// data. A request that was reported as "not sent" therefore never arrives completely at the server.

@@ -121,8 +121,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// By default, an order's identifiers are compared with those in the response to its query, where present. If
-/// `response_names` is set for the query, those fields are compared instead.
+/// By default, an order's identifiers are compared with the identifiers in the query's response, if present. If
+/// `response_names` is set for the query, these fields are compared instead.
 #[tokio::test]
 async fn response_names_of_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);

@@ -76,7 +76,7 @@ fn invalid_proxy_in_the_environment_is_an_error() {
     assert!(ran.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// A redirect would send a signed request to a host that it is not meant for.
+/// A redirect would send a signed request to an unintended host.
 #[tokio::test]
 async fn redirect_is_not_followed() {
     use tokio::io::AsyncWriteExt;

@@ -60,7 +60,7 @@ impl Clock {
         *self = Self::new(at, pace);
     }
 
-    /// Returns how long to wait by the machine's clock until the given sandbox time, or `None` if time is frozen.
+    /// Returns the time until the given sandbox time, as measured by the machine's clock, or `None` if time is frozen.
     pub(crate) fn until(&self, at: Millis) -> Option<Duration> {
         let wait = at.saturating_sub(self.now());
         match self.factor() {

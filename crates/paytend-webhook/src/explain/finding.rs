@@ -234,7 +234,8 @@ pub enum Finding {
         serializations to try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,
-    /// The received text shows signs of a change that cannot be undone. This is a possible cause, not a proven one.
+    /// The received text shows signs of a change that cannot be undone. Such a change is a possible cause, not a proven
+    /// cause.
     #[error("{0}")]
     Trace(Trace),
     /// The signature was made with the right key, but the signed text cannot be reconstructed.

@@ -152,8 +152,8 @@ fn without_label(text: &str) -> &str {
     text
 }
 
-/// Joins the lines. A space within a line was originally either a line break or a `+`; the length of the decoded
-/// signature decides which.
+/// Joins the lines. A space within a line replaces either a line break or a `+`. The length of the decoded signature
+/// decides between the two.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

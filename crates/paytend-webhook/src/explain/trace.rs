@@ -55,7 +55,7 @@ pub enum Trace {
          original order cannot be recovered from the text"
     )]
     HashOrder,
-    /// Signed fields of an envelope, with their names. Any of them may have been changed.
+    /// Signed fields of an envelope, with their names. Any of these fields may have been changed.
     #[error(
         "a signed field of the envelope may have been changed, added or removed ({0}); such a change cannot be detected"
     )]

@@ -38,9 +38,9 @@ impl Budget {
         self
     }
 
-    /// Sets how many notifications with complete bodies may be in progress besides those in a key operation. These
-    /// notifications are waiting for a key operation, or their handler has not yet returned and dropped its
-    /// [`Verified`](crate::Verified).
+    /// Sets how many notifications with complete bodies may be in progress in addition to the notifications in a key
+    /// operation. These notifications are waiting for a key operation, or their handler has not yet returned and
+    /// dropped its [`Verified`](crate::Verified).
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.waiting = count;

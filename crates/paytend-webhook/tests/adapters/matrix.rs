@@ -123,7 +123,7 @@ pub(crate) async fn irrelevant_headers_do_not_cause_rejection(server: Server) {
         let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");
         assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
     }
-    // Unusual values in the parts of the request that the server itself reads.
+    // Send unusual values in the parts of the request that the server itself reads.
     for start in
         ["POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: \r\n", "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n"]
     {
@@ -182,7 +182,8 @@ pub(crate) async fn slow_body_times_out(server: Server) {
 pub(crate) async fn broken_body_is_rejected(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
-    // A truncated body and a body with invalid framing. The server may also close the connection without a response.
+    // Send a truncated body and a body with invalid framing. The server may also close the connection without a
+    // response.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", &format!("Content-Length: {}\r\n", body.len() + 1))).await;
     connection.send(&body).await;

@@ -92,8 +92,8 @@ impl<'a> Canonical<'a> {
         ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed. It may have different fields, or a different serialization of the
-    /// payload.
+    /// Searches for the text that the sender signed. This text may have different fields, or a different serialization
+    /// of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MAX_HASHED);
         self.others(key, &mut |bytes, changes| {

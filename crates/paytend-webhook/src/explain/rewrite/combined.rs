@@ -20,7 +20,8 @@ const MAX_OF_ONE: usize = 2_000;
 /// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds.
+/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds of
+/// objects.
 const MAX_KINDS: usize = 12;
 
 /// The member orders from which the tried orders are derived.

@@ -13,7 +13,7 @@ use crate::explain::search::Search;
 /// Maximum number of combinations of number spellings tried at each cost, starting with cost 1.
 const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
-/// The text that was found, and the changes to its numbers.
+/// The signed text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
 /// A kind of combination of number spellings.
