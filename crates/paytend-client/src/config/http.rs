@@ -91,7 +91,7 @@ impl Options {
         let mut certificates = Vec::new();
         for pem in &self.roots {
             let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty()).ok_or_else(|| {
-                Error::configuration("a root certificate is not PEM; it must begin with -----BEGIN CERTIFICATE-----")
+                Error::configuration("a root certificate is not PEM; it must contain -----BEGIN CERTIFICATE-----")
             })?;
             certificates.extend(roots);
         }
