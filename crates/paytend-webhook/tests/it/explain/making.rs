@@ -25,7 +25,7 @@ pub(super) fn known_keys() -> KnownKeys {
         .partner_id(PARTNER_ID)
 }
 
-/// A sender that can make every mistake that the tests need.
+/// A sender whose fields determine which mistakes it makes.
 pub(super) struct Sender {
     pub(super) fields: Vec<(&'static str, String)>,
     pub(super) content: Vec<u8>,
