@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Check the payload as a request of this operation before sealing it (a name or path from `paytend endpoints`)
     #[arg(long, value_name = "OPERATION")]
     operation: Option<String>,
-    /// Also refuse a payload that causes warnings
+    /// Refuse a payload that causes warnings
     #[arg(long, requires = "operation")]
     strict: bool,
     #[command(flatten)]

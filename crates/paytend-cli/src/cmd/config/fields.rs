@@ -91,7 +91,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     }
 }
 
-/// Returns a setting's value without secrets.
+/// Returns the value of a setting, with secrets replaced.
 pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();

@@ -14,7 +14,7 @@ struct Explanation {
     kinds: &'static [Kind],
 }
 
-/// A kind of error of the client that leads to an exit code.
+/// A kind of client error, explained under its exit code.
 #[derive(Serialize)]
 struct Kind {
     message: &'static str,
@@ -25,7 +25,8 @@ const fn kind(message: &'static str, meaning: &'static str) -> Kind {
     Kind { message, meaning }
 }
 
-/// The explanations, in the order of the exit codes. The messages are those of `paytend_client::Error`.
+/// The explanations, in the order of the exit codes. The names of the kinds are the messages of
+/// `paytend_client::Error`.
 const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Unexpected as u8,
@@ -96,7 +97,7 @@ const ALL: &[Explanation] = &[
         code: Category::Differences as u8,
         name: "differences found by reconcile",
         meaning: "The comparison was completed, and at least one item is open.",
-        next: "Read the open items first. Run `paytend reconcile` again when they are resolved.",
+        next: "Review the open items. Run `paytend reconcile` again when they are resolved.",
         kinds: &[],
     },
     Explanation {
@@ -131,7 +132,7 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// The list of exit codes in `--help` and this explanation have the same codes and names.
+    /// The list of exit codes in `--help` and the explanations have the same codes and names.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

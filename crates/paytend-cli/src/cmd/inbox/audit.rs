@@ -24,7 +24,7 @@ pub(crate) struct AuditArgs {
     /// Only events since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<SystemTime>,
-    /// Write one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

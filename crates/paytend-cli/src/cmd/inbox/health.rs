@@ -23,7 +23,7 @@ pub(crate) fn install_metrics() -> Result<PrometheusHandle, Failure> {
         .install_recorder()
         .map_err(failed)?;
     let upkeep = handle.clone();
-    // Without it, the recorded values would use memory until someone reads the metrics.
+    // Without this task, recorded values would accumulate in memory until the metrics are read.
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;

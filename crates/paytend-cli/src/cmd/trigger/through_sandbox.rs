@@ -1,4 +1,4 @@
-//! Events that happen in a running sandbox, which sends their notifications.
+//! Triggers events in a running sandbox, which sends the notifications.
 
 use reqwest::Method;
 use serde_json::Value;
