@@ -28,9 +28,9 @@ use crate::record::{
 /// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the names of
-/// the methods differ from those of that trait. Store crates also have functions that submit orders and record notices
-/// in a transaction of the caller.
+/// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the two traits
+/// have no method names in common. Store crates also have functions that submit orders and record notices in a
+/// transaction of the caller.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// A change in the transaction that completes an order. Each store defines this type.
     type Effect: Send + 'static;

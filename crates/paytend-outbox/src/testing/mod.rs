@@ -36,11 +36,12 @@ pub trait Harness {
     /// Returns the time by the store's clock.
     fn now(&self, store: &Self::Store) -> impl Future<Output = SystemTime>;
 
-    /// Creates an effect that records a line in the store and then succeeds, fails or panics, as `end` says.
+    /// Creates an effect that records a line in the store and then succeeds, returns an error or panics; see
+    /// [`EffectEnd`].
     fn effect(&self, line: &str, end: EffectEnd) -> <Self::Store as OutboxStore>::Effect;
 
-    /// Records a line and submits an order in one transaction. The transaction then succeeds, fails or panics, as `end`
-    /// says. Returns `None` if the transaction was rolled back.
+    /// Records a line and submits an order in one transaction. The transaction then succeeds, returns an error or
+    /// panics; see [`EffectEnd`]. Returns `None` if the transaction was rolled back.
     fn submit_with_line(
         &self,
         store: &Self::Store,
