@@ -349,7 +349,7 @@ impl Rows {
         }
         let wrong = heads.values().filter(|(heads, _)| *heads != 1);
         wrong
-            .map(|(heads, all)| format!("an order key with {all} notifications has {heads} that can be claimed"))
+            .map(|(heads, all)| format!("an order key with {all} notifications has {heads} claimable notifications"))
             .collect()
     }
 
