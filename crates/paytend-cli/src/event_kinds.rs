@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_set_and_unknown_ones_are_refused() {
+    fn fields_are_set_and_unknown_fields_are_refused() {
         let deposit = EventKind::find("fund-deposit").unwrap();
         let set = |set: &[&str]| deposit.content(&set.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
         let content = set(&["amount=12.340", "reference=a=b", "fee=0"]).unwrap();

@@ -46,7 +46,7 @@ impl ProfilesFile {
         };
         text.parse::<DocumentMut>().map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            // The parser's message is left out: it contains the line, which may contain a key.
+            // The parser's message is left out, because it contains the invalid line, which can contain a key.
             let line = before.matches('\n').count() + 1;
             Failure::new(Category::Configuration, format!("{name}, line {line}: not valid TOML"))
         })

@@ -158,7 +158,7 @@ impl HandlerError {
         self.action
     }
 
-    /// Returns the error that was converted with `?`. A store uses it to recognize its own errors.
+    /// Returns the error that was converted with `?`. A store uses this method to recognize errors of its engine.
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }

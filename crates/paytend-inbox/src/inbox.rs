@@ -99,7 +99,7 @@ impl<S: Store> Inbox<S> {
     /// last duplicate.
     ///
     /// A duplicate that arrives before the first attempt is covered by that attempt. A duplicate that arrives later
-    /// causes a separate run, after the current one has completed. A duplicate of a dead letter is only recorded.
+    /// causes a separate run, after the current run has completed. A duplicate of a dead letter is only recorded.
     ///
     /// Each run has a different [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was
     /// erased or removed after its retention, only the handler of [`on_sighting`](crate::WorkerBuilder::on_sighting) is

@@ -236,7 +236,7 @@ impl StoreKeys {
     }
 
     /// Encrypts content for a queue that shares the keys. The content can be decrypted only with the same `binding`.
-    /// The first part of `binding` should name the queue.
+    /// The first part of `binding` should be the name of the queue.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the system has no randomness.
@@ -252,7 +252,7 @@ impl StoreKeys {
         Ok(SealedPayload { key_id: *key_id, nonce, ciphertext })
     }
 
-    /// Decrypts content that [`seal_bound`](Self::seal_bound) encrypted. `owner` names the row in error messages.
+    /// Decrypts content that [`seal_bound`](Self::seal_bound) encrypted. `owner` describes the row in error messages.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the key is missing, or if the content or its binding was altered.

@@ -116,14 +116,14 @@ impl fmt::Debug for UnsealedPayload {
     }
 }
 
-/// A notification to be stored.
+/// A notification for [`Store::accept`](crate::Store::accept).
 #[derive(Clone, Debug)]
 pub struct NewNotification {
     /// The facts.
     pub facts: Facts,
     /// The content.
     pub payload: UnsealedPayload,
-    /// Whether a duplicate causes another run of the handler, as a sighting.
+    /// Whether a duplicate causes another run of the handler.
     pub requeue_sighting: bool,
     /// The policy for duplicates that cause no run. A store may store more duplicates durably than the policy requires.
     pub sightings: SightingPolicy,

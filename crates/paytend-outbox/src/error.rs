@@ -90,6 +90,6 @@ pub fn unknown_state(_: crate::terms::ParseStateError) -> StoreError {
     let states = State::ALL.len();
     StoreError::new(
         paytend_inbox::StoreErrorKind::Corrupt,
-        format!("the store contains an order state other than the {states} known ones: use a newer version"),
+        format!("the store contains an order state other than the {states} known states: use a newer version"),
     )
 }

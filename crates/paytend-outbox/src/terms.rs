@@ -20,17 +20,17 @@ pub enum State {
     Recorded,
     /// A send has begun. If the process dies, the outcome of the send is unknown.
     Sending,
-    /// The order may have been executed. It is queried.
+    /// The order may have been executed, and is queried.
     Unknown,
     /// Neither a response nor a query shows the outcome of the order. An operator decides.
     Stuck,
-    /// The response arrived. Final.
+    /// The response arrived. This state is final.
     Responded,
-    /// A query or a notification shows that the order exists. Final.
+    /// A query or a notification shows that the order exists. This state is final.
     Found,
-    /// The order was rejected and does not exist. Final.
+    /// The order was rejected and does not exist. This state is final.
     Rejected,
-    /// An operator has decided the outcome. Final.
+    /// An operator has decided the outcome. This state is final.
     Decided,
 }
 

@@ -185,8 +185,8 @@ fn cards_with_topups<'a>(rows: &[Row<'a>]) -> HashSet<&'a str> {
     topups.filter_map(|row| row.entry.card.as_deref()).collect()
 }
 
-/// Adds the movements of a transaction that the provider lists. A transaction that is listed twice under one number is
-/// one movement.
+/// Adds the movements of a transaction that the provider lists. A transaction that is listed twice under the same
+/// number is one movement.
 fn add_movements(
     members: &[&Row<'_>],
     item: &Item<'_>,

@@ -96,8 +96,8 @@ impl Sum {
     }
 }
 
-/// Carries, so that each position is a digit. Returns the digits, and whether the number is negative. The digits of a
-/// negative number are not valid.
+/// Propagates the carries, so that each position is a digit. Returns the digits, and whether the number is negative.
+/// The digits of a negative number are not valid.
 fn carried(positions: &[i32]) -> (Vec<u8>, bool) {
     let mut carry = 0;
     let mut digits = Vec::with_capacity(positions.len());

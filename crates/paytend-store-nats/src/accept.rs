@@ -33,7 +33,7 @@ pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Acc
     }
     match Current::read(shared, dedup).await? {
         Some(current) => sight(shared, new, current).await,
-        None => Err(StoreError::unavailable("the notification was removed meanwhile")),
+        None => Err(StoreError::unavailable("a different program has removed the notification; send it again")),
     }
 }
 

@@ -121,7 +121,8 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
         // The index does not keep the registers of keys without pending notifications.
         let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
         let current = serde_json::from_slice(&register.payload).map_err(|_| corrupt())?;
-        // The records before the register determine whether the notification is still the current one.
+        // The records before the register determine whether the notification is still the current notification of its
+        // key.
         watched.reached(&shared.streams, Log::Work, register.sequence).await?;
         watched.index().apply_order(key, register.sequence, current);
         if !watched.is_current(key, id) {

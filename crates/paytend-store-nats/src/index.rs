@@ -141,7 +141,7 @@ impl Index {
     }
 
     /// Removes a notification from its order key. If it was the current notification, the pending notification with the
-    /// smallest number becomes the current one.
+    /// smallest number becomes the current notification.
     fn leave(&mut self, key: Option<Mac>, id: i64) {
         let Some(key) = key else { return };
         let Some(order) = self.orders.get_mut(&key) else { return };
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn notification_that_the_register_names_blocks_its_key_until_it_was_read() {
+    fn notification_in_the_register_blocks_its_key_until_it_is_read() {
         let mut index = Index::default();
         index.add(dedup(1), record(1, StoredState::Ready));
         index.apply_order(key(), 7, 5);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn register_from_before_a_redrive_does_not_name_the_redriven_one() {
+    fn redriven_notification_is_not_selected_by_an_earlier_register() {
         let mut index = Index::default();
         index.apply(dedup(1), 6, record(1, StoredState::Dead));
         index.add(dedup(2), record(2, StoredState::Ready));
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn redriven_notification_waits_for_the_current_one() {
+    fn redriven_notification_waits_for_the_current_notification() {
         let mut index = Index::default();
         index.apply(dedup(1), 1, record(1, StoredState::Dead));
         index.apply(dedup(2), 2, record(2, StoredState::Leased));

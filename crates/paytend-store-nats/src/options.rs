@@ -1,4 +1,4 @@
-//! Settings of a store.
+//! The settings of a store, and its opening.
 
 use std::fmt;
 use std::path::PathBuf;

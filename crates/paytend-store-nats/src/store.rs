@@ -34,7 +34,7 @@ pub type NatsEffect = std::convert::Infallible;
 
 /// A store of notifications in a replicated JetStream. Cloning is cheap, and the clones share the connection.
 ///
-/// Any number of processes can use one store. [`NatsOptions`] opens a store.
+/// Any number of processes can use one store. Open a store with [`NatsOptions`].
 #[derive(Clone)]
 pub struct NatsStore {
     pub(crate) shared: Arc<Shared>,

@@ -109,7 +109,7 @@ async fn read(
             Err(_) => found.unreadable.push(lease),
         }
     }
-    // A foreign key prevents work without a notification.
+    // All rows have a notification, because of a foreign key.
     Ok(found)
 }
 

@@ -25,7 +25,7 @@ pub(crate) fn describe(error: &Error) -> String {
         _ if error.is_closed() => "the connection was closed".to_owned(),
         // This is an error of the driver: errors of the operating system have a number.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
-            "the server is a standby or read-only: name the primary, or all hosts, in the URL".to_owned()
+            "the server is a standby or read-only: use the primary, or all hosts, in the URL".to_owned()
         }
         Some(cause) => match cause.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
             Some(tls) => format!("TLS failed: {tls}"),

@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unsafe_settings_are_named() {
+    fn unsafe_settings_are_reported() {
         let settings = |version: &str, fsync: &str, commit: &str, pages: &str, standbys: &str| {
             vec![
                 ("server_version_num", version.to_owned()),

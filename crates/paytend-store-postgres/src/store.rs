@@ -26,7 +26,7 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
 ///
-/// Any number of processes can use one database. [`PostgresOptions`](crate::PostgresOptions) opens a store.
+/// Any number of processes can use one database. Open a store with [`PostgresOptions`](crate::PostgresOptions).
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,

@@ -26,7 +26,7 @@ pub(crate) struct Lookup {
 pub(crate) trait Forward: Send + 'static {
     /// Passes a notification to the writer.
     fn store(&self, lookup: Lookup);
-    /// Causes a commit of the writer.
+    /// Requests a commit from the writer.
     fn commit(&self);
 }
 

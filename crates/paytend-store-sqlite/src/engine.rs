@@ -46,7 +46,7 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
     // The writer runs checkpoints itself.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;
-    // Erased values must not stay in free space of the file.
+    // Erased values must not remain in the free space of the file.
     set(&connection, "secure_delete", "1", "1")?;
     Ok(connection)
 }

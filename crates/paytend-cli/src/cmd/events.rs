@@ -20,7 +20,7 @@ use crate::output;
 
 /// The interval at which `tail` reads new notifications.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The maximum number of notifications that one read returns.
+/// The maximum number of notifications in one read of the store.
 const PAGE: usize = 1_000;
 
 #[derive(Subcommand)]

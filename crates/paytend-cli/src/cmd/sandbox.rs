@@ -95,7 +95,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), Failure> {
     if let Some(command) = args.command.take() {
         return sandbox_control::run(command);
     }
-    // Use two worker threads: calls keep one thread busy with cryptography, and the other can run deliveries.
+    // Use two worker threads, so that deliveries can run while calls keep one thread busy with cryptography.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
 }

@@ -165,7 +165,7 @@ fn store_is_managed_while_the_service_runs() {
 }
 
 #[test]
-fn invalid_stores_and_missing_files_are_named() {
+fn errors_contain_the_name_of_invalid_stores_and_missing_files() {
     let place = Workplace::new();
     let (keys, store) = (place.path("keys"), place.store());
     let keys = keys.to_str().unwrap();

@@ -75,7 +75,7 @@ async fn plant(life: &mut Life) -> Expected {
     for name in ["dropped", "amount", "twice", "unknown", "failed"] {
         life.topup(&format!("T-{name}"), 1_234).await;
     }
-    // A notification about a transaction that the provider does not list.
+    // This notification is about a transaction that the provider does not list.
     let key = |name: &str| life.path("keys").join(name);
     let paytend = PrivateKey::from_file(key("paytend-private.pem")).unwrap();
     let partner = PublicKey::from_file(key("partner-public.b64")).unwrap();
@@ -85,7 +85,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // Transactions whose notifications do not arrive.
+    // The notifications of these transactions do not arrive.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;

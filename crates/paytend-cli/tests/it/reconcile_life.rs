@@ -97,7 +97,7 @@ impl Life {
         self.orders.insert(number.to_owned(), order);
     }
 
-    /// Uses the card, and returns the provider's transaction number.
+    /// Performs a card transaction, and returns the provider's transaction number.
     pub(crate) async fn use_card(&self, reserves: bool, cents: usize) -> String {
         let content = json!({"transactionType": if reserves { "1" } else { "2" },
             "amount": format!("{}.{:02}", cents / 100, cents % 100)});

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_leave_start_no_further_operations() {
+    async fn callers_that_stop_waiting_start_no_further_operations() {
         let (single, started) = (single(), Arc::new(AtomicUsize::new(0)));
         let operation = || {
             let number = started.fetch_add(1, Ordering::SeqCst);

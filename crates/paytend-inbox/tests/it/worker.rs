@@ -1,4 +1,4 @@
-//! The worker: handlers, retries, leases, and stopping.
+//! Tests of the worker: handlers, retries, leases and stopping.
 
 use std::future::{Future, pending, ready};
 use std::time::Duration;
@@ -128,7 +128,7 @@ async fn failing_handlers_are_retried_up_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permanent_errors_make_a_dead_letter_at_once() {
+async fn permanent_error_makes_a_dead_letter_without_a_retry() {
     let inbox = inbox().await;
     let running = Running::start(Worker::builder(inbox.clone(), refuse).build());
     inbox.accept(&deposit("F1")).await.unwrap();

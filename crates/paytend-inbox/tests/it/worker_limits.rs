@@ -1,4 +1,4 @@
-//! The worker: concurrency, polling and stopping.
+//! Tests of the worker: concurrency limits, polling and stopping.
 
 use std::future::ready;
 use std::sync::Arc;

@@ -199,7 +199,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy of failed handlers, of failed queries, and of sends that sent nothing. After the last
+    /// Sets the retry policy for failed handlers, failed queries, and sends in which nothing was sent. After the last
     /// attempt, the order waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;

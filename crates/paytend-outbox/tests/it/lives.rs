@@ -27,7 +27,7 @@ const FAULTS: [Fault; 12] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn no_order_is_executed_twice_and_none_is_forgotten() {
+async fn no_order_is_executed_twice_or_lost() {
     let random = Arc::new(Seeded::new());
     for _ in 0..3 {
         let world = World::new().await;

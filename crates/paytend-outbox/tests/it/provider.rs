@@ -103,7 +103,7 @@ impl Provider {
         self.state.lock().unwrap().received.clone()
     }
 
-    /// Returns the last parts of the paths of the received requests.
+    /// Returns the last path segment of each received request.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.received().into_iter().map(|received| received.path).collect()
     }

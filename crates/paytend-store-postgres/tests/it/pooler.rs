@@ -72,7 +72,7 @@ async fn session_pooling_works() {
         let mut changed = Box::pin(store.changed());
         assert!(changed.as_mut().now_or_never().is_none());
         accept(&receiver, &keys, &format!("hint{number}")).await.unwrap();
-        // Hints are repeated, because the first ones can be sent before the connection listens.
+        // Hints are repeated, because the first hints can be sent before the connection listens.
         if tokio::time::timeout(Duration::from_secs(1), changed).await.is_ok() {
             break;
         }

@@ -57,7 +57,7 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
-/// Receivers and workers of one store.
+/// A load of receivers and workers on one store.
 struct Load {
     store: PostgresStore,
     reported: Arc<Reported>,

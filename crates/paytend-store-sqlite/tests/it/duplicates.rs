@@ -56,7 +56,7 @@ async fn duplicate_without_a_change_needs_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_that_repeats_after_a_different_one_is_written() {
+async fn state_that_repeats_after_a_different_state_is_written() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();

@@ -63,7 +63,7 @@ const ALL: &[Explanation] = &[
         code: Category::Network as u8,
         name: "network error",
         meaning: "No complete request was sent, so the request was not carried out. It can be sent again.",
-        next: "Check the URL, the proxy and the network. The message names the step: DNS, TCP, TLS or the proxy.",
+        next: "Check the URL, the proxy and the network. The message shows the step: DNS, TCP, TLS or proxy.",
         kinds: &[
             kind("cannot connect", "No connection could be made."),
             kind("no response in time; nothing was sent", "The deadline expired before the request was sent."),

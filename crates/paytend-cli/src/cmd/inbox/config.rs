@@ -42,7 +42,7 @@ pub(crate) struct Config {
     /// The credentials for NATS servers.
     pub(crate) nats: NatsSettings,
     pub(crate) gate: Gate,
-    /// Keys for verification or decryption in addition to those in the key directory.
+    /// Additional keys for verification or decryption, besides the keys in the key directory.
     pub(crate) key: Vec<DatedKey>,
 }
 

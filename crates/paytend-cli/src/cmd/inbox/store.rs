@@ -129,7 +129,7 @@ impl StoreName {
         Err(Failure::new(
             Category::Configuration,
             format!(
-                "the key file {} of the existing store is missing: restore it, or name it with --store-key",
+                "the key file {} of the existing store is missing: restore the file, or give its path with --store-key",
                 path.display()
             ),
         ))

@@ -14,7 +14,7 @@ use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of orders that one read returns.
+/// The maximum number of orders in one read of the store.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]

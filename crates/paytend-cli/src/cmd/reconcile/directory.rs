@@ -229,7 +229,7 @@ mod tests {
         directory.complete(&first).unwrap();
         assert_eq!(lists_in(&path), path.join("lists"));
         drop(directory);
-        // The next fetch replaces the first one only when it is complete.
+        // The next fetch replaces the lists of the first fetch only when it is complete.
         let directory = Directory::open(&path, &first).unwrap();
         assert_eq!(directory.read::<u32>("a.jsonl").unwrap(), None);
         assert!(path.join("lists/a.jsonl").exists());

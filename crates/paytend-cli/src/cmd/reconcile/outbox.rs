@@ -16,7 +16,7 @@ use crate::cmd::reconcile::inbox::millis;
 use crate::cmd::reconcile::orders::OrderSource;
 use crate::exit::{Category, Failure};
 
-/// The number of orders that are listed at a time.
+/// The maximum number of orders in one read of the store.
 const PAGE: usize = 1_000;
 /// The maximum time from the submission of an order to its execution. Orders are read from this long before the period.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -41,7 +41,7 @@ impl Days {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "--from and --to: at most {MAX_DAYS} days are fetched at once; use --offline for more"
+            "--from and --to: at most {MAX_DAYS} days can be fetched; use --offline for a longer period"
         )))
     }
 

@@ -38,7 +38,7 @@ pub(super) const KINDS: &[Kind] = &[
     kind("staleKey", "calls and notifications", "The message is signed with the key from before the last rotation."),
     kind("clockSkew:MILLIS", "calls and notifications", "The time in the message is shifted."),
     kind("duplicate", "notifications", "The notification is posted twice."),
-    kind("reorder", "notifications", "The notification is posted after the next one."),
+    kind("reorder", "notifications", "The notification is posted after the next notification."),
     kind("late:MILLIS", "notifications", "The notification is posted after a delay of the sandbox's clock."),
 ];
 

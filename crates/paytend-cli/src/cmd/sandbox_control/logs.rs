@@ -53,7 +53,7 @@ pub(super) async fn show(at: &SandboxArgs, id: Option<u64>) -> Result<(), Failur
     Ok(())
 }
 
-/// Prints the last entries, and returns the number of the last one.
+/// Prints the last entries, and returns the number of the last entry.
 async fn print_list(at: &SandboxArgs, most: usize) -> Result<Option<u64>, Failure> {
     let text = at.text(Method::GET, "/log", None).await?;
     let log: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -125,7 +125,7 @@ pub(crate) enum FaultCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum Clock {
-    /// Show the time and the pace
+    /// Show the time and the speed of the clock
     Show {
         #[command(flatten)]
         at: SandboxArgs,
