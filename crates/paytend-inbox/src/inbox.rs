@@ -138,12 +138,12 @@ impl<S: Store> Inbox<S> {
         self.accept_traced(verified, None).await
     }
 
-    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. An invalid
-    /// header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
+    /// Stores a notification like [`accept`](Self::accept), together with the `traceparent` header of its request. An
+    /// invalid header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
     /// `received_in_span_id`.
     ///
     /// # Errors
-    /// Returns [`StoreError`] as [`accept`](Self::accept) does.
+    /// Returns [`StoreError`] in the same cases as [`accept`](Self::accept).
     pub async fn accept_traced<N: Storable>(
         &self,
         verified: &Verified<N>,

@@ -27,7 +27,7 @@ impl StoreKeys {
     /// file is only read, and is not synced.
     ///
     /// # Errors
-    /// Returns [`StoreError`] as [`load`](Self::load) does, or if the file cannot be created.
+    /// Returns [`StoreError`] in the same cases as [`load`](Self::load), or if the file cannot be created.
     pub fn load_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let failed = |error: std::io::Error| {

@@ -72,7 +72,7 @@ pub fn missing<'a>(
 /// Checks that all steps were applied to a store.
 ///
 /// # Errors
-/// Returns [`StoreError`] as [`missing`] does, and if a step is missing.
+/// Returns [`StoreError`] in the same cases as [`missing`], and if a step was not applied.
 pub fn require(applied: &[AppliedMigration], migrations: &[Migration]) -> Result<(), StoreError> {
     let to_do = "start this version's receiver or worker, such as `paytend inbox serve`, to";
     match missing(applied, migrations)?.first() {

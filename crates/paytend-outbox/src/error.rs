@@ -1,4 +1,4 @@
-//! Errors of submitting and sending.
+//! Errors of submitting and sending orders.
 
 use paytend_inbox::{HandlerError, StoreError};
 

@@ -1,4 +1,4 @@
-//! Preparing and submitting orders.
+//! The outbox, which prepares and stores orders.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -87,7 +87,7 @@ impl SubmitOptions {
         self
     }
 
-    /// Adds a field to the envelope, as [`Request::field`](paytend_client::Request::field) does.
+    /// Adds a field to the envelope of the request, like [`Request::field`](paytend_client::Request::field).
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((name.into(), value.into()));
         self
@@ -166,7 +166,7 @@ impl<S: OutboxStore> Outbox<S> {
     /// `Ok`.
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
     /// [`SubmitError::Store`] if the store fails. Submit the same order again to find out whether it is stored.
     pub async fn submit_prepared(&self, order: NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = self.store.submit_order(order).await;

@@ -1,4 +1,4 @@
-//! Storing notifications.
+//! Stores notifications.
 
 use async_nats::jetstream::message::StreamMessage;
 use paytend_inbox::{Accepted, Id, NewNotification, StoreError};

@@ -1,4 +1,4 @@
-//! Claiming notifications.
+//! Claims notifications.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! The settings of a store, and its opening.
+//! The settings of a store, and the function that opens it.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use crate::scan::{Scan, Scanned};
 use crate::streams::{Log, Streams};
 
 const RETRY: Duration = Duration::from_millis(100);
-/// How long to wait for a message before the stream is read again.
+/// The time to wait for a message before the stream is checked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(30);

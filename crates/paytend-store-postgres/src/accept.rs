@@ -1,4 +1,4 @@
-//! Storing notifications.
+//! Stores notifications and sightings.
 
 use std::collections::HashMap;
 use std::slice;

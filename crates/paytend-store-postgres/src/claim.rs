@@ -1,4 +1,4 @@
-//! Claiming notifications.
+//! Claims notifications for workers.
 
 use std::collections::{BTreeMap, HashMap};
 

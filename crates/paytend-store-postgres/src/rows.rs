@@ -1,4 +1,4 @@
-//! Reading rows.
+//! Reads the rows of notifications.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! Storing notifications.
+//! Stores notifications and sightings.
 
 use paytend_inbox::{Accepted, Facts, Id, NewNotification};
 use rusqlite::{OptionalExtension as _, Transaction, params};

@@ -1,4 +1,4 @@
-//! Opening a store.
+//! Opens a store.
 
 use paytend_inbox::StoreError;
 

@@ -1,4 +1,4 @@
-//! Reading rows.
+//! Reads the rows of notifications.
 
 use paytend_inbox::{Entry, Facts, Id, Kind, Mac, SealedPayload, State, StoredPayload};
 use rusqlite::types::Type;

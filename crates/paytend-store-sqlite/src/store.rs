@@ -83,7 +83,7 @@ impl SqliteStore {
     /// Opens the store in a file, and creates the file if it does not exist. See [`SqliteOptions`] for settings.
     ///
     /// # Errors
-    /// Returns [`StoreError`] as [`SqliteOptions::open`] does.
+    /// Returns [`StoreError`] in the same cases as [`SqliteOptions::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new(path).open()
     }

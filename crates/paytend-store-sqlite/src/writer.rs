@@ -350,7 +350,7 @@ pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<bo
     result
 }
 
-/// Checks the structure of a reopened file, and copies the write-ahead log into the file.
+/// Checks the structure of a reopened file, and copies the write-ahead log to the file.
 fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     let failed = |error| store_error("check the file", error);
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;

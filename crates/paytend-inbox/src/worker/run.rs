@@ -27,7 +27,7 @@ pub struct Stopped {
     pub finished: usize,
 }
 
-/// How long a stopping worker waits for the store after the stop timeout.
+/// The time for which a stopping worker waits for the store, after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.

@@ -19,7 +19,7 @@ pub(super) trait Lookup<O: Operation>: Send + Sync + 'static {
     /// Whether the operation has a query.
     const HAS_QUERY: bool;
 
-    /// Queries an order. Returns `None` if the provider reports no such order.
+    /// Queries an order. Returns `None` if the provider reports that the order does not exist.
     fn find<'a>(
         client: &'a Client,
         prepared: &'a PreparedRequest<O>,

@@ -1,4 +1,4 @@
-//! Sending orders and determining their outcomes.
+//! Sends orders and determines their outcomes.
 //!
 //! A dispatcher claims orders, sends or queries each order, runs a handler with the outcome, and completes the order.
 //! Any number of dispatchers can use one store, in one or several processes.

@@ -28,7 +28,7 @@ pub struct Stopped {
     pub aborted: usize,
 }
 
-/// How long a stopping dispatcher waits for the store after its other time limits have passed.
+/// The time for which a stopping dispatcher waits for the store, after its other time limits have passed.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.

@@ -45,7 +45,7 @@ impl OutboxTransaction {
     /// Submits an order.
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content.
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content.
     pub fn submit(&mut self, order: &NewOrder) -> Result<Submitted, SubmitError> {
         self.rows.submit(self.now, order)
     }

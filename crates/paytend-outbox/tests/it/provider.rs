@@ -94,7 +94,7 @@ impl Provider {
         *self.choose.lock().unwrap() = choose;
     }
 
-    /// Sets how long each exchange takes.
+    /// Sets the duration of each exchange.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
@@ -108,7 +108,7 @@ impl Provider {
         self.received().into_iter().map(|received| received.path).collect()
     }
 
-    /// Returns how often an order was executed.
+    /// Returns the number of times an order was executed.
     pub(crate) fn executed(&self, order: &str) -> usize {
         self.state.lock().unwrap().executed.get(order).copied().unwrap_or_default()
     }

@@ -216,7 +216,7 @@ pub struct SumRow<'a> {
 }
 
 impl SumRow<'_> {
-    /// Returns the rows of one outcome.
+    /// Returns the number and the sums of the rows with this outcome.
     pub fn of(&self, outcome: Outcome) -> &Tally {
         &self.by_outcome[outcome as usize]
     }

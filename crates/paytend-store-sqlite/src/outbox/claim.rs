@@ -1,4 +1,4 @@
-//! Claiming orders.
+//! Claims orders for dispatchers.
 
 use paytend_inbox::{Id, Lease};
 use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, system_time};

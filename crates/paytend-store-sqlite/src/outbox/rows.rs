@@ -1,4 +1,4 @@
-//! Reading and writing rows of orders.
+//! Reads and writes the rows of orders.
 
 use std::time::Duration;
 

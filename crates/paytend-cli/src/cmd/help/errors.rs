@@ -46,7 +46,7 @@ const ALL: &[Explanation] = &[
         code: Category::Configuration as u8,
         name: "configuration or key error",
         meaning: "A key, a file or a setting is missing or invalid. Nothing was sent.",
-        next: "`paytend keys inspect FILE` describes a key file, and `paytend config show` the settings.",
+        next: "`paytend keys inspect FILE` describes a key file, and `paytend config show` shows the settings.",
         kinds: &[
             kind("invalid client configuration", "A setting, a key, a certificate or the base URL is invalid."),
             kind("invalid request", "The request cannot be sealed."),

@@ -32,7 +32,7 @@ pub(crate) struct Config {
     pub(crate) routes: BTreeMap<String, String>,
     pub(crate) forward_to: Option<String>,
     pub(crate) forward_secret_file: Option<PathBuf>,
-    /// How long the content of processed notifications is kept.
+    /// The time for which the content of processed notifications is kept.
     pub(crate) retention: Option<Span>,
     /// The kinds whose duplicates are forwarded too.
     pub(crate) requeue_sightings: Vec<String>,

@@ -26,7 +26,7 @@ pub(crate) struct NatsSettings {
     system_credentials_file: Option<PathBuf>,
     /// The name of the store, if the account contains several stores.
     name: Option<String>,
-    /// How long processed notifications are remembered. A duplicate that arrives later is processed again.
+    /// The time for which processed notifications are remembered. A duplicate that arrives later is processed again.
     pub(crate) forget_after: Option<Span>,
 }
 

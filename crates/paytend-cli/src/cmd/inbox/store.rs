@@ -29,7 +29,7 @@ pub(crate) struct StoreArgs {
     store: Option<String>,
 }
 
-/// A store as named by the user.
+/// A store, parsed from its name or URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreName {
     /// An SQLite file.
