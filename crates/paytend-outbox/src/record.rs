@@ -161,7 +161,7 @@ pub struct ClaimedOrder {
     pub now: SystemTime,
 }
 
-/// How the outcome of an order became known.
+/// The way in which the outcome of an order became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ended {
     /// The response arrived.
@@ -175,7 +175,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Returns the state of an order that ended this way.
+    /// Returns the final state of an order with this outcome.
     pub fn state(self) -> State {
         match self {
             Self::Responded => State::Responded,

@@ -53,7 +53,7 @@ pub trait Harness {
     fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
 }
 
-/// How an effect of a [`Harness`] ends after it has recorded its line.
+/// The end of an effect of a [`Harness`], after the effect has recorded its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectEnd {
     /// The effect succeeds.

@@ -48,7 +48,7 @@ pub(super) enum Outcome {
     Count(u64),
 }
 
-/// Whether a duplicate of a notification causes another run.
+/// Returns whether a duplicate of a notification causes another run.
 pub(super) fn requeues(name: usize) -> bool {
     name.is_multiple_of(2)
 }

@@ -97,7 +97,8 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     assert_eq!(case.claim(10).await.len(), 0, "a completed notification is not claimed");
 }
 
-/// After a restore, an old worker can hold a lease whose fence the restored store assigns a second time.
+/// Checks that a different holder with the same fence is refused. After a restore, an old worker can hold a lease whose
+/// fence the store assigns a second time.
 async fn holders<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     let id = case.accept_new("a").await;

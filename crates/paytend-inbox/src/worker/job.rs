@@ -42,7 +42,7 @@ impl Attempt {
     }
 }
 
-/// How a call of the handler ended.
+/// The result of a call of the handler.
 enum Ended<E> {
     Returned(Handled<E>),
     LeaseLost,

@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::worker::builder::{Settings, Worker};
 use crate::worker::job::{Attempt, process};
 
-/// How a worker stopped.
+/// The result of stopping a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {

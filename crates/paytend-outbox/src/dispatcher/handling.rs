@@ -17,7 +17,7 @@ use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 use crate::terms::{Decision, State};
 
-/// How a call of the handler ended.
+/// The result of a call of the handler.
 enum Returned<E> {
     Handled(Handled<E>),
     LeaseLost,

@@ -17,7 +17,7 @@ use crate::dispatcher::limits::RateLimit;
 use crate::record::ClaimOrders;
 use crate::store::OutboxStore;
 
-/// How a dispatcher stopped.
+/// The result of stopping a dispatcher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {

@@ -122,7 +122,7 @@ async fn order_is_stuck_after_the_last_send_and_never_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_order_is_not_sent_again_without_codes() {
+async fn lost_order_is_not_sent_again_without_configured_codes() {
     let world = World::with(Resolution::new()).await;
     world.provider.faults([Fault::LoseRequest]);
     world.start(world.dispatcher());
@@ -247,7 +247,7 @@ async fn failed_handler_runs_again_without_another_send() {
         async move {
             assert!(run != 1, "as requested");
             match run {
-                0 => Err(HandlerError::retry("the database is away")),
+                0 => Err(HandlerError::retry("the database is unavailable")),
                 2 => Ok(Completion::with_effect(Box::new(|_: &mut _| Err(HandlerError::retry("no"))) as _)),
                 3 => Err(HandlerError::dead_letter("unexpected")),
                 _ => record(ended.number(), ended.sends(), "responded"),

@@ -10,7 +10,7 @@ use crate::cmd::inbox::time::rfc3339;
 use crate::output::{self, Style};
 use crate::payload::Node;
 
-/// What happened to a notification.
+/// The event that a line reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {

@@ -49,7 +49,8 @@ pub(crate) struct Args {
     /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// A card whose lists are fetched, besides those in the orders and the notifications; may be repeated
+    /// An additional card whose lists are fetched, besides the cards in the orders and the notifications; may be
+    /// repeated
     #[arg(long, value_name = "ID")]
     card: Vec<String>,
     /// The balances at the beginning of the period: the file balances.json of the previous fetch

@@ -21,7 +21,7 @@ use crate::keyfiles::key_failure;
 /// The time limit of a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a notification is corrupted.
+/// A way to corrupt a notification.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Corruption {
     /// The signature is changed
