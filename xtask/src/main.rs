@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod architecture;
+mod benchmarks;
 mod bindings;
 mod ci;
 mod deny;
@@ -56,9 +57,9 @@ usage: cargo xtask <command>
   bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
              measure only that part
-  bench inbox [--full]
-             measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000
-             notifications)
+  bench inbox [rates|steady|growth] [--full]
+             measure receiving into a store, and fail beyond a limit (some minutes; --full stores 1,000,000
+             notifications, holds a load for ten minutes, and writes the section of BENCHMARKS.md)
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile
@@ -103,8 +104,8 @@ fn main() -> ExitCode {
         ["race"] => race("100000"),
         ["race", tries] => race(tries),
         ["bench"] => {
-            let section = bindings::bench::section();
-            bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
+            let sections = benchmarks::sections();
+            bench(&["--write=BENCHMARKS.md"]).and_then(|()| benchmarks::append(&sections))
         }
         ["bench", "reconcile"] => shell::cargo(["test", "--release", "--locked", "-p", "paytend-reconcile"])
             .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
@@ -112,7 +113,8 @@ fn main() -> ExitCode {
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", "inbox", rest @ ..] => bench_inbox(rest),
+        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -142,6 +144,19 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
         .env("BENCH_AWS_LC", layers::aws_lc_version()?)
         .env("BENCH_PAYTEND", command)
         .run()
+}
+
+/// Measures receiving into a store. A complete measurement replaces its section of BENCHMARKS.md.
+fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
+    let report = shell::target().join("bench-inbox.md");
+    let write = format!("--write={}", report.display());
+    let result = bench(&[&["inbox", &write], arguments].concat());
+    if arguments == ["--full"] {
+        let report = std::fs::read_to_string(&report).map_err(|error| error.to_string())?;
+        let text = format!("Written by `cargo xtask bench inbox --full`.\n\n{report}");
+        benchmarks::replace("Receiving into a store", &text)?;
+    }
+    result
 }
 
 /// Runs the client's test `race` with the given number of attempts.

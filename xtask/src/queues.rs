@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::benchmarks;
 use crate::shell::{cargo, root, target};
 
 fn manifest() -> PathBuf {
@@ -22,11 +23,18 @@ pub(crate) fn check() -> Result<(), String> {
         .run()
 }
 
-/// Builds and runs the comparison.
+/// Builds and runs the comparison, and replaces its section of BENCHMARKS.md.
 pub(crate) fn run() -> Result<(), String> {
-    cargo(["run", "--release", "--locked", "--manifest-path"])
+    let table = cargo(["run", "--release", "--locked", "--manifest-path"])
         .args([&manifest()])
         .args(["--target-dir"])
         .args([target()])
-        .run()
+        .output()?;
+    println!("{table}");
+    let text = format!(
+        "Written by `cargo xtask bench queues`. Each queue claims jobs, inserts a row for each and completes\n\
+         them, on one PostgreSQL server with the same durability and number of connections. Values are medians\n\
+         of alternating rounds.\n\n{table}"
+    );
+    benchmarks::replace("PostgreSQL store and job queues", &text)
 }
