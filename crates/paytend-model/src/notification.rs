@@ -15,9 +15,9 @@ use crate::value::FieldType;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notification {
-    /// A notification of BaaS Core, Funding or Payout.
+    /// A notification from BaaS Core, Funding or Payout.
     Baas(BaasNotification),
-    /// A notification of Issuing Cards.
+    /// A notification from Issuing Cards.
     Issuing(IssuingNotification),
 }
 
@@ -109,7 +109,7 @@ fn text(content: &impl Serialize) -> Result<String, serde_json::Error> {
 }
 
 notifications! {
-    /// A notification of BaaS Core, Funding or Payout, which share a callback URL.
+    /// A notification from BaaS Core, Funding or Payout, which share a callback URL.
     pub enum BaasNotification of Baas {
         /// an account was opened.
         AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount"),
@@ -133,7 +133,7 @@ notifications! {
 }
 
 notifications! {
-    /// A notification of Issuing Cards.
+    /// A notification from Issuing Cards.
     pub enum IssuingNotification of Issuing {
         /// a card has a new settlement or authorization.
         CardTransaction(TransactionNotification) = "1", "Card transaction notification",

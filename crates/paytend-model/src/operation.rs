@@ -36,7 +36,7 @@ pub struct OperationInfo {
     pub kind: OperationKind,
     /// Whether a request has a payload, and whether the payload is signed.
     pub payload: PayloadRule,
-    /// The largest file that the operation accepts, in bytes before base64.
+    /// The largest file that the operation accepts, in bytes before base64 encoding.
     pub max_file_bytes: Option<usize>,
     /// The documented name of the request object, such as `Topup_BizData`.
     pub request_object: Option<&'static str>,
@@ -103,7 +103,7 @@ impl OperationInfo {
         Self { payload, ..self }
     }
 
-    /// Sets the size of the largest file that the operation accepts, in bytes before base64.
+    /// Sets the size of the largest file that the operation accepts, in bytes before base64 encoding.
     #[must_use]
     pub const fn max_file_bytes(self, bytes: usize) -> Self {
         Self { max_file_bytes: Some(bytes), ..self }

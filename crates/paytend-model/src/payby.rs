@@ -81,12 +81,12 @@ payload! {
     /// A transfer to a bank account.
     pub struct TransferToBankOrder: Documented {
         required {
-            /// The merchant's order number of the transfer.
+            /// The merchant's order number for the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's order number of the transfer. The documentation gives this field the same description as the
+            /// PayBy's order number for the transfer. The documentation gives this field the same description as the
             /// merchant's number, but the two numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
-            /// The name of the account holder, in plain text or as a SHA-256 hash.
+            /// The account holder's name, in plain text or as a SHA-256 hash.
             holder_name: HashedText => "holderName" [MaxChars(100), MaxCharsWith("beneficiaryAddress", 140)],
             /// The amount in dirhams.
             amount: Money => "amount",
@@ -101,12 +101,12 @@ payload! {
             iban: HashedText => "iban" [MaxPlainChars(34), Iban],
             /// The BIC of the beneficiary's bank.
             swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11), Bic],
-            /// The address of the beneficiary, in plain text or as a SHA-256 hash. Required for a personal account.
+            /// The beneficiary's address, in plain text or as a SHA-256 hash. Required for a personal account.
             /// Documented as required, but absent from the documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
             /// The URL that receives notifications. Hidden in `Debug`, since a URL can contain a secret.
             notify_url: Personal => "notifyUrl" = "https://www.yoursite.com" [MaxChars(200)],
-            /// The number of the beneficiary account.
+            /// The beneficiary account number.
             account_no: Personal => "accountNo" = "2000000000001" [MaxChars(64)],
             /// The payout network; `LOCAL` if absent.
             network_code: NetworkCode => "networkCode" [MaxChars(20)],

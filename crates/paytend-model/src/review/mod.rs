@@ -41,7 +41,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reviews the JSON text of a request of type `P`.
+/// Reviews the JSON text of a `P` request.
 pub(crate) fn review<P: Payload>(json: &str) -> Vec<Finding> {
     let value = match text::object(json) {
         Ok(value) => value,

@@ -146,7 +146,7 @@ codes! {
 }
 
 codes! {
-    /// `gender`: both values have been observed. Their meaning is described in the partner documentation.
+    /// `gender`: both values have been observed. The partner documentation describes their meaning.
     pub enum Gender {
         /// the meaning is not public.
         One = "1",

@@ -250,8 +250,8 @@ text! {
 }
 
 text! {
-    /// The number of an order. The partner chooses a unique number for each order and can query the order by this
-    /// number. Some fields contain the provider's number instead, as the documentation of these fields states.
+    /// An order number. The partner chooses a unique number for each order and can query the order by this number. A
+    /// few fields contain the provider's number instead, as their documentation states.
     pub struct OrderNo shown = "T20231106000001";
 }
 
