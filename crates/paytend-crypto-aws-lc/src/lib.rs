@@ -34,7 +34,7 @@ impl Backend for AwsLc {
 
     fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
         let rsa = Rsa::private_from_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
-        // AWS-LC loads some keys that it cannot use, such as a key whose private exponent is above the modulus.
+        // AWS-LC loads some keys that it cannot use, such as a key whose private exponent is larger than the modulus.
         let mut two = vec![0; key.public_key().size()];
         if let Some(last) = two.last_mut() {
             *last = 2;
@@ -86,7 +86,7 @@ impl RsaPrivate for Private {
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
         let size = self.public.size();
         if ciphertext.len() != size || out.len() != size {
-            return Err(BackendError::new("the input or the output does not have the length of the modulus"));
+            return Err(BackendError::new("the input or the output is not as long as the modulus"));
         }
         // AWS-LC refuses 0, 1 and n - 1. Decrypting one of these returns the same number, because `d` is odd. The
         // ciphertext is public, so the time of this comparison reveals nothing.
