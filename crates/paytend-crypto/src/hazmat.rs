@@ -65,7 +65,7 @@ pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizi
     Ok(out)
 }
 
-/// The hash function that is identified in a PKCS#1 v1.5 signature.
+/// The hash function identified in a PKCS#1 v1.5 signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DigestAlgorithm {
@@ -111,7 +111,7 @@ pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlg
     })
 }
 
-/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged; their number selects
+/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged; the key length selects
 /// AES-128, AES-192 or AES-256.
 ///
 /// Returns `None` if the key has a different length, the last block is incomplete or the padding is invalid. **Never

@@ -14,8 +14,8 @@ use crate::keys::public::PublicKey;
 /// An implementation of RSA that loads keys. Object-safe; applications choose one with
 /// [`KeyringBuilder::backend`](crate::KeyringBuilder::backend).
 ///
-/// [`RustCrypto`](crate::rustcrypto::RustCrypto) is the default. The crates `paytend-crypto-aws-lc` and
-/// `paytend-crypto-openssl` contain faster backends.
+/// [`RustCrypto`](crate::rustcrypto::RustCrypto) is the default. The `paytend-crypto-aws-lc` and
+/// `paytend-crypto-openssl` crates contain faster backends.
 pub trait Backend: Send + Sync {
     /// Returns the name of the backend, such as `rustcrypto`.
     fn name(&self) -> &str;
@@ -39,7 +39,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// - Returns [`KeyError::Size`](crate::KeyError::Size) if `bits` is outside 1024 to 8192.
-    /// - Returns [`Error::Backend`] if the backend does not generate keys, or not of this size.
+    /// - Returns [`Error::Backend`] if the backend does not generate keys, or does not support this key size.
     fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
         let _ = bits;
         Err(BackendError::new("the backend does not generate keys").into())

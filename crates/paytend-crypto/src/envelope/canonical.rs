@@ -102,7 +102,7 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
 /// inserted. The plain fields are also read from this text.
 pub(crate) struct Template {
     text: String,
-    /// The start of the name, the start of the value and the end of the value of each plain field.
+    /// For each plain field, the offsets of the start of its name, the start of its value and the end of its value.
     fields: Vec<[usize; 3]>,
     key_at: Option<usize>,
     payload_at: Option<usize>,

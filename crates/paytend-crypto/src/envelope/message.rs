@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds of messages.
+    /// All message kinds.
     pub const ALL: [Self; 3] = [Self::Request, Self::Response, Self::Notification];
 
     /// Returns the name of the payload field: `bizData`, `respData` or `content`.
@@ -109,12 +109,12 @@ impl Fields {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Returns the names and values, in the order that they were set.
+    /// Returns the names and values, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns the kind of message.
+    /// Returns the message kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }

@@ -147,7 +147,7 @@ impl Keyring {
     }
 }
 
-/// Writes `"name":"`. The function `value` writes the rest of the value and its closing quote.
+/// Writes `"name":"`. `value` writes the rest of the value and its closing quote.
 fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     if !document.ends_with('{') {
         document.push(',');

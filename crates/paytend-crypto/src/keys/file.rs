@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::error::KeyError;
 
-/// The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS`. If it is `1` or `true`, files with secrets are accepted
+/// The `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable. If it is `1` or `true`, files with secrets are accepted
 /// with any permissions. Intended for secrets that a container platform mounts with a mode such as 0440 or 0444.
 pub const DANGER_ANY_PERMISSIONS: &str = "PAYTEND_DANGER_ANY_PERMISSIONS";
 

@@ -1,4 +1,4 @@
-//! The names of unsupported formats, and the commands that convert them. The module `recognise` detects the formats.
+//! The names of unsupported formats, and the commands that convert them. The `recognise` module detects the formats.
 
 use std::fmt;
 

@@ -50,12 +50,12 @@ impl PrivateKey {
     /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the key's
     /// format. Ignores a passphrase that is not needed.
     ///
-    /// Encrypted keys need the feature `encrypted-keys`. The supported scheme is PBES2 with PBKDF2 or scrypt, and AES
-    /// or 3DES.
+    /// Encrypted keys require the `encrypted-keys` feature. The supported scheme is PBES2 with PBKDF2 or scrypt, and
+    /// AES or 3DES.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and no passphrase is given, or the encryption scheme
-    ///   is not supported.
+    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and no passphrase is passed, or if the encryption
+    ///   scheme is not supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
     /// - Returns the same errors as [`from_bytes`](Self::from_bytes) if the data is not a private key.
@@ -71,8 +71,8 @@ impl PrivateKey {
     }
 
     /// Reads a private key from a file, in any supported encoding. On Unix, refuses a file that its group or others can
-    /// read, write or execute, unless the environment variable
-    /// [`PAYTEND_DANGER_ANY_PERMISSIONS`](crate::keys::DANGER_ANY_PERMISSIONS) is `1`.
+    /// read, write or execute, unless the [`PAYTEND_DANGER_ANY_PERMISSIONS`](crate::keys::DANGER_ANY_PERMISSIONS)
+    /// environment variable is `1`.
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.

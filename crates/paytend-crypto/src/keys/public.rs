@@ -35,8 +35,8 @@ impl PublicKey {
     /// detected from the data. The key can be escaped, quoted or re-encoded as in
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
-    /// From a certificate, only the key is read. The issuer and the validity period are not checked. From a chain of
-    /// certificates, the key of the certificate that issued no other certificate is read.
+    /// Only the key of a certificate is read; the issuer and the validity period are not checked. For a certificate
+    /// chain, the key of the leaf certificate is read: the certificate that issued no other certificate.
     ///
     /// # Errors
     /// Returns a [`KeyError`] if the data is not a readable public key. The error identifies the unsupported format or
@@ -165,7 +165,7 @@ impl FromStr for PublicKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {
-    /// Below 2048 bits. Breakable by a well-funded attacker; accepted because the provider's keys have 1024 bits.
+    /// Below 2048 bits. Breakable by a well-funded attacker; accepted because the provider uses 1024-bit keys.
     Legacy,
     /// 2048 to 3071 bits.
     Acceptable,

@@ -90,7 +90,7 @@ fn payload_whose_end_depends_on_its_encoding_is_refused() {
     let receiver = keyring("partner", "paytend");
     let error = receiver.open(document.as_bytes(), &expected()).unwrap_err();
     assert_eq!(error, Error::Payload(PayloadProblem::End));
-    // Without the field `d`, the end is unambiguous.
+    // Without `d`, the end is unambiguous.
     let (_, document) = sealed(Kind::Notification, &NOTIFICATION, payload);
     assert_eq!(receiver.open(document.as_bytes(), &expected()).unwrap().payload_bytes(), payload);
 }

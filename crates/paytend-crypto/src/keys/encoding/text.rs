@@ -268,7 +268,7 @@ fn trimmed<'t>(text: &'t [u8], starts: &[u8], ends: &[u8]) -> &'t [u8] {
     inner
 }
 
-/// Returns the number of the line that contains the byte at offset `at`. Line numbers start at 1.
+/// Returns the line number of the byte at offset `at`, starting at 1.
 pub(super) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
