@@ -25,7 +25,7 @@ pub enum Code {
     Unsealable = 6,
     /// `key`: a key cannot be read or used.
     Key = 7,
-    /// `unavailable`: a key's backend or the source of randomness is temporarily unavailable.
+    /// `unavailable`: a key's backend or the random source is temporarily unavailable.
     Unavailable = 8,
     /// `rejected`: an authentic notification was rejected because it is too old, dated in the future, or for the wrong
     /// merchant.
