@@ -45,7 +45,7 @@ enum PaytendCode
   PAYTEND_CODE_UNSEALABLE = 6,
   // A key cannot be read or used.
   PAYTEND_CODE_KEY = 7,
-  // A key's backend or the source of randomness is temporarily unavailable.
+  // A key's backend or the random source is temporarily unavailable.
   PAYTEND_CODE_UNAVAILABLE = 8,
   // An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant.
   PAYTEND_CODE_REJECTED = 9,
@@ -174,13 +174,13 @@ typedef struct {
   uint64_t max_age;
 } PaytendLimits;
 
-// A provider's key and its period of use. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
+// A provider's key and its validity period. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
 typedef struct {
   // The key.
   const PaytendPublicKey *key;
-  // The start of the period of use (inclusive).
+  // The start of the validity period (inclusive).
   uint64_t not_before;
-  // The end of the period of use (exclusive).
+  // The end of the validity period (exclusive).
   uint64_t retire_at;
   // The merchant number for PayerMax; empty for PayBy.
   PaytendSlice merchant;
@@ -370,7 +370,7 @@ int32_t paytend_hazmat_decrypt_blocks(const PaytendPrivateKey *key,
                                       PaytendBuffer *out,
                                       PaytendError **error);
 
-// Generates a request identifier of 32 characters, unique across threads, processes and machines.
+// Generates a 32-character request identifier that is unique across threads, processes and machines.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -406,7 +406,7 @@ int32_t paytend_open(const PaytendKeyring *keyring,
                      PaytendOpened **out,
                      PaytendError **error);
 
-// Returns the bytes of the payload exactly as signed; empty for a message without a payload. The payload is not
+// Returns the payload bytes exactly as signed; empty for a message without a payload. The payload is not
 // necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 //
 // # Safety

@@ -28,7 +28,7 @@ pub enum PaytendCode {
     Unsealable = 6,
     /// A key cannot be read or used.
     Key = 7,
-    /// A key's backend or the source of randomness is temporarily unavailable.
+    /// A key's backend or the random source is temporarily unavailable.
     Unavailable = 8,
     /// An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant.
     Rejected = 9,
@@ -36,7 +36,7 @@ pub enum PaytendCode {
     Internal = 10,
 }
 
-/// Checks at compile time that the numbers are the same as those of [`Code`], which all bindings share.
+/// Checks at compile time that the numbers match [`Code`], which all bindings share.
 const _: () = {
     let pairs = [
         (PaytendCode::Usage as i32, Code::Usage),

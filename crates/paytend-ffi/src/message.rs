@@ -176,7 +176,7 @@ unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) 
     unsafe { opened.as_ref() }.map_or(PaytendSlice::NONE, |opened| PaytendSlice::of(part(opened)))
 }
 
-/// Returns the bytes of the payload exactly as signed; empty for a message without a payload. The payload is not
+/// Returns the payload bytes exactly as signed; empty for a message without a payload. The payload is not
 /// necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 ///
 /// # Safety

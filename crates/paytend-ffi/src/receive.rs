@@ -20,14 +20,14 @@ pub struct PaytendNotification {
 /// The HTTP response to send to the provider. Free it with `paytend_provider_response_free`.
 pub struct PaytendProviderResponse(ProviderResponse);
 
-/// A provider's key and its period of use. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
+/// A provider's key and its validity period. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
 #[repr(C)]
 pub struct PaytendScheduledKey {
     /// The key.
     pub key: *const PaytendPublicKey,
-    /// The start of the period of use (inclusive).
+    /// The start of the validity period (inclusive).
     pub not_before: u64,
-    /// The end of the period of use (exclusive).
+    /// The end of the validity period (exclusive).
     pub retire_at: u64,
     /// The merchant number for PayerMax; empty for PayBy.
     pub merchant: PaytendSlice,
