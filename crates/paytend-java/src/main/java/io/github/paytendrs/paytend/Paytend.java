@@ -12,7 +12,7 @@ public final class Paytend {
     return Native.call(Native.VERSION, new Arguments()).text();
   }
 
-  /** Generates a unique request identifier of 32 characters. */
+  /** Generates a unique 32-character request identifier. */
   public static String requestId() {
     return Native.call(Native.REQUEST_ID, new Arguments()).text();
   }

@@ -38,14 +38,14 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * A provider's key and its period of use.
+   * A provider's key and its validity period.
    *
    * @param key the key.
-   * @param notBefore the start of the period of use (inclusive).
-   * @param retireAt the end of the period of use (exclusive).
+   * @param notBefore the start of the validity period (inclusive).
+   * @param retireAt the end of the validity period (exclusive).
    */
   public record ScheduledKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
-    /** Creates a key whose period of use is unlimited. */
+    /** Creates a key whose validity period is unlimited. */
     public static ScheduledKey always(PublicKey key) {
       return new ScheduledKey(key, Optional.empty(), Optional.empty());
     }
