@@ -1,6 +1,6 @@
 //! Interleaved measurement: each round measures the CPU time of one batch per candidate, in random order.
 //!
-//! Changes in the machine's speed affect all candidates equally, so ratios are comparable even where times are not.
+//! Changes in the machine's speed affect all candidates equally, so ratios are comparable even when times are not.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The table of results and the floors that they are compared with.
+//! The results table, and the minimum values that results are compared with.
 //!
 //! Ratios are integers in thousandths, because this project avoids binary floating-point numbers.
 

@@ -1,4 +1,4 @@
-//! The report on receiving, in Markdown, and its limits.
+//! The Markdown report on receiving, and the limits that it checks.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::measure::decimal;
 
 /// The minimum rate of new notifications relative to verification alone, in thousandths.
 const STORED_FLOOR: u128 = 700;
-/// The maximum time of 99 % of the acknowledgements at 500 notifications per second.
+/// The maximum 99th percentile of the acknowledgement time, at 500 notifications per second.
 const LATENCY: Duration = Duration::from_millis(50);
-/// The maximum growth of the memory under a constant load, in MiB.
+/// The maximum memory growth under a constant load, in MiB.
 const MEMORY: u64 = 32;
-/// The maximum ratio of the speeds of the smallest and the largest store, in thousandths.
+/// The maximum speed of the smallest store relative to the largest, in thousandths.
 const SLOWDOWN: u128 = 1_500;
-/// The minimum ratio of the speeds of duplicates and new notifications in SQLite, in thousandths.
+/// The minimum speed of duplicates relative to new notifications in SQLite, in thousandths.
 const DUPLICATES_FLOOR: u128 = 5_000;
 
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) rates: Option<Rates>,
     pub(super) steady: Vec<Steady>,
-    /// The points of each store, from the smallest to the largest size.
+    /// The measurements for each store, from the smallest to the largest size.
     pub(super) growth: Vec<(&'static str, Vec<Point>)>,
 }
 
@@ -110,7 +110,8 @@ impl Report {
             out.push_str(
                 "\nThe store alone, with 1 KB of content for each notification and up to 500 calls in progress. Values\n\
                  are notifications per second.\n\n\
-                 | store | stored | new | duplicates | claimed and completed | bytes each |\n|---|---|---|---|---|---|\n",
+                 | store | stored | new | duplicates | claimed and completed | bytes each |\n\
+                 |---|---|---|---|---|---|\n",
             );
         }
         for (store, points) in &self.growth {
