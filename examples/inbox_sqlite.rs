@@ -89,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (amount, currency) = booked.await?;
     println!("booked: {amount} {currency}");
 
-    // The worker finishes the handlers that are running.
+    // The worker waits for its running handlers.
     let _ = stop.send(());
     working.await?;
     Ok(())

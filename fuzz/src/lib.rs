@@ -31,7 +31,7 @@ impl NoSecurity {
         Self(PublicKey::from_bytes(PUBLIC).expect("the test key is valid"))
     }
 
-    /// Creates a key for use as a public key.
+    /// Creates a key that is used as a public key.
     pub fn public() -> Arc<dyn RsaPublic> {
         Arc::new(Self::key())
     }
@@ -72,7 +72,7 @@ impl RsaPublic for NoSecurity {
     }
 }
 
-/// A constant random source, so that each input always has the same effect.
+/// A constant random source, so that each input always produces the same result.
 struct Fixed;
 
 impl RandomSource for Fixed {
