@@ -146,7 +146,7 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
         .run()
 }
 
-/// Measures receiving into a store. A complete measurement replaces its section of BENCHMARKS.md.
+/// Measures receiving into a store. A complete measurement replaces its section in BENCHMARKS.md.
 fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
     let report = shell::target().join("bench-inbox.md");
     let write = format!("--write={}", report.display());
@@ -159,7 +159,7 @@ fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
     result
 }
 
-/// Runs the client's test `race` with the given number of attempts.
+/// Runs the client's `race` test with the given number of attempts.
 fn race(tries: &str) -> Result<(), String> {
     tries.parse::<u32>().map_err(|_| format!("invalid number of attempts: {tries}"))?;
     let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];

@@ -58,6 +58,6 @@ fn build(variables: &[(&str, &str)], folder: &str) -> Result<PathBuf, String> {
 /// Returns the path of the compiler's AddressSanitizer library, which must be loaded before all others.
 fn sanitizer() -> Option<PathBuf> {
     let path = PathBuf::from(output("cc", &["-print-file-name=libasan.so"])?.trim());
-    // The compiler returns the bare name of a library that it does not have.
+    // For a library that the compiler does not have, it returns only the name.
     path.is_absolute().then_some(path)
 }

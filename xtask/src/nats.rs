@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::shell::{program, target};
 
-/// The version of the server that `setup` installs.
+/// The server version that `setup` installs.
 const VERSION: &str = "2.15.3";
 const MODULE: &str = "github.com/nats-io/nats-server/v2";
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::shell::root;
 
-/// The markers at the beginning and the end of a region.
+/// The markers at the start and end of a region.
 const BEGIN: &str = "README: begin";
 const END: &str = "README: end";
 
