@@ -257,7 +257,7 @@ export class PayByReceiver extends Receiver {
   )
 }
 /**
- * A receiver for PayerMax's notifications for the given merchants. Each merchant has its own key. `maxAge` is in
+ * A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key. `maxAge` is in
  * milliseconds; the default is 3 days.
  */
 export class PayerMaxReceiver extends Receiver {

@@ -129,7 +129,7 @@ func NewPayByReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	return receiver(handle, limits), nil
 }
 
-// NewPayerMaxReceiver creates a receiver for PayerMax's notifications for the merchants in keys.
+// NewPayerMaxReceiver creates a receiver for PayerMax's notifications to the merchants in keys.
 func NewPayerMaxReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError

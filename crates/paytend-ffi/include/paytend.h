@@ -479,7 +479,7 @@ int32_t paytend_receiver_payby(const PaytendScheduledKey *keys,
                                PaytendReceiver **out,
                                PaytendError **error);
 
-// Creates a receiver for PayerMax's notifications for the merchants in `keys`.
+// Creates a receiver for PayerMax's notifications to the merchants in `keys`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.

@@ -125,7 +125,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     }
 }
 
-/// Creates a receiver for PayerMax's notifications for the merchants in `keys`.
+/// Creates a receiver for PayerMax's notifications to the merchants in `keys`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

@@ -108,8 +108,8 @@ impl Report {
         }
         if !self.growth.is_empty() {
             out.push_str(
-                "\nThe store alone, with 1 KB of content for each notification and up to 500 calls in progress. Values\n\
-                 are notifications per second.\n\n\
+                "\nThe store alone, with 1 KB of content for each notification and up to 500 calls in progress.\n\
+                 Values are notifications per second.\n\n\
                  | store | stored | new | duplicates | claimed and completed | bytes each |\n\
                  |---|---|---|---|---|---|\n",
             );

@@ -100,7 +100,7 @@ impl PublicKey {
         &self.exponent
     }
 
-    /// Returns the modulus length in bytes. Every signature and every ciphertext block has the same length.
+    /// Returns the modulus length in bytes. Every signature and every ciphertext block has this length.
     pub fn size(&self) -> usize {
         self.modulus.len()
     }

@@ -89,7 +89,7 @@ fn signatures(
         let mut other = digest;
         other[31] ^= 1;
         checks.that(!public.verify_sha256(&other, &signature), || {
-            "verify_sha256 accepts a signature of a different digest".into()
+            "verify_sha256 accepts a signature for a different digest".into()
         })?;
         let longer = [&signature[..], &[0]].concat();
         let padded = [&[0], &signature[..]].concat();
@@ -98,7 +98,7 @@ fn signatures(
         for wrong in [&[][..], &signature[1..], &signature[..size - 1], &longer, &padded, &modulus, &zeros, &[0xff; 9]]
         {
             let refused = !public.verify_sha256(&digest, wrong);
-            checks.that(refused, || format!("verify_sha256 accepts a signature of {} bytes", wrong.len()))?;
+            checks.that(refused, || format!("verify_sha256 accepts a signature that is {} bytes long", wrong.len()))?;
         }
     }
     Ok(())

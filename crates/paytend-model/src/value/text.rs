@@ -316,7 +316,7 @@ impl Code {
         Self(Scalar { text: code.to_string(), number: true })
     }
 
-    /// Returns whether the code was received as a JSON number, and is written as one.
+    /// Returns whether the code was received as a JSON number, and is therefore written as a JSON number.
     pub fn is_number(&self) -> bool {
         self.0.number
     }

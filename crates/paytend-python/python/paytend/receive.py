@@ -222,7 +222,7 @@ class PayByReceiver(_Receiver):
 
 
 class PayerMaxReceiver(_Receiver):
-    """A receiver for PayerMax's notifications for the given merchants. Each merchant has its own key."""
+    """A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key."""
 
     @_translated
     def __init__(

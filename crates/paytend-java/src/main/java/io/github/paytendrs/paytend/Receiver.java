@@ -94,7 +94,7 @@ public final class Receiver implements AutoCloseable {
     return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
   }
 
-  /** Creates a receiver for PayerMax's notifications for the given merchants. */
+  /** Creates a receiver for PayerMax's notifications to the given merchants. */
   public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
     Arguments arguments = limited(limits);
     for (Merchant merchant : merchants) {
