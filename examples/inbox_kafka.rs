@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let topic = Arc::clone(&topic);
         async move { topic.publish(delivery).await }
     })
-    // If the content of a sighting is no longer stored, the record has no value.
+    // If a sighting's content is no longer stored, the record has no value.
     .on_sighting(move |delivery| {
         let topic = Arc::clone(&sightings);
         async move { topic.publish(delivery).await }

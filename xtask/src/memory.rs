@@ -1,4 +1,5 @@
-//! `memory`: runs the tests of the AWS-LC backend, which contains unsafe code, with AddressSanitizer and valgrind.
+//! `memory`: runs the AWS-LC backend's tests with AddressSanitizer and valgrind, because this backend contains unsafe
+//! code.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,7 @@ use cargo_metadata::Message;
 
 use crate::shell::{cargo, output, program, target};
 
-/// The target platform of the tests. It is passed explicitly, so that the flags do not apply to build scripts.
+/// The tests' target platform. It is passed explicitly, so that the flags do not apply to build scripts.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// Returns why the tests cannot run, or `None` if everything is installed.

@@ -66,7 +66,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Installs the tools that the tests of the bindings, the web page and the stores need.
+/// Installs the tools needed by the tests for the bindings, the web page and the stores.
 fn bindings_tools() -> Result<(), String> {
     ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
         program("pkg-config").args(["--exists", "libcjson"]).succeeds()
@@ -76,7 +76,7 @@ fn bindings_tools() -> Result<(), String> {
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
-    ensure("PostgreSQL, for the tests of its store", &["postgresql"], || postgres().is_some())?;
+    ensure("PostgreSQL, for the tests of the PostgreSQL store", &["postgresql"], || postgres().is_some())?;
     ensure("PgBouncer, for the tests of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     nats::install()

@@ -10,7 +10,7 @@ use crate::sandbox::{self, Throughput};
 use crate::start::Start;
 use crate::webhook::{self, Webhook};
 
-/// A row of the table: the speed of each backend as a share of libcrypto's, in thousandths.
+/// A row of the table: each backend's speed relative to libcrypto, in thousandths.
 pub(crate) struct Row {
     work: &'static str,
     bits: usize,

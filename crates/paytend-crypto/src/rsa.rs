@@ -17,7 +17,7 @@ use crate::keys::public::PublicKey;
 /// [`RustCrypto`](crate::rustcrypto::RustCrypto) is the default. The `paytend-crypto-aws-lc` and
 /// `paytend-crypto-openssl` crates contain faster backends.
 pub trait Backend: Send + Sync {
-    /// Returns the name of the backend, such as `rustcrypto`.
+    /// Returns the backend's name, such as `rustcrypto`.
     fn name(&self) -> &str;
 
     /// Loads a private key.

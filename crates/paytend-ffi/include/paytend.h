@@ -196,16 +196,16 @@ extern "C" {
 // The buffer must have been returned by this library, and must not be used afterwards.
 void paytend_buffer_free(PaytendBuffer buffer);
 
-// Returns the version of the library as a zero-terminated string with static lifetime.
+// Returns the library version as a zero-terminated string with static lifetime.
 const char *paytend_version(void);
 
-// Returns the code of an error as a value of `PaytendCode`, or 0 if `error` is null.
+// Returns an error's code as a value of `PaytendCode`, or 0 if `error` is null.
 //
 // # Safety
 // `error` must be null or a valid handle.
 int32_t paytend_error_code(const PaytendError *error);
 
-// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that is valid until the error is
+// Returns the code's name, such as `not_authentic`, as a zero-terminated string that is valid until the error is
 // freed. Returns null if `error` is null.
 //
 // # Safety
@@ -219,15 +219,15 @@ const char *paytend_error_name(const PaytendError *error);
 // `error` must be null or a valid handle.
 const char *paytend_error_message(const PaytendError *error);
 
-// Returns `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
+// Returns the `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
 // not authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.
 PaytendSlice paytend_error_resp_code(const PaytendError *error);
 
-// Returns `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is not
-// authenticated: an attacker on the network may have written it.
+// Returns the `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is
+// not authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.
@@ -518,7 +518,7 @@ int32_t paytend_receiver_respond(const PaytendReceiver *receiver,
 // `receiver` must be null or a valid handle, which must not be used afterwards.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// Returns everything except the content of a notification, as a JSON object. The slice is empty if `notification` is
+// Returns everything except a notification's content, as a JSON object. The slice is empty if `notification` is
 // null.
 //
 // The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
@@ -542,13 +542,13 @@ PaytendSlice paytend_notification_content(const PaytendNotification *notificatio
 // `notification` must be null or a valid handle, which must not be used afterwards.
 void paytend_notification_free(PaytendNotification *notification);
 
-// Returns the HTTP status of a response, or 0 if `response` is null.
+// Returns a response's HTTP status, or 0 if `response` is null.
 //
 // # Safety
 // `response` must be null or a valid handle.
 uint16_t paytend_provider_response_status(const PaytendProviderResponse *response);
 
-// Returns the body of a response, or an empty slice if `response` is null.
+// Returns a response's body, or an empty slice if `response` is null.
 //
 // # Safety
 // `response` must be null or a valid handle.

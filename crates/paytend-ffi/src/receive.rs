@@ -227,7 +227,7 @@ pub unsafe extern "C" fn paytend_receiver_free(receiver: *mut PaytendReceiver) {
     unsafe { free(receiver) };
 }
 
-/// Returns everything except the content of a notification, as a JSON object. The slice is empty if `notification` is
+/// Returns everything except a notification's content, as a JSON object. The slice is empty if `notification` is
 /// null.
 ///
 /// The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn paytend_notification_free(notification: *mut PaytendNot
     unsafe { free(notification) };
 }
 
-/// Returns the HTTP status of a response, or 0 if `response` is null.
+/// Returns a response's HTTP status, or 0 if `response` is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle.
@@ -273,7 +273,7 @@ pub unsafe extern "C" fn paytend_provider_response_status(response: *const Payte
     unsafe { response.as_ref() }.map_or(0, |response| response.0.status)
 }
 
-/// Returns the body of a response, or an empty slice if `response` is null.
+/// Returns a response's body, or an empty slice if `response` is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle.

@@ -56,7 +56,7 @@ macro_rules! notifications {
                 schema: |generator| (<$content>::schema(generator), <$content>::example()),
             }),+];
 
-            /// Reads the content of a notification by its `notifyType`, as [`Notification::read`] does.
+            /// Reads a notification's content according to its `notifyType`, in the same way as [`Notification::read`].
             pub fn read(notify_type: &str, content: &[u8]) -> Content<Self> {
                 match notify_type {
                     $($notify_type => Content::<$content>::read(notify_type, content, &$identifying)
@@ -169,8 +169,8 @@ pub struct NotificationInfo {
 }
 
 impl Notification {
-    /// Reads the content of a notification by its product and `notifyType`. The receiver must know the product, because
-    /// the `notifyType` alone is ambiguous. Reading does not fail and loses no data: see [`Content`].
+    /// Reads a notification's content according to its product and `notifyType`. The receiver must know the product,
+    /// because the `notifyType` alone is ambiguous. Reading does not fail and loses no data: see [`Content`].
     ///
     /// ```
     /// use paytend_model::{BaasNotification, Content, Notification, Product};

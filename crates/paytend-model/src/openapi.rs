@@ -170,7 +170,7 @@ fn notification(kind: &NotificationInfo, generator: &mut SchemaGenerator) -> Val
     })
 }
 
-/// Returns the name of a webhook, such as `baas.fundDeposit`.
+/// Returns a webhook's name, such as `baas.fundDeposit`.
 fn webhook_name(kind: &NotificationInfo) -> String {
     let title = kind.title.trim_end_matches(" notification").to_lowercase();
     let mut words = title.split(' ').map(str::to_owned);

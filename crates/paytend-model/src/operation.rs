@@ -176,7 +176,7 @@ impl fmt::Display for OperationKind {
 pub enum PayloadRule {
     /// The payload is encrypted and signed.
     Signed,
-    /// The payload is encrypted but not signed, as in the upload operations of BaaS Core.
+    /// The payload is encrypted but not signed, as in the BaaS Core upload operations.
     Unsigned,
     /// The operation has no payload: `bizData` is sent empty.
     None,

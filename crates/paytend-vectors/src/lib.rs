@@ -118,7 +118,7 @@ pub struct DetachedCase {
 }
 
 impl DetachedCase {
-    /// Returns the bytes of the body.
+    /// Returns the body's bytes.
     pub fn body(&self) -> Vec<u8> {
         STANDARD.decode(&self.body_base64).unwrap()
     }

@@ -249,7 +249,7 @@ fn released() -> PathBuf {
     target().join("release")
 }
 
-/// Returns the version of all bindings, which is the workspace's version.
+/// Returns the version shared by all bindings, which is the workspace's version.
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }

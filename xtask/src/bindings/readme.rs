@@ -1,6 +1,6 @@
 //! Checks that a binding's tests run the code blocks of its README.
 //!
-//! The tests of Python and Node run the code blocks themselves. The tests of the compiled languages run a program with
+//! The Python and Node tests run the code blocks themselves. The tests for the compiled languages run a program with
 //! marked regions, which must equal the README's code blocks.
 
 use std::path::Path;
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// Each line in a `sh` block is a command of `cargo xtask`, or is run by the tests of the language.
+    /// Each line in a `sh` block is a `cargo xtask` command, or is run by the language's tests.
     #[test]
     fn each_shell_line_is_an_xtask_command_or_is_tested() {
         for readme in &READMES {

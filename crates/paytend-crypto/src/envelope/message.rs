@@ -104,7 +104,7 @@ impl Fields {
         self
     }
 
-    /// Returns the value of a field, or `None` if it is not set.
+    /// Returns a field's value, or `None` if the field is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }

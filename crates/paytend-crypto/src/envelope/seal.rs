@@ -34,7 +34,7 @@ impl<'a> Outgoing<'a> {
         self
     }
 
-    /// Excludes the payload from the signature, as the upload endpoints of the IBAN product require.
+    /// Excludes the payload from the signature, as required by the upload endpoints of the IBAN product.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;

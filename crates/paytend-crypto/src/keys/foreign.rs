@@ -25,7 +25,7 @@ pub enum ForeignKey {
         /// Whether the key is an RSA key.
         rsa: bool,
     },
-    /// A public key in the format of RFC 4716, used by commercial SSH programs.
+    /// A public key in RFC 4716 format, used by commercial SSH programs.
     Ssh2Public,
     /// A PuTTY private key.
     Putty,

@@ -140,7 +140,7 @@ impl fmt::Debug for PrivateKey {
 impl FromStr for PrivateKey {
     type Err = KeyError;
 
-    /// Reads a key as [`from_bytes`](Self::from_bytes) does.
+    /// Reads a key in the same way as [`from_bytes`](Self::from_bytes).
     fn from_str(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text)
     }

@@ -138,7 +138,7 @@ fn seal_refuses_payloads_that_are_not_strict_json() {
     }
 }
 
-/// Generates the content of a payload string in UTF-8, with places where an attacker might try to split the string.
+/// Generates the content of a UTF-8 payload string, with places where an attacker might try to split the string.
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => Just(b"\\ud83d".as_slice()),

@@ -14,7 +14,7 @@ impl Extra {
         self.iter().find(|(known, _)| *known == name).map(|(_, json)| json)
     }
 
-    /// Returns the names of the fields and their values as JSON text.
+    /// Returns the field names, and the field values as JSON text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, json)| (name.as_str(), json.get()))
     }

@@ -68,7 +68,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
     Text { bytes: cleaner.bytes, wrappings }
 }
 
-/// Returns the size of a character in bytes and whether characters are big-endian, or `None` if the size is 1.
+/// Returns the character size in bytes and whether characters are big-endian, or `None` if the size is 1.
 fn wide(data: &[u8]) -> Option<(usize, bool)> {
     match data {
         [0xff, 0xfe, 0, 0, ..] => return Some((4, false)),
@@ -224,7 +224,7 @@ fn assigned(text: &[u8]) -> Option<&[u8]> {
         _ => return None,
     };
     let value = value.strip_prefix(b"|").or(value.strip_prefix(b">")).unwrap_or(value);
-    // Two hexadecimal digits and a colon are the start of a key in hexadecimal.
+    // Two hexadecimal digits and a colon are the start of a hexadecimal key.
     let byte = name == 2 && text[..name].iter().all(u8::is_ascii_hexdigit);
     (!byte && (1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
 }

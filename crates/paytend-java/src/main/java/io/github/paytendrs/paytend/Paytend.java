@@ -7,7 +7,7 @@ import java.util.List;
 public final class Paytend {
   private Paytend() {}
 
-  /** Returns the version of the native library. */
+  /** Returns the native library's version. */
   public static String version() {
     return Native.call(Native.VERSION, new Arguments()).text();
   }
