@@ -89,9 +89,9 @@ impl Report {
         }
         if !self.steady.is_empty() {
             out.push_str(
-                "A constant load of new notifications on SQLite. Times are from when a request was due to its\n\
-                 acknowledgement. The memory is that of the service and its senders, after a tenth of the time and at\n\
-                 the end.\n\n\
+                "A constant load of new notifications on SQLite. Times run from when a request was due until its\n\
+                 acknowledgement. Memory includes the service and its senders. It is measured after a tenth of the\n\
+                 time and at the end.\n\n\
                  | per second | seconds | acknowledged | asked to retry | lost | p50 | p99 | p99.9 | memory, MiB |\n\
                  |---|---|---|---|---|---|---|---|---|\n",
             );
@@ -108,7 +108,7 @@ impl Report {
         }
         if !self.growth.is_empty() {
             out.push_str(
-                "\nThe store alone, with 1 KB of content for each notification and up to 500 calls in progress.\n\
+                "\nThe store alone, with 1 KB of content per notification and up to 500 calls in progress.\n\
                  Values are notifications per second.\n\n\
                  | store | stored | new | duplicates | claimed and completed | bytes each |\n\
                  |---|---|---|---|---|---|\n",
@@ -122,8 +122,8 @@ impl Report {
         for (store, points) in &self.growth {
             let _ = write!(
                 out,
-                "\n{store}: from the first to the last size, accepting takes {} times as long and completing {} times\n\
-                 (at most {}). A duplicate is at least {} times faster than a new notification",
+                "\n{store}: at the last size, accepting takes {} times as long as at the first, and completing takes\n\
+                 {} times as long (at most {}). A duplicate is at least {} times faster than a new notification",
                 decimal(slowdown(points, |point| point.new)),
                 decimal(slowdown(points, |point| point.completed)),
                 decimal(SLOWDOWN),
