@@ -3,7 +3,7 @@
 //! An instance processes one request at a time, so the plain receiver is enough. The gateway reads the body and
 //! supplies the source address.
 //!
-//! Outside of Lambda, `cargo run -p paytend-examples --example serverless` processes two generated events.
+//! Outside Lambda, `cargo run -p paytend-examples --example serverless` processes two generated events.
 
 #![allow(clippy::print_stdout)]
 

@@ -89,13 +89,13 @@ impl RsaPrivate for Private {
             return Err(BackendError::new("the input or the output is not as long as the modulus"));
         }
         // AWS-LC refuses 0, 1 and n - 1. Decrypting one of these returns the same number, because `d` is odd. The
-        // ciphertext is public, so the time of this comparison reveals nothing.
+        // ciphertext is public, so timing this comparison reveals nothing.
         if is_own_power(ciphertext, self.public.modulus()) {
             out.copy_from_slice(ciphertext);
             return Ok(());
         }
         let done = self.rsa.private_power(ciphertext, out);
-        done.map_err(|_| BackendError::new("AWS-LC failed to perform the private-key operation"))
+        done.map_err(|_| BackendError::new("AWS-LC's private-key operation failed"))
     }
 }
 
@@ -119,7 +119,7 @@ impl RsaPublic for Public {
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
         let mut out = vec![0; self.public.size()];
         let done = self.rsa.public_power(block, &mut out);
-        done.map_err(|_| BackendError::new("AWS-LC failed to perform the public-key operation"))?;
+        done.map_err(|_| BackendError::new("AWS-LC's public-key operation failed"))?;
         Ok(out)
     }
 }

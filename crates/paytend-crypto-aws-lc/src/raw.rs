@@ -14,14 +14,14 @@ use aws_lc_sys::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// The error returned if AWS-LC does not perform an operation.
+/// The error returned if an AWS-LC operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
 
 /// An AWS-LC RSA key. AWS-LC wipes a key's memory when the key is freed.
 pub(crate) struct Rsa {
     key: NonNull<RSA>,
-    /// The length of the modulus in bytes.
+    /// The modulus length in bytes.
     size: usize,
 }
 

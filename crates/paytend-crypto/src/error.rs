@@ -15,7 +15,7 @@ use crate::keys::error::KeyError;
 pub enum Error {
     /// The message is not from the expected sender, not for the expected receiver, or was changed in transit.
     ///
-    /// All causes return the same value, so the sender cannot distinguish a wrong signature, a wrong key, invalid
+    /// All causes result in the same error, so the sender cannot distinguish a wrong signature, a wrong key, invalid
     /// padding and a different partner's identifier.
     #[error("the message is not authentic")]
     NotAuthentic,
@@ -228,7 +228,7 @@ impl fmt::Debug for UnsignedFailure {
     }
 }
 
-/// A failure of an RSA backend. Its message is written by the backend's author and must not contain secrets.
+/// An RSA backend failure. Its message is written by the backend's author and must not contain secrets.
 #[derive(Clone)]
 pub struct BackendError {
     message: &'static str,

@@ -11,8 +11,8 @@ use crate::primitives::pkcs1v15;
 use crate::random::RandomSource;
 use crate::rsa::{RsaPrivate, RsaPublic};
 
-/// Returns the padded block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent. The block has the
-/// length of the modulus, `size` bytes. Returns `None` if `size` is too small.
+/// Returns the padded block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent. The block is as long as
+/// the modulus: `size` bytes. Returns `None` if `size` is too small.
 pub fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     pkcs1v15::signature_block(digest, size)
 }
@@ -95,7 +95,7 @@ impl DigestAlgorithm {
 /// Returns the digest in a signature made with this key's private half, for comparison with the digests of candidate
 /// messages.
 ///
-/// **This function verifies nothing** and is lenient about the length of the padding.
+/// **This function verifies nothing** and is lenient about the padding length.
 pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {
     if !key.public_key().admits(signature) {
         return None;

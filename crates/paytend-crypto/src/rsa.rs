@@ -74,10 +74,10 @@ forwarding!(&B, Arc<B>);
 /// Operations with a private key. Object-safe; a keyring holds it as `Arc<dyn RsaPrivate>`.
 ///
 /// # Requirements
-/// - The time of both operations must not depend on the key or on the result: use blinding, or hardware that guarantees
-///   this.
+/// - The run time of both operations must not depend on the key or on the result: use blinding, or hardware that
+///   guarantees this.
 /// - [`decrypt_raw`](Self::decrypt_raw) must not inspect the result: it must not check the padding or reject a value.
-/// - Return an error only if the operation was not performed. The error must not depend on the decrypted value.
+/// - Return an error only if the operation itself fails. The error must not depend on the decrypted value.
 pub trait RsaPrivate: Send + Sync {
     /// Returns the public half of the key.
     fn public_key(&self) -> &PublicKey;

@@ -118,7 +118,7 @@ payload! {
             fundout_currency_code: Currency => "fundoutCurrencyCode" = "AED" [MaxChars(16)],
             /// The Fedwire (ABA) number of a bank in the United States, nine digits.
             fedwire_code: String => "fedwireCode" = "133563585" [Chars(9), Digits],
-            /// The name of the bank branch.
+            /// The bank branch name.
             branch_name: String => "branchName" = "Mall of the Emirates Branch" [MaxChars(35)],
             /// The intermediary bank of an international transfer.
             intermediary_bank: String => "intermediaryBank" = "NBADAEAA" [MaxChars(12)],

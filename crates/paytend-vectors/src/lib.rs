@@ -27,7 +27,7 @@ pub const PARTNER_ID: &str = "888666000100260";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCase {
-    /// The length of the modulus, in bits.
+    /// The modulus length, in bits.
     pub bits: usize,
     /// The private key: base64 of PKCS#8 DER.
     pub private: String,

@@ -86,8 +86,8 @@ fn is_plain(value: &str) -> bool {
 }
 
 /// Returns whether `respMsg` could be split into a shorter value and additional fields. In the sort order, such fields
-/// would be between `respMsg` and `next`, and the last field would end where `text` ends. So it suffices to check the
-/// part after the last `&`.
+/// would be between `respMsg` and `next`, and the last field would end where `text` ends. It is therefore enough to
+/// check the part after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
     let Some((_, last)) = text.rsplit_once('&') else { return false };
     let Some((name, value)) = last.split_once('=') else { return false };

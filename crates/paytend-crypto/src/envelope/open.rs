@@ -232,7 +232,7 @@ impl Incoming {
     }
 }
 
-/// A session key: its characters as bytes, and their number.
+/// A session key: its characters as bytes, and its length.
 #[derive(Default)]
 struct SessionKey {
     bytes: Zeroizing<[u8; 32]>,

@@ -59,7 +59,7 @@ pub fn require_owner_only(path: &Path, file: &File) -> Result<(), KeyError> {
     Err(KeyError::Permissions { path: path.display().to_string(), mode })
 }
 
-/// Returns whether the variable's value allows any permissions.
+/// Returns whether the variable's value disables the permission check.
 fn accepts_any(value: Option<&std::ffi::OsStr>) -> bool {
     value.is_some_and(|value| value == "1" || value == "true")
 }

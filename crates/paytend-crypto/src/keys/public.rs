@@ -105,7 +105,7 @@ impl PublicKey {
         self.modulus.len()
     }
 
-    /// Returns the length of the modulus in bits.
+    /// Returns the modulus length in bits.
     pub fn bits(&self) -> usize {
         bit_length(&self.modulus)
     }

@@ -31,7 +31,7 @@ macro_rules! codes {
                 Self::from(self.as_str())
             }
 
-            /// Returns the value on the wire.
+            /// Returns the wire value.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $wire,)+

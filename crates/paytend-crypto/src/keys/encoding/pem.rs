@@ -43,7 +43,7 @@ pub(super) fn check_end(block: &Block<'_>, decoded: &Decoded) -> Result<(), KeyE
     }
 }
 
-/// Returns the number of header lines of a PEM body, and the text after them (RFC 1421, 4.4).
+/// Returns the number of header lines in a PEM body, and the text after them (RFC 1421, 4.4).
 fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     let mut rest = body;
     let mut lines = 0;
