@@ -41,7 +41,7 @@ async fn book(delivery: Delivery<Box<IbanTransaction>>) -> Result<Completion<Sql
     }))
 }
 
-/// Turns all other notifications into dead letters, for review by a person.
+/// Turns all other notifications into dead letters, for manual review.
 async fn keep(delivery: Delivery<AnyNotification>) -> Result<Completion<SqliteEffect>, HandlerError> {
     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::keys::error::KeyError;
 
-/// An error of this crate.
+/// An error from this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -71,7 +71,7 @@ pub enum Malformed {
     /// The document is larger than the limit; see [`Expected::max_bytes`](crate::Expected::max_bytes).
     #[error("the document has {bytes} bytes, more than the limit of {limit}")]
     TooLarge {
-        /// The size of the document in bytes.
+        /// The document's size, in bytes.
         bytes: usize,
         /// The limit in bytes.
         limit: usize,
@@ -118,7 +118,7 @@ pub enum JsonProblem {
     TooComplex,
 }
 
-/// The rule of the envelope that a top-level field breaks.
+/// The envelope rule that a top-level field breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldProblem {

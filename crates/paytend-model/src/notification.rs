@@ -21,7 +21,7 @@ pub enum Notification {
     Issuing(IssuingNotification),
 }
 
-/// Declares the notifications of a product: an enum, the `notifyType` values, and methods for reading and writing.
+/// Declares a product's notifications: an enum, the `notifyType` values, and methods for reading and writing.
 macro_rules! notifications {
     (
         $(#[$about:meta])*
@@ -170,7 +170,7 @@ pub struct NotificationInfo {
 
 impl Notification {
     /// Reads a notification's content according to its product and `notifyType`. The receiver must know the product,
-    /// because the `notifyType` alone is ambiguous. Reading does not fail and loses no data: see [`Content`].
+    /// because the `notifyType` alone is ambiguous. Reading never fails or loses data: see [`Content`].
     ///
     /// ```
     /// use paytend_model::{BaasNotification, Content, Notification, Product};

@@ -66,7 +66,7 @@ payload! {
 }
 
 impl TransferToBankNotification {
-    /// Reads the body of a notification. Reading does not fail and loses no data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
     }
@@ -94,7 +94,7 @@ payload! {
             memo: Personal => "memo" = "company single pay" [MaxChars(128)],
         }
         optional {
-            /// The status of the transfer. The values are documented, but the field occurs only in the documentation's
+            /// The transfer status. The values are documented, but the field occurs only in the documentation's
             /// sample.
             status: TransferStatus => "status" = "SUCCESS",
             /// The IBAN of the beneficiary account, in plain text (at most 34 characters) or as a SHA-256 hash.

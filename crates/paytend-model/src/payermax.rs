@@ -51,7 +51,7 @@ payload! {
 }
 
 impl BalanceChangeNotification {
-    /// Reads the body of a notification. Reading does not fail and loses no data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }

@@ -91,7 +91,7 @@ pub enum OperationError {
     Ambiguous,
 }
 
-/// An operation of this crate, with the fields of its request and response.
+/// An operation that this crate defines, with its request and response fields.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OperationEntry {

@@ -56,7 +56,7 @@ pub enum KeyError {
         /// The length of the data after the key, in bytes.
         extra: usize,
     },
-    /// A BEGIN or END line of PEM is missing or invalid.
+    /// A PEM BEGIN or END line is missing or invalid.
     #[error("line {line}: {problem}")]
     Armour {
         /// The line number, starting at 1. An escaped newline counts as a newline.
@@ -109,7 +109,7 @@ pub enum KeyError {
     InFile {
         /// The file's path, as passed.
         path: String,
-        /// The problem with the content.
+        /// The problem with the file's content.
         problem: Box<KeyError>,
     },
     /// The file cannot be read.
@@ -215,7 +215,7 @@ impl fmt::Display for Encryption {
     }
 }
 
-/// A problem in a BEGIN or END line of PEM.
+/// A problem in a PEM BEGIN or END line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArmourProblem {

@@ -110,7 +110,7 @@ impl PublicKey {
         bit_length(&self.modulus)
     }
 
-    /// Returns the strength of the key, based on its length.
+    /// Returns the key's strength, based on its length.
     pub fn strength(&self) -> Strength {
         match self.bits() {
             ..2048 => Strength::Legacy,
@@ -161,7 +161,7 @@ impl FromStr for PublicKey {
     }
 }
 
-/// The strength of a key, based on its length.
+/// A key's strength, based on its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {

@@ -12,7 +12,7 @@ use crate::value::{Base64Text, Code, CountryCode, FileContent, Gender, IdType, M
 pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
 
 payload! {
-    /// Verify mobile number: makes Paytend send a verification code to a mobile number. Pass the code when
+    /// Verify mobile number: asks Paytend to send a verification code to a mobile number. Pass the code when
     /// creating the user. This is the first, optional step of opening an account.
     #[doc(alias = "verifyMobileNumber")]
     pub struct VerifyMobileNumber: Documented {

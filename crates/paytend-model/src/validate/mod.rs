@@ -1,4 +1,4 @@
-//! Validation of payloads against the rules of their fields.
+//! Validation of payloads against their fields' rules.
 //!
 //! Reading a payload does not check these rules, because the provider may change a maximum length. Validate a payload
 //! before sending it.

@@ -102,7 +102,7 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The path of the field in wire names, such as `eeaAddress.postcode`.
+    /// The field's path in wire names, such as `eeaAddress.postcode`.
     pub field: String,
     /// The violated rule.
     pub rule: Rule,

@@ -147,7 +147,7 @@ fn all_missing_nested_fields_are_reported() {
     assert!(found.contains(&warning("`eeaAddress` is missing")), "{found:?}");
     assert!(found.iter().any(|(_, text)| text.starts_with("`email` should be")), "{found:?}");
     assert!(!found.iter().any(|(_, text)| text.contains("eeaAddress.")), "{found:?}");
-    // A missing amount does not hide the findings of other fields.
+    // A missing amount does not hide the findings for other fields.
     for amount in ["", r#","amount":null"#] {
         assert_eq!(
             findings("topup", &format!(r#"{{"cardId":"","orderNo":"T","currency":"EURO"{amount}}}"#)),

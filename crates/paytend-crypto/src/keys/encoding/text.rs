@@ -1,4 +1,4 @@
-//! Cleans the text of a key: character encodings, invisible characters, escapes and quotes. This module is independent
+//! Cleans a key's text: character encodings, invisible characters, escapes and quotes. This module is independent
 //! of key formats.
 //!
 //! All characters of a key are ASCII, so cleaned text consists of ASCII bytes. Invisible characters are removed. Any
