@@ -13,7 +13,7 @@ use paytend_model::issuing::{
 use paytend_model::{Gender, IdType};
 use paytend_sandbox::Sandbox;
 
-/// The code of a physical card in the local sandbox. In production, use the code from the documents that you received
+/// The code for a physical card in the local sandbox. In production, use the code from the documents that you received
 /// from Paytend.
 const PHYSICAL: &str = "2";
 

@@ -140,7 +140,7 @@ impl Report {
         out
     }
 
-    /// Writes the table of the backends.
+    /// Writes the backends' table.
     fn backends(&self, out: &mut String) {
         let _ = write!(out, "| operation | bits | payload | libcrypto, µs |");
         for (name, _) in BACKENDS {

@@ -30,7 +30,7 @@ type Receiver struct {
 	limit  int64
 }
 
-// Limits contains the limits of a receiver. A zero value means the default.
+// Limits contains a receiver's limits. A zero value means the default.
 type Limits struct {
 	// MaxBytes is the maximum size of a body (default: 64 KiB).
 	MaxBytes int64

@@ -142,7 +142,7 @@ typedef struct {
   size_t len;
 } PaytendSlice;
 
-// A header of an HTTP request, or a field of a message.
+// An HTTP request header, or a message field.
 typedef struct {
   // The name.
   PaytendSlice name;
@@ -166,7 +166,7 @@ typedef struct {
   size_t fields_len;
 } PaytendOpenedView;
 
-// The limits of a receiver. UINT64_MAX means the default.
+// A receiver's limits. UINT64_MAX means the default.
 typedef struct {
   // The maximum size of a body, in bytes.
   uint64_t max_bytes;
@@ -554,7 +554,7 @@ uint16_t paytend_provider_response_status(const PaytendProviderResponse *respons
 // `response` must be null or a valid handle.
 PaytendSlice paytend_provider_response_body(const PaytendProviderResponse *response);
 
-// Writes a header of a response to `out`. The first header has index 0. Returns false, and writes nothing, if the
+// Writes a response header to `out`. The first header has index 0. Returns false, and writes nothing, if the
 // index is out of range or an argument is null.
 //
 // # Safety

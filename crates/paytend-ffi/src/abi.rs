@@ -48,7 +48,7 @@ impl PaytendSlice {
     }
 }
 
-/// A header of an HTTP request, or a field of a message.
+/// An HTTP request header, or a message field.
 #[repr(C)]
 pub struct PaytendHeader {
     /// The name.

@@ -90,7 +90,7 @@ pub struct PaytendOpened {
     views: OnceLock<Views>,
 }
 
-/// The fields of a message in their C representation.
+/// A message's fields in their C representation.
 struct Views(Vec<PaytendHeader>);
 
 // SAFETY: the slices point into the immutable `PaytendOpened` that contains them, so any thread can own them.

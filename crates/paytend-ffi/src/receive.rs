@@ -58,7 +58,7 @@ pub enum PaytendReply {
     TryAgainLater = 2,
 }
 
-/// The limits of a receiver. UINT64_MAX means the default.
+/// A receiver's limits. UINT64_MAX means the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PaytendLimits {
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn paytend_provider_response_body(response: *const Paytend
     unsafe { response.as_ref() }.map_or(PaytendSlice::NONE, |response| PaytendSlice::of(&response.0.body))
 }
 
-/// Writes a header of a response to `out`. The first header has index 0. Returns false, and writes nothing, if the
+/// Writes a response header to `out`. The first header has index 0. Returns false, and writes nothing, if the
 /// index is out of range or an argument is null.
 ///
 /// # Safety

@@ -44,7 +44,7 @@ const READMES: [Readme; 5] = [
     },
 ];
 
-/// Checks that the README of a language contains the code that its tests run.
+/// Checks that a language's README contains the code that its tests run.
 pub(super) fn check(language: &str) -> Result<(), String> {
     READMES.iter().filter(|readme| readme.language == language).try_for_each(Readme::check)
 }
@@ -72,7 +72,7 @@ fn compare(shown: &[String], run: &[String]) -> Result<(), String> {
     }
 }
 
-/// Returns the code blocks of a language in a Markdown document.
+/// Returns the code blocks in a language from a Markdown document.
 fn blocks(markdown: &str, fence: &str) -> Vec<String> {
     between(markdown, |line| line == format!("```{fence}"), |line| line == "```")
 }

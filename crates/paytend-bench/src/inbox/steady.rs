@@ -31,7 +31,7 @@ pub(super) struct Steady {
     pub(super) memory: [u64; 2],
 }
 
-/// Sends at a constant rate, independently of the responses. Each request is a new notification.
+/// Sends at a constant rate, without waiting for the responses. Each request is a new notification.
 pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize, time: Duration) -> Steady {
     let address = keys.serve(|endpoint| paytend_webhook::axum::route(endpoint, inbox.handler())).await;
     let seconds = usize::try_from(time.as_secs()).unwrap();

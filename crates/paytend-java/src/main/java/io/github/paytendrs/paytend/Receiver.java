@@ -27,7 +27,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * The limits of a receiver. An empty value means the default.
+   * A receiver's limits. An empty value means the default.
    *
    * @param maxBytes the maximum size of a body, in bytes. The default is 64 KiB.
    * @param maxAge the maximum age of a notification. The default is 26 hours for PayBy and 3 days for PayerMax.
