@@ -219,8 +219,8 @@ const char *paytend_error_name(const PaytendError *error);
 // `error` must be null or a valid handle.
 const char *paytend_error_message(const PaytendError *error);
 
-// Returns the `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
-// not authenticated: an attacker on the network may have written it.
+// Returns the `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value
+// is not authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.

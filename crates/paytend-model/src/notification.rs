@@ -155,7 +155,7 @@ pub struct NotificationInfo {
     pub product: Product,
     /// The `notifyType`. Each product uses the same numbers with different meanings.
     pub notify_type: &'static str,
-    /// The name in the documentation.
+    /// The documented name.
     pub title: &'static str,
     /// The documented name of the content object.
     pub object: Option<&'static str>,

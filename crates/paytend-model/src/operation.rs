@@ -126,7 +126,7 @@ const fn last_part(path: &'static str) -> &'static str {
     path.split_at(start).1
 }
 
-/// A product of Paytend. Each product numbers its notifications separately, so a `notifyType` is ambiguous without
+/// A Paytend product. Each product numbers its notifications separately, so a `notifyType` is ambiguous without
 /// the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

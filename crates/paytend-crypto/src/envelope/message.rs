@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::envelope::request_id::RequestId;
 
-/// The kind of a message, which determines the fields of its envelope.
+/// The kind of a message, which determines its envelope's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A request from a partner to Paytend. The payload field is `bizData`.

@@ -257,7 +257,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Returns the kind of message.
+    /// Returns the message kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }

@@ -77,7 +77,7 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. The contained error is the one that
     ///   [`from_bytes`](Self::from_bytes) returns for the content.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
@@ -88,7 +88,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. The contained error is the one that
     ///   [`from_bytes`](Self::from_bytes) returns for the content.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::DangerAny, None)
@@ -100,7 +100,7 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. The contained error is the one that
     ///   [`read`](Self::read) returns for the content.
     pub fn read_file(
         path: impl AsRef<Path>,

@@ -61,7 +61,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a public key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a public key. The contained error is the one that
     ///   [`read`](Self::read) returns for the content.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
