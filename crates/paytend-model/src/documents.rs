@@ -119,11 +119,11 @@ pub enum Document {
     EeaResidencePermit,
     /// A certificate that proves an address in the EEA.
     EeaAddressCertificate,
-    /// The certificate of incorporation of a corporation.
+    /// A corporation's certificate of incorporation.
     CertificateOfIncorporation,
-    /// The articles of association of a corporation.
+    /// A corporation's articles of association.
     ArticlesOfAssociation,
-    /// The business registration certificate of a Hong Kong corporation.
+    /// A Hong Kong corporation's business registration certificate.
     BusinessRegistrationCertificate,
 }
 
