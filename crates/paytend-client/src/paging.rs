@@ -32,7 +32,7 @@ pub trait Paged: Operation + Clone {
     #[must_use]
     fn starting_at(self, start: u64) -> Self;
 
-    /// Returns the items of the page, and the total number of items if the response contains it.
+    /// Returns the items on the page, and the total number of items if the response contains it.
     ///
     /// Returns `None` if the response does not contain the expected list. The fields of these responses are inferred.
     fn items(response: Self::Response) -> Option<(Vec<Self::Item>, Option<u64>)>;

@@ -60,7 +60,7 @@ struct Profile {
     paths: BTreeMap<String, String>,
 }
 
-/// The order status codes that mean processing, succeeded and failed.
+/// The status codes of processing, succeeded and failed orders.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct States {
@@ -141,7 +141,7 @@ impl ClientBuilder {
         settings.builder(folder(path), &Origin::profile(profile))
     }
 
-    /// Sets the backend of the keys that [`from_env`](Self::from_env) or [`from_file`](Self::from_file) has read. The
+    /// Sets the backend for the keys read by [`from_env`](Self::from_env) or [`from_file`](Self::from_file). The
     /// default is the pure-Rust backend.
     ///
     /// ```no_run

@@ -1,4 +1,4 @@
-//! The interface of a transport, and the request that it sends.
+//! The transport interface, and the request that a transport sends.
 
 use std::fmt;
 use std::future::Future;
@@ -57,7 +57,7 @@ pub struct HttpRequest {
     pub url: String,
     /// The headers: `Content-Type`, `Accept`, `User-Agent`, and `traceparent` if it is set.
     pub headers: HeaderMap,
-    /// The body. It records whether it was handed over completely, so that a failure can be reported as "not sent" or
+    /// The body. It records whether it was handed over in full, so that a failure can be reported as "not sent" or
     /// "unknown".
     pub body: OutgoingBody,
     /// The maximum number of bytes to read from the response.

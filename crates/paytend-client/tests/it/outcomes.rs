@@ -1,4 +1,4 @@
-//! Tests for the error kind and the outcome of each failure.
+//! Tests for each failure's error kind and outcome.
 
 use paytend_client::{Error, ErrorKind, Outcome};
 use paytend_model::iban::VerifyMobileNumber;
