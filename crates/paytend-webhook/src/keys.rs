@@ -182,7 +182,7 @@ pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) 
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }
 
-/// The purpose of a key.
+/// A key's purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRole {

@@ -47,7 +47,7 @@ impl Budget {
         self
     }
 
-    /// Sets the maximum total size of bodies in progress, in bytes, both partial and complete. A value below the
+    /// Sets the maximum total size, in bytes, of all bodies in progress, whether partial or complete. A value below the
     /// receiver's size limit is raised to that limit, so that a body of that size fits. When the budget is used up, the
     /// partial body that started first is discarded. A client with many open connections therefore cannot lock out
     /// others.
@@ -119,7 +119,7 @@ struct Memory {
 struct State {
     used: usize,
     next: u64,
-    /// The bodies by number, in order of age: the oldest has the smallest number.
+    /// The bodies by sequence number, in order of age: the oldest has the smallest number.
     bodies: BTreeMap<u64, Body>,
 }
 

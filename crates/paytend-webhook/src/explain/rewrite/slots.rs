@@ -60,7 +60,7 @@ impl Rewriter {
             let lowest = if cost == 1 { 0 } else { MOST[cost - 2] };
             count > lowest && count <= MOST[cost - 1]
         };
-        // Try rules without exponents first, unless all combinations are tried in any case.
+        // Try rules without exponents first, unless all combinations are tried anyway.
         let all_tried = self.count(template, Kind::Plain) <= MOST[0];
         for rule in self.rules.iter().skip(1).filter(|_| cost <= 2) {
             let forms: Vec<usize> =

@@ -31,7 +31,7 @@ enum Outcome {
     Wrong(String),
 }
 
-/// Returns the name of a change, without its parameters.
+/// Returns a change's name, without its parameters.
 fn name(change: &Change) -> String {
     let name = match change {
         Change::Wrapped(wrapping) => format!("{wrapping:?}"),
