@@ -1,4 +1,4 @@
-//! Tests that make the calls of the provider's published demo, in the same order and with the same payloads. Only
+//! Tests that make the same calls as the provider's published demo, in the same order and with the same payloads. Only
 //! people's names differ.
 
 use bytes::Bytes;
