@@ -132,7 +132,7 @@ impl Client {
         })
     }
 
-    /// Runs any other call of the asynchronous client to completion.
+    /// Runs any other call to the asynchronous client to completion.
     ///
     /// ```no_run
     /// # use std::time::Duration;

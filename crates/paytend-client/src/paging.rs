@@ -96,8 +96,8 @@ impl Client {
     /// page. A partly filled page does not end it, because the provider may limit the page size. The meaning of
     /// `start`, a zero-based item offset, is inferred.
     ///
-    /// A repeated page is an error, and so is an empty page before the total is reached. If the provider sends no total
-    /// and repeats its last page endlessly, the stream also ends with an error.
+    /// A repeated page is an error, and so is an empty page before the total is reached. If the provider does not send
+    /// a total and repeats its last page endlessly, the stream also ends with an error.
     ///
     /// ```no_run
     /// use futures_util::TryStreamExt;

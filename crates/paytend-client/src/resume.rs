@@ -21,7 +21,7 @@ use crate::policy::order_states::OrderState;
 use crate::policy::resolution::Resolution;
 use crate::resolve::{QueryResponse, Resolvable, Resolved, state};
 
-/// An order that a query has found.
+/// An order found by a query.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FoundOrder<O: Resolvable> {
@@ -225,7 +225,7 @@ impl Client {
         state::<O>(&self.shared, O::status_of_response(response))
     }
 
-    /// Returns the state of an order that a query has found.
+    /// Returns the state of an order found by a query.
     pub fn state_of_query<O: Resolvable>(&self, response: &<O::Query as Operation>::Response) -> OrderState {
         state::<O>(&self.shared, O::status_of_query(response))
     }

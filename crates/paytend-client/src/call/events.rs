@@ -1,4 +1,4 @@
-//! Events of calls, for metrics and alerts.
+//! Call events, for metrics and alerts.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use paytend_crypto::RequestId;
 
 use crate::error::kind::{ErrorKind, Outcome};
 
-/// An event of a call. It contains no secrets or personal data.
+/// An event during a call. It contains no secrets or personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {

@@ -100,7 +100,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the upper limit of all waits (default 10 s). A delay from `Retry-After` may be longer.
+    /// Sets the upper limit for all waits (default 10 s). A delay from `Retry-After` may be longer.
     pub fn cap(mut self, wait: Duration) -> Self {
         self.cap = wait;
         self

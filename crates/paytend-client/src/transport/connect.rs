@@ -42,7 +42,7 @@ pub enum CertificateProblem {
     HostName,
     /// The certificate was not issued by a trusted authority.
     UnknownIssuer,
-    /// The certificate is revoked.
+    /// The certificate has been revoked.
     Revoked,
     /// Any other problem: the certificate cannot be parsed, or its signature or purpose is invalid.
     Other,

@@ -47,7 +47,7 @@ impl TransportError {
         self.kind
     }
 
-    /// Returns the HTTP status, if it had arrived before the failure.
+    /// Returns the HTTP status, if it arrived before the failure.
     pub fn status(&self) -> Option<u16> {
         self.status
     }

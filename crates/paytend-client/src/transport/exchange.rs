@@ -15,7 +15,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// A transport must not retry or follow redirects. It verifies only the TLS certificate of the server; the client does
+/// A transport must not retry or follow redirects. It verifies only the server's TLS certificate; the client does
 /// everything else. If the transport retried too, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement

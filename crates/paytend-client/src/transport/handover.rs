@@ -1,4 +1,4 @@
-//! The atomic state that decides whether a request body was handed to the connection or withdrawn.
+//! The atomic state that determines whether a request body was handed to the connection or withdrawn.
 //!
 //! Two threads can change this state: the connection's task takes the last piece of the body, or the caller gives up.
 //! The first change wins, and the other thread sees it. "Not sent" and "the server has the whole request" can therefore
