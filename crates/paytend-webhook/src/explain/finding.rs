@@ -103,9 +103,9 @@ pub enum Finding {
     )]
     LoneSurrogate,
     /// A required field is missing.
-    #[error("the field {0} is missing: this is a different kind of message, or not a Paytend message")]
+    #[error("the {0} field is missing: this is a different kind of message, or not a Paytend message")]
     Absent(&'static str),
-    /// The base64 of a field is not in the standard form.
+    /// A field's base64 is not in the standard form.
     #[error("{field} is base64, but {flaw}")]
     Base64 {
         /// The name of the field, or `sign`.
@@ -304,8 +304,8 @@ pub enum TextChange {
     /// `encryptFlag` was signed.
     #[error("the sender signed encryptFlag as well")]
     EncryptFlag,
-    /// The fields were not signed in the ASCII order of their names.
-    #[error("the sender did not sort the fields by the ASCII order of their names")]
+    /// The fields were not sorted by name in ASCII order before signing.
+    #[error("the sender did not sort the fields by name in ASCII order")]
     FieldOrder,
     /// The signed text ends with `&`.
     #[error("the sender signed an `&` after the last field")]

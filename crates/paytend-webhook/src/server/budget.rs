@@ -25,8 +25,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Creates a budget of 1 concurrent key operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of
-    /// bodies.
+    /// Creates a budget with 1 concurrent key operation, 256 waiting notifications, a waiting time of 10 s, and 16 MiB
+    /// for bodies.
     pub fn new() -> Self {
         Self::default()
     }
@@ -154,7 +154,7 @@ impl Reservation {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // Sending fails if the body's task has ended already.
+                        // Sending fails if the body's task has already ended.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }

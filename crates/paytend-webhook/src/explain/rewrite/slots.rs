@@ -146,7 +146,7 @@ impl Walk<'_> {
         search.finish(hash).then(|| (filled, self.changes(forms)))
     }
 
-    /// Tries all combinations for the slots from `slot` on.
+    /// Tries all combinations for the slots starting at `slot`.
     fn walk(&mut self, mut hash: Sha256, slot: usize, kind: Kind, search: &mut Search) -> Option<Filled> {
         let from = slot.checked_sub(1).map_or(0, |last| self.template.slots[last].0);
         let Some((at, number)) = self.template.slots.get(slot).copied() else {
