@@ -68,7 +68,7 @@ impl Deposit {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliverError {
-    /// The partner has set no callback URL.
+    /// The partner has not set a callback URL.
     #[error(
         "no callback URL is set; call the operation setCallbackUrl for BaaS, \
          or set the sandbox's issuing callback for Issuing"

@@ -50,7 +50,7 @@ impl Guard {
     }
 }
 
-/// Returns whether two strings are equal. The comparison takes constant time.
+/// Compares two strings in constant time. Returns whether they are equal.
 fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

@@ -126,7 +126,7 @@ struct Seed {
     /// The amount to add to the partner's funds.
     funds: Option<paytend_model::Amount>,
     currency: Option<String>,
-    /// The callback URL for Issuing, which no operation sets.
+    /// The callback URL for Issuing, which cannot be set by an operation.
     issuing_callback: Option<String>,
 }
 

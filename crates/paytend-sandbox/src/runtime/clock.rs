@@ -15,7 +15,7 @@ pub enum Pace {
     Real,
     /// Time is stopped until it is [advanced](crate::Sandbox::advance).
     Frozen,
-    /// A multiple of the machine's speed; 60 means one minute per second.
+    /// A multiple of real time; 60 means one minute per second.
     Accelerated(u32),
 }
 

@@ -51,7 +51,7 @@ pub(crate) enum Event {
     Postponed { at: Millis, delivery: u64, until: Millis },
     /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
-    /// A delivery attempt of a notification.
+    /// An attempt to deliver a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },
 }
 
