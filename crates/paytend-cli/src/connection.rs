@@ -33,6 +33,11 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
+    /// Returns whether an option selects the connection.
+    pub(crate) fn is_given(&self) -> bool {
+        self.profile.is_some() || self.keys.is_some() || self.base_url.is_some()
+    }
+
     /// Returns a builder for the selected connection: the options, or a profile changed by environment variables, or
     /// the environment variables alone.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
