@@ -9,6 +9,8 @@ mod contract;
 mod demo;
 mod explain;
 mod global;
+#[cfg(unix)]
+mod guide;
 mod help;
 mod inbox;
 mod inbox_forward;
@@ -40,4 +42,6 @@ mod sandbox;
 #[cfg(unix)]
 mod sandbox_control;
 mod schema;
+#[cfg(unix)]
+mod shell;
 mod support;
