@@ -17,7 +17,7 @@ impl Drop for Services {
     }
 }
 
-/// A block that starts a service continues to run. The ports of the README are replaced by free ones.
+/// A service that a block starts continues to run. The ports in the README are replaced by free ports.
 #[test]
 fn command_lines_of_the_readme_succeed() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
@@ -42,7 +42,7 @@ fn command_lines_of_the_readme_succeed() {
             let mut ready = String::new();
             let mut stdout = BufReader::new(service.stdout.take().unwrap());
             stdout.read_line(&mut ready).unwrap();
-            // The output stays open, because a service stops when its reader has ended.
+            // The output is kept open, because the service stops when the pipe is closed.
             services.0.push((service, stdout));
             assert!(ready.contains("\"ready\":true"), "{block}: {ready}");
         } else {

@@ -8,7 +8,8 @@ use super::{Item, Outcome, Report};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The maximum number of transactions that are neither open nor compared with a difference. All are in the JSON format.
+/// The maximum number of listed transactions that are neither open nor have a difference. The JSON format contains all
+/// of them.
 const LISTED: usize = 2_000;
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -38,7 +39,7 @@ summary { cursor: pointer; overflow-wrap: anywhere }
 <body>
 "#;
 
-/// A value with the characters that have a meaning in HTML escaped.
+/// A value whose special HTML characters are escaped.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {

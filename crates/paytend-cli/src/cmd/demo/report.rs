@@ -1,4 +1,4 @@
-//! The output of the demo: readable text, or one JSON object per line.
+//! The output of the demo: text, or one JSON object per line.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
