@@ -37,6 +37,7 @@ mod readme_commands;
 mod reconcile;
 mod reconcile_life;
 mod reconcile_outbox;
+mod reconcile_paging;
 mod running;
 mod sandbox;
 #[cfg(unix)]

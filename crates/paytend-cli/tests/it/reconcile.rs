@@ -5,12 +5,9 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 use std::process::Command;
 use std::process::Stdio;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use paytend_crypto::{PrivateKey, PublicKey};
-use paytend_model::Operation as _;
-use paytend_model::issuing::{QueryAuthorizations, QueryCardTransactions, QueryPartnerTransactions};
+use paytend_model::issuing::{QueryAuthorizations, QueryPartnerTransactions};
 use paytend_sandbox::{Fault, FaultKind};
 use paytend_vectors::Seeded;
 use paytend_webhook::testing::PaytendSender;
@@ -21,7 +18,7 @@ use crate::reconcile_life::{Life, open};
 use crate::support::{command, finish, run};
 
 /// Returns the orders as lines of the order file.
-fn lines(life: &Life) -> Vec<Value> {
+pub(crate) fn lines(life: &Life) -> Vec<Value> {
     life.orders.values().cloned().collect()
 }
 
@@ -298,65 +295,4 @@ fn exported_lists_are_compared_and_invalid_inputs_are_reported() {
     assert_eq!((ran.code, ran.stderr.contains("at most 400 days")), (2, true), "{}", ran.stderr);
     let ran = run(&["reconcile", "--from", "2026-11-27", "--to", "2026-11-26", "--offline", &lists], b"");
     assert_eq!((ran.code, ran.stderr.contains("before its first day")), (2, true), "{}", ran.stderr);
-}
-
-/// The provider's list of settlements and authorizations grows in the middle while it is fetched.
-#[test]
-fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
-    let runtime = runtime();
-    let mut life = runtime.block_on(Life::start());
-    runtime.block_on(async {
-        life.topup("T1", 50_00).await;
-        for cents in 1..5 {
-            life.use_card(cents % 2 == 0, cents).await;
-        }
-    });
-    let (url, first_pages) = runtime.block_on(pausing_proxy(life.sandbox.url()));
-    let [keys, keys_path, base_url, _] = life.connection();
-    let (life, handle) = (&life, runtime.handle());
-    let ran = std::thread::scope(|scope| {
-        let reconciling = scope.spawn(move || {
-            let connection = [&keys, &keys_path, &base_url, &url].map(String::as_str);
-            let options = ["--page-size", "1", "--format", "json"];
-            life.reconcile(&lines(life), &[&connection[..], &options[..]].concat())
-        });
-        // A settlement arrives after the first page.
-        let (page, resume) = first_pages.recv_timeout(Duration::from_secs(60)).unwrap();
-        assert!(page.contains("bizData") || page.contains("respData"));
-        handle.block_on(life.use_card(false, 77));
-        resume.send(()).unwrap();
-        reconciling.join().unwrap()
-    });
-    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
-    assert_eq!(report["counts"]["duplicate"], 0, "{}", report["counts"]);
-    assert!(life.sandbox.calls::<QueryCardTransactions>() > 6, "the list was not fetched again");
-    // The new settlement may be in the list before its notification is read.
-    assert!(open(&report).iter().all(|(outcome, ..)| outcome == "only_provider"), "{:?}", open(&report));
-}
-
-type Paused = std::sync::mpsc::Receiver<(String, tokio::sync::oneshot::Sender<()>)>;
-
-/// Starts a proxy in front of the sandbox, which holds back the first page of a card's transactions until it is resumed.
-async fn pausing_proxy(sandbox: String) -> (String, Paused) {
-    let (sender, paused) = std::sync::mpsc::channel();
-    let is_first = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
-    let forward = move |uri: http::Uri, body: bytes::Bytes| {
-        let (url, sender, is_first) = (format!("{sandbox}{}", uri.path()), sender.clone(), is_first.clone());
-        async move {
-            let client = reqwest::Client::builder().no_proxy().build().unwrap();
-            let response = client.post(url).header("Content-Type", "application/json").body(body).send().await.unwrap();
-            let text = response.text().await.unwrap();
-            if uri.path() == QueryCardTransactions::INFO.path && is_first.swap(false, Ordering::SeqCst) {
-                let (resume, resumed) = tokio::sync::oneshot::channel();
-                sender.send((text.clone(), resume)).unwrap();
-                let _ = resumed.await;
-            }
-            ([(http::header::CONTENT_TYPE, "application/json")], text)
-        }
-    };
-    let app = axum::Router::new().fallback(forward);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    (url, paused)
 }

@@ -170,7 +170,7 @@ fn other_formats_are_not_broken() {
         assert!(!cell.starts_with(['=', '+', '@', '\t', '\r', '\n']), "{cell:?}");
     }
     assert!(TEXTS.iter().all(|text| {
-        let cell = if text.starts_with(['=', '\t']) { format!("'{text}") } else { (*text).to_owned() };
+        let cell = if text.starts_with(['=', '-', '\t']) { format!("'{text}") } else { (*text).to_owned() };
         records.iter().filter(|record| record[5] == *cell).count() == 8
     }));
 }

@@ -70,7 +70,7 @@ impl Demo<'_> {
         self.call("applyCard", "A virtual card is ordered", &application).await?;
         self.report.end("order A-0001")?;
         let query = QueryApplyResult::new("A-0001");
-        let result = self.call("getApplyResult", "The order is queried", &query).await?;
+        let result = self.call("getApplyCardResult", "The order is queried", &query).await?;
         let card = required(result.card_id, "cardId")?;
         self.report.end(&format!("card {}", card.as_str()))?;
         Ok(card.as_str().to_owned())

@@ -91,7 +91,7 @@ impl Demo<'_> {
     /// Explains why the forged notification was refused.
     fn explained(&mut self, document: &str) -> Result<(), Failure> {
         self.report.begin("explain", "paytend explain shows the reason")?;
-        let keys = key_directory(self.directory.path());
+        let keys = key_directory(self.directory);
         let known = KnownKeys::new()
             .own("the partner's key", &std::fs::read(keys.join(PARTNER_PRIVATE))?)?
             .sender("Paytend's key", &std::fs::read(keys.join(PAYTEND_PUBLIC))?)?

@@ -10,7 +10,7 @@ mod process;
 mod report;
 mod server;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use jiff::civil::Date;
@@ -19,7 +19,6 @@ use paytend_model::Operation;
 use paytend_model::funding::SetCallbackUrl;
 use paytend_sandbox::{FolderOptions, KeyFolder, Sandbox};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use self::partner::{Partner, key_directory, store_keys, unexpected};
 use self::report::Report;
@@ -52,19 +51,27 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     if let Some(orders) = &args.orders {
-        return runtime.block_on(process::run(orders));
+        return runtime()?.block_on(process::run(orders));
     }
+    // Dropped after the runtime, whose tasks use the files.
+    let directory = tempfile::Builder::new().prefix("paytend-demo-").tempdir()?;
+    let runtime = runtime()?;
     let mut report = Report::new(args.json);
-    let outcome = runtime.block_on(Demo::run_story(&mut report));
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = Demo::run_story(&mut report, directory.path()) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    });
     report.done(outcome)
 }
 
 /// The state of a running demo.
 struct Demo<'r> {
     report: &'r mut Report,
-    directory: TempDir,
+    directory: &'r Path,
     sandbox: Sandbox,
     partner: Partner,
     server: Server,
@@ -73,9 +80,9 @@ struct Demo<'r> {
 }
 
 impl<'r> Demo<'r> {
-    async fn run_story(report: &'r mut Report) -> Result<(), Failure> {
+    async fn run_story(report: &'r mut Report, directory: &'r Path) -> Result<(), Failure> {
         report.text("A partner and a local Paytend sandbox. Every message is encrypted and signed.")?;
-        let mut demo = Self::start(report).await?;
+        let mut demo = Self::start(report, directory).await?;
         demo.open_account().await?;
         let card = demo.issue_card().await?;
         demo.lose_response(&card).await?;
@@ -86,14 +93,13 @@ impl<'r> Demo<'r> {
     }
 
     /// Starts both sides.
-    async fn start(report: &'r mut Report) -> Result<Self, Failure> {
+    async fn start(report: &'r mut Report, directory: &'r Path) -> Result<Self, Failure> {
         let first_day = today();
-        let directory = tempfile::Builder::new().prefix("paytend-demo-").tempdir()?;
         report.section("Start both sides")?;
         report.begin("keys", "Each side generates a key pair")?;
         // A temporary directory can be below a directory with any name.
         let options = FolderOptions::new().danger_allow_real_keys(true);
-        let keys = KeyFolder::open(&key_directory(directory.path()), &options).map_err(unexpected)?;
+        let keys = KeyFolder::open(&key_directory(directory), &options).map_err(unexpected)?;
         let bits = keys.partner.bits();
         report.fact("partner", describe(&keys.partner));
         report.fact("paytend", describe(keys.paytend.public_key()));
@@ -106,8 +112,8 @@ impl<'r> Demo<'r> {
         report.end(&format!("{} on this machine", sandbox.url()))?;
 
         report.begin("receiver", "The partner starts a server")?;
-        let partner = Partner::open(directory.path(), &sandbox.url()).await?;
-        let inbox = paytend_inbox::Inbox::open(partner.store.clone(), store_keys(directory.path())?).await?;
+        let partner = Partner::open(directory, &sandbox.url()).await?;
+        let inbox = paytend_inbox::Inbox::open(partner.store.clone(), store_keys(directory)?).await?;
         let server = Server::start(&partner, inbox).await?;
         report.fact("url", server.url.clone());
         report.end("it stores notifications in an SQLite file")?;

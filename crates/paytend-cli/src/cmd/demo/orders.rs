@@ -85,7 +85,7 @@ impl Demo<'_> {
         let amount: Amount = "10.00".parse().map_err(unexpected)?;
         self.partner.submit(&topup(card, KILLED, &amount)).await?;
         let mut held = HeldResponses::start(&self.sandbox.url()).await?;
-        let mut process = OrderProcess::start(self.directory.path(), &held.url)?;
+        let mut process = OrderProcess::start(self.directory, &held.url)?;
         let executed = async {
             loop {
                 match tokio::time::timeout(POLL, held.responded.recv()).await {
@@ -107,13 +107,14 @@ impl Demo<'_> {
         self.report.end(&format!("{}; the order is left as `{left}`", shown(status)))?;
 
         self.report.begin("recovered", "A new process finds the order")?;
-        OrderProcess::start(self.directory.path(), &self.sandbox.url())?.complete().await?;
-        self.executed_once(KILLED, 2).await?;
+        OrderProcess::start(self.directory, &self.sandbox.url())?.complete().await?;
+        // The first topup, its repetition and this topup.
+        self.executed_once(KILLED, 3).await?;
         self.report.end("it queries first: the topup was executed, and is not sent again")
     }
 
-    /// Checks that an order was sent once and is booked as executed. `calls` is the number of topups that the sandbox
-    /// must have received, besides the one that it rejected.
+    /// Checks that an order was sent once and is booked as executed. `calls` is the number of requests for topups that
+    /// the sandbox must have received so far.
     async fn executed_once(&mut self, number: &'static str, calls: usize) -> Result<(), Failure> {
         let order = self.order(number).await?;
         let history = &order.progress.history;
@@ -123,8 +124,7 @@ impl Demo<'_> {
         self.report.fact("queries", history.queries);
         require(history.sends == 1, "the order was not sent exactly once")?;
         require(self.partner.booked_topup(number).await? == "executed", "the topup is not booked as executed")?;
-        let repeated = usize::from(calls > 1);
-        require(self.sandbox.calls::<Topup>() == calls + repeated, "the sandbox received the topup several times")?;
+        require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup several times")?;
         require(self.sandbox.conserves_money(), "the sandbox created or lost money")
     }
 
@@ -137,7 +137,7 @@ impl Demo<'_> {
     pub(super) async fn compare(&mut self) -> Result<(), Failure> {
         self.report.section("Compare the day")?;
         self.report.begin("reconcile", "paytend reconcile compares all lists")?;
-        let directory = self.directory.path();
+        let directory = self.directory;
         let rules = directory.join("rules.toml");
         std::fs::write(&rules, RULES)?;
         let mut store = std::ffi::OsString::from("sqlite:");

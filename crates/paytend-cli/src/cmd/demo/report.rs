@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde_json::{Map, Value};
 
-use crate::exit::Failure;
+use crate::exit::{Category, Failure};
 use crate::output::{Style, line};
 
 /// The maximum width of a line of text, in characters.
@@ -99,7 +99,11 @@ impl Report {
             return Ok(line("Run a sandbox:       paytend sandbox --keys keys")?);
         };
         let step = self.step.take();
-        if self.json {
+        if failure.category() == Category::Interrupted {
+            if self.is_live {
+                line("")?;
+            }
+        } else if self.json {
             for step in step.map(|(step, _)| step).into_iter().chain(["done"]) {
                 self.facts.insert("error".into(), failure.message().into());
                 self.facts.insert("exitCode".into(), (failure.category() as u8).into());
