@@ -17,13 +17,13 @@ use paytend_model::issuing::{Topup, TopupResultResponse};
 use paytend_outbox::{Dispatcher, EndedOrder, Ending, Outbox, SubmitOptions};
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore, in_transaction};
 
-pub type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
-pub const TABLE: &str = "CREATE TABLE IF NOT EXISTS payout (number text PRIMARY KEY, card text NOT NULL,
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS payout (number text PRIMARY KEY, card text NOT NULL,
     amount numeric NOT NULL, currency text NOT NULL, state text NOT NULL DEFAULT 'new')";
 
 /// Submits the topups of new payouts. Returns the number of payouts that were changed.
-pub async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usize, Failure> {
+pub(crate) async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usize, Failure> {
     let mut connection = outbox.store().pool().get().await?;
     let transaction = connection.transaction().await?;
     // Another process skips these payouts.
@@ -56,7 +56,9 @@ pub async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usize, Fail
 }
 
 /// Enters the outcome in the table. It is committed together with the completion of the order, so it happens once.
-pub async fn book(ended: EndedOrder<Topup, TopupResultResponse>) -> Result<Completion<PostgresEffect>, HandlerError> {
+pub(crate) async fn book(
+    ended: EndedOrder<Topup, TopupResultResponse>,
+) -> Result<Completion<PostgresEffect>, HandlerError> {
     let state = match ended.ending() {
         Ending::Responded { state, .. } | Ending::Found { state, .. } => match state {
             OrderState::Succeeded => "paid",

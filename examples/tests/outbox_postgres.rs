@@ -29,7 +29,11 @@ async fn open(database: &Config, sandbox: &Sandbox, keys: &std::path::Path) -> O
     let keyring = sandbox.partner_keyring().unwrap();
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
         .order_states(OrderStates::local_sandbox())
-        .resolution(Resolution::local_sandbox().poll_interval(Duration::from_millis(20)))
+        .resolution(
+            Resolution::local_sandbox()
+                .settle_time(Duration::from_millis(100))
+                .poll_interval(Duration::from_millis(20)),
+        )
         .build()
         .unwrap();
     Outbox::open(store, StoreKeys::load_or_create(keys).unwrap(), client).await.unwrap()
@@ -67,11 +71,12 @@ async fn each_payout_is_paid_once_although_the_process_and_the_server_crash() {
     let insert = format!(
         "INSERT INTO payout (number, card, amount, currency) SELECT 'P-' || n, '{0}', 5.25, 'EUR'
             FROM generate_series(1, 4) n;
-         INSERT INTO payout (number, card, amount, currency) VALUES ('P-5', '{0}', -1, 'EUR')",
+         INSERT INTO payout (number, card, amount, currency)
+            VALUES ('P-5', '{0}', -1, 'EUR'), (repeat('P', 200), '{0}', 5.25, 'EUR')",
         sandbox.card_id()
     );
     server::execute(&database, &insert).await;
-    assert_eq!(example::order_payouts(&outbox).await.unwrap(), 5);
+    assert_eq!(example::order_payouts(&outbox).await.unwrap(), 6);
     assert_eq!(example::order_payouts(&outbox).await.unwrap(), 0, "each payout is ordered once");
 
     // The first response is lost, and the process dies while it waits for a later one.
@@ -91,7 +96,8 @@ async fn each_payout_is_paid_once_although_the_process_and_the_server_crash() {
     process.abort();
     let paid = |number: &str| (number.to_owned(), "paid".to_owned());
     let mut expected: Vec<_> = ["P-1", "P-2", "P-3", "P-4"].map(paid).into();
-    expected.push(("P-5".to_owned(), "invalid".to_owned()));
+    expected.push(("P-5".to_owned(), "rejected".to_owned()));
+    expected.push(("P".repeat(200), "invalid".to_owned()));
     assert_eq!(payouts(outbox.store()).await, expected);
     assert_eq!(sandbox.card(sandbox.card_id()).unwrap().balance().to_string(), "21.00");
     assert!(sandbox.conserves_money());
