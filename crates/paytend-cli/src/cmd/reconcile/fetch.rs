@@ -156,8 +156,8 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Fetches all pages of a list. If the list changes meanwhile, a row moves to the next page and is fetched twice. The
-    /// list is then fetched again. A row that is still there twice is twice in the provider's list.
+    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and be fetched twice.
+    /// A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
             match self.pages(query.clone()).await {

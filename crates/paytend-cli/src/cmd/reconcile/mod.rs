@@ -68,7 +68,7 @@ pub(crate) struct Args {
     /// Store the fetched lists in this directory. If a fetch is interrupted, run the command again to continue
     #[arg(long, value_name = "DIR", conflicts_with = "offline")]
     out: Option<PathBuf>,
-    /// Read the lists from this directory instead of the API. With --profile or --keys, the lists must be of this partner
+    /// Read the lists from this directory instead of the API. With --profile or --keys, they must be this partner's
     #[arg(long, value_name = "DIR")]
     offline: Option<PathBuf>,
     /// The number of rows per page. The default is the provider's
