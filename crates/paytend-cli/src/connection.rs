@@ -33,6 +33,11 @@ pub(crate) struct ConnectionArgs {
 }
 
 impl ConnectionArgs {
+    /// Returns whether an option selects the connection.
+    pub(crate) fn is_given(&self) -> bool {
+        self.profile.is_some() || self.keys.is_some() || self.base_url.is_some()
+    }
+
     /// Returns a builder for the selected connection. The settings come from the options, from a profile with overrides
     /// in environment variables, or only from environment variables.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {

@@ -9,6 +9,8 @@ mod contract;
 mod demo;
 mod explain;
 mod global;
+#[cfg(unix)]
+mod guide;
 mod help;
 mod inbox;
 mod inbox_forward;
@@ -35,9 +37,12 @@ mod readme_commands;
 mod reconcile;
 mod reconcile_life;
 mod reconcile_outbox;
+mod reconcile_paging;
 mod running;
 mod sandbox;
 #[cfg(unix)]
 mod sandbox_control;
 mod schema;
+#[cfg(unix)]
+mod shell;
 mod support;

@@ -1,11 +1,9 @@
 //! Runs the command lines of the README.
 
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
-use crate::support::command;
+use crate::shell::{blocks, link_command, shell};
 
 /// The processes of services, which are killed on drop.
 struct Services(Vec<(Child, BufReader<ChildStdout>)>);
@@ -19,29 +17,12 @@ impl Drop for Services {
     }
 }
 
-/// Returns the shell blocks of the README, without the installation commands.
-fn blocks(readme: &str) -> Vec<String> {
-    let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.filter(|block| !block.starts_with("cargo ")).map(str::to_owned).collect()
-}
-
-/// Returns a shell command that runs `text` in a folder, with the tested `paytend` in its `PATH`.
-fn shell(folder: &Path, text: &str) -> Command {
-    let path = format!("{}/bin:{}", folder.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("sh");
-    shell.env_clear().envs(command().get_envs().filter_map(|(name, value)| Some((name, value?))));
-    shell.env("PATH", path).env("PAYTEND_CONFIG", folder.join("config.toml"));
-    shell.args(["-e", "-c", text]).current_dir(folder);
-    shell
-}
-
 /// A service that a block starts continues to run. The ports in the README are replaced by free ports.
 #[test]
 fn command_lines_of_the_readme_succeed() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("bin")).unwrap();
-    symlink(env!("CARGO_BIN_EXE_paytend"), folder.path().join("bin/paytend")).unwrap();
+    link_command(folder.path());
     let mut services = Services(Vec::new());
     let ports: Vec<(String, String)> = ["8080", "8090", "8070"]
         .map(|port| {
@@ -49,7 +30,8 @@ fn command_lines_of_the_readme_succeed() {
             (port.to_owned(), free.local_addr().unwrap().port().to_string())
         })
         .into();
-    let blocks = blocks(&readme);
+    // Without the installation.
+    let blocks: Vec<_> = blocks(&readme).into_iter().filter(|block| !block.starts_with("cargo ")).collect();
     assert!(blocks.len() >= 4, "{blocks:?}");
     for block in blocks {
         let block = ports.iter().fold(block, |block, (port, free)| block.replace(port, free));
