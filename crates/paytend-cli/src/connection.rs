@@ -13,7 +13,7 @@ use crate::keyfiles::key_failure;
 use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
 
-/// The files in a key directory, as `paytend sandbox --keys` writes them.
+/// The names of the files in a key directory. `paytend sandbox --keys` creates such a directory.
 pub(crate) const PARTNER_PRIVATE: &str = "partner-private.pem";
 pub(crate) const PARTNER_ID: &str = "partner-id";
 pub(crate) const PAYTEND_PUBLIC: &str = "paytend-public.b64";
@@ -29,20 +29,20 @@ const MAX_DESCRIPTION: usize = 4 << 20;
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionArgs {
-    /// The profile to use; `paytend config list` shows them [env: PAYTEND_PROFILE]
+    /// The profile to use; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     pub(crate) profile: Option<String>,
-    /// A directory with keys and settings, as `paytend sandbox --keys` writes it, instead of a profile
+    /// A directory with keys and settings, such as a directory of `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: Option<PathBuf>,
-    /// The base URL of the API, instead of the URL in the settings
+    /// The base URL of the API. It overrides the URL in the settings
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 }
 
 impl ConnectionArgs {
-    /// Returns a builder for the selected connection: the options, or a profile changed by environment variables, or
-    /// the environment variables alone.
+    /// Returns a builder for the selected connection. The settings come from the options, from a profile with overrides
+    /// in environment variables, or only from environment variables.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
         let builder = match &self.keys {
             Some(directory) => from_directory(directory, self.base_url.as_deref())?,
@@ -100,7 +100,7 @@ fn private(path: &Path) -> Result<PrivateKey, Failure> {
     read.map_err(|error: KeyError| key_failure(&path.display().to_string(), &error))
 }
 
-/// Returns whether a client is connected to a sandbox: the provider's, or one on this machine that identifies itself.
+/// Returns whether a client is connected to the provider's sandbox, or to one on this machine that identifies itself.
 ///
 /// A loopback address alone proves nothing: it may be the end of a tunnel to production. The control interface of a
 /// sandbox has a description that needs no token.

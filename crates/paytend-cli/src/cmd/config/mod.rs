@@ -92,7 +92,7 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 Some(value) => drop(settings.insert(&args.setting, value)),
                 None => drop(settings.remove(&args.setting)),
             }
-            // A URL replaces an environment, a file replaces an entry of the keyring, and the reverse.
+            // `base_url` and `environment` replace each other, and so do the two places of a private key.
             match args.setting.as_str() {
                 "private_key_file" => drop(settings.remove("private_key_keyring")),
                 "private_key_keyring" => drop(settings.remove("private_key_file")),
