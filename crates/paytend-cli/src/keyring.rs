@@ -123,8 +123,8 @@ mod none {
     fn unavailable() -> Failure {
         Failure::new(
             Category::Configuration,
-            "this build of paytend does not use the keyring: run `cargo install paytend-cli --features keyring`, or use \
-             private_key_file",
+            "this build of paytend does not use the keyring: run `cargo install paytend-cli --features keyring`, or \
+             use private_key_file",
         )
     }
 }

@@ -182,16 +182,17 @@ fn har(headers: &Value, body: &str, encoding: Option<&str>) -> String {
     if let Some(encoding) = encoding {
         content["encoding"] = encoding.into();
     }
-    json!({"log": {"version": "1.2", "creator": {"name": "WebInspector", "version": "537.36"}, "pages": [], "entries": [
-        {"startedDateTime": "2026-11-28T10:00:00Z", "time": 1, "request": {"method": "GET", "url": "https://a.example/x.png",
-            "headers": [], "bodySize": 0}, "response": {"status": 200, "headers": [], "content": {"size": 0, "text": ""}}},
-        {"_initiator": {"type": "other"}, "request": {"method": "POST", "url": "https://a.example/payby?token=CANARY",
-            "headers": headers, "postData": {"mimeType": "application/json", "text": body, "params": []}},
-         "response": {"status": 502, "headers": [{"name": "X", "value": "CANARY"}], "content": {"text": "bad gateway"}}},
-        {"request": {"method": "GET", "url": "https://a.example/log", "headers": []},
-         "response": {"status": 200, "statusText": "OK", "headers": headers, "content": content}}
-    ]}})
-    .to_string()
+    let image = json!({"startedDateTime": "2026-11-28T10:00:00Z", "time": 1,
+        "request": {"method": "GET", "url": "https://a.example/x.png", "headers": [], "bodySize": 0},
+        "response": {"status": 200, "headers": [], "content": {"size": 0, "text": ""}}});
+    let sent = json!({"_initiator": {"type": "other"},
+        "request": {"method": "POST", "url": "https://a.example/payby?token=CANARY", "headers": headers,
+            "postData": {"mimeType": "application/json", "text": body, "params": []}},
+        "response": {"status": 502, "headers": [{"name": "X", "value": "CANARY"}], "content": {"text": "bad"}}});
+    let read = json!({"request": {"method": "GET", "url": "https://a.example/log", "headers": []},
+        "response": {"status": 200, "statusText": "OK", "headers": headers, "content": content}});
+    let creator = json!({"name": "WebInspector", "version": "537.36"});
+    json!({"log": {"version": "1.2", "creator": creator, "pages": [], "entries": [image, sent, read]}}).to_string()
 }
 
 #[test]

@@ -74,15 +74,15 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
     let (message, next) = match problem {
         CertificateProblem::Expired => (
             format!("expired on {}: {}", date(outdated.not_after), outdated.subject),
-            "compare the date with this machine's clock, and ask the operator of the server for a new certificate".into(),
+            "compare the date with this machine's clock, or ask for a new certificate".to_owned(),
         ),
         CertificateProblem::NotYetValid => (
             format!("not valid before {}: {}", date(early.not_before), early.subject),
-            "compare the date with this machine's clock: timedatectl status".into(),
+            "compare the date with this machine's clock: timedatectl status".to_owned(),
         ),
         CertificateProblem::HostName => (
             format!("is for {}, not for {}", leaf.names.join(", "), url.host_str().unwrap_or_default()),
-            "check the base URL: paytend config show".into(),
+            "check the base URL: paytend config show".to_owned(),
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
