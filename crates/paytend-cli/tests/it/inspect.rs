@@ -172,7 +172,7 @@ fn envelope_is_found_in_logs_and_dumps() {
             (&"Paytend notification".into(), &"authentic".into()),
             "{name}"
         );
-        assert_eq!(shown["place"] == "line 1", false, "{name}: {shown}");
+        assert_ne!(shown["place"], "line 1", "{name}: {shown}");
     }
 }
 

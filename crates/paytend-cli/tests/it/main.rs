@@ -44,3 +44,5 @@ mod sandbox;
 mod sandbox_control;
 mod schema;
 mod support;
+#[cfg(unix)]
+mod terminal;

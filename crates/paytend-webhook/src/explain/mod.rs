@@ -79,8 +79,8 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
     explanation
 }
 
-/// Undoes wrappings, such as base64, compression or a JSON string, until `fits` accepts the bytes. Returns the bytes and
-/// their wrappings, the outermost first. At most three wrappings are undone.
+/// Undoes wrappings, such as base64, compression or a JSON string, until `fits` accepts the bytes. At most three
+/// wrappings are undone. Returns the bytes and their wrappings, the outermost first.
 ///
 /// ```
 /// use paytend_webhook::explain::{Wrapping, unwrapped};

@@ -55,7 +55,13 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
 /// Removes the entry, and then the setting that names it.
 fn remove(file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
     let existed = keyring::remove(profile)?;
-    file.change(|document| Ok(drop(profile_mut(document, profile)?.remove(SETTING))), |_| Ok(()))?;
+    file.change(
+        |document| {
+            profile_mut(document, profile)?.remove(SETTING);
+            Ok(())
+        },
+        |_| Ok(()),
+    )?;
     output::note(match existed {
         true => format!("the private key of the profile `{profile}` is removed from the keyring"),
         false => format!("the keyring has no private key of the profile `{profile}`"),

@@ -138,7 +138,7 @@ fn answered(url: &Url, status: http::StatusCode, time: Duration, report: &mut Re
     report.warn_if(status.is_server_error(), CONNECTION, message, "try again later, or ask Paytend");
 }
 
-/// Reports why there is no HTTP response.
+/// Reports why the server sent no HTTP response.
 async fn failed(
     settings: &Settings,
     url: &Url,
@@ -166,7 +166,7 @@ async fn failed(
         }
         (ConnectFailure::Tls, _) => report.fail("certificate", failure, certificates::openssl(url)),
         (_, Some(Proxy { shown, from })) => {
-            report.fail(PROXY, format!("{shown}, from {from}: {failure}"), "correct the proxy, or set NO_PROXY")
+            report.fail(PROXY, format!("{shown}, from {from}: {failure}"), "correct the proxy, or set NO_PROXY");
         }
         (_, None) => {
             let message = format!("{}: {failure}", urls::shown(url));
@@ -224,7 +224,7 @@ mod tests {
     fn clocks_are_compared_within_the_time_of_the_request() {
         let skew = |seconds: i64, took: u64| {
             let date = Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
-            let date = jiff::fmt::rfc2822::to_string(&date.to_zoned(jiff::tz::TimeZone::UTC)).unwrap();
+            let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
             let headers = HeaderMap::from_iter([(http::header::DATE, date.parse().unwrap())]);
             let skew = Skew::of(&headers, Duration::from_secs(took)).unwrap();
             (skew.ahead, skew.by.as_secs())

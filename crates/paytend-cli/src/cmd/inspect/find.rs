@@ -313,7 +313,7 @@ fn joined_trace(captured: &[u8]) -> Option<Vec<u8>> {
         (colon == b": " && digits.iter().all(u8::is_ascii_hexdigit)).then(|| (digits == b"0000", rest.to_vec()))
     };
     let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
-    if !captured.starts_with(b"== Info") && !lines.peek()?.0.is_some() {
+    if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
         return None;
     }
     let (mut joined, mut width) = (Vec::new(), 0);

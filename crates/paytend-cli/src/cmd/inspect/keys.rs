@@ -11,6 +11,7 @@ use super::kind::MessageKind;
 use crate::connection::ConnectionArgs;
 use crate::exit::Failure;
 use crate::keyfiles::key_failure;
+use crate::profiles::{PROFILE_VARIABLE, variable};
 use crate::settings::Settings;
 
 /// The keys of a profile or of a key directory.
@@ -25,9 +26,9 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys, if a connection is selected by an option.
+    /// Reads the keys, if a connection is selected by an option or by `PAYTEND_PROFILE`.
     pub(super) fn read(args: &ConnectionArgs) -> Result<Option<Self>, Failure> {
-        if args.keys.is_none() && args.profile.is_none() {
+        if args.keys.is_none() && args.profile.is_none() && variable(PROFILE_VARIABLE).is_none() {
             return Ok(None);
         }
         let settings = Settings::read(args)?;

@@ -181,7 +181,8 @@ impl Description {
         if !self.wrappings.is_empty() {
             lines.push(format!("found in: {}", self.wrappings.join(", then ")));
         }
-        let fields: Vec<String> = self.fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let fields = self.fields.iter().map(|(name, value)| format!("{name} {}", value.as_str().unwrap_or_default()));
+        let fields: Vec<String> = fields.map(|field| field.replace('\u{1b}', "?")).collect();
         if !fields.is_empty() {
             lines.push(fields.join(", "));
         }
