@@ -106,7 +106,7 @@ fn outcome_does_not_depend_on_the_output() {
     let rejected = ["getCardBalance", "-f", "cardId=none"];
     let unreachable = ["getPartnerBalance", "--base-url", "http://127.0.0.1:1"];
     connected.fault("getCardTransactions:wrongKey");
-    let unknown = ["getCardTransactions", "-f", "cardId=1755902", "-f", "start=0", "-f", "maxResult=10"];
+    let unknown = ["getCardTransactions", "-f", "cardId=1755902", "-f", "start=0"];
     for (args, code) in [(&rejected[..], 6), (&unreachable, 5), (&unknown, 7)] {
         for mut command in outputs(|| call(&[args, &["--json"]].concat())) {
             let ran = command.stderr(Stdio::piped()).output().unwrap();
