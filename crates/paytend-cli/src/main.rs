@@ -8,12 +8,15 @@ mod exit;
 mod global;
 mod inputs;
 mod keyfiles;
+mod keyring;
 mod operations;
 mod output;
 mod payload;
 mod profiles;
 mod prompt;
+mod settings;
 mod suggest;
+mod urls;
 
 use std::process::ExitCode;
 
@@ -41,6 +44,8 @@ enum Command {
     /// Manage profiles with connection settings
     #[command(subcommand)]
     Config(cmd::config::Command),
+    /// Check the keys, the connection and the settings, and show what to do about each problem
+    Doctor(Box<cmd::doctor::Args>),
     /// Call an operation of the API
     Call(cmd::call::Args),
     /// Print the items of a paginated list, one line of JSON each
@@ -54,6 +59,8 @@ enum Command {
     Open(cmd::open::Args),
     /// Verify the `sign` header of PayBy or PayerMax over a body from standard input
     Verify(cmd::verify::Args),
+    /// Describe captured messages: in documents, HTTP dumps, HAR files and log lines
+    Inspect(cmd::inspect::Args),
     /// Explain why a message from standard input is not authentic
     Explain(cmd::explain::Args),
     /// Run a local Paytend sandbox with fault injection and a web page
@@ -93,12 +100,14 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo(args) => cmd::demo::run(&args),
         Command::Config(command) => cmd::config::run(command),
+        Command::Doctor(args) => cmd::doctor::run(&args),
         Command::Call(args) => cmd::call::run(args),
         Command::Pages(args) => cmd::pages::run(&args),
         Command::Keys(command) => cmd::keys::run(&command),
         Command::Seal(args) => cmd::seal::run(&args),
         Command::Open(args) => cmd::open::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
+        Command::Inspect(args) => cmd::inspect::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Inbox(command) => cmd::inbox::run(command),

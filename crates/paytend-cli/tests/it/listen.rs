@@ -198,6 +198,20 @@ fn exit_code_of_trigger_depends_on_the_acknowledgement() {
         let ran = trigger(args);
         assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);
     }
+    // Credentials and tokens in the URL are not shown.
+    let ran = trigger(&["--to", "http://user:CANARY@127.0.0.1:1/hook?token=CANARY"]);
+    assert!(ran.code == 5 && ran.stderr.contains("127.0.0.1:1/hook"), "{}", ran.stderr);
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("CANARY"), "{}", ran.stderr);
+    // Output that nothing reads does not replace the result, and does not stop the notifications.
+    for (url, code) in [(&acknowledges, 0), (&fails, 6)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let args = ["trigger", "baas.fund-deposit", "--keys", &keys, "--to", url, "--times", "2"];
+        let ran = command().args(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{stderr}");
+        assert!(code == 0 || stderr.contains("did not acknowledge 2"), "{stderr}");
+    }
     let empty = tempfile::tempdir().unwrap();
     let args = ["trigger", "payby.transfer-to-bank", "--to", &acknowledges, "--keys", empty.path().to_str().unwrap()];
     let ran = run(&args, b"");

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod call;
+mod call_outcomes;
 mod config;
 mod contract;
 mod demo;
+mod doctor;
 mod explain;
 mod global;
 #[cfg(unix)]
@@ -18,6 +20,7 @@ mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
 mod inbox_service;
+mod inspect;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
@@ -46,3 +49,5 @@ mod schema;
 #[cfg(unix)]
 mod shell;
 mod support;
+#[cfg(unix)]
+mod terminal;

@@ -60,7 +60,11 @@ impl Terminal {
     }
 
     pub(crate) fn type_line(&mut self, text: &str) {
-        self.master.write_all(format!("{text}\n").as_bytes()).unwrap();
+        self.type_bytes(format!("{text}\n").as_bytes());
+    }
+
+    pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
+        self.master.write_all(bytes).unwrap();
     }
 
     /// Waits for the end of the command, and returns its exit code.

@@ -66,10 +66,14 @@ enum TransportChoice {
 
 impl ClientBuilder {
     pub(crate) fn new(environment: Environment, partner_id: String, keyring: Keyring) -> Self {
+        Self::start(environment, partner_id, Ok(keyring))
+    }
+
+    fn start(environment: Environment, partner_id: String, keyring: Result<Keyring, Error>) -> Self {
         Self {
             environment,
             partner_id,
-            keyring: Ok(keyring),
+            keyring,
             #[cfg(feature = "config")]
             key_material: None,
             http: http::Options::default(),
@@ -90,6 +94,14 @@ impl ClientBuilder {
             random: Arc::new(OsRandom),
             events: None,
         }
+    }
+
+    /// Creates a builder without keys and without a partner ID, for [`http_client_builder`](Self::http_client_builder).
+    ///
+    /// [`build`](Self::build) returns an error until [`keyring`](Self::keyring) and [`partner_id`](Self::partner_id)
+    /// are called.
+    pub fn without_keys(environment: Environment) -> Self {
+        Self::start(environment, String::new(), Err(Error::configuration("no keys are set; call keyring()")))
     }
 
     /// Replaces the builder's initial environment.
@@ -332,6 +344,25 @@ impl ClientBuilder {
     pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = random;
         self
+    }
+
+    /// Returns a builder for an HTTP client with the proxy, the certificates and the timeouts of this builder.
+    ///
+    /// Use it for other requests to the same server, such as a connectivity check. The client does not follow
+    /// redirects.
+    ///
+    /// # Errors
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// - the base URL, the proxy or a certificate is invalid;
+    /// - [`http_client`](Self::http_client) or [`transport`](Self::transport) is set.
+    pub fn http_client_builder(self) -> Result<reqwest::ClientBuilder, Error> {
+        let base_url = parse_base_url(self.environment.url()).map_err(Error::configuration)?;
+        match self.transport {
+            TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
+            TransportChoice::Given(_) | TransportChoice::Other(_) => {
+                Err(Error::configuration("the HTTP client is custom: create another one in the same way"))
+            }
+        }
     }
 
     /// Builds the client.

@@ -24,6 +24,9 @@ use crate::error::Error;
 use crate::policy::order_states::OrderStates;
 use crate::policy::resolution::Resolution;
 
+/// The field with the name of a keyring entry.
+const KEYRING: &str = "private_key_keyring";
+
 /// The settings from a profile or from the environment variables.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +37,7 @@ struct Profile {
     private_key_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "secret")]
     private_key: Option<Zeroizing<String>>,
+    private_key_keyring: Option<String>,
     private_key_passphrase_file: Option<PathBuf>,
     /// The passphrase from the environment. It cannot be set in a file.
     #[serde(skip)]
@@ -104,7 +108,8 @@ impl ClientBuilder {
     /// [profiles.sandbox]
     /// environment = "sandbox"                # or base_url = "https://…"
     /// partner_id = "888666000100260"
-    /// private_key_file = "partner-private.pem" # relative to this file; or private_key = "MIIC…"
+    /// private_key_file = "partner-private.pem" # relative to this file; or private_key = "MIIC…"; or
+    ///                                        # private_key_keyring = "…", see from_file_with_keyring
     /// public_key_file = "paytend-public.b64" # or public_key = "MIGf…"
     /// private_key_passphrase_file = "phrase" # for an encrypted private key; or PAYTEND_PASSPHRASE in the environment
     /// deadline_seconds = 60                  # this and all following fields are optional
@@ -202,6 +207,22 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Reads the private key from the keyring, if the profile names an entry and no variable replaces it.
+    fn read_keyring<E: fmt::Display>(
+        &mut self,
+        origin: &Origin,
+        read: impl FnOnce(&str) -> Result<Zeroizing<String>, E>,
+    ) -> Result<(), Error> {
+        let Some(entry) = self.private_key_keyring.take().filter(|_| !origin.has_changed("private_key")) else {
+            return Ok(());
+        };
+        if self.private_key.is_some() || self.private_key_file.is_some() {
+            return Err(origin.wrong(&["private_key", "private_key_file", KEYRING], "set one of them only"));
+        }
+        self.private_key = Some(read(&entry).map_err(|error| origin.wrong(&[KEYRING], error))?);
+        Ok(())
+    }
+
     /// Creates the builder. File paths are relative to `folder`.
     fn builder(self, folder: &Path, origin: &Origin) -> Result<ClientBuilder, Error> {
         let environment = match (self.environment.as_deref(), self.base_url) {
@@ -215,6 +236,9 @@ impl Profile {
         };
         let permissions =
             if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
+        if self.private_key_keyring.is_some() {
+            return Err(origin.wrong(&[KEYRING], "this program does not read a keyring; use private_key_file"));
+        }
         let keys = KeyEntries {
             private_key: self.private_key,
             private_key_file: self.private_key_file,

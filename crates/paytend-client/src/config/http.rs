@@ -75,6 +75,15 @@ impl Options {
         self,
         base_url: &str,
     ) -> Result<impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static, Error> {
+        let builder = self.builders(base_url)?;
+        Ok(move || builder().build())
+    }
+
+    /// Returns a function that creates builders of clients.
+    pub(super) fn builders(
+        self,
+        base_url: &str,
+    ) -> Result<impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
             // No proxy is used for the local machine: a proxy cannot reach it, and would see the plain HTTP traffic.
@@ -121,7 +130,7 @@ impl Options {
             if let Some(connections) = self.pool_max_idle {
                 client = client.pool_max_idle_per_host(connections);
             }
-            client.build()
+            client
         })
     }
 }

@@ -32,6 +32,14 @@ impl Origin {
         Self::Profile { name: name.to_owned(), changed: Vec::new() }
     }
 
+    /// Returns whether an environment variable has replaced a field.
+    pub(super) fn has_changed(&self, field: &str) -> bool {
+        match self {
+            Self::Variables => true,
+            Self::Profile { changed, .. } => changed.contains(&field),
+        }
+    }
+
     /// Creates an error that names the entries, either as variables or as fields of the profile.
     pub(super) fn wrong(&self, fields: &[&str], why: impl fmt::Display) -> Error {
         let names: Vec<String> = fields

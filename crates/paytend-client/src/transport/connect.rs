@@ -59,8 +59,10 @@ impl ConnectFailure {
         }
     }
 
-    /// Finds the failure in an error chain; `None` if the chain contains no connect error.
-    pub(super) fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
+    /// Returns the failure in an error chain of reqwest or hyper, or `None` if the chain contains no connect error.
+    ///
+    /// [`Error::connect_failure`](crate::Error::connect_failure) returns it for the client's own errors.
+    pub fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut found = None;
         visit(error, &mut |cause| {
             let Some(failure) = Self::of_one(cause) else { return };

@@ -1,15 +1,16 @@
 //! `paytend config`: manages the profiles with connection settings.
 
-mod fields;
+pub(crate) mod fields;
 mod init;
+mod secret;
 mod show;
 
 use clap::{Args, Subcommand};
 use paytend_client::ClientBuilder;
 
 use crate::exit::Failure;
-use crate::output;
 use crate::profiles::{ProfilesFile, names, profile_mut};
+use crate::{keyring, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Change a setting of a profile
     Set(SetArgs),
+    /// Store the private key of a profile in the keyring of the operating system
+    Secret(secret::Args),
     /// Print the path of the file with the profiles
     Path(JsonArgs),
 }
@@ -60,21 +63,26 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::List(args) => show::list(&file, args.json),
         Command::Show(args) => show::show(&file, args.profile.as_deref(), args.json),
         Command::Set(args) => set(&args, &file),
+        Command::Secret(args) => secret::run(&args, &file),
         Command::Path(JsonArgs { json: true }) => output::json(&serde_json::json!({ "file": file.path })),
         Command::Path(_) => Ok(output::line(&file.path.display().to_string())?),
     }
 }
 
-fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
+/// Returns the name of the profile to change.
+fn selected(file: &ProfilesFile, given: Option<&str>) -> Result<String, Failure> {
     let document = file.read()?;
-    let selected = file.selected(args.profile.as_deref(), &document)?;
-    let profile = selected.ok_or_else(|| match names(&document).is_empty() {
+    file.selected(given, &document)?.ok_or_else(|| match names(&document).is_empty() {
         true => Failure::usage("there are no profiles: create one with `paytend config init`"),
         false => Failure::usage(format!(
             "no profile is selected: give --profile NAME, one of {}",
             names(&document).join(", ")
         )),
-    })?;
+    })
+}
+
+fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
+    let profile = selected(file, args.profile.as_deref())?;
     let value = fields::value(&args.setting, &args.value)?;
     let mut incomplete = None;
     file.change(
@@ -84,8 +92,10 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 Some(value) => drop(settings.insert(&args.setting, value)),
                 None => drop(settings.remove(&args.setting)),
             }
-            // `base_url` and `environment` replace each other.
+            // `base_url` and `environment` replace each other, and so do the two places of a private key.
             match args.setting.as_str() {
+                "private_key_file" => drop(settings.remove("private_key_keyring")),
+                "private_key_keyring" => drop(settings.remove("private_key_file")),
                 "base_url" => drop(settings.remove("environment")),
                 "environment" => drop(settings.remove("base_url")),
                 _ => {}
@@ -93,7 +103,8 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
             Ok(())
         },
         |draft| {
-            incomplete = ClientBuilder::from_file(draft, &profile).and_then(ClientBuilder::build).err();
+            let read = ClientBuilder::from_file_with_keyring(draft, &profile, keyring::read);
+            incomplete = read.and_then(ClientBuilder::build).err();
             Ok(())
         },
     )?;

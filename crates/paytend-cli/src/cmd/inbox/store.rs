@@ -150,7 +150,7 @@ fn unreachable(error: StoreError) -> Failure {
 }
 
 /// Returns the key file beside an SQLite file.
-fn beside(file: &Path) -> PathBuf {
+pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".key");
     path.into()
