@@ -181,17 +181,35 @@ impl Progress {
         Ok(())
     }
 
-    /// Completes the order: its outcome is known, and its handler has succeeded.
+    /// Records the outcome of the order. The lease stays, and the handler has yet to run. Recording the same outcome
+    /// again changes nothing.
     ///
     /// # Errors
     /// Returns [`IllegalTransition`] if the state does not allow the change, or if the order would be rejected although
     /// a notification has reported it.
-    pub fn complete(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
-        if self.is_notified && ended.state() == State::Rejected && self.state != State::Rejected {
+    pub fn record_outcome(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
+        if self.state == ended.state() {
+            return Ok(());
+        }
+        if self.is_notified && ended == Ended::Rejected {
             return Err(IllegalTransition { from: self.state, to: State::Rejected });
         }
+        self.become_state(ended.state())?;
+        (self.tries, self.cause) = (1, None);
+        Ok(())
+    }
+
+    /// Completes the order: its handler has succeeded.
+    ///
+    /// # Errors
+    /// Returns [`IllegalTransition`] if neither this outcome was [recorded](Self::record_outcome) nor an operator has
+    /// decided it.
+    pub fn complete(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         if self.state != ended.state() {
-            self.become_state(ended.state())?;
+            if ended != Ended::Decided || self.decision.is_none() {
+                return Err(IllegalTransition { from: self.state, to: ended.state() });
+            }
+            self.become_state(State::Decided)?;
         }
         (self.is_open, self.is_leased, self.due_at, self.tries) = (false, false, None, 0);
         self.cause = None;

@@ -21,8 +21,8 @@ use crate::record::{
 /// - A claimed order is not claimed again before its lease ends. Its fence then grows.
 /// - A change for a fence other than the current one fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
-/// - [`complete_order`](Self::complete_order) applies the effect, the result and the completion in one transaction, or
-///   neither.
+/// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
+/// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or neither.
 /// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
 ///   later orders.
 /// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
@@ -51,12 +51,20 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// Counts a send durably, and returns the history that includes it. The send may begin only after this returns.
     fn begin_send(&self, lease: Lease) -> impl Future<Output = Result<History, BeginSendError>> + Send;
 
-    /// Applies the effect, stores the result, and completes the order in one transaction.
+    /// Stores the outcome and the result of an order, before its handler runs. The lease stays.
+    fn record_outcome(
+        &self,
+        lease: Lease,
+        ended: Ended,
+        result: SealedPayload,
+    ) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Applies the effect and completes the order in one transaction. The outcome was recorded before, or an operator
+    /// has decided it.
     fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 

@@ -282,7 +282,7 @@ where
     }
 
     fn wakes_workers(&self) -> bool {
-        ![CLAIM, COUNT, EXTEND].contains(&self.doing)
+        ![CLAIM, COUNT, EXTEND, outbox::BEGIN_SEND, outbox::RECORD].contains(&self.doing)
     }
 
     fn reply(self: Box<Self>, committed: Result<(), StoreError>) {

@@ -310,7 +310,7 @@ impl<S: OutboxStore> Job<'_, S> {
         Attempt::LeaseLost
     }
 
-    fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
+    pub(super) fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
         let id = self.claimed.lease.id.get();
         tracing::error!(id, %error, "the result of an attempt was not stored: it is claimed again after its lease");
         Attempt::StoreFailed

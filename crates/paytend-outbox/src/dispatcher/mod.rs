@@ -5,7 +5,7 @@
 //!
 //! | what happens | the order |
 //! |---|---|
-//! | the response arrives | its handler runs; the effect and the completion are committed in one transaction |
+//! | the response arrives | is stored; then its handler runs, and the effect and the completion are committed in one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
 //! | no authentic response arrives | is queried, until it is found or reported unknown for the settle time |
 //! | the query reports it unknown | is sent again with the same bytes, if the client's [`Resolution`] allows it |
@@ -13,7 +13,8 @@
 //! | neither response nor query shows the outcome, or there is no query | is stuck: an operator decides |
 //! | the process dies during a send | its lease ends, and it is queried before anything else |
 //! | the process dies before or after a send | its lease ends, and it is claimed again |
-//! | the handler fails | its outcome is stored, and the handler runs again after a backoff |
+//! | the process dies after the response was stored | its lease ends, and its handler runs with the stored response |
+//! | the handler fails | runs again with the stored response after a backoff |
 //!
 //! A handler runs at least once. Its effect in the store's transaction is committed once.
 

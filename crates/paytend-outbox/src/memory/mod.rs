@@ -163,11 +163,14 @@ impl OutboxStore for MemoryOutbox {
         self.rows().begin_send(now, lease)
     }
 
+    async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
+        self.rows().record_outcome(lease, ended, result)
+    }
+
     async fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<MemoryOutboxEffect>,
     ) -> Result<(), FinishError> {
         self.transaction(|transaction| {
@@ -177,7 +180,7 @@ impl OutboxStore for MemoryOutbox {
                 let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
                 applied.map_err(FinishError::Effect)?;
             }
-            transaction.rows.complete(lease, ended, result)
+            transaction.rows.complete(lease, ended)
         })
     }
 

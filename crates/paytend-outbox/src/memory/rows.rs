@@ -129,16 +129,20 @@ impl Rows {
         Ok(row.progress.history)
     }
 
-    pub(super) fn complete(
+    pub(super) fn record_outcome(
         &mut self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
+        result: SealedPayload,
     ) -> Result<(), FinishError> {
         let row = self.held(lease)?;
-        row.progress.complete(ended).map_err(illegal)?;
-        row.result = result.or_else(|| row.result.take());
+        row.progress.record_outcome(ended).map_err(illegal)?;
+        row.result = Some(result);
         Ok(())
+    }
+
+    pub(super) fn complete(&mut self, lease: Lease, ended: Ended) -> Result<(), FinishError> {
+        Ok(self.held(lease)?.progress.complete(ended).map_err(illegal)?)
     }
 
     pub(super) fn release(

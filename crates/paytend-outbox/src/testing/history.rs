@@ -104,11 +104,16 @@ async fn act<H: Harness>(
             Ok(history) => format!("sends {}", history.sends),
             Err(error) => error.to_string(),
         },
-        (56..66, Some(lease)) => {
+        (56..61, Some(lease)) => {
+            let ended = [Ended::Responded, Ended::Found, Ended::Rejected, Ended::Decided][two % 4];
+            let result = keys.seal_bound(&[b"result"], b"{}").unwrap();
+            finished(store.record_outcome(lease, ended, result).await)
+        }
+        (61..66, Some(lease)) => {
             let end = if one.is_multiple_of(4) { EffectEnd::Error } else { EffectEnd::Ok };
             let effect = harness.effect(&format!("{step} {}", lease.fence), end);
             let ended = [Ended::Responded, Ended::Found, Ended::Rejected, Ended::Decided][two % 4];
-            finished(store.complete_order(lease, ended, None, Some(effect)).await)
+            finished(store.complete_order(lease, ended, Some(effect)).await)
         }
         (66..80, Some(lease)) => finished(store.release_order(lease, release(one, two), None).await),
         (80..82, Some(lease)) => finished(store.extend_order(lease, LEASE).await),

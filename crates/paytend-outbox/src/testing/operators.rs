@@ -113,7 +113,7 @@ async fn stuck_order_waits_for_a_person<H: Harness>(harness: &H) {
     assert_eq!(decided.progress.decision, Some(Decision::Executed));
     let refused = case.store.begin_send(decided.lease).await;
     assert!(matches!(refused, Err(BeginSendError::Illegal(_))), "a decided order was sent: {refused:?}");
-    case.store.complete_order(decided.lease, Ended::Decided, None, None).await.unwrap();
+    case.store.complete_order(decided.lease, Ended::Decided, None).await.unwrap();
     let entry = case.entry("decided").await;
     assert_eq!((entry.progress.state, entry.progress.is_open), (State::Decided, false));
     let actions: Vec<&str> = entry.audit.iter().map(|entry| entry.action.as_str()).collect();
@@ -154,7 +154,8 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     assert!(notice("stuck").await.unwrap());
     let claimed = case.claim_one().await;
     assert_eq!((claimed.progress.state, claimed.progress.is_notified), (State::Unknown, true));
-    case.store.complete_order(claimed.lease, Ended::Found, None, None).await.unwrap();
+    case.store.record_outcome(claimed.lease, Ended::Found, case.sealed("{}")).await.unwrap();
+    case.store.complete_order(claimed.lease, Ended::Found, None).await.unwrap();
     assert!(!notice("stuck").await.unwrap(), "a second notification about a completed order changes nothing");
     // A notice that arrives during an attempt is not lost.
     case.submit_new("during").await;

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use paytend_inbox::{FinishError, StoreErrorKind, StoreKeys};
 
 use crate::error::{BeginSendError, SubmitError};
-use crate::record::{OrderRelease, Submitted};
+use crate::record::{Ended, OrderRelease, Submitted};
 use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::State;
 use crate::testing::case::{Case, LEASE, PAY, assert_lost};
@@ -24,6 +24,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     stale_fence_changes_nothing(harness).await;
     send_is_counted_before_it_begins(harness).await;
     effect_and_completion_are_one_transaction(harness).await;
+    recorded_outcome_survives_a_crash(harness).await;
     outcome_survives_a_failed_handler(harness).await;
     orders_of_a_key_are_claimed_one_after_the_other(harness).await;
     store_refuses_a_different_key(harness).await;
@@ -200,7 +201,7 @@ async fn effect_and_completion_are_one_transaction<H: Harness>(harness: &H) {
         let failed = case.complete(claimed.lease, "failed", end).await;
         assert!(matches!(failed, Err(FinishError::Effect(_))), "{failed:?}");
         let entry = case.entry("A").await;
-        assert_eq!((entry.progress.state, entry.result), (State::Sending, None));
+        assert_eq!((entry.progress.state, entry.progress.is_open), (State::Responded, true));
     }
     case.complete(claimed.lease, "done", EffectEnd::Ok).await.unwrap();
     let entry = case.entry("A").await;
@@ -210,15 +211,44 @@ async fn effect_and_completion_are_one_transaction<H: Harness>(harness: &H) {
     case.is_consistent().await;
 }
 
+async fn recorded_outcome_survives_a_crash<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    case.submit_new("A").await;
+    let claimed = case.claim_one().await;
+    assert!(case.record(claimed.lease).await.is_err(), "an outcome of an order that was not sent");
+    let history = case.store.begin_send(claimed.lease).await.unwrap();
+    let effect = harness.effect("unrecorded", EffectEnd::Ok);
+    let completed = case.store.complete_order(claimed.lease, Ended::Responded, Some(effect)).await;
+    assert!(completed.is_err(), "an order was completed before its outcome was stored");
+    for _ in 0..2 {
+        case.record(claimed.lease).await.unwrap();
+    }
+    let other = case.store.record_outcome(claimed.lease, Ended::Rejected, case.sealed("{}")).await;
+    assert!(other.is_err(), "a recorded outcome was changed");
+    // The process ends here.
+    case.advance(LEASE).await;
+    let next = case.claim_one().await;
+    assert_lost(case.record(claimed.lease).await);
+    assert_eq!((next.progress.state, next.progress.history), (State::Responded, history));
+    assert_eq!(next.progress.tries, 2);
+    let opened = case.keys.open_bound("A", &[b"result"], next.result.as_ref().unwrap()).unwrap();
+    assert_eq!(opened, b"the response");
+    let refused = case.store.begin_send(next.lease).await;
+    assert!(matches!(refused, Err(BeginSendError::Illegal(_))), "sent after a response: {refused:?}");
+    case.complete(next.lease, "done", EffectEnd::Ok).await.unwrap();
+    assert_eq!(case.recorded().await, ["done"]);
+    case.is_consistent().await;
+}
+
 async fn outcome_survives_a_failed_handler<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     case.submit_new("A").await;
     let claimed = case.claim_one().await;
     case.store.begin_send(claimed.lease).await.unwrap();
-    let ended = crate::record::Ended::Responded;
+    let ended = Ended::Responded;
     let unhandled = |after| OrderRelease::Unhandled { ended, after, cause: "later".into() };
-    let sealed = case.sealed("the response");
-    case.store.release_order(claimed.lease, unhandled(Some(Duration::from_secs(5))), Some(sealed)).await.unwrap();
+    case.record(claimed.lease).await.unwrap();
+    case.store.release_order(claimed.lease, unhandled(Some(Duration::from_secs(5))), None).await.unwrap();
     assert!(case.claim(1).await.is_empty());
     case.advance(Duration::from_secs(5)).await;
     let next = case.claim_one().await;
@@ -256,7 +286,7 @@ async fn orders_of_a_key_are_claimed_one_after_the_other<H: Harness>(harness: &H
     let action = crate::record::Action::Decide(crate::terms::Decision::NotExecuted);
     case.store.act_on_order("2".into(), action, super::case::audit()).await.unwrap().unwrap();
     let second = case.claim_one().await;
-    case.store.complete_order(second.lease, crate::record::Ended::Decided, None, None).await.unwrap();
+    case.store.complete_order(second.lease, Ended::Decided, None).await.unwrap();
     assert_eq!(case.claimed_numbers(9).await, ["3"]);
     case.submit_ordered("4", "card").await;
     assert!(case.claim(9).await.is_empty());

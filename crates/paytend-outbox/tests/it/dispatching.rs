@@ -152,6 +152,33 @@ async fn order_of_a_dead_process_is_queried_first() {
     }
 }
 
+/// The process ends while the handler runs with the response.
+#[tokio::test(start_paused = true)]
+async fn response_is_handled_after_a_crash_without_another_request() {
+    for number in ["T-1", "L-1"] {
+        let world = World::new().await;
+        let hanging = world
+            .dispatcher()
+            .on::<Topup, _, _>(|_| std::future::pending())
+            .on_without_query::<ReportLoss, _, _>(|_| std::future::pending());
+        let dying = world.start(hanging);
+        match number {
+            "T-1" => submit(&world, number).await,
+            _ => drop(world.outbox.submit(&loss(), numbered(number)).await.unwrap()),
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        dying.abort();
+        let entry = world.entry(number).await;
+        assert_eq!((entry.progress.state, entry.progress.is_open), (State::Responded, true));
+        let result = paytend_outbox::open_result(world.outbox.keys(), &entry).unwrap().unwrap();
+        assert!(result.starts_with(r#"{"ended":"responded""#), "{}", *result);
+        world.start(world.dispatcher());
+        assert!(!world.settled(number).await.is_open);
+        assert!(world.recorded()[0].starts_with(&format!("{number}: responded")), "{:?}", world.recorded());
+        assert_eq!((world.recorded().len(), world.provider.paths().len()), (1, 1), "{:?}", world.provider.paths());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn order_without_a_query_is_sent_at_most_once() {
     for (fault, ended, line) in [

@@ -54,6 +54,8 @@ fn rejection_of_an_order_with_a_notification_is_refused() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11).unwrap();
     progress.notice(12);
+    assert!(progress.record_outcome(Ended::Rejected).is_err());
+    progress.record_outcome(Ended::Responded).unwrap();
     assert!(progress.complete(Ended::Rejected).is_err());
     progress.complete(Ended::Responded).unwrap();
 }

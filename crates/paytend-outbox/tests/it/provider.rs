@@ -281,7 +281,7 @@ impl World {
     }
 }
 
-fn shown<R, F>(ending: &Ending<R, F>) -> String {
+pub(crate) fn shown<R, F>(ending: &Ending<R, F>) -> String {
     match ending {
         Ending::Responded { state, .. } => format!("responded {state}"),
         Ending::Found { state, .. } => format!("found {state}"),

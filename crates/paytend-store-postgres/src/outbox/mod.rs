@@ -211,11 +211,20 @@ impl OutboxStore for PostgresStore {
         }
     }
 
+    async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
+        self.change_held("store a result", lease, move |transaction, _, held| {
+            Box::pin(async move {
+                held.progress.record_outcome(ended).map_err(illegal)?;
+                rows::put_part(transaction, held.id, RESULT, &result).await
+            })
+        })
+        .await
+    }
+
     async fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<PostgresEffect>,
     ) -> Result<(), FinishError> {
         let limit = self.effect_timeout();
@@ -226,11 +235,7 @@ impl OutboxStore for PostgresStore {
                     // The effect may have changed the order, for example with a notice.
                     *stored = held(transaction, lease).await?;
                 }
-                stored.progress.complete(ended).map_err(illegal)?;
-                match result {
-                    Some(result) => rows::put_part(transaction, stored.id, RESULT, &result).await,
-                    None => Ok(()),
-                }
+                stored.progress.complete(ended).map_err(illegal)
             })
         })
         .await

@@ -19,6 +19,10 @@ use crate::error::{OpError, store_error};
 use crate::store::{SqliteEffect, SqliteStore, effect_error};
 use rows::{REQUEST, RESULT, Stored};
 
+/// The changes after which no further order can be due.
+pub(crate) const BEGIN_SEND: &str = "count a send";
+pub(crate) const RECORD: &str = "store a result";
+
 /// The longest delay of an attempt that is not scheduled.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
 
@@ -211,7 +215,7 @@ impl OutboxStore for SqliteStore {
     }
 
     async fn begin_send(&self, lease: Lease) -> Result<History, BeginSendError> {
-        let begun = self.change_held("count a send", lease, |transaction, now, held| {
+        let begun = self.change_held(BEGIN_SEND, lease, |transaction, now, held| {
             if claim::is_paused(transaction, &held.facts.operation)? {
                 return Ok(Err(BeginSendError::Paused));
             }
@@ -224,11 +228,18 @@ impl OutboxStore for SqliteStore {
         }
     }
 
+    async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
+        self.change_held(RECORD, lease, move |transaction, _, held| {
+            held.progress.record_outcome(ended).map_err(illegal)?;
+            Ok(rows::put_part(transaction, held.id, RESULT, &result)?)
+        })
+        .await
+    }
+
     async fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<SqliteEffect>,
     ) -> Result<(), FinishError> {
         let store = self.clone();
@@ -238,11 +249,7 @@ impl OutboxStore for SqliteStore {
                 // The effect may have changed the order, for example with a notice.
                 *held = self::held(transaction, lease)?;
             }
-            held.progress.complete(ended).map_err(illegal)?;
-            if let Some(result) = result {
-                rows::put_part(transaction, held.id, RESULT, &result)?;
-            }
-            Ok(())
+            held.progress.complete(ended).map_err(illegal)
         })
         .await
     }
