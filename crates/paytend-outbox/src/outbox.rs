@@ -5,13 +5,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use futures_util::future::BoxFuture;
 use paytend_client::{Client, PreparedRequest};
-use paytend_inbox::{StoreError, StoreKeys};
+use paytend_inbox::{Facts, HandlerError, StoreError, StoreKeys};
 use paytend_model::{Operation, OperationKind};
 use serde_json::value::RawValue;
 
 use crate::error::SubmitError;
-use crate::record::{NewOrder, OrderEntry, OrderFacts, REQUEST, RESULT, Submitted, open};
+use crate::record::{NewOrder, OrderEntry, OrderFacts, OrderNotice, REQUEST, RESULT, Submitted, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 
@@ -186,6 +187,31 @@ impl<S: OutboxStore> Outbox<S> {
     /// Returns the errors of [`prepare`](Self::prepare) and [`submit_prepared`](Self::submit_prepared).
     pub async fn submit<O: Operation>(&self, order: &O, options: SubmitOptions) -> Result<Submitted, SubmitError> {
         self.submit_prepared(self.prepare(order, options)?).await
+    }
+
+    /// Returns a function for [`WorkerBuilder::before_handlers`](paytend_inbox::WorkerBuilder::before_handlers), which
+    /// records the notifications about orders ([`OrderNotice::of`]) of an inbox.
+    ///
+    /// ```
+    /// # use paytend_inbox::{HandlerError, Inbox, MemoryStore, Worker};
+    /// # use paytend_outbox::{MemoryOutbox, Outbox};
+    /// # fn example(inbox: Inbox<MemoryStore>, outbox: Outbox<MemoryOutbox>) {
+    /// let worker = Worker::builder(inbox, async |delivery| {
+    ///     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
+    /// })
+    /// .before_handlers(outbox.notices());
+    /// # }
+    /// ```
+    pub fn notices(&self) -> impl Fn(&Facts) -> BoxFuture<'static, Result<(), HandlerError>> + Send + Sync + 'static {
+        let store = self.store.clone();
+        move |facts| {
+            let Some(notice) = OrderNotice::of(facts) else { return Box::pin(std::future::ready(Ok(()))) };
+            let store = store.clone();
+            Box::pin(async move {
+                store.notice_order(notice).await?;
+                Ok(())
+            })
+        }
     }
 
     /// Returns the keys.

@@ -158,8 +158,9 @@ impl Progress {
                 self.due_at = after.and_then(due_after);
                 self.cause = Some(cause.clone());
             }
-            OrderRelease::GiveBack { after } => {
+            OrderRelease::GiveBack { after, cause } => {
                 self.due_at = due_after(*after);
+                self.cause = cause.clone().or_else(|| self.cause.take());
                 self.tries = self.tries.saturating_sub(1);
             }
         }

@@ -1,11 +1,14 @@
 //! The stored data of an order.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
-use paytend_inbox::{Lease, Mac, SealedPayload, StoreError, StoreKeys};
+use paytend_inbox::{Facts, Lease, Mac, NotificationType as _, Route, SealedPayload, StoreError, StoreKeys, types};
+use paytend_model::Operation;
+use paytend_model::issuing::ApplyCard;
 
 use crate::error::SubmitError;
 use crate::progress::Progress;
@@ -225,6 +228,8 @@ pub enum OrderRelease {
     GiveBack {
         /// The delay, at most 24 hours.
         after: Duration,
+        /// The obstacle; `None` keeps the cause of the last failure.
+        cause: Option<String>,
     },
 }
 
@@ -320,6 +325,12 @@ pub struct OrderStats {
     pub unhandled: u64,
     /// How long the oldest order that is due has been due.
     pub oldest_due: Option<Duration>,
+    /// The number of open orders for each payload key with which their requests are encrypted. Without its key, an
+    /// order waits.
+    pub open_by_key: BTreeMap<u32, u64>,
+    /// The time since which new orders are queried before they are sent. See
+    /// [`recover_orders`](crate::OutboxAdmin::recover_orders).
+    pub recovering_since: Option<SystemTime>,
 }
 
 impl OrderStats {
@@ -361,25 +372,43 @@ impl Pause {
     }
 }
 
-/// A notification about an order.
+/// A notification which shows that an order exists.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderNotice {
+    /// The path of the order's operation. A store ignores the notice if the order calls a different operation.
+    pub operation: String,
     /// The order number.
     pub number: String,
 }
 
 impl OrderNotice {
-    /// Creates a notice about the order with this number.
-    pub fn new(number: impl Into<String>) -> Self {
-        Self { number: number.into() }
+    /// Creates a notice about the order of an operation with this number.
+    ///
+    /// ```
+    /// use paytend_model::issuing::Topup;
+    /// use paytend_outbox::OrderNotice;
+    /// let notice = OrderNotice::about::<Topup>("T-1");
+    /// assert_eq!(notice.operation, "/issuing/card/topup");
+    /// ```
+    pub fn about<O: Operation>(number: impl Into<String>) -> Self {
+        Self::new(O::INFO.path, number)
     }
 
-    /// Returns the notice of a notification, or `None` if the notification is not about an object with a number.
+    /// Creates a notice about the order of the operation with this path.
+    pub fn new(operation: impl Into<String>, number: impl Into<String>) -> Self {
+        Self { operation: operation.into(), number: number.into() }
+    }
+
+    /// Returns the notice of a notification, or `None` if the notification does not show that an order exists.
     ///
-    /// The store ignores unknown numbers. If the number is in a different field, use [`new`](Self::new).
-    pub fn of(facts: &paytend_inbox::Facts) -> Option<Self> {
-        Some(Self { number: facts.business_id.clone()? })
+    /// The result of a card application is about the [`ApplyCard`] with its number. The other notifications have no
+    /// order number, or, as transfer orders, a number of the provider. If your documents describe further
+    /// notifications about orders, use [`about`](Self::about).
+    pub fn of(facts: &Facts) -> Option<Self> {
+        let is_application = facts.route == Route::PaytendIssuing && facts.kind == types::ApplyCardResult::KIND;
+        let number = facts.business_id.clone().filter(|_| is_application)?;
+        Some(Self::about::<ApplyCard>(number))
     }
 }
 

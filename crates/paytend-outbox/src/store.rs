@@ -77,7 +77,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Records a notification about an order, in a separate transaction. Returns whether the order exists, and the
-    /// notification is its first or makes it due.
+    /// notification is its first or makes it due. An order of a different operation does not change.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Waits until an order may have become due. The future may complete early or never: a dispatcher also polls.
@@ -118,9 +118,15 @@ pub trait OutboxAdmin: OutboxStore {
     /// Returns the counts.
     fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
 
-    /// Prepares a store that was restored from a backup: every order that is not final may have been sent after the
-    /// backup, and is queried before anything is sent. Stop all dispatchers first. Returns the number of orders.
+    /// Begins the recovery of a store that was restored from a backup: every order that is not final may have been sent
+    /// after the backup, and is queried before anything is sent. The same applies to orders that are submitted until
+    /// [`end_recovery`](Self::end_recovery): the backup does not contain the orders after it, so they are submitted
+    /// again. Stop all dispatchers first. Returns the number of stored orders that are queried.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Ends a recovery: orders that are submitted from now on are sent without a query. Returns whether a recovery was
+    /// in progress.
+    fn end_recovery(&self, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes the request and the result of completed orders that were submitted before this time. The rows stay, so
     /// that their numbers are not used again. Returns the number of orders whose content was removed.

@@ -140,6 +140,8 @@ impl Harness for MemoryHarness {
 pub struct TestNotification {
     /// Distinguishes notifications: equal names are duplicates.
     pub name: String,
+    /// The provider and product.
+    pub route: Route,
     /// The kind.
     pub kind: Kind,
     /// Notifications with equal order names are processed in order.
@@ -154,13 +156,14 @@ impl TestNotification {
     /// Creates a notification without order and object.
     pub fn new(name: impl Into<String>) -> Self {
         let kind = Kind::named("fund-deposit");
-        Self { name: name.into(), kind, order: None, business_id: None, requeue_sighting: false }
+        let route = Route::PaytendBaas;
+        Self { name: name.into(), route, kind, order: None, business_id: None, requeue_sighting: false }
     }
 
     /// Returns the notification as an inbox with these keys stores it.
     pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewNotification {
         let tag = keys.content_tag(self.name.as_bytes());
-        let route = Route::PaytendBaas;
+        let route = self.route;
         let mut facts = Facts::new(keys.order_key(route, &self.name), tag, route, self.kind.clone(), "2".into());
         facts.order_key = self.order.as_ref().map(|order| keys.order_key(route, order));
         facts.business_id.clone_from(&self.business_id);

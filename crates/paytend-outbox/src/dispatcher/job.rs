@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use paytend_client::{Error, ErrorKind, History, NextStep, Outcome, PreparedRequest};
+use paytend_client::{Error, ErrorKind, History, NextStep, Outcome, PreparedRequest, SendResult};
 use paytend_inbox::{Completion, FinishError, HandlerError, StoreError, StoreErrorKind};
 use paytend_model::Operation;
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ use crate::stored_result::StoredResult;
 
 /// The delay after which a paused order is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
+/// The delay after which an order whose key is missing is claimed again.
+const KEY_MISSING: Duration = Duration::from_secs(60);
 
 /// The result of an attempt, as reported in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,11 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> 
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     async fn attempt(&self, job: &Job<'_, S>) -> Attempt {
         let progress = &job.claimed.progress;
+        if let Some(key) = job.missing_key() {
+            let cause = format!("payload key {key} is missing: restore the key file");
+            tracing::error!(id = job.claimed.lease.id.get(), %cause, "an order waits");
+            return job.give_back(KEY_MISSING, Some(cause)).await;
+        }
         let crashed = progress.tries > job.shared.settings.retry.tries();
         let prepared = match job.prepared::<O>() {
             Ok(prepared) => prepared,
@@ -162,7 +169,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Err(BeginSendError::Store(error)) => return job.failed_store(&error),
             // Sending was paused, or an operator has decided the outcome.
             Err(BeginSendError::Paused | BeginSendError::Illegal(_)) => {
-                return job.release(OrderRelease::GiveBack { after: PAUSED }, None, Attempt::GivenBack).await;
+                return job.give_back(PAUSED, None).await;
             }
         };
         fail::fail_point!("outbox-before-send");
@@ -200,7 +207,13 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let found = L::find(client, prepared, job.limit()).await;
         fail::fail_point!("outbox-after-query");
         let (after, cause) = match found {
-            Ok(Some(data)) => return self.handle(job, prepared, StoredResult::Found { data }).await,
+            Ok(Some(data)) => {
+                if history.last_send == SendResult::Rejected {
+                    // The rejection belongs to a different request, so later responses on its connection may, too.
+                    client.discard_connections();
+                }
+                return self.handle(job, prepared, StoredResult::Found { data }).await;
+            }
             Ok(None) => {
                 client.resolution().confirm(&mut history, job.now());
                 let waits = Self::next_step(job, &history) == NextStep::Query;
@@ -259,6 +272,19 @@ impl<S: OutboxStore> Job<'_, S> {
         let limit = MAX_CONFIRMATION_AGE + self.shared.outbox.client().resolution().query_pause() * 2;
         let age = history.last_confirmed.map(|last| self.now().duration_since(last));
         history.sends > 0 && age.is_some_and(|age| age.is_err() || age.is_ok_and(|age| age > limit))
+    }
+
+    /// Returns the payload key of the request or the result, if the key is missing.
+    fn missing_key(&self) -> Option<u32> {
+        let keys = self.shared.outbox.keys();
+        let sealed = [&self.claimed.request, &self.claimed.result];
+        let used = sealed.into_iter().flatten().map(|sealed| sealed.key_id);
+        used.into_iter().find(|key| !keys.payload_key_ids().any(|known| known == *key))
+    }
+
+    /// Ends an attempt that did nothing.
+    async fn give_back(&self, after: Duration, cause: Option<String>) -> Attempt {
+        self.release(OrderRelease::GiveBack { after, cause }, None, Attempt::GivenBack).await
     }
 
     pub(super) async fn stuck(&self, history: History, cause: String) -> Attempt {

@@ -239,7 +239,11 @@ impl OutboxAdmin for MemoryOutbox {
     }
 
     async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
-        Ok(self.change(|rows, now| rows.recover(now, &audit)))
+        Ok(self.change(|rows, now| rows.recover(now, audit)))
+    }
+
+    async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
+        Ok(self.change(|rows, now| rows.end_recovery(now, audit)))
     }
 
     async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {

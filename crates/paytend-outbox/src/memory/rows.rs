@@ -21,6 +21,7 @@ pub(super) struct Rows {
     rows: BTreeMap<i64, Row>,
     by_number: HashMap<String, i64>,
     pauses: BTreeMap<String, Pause>,
+    recovering_since: Option<i64>,
     /// The actions that do not concern a single order.
     audit: Vec<AuditEntry>,
     /// The orders whose content was shown, each with the viewer.
@@ -59,13 +60,17 @@ impl Rows {
         }
         let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
         self.by_number.insert(order.facts.number.clone(), id);
+        let mut progress = Progress::new(now, order.facts.not_before.map(millis));
+        if self.recovering_since.is_some() {
+            progress.recover(now);
+        }
         let row = Row {
             facts: order.facts.clone(),
             request: Some(order.request.clone()),
             result: None,
             submitted_at: now,
             audit: Vec::new(),
-            progress: Progress::new(now, order.facts.not_before.map(millis)),
+            progress,
         };
         self.rows.insert(id, row);
         Ok(Submitted::New)
@@ -160,7 +165,7 @@ impl Rows {
 
     pub(super) fn notice(&mut self, now: i64, notice: &OrderNotice) -> bool {
         let row = self.by_number.get(&notice.number).and_then(|id| self.rows.get_mut(id));
-        row.is_some_and(|row| row.progress.notice(now))
+        row.filter(|row| row.facts.operation == notice.operation).is_some_and(|row| row.progress.notice(now))
     }
 
     pub(super) fn list(&self, query: &OrderQuery) -> Vec<OrderEntry> {
@@ -214,18 +219,29 @@ impl Rows {
         let due = self.rows.iter().filter(|(id, row)| row.progress.is_due(now) && self.is_first(**id, row));
         let oldest = due.filter_map(|(_, row)| row.progress.due_at).min();
         stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
+        for request in self.rows.values().filter(|row| row.progress.is_open).filter_map(|row| row.request.as_ref()) {
+            *stats.open_by_key.entry(request.key_id).or_default() += 1;
+        }
+        stats.recovering_since = self.recovering_since.map(system_time);
         stats
     }
 
-    pub(super) fn recover(&mut self, now: i64, audit: &Audit) -> u64 {
+    pub(super) fn recover(&mut self, now: i64, audit: Audit) -> u64 {
         let mut recovered = 0;
+        self.recovering_since.get_or_insert(now);
         for row in self.rows.values_mut() {
             if row.progress.recover(now) {
                 recovered += 1;
                 row.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone()));
             }
         }
+        self.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit));
         recovered
+    }
+
+    pub(super) fn end_recovery(&mut self, now: i64, audit: Audit) -> bool {
+        self.audit.push(AuditEntry::new(system_time(now), "end recovery".to_owned(), audit));
+        self.recovering_since.take().is_some()
     }
 
     pub(super) fn drop_content(&mut self, before: i64) -> u64 {

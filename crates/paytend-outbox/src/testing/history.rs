@@ -121,7 +121,7 @@ async fn act<H: Harness>(
             let decisions = [Action::Decide(Decision::Executed), Action::Decide(Decision::NotExecuted), Action::Retry];
             format!("{:?}", store.act_on_order(number, decisions[two % 3], audit()).await.unwrap())
         }
-        (87..91, _) => store.notice_order(OrderNotice { number }).await.unwrap().to_string(),
+        (87..91, _) => store.notice_order(OrderNotice::new(operation, number)).await.unwrap().to_string(),
         (91..93, _) => {
             let operation = if one.is_multiple_of(5) { Pause::ALL.to_owned() } else { operation };
             store.pause_sending(operation, audit()).await.unwrap();
@@ -132,7 +132,11 @@ async fn act<H: Harness>(
             store.resume_sending(operation, audit()).await.unwrap().to_string()
         }
         (97, _) if one.is_multiple_of(4) => store.recover_orders(audit()).await.unwrap().to_string(),
-        _ => format!("{:?}", crate::OrderStats { oldest_due: None, ..store.order_stats().await.unwrap() }),
+        (98, _) => store.end_recovery(audit()).await.unwrap().to_string(),
+        _ => format!(
+            "{:?}",
+            crate::OrderStats { oldest_due: None, recovering_since: None, ..store.order_stats().await.unwrap() }
+        ),
     };
     (shown, Vec::new())
 }
@@ -146,7 +150,7 @@ fn release(one: usize, two: usize) -> OrderRelease {
         1 | 2 => OrderRelease::Unknown { history, after, cause: Some(cause) },
         3 => OrderRelease::Stuck { history, cause },
         4 => OrderRelease::Unhandled { ended: Ended::Responded, after: (one > 500).then_some(after), cause },
-        _ => OrderRelease::GiveBack { after },
+        _ => OrderRelease::GiveBack { after, cause: (one > 500).then_some(cause) },
     }
 }
 

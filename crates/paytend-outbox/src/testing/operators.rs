@@ -9,7 +9,7 @@ use crate::record::{Action, Ended, OrderNotice, OrderQuery, OrderRelease, Pause}
 use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::{Decision, State};
 use crate::testing::case::{Case, LEASE, PAY, audit};
-use crate::testing::{Harness, TestOrder};
+use crate::testing::{EffectEnd, Harness, TestOrder};
 
 pub(super) async fn run<H: Harness>(harness: &H) {
     paused_operation_is_not_sent(harness).await;
@@ -17,6 +17,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     decisions_are_refused_where_they_would_be_wrong(harness).await;
     notice_moves_an_order_on(harness).await;
     restored_store_queries_before_it_sends(harness).await;
+    orders_of_a_recovery_are_queried_before_they_are_sent(harness).await;
     listings_and_counts_are_complete(harness).await;
     content_of_completed_orders_is_removed_after_its_retention(harness).await;
 }
@@ -71,7 +72,7 @@ async fn paused_operation_is_not_sent<H: Harness>(harness: &H) {
         let unknown = case.claim(9).await;
         let numbers: Vec<&str> = unknown.iter().map(|claimed| claimed.facts.number.as_str()).collect();
         assert_eq!(numbers, ["sent"]);
-        let give_back = OrderRelease::GiveBack { after: Duration::ZERO };
+        let give_back = OrderRelease::GiveBack { after: Duration::ZERO, cause: None };
         case.store.release_order(unknown[0].lease, give_back, None).await.unwrap();
         assert!(case.store.resume_sending(operation.into(), audit()).await.unwrap());
         assert!(!case.store.resume_sending(operation.into(), audit()).await.unwrap());
@@ -144,8 +145,15 @@ async fn decisions_are_refused_where_they_would_be_wrong<H: Harness>(harness: &H
 
 async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
-    let notice = |number: &str| case.store.notice_order(OrderNotice { number: number.into() });
+    let notice = |number: &str| case.store.notice_order(OrderNotice::new(PAY, number));
     assert!(!notice("absent").await.unwrap());
+    // A notice about an order of a different operation with the same number changes nothing.
+    case.submit_new("other").await;
+    let other = OrderNotice::new("/test/other", "other");
+    assert!(!case.store.notice_order(other).await.unwrap());
+    let claimed = case.claim_one().await;
+    assert_eq!((claimed.progress.state, claimed.progress.is_notified), (State::Recorded, false));
+    case.finish(&claimed).await;
     // A stuck order is queried again.
     case.submit_new("stuck").await;
     let mut claimed = case.claim_one().await;
@@ -200,6 +208,35 @@ async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
     case.is_consistent().await;
 }
 
+async fn orders_of_a_recovery_are_queried_before_they_are_sent<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    assert!(!case.store.end_recovery(audit()).await.unwrap());
+    assert_eq!(case.store.order_stats().await.unwrap().recovering_since, None);
+    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 0);
+    let since = Some(harness.now(&case.store).await);
+    case.advance(Duration::from_secs(1)).await;
+    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 0);
+    assert_eq!(case.store.order_stats().await.unwrap().recovering_since, since);
+    case.submit_new("submitted").await;
+    let effect =
+        harness.submit_with_line(&case.store, TestOrder::new("effect").prepare(&case.keys), "x", EffectEnd::Ok);
+    effect.await.unwrap();
+    let later = Some(harness.now(&case.store).await + LEASE);
+    let scheduled = TestOrder { not_before: later, ..TestOrder::new("scheduled") };
+    case.submit(&scheduled).await.unwrap();
+    // The same order again stays the same.
+    case.submit(&TestOrder::new("submitted")).await.unwrap();
+    for claimed in case.claim(9).await {
+        assert_ne!(claimed.facts.number, "scheduled");
+        assert_eq!((claimed.progress.state, claimed.progress.history.sends), (State::Unknown, 1));
+    }
+    assert_eq!(case.state("scheduled").await, State::Unknown);
+    assert!(case.store.end_recovery(audit()).await.unwrap());
+    case.submit_new("after").await;
+    assert_eq!(case.state("after").await, State::Recorded);
+    case.is_consistent().await;
+}
+
 async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     let start = harness.now(&case.store).await;
@@ -235,5 +272,6 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     let stats = case.store.order_stats().await.unwrap();
     assert_eq!((stats.count(State::Recorded), stats.count(State::Responded), stats.unhandled), (3, 1, 0));
     assert_eq!(stats.oldest_due, Some(Duration::from_secs(2)));
+    assert_eq!(stats.open_by_key.into_values().collect::<Vec<_>>(), [3]);
     case.is_consistent().await;
 }

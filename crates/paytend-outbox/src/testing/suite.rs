@@ -147,7 +147,7 @@ async fn stale_fence_changes_nothing<H: Harness>(harness: &H) {
     assert_lost(case.store.extend_order(stale.lease, LEASE).await);
     assert!(matches!(case.store.begin_send(stale.lease).await, Err(BeginSendError::LeaseLost)));
     assert_lost(case.complete(stale.lease, "stale", EffectEnd::Ok).await);
-    let release = OrderRelease::GiveBack { after: Duration::ZERO };
+    let release = OrderRelease::GiveBack { after: Duration::ZERO, cause: None };
     assert_lost(case.store.release_order(stale.lease, release.clone(), None).await);
     assert_eq!((case.recorded().await.len(), case.entry("A").await.progress.history.sends), (0, 0));
     case.finish(&current).await;

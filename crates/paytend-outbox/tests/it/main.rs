@@ -5,5 +5,6 @@
 mod conforms;
 mod dispatching;
 mod lives;
+mod notices;
 mod progress;
 mod provider;

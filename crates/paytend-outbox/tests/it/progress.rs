@@ -27,7 +27,7 @@ fn notice_between_claim_and_send_prevents_the_send() {
     for mut progress in [claimed(&Progress::new(0, None)), unknown()] {
         progress.notice(20);
         assert!(progress.begin_send(21).is_err());
-        progress.release(22, &OrderRelease::GiveBack { after: LEASE }).unwrap();
+        progress.release(22, &OrderRelease::GiveBack { after: LEASE, cause: None }).unwrap();
         assert_eq!((progress.state, progress.history.sends, progress.due_at), (State::Unknown, 1, Some(22)));
     }
 }

@@ -66,6 +66,7 @@ struct State {
     executed: HashMap<String, usize>,
     in_flight: usize,
     most_in_flight: usize,
+    discarded: usize,
 }
 
 type Choose = Box<dyn Fn() -> Fault + Send + Sync>;
@@ -117,6 +118,11 @@ impl Provider {
         self.state.lock().unwrap().most_in_flight
     }
 
+    /// Returns how often the client has discarded its connections.
+    pub(crate) fn discarded(&self) -> usize {
+        self.state.lock().unwrap().discarded
+    }
+
     fn receive(&self, url: &str, body: &[u8]) -> (String, String) {
         let opened = paytend().open(body, &Expected::request(PARTNER_ID)).unwrap();
         let payload: serde_json::Value = serde_json::from_str(opened.payload_text().unwrap()).unwrap();
@@ -157,6 +163,10 @@ impl Drop for InFlight<'_> {
 }
 
 impl Transport for Provider {
+    fn discard_connections(&self) {
+        self.state.lock().unwrap().discarded += 1;
+    }
+
     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
         Box::pin(async move {
             let _in_flight = InFlight::new(self);

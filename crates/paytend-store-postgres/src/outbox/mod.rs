@@ -99,9 +99,14 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
         locks::lock_key_of(transaction, key.as_bytes()).await?;
     }
     let now = rows::now(transaction).await?;
-    let progress = Progress::new(now, facts.not_before.map(millis));
+    let mut progress = Progress::new(now, facts.not_before.map(millis));
     if let Some(id) = rows::insert(transaction, now, facts, &progress).await? {
         rows::put_part(transaction, id, REQUEST, order.request()).await?;
+        // Read after the insertion, which waits for a recovery that begins at the same time.
+        if admin::recovering_since(transaction).await?.is_some() {
+            progress.recover(now);
+            rows::save(transaction, id, &progress).await?;
+        }
         return Ok(Ok(Submitted::New));
     }
     // A concurrent transaction has stored the order and committed.
@@ -122,7 +127,8 @@ async fn same(
 }
 
 async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, OpError> {
-    let Some(mut stored) = rows::by_number(transaction, &notice.number).await? else { return Ok(false) };
+    let found = rows::by_number(transaction, &notice.number).await?;
+    let Some(mut stored) = found.filter(|stored| stored.facts.operation == notice.operation) else { return Ok(false) };
     let is_new = stored.progress.notice(rows::now(transaction).await?);
     rows::save(transaction, stored.id, &stored.progress).await?;
     Ok(is_new)

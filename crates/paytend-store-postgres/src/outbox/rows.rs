@@ -42,7 +42,7 @@ impl Stored {
     }
 }
 
-fn corrupt() -> OpError {
+pub(super) fn corrupt() -> OpError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value").into()
 }
 

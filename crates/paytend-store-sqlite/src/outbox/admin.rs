@@ -15,6 +15,9 @@ use crate::store::SqliteStore;
 /// The maximum number of orders that one write changes, so that other operations do not wait long.
 const CHUNK: usize = 1_000;
 
+/// The name of the time at which a recovery began. It is absent outside of a recovery.
+const RECOVERY: &str = "recovering since";
+
 /// Queries that count rows that must not exist, each with the problem.
 const RULES: [(&str, &str); 5] = [
     (
@@ -127,7 +130,18 @@ impl OutboxAdmin for SqliteStore {
     async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
         let clock = self.shared.options.clock.clone();
         // One transaction: a dispatcher that starts too early finds either all orders prepared or none.
-        self.write(move |transaction| recover(transaction, clock.now(), &audit)).await
+        self.write(move |transaction| recover(transaction, clock.now(), audit)).await
+    }
+
+    async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        self.write(move |transaction| {
+            let removed = transaction.execute("DELETE FROM paytend_meta WHERE name = ?1", [RECOVERY])?;
+            let entry = AuditEntry::new(system_time(clock.now()), "end recovery".to_owned(), audit);
+            rows::audit(transaction, None, &entry)?;
+            Ok(removed > 0)
+        })
+        .await
     }
 
     async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
@@ -212,7 +226,20 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
         .optional()?
         .flatten();
     stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
+    let mut statement = connection.prepare_cached(
+        "SELECT p.key_id, count(*) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id AND p.part = ?1 \
+         WHERE o.is_open = 1 GROUP BY p.key_id",
+    )?;
+    stats.open_by_key =
+        statement.query_map([REQUEST], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    stats.recovering_since = recovering_since(connection)?.map(system_time);
     Ok(stats)
+}
+
+/// Returns the time at which a recovery began that has not ended.
+pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
+    let mut statement = connection.prepare_cached("SELECT value FROM paytend_meta WHERE name = ?1")?;
+    statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))
 }
 
 fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusqlite::Error> {
@@ -229,8 +256,12 @@ fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusql
     Ok(ids.len() as u64)
 }
 
-fn recover(transaction: &Transaction<'_>, now: i64, audit: &Audit) -> Result<u64, rusqlite::Error> {
+fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<u64, rusqlite::Error> {
     let mut recovered = 0;
+    transaction.execute(
+        "INSERT INTO paytend_meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![RECOVERY, now.to_be_bytes().as_slice()],
+    )?;
     let ids: Vec<i64> = transaction
         .prepare("SELECT id FROM paytend_order WHERE is_open = 1")?
         .query_map([], |row| row.get(0))?
@@ -244,5 +275,6 @@ fn recover(transaction: &Transaction<'_>, now: i64, audit: &Audit) -> Result<u64
             recovered += 1;
         }
     }
+    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit))?;
     Ok(recovered)
 }

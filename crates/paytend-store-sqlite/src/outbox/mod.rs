@@ -153,14 +153,18 @@ fn submit(transaction: &Transaction<'_>, now: i64, order: &NewOrder) -> Result<S
         order.check_same(&known.facts, request.as_ref())?;
         return Ok(Submitted::Known { state: known.progress.state });
     }
-    let progress = Progress::new(now, facts.not_before.map(millis));
+    let mut progress = Progress::new(now, facts.not_before.map(millis));
+    if admin::recovering_since(transaction).map_err(failed)?.is_some() {
+        progress.recover(now);
+    }
     let id = rows::insert(transaction, now, facts, &progress).map_err(failed)?;
     rows::put_part(transaction, id, REQUEST, order.request()).map_err(failed)?;
     Ok(Submitted::New)
 }
 
 fn notice(transaction: &Transaction<'_>, now: i64, notice: &OrderNotice) -> Result<bool, rusqlite::Error> {
-    let Some(mut stored) = rows::by_number(transaction, &notice.number)? else { return Ok(false) };
+    let found = rows::by_number(transaction, &notice.number)?;
+    let Some(mut stored) = found.filter(|stored| stored.facts.operation == notice.operation) else { return Ok(false) };
     let is_new = stored.progress.notice(now);
     rows::save(transaction, stored.id, &stored.progress)?;
     Ok(is_new)

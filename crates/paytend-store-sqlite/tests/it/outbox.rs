@@ -96,7 +96,7 @@ async fn handler_of_a_notification_submits_orders_in_its_transaction() {
         let (handle, order) = (store.clone(), TestOrder::new("caused").prepare(&keys));
         let effect: SqliteEffect = Box::new(move |transaction| {
             handle.submit_in(transaction, &order).map_err(SubmitError::into_handler_error)?;
-            handle.notice_in(transaction, &OrderNotice::new("known"))?;
+            handle.notice_in(transaction, &OrderNotice::new("/test/pay", "known"))?;
             if succeeds { Ok(()) } else { Err(HandlerError::retry("as requested")) }
         });
         assert_eq!(store.complete(claimed.lease, Some(effect)).await.is_ok(), succeeds);

@@ -1,5 +1,6 @@
 //! `paytend outbox`: shows the orders of an outbox, and records the decisions of operators.
 
+mod keys;
 mod listing;
 mod manage;
 
@@ -40,8 +41,8 @@ pub(crate) enum Command {
     Check(manage::CheckArgs),
     /// Remove the requests and results of completed orders after their retention
     DropContent(manage::DropContentArgs),
-    /// Prepare a store that was restored from a backup: orders without a known outcome are queried before anything is
-    /// sent. Stop all dispatchers first
+    /// Prepare a store that was restored from a backup: orders without a known outcome, and new orders, are queried
+    /// before anything is sent. Stop all dispatchers first
     Recover(manage::RecoverArgs),
 }
 
