@@ -111,7 +111,9 @@ fn main() -> ExitCode {
         ["bench", "bindings"] => bindings::bench::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox" | "outbox"), rest @ ..] => {
+            bench(&[&[*part], rest].concat())
+        }
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

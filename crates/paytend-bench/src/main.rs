@@ -7,6 +7,7 @@ mod baseline;
 mod client;
 mod inbox;
 mod measure;
+mod outbox;
 mod report;
 mod sandbox;
 mod start;
@@ -58,9 +59,13 @@ fn main() {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // This benchmark runs only by its name, because it needs a quiet disk and takes minutes.
+    // These benchmarks run only by their names, because they need a quiet disk and take minutes.
+    let full = std::env::args().any(|argument| argument == "--full");
     if std::env::args().any(|argument| argument == "inbox") {
-        return inbox::run(std::env::args().any(|argument| argument == "--full"));
+        return inbox::run(full);
+    }
+    if std::env::args().any(|argument| argument == "outbox") {
+        return outbox::run(full);
     }
     // If the arguments name no benchmark, all benchmarks run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
