@@ -58,6 +58,9 @@ usage: cargo xtask <command>
              measure only that part
   bench inbox [--full]
              measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+  bench outbox [--full]
+             compare submitting, sending and completing orders on SQLite with the client alone, and measure the claim
+             beside finished orders (some minutes; --full inserts 1,000,000)
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile

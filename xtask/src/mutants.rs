@@ -29,17 +29,20 @@ const ENGINE: &str = "crates/paytend-store-sqlite/src/engine.rs";
 const WRITER: &str = "crates/paytend-store-sqlite/src/writer.rs";
 const SCHEMA: &str = "crates/paytend-store-sqlite/src/schema/0001.sql";
 const JOB: &str = "crates/paytend-outbox/src/dispatcher/job.rs";
+const HANDLING: &str = "crates/paytend-outbox/src/dispatcher/handling.rs";
+const OUTBOX_ROWS: &str = "crates/paytend-outbox/src/memory/rows.rs";
+const UPLOAD: &str = "crates/paytend-outbox/src/upload.rs";
 const PROGRESS: &str = "crates/paytend-outbox/src/progress.rs";
 const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
-const MUTANTS: [Mutant; 21] = [
+const MUTANTS: [Mutant; 28] = [
     Mutant {
         name: "acknowledge before the commit",
         changes: &[(
             STORE,
-            "        accepted.await.map_err(without_lease)\n",
+            "        accepted.await.map_err(StoreError::from)\n",
             "        let id = paytend_inbox::Id::new(1);\n        tokio::select! {\n            biased;\n            \
-             result = accepted => result.map_err(without_lease),\n            \
+             result = accepted => result.map_err(StoreError::from),\n            \
              () = tokio::task::yield_now() => Ok(Accepted::New(id)),\n        }\n",
         )],
         package: SQLITE,
@@ -159,11 +162,74 @@ const MUTANTS: [Mutant; 21] = [
         name: "order that a notification reports is sent again",
         changes: &[(
             JOB,
-            "NextStep::Send if progress.history.sends > 0 && progress.is_notified",
-            "NextStep::Send if progress.history.sends > 9 && progress.is_notified",
+            "NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified",
+            "NextStep::Send | NextStep::Rejected if history.sends > 9 && progress.is_notified",
         )],
         package: OUTBOX,
         tests: ("it", "order_that_a_notification_reports_is_not_sent_again"),
+    },
+    Mutant {
+        name: "handler runs before the response is stored",
+        changes: &[
+            (HANDLING, "        if job.ended().is_none()\n", "        if job.ended().is_some()\n"),
+            (
+                PROGRESS,
+                "            if ended != Ended::Decided || self.decision.is_none() {\n                \
+                 return Err(IllegalTransition { from: self.state, to: ended.state() });\n            }\n            \
+                 self.become_state(State::Decided)?;\n",
+                "            self.become_state(ended.state())?;\n",
+            ),
+        ],
+        package: OUTBOX,
+        tests: ("it", "response_is_handled_after_a_crash_without_another_request"),
+    },
+    Mutant {
+        name: "notification of a different kind moves an order",
+        changes: &[(
+            OUTBOX_ROWS,
+            "row.filter(|row| row.facts.operation == notice.operation).is_some_and",
+            "row.is_some_and",
+        )],
+        package: OUTBOX,
+        tests: ("it", "memory_store_conforms"),
+    },
+    Mutant {
+        name: "new order of a recovery is sent without a query",
+        changes: &[(
+            OUTBOX_ROWS,
+            "        if self.recovering_since.is_some() {\n",
+            "        if self.recovering_since.is_some() && now < 0 {\n",
+        )],
+        package: OUTBOX,
+        tests: ("it", "orders_that_a_restored_handler_submits_again_are_queried_first"),
+    },
+    Mutant {
+        name: "old confirmations justify a send",
+        changes: &[(JOB, "age.map_or(true, |age| age > limit)", "age.is_err()")],
+        package: OUTBOX,
+        tests: ("it", "confirmations_count_for_a_minute"),
+    },
+    Mutant {
+        name: "connections are kept after a rejection of an order that exists",
+        changes: &[(JOB, "if history.last_send == SendResult::Rejected {", "if history.sends > 99 {")],
+        package: OUTBOX,
+        tests: ("it", "connections_are_discarded_after_a_rejection_of_an_order_that_exists"),
+    },
+    Mutant {
+        name: "order whose key is missing is stuck",
+        changes: &[(
+            JOB,
+            "if let Some(key) = job.missing_key() {",
+            "if let Some(key) = job.missing_key().filter(|_| false) {",
+        )],
+        package: OUTBOX,
+        tests: ("it", "order_whose_key_is_missing_waits_for_it"),
+    },
+    Mutant {
+        name: "changed file is sent",
+        changes: &[(UPLOAD, "if length != self.bytes || sha256(&content) != self.sha256 {", "if length > 1 << 30 {")],
+        package: OUTBOX,
+        tests: ("it", "missing_or_changed_file_is_stuck_before_anything_is_sent"),
     },
     Mutant {
         name: "lease of an order without fence",

@@ -18,6 +18,10 @@ pub enum SubmitError {
     /// The order has no number.
     #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
     NoNumber,
+    /// The file cannot be stored by reference: it cannot be read, it is not the file of the order, or the order has no
+    /// file.
+    #[error("the file of the order cannot be stored by reference: {0}")]
+    File(#[source] std::io::Error),
     /// The number belongs to an order with other content. The fields are named without their values.
     #[error("the order number is used by an order with other content: {} differ; use a new number", fields.join(", "))]
     Conflict {

@@ -7,9 +7,10 @@ use paytend_client::History;
 use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, StoreError};
 
 use crate::error::{ActionError, BeginSendError, SubmitError};
+use crate::notice::OrderNotice;
 use crate::record::{
-    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderNotice, OrderQuery, OrderRelease,
-    OrderStats, Pause, Submitted,
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderQuery, OrderRelease, OrderStats, Pause,
+    Submitted,
 };
 
 /// A durable store of orders.

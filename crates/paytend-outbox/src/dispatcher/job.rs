@@ -19,6 +19,7 @@ use crate::progress::CONTRADICTION;
 use crate::record::{ClaimedOrder, OrderRelease, REQUEST, RESULT, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
+use crate::upload::StoredUpload;
 
 /// The delay after which a paused order is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
@@ -109,7 +110,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             return job.give_back(KEY_MISSING, Some(cause)).await;
         }
         let crashed = progress.tries > job.shared.settings.retry.tries();
-        let prepared = match job.prepared::<O>() {
+        let (prepared, upload) = match job.prepared::<O>() {
             Ok(prepared) => prepared,
             Err(error) if error.kind() == StoreErrorKind::Unavailable => return job.failed_store(&error),
             Err(error) => return job.give_up(error.to_string()).await,
@@ -131,7 +132,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             return self.handle(job, &prepared, StoredResult::Notified).await;
         }
         let mut history = progress.history;
-        if job.is_outdated(&history) {
+        if is_outdated(&history, job.now(), job.shared.outbox.client().resolution().query_pause()) {
             // The order may have been executed since the last query.
             history.query_failed();
         }
@@ -139,7 +140,13 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified => {
                 job.stuck(history, CONTRADICTION.to_owned()).await
             }
-            NextStep::Send => self.send(job, &prepared).await,
+            NextStep::Send => match upload {
+                None => self.send(job, &prepared, &prepared).await,
+                Some(upload) => match upload.with_file(job.shared.outbox.client()).await {
+                    Ok(sealed) => self.send(job, &sealed, &prepared).await,
+                    Err(cause) => job.stuck(progress.history, cause).await,
+                },
+            },
             NextStep::Query => self.query(job, &prepared, history).await,
             NextStep::Rejected => {
                 let stored = job.result().unwrap_or(StoredResult::Rejected { code: None, message: None });
@@ -161,7 +168,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>) -> Attempt {
+    /// Sends a request. `handled` is the request for the handler, which may have no file.
+    async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, handled: &PreparedRequest<O>) -> Attempt {
         fail::fail_point!("outbox-before-begin-send");
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
             Ok(history) => history,
@@ -178,7 +186,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let error = match sent {
             Ok(response) => {
                 let data = data_text(response.opened().payload_text());
-                return self.handle(job, prepared, StoredResult::Responded { data }).await;
+                return self.handle(job, handled, StoredResult::Responded { data }).await;
             }
             Err(error) => error,
         };
@@ -193,7 +201,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let rejected = rejection(&error);
         match (L::HAS_QUERY, rejected) {
-            (false, Some(rejected)) if history.sends == 1 => self.handle(job, prepared, rejected).await,
+            (false, Some(rejected)) if history.sends == 1 => self.handle(job, handled, rejected).await,
             (false, _) => job.stuck(history, cause).await,
             (true, rejected) => {
                 let release = OrderRelease::Unknown { history, after: Duration::ZERO, cause: Some(cause) };
@@ -242,12 +250,18 @@ fn rejection(error: &Error) -> Option<StoredResult> {
 }
 
 impl<S: OutboxStore> Job<'_, S> {
-    /// Decrypts and restores the request.
-    fn prepared<O: Operation>(&self) -> Result<PreparedRequest<O>, StoreError> {
+    /// Decrypts and restores the request. The request of an upload that is stored by reference has no file.
+    fn prepared<O: Operation>(&self) -> Result<(PreparedRequest<O>, Option<StoredUpload>), StoreError> {
         let corrupt = |what: String| StoreError::new(StoreErrorKind::Corrupt, what);
         let sealed = self.claimed.request.as_ref().ok_or_else(|| corrupt("the request was removed".to_owned()))?;
         let bytes = open(self.shared.outbox.keys(), &self.claimed.facts, REQUEST, sealed)?;
-        PreparedRequest::from_bytes(&bytes).map_err(|error| corrupt(error.to_string()))
+        match StoredUpload::from_bytes(&bytes).map_err(corrupt)? {
+            Some(upload) => {
+                let prepared = upload.without_file(self.shared.outbox.client()).map_err(corrupt)?;
+                Ok((prepared, Some(upload)))
+            }
+            None => Ok((PreparedRequest::from_bytes(&bytes).map_err(|error| corrupt(error.to_string()))?, None)),
+        }
     }
 
     fn result(&self) -> Result<StoredResult, StoreError> {
@@ -265,13 +279,6 @@ impl<S: OutboxStore> Job<'_, S> {
     /// Returns the time by the store's clock. A step of the system's time during the attempt does not change it.
     fn now(&self) -> SystemTime {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
-    }
-
-    /// Returns whether the last confirmation is too old to justify a send, or in the future.
-    fn is_outdated(&self, history: &History) -> bool {
-        let limit = MAX_CONFIRMATION_AGE + self.shared.outbox.client().resolution().query_pause() * 2;
-        let age = history.last_confirmed.map(|last| self.now().duration_since(last));
-        history.sends > 0 && age.is_some_and(|age| age.is_err() || age.is_ok_and(|age| age > limit))
     }
 
     /// Returns the payload key of the request or the result, if the key is missing.
@@ -343,6 +350,13 @@ impl<S: OutboxStore> Job<'_, S> {
     }
 }
 
+/// Returns whether the last confirmation is too old to justify a send, or in the future.
+fn is_outdated(history: &History, now: SystemTime, query_pause: Duration) -> bool {
+    let limit = MAX_CONFIRMATION_AGE + query_pause * 2;
+    let age = history.last_confirmed.map(|last| now.duration_since(last));
+    history.sends > 0 && age.is_some_and(|age| age.map_or(true, |age| age > limit))
+}
+
 /// Returns a random number. If the system has no randomness, it returns the middle of the range.
 pub(super) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
@@ -362,4 +376,24 @@ pub(super) async fn process<S: OutboxStore>(
     metrics::counter!("paytend_outbox_attempts_total", "operation" => operation, "result" => attempt.as_str())
         .increment(1);
     attempt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_and_future_confirmations_are_outdated() {
+        let pause = Duration::from_secs(3);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let mut history = History::new();
+        assert!(!is_outdated(&history, now, pause));
+        history.begin_send(now);
+        assert!(!is_outdated(&history, now, pause), "there is no confirmation");
+        for (age, expected) in [(0, false), (66, false), (67, true), (86_400, true), (-1, true), (-86_400, true)] {
+            let distance = Duration::from_secs(i64::unsigned_abs(age));
+            history.last_confirmed = Some(if age < 0 { now + distance } else { now - distance });
+            assert_eq!(is_outdated(&history, now, pause), expected, "{age} s");
+        }
+    }
 }

@@ -12,9 +12,10 @@ use paytend_inbox::{FinishError, HandlerError, Lease, Mac, SealedPayload, StoreE
 use tokio::sync::Notify;
 
 use crate::error::{ActionError, BeginSendError, SubmitError};
+use crate::notice::OrderNotice;
 use crate::record::{
-    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderNotice, OrderQuery, OrderRelease,
-    OrderStats, Pause, Submitted,
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderQuery, OrderRelease, OrderStats, Pause,
+    Submitted,
 };
 use crate::store::{OutboxAdmin, OutboxStore};
 use crate::terms::millis;

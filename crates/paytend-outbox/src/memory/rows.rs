@@ -7,10 +7,11 @@ use paytend_client::History;
 use paytend_inbox::{FinishError, Id, Lease, Mac, SealedPayload};
 
 use crate::error::{ActionError, BeginSendError, SubmitError, illegal};
+use crate::notice::OrderNotice;
 use crate::progress::Progress;
 use crate::record::{
-    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderNotice,
-    OrderQuery, OrderRelease, OrderStats, Pause, Submitted,
+    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderQuery,
+    OrderRelease, OrderStats, Pause, Submitted,
 };
 use crate::terms::{State, millis, system_time};
 

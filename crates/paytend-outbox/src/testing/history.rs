@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use paytend_inbox::{FinishError, Lease, StoreKeys};
 
-use crate::record::{Action, ClaimOrders, Ended, OrderNotice, OrderQuery, OrderRelease, Pause};
+use crate::notice::OrderNotice;
+use crate::record::{Action, ClaimOrders, Ended, OrderQuery, OrderRelease, Pause};
 use crate::store::{OutboxAdmin, OutboxStore};
 use crate::terms::Decision;
 use crate::testing::case::{LEASE, audit};

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use crate::error::{ActionError, BeginSendError};
-use crate::record::{Action, Ended, OrderNotice, OrderQuery, OrderRelease, Pause};
+use crate::notice::OrderNotice;
+use crate::record::{Action, Ended, OrderQuery, OrderRelease, Pause};
 use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::{Decision, State};
 use crate::testing::case::{Case, LEASE, PAY, audit};

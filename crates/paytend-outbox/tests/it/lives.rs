@@ -107,12 +107,12 @@ async fn no_order_is_executed_twice_and_none_is_forgotten() {
         world.provider.choose(None);
         world.start(dispatcher());
         world.start(dispatcher());
-        check(&world, &runs.lock().unwrap().clone()).await;
+        check(&world, &runs).await;
     }
 }
 
 /// Waits until nothing is left to do, and compares the store with the provider.
-async fn check(world: &World, runs: &BTreeMap<String, BTreeSet<String>>) {
+async fn check(world: &World, runs: &Runs) {
     for number in 0..ORDERS {
         let number = if number.is_multiple_of(4) { format!("L{number}") } else { number.to_string() };
         // Orders behind a stuck one of their key stay open.
@@ -123,6 +123,7 @@ async fn check(world: &World, runs: &BTreeMap<String, BTreeSet<String>>) {
     }
     let entries = world.outbox.store().list_orders(OrderQuery { limit: 999, ..OrderQuery::default() }).await.unwrap();
     assert_eq!(entries.len(), ORDERS);
+    let runs = runs.lock().unwrap();
     for entry in entries {
         let (number, state) = (&entry.facts.number, entry.progress.state);
         let executed = world.provider.executed(number);

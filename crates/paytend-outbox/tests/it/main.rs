@@ -8,3 +8,6 @@ mod lives;
 mod notices;
 mod progress;
 mod provider;
+mod restored;
+mod safety;
+mod uploads;

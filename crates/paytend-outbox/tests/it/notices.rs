@@ -10,7 +10,7 @@ use paytend_inbox::{
 use paytend_model::Operation as _;
 use paytend_model::issuing::{ApplyCard, ReportLoss, Topup};
 use paytend_outbox::testing::TestOrder;
-use paytend_outbox::{OrderNotice, OutboxAdmin as _, OutboxStore as _, State};
+use paytend_outbox::{OrderNotice, OutboxStore as _, State};
 
 use crate::provider::World;
 

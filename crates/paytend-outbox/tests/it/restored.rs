@@ -1,0 +1,82 @@
+//! Stores that were restored from a backup, and orders whose key is missing.
+
+use std::time::Duration;
+
+use paytend_inbox::StoreKeys;
+use paytend_outbox::{Outbox, OutboxAdmin as _, Pause, State, SubmitOptions};
+
+use crate::dispatching::{audit, loss, numbered, submit};
+use crate::provider::{World, topup};
+
+#[tokio::test(start_paused = true)]
+async fn restored_store_queries_before_it_sends() {
+    let world = World::new().await;
+    submit(&world, "sent after the backup").await;
+    submit(&world, "never sent").await;
+    // A process whose records are lost has sent the first order.
+    let order = topup("sent after the backup");
+    world.outbox.client().send(&order).await.unwrap();
+    assert_eq!(world.outbox.store().recover_orders(audit()).await.unwrap(), 2);
+    world.start(world.dispatcher());
+    assert_eq!(world.settled("sent after the backup").await.state, State::Found);
+    assert_eq!(world.settled("never sent").await.state, State::Responded);
+    assert_eq!(world.provider.executed("sent after the backup"), 1);
+}
+
+/// A notification arrives again after a restored backup, and its handler submits its order again.
+#[tokio::test(start_paused = true)]
+async fn orders_that_a_restored_handler_submits_again_are_queried_first() {
+    let world = World::new().await;
+    // The backup does not contain this order, which was sent after it.
+    world.outbox.client().send(&topup("T-1")).await.unwrap();
+    world.outbox.store().recover_orders(audit()).await.unwrap();
+    world.start(world.dispatcher());
+    submit(&world, "T-1").await;
+    assert_eq!(world.settled("T-1").await.state, State::Found);
+    assert_eq!((world.recorded(), world.provider.executed("T-1")), (vec!["T-1: found succeeded after 1".into()], 1));
+    // A new number cannot be recognized: it is sent, but only after the query and while sending is not paused.
+    world.outbox.store().pause_sending(Pause::ALL.into(), audit()).await.unwrap();
+    submit(&world, "T-2").await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!((world.state("T-2").await, world.provider.executed("T-2")), (State::Unknown, 0));
+    world.outbox.store().resume_sending(Pause::ALL.into(), audit()).await.unwrap();
+    assert_eq!(world.settled("T-2").await.state, State::Responded);
+    // Without a query, an operator decides.
+    world.outbox.submit(&loss(), numbered("L-1")).await.unwrap();
+    assert_eq!(world.settled("L-1").await.state, State::Stuck);
+    assert!(!world.provider.paths().contains(&"lostCard".to_owned()));
+    assert!(world.outbox.store().end_recovery(audit()).await.unwrap());
+    world.outbox.submit(&loss(), numbered("L-2")).await.unwrap();
+    assert_eq!(world.settled("L-2").await.state, State::Responded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_whose_key_is_missing_waits_for_it() {
+    let world = World::new().await;
+    let all_keys = world.outbox.keys().to_text();
+    let mut rotated = StoreKeys::parse(&all_keys).unwrap();
+    rotated.rotate().unwrap();
+    let rotated_text = rotated.to_text();
+    let [old, new] = [rotated.payload_key_ids().next(), rotated.payload_key_ids().last()].map(Option::unwrap);
+    let outbox = |keys: &str| {
+        Outbox::open(world.outbox.store().clone(), StoreKeys::parse(keys).unwrap(), world.outbox.client().clone())
+    };
+    let sealed_for_new = outbox(&rotated_text).await.unwrap();
+    sealed_for_new.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
+    // This process has not loaded the new key yet.
+    let waiting = world.start(world.dispatcher());
+    tokio::time::sleep(Duration::from_secs(3 * 24 * 3600)).await;
+    let progress = world.entry("T-1").await.progress;
+    assert_eq!((progress.state, progress.history.sends), (State::Recorded, 0));
+    let cause = progress.cause.unwrap();
+    assert_eq!(cause, format!("payload key {new} is missing: restore the key file"));
+    assert!(progress.due_at.is_some() && progress.tries <= 1);
+    let by_key = world.outbox.store().order_stats().await.unwrap().open_by_key;
+    assert_eq!((by_key.get(&new), by_key.get(&old)), (Some(&1), None));
+    assert!(world.provider.paths().is_empty());
+    waiting.abort();
+    // The lease of the aborted attempt may still run.
+    let world = World { outbox: sealed_for_new, ..world };
+    world.start(world.dispatcher());
+    assert_eq!(world.settled("T-1").await.state, State::Responded);
+}
