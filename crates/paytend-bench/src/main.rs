@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: compares all backends with libcrypto, the client with handwritten code, and receiving with
 //! opening alone, in one process.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
 mod baseline;
 mod client;
@@ -10,9 +10,13 @@ mod measure;
 mod outbox;
 mod report;
 mod sandbox;
+#[path = "../../paytend-store-postgres/tests/it/server.rs"]
+#[expect(dead_code, reason = "the tests of the store use more of it")]
+mod server;
 mod start;
 mod webhook;
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use openssl::sha::sha256;
@@ -55,17 +59,16 @@ impl Candidate {
     }
 }
 
-fn main() {
+fn main() -> ExitCode {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // These benchmarks run only by their names, because they need a quiet disk and take minutes.
-    let full = std::env::args().any(|argument| argument == "--full");
+    // These benchmarks run only if the arguments name them, because they need an idle disk and take minutes.
     if std::env::args().any(|argument| argument == "inbox") {
-        return inbox::run(full);
+        return if inbox::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     if std::env::args().any(|argument| argument == "outbox") {
-        return outbox::run(full);
+        return if outbox::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     // If the arguments name no benchmark, all benchmarks run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
@@ -100,9 +103,7 @@ fn main() {
     if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
         std::fs::write(path, report.markdown()).unwrap();
     }
-    if check && !report.holds() {
-        std::process::exit(1);
-    }
+    if check && !report.holds() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver: &PrivateKey, batch: Duration) {

@@ -13,7 +13,7 @@ async fn restored_store_queries_before_it_sends() {
     let world = World::new().await;
     submit(&world, "sent after the backup").await;
     submit(&world, "never sent").await;
-    // A process whose records are lost has sent the first order.
+    // The order is sent after the backup, so the restored store has no record of the send.
     let order = topup("sent after the backup");
     world.outbox.client().send(&order).await.unwrap();
     assert_eq!(world.outbox.store().recover_orders(audit()).await.unwrap(), 2);

@@ -1,6 +1,6 @@
-//! Processes that are killed while they submit and send orders to a sandbox with faults.
+//! Tests with processes that are killed while they submit and send orders to a sandbox with faults.
 //!
-//! The parent runs the sandbox, restarts it, sets its clock, and kills the children, whose clocks differ. In the end,
+//! The parent runs the sandbox, restarts it, sets its clock, and kills the children, whose clocks differ. Afterwards,
 //! the sandbox's ledger and the store must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// The maximum difference of a child's clock, in minutes.
 const MAX_SHIFT: i64 = 36 * 60;
 
-/// The file with the client's settings, in the directory of the keys.
+/// The environment variable with the path of the client's settings, which are in the key directory.
 const PROFILE: &str = "PAYTEND_CHILD_PROFILE";
 
 fn client(profile: &Path) -> Client {
@@ -54,7 +54,7 @@ fn dispatcher(outbox: &Outbox<SqliteStore>) -> DispatcherBuilder<SqliteStore> {
         .retry(RetryPolicy::new().base(Duration::from_millis(20)).cap(Duration::from_millis(100)).max_tries(1000))
 }
 
-/// Submits orders, some of them twice, and sends them with two dispatchers, until the process is killed.
+/// Submits orders and sends them with two dispatchers until the process is killed. Submits some orders twice.
 pub(crate) async fn load(directory: &Path, round: &str) {
     let profile = PathBuf::from(std::env::var_os(PROFILE).unwrap());
     let outbox = outbox(open(directory, false).await.store, directory, &profile).await;
@@ -82,7 +82,7 @@ fn topup(card: &str, number: &str) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
 }
 
-/// Submits an order in the transaction that enters it in the books.
+/// Submits an order in the transaction that also inserts it into the books.
 async fn submit(outbox: &Outbox<SqliteStore>, topup: &Topup, name: &str, number: usize) -> Result<(), Failure> {
     let options = match number % 3 {
         0 => SubmitOptions::new().order_by(format!("key {}", number % 2)),
@@ -222,7 +222,7 @@ async fn names(store: &SqliteStore, sql: &'static str) -> BTreeMap<String, i64> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_processes_execute_no_order_twice_and_forget_none() {
+async fn no_order_is_executed_twice_or_lost_by_killed_processes() {
     let random = Seeded::new();
     let mut place = Place::new().await;
     let mut reported = Reported::default();
@@ -258,7 +258,7 @@ async fn killed_processes_execute_no_order_twice_and_forget_none() {
 
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
-async fn processes_killed_at_each_point_of_a_send_execute_no_order_twice() {
+async fn no_order_is_executed_twice_by_processes_killed_during_a_send() {
     const POINTS: [&str; 9] = [
         "outbox-before-begin-send",
         "outbox-before-send",

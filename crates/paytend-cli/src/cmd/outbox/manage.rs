@@ -21,7 +21,7 @@ pub(crate) struct DecideArgs {
     /// The outcome of the order: executed or not-executed
     #[arg(long = "as", value_name = "DECISION")]
     decision: Decision,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
 }
@@ -37,7 +37,7 @@ pub(crate) struct RetryArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
 }
@@ -84,7 +84,7 @@ pub(crate) struct PauseArgs {
     store: StoreArgs,
     #[command(flatten)]
     operations: Operations,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
 }
@@ -103,7 +103,7 @@ pub(crate) struct ResumeArgs {
     store: StoreArgs,
     #[command(flatten)]
     operations: Operations,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
 }
@@ -180,7 +180,7 @@ pub(crate) struct RecoverArgs {
     /// End the recovery: new orders are sent without a query
     #[arg(long)]
     end: bool,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
 }
