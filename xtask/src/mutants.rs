@@ -100,7 +100,7 @@ const MUTANTS: [Mutant; 28] = [
         name: "SQLite runs with synchronous = OFF",
         changes: &[(ENGINE, "Synchronous::Full => 2", "Synchronous::Full => 0")],
         package: SQLITE,
-        tests: ("faults", "power::power_cuts_lose_nothing"),
+        tests: ("faults", "power::no_acknowledged_notification_is_lost_in_power_cuts"),
     },
     Mutant {
         name: "number of attempts is used as the fence",
@@ -350,5 +350,50 @@ impl Drop for Sources {
                 eprintln!("cannot restore {}: {error}", path.display());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soak;
+
+    /// Returns whether a package has a test or a test module with this name.
+    fn has_test(package: &str, filter: &str) -> bool {
+        let name = filter.trim_end_matches(':').rsplit(':').next().unwrap();
+        let mut directories = vec![root().join("crates").join(package)];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let is_module = path.file_stem().is_some_and(|stem| stem == name);
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs")
+                    && (is_module || std::fs::read_to_string(path).unwrap().contains(&format!("fn {name}")))
+                {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn texts_and_tests_of_all_mutants_exist() {
+        for mutant in &MUTANTS {
+            for (path, from, _) in mutant.changes {
+                let source = std::fs::read_to_string(root().join(path)).unwrap();
+                assert_eq!(source.matches(from).count(), 1, "{}: {path}: {from}", mutant.name);
+            }
+            assert!(has_test(mutant.package, mutant.tests.1), "{}: {}", mutant.name, mutant.tests.1);
+        }
+    }
+
+    #[test]
+    fn long_tests_exist() {
+        for (_, filter) in soak::SQLITE {
+            assert!(has_test(SQLITE, filter), "{filter}");
+        }
+        assert!(!has_test(SQLITE, "orders::no_such_test"));
     }
 }
