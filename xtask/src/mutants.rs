@@ -29,6 +29,7 @@ const ENGINE: &str = "crates/paytend-store-sqlite/src/engine.rs";
 const WRITER: &str = "crates/paytend-store-sqlite/src/writer.rs";
 const SCHEMA: &str = "crates/paytend-store-sqlite/src/schema/0001.sql";
 const JOB: &str = "crates/paytend-outbox/src/dispatcher/job.rs";
+const CONFIRMATIONS: &str = "crates/paytend-outbox/src/dispatcher/confirmations.rs";
 const HANDLING: &str = "crates/paytend-outbox/src/dispatcher/handling.rs";
 const OUTBOX_ROWS: &str = "crates/paytend-outbox/src/memory/rows.rs";
 const UPLOAD: &str = "crates/paytend-outbox/src/upload.rs";
@@ -205,7 +206,7 @@ const MUTANTS: [Mutant; 28] = [
     },
     Mutant {
         name: "old confirmations justify a send",
-        changes: &[(JOB, "age.map_or(true, |age| age > limit)", "age.is_err()")],
+        changes: &[(CONFIRMATIONS, "age.map_or(true, |age| age > limit)", "age.is_err()")],
         package: OUTBOX,
         tests: ("it", "confirmations_count_for_a_minute"),
     },

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatcher::builder::Shared;
+use crate::dispatcher::confirmations::is_outdated;
 use crate::dispatcher::ended::EndedOrder;
 use crate::dispatcher::exchange::{Lookup, data_text};
 use crate::error::BeginSendError;
@@ -19,6 +20,7 @@ use crate::progress::CONTRADICTION;
 use crate::record::{ClaimedOrder, OrderRelease, REQUEST, RESULT, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
+use crate::terms::State;
 use crate::upload::StoredUpload;
 
 /// The delay after which a paused order is claimed again.
@@ -92,9 +94,6 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     }
 }
 
-/// The maximum age of a report that an order does not exist, in addition to twice the pause between queries.
-const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
-
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> {
     fn process<'j>(&'j self, job: Job<'j, S>) -> BoxFuture<'j, Attempt> {
         Box::pin(async move { self.attempt(&job).await })
@@ -119,14 +118,18 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             // The process ended during each of the earlier attempts, so they reported no result.
             return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
         }
-        if progress.state.is_final() {
-            return match job.result() {
-                Ok(stored) => self.handle(job, &prepared, stored).await,
-                Err(error) => job.give_up(error.to_string()).await,
-            };
-        }
-        if let Some(decision) = progress.decision {
-            return self.handle_decision(job, &prepared, decision).await;
+        // A decision has no result. An outcome that became known during the attempt of the decision precedes it.
+        match progress.decision {
+            Some(decision) if progress.state == State::Decided || !progress.state.is_final() => {
+                return self.handle_decision(job, &prepared, decision).await;
+            }
+            _ if !progress.state.is_final() => {}
+            _ => {
+                return match job.result() {
+                    Ok(stored) => self.handle(job, &prepared, stored).await,
+                    Err(error) => job.give_up(error.to_string()).await,
+                };
+            }
         }
         if !L::HAS_QUERY && progress.is_notified && progress.history.sends > 0 {
             return self.handle(job, &prepared, StoredResult::Notified).await;
@@ -350,13 +353,6 @@ impl<S: OutboxStore> Job<'_, S> {
     }
 }
 
-/// Returns whether the last confirmation is too old to justify a send, or in the future.
-fn is_outdated(history: &History, now: SystemTime, query_pause: Duration) -> bool {
-    let limit = MAX_CONFIRMATION_AGE + query_pause * 2;
-    let age = history.last_confirmed.map(|last| now.duration_since(last));
-    history.sends > 0 && age.is_some_and(|age| age.map_or(true, |age| age > limit))
-}
-
 /// Returns a random number. If the system has no randomness, it returns the middle of the range.
 pub(super) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
@@ -376,24 +372,4 @@ pub(super) async fn process<S: OutboxStore>(
     metrics::counter!("paytend_outbox_attempts_total", "operation" => operation, "result" => attempt.as_str())
         .increment(1);
     attempt
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn old_and_future_confirmations_are_outdated() {
-        let pause = Duration::from_secs(3);
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let mut history = History::new();
-        assert!(!is_outdated(&history, now, pause));
-        history.begin_send(now);
-        assert!(!is_outdated(&history, now, pause), "there is no confirmation");
-        for (age, expected) in [(0, false), (66, false), (67, true), (86_400, true), (-1, true), (-86_400, true)] {
-            let distance = Duration::from_secs(i64::unsigned_abs(age));
-            history.last_confirmed = Some(if age < 0 { now + distance } else { now - distance });
-            assert_eq!(is_outdated(&history, now, pause), expected, "{age} s");
-        }
-    }
 }

@@ -22,6 +22,7 @@
 use paytend_client::Resolution;
 
 mod builder;
+mod confirmations;
 mod ended;
 mod exchange;
 mod handling;

@@ -1,12 +1,15 @@
-//! Stores that were restored from a backup, and orders whose key is missing.
+//! Stores that were restored from a backup, orders whose key is missing, and decisions of operators.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use paytend_inbox::StoreKeys;
-use paytend_outbox::{Outbox, OutboxAdmin as _, Pause, State, SubmitOptions};
+use paytend_inbox::{HandlerError, StoreKeys};
+use paytend_model::issuing::Topup;
+use paytend_outbox::{Action, Decision, Outbox, OutboxAdmin as _, Pause, State, SubmitOptions};
 
 use crate::dispatching::{audit, loss, numbered, submit};
-use crate::provider::{World, topup};
+use crate::provider::{Fault, World, record, shown, topup};
 
 #[tokio::test(start_paused = true)]
 async fn restored_store_queries_before_it_sends() {
@@ -21,6 +24,32 @@ async fn restored_store_queries_before_it_sends() {
     assert_eq!(world.settled("sent after the backup").await.state, State::Found);
     assert_eq!(world.settled("never sent").await.state, State::Responded);
     assert_eq!(world.provider.executed("sent after the backup"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_handler_of_a_decision_runs_again() {
+    let world = World::new().await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    world.start(world.dispatcher().on::<Topup, _, _>(move |ended| {
+        let run = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            match run {
+                0 => Err(HandlerError::retry("the database is away")),
+                _ => record(ended.number(), ended.sends(), &shown(ended.ending())),
+            }
+        }
+    }));
+    world.provider.faults([Fault::Reject]);
+    world.provider.choose(Some(Box::new(|| Fault::LoseRequest)));
+    submit(&world, "T-1").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let decide = Action::Decide(Decision::NotExecuted);
+    world.outbox.store().act_on_order("T-1".into(), decide, audit()).await.unwrap().unwrap();
+    let progress = world.settled("T-1").await;
+    assert_eq!((progress.state, progress.is_open), (State::Decided, false), "{progress:?}");
+    assert_eq!(world.recorded(), ["T-1: decided not-executed after 1"]);
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
 /// A notification arrives again after a restored backup, and its handler submits its order again.

@@ -196,5 +196,6 @@ pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     }
     let recovered = each!(&store, store => store.recover_orders(audit))?;
     output::line(&format!("recovered: {recovered}"))?;
-    Ok(output::note("new orders are queried before they are sent, until `paytend outbox recover --end`"))
+    output::note("new orders are queried before they are sent, until `paytend outbox recover --end`");
+    Ok(())
 }
