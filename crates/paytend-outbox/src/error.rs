@@ -81,6 +81,12 @@ pub enum ActionError {
     /// The order is not stuck, and no handler has failed.
     #[error("the order is not stuck, and no handler has failed")]
     NotStuck,
+    /// The outcome of the order is not known.
+    #[error("the outcome of the order is not known: decide it first")]
+    Undecided,
+    /// The order is completed.
+    #[error("the order is completed")]
+    Completed,
 }
 
 /// Converts an illegal transition to an error of the store. It means that a program of a different version has changed

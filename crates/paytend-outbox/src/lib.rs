@@ -4,7 +4,9 @@
 pub mod dispatcher;
 mod error;
 mod memory;
+mod new_order;
 mod notice;
+mod obstacle;
 mod outbox;
 mod progress;
 mod record;

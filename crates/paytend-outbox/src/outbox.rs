@@ -17,7 +17,7 @@ use crate::notice::OrderNotice;
 use crate::record::{NewOrder, OrderEntry, OrderFacts, REQUEST, RESULT, Submitted, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
-use crate::upload::StoredUpload;
+use crate::upload::{self, StoredUpload};
 
 /// The maximum length of an order number, in characters.
 const MAX_NUMBER: usize = 128;
@@ -96,7 +96,8 @@ impl SubmitOptions {
     /// the order must be that of the file, which is at most 2 MiB.
     ///
     /// The file is read again when the order is sent. If it is missing or has changed, the order is stuck before
-    /// anything is sent. Restore the file and retry the order. The handler receives the order with an empty file.
+    /// anything is sent. Restore the file, or submit the same order with the new path, and retry the order. The handler
+    /// receives the order with an empty file.
     ///
     /// ```no_run
     /// # use paytend_client::file_from_path;
@@ -175,10 +176,9 @@ impl<S: OutboxStore> Outbox<S> {
         let upload = upload.map(|path| StoredUpload::new(&prepared, partner, &options.fields, trace_parent, path));
         let upload = upload.transpose().map_err(SubmitError::File)?;
         let mut content = vec![O::INFO.path.as_bytes()];
-        match &upload {
-            Some(upload) => content.extend(upload.file_identity()),
-            None => content.push(prepared.payload().as_bytes()),
-        }
+        // The same file has the same tag, whether its content or its reference is stored.
+        let parts = upload::content_parts::<O>(prepared.payload());
+        content.extend(parts.iter().map(|part| part.as_bytes()));
         content.extend(fields.iter().flatten());
         let mut facts = OrderFacts::new(
             number.ok_or(SubmitError::NoNumber)?,
@@ -191,13 +191,13 @@ impl<S: OutboxStore> Outbox<S> {
         facts.traceparent = options.trace_parent;
         let bytes = upload.as_ref().map_or_else(|| prepared.to_bytes(), StoredUpload::to_bytes);
         let sealed = facts.with_binding(REQUEST, |parts| self.keys.seal_bound(parts, &bytes))?;
-        let payload = upload.map_or_else(|| prepared.payload().to_owned(), |upload| upload.shown_payload());
-        let payload = zeroize::Zeroizing::new(payload);
+        let payload = zeroize::Zeroizing::new(upload::comparable(prepared.payload()));
         let compare = move |stored: &[u8]| match payload_of(stored) {
-            Ok(stored) => differing(&stored, &payload),
+            Ok(stored) => differing(&upload::comparable(&stored), &payload),
             Err(_) => Vec::new(),
         };
-        Ok(NewOrder { facts, request: sealed, keys: Arc::clone(&self.keys), compare: Arc::new(compare) })
+        let keys = Arc::clone(&self.keys);
+        Ok(NewOrder { facts, request: sealed, keys, compare: Arc::new(compare), upload: upload.map(Arc::new) })
     }
 
     /// Stores a prepared order in a separate transaction. A dispatcher sends the order soon after this method returns

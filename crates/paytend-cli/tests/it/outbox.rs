@@ -112,7 +112,11 @@ fn decisions_are_recorded_and_invalid_decisions_are_refused() {
     assert!(shown["audit"][0]["who"].as_str().unwrap().starts_with("paytend outbox, user "));
     assert!(shown["due_at"].is_string(), "the handler is due with the decision");
     // A recorded order can be cancelled.
+    let close = |number| place.outbox(&["close", number, "--why", "the key is lost"]);
+    assert!(close("R-1").stderr.contains("decide it first"));
     assert_eq!(decide("R-1", "not-executed").code, 0);
+    assert_eq!(close("R-1").stdout, "the order is completed\n");
+    assert!(close("R-1").stderr.contains("the order is completed"));
 }
 
 #[test]
@@ -150,6 +154,12 @@ fn sending_is_paused_and_resumed() {
     );
     let ran = place.outbox(&["resume", "topup"]);
     assert!(ran.code == 1 && ran.stderr.contains("not paused separately: all operations are paused"), "{}", ran.stderr);
+    assert_eq!(place.outbox(&["pause", "topup", "--why", "again"]).code, 0);
+    let ran = place.outbox(&["resume", "--all"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("are paused separately: /issuing/card/topup"), "{}", ran.stderr);
+    assert_eq!(place.outbox(&["resume", "topup"]).code, 0);
+    assert_eq!(place.outbox(&["pause", "--all", "--why", "again"]).code, 0);
     assert_eq!(place.outbox(&["resume", "--all"]).stdout, "resumed: *\n");
     let ran = place.outbox(&["resume", "--all"]);
     assert!(ran.code == 1 && ran.stderr.contains("was not paused"), "{}", ran.stderr);
@@ -169,6 +179,12 @@ fn orders_whose_key_is_missing_are_reported() {
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
+    // Only a file that was named must be readable.
+    std::fs::write(&file, "unreadable").unwrap();
+    let ran = place.outbox(&["stats"]);
+    assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);
+    assert!(place.outbox(&["check"]).stdout.contains("no problems"));
+    assert_ne!(place.outbox(&["stats", "--store-key", &file]).code, 0);
 }
 
 #[test]

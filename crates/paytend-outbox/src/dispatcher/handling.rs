@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use paytend_client::PreparedRequest;
-use paytend_inbox::{FailureAction, FinishError, HandlerError, StoreErrorKind};
+use paytend_inbox::{FailureAction, FinishError, HandlerError};
 use paytend_model::Operation;
 use tracing::Instrument as _;
 
@@ -15,7 +15,7 @@ use crate::dispatcher::job::{Attempt, Handled, Job, Runner, random};
 use crate::record::{Ended, OrderRelease};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
-use crate::terms::{Decision, State};
+use crate::terms::Decision;
 
 /// The result of a call of the handler.
 enum Returned<E> {
@@ -163,45 +163,6 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         };
         let release = OrderRelease::Unhandled { ended, after, cause: error.cause().to_owned() };
         job.release(release, None, Attempt::Unhandled).await
-    }
-}
-
-impl<S: OutboxStore> Job<'_, S> {
-    /// Stores a result. While the store is unavailable, only this process knows the result, so storing is repeated
-    /// until the lease ends.
-    async fn record(&self, stored: &StoredResult) -> Result<(), Attempt> {
-        let sealed = self.shared.outbox.seal_result(&self.claimed.facts, stored);
-        let sealed = sealed.map_err(|error| self.failed_store(&error))?;
-        let mut pause = Duration::from_millis(50);
-        loop {
-            fail::fail_point!("outbox-before-record");
-            let recorded =
-                self.shared.outbox.store().record_outcome(self.claimed.lease, stored.ended(), sealed.clone()).await;
-            fail::fail_point!("outbox-after-record");
-            match recorded {
-                Ok(()) => return Ok(()),
-                Err(FinishError::Store(error))
-                    if error.kind() == StoreErrorKind::Unavailable
-                        && self.began.elapsed() + pause < self.shared.settings.lease =>
-                {
-                    tracing::warn!(id = self.claimed.lease.id.get(), %error, "cannot store a result: trying again");
-                }
-                Err(error) => return Err(self.not_finished(&error)),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(1));
-        }
-    }
-
-    /// Returns how the outcome became known, or `None` if the order is not final.
-    pub(super) fn ended(&self) -> Option<Ended> {
-        match self.claimed.progress.state {
-            State::Responded => Some(Ended::Responded),
-            State::Found => Some(Ended::Found),
-            State::Rejected => Some(Ended::Rejected),
-            State::Decided => Some(Ended::Decided),
-            State::Recorded | State::Sending | State::Unknown | State::Stuck => None,
-        }
     }
 }
 

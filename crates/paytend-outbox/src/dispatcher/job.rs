@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
 use paytend_client::{Error, ErrorKind, History, NextStep, Outcome, PreparedRequest, SendResult};
-use paytend_inbox::{Completion, FinishError, HandlerError, StoreError, StoreErrorKind};
+use paytend_inbox::{Completion, HandlerError, StoreError, StoreErrorKind};
 use paytend_model::Operation;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,12 +16,13 @@ use crate::dispatcher::confirmations::is_outdated;
 use crate::dispatcher::ended::EndedOrder;
 use crate::dispatcher::exchange::{Lookup, data_text};
 use crate::error::BeginSendError;
+use crate::obstacle;
 use crate::progress::CONTRADICTION;
 use crate::record::{ClaimedOrder, OrderRelease, REQUEST, RESULT, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 use crate::terms::State;
-use crate::upload::StoredUpload;
+use crate::upload::{FileProblem, StoredUpload};
 
 /// The delay after which a paused order is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
@@ -104,7 +105,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     async fn attempt(&self, job: &Job<'_, S>) -> Attempt {
         let progress = &job.claimed.progress;
         if let Some(key) = job.missing_key() {
-            let cause = format!("payload key {key} is missing: restore the key file");
+            let cause = obstacle::missing_key(key, progress.cause.as_deref());
             tracing::error!(id = job.claimed.lease.id.get(), %cause, "an order waits");
             return job.give_back(KEY_MISSING, Some(cause)).await;
         }
@@ -137,7 +138,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let mut history = progress.history;
         if is_outdated(&history, job.now(), job.shared.outbox.client().resolution().query_pause()) {
             // The order may have been executed since the last query.
-            history.query_failed();
+            history.discard_confirmations();
         }
         match Self::next_step(job, &history) {
             NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified => {
@@ -145,9 +146,10 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             }
             NextStep::Send => match upload {
                 None => self.send(job, &prepared, &prepared).await,
-                Some(upload) => match upload.with_file(job.shared.outbox.client()).await {
+                Some(upload) => match upload.with_file(job.shared.outbox.client(), job.limit()).await {
                     Ok(sealed) => self.send(job, &sealed, &prepared).await,
-                    Err(cause) => job.stuck(progress.history, cause).await,
+                    Err(FileProblem::Temporary(cause)) => job.not_sent(progress.history, cause).await,
+                    Err(FileProblem::Changed(cause)) => job.stuck(progress.history, cause).await,
                 },
             },
             NextStep::Query => self.query(job, &prepared, history).await,
@@ -177,7 +179,11 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
             Ok(history) => history,
             Err(BeginSendError::LeaseLost) => return job.lost(),
-            Err(BeginSendError::Store(error)) => return job.failed_store(&error),
+            Err(BeginSendError::Store(error)) => {
+                // The send may have been counted, and does not begin.
+                let cause = format!("the store failed before the send: {error}");
+                return job.not_sent(job.claimed.progress.history, cause).await;
+            }
             // Sending was paused, or an operator has decided the outcome.
             Err(BeginSendError::Paused | BeginSendError::Illegal(_)) => {
                 return job.give_back(PAUSED, None).await;
@@ -194,15 +200,15 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Err(error) => error,
         };
         history.send_failed(&error);
-        let (settings, tries, cause) = (&job.shared.settings, job.claimed.progress.tries, error.to_string());
+        let cause = error.to_string();
         if error.outcome() == Outcome::NotSent {
-            if tries >= settings.retry.tries() {
-                return job.stuck(history, cause).await;
-            }
-            let after = settings.retry.delay(tries, random());
-            return job.release(OrderRelease::NotSent { history, after, cause }, None, Attempt::NotSent).await;
+            return job.not_sent(history, cause).await;
         }
         let rejected = rejection(&error);
+        if rejected.is_some() {
+            // The rejection may belong to a different request, and the query may run in a different process.
+            job.shared.outbox.client().discard_connections();
+        }
         match (L::HAS_QUERY, rejected) {
             (false, Some(rejected)) if history.sends == 1 => self.handle(job, handled, rejected).await,
             (false, _) => job.stuck(history, cause).await,
@@ -233,10 +239,10 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             }
             Err(error) => {
                 history.query_failed();
-                if history.queries >= job.shared.settings.max_queries {
+                if history.failed_queries >= job.shared.settings.max_queries {
                     return job.stuck(history, error.to_string()).await;
                 }
-                let backoff = job.shared.settings.retry.delay(history.queries, random());
+                let backoff = job.shared.settings.retry.delay(history.failed_queries, random());
                 (backoff.max(client.resolution().query_pause()), Some(error.to_string()))
             }
         };
@@ -290,66 +296,6 @@ impl<S: OutboxStore> Job<'_, S> {
         let sealed = [&self.claimed.request, &self.claimed.result];
         let used = sealed.into_iter().flatten().map(|sealed| sealed.key_id);
         used.into_iter().find(|key| !keys.payload_key_ids().any(|known| known == *key))
-    }
-
-    /// Ends an attempt that did nothing.
-    async fn give_back(&self, after: Duration, cause: Option<String>) -> Attempt {
-        self.release(OrderRelease::GiveBack { after, cause }, None, Attempt::GivenBack).await
-    }
-
-    pub(super) async fn stuck(&self, history: History, cause: String) -> Attempt {
-        self.release(OrderRelease::Stuck { history, cause }, None, Attempt::Stuck).await
-    }
-
-    /// Ends the attempt, and leaves the order to an operator.
-    pub(super) async fn give_up(&self, cause: String) -> Attempt {
-        match self.ended() {
-            Some(ended) => {
-                let release = OrderRelease::Unhandled { ended, after: None, cause };
-                self.release(release, None, Attempt::Unhandled).await
-            }
-            None => self.stuck(self.claimed.progress.history, cause).await,
-        }
-    }
-
-    /// Ends the attempt, and stores the result, if any.
-    pub(super) async fn release(
-        &self,
-        release: OrderRelease,
-        result: Option<&StoredResult>,
-        attempt: Attempt,
-    ) -> Attempt {
-        let id = self.claimed.lease.id.get();
-        if let OrderRelease::Stuck { cause, .. } | OrderRelease::Unhandled { after: None, cause, .. } = &release {
-            tracing::error!(id, %cause, "an order waits for an operator");
-        }
-        let sealed = match result.map(|result| self.shared.outbox.seal_result(&self.claimed.facts, result)) {
-            Some(Err(error)) => return self.failed_store(&error),
-            sealed => sealed.and_then(Result::ok),
-        };
-        fail::fail_point!("outbox-before-release");
-        match self.shared.outbox.store().release_order(self.claimed.lease, release, sealed).await {
-            Ok(()) => attempt,
-            Err(error) => self.not_finished(&error),
-        }
-    }
-
-    pub(super) fn not_finished(&self, error: &FinishError) -> Attempt {
-        match error {
-            FinishError::LeaseLost => self.lost(),
-            error => self.failed_store(error),
-        }
-    }
-
-    pub(super) fn lost(&self) -> Attempt {
-        tracing::warn!(id = self.claimed.lease.id.get(), "the lease was lost: the order was claimed again");
-        Attempt::LeaseLost
-    }
-
-    pub(super) fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
-        let id = self.claimed.lease.id.get();
-        tracing::error!(id, %error, "the result of an attempt was not stored: it is claimed again after its lease");
-        Attempt::StoreFailed
     }
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | the response arrives | is stored; then its handler runs, and the effect and the completion are committed in one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
+//! | the store fails before a send | is sent again after a backoff, up to the retry limit |
 //! | no authentic response arrives | is queried until it is found or was reported unknown for the settle time |
 //! | the query reports it unknown | is sent again with the same bytes, if the client's [`Resolution`] allows it |
 //! | it is rejected, and the query reports it unknown | its handler runs with the rejection |
@@ -16,7 +17,12 @@
 //! | the process dies after the response was stored | its lease ends, and its handler runs with the stored response |
 //! | the handler fails | runs again with the stored response after a backoff |
 //!
-//! A handler runs at least once. Its effect in the store's transaction is committed once.
+//! A handler runs at least once. Its effect in the store's transaction is committed once. If a notification reports the
+//! order while a handler runs with a rejection or with the decision that the order was not executed, this run is not
+//! committed, and the handler runs again with the new outcome.
+//!
+//! While the store is unavailable, the result of an attempt is kept in memory and stored again for up to 15 minutes, also
+//! after the lease has ended.
 
 #[cfg(doc)]
 use paytend_client::Resolution;
@@ -29,6 +35,7 @@ mod handling;
 mod job;
 mod limits;
 mod run;
+mod storing;
 
 pub use builder::{Dispatcher, DispatcherBuilder};
 pub use ended::{EndedOrder, Ending, NotQueried};

@@ -1,6 +1,6 @@
 //! The rows of a [`MemoryOutbox`](super::MemoryOutbox).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use paytend_client::History;
@@ -55,15 +55,17 @@ impl Row {
 
 impl Rows {
     pub(super) fn submit(&mut self, now: i64, order: &NewOrder) -> Result<Submitted, SubmitError> {
-        if let Some(row) = self.by_number.get(&order.facts.number).and_then(|id| self.rows.get(id)) {
+        if let Some(row) = self.by_number.get(&order.facts.number).and_then(|id| self.rows.get_mut(id)) {
             order.check_same(&row.facts, row.request.as_ref())?;
+            let moved = order.moved_file(&row.facts, &row.progress, row.request.as_ref())?;
+            row.request = moved.or_else(|| row.request.take());
             return Ok(Submitted::Known { state: row.progress.state });
         }
         let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
         self.by_number.insert(order.facts.number.clone(), id);
         let mut progress = Progress::new(now, order.facts.not_before.map(millis));
         if self.recovering_since.is_some() {
-            progress.recover(now);
+            progress.recover(now, order.facts.not_before.map(millis));
         }
         let row = Row {
             facts: order.facts.clone(),
@@ -131,7 +133,7 @@ impl Rows {
             return Err(BeginSendError::Paused);
         }
         let row = self.held(lease).map_err(|_| BeginSendError::LeaseLost)?;
-        row.progress.begin_send(now)?;
+        row.progress.begin_send(now, row.facts.not_before.map(millis))?;
         Ok(row.progress.history)
     }
 
@@ -220,8 +222,11 @@ impl Rows {
         let due = self.rows.iter().filter(|(id, row)| row.progress.is_due(now) && self.is_first(**id, row));
         let oldest = due.filter_map(|(_, row)| row.progress.due_at).min();
         stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
-        for request in self.rows.values().filter(|row| row.progress.is_open).filter_map(|row| row.request.as_ref()) {
-            *stats.open_by_key.entry(request.key_id).or_default() += 1;
+        for row in self.rows.values().filter(|row| row.progress.is_open) {
+            let parts = [&row.request, &row.result].into_iter().flatten();
+            for key in parts.map(|part| part.key_id).collect::<BTreeSet<_>>() {
+                *stats.open_by_key.entry(key).or_default() += 1;
+            }
         }
         stats.recovering_since = self.recovering_since.map(system_time);
         stats
@@ -231,7 +236,7 @@ impl Rows {
         let mut recovered = 0;
         self.recovering_since.get_or_insert(now);
         for row in self.rows.values_mut() {
-            if row.progress.recover(now) {
+            if row.progress.recover(now, row.facts.not_before.map(millis)) {
                 recovered += 1;
                 row.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone()));
             }

@@ -155,6 +155,6 @@ impl TestOrder {
             facts.with_binding(REQUEST, |parts| keys.seal_bound(parts, self.content.as_bytes())).expect("randomness");
         let content = self.content.clone();
         let compare = move |stored: &[u8]| differing(&String::from_utf8_lossy(stored), &content);
-        NewOrder { facts, request, keys: Arc::clone(keys), compare: Arc::new(compare) }
+        NewOrder { facts, request, keys: Arc::clone(keys), compare: Arc::new(compare), upload: None }
     }
 }

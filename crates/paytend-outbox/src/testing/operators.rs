@@ -17,6 +17,8 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     stuck_order_waits_for_a_person(harness).await;
     decisions_are_refused_where_they_would_be_wrong(harness).await;
     notice_moves_an_order_on(harness).await;
+    notice_revokes_a_rejection_and_a_decision(harness).await;
+    order_is_closed_without_its_handler(harness).await;
     restored_store_queries_before_it_sends(harness).await;
     orders_of_a_recovery_are_queried_before_they_are_sent(harness).await;
     listings_and_counts_are_complete(harness).await;
@@ -188,15 +190,60 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     case.is_consistent().await;
 }
 
+async fn notice_revokes_a_rejection_and_a_decision<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    for ended in [Ended::Rejected, Ended::Decided] {
+        let number = format!("{ended:?}");
+        case.submit_new(&number).await;
+        let mut claimed = case.claim_one().await;
+        case.store.begin_send(claimed.lease).await.unwrap();
+        if ended == Ended::Rejected {
+            case.store.record_outcome(claimed.lease, ended, case.sealed("{}")).await.unwrap();
+        } else {
+            case.stuck(&claimed).await;
+            let action = Action::Decide(Decision::NotExecuted);
+            case.store.act_on_order(number.clone(), action, audit()).await.unwrap().unwrap();
+            claimed = case.claim_one().await;
+        }
+        assert!(case.store.notice_order(OrderNotice::new(PAY, number.clone())).await.unwrap());
+        let effect = harness.effect("revoked", EffectEnd::Ok);
+        super::case::assert_lost(case.store.complete_order(claimed.lease, ended, Some(effect)).await);
+        let claimed = case.claim_one().await;
+        assert_eq!((claimed.progress.state, claimed.progress.decision), (State::Unknown, None), "{number}");
+        case.store.record_outcome(claimed.lease, Ended::Found, case.sealed("{}")).await.unwrap();
+        case.store.complete_order(claimed.lease, Ended::Found, None).await.unwrap();
+    }
+    assert!(case.recorded().await.is_empty());
+    case.is_consistent().await;
+}
+
+async fn order_is_closed_without_its_handler<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    for number in ["1", "2"] {
+        case.submit_ordered(number, "card").await;
+    }
+    let act = |action| case.store.act_on_order("1".into(), action, audit());
+    assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Undecided));
+    act(Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
+    act(Action::Close).await.unwrap().unwrap();
+    assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Completed));
+    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order of the key");
+    case.is_consistent().await;
+}
+
 async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     for number in ["done", "leased", "stuck", "recorded"] {
         case.submit_new(number).await;
     }
+    let not_before = Some(harness.now(&case.store).await + LEASE);
+    case.submit(&TestOrder { not_before, ..TestOrder::new("scheduled") }).await.unwrap();
     let claimed = case.claim(3).await;
     case.finish(&claimed[0]).await;
     case.stuck(&claimed[2]).await;
-    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 3);
+    for _ in 0..2 {
+        assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 4);
+    }
     // A dispatcher that still runs after the restore has lost its leases.
     let refused = case.store.begin_send(claimed[1].lease).await;
     assert!(matches!(refused, Err(BeginSendError::LeaseLost)), "{refused:?}");
@@ -205,7 +252,7 @@ async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
         assert_eq!(case.entry(&claimed.facts.number).await.audit[0].action, "recover");
     }
     assert_eq!(case.state("done").await, State::Responded);
-    assert!(case.claim(9).await.is_empty());
+    assert!(case.claim(9).await.is_empty(), "a scheduled order was claimed before its time");
     case.is_consistent().await;
 }
 
@@ -274,5 +321,18 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     assert_eq!((stats.count(State::Recorded), stats.count(State::Responded), stats.unhandled), (3, 1, 0));
     assert_eq!(stats.oldest_due, Some(Duration::from_secs(2)));
     assert_eq!(stats.open_by_key.into_values().collect::<Vec<_>>(), [3]);
+    // The result of an open order has a different key.
+    let claimed = case.claim_one().await;
+    case.store.begin_send(claimed.lease).await.unwrap();
+    case.record(claimed.lease).await.unwrap();
+    let by_key = case.store.order_stats().await.unwrap().open_by_key;
+    assert_eq!(by_key.into_values().collect::<Vec<_>>(), [3], "an order with two parts was counted twice");
+    let mut rotated = paytend_inbox::StoreKeys::parse(&case.keys.to_text()).unwrap();
+    rotated.rotate().unwrap();
+    let result = rotated.seal_bound(&[b"result"], b"{}").unwrap();
+    let key = result.key_id;
+    case.store.record_outcome(claimed.lease, Ended::Responded, result).await.unwrap();
+    let by_key = case.store.order_stats().await.unwrap().open_by_key;
+    assert_eq!((by_key.len(), by_key.get(&key)), (2, Some(&1)), "the key of a result is not counted");
     case.is_consistent().await;
 }

@@ -4,6 +4,7 @@
 
 mod conforms;
 mod dispatching;
+mod flaky;
 mod lives;
 mod notices;
 mod progress;

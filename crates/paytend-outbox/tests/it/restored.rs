@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use paytend_inbox::{HandlerError, StoreKeys};
+use paytend_model::Operation as _;
 use paytend_model::issuing::Topup;
-use paytend_outbox::{Action, Decision, Outbox, OutboxAdmin as _, Pause, State, SubmitOptions};
+use paytend_outbox::testing::TestOrder;
+use paytend_outbox::{
+    Action, ActionError, Decision, OrderNotice, Outbox, OutboxAdmin as _, OutboxStore as _, Pause, State, SubmitOptions,
+};
 
 use crate::dispatching::{audit, loss, numbered, submit};
 use crate::provider::{Fault, World, record, shown, topup};
@@ -108,4 +112,64 @@ async fn order_whose_key_is_missing_waits_for_it() {
     let world = World { outbox: sealed_for_new, ..world };
     world.start(world.dispatcher());
     assert_eq!(world.settled("T-1").await.state, State::Responded);
+}
+
+/// Without a key for its request, an order has no handler. A decision must not make it due again and again.
+#[tokio::test(start_paused = true)]
+async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
+    let world = World::new().await;
+    let keys = Arc::new(StoreKeys::parse(&world.outbox.keys().to_text()).unwrap());
+    let operation = Topup::INFO.path.to_owned();
+    // The content of a test order is not a request.
+    let order = TestOrder { operation, ..TestOrder::new("T-1") };
+    world.outbox.store().submit_order(order.prepare(&keys)).await.unwrap();
+    world.start(world.dispatcher());
+    assert_eq!(world.settled("T-1").await.state, State::Stuck);
+    let act = |action| world.outbox.store().act_on_order("T-1".into(), action, audit());
+    assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Undecided));
+    act(Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let progress = world.entry("T-1").await.progress;
+    assert_eq!((progress.state, progress.is_open, progress.due_at), (State::Decided, true, None));
+    assert!(progress.fence < 5, "the order was claimed {} times", progress.fence);
+    act(Action::Close).await.unwrap().unwrap();
+    assert!(!world.entry("T-1").await.progress.is_open);
+}
+
+/// Queries continue during a pause. The number of successful queries must not make an order stuck.
+#[tokio::test(start_paused = true)]
+async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
+    let world = World::new().await;
+    let store = world.outbox.store();
+    store.recover_orders(audit()).await.unwrap();
+    store.pause_sending(Pause::ALL.into(), audit()).await.unwrap();
+    world.start(world.dispatcher());
+    submit(&world, "T-1").await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(world.state("T-1").await, State::Unknown);
+    world.provider.faults([Fault::LoseRequest]);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.state("T-1").await, State::Unknown);
+    store.resume_sending(Pause::ALL.into(), audit()).await.unwrap();
+    assert_eq!(world.settled("T-1").await.state, State::Responded);
+}
+
+/// A notification arrives while the handler of a rejection runs.
+#[tokio::test(start_paused = true)]
+async fn notice_during_the_handler_of_a_rejection_prevents_its_completion() {
+    let world = World::new().await;
+    world.provider.faults([Fault::Reject]);
+    world.start(world.dispatcher().on::<Topup, _, _>(async |ended| {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        record(ended.number(), ended.sends(), &shown(ended.ending()))
+    }));
+    submit(&world, "T-1").await;
+    while world.state("T-1").await != State::Rejected {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The query did not report the order yet.
+    world.outbox.client().send(&topup("T-1")).await.unwrap();
+    world.outbox.store().notice_order(OrderNotice::about::<Topup>("T-1")).await.unwrap();
+    assert_eq!(world.settled("T-1").await.state, State::Found);
+    assert_eq!(world.recorded(), ["T-1: found succeeded after 1"]);
 }

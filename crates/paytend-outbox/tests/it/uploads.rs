@@ -122,3 +122,30 @@ async fn files_that_cannot_be_referenced_are_refused() {
     let error = world.outbox.submit(&upload(&path), options(&path)).await.unwrap_err();
     assert!(matches!(&error, SubmitError::Conflict { fields } if *fields == ["`fileContent`"]), "{error}");
 }
+
+/// The same file is the same order, whether its content or its reference is stored.
+#[tokio::test(start_paused = true)]
+async fn file_that_has_moved_is_read_at_its_new_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, moved] = ["passport.jpeg", "moved.jpeg"].map(|name| directory.path().join(name));
+    std::fs::write(&path, b"the content").unwrap();
+    let world = World::new().await;
+    let order = upload(&path);
+    let inline = SubmitOptions::new().number("U-1");
+    world.outbox.submit(&order, options(&path)).await.unwrap();
+    let known = Submitted::Known { state: State::Recorded };
+    assert_eq!(world.outbox.submit(&order, inline.clone()).await.unwrap(), known);
+    std::fs::rename(&path, &moved).unwrap();
+    assert_eq!(world.outbox.submit(&order, options(&moved)).await.unwrap(), known);
+    let mut other = order.clone();
+    other.suffix = ".png".into();
+    for options in [inline, options(&moved)] {
+        let error = world.outbox.submit(&other, options).await.unwrap_err();
+        assert!(matches!(&error, SubmitError::Conflict { fields } if *fields == ["`suffix`"]), "{error}");
+    }
+    let request_id = world.entry("U-1").await.facts.request_id;
+    world.start(world.dispatcher());
+    assert_eq!(world.settled("U-1").await.state, State::Responded);
+    let received = world.provider.received();
+    assert!(received.len() == 1 && received[0].document.contains(&request_id));
+}

@@ -10,6 +10,7 @@ use paytend_outbox::{
 use tokio_postgres::Transaction;
 
 use crate::error::OpError;
+use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::rows::{count, get, limit};
 use crate::store::PostgresStore;
@@ -220,7 +221,7 @@ async fn act(
     if let Err(refused) = stored.progress.act(now, action) {
         return Ok(Err(refused));
     }
-    rows::save(transaction, stored.id, &stored.progress).await?;
+    finish(transaction, &stored).await?;
     let entry = AuditEntry::new(system_time(now), action.as_str().to_owned(), audit);
     rows::audit(transaction, Some(stored.id), &entry).await?;
     Ok(Ok(()))
@@ -240,9 +241,9 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     stats.unhandled = count(&row, 0)?;
     let oldest: Option<i64> = get(&row, 1)?;
     stats.oldest_due = oldest.map(|millis| Duration::from_millis(millis.unsigned_abs()));
-    let sql = "SELECT p.key_id, count(*) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id \
-         AND p.part = $1 WHERE o.is_open GROUP BY p.key_id";
-    for row in &transaction.query(sql, &[&REQUEST]).await? {
+    let sql = "SELECT p.key_id, count(DISTINCT o.id) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id \
+         WHERE o.is_open GROUP BY p.key_id";
+    for row in &transaction.query(sql, &[]).await? {
         let key = u32::try_from(get::<i64>(row, 0)?).map_err(|_| rows::corrupt())?;
         stats.open_by_key.insert(key, count(row, 1)?);
     }
@@ -266,8 +267,9 @@ async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64,
 }
 
 async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpError> {
-    // Waits for submissions in progress, and lets later ones wait.
-    transaction.batch_execute("LOCK TABLE paytend_order IN SHARE ROW EXCLUSIVE MODE").await?;
+    // Waits for changes in progress, including those that have locked a row and will change it, and lets later ones
+    // wait. Weaker locks than EXCLUSIVE deadlock with them.
+    transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
     let since = rows::now(transaction).await?.to_be_bytes();
     let sql = "INSERT INTO paytend_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     transaction.execute(sql, &[&RECOVERY, &since.as_slice()]).await?;
@@ -276,7 +278,7 @@ async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpE
     let mut recovered = 0;
     for row in &rows {
         let mut stored = rows::stored(row)?;
-        if stored.progress.recover(now) {
+        if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, stored.id, &stored.progress).await?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(stored.id), &entry).await?;

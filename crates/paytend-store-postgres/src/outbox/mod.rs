@@ -107,7 +107,7 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
         rows::put_part(transaction, id, REQUEST, order.request()).await?;
         // Read after the insertion, which waits for a recovery that begins at the same time.
         if admin::recovering_since(transaction).await?.is_some() {
-            progress.recover(now);
+            progress.recover(now, facts.not_before.map(millis));
             rows::save(transaction, id, &progress).await?;
         }
         return Ok(Ok(Submitted::New));
@@ -125,8 +125,13 @@ async fn same(
     known: &Stored,
 ) -> Result<Result<Submitted, SubmitError>, OpError> {
     let request = rows::part(transaction, known.id, REQUEST).await?;
-    let same = order.check_same(&known.facts, request.as_ref());
-    Ok(same.map(|()| Submitted::Known { state: known.progress.state }))
+    if let Err(conflict) = order.check_same(&known.facts, request.as_ref()) {
+        return Ok(Err(conflict));
+    }
+    if let Some(moved) = order.moved_file(&known.facts, &known.progress, request.as_ref())? {
+        rows::put_part(transaction, known.id, REQUEST, &moved).await?;
+    }
+    Ok(Ok(Submitted::Known { state: known.progress.state }))
 }
 
 async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, OpError> {
@@ -210,7 +215,8 @@ impl OutboxStore for PostgresStore {
                 if claim::is_paused(transaction, &held.facts.operation).await? {
                     return Ok(Err(BeginSendError::Paused));
                 }
-                Ok(held.progress.begin_send(now).map(|()| held.progress.history).map_err(BeginSendError::from))
+                let begun = held.progress.begin_send(now, held.facts.not_before.map(millis));
+                Ok(begun.map(|()| held.progress.history).map_err(BeginSendError::from))
             })
         });
         match begun.await {

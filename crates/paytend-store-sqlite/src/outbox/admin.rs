@@ -9,6 +9,7 @@ use paytend_outbox::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
@@ -76,7 +77,7 @@ impl OutboxAdmin for SqliteStore {
             if let Err(refused) = stored.progress.act(now, action) {
                 return Ok(Err(refused));
             }
-            rows::save(transaction, stored.id, &stored.progress)?;
+            finish(transaction, &stored)?;
             let entry = AuditEntry::new(system_time(now), action.as_str().to_owned(), audit);
             rows::audit(transaction, Some(stored.id), &entry)?;
             Ok(Ok(()))
@@ -228,11 +229,10 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
         .flatten();
     stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
     let mut statement = connection.prepare_cached(
-        "SELECT p.key_id, count(*) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id AND p.part = ?1 \
+        "SELECT p.key_id, count(DISTINCT o.id) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id \
          WHERE o.is_open = 1 GROUP BY p.key_id",
     )?;
-    stats.open_by_key =
-        statement.query_map([REQUEST], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    stats.open_by_key = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     stats.recovering_since = recovering_since(connection)?.map(system_time);
     Ok(stats)
 }
@@ -269,7 +269,7 @@ fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<u64,
         .collect::<Result<_, _>>()?;
     for id in ids {
         let Some(mut stored) = rows::by_id(transaction, id)? else { continue };
-        if stored.progress.recover(now) {
+        if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, id, &stored.progress)?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(id), &entry)?;

@@ -1,4 +1,4 @@
-//! `paytend outbox decide`, `retry`, `pause`, `resume`, `check`, `drop-content` and `recover`.
+//! `paytend outbox decide`, `retry`, `close`, `pause`, `resume`, `check`, `drop-content` and `recover`.
 
 use std::time::{Duration, SystemTime};
 
@@ -61,6 +61,22 @@ pub(crate) fn no_order(number: &str) -> Failure {
     Failure::new(Category::Unexpected, format!("the store has no order {number}"))
 }
 
+#[derive(Args)]
+pub(crate) struct CloseArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The order number
+    number: String,
+    /// The reason. It is stored and shown with the action
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+}
+
+pub(crate) async fn close(args: CloseArgs) -> Result<(), Failure> {
+    act(&args.store, args.number, Action::Close, args.why).await?;
+    Ok(output::line("the order is completed")?)
+}
+
 /// The operations that are paused or resumed.
 #[derive(Args)]
 struct Operations {
@@ -114,6 +130,11 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let audit = Audit { who: user(), why: args.why };
     let resumed = each!(&store, store => store.resume_sending(path.clone(), audit))?;
     let paused = each!(&store, store => store.paused())?;
+    if path == Pause::ALL && !paused.is_empty() {
+        let paused: Vec<&str> = paused.iter().map(|pause| pause.operation.as_str()).collect();
+        let message = format!("these operations are paused separately: {}: resume each of them", paused.join(", "));
+        return Err(Failure::new(Category::Unexpected, message));
+    }
     let all_paused = path != Pause::ALL && paused.iter().any(|pause| pause.operation == Pause::ALL);
     let all = "all operations are paused: run `paytend outbox resume --all`";
     match (resumed, all_paused) {

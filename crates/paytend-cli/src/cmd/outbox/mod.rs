@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Decide(manage::DecideArgs),
     /// Query a stuck order again, or run a failed handler again
     Retry(manage::RetryArgs),
+    /// Complete an order whose outcome is known or decided, without its handler
+    Close(manage::CloseArgs),
     /// Stop sending orders of an operation, in all dispatchers, until `resume`
     Pause(manage::PauseArgs),
     /// Resume sending orders of an operation
@@ -54,6 +56,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Show(args) => listing::show(args).await,
             Command::Decide(args) => manage::decide(args).await,
             Command::Retry(args) => manage::retry(args).await,
+            Command::Close(args) => manage::close(args).await,
             Command::Pause(args) => manage::pause(args).await,
             Command::Resume(args) => manage::resume(args).await,
             Command::Stats(args) => listing::stats(args).await,
