@@ -68,7 +68,8 @@ pub(crate) const RESULT: &str = "result";
 pub enum Submitted {
     /// The order was not known and is stored.
     New,
-    /// An order with this number and the same content was submitted before. Nothing was changed.
+    /// An order with this number and the same content was submitted before. Nothing was changed, except the path of a
+    /// file that is stored by reference, if nothing was sent.
     Known {
         /// The state of the known order.
         state: State,

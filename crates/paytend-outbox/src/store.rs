@@ -18,7 +18,8 @@ use crate::record::{
 /// The contract, which the module `testing` checks:
 ///
 /// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. A number is stored once,
-///   even if several calls run at the same time. Submitting the same order again changes nothing.
+///   even if several calls run at the same time. Submitting the same order again changes nothing, except as
+///   [`NewOrder::moved_file`] requires.
 /// - A claimed order is not claimed again before its lease ends. Each claim increases the fence.
 /// - A change for a fence other than the current one fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.

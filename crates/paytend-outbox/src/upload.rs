@@ -182,6 +182,20 @@ impl StoredUpload {
         })
     }
 
+    /// Creates an upload that is not a valid request, for tests of stores.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn example(payload: &str, path: &str) -> Self {
+        let file = FileReference { path: path.to_owned(), bytes: 0, sha256: "0".to_owned() };
+        let (partner_id, payload) = ("1".to_owned(), payload.to_owned());
+        Self { request_id: String::new(), partner_id, payload, fields: Vec::new(), trace_parent: None, file }
+    }
+
+    /// Returns the path of the file.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn path(&self) -> &str {
+        &self.file.path
+    }
+
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let json = Zeroizing::new(serde_json::to_vec(self).unwrap_or_default());
         Zeroizing::new([MAGIC, &json].concat())

@@ -8,15 +8,17 @@ use futures_util::future::join_all;
 use paytend_inbox::{FinishError, StoreErrorKind, StoreKeys};
 
 use crate::error::{BeginSendError, SubmitError};
-use crate::record::{Ended, OrderRelease, Submitted};
+use crate::record::{Ended, OrderRelease, REQUEST, Submitted, open};
 use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::State;
 use crate::testing::case::{Case, LEASE, PAY, assert_lost};
 use crate::testing::{EffectEnd, Harness, TestOrder};
+use crate::upload::StoredUpload;
 
 pub(super) async fn run<H: Harness>(harness: &H) {
     same_order_is_stored_once(harness).await;
     concurrent_submissions_store_one_order(harness).await;
+    unsent_upload_follows_its_file(harness).await;
     order_is_stored_with_the_transaction_of_its_caller(harness).await;
     claims_respect_limits_operations_and_schedules(harness).await;
     claimed_order_is_not_claimed_before_its_lease_ends(harness).await;
@@ -59,6 +61,27 @@ async fn concurrent_submissions_store_one_order<H: Harness>(harness: &H) {
         let known = submitted.iter().filter(|result| matches!(result, Ok(Submitted::Known { .. }))).count();
         assert_eq!((new, known), (1, 7), "{submitted:?}");
     }
+    case.is_consistent().await;
+}
+
+async fn unsent_upload_follows_its_file<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let order = |path: &str| TestOrder { file: Some(path.into()), ..TestOrder::new("A") };
+    let path = async || {
+        let entry = case.entry("A").await;
+        let bytes = open(&case.keys, &entry.facts, REQUEST, entry.request.as_ref().unwrap()).unwrap();
+        StoredUpload::from_bytes(&bytes).unwrap().unwrap().path().to_owned()
+    };
+    case.submit(&order("/old")).await.unwrap();
+    case.submit(&order("/new")).await.unwrap();
+    assert_eq!(path().await, "/new");
+    // The content is the same, so an order that is stored by reference stays one.
+    case.submit(&TestOrder::new("A")).await.unwrap();
+    assert_eq!(path().await, "/new");
+    let claimed = case.claim_one().await;
+    case.store.begin_send(claimed.lease).await.unwrap();
+    case.submit(&order("/later")).await.unwrap();
+    assert_eq!(path().await, "/new", "the request of a sent order was replaced");
     case.is_consistent().await;
 }
 
