@@ -118,8 +118,8 @@ impl Progress {
     /// Counts a send. The store commits this change before the first byte is sent.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the order is final, stuck, already being sent or not due before `not_before`, if
-    /// an operator has decided its outcome, or if a notification has reported the order.
+    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if `not_before` has not passed,
+    /// if an operator has decided its outcome, or if a notification has reported the order.
     pub fn begin_send(&mut self, now: i64, not_before: Option<i64>) -> Result<(), IllegalTransition> {
         let is_early = not_before.is_some_and(|time| time > now);
         if is_early || self.decision.is_some() || self.is_notified {

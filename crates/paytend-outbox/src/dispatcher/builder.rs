@@ -195,7 +195,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the number of consecutive failed queries after which an order is stuck (default 40, at least 1). With the default retry policy, 40 failing queries take about 15 hours on average.
+    /// Sets the number of consecutive failed queries after which an order is stuck (default 40, at least 1). With the
+    /// default retry policy, 40 failing queries take about 15 hours on average.
     pub fn max_queries(mut self, count: u32) -> Self {
         self.settings.max_queries = count.max(1);
         self

@@ -2,8 +2,8 @@
 //!
 //! Each process reads the system clock when it opens the store. If the system clock is set between two such times, the
 //! leases of one process seem to end early to the other, which could send the same orders. Therefore, claims record
-//! their time, and a process stops claiming when it finds a different clock. A new process cannot compare its clock with
-//! leases that exist, so it takes no lease over until it has run for the length of a lease.
+//! their time, and a process stops claiming when it finds a different clock. A new process cannot compare its clock
+//! with existing leases, so it takes no lease over until it has run for the length of a lease.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
