@@ -5,7 +5,7 @@
 //!
 //! | what happens | the order |
 //! |---|---|
-//! | the response arrives | is stored; then its handler runs, and the effect and the completion are committed in one transaction |
+//! | the response arrives | is stored; its handler runs, and the effect and the completion are one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
 //! | the store fails before a send | is sent again after a backoff, up to the retry limit |
 //! | no authentic response arrives | is queried until it is found or was reported unknown for the settle time |
@@ -15,6 +15,7 @@
 //! | the process dies during a send | its lease ends, and it is queried before anything else |
 //! | the process dies before or after a send | its lease ends, and it is claimed again |
 //! | the process dies after the response was stored | its lease ends, and its handler runs with the stored response |
+//! | the payload key of its request is missing | waits until a dispatcher has the key |
 //! | the handler fails | runs again with the stored response after a backoff |
 //!
 //! A handler runs at least once. Its effect in the store's transaction is committed once. If a notification reports the

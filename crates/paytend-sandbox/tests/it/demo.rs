@@ -201,7 +201,7 @@ async fn refusal_names_field_and_rule_but_not_the_value() {
         (
             r#"{"cardId":["SECRET"],"orderNo":"T","amount":"1","currency":"EUR"}"#,
             Failure::BadData,
-            "`cardId`: expected a string or a number; found a list of 1",
+            "`cardId`: expected a string or a number; found a list of 1 item",
         ),
         (
             r#"{"cardId":"1755902","orderNo":"","amount":"1","currency":"EUR"}"#,

@@ -60,7 +60,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
     let found = |found: &str| format!("expected a JSON object; found {found}");
     for (payload, reason) in [
         (&b" "[..], found("whitespace only")),
-        (br#"[{"cardId":"SECRET"}]"#, found("a list of 1")),
+        (br#"[{"cardId":"SECRET"}]"#, found("a list of 1 item")),
         (b"cardId=SECRET&orderNo=T", found("form-encoded text")),
         (b"<html>SECRET</html>", found("HTML")),
         (b"eyJjYXJkSWQiOiJTRUNSRVQifQ==", found("a JSON object in base64; decode it first")),

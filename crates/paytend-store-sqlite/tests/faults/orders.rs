@@ -230,7 +230,9 @@ async fn no_order_is_executed_twice_or_lost_by_killed_processes() {
     let mut older: Option<Running> = None;
     for round in 0..rounds(8) {
         let shift = match random.below(3) {
-            0 => (random.below(2 * MAX_SHIFT as usize) as i64 - MAX_SHIFT).to_string(),
+            0 => {
+                (i64::try_from(random.below(usize::try_from(2 * MAX_SHIFT).unwrap())).unwrap() - MAX_SHIFT).to_string()
+            }
             _ => "0".to_owned(),
         };
         let child = Running::start("orders", place.store.path(), round, &place.environment(&[(CLOCK, &shift)]));
