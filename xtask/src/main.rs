@@ -60,6 +60,9 @@ usage: cargo xtask <command>
   bench inbox [rates|steady|growth] [--full]
              measure receiving into a store, and fail if a limit is exceeded (some minutes; --full stores 1,000,000
              notifications, sustains a load for ten minutes, and writes its section of BENCHMARKS.md)
+  bench outbox [--full]
+             compare submitting, sending and completing orders on SQLite with the client alone, and measure the claim
+             beside finished orders (some minutes; --full inserts 1,000,000)
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile
@@ -114,7 +117,7 @@ fn main() -> ExitCode {
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", "inbox", rest @ ..] => bench_inbox(rest),
-        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", part @ ("client" | "webhook" | "sandbox" | "outbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())

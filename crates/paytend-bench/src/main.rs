@@ -7,6 +7,7 @@ mod baseline;
 mod client;
 mod inbox;
 mod measure;
+mod outbox;
 mod report;
 mod sandbox;
 #[path = "../../paytend-store-postgres/tests/it/server.rs"]
@@ -62,9 +63,12 @@ fn main() -> ExitCode {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // The inbox benchmark runs only if the arguments name it, because it needs an idle disk and takes minutes.
+    // These benchmarks run only if the arguments name them, because they need an idle disk and take minutes.
     if std::env::args().any(|argument| argument == "inbox") {
         return if inbox::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    if std::env::args().any(|argument| argument == "outbox") {
+        return if outbox::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     // If the arguments name no benchmark, all benchmarks run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);

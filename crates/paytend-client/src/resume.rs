@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::error::kind::{ErrorKind, Outcome};
 use crate::error::time_limit::TimeLimit;
-use crate::policy::history::History;
+use crate::policy::history::{History, SendResult};
 use crate::policy::next_step::NextStep;
 use crate::policy::order_states::OrderState;
 use crate::policy::resolution::Resolution;
@@ -114,6 +114,9 @@ impl Client {
                 }
                 NextStep::Query => match self.find_order(prepared, self.left(&started)).await {
                     Ok(Some(found)) => {
+                        if history.last_send == SendResult::Rejected {
+                            self.discard_connections();
+                        }
                         break Ok(Resolved::Found { order: found.response.into_data(), state: found.state });
                     }
                     Ok(None) => self.resolution().confirm(&mut history, self.wall_clock(&started)),
@@ -213,6 +216,15 @@ impl Client {
             Err(error) if self.resolution().is_unknown_order(&error) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Stops using the existing connections. Requests in progress may finish on them.
+    ///
+    /// Call this method if an order exists although its send was rejected: the rejection belongs to a different request,
+    /// so later responses on the connection may also belong to earlier requests. [`resume`](Self::resume) and
+    /// [`resolve`](Self::resolve) do so themselves.
+    pub fn discard_connections(&self) {
+        self.shared.transport.discard_connections();
     }
 
     /// Returns the settings for resolving orders.

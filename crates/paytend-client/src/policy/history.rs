@@ -52,6 +52,8 @@ pub struct History {
     pub settled: Duration,
     /// The number of queries since the last send.
     pub queries: u32,
+    /// The number of consecutive queries that failed.
+    pub failed_queries: u32,
 }
 
 impl History {
@@ -89,13 +91,20 @@ impl History {
         self.settled = self.settled.saturating_add(since.unwrap_or_default().min(pause));
         self.confirmations = self.confirmations.saturating_add(1);
         self.last_confirmed = Some(now);
+        self.failed_queries = 0;
         self.queries = self.queries.saturating_add(1);
     }
 
     /// Records that a query failed. This resets the confirmations, because they must be consecutive.
     pub fn query_failed(&mut self) {
-        (self.confirmations, self.last_confirmed, self.settled) = (0, None, Duration::ZERO);
+        self.discard_confirmations();
         self.queries = self.queries.saturating_add(1);
+        self.failed_queries = self.failed_queries.saturating_add(1);
+    }
+
+    /// Discards the confirmations, for example because they are too old. The order is queried again.
+    pub fn discard_confirmations(&mut self) {
+        (self.confirmations, self.last_confirmed, self.settled) = (0, None, Duration::ZERO);
     }
 
     /// Records that the order may have been sent by a process whose records are lost, for example because a store was

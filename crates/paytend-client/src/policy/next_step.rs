@@ -161,8 +161,9 @@ mod tests {
         }
         history.query_failed();
         assert_eq!((history.confirmations, history.settled, history.queries), (0, Duration::ZERO, 4));
+        assert_eq!(history.failed_queries, 1);
         resolution().confirm(&mut history, SystemTime::UNIX_EPOCH + SECOND * 99);
-        assert_eq!((history.confirmations, history.settled), (1, Duration::ZERO));
+        assert_eq!((history.confirmations, history.settled, history.failed_queries), (1, Duration::ZERO, 0));
     }
 
     #[test]

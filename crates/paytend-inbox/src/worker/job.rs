@@ -107,7 +107,7 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         received_in_span_id = trace.map(|trace| trace.parent_id),
     );
     // The handler is called inside the future, because this call can panic too.
-    let handling = async { shared.handlers.start(delivery).await };
+    let handling = async { shared.handlers.run(delivery).await };
     let guarded = AssertUnwindSafe(tracing::Instrument::instrument(handling, span)).catch_unwind();
     match tokio::time::timeout(shared.settings.handler_timeout, guarded).await {
         Ok(Ok(handled)) => handled,

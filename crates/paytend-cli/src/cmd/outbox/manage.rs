@@ -1,4 +1,4 @@
-//! `paytend outbox decide`, `retry`, `pause`, `resume`, `check`, `drop-content` and `recover`.
+//! `paytend outbox decide`, `retry`, `close`, `pause`, `resume`, `check`, `drop-content` and `recover`.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +7,7 @@ use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pau
 
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::parse_duration;
+use crate::cmd::outbox::keys::KeyArgs;
 use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::{Category, Failure};
 use crate::output;
@@ -60,6 +61,22 @@ pub(crate) fn no_order(number: &str) -> Failure {
     Failure::new(Category::Unexpected, format!("the store has no order {number}"))
 }
 
+#[derive(Args)]
+pub(crate) struct CloseArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The order number
+    number: String,
+    /// The reason. It is stored and shown with the action
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+}
+
+pub(crate) async fn close(args: CloseArgs) -> Result<(), Failure> {
+    act(&args.store, args.number, Action::Close, args.why).await?;
+    Ok(output::line("the order is completed")?)
+}
+
 /// The operations that are paused or resumed.
 #[derive(Args)]
 struct Operations {
@@ -111,21 +128,42 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let path = args.operations.path()?;
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
-    if each!(&store, store => store.resume_sending(path.clone(), audit))? {
-        return Ok(output::line(&format!("resumed: {path}"))?);
+    let resumed = each!(&store, store => store.resume_sending(path.clone(), audit))?;
+    let paused = each!(&store, store => store.paused())?;
+    if path == Pause::ALL && !paused.is_empty() {
+        let paused: Vec<&str> = paused.iter().map(|pause| pause.operation.as_str()).collect();
+        let message = format!("these operations are paused separately: {}: resume each of them", paused.join(", "));
+        return Err(Failure::new(Category::Unexpected, message));
     }
-    Err(Failure::new(Category::Unexpected, format!("{path} was not paused: see `paytend outbox stats`")))
+    let all_paused = path != Pause::ALL && paused.iter().any(|pause| pause.operation == Pause::ALL);
+    let all = "all operations are paused: run `paytend outbox resume --all`";
+    match (resumed, all_paused) {
+        (true, false) => Ok(output::line(&format!("resumed: {path}"))?),
+        (true, true) => {
+            Err(Failure::new(Category::Unexpected, format!("{path} was resumed and is not sent yet: {all}")))
+        }
+        (false, true) => Err(Failure::new(Category::Unexpected, format!("{path} was not paused separately: {all}"))),
+        (false, false) => {
+            Err(Failure::new(Category::Unexpected, format!("{path} was not paused: see `paytend outbox stats`")))
+        }
+    }
 }
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let problems = each!(&store, store => store.check_orders())?;
+    let mut problems = each!(&store, store => store.check_orders())?;
+    let stats = each!(&store, store => store.order_stats())?;
+    for (key, count) in args.keys.missing(&args.store, &stats)?.into_iter().flatten() {
+        problems.push(format!("{count} open orders wait for payload key {key}, which the key file does not contain"));
+    }
     if problems.is_empty() {
         return Ok(output::line("no problems")?);
     }
@@ -160,6 +198,9 @@ pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
 pub(crate) struct RecoverArgs {
     #[command(flatten)]
     store: StoreArgs,
+    /// End the recovery: new orders are sent without a query
+    #[arg(long)]
+    end: bool,
     /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
@@ -168,6 +209,14 @@ pub(crate) struct RecoverArgs {
 pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
+    if args.end {
+        return match each!(&store, store => store.end_recovery(audit))? {
+            true => Ok(output::line("the recovery has ended")?),
+            false => Err(Failure::new(Category::Unexpected, "no recovery is in progress")),
+        };
+    }
     let recovered = each!(&store, store => store.recover_orders(audit))?;
-    Ok(output::line(&format!("recovered: {recovered}"))?)
+    output::line(&format!("recovered: {recovered}"))?;
+    output::note("new orders are queried before they are sent, until `paytend outbox recover --end`");
+    Ok(())
 }
