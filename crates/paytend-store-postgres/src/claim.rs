@@ -1,4 +1,4 @@
-//! Claiming notifications.
+//! Claims notifications for workers.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,11 @@ use crate::error::OpError;
 use crate::payloads::{self, DAY};
 use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, text, tries};
 
-/// The notifications that are due. The query is materialized, because a repeated scan would lock more rows than its
-/// limit.
+/// A query for due notifications. It is materialized, because a repeated scan would lock more rows than the limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
-/// The notifications that are due, with limits for kinds. Each kind is read separately, so that a kind at its limit is
+/// A query for due notifications with limits for kinds. It reads each kind separately, so that a kind at its limit is
 /// not read.
 const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \
@@ -54,7 +53,7 @@ const ASYNCHRONOUS: &str = "SET LOCAL synchronous_commit = off";
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) claimed: Vec<Claimed>,
-    /// The leases of notifications whose rows contain a value that this program does not write.
+    /// The leases of notifications whose rows contain an invalid value.
     pub(crate) unreadable: Vec<Lease>,
 }
 
@@ -96,7 +95,7 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
             Err(_) => found.unreadable.push(lease),
         }
     }
-    // A foreign key prevents work without a notification.
+    // All rows have a notification, because of a foreign key.
     Ok(found)
 }
 

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long a connection may take to reset its settings.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A change in the transaction that completes a notification. [`in_transaction`] creates it.
+/// A change in the transaction that completes a notification. Create it with [`in_transaction`].
 pub type PostgresEffect =
     Box<dyn for<'a> FnOnce(&'a tokio_postgres::Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send>;
 
@@ -145,7 +145,7 @@ pub(crate) async fn apply(
     transaction: &tokio_postgres::Transaction<'_>,
     limit: Duration,
 ) -> Result<(), OpError> {
-    // The call that creates the future may panic too, so it runs inside.
+    // The effect is called inside the future, because this call can panic too.
     let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
     match tokio::time::timeout(limit, applying).await {
         Ok(Ok(applied)) => applied.map_err(|error| failed(with_description(error))),

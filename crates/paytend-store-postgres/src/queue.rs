@@ -1,4 +1,4 @@
-//! The queue of notifications to store. Notifications that wait at the same time are committed together.
+//! The queue of notifications to store. Waiting notifications are committed together.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::{batch, payloads};
 const MAX_BATCH: usize = 64;
 /// The maximum number of notifications that wait. Further notifications are refused, so that their senders retry.
 const MAX_WAITING: usize = 4096;
-/// The number of concurrent transactions. While they commit, the next notifications collect in the queue.
+/// The number of concurrent transactions. While they commit, new notifications wait in the queue.
 const LANES: usize = 2;
 
 /// The number of attempts to store a notification that a concurrent transaction stores, too.
@@ -77,7 +77,8 @@ fn take_together(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
 }
 
 impl PostgresStore {
-    /// Stores a notification, together with those that wait. The commit continues if the caller stops waiting.
+    /// Stores a notification, together with other waiting notifications. The commit continues if the caller stops
+    /// waiting.
     pub(crate) async fn store(&self, notification: NewNotification) -> Reply {
         let (caller, reply) = oneshot::channel();
         let queue = self.queue();
@@ -93,8 +94,8 @@ impl PostgresStore {
         reply.unwrap_or_else(|| Err(StoreError::unavailable("the operation did not complete")))
     }
 
-    /// Adds the partitions of the next days when a notification of a new day was stored. Without them, content is
-    /// stored in the default partition.
+    /// Adds the partitions of the next days after the first notification of a day was stored. Without a partition,
+    /// content is stored in the default partition.
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
         if let Err(error) = added.await {
@@ -155,7 +156,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     for (waiting, inserted) in waiting(notifications, callers).into_iter().zip(inserted) {
         match inserted {
             Some((id, _)) => drop(waiting.caller.send(Ok(Accepted::New(id)))),
-            // Stored separately, because it may wait for an effect in progress.
+            // This duplicate is stored separately, because it may have to wait for an effect in progress.
             None if waiting.notification.requeue_sighting => {
                 let store = store.clone();
                 tokio::spawn(async move { store_each(&store, vec![waiting]).await });

@@ -21,14 +21,14 @@ use crate::queue::Queue;
 use crate::together::{self, Member, Report};
 use crate::{claim, finish, settings};
 
-/// How often a worker without work checks whether the server's clock was set back.
+/// The interval at which an idle worker checks whether the server's clock was set back.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
-/// The time limit of a rollback. After it, the connection is closed, which also rolls back.
+/// The time limit of a rollback. Afterwards, the connection is closed, which also rolls back the transaction.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
 ///
-/// Any number of processes can use one database. [`PostgresOptions`](crate::PostgresOptions) opens a store.
+/// Any number of processes can use one database. Open a store with [`PostgresOptions`](crate::PostgresOptions).
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -41,7 +41,7 @@ struct Shared {
     queue: Queue,
     completions: Completions,
     hints: Hints,
-    /// When the times of the pending work were last checked by a claim.
+    /// The time of the last check for due times that are too far in the future.
     repaired: Mutex<Option<Instant>>,
 }
 
@@ -98,7 +98,7 @@ impl PostgresStore {
         self.shared.attempt_together(doing, members).await
     }
 
-    /// Runs an operation in a transaction, in a separate task. A caller that stops waiting does not interrupt a commit.
+    /// Runs an operation in a transaction, in a separate task. The commit continues if the caller stops waiting.
     pub(crate) async fn run<T, F>(&self, doing: &'static str, function: F) -> Result<T, FinishError>
     where
         T: Send + 'static,
@@ -121,7 +121,7 @@ impl PostgresStore {
         self.run(doing, function).await.map_err(StoreError::from)
     }
 
-    /// Makes work due that waits only because the server's clock was set back.
+    /// Makes pending work due if it waits only because the server's clock was set back.
     pub(crate) async fn repair_times(&self) -> Result<(), StoreError> {
         let repaired = self.write("read the times", |transaction| Box::pin(finish::repair_times(transaction))).await?;
         if repaired > 0 {
@@ -131,12 +131,12 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Refuses settings with which an acknowledged notification can be lost, unless the options accept them.
+    /// Refuses settings that can lose acknowledged notifications, unless the options accept such settings.
     pub(crate) fn check_settings(&self, settings: &[(&'static str, String)]) -> Result<(), StoreError> {
         if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
-    /// Repairs the times, unless this was done a short time ago.
+    /// Repairs the times, unless they were repaired within the last minute.
     pub(crate) async fn repair_times_if_due(&self) -> Result<(), StoreError> {
         if self.shared.must_repair() { self.repair_times().await } else { Ok(()) }
     }
@@ -288,7 +288,7 @@ impl Store for PostgresStore {
         for lease in found.unreadable {
             let id = lease.id.get();
             tracing::error!(id, "a row is unreadable: the notification becomes a dead letter");
-            let cause = "unreadable: the row contains a value that this program does not write".to_owned();
+            let cause = "unreadable: the row contains an invalid value".to_owned();
             if let Err(error) = self.release(lease, Release::DeadLetter { cause }).await {
                 tracing::error!(id, %error, "the notification is claimed again after its lease");
             }

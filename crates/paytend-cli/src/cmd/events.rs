@@ -20,7 +20,7 @@ use crate::output;
 
 /// The interval at which `tail` reads new notifications.
 const INTERVAL: Duration = Duration::from_millis(250);
-/// The maximum number of notifications that one read returns.
+/// The maximum number of notifications in one read of the store.
 const PAGE: usize = 1_000;
 
 #[derive(Subcommand)]
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Show a notification with its content, which contains personal data
     Show(ShowArgs),
-    /// Send a notification again, sealed with the provider's keys in a sandbox's directory
+    /// Send a notification again, signed with the provider's keys in a sandbox's directory
     Resend(ResendArgs),
     /// Print new notifications as they arrive
     Tail(ListArgs),
@@ -37,7 +37,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct FileArgs {
-    /// The file of `paytend listen --inbox`
+    /// The file that `paytend listen --inbox` writes
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
     inbox: Option<PathBuf>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(crate) struct ShowArgs {
     file: FileArgs,
     /// The number of the notification
     id: Id,
-    /// The key file of the store; the default is the file beside it
+    /// The key file of the store. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// Print JSON
@@ -77,7 +77,7 @@ pub(crate) struct ResendArgs {
     /// The URL of the receiver
     #[arg(long, value_name = "URL")]
     to: Url,
-    /// The directory with the provider's private keys, as `paytend sandbox --keys` writes it
+    /// The directory with the provider's private keys, such as a directory of `paytend sandbox --keys`
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
     #[command(flatten)]
@@ -193,7 +193,7 @@ async fn tail(args: &ListArgs) -> Result<(), Failure> {
     }
 }
 
-/// Prints the notifications after a number, and returns the last number.
+/// Prints the notifications with larger numbers than `last`, and returns the largest number.
 async fn print_after(store: &AnyStore, args: &ListArgs, mut last: Option<Id>) -> Result<Option<Id>, Failure> {
     loop {
         let kind = args.kind.clone().map(Kind::from_stored);
@@ -206,7 +206,7 @@ async fn print_after(store: &AnyStore, args: &ListArgs, mut last: Option<Id>) ->
     }
 }
 
-/// Returns a notification and its content. The store records this access in its audit.
+/// Returns a notification and its content. The store records the access in its audit log.
 async fn opened(args: &ShowArgs) -> Result<(Entry, Vec<u8>), Failure> {
     let store = args.file.open().await?;
     let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());

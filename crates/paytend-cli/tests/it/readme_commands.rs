@@ -19,13 +19,13 @@ impl Drop for Services {
     }
 }
 
-/// Returns the shell blocks of the README, without the installation.
+/// Returns the shell blocks of the README, without the installation commands.
 fn blocks(readme: &str) -> Vec<String> {
     let blocks = readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.filter(|block| !block.starts_with("cargo ")).map(str::to_owned).collect()
 }
 
-/// Returns a shell that runs a text in a folder, where `paytend` is the tested command.
+/// Returns a shell command that runs `text` in a folder, with the tested `paytend` in its `PATH`.
 fn shell(folder: &Path, text: &str) -> Command {
     let path = format!("{}/bin:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");
@@ -35,7 +35,7 @@ fn shell(folder: &Path, text: &str) -> Command {
     shell
 }
 
-/// A block that starts a service continues to run. The ports of the README are replaced by free ones.
+/// A service that a block starts continues to run. The ports in the README are replaced by free ports.
 #[test]
 fn command_lines_of_the_readme_succeed() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
@@ -60,7 +60,7 @@ fn command_lines_of_the_readme_succeed() {
             let mut ready = String::new();
             let mut stdout = BufReader::new(service.stdout.take().unwrap());
             stdout.read_line(&mut ready).unwrap();
-            // The output stays open, because a service stops when its reader has ended.
+            // The output is kept open, because the service stops when the pipe is closed.
             services.0.push((service, stdout));
             assert!(ready.contains("\"ready\":true"), "{block}: {ready}");
         } else {

@@ -28,7 +28,7 @@ function deliveryNode(id) {
     if (contents.hidden) {
       const { content, wire } = await get(`/deliveries/${id}`);
       contents.replaceChildren(block("Content", content, "delivery-content", "None."),
-        block("Wire of the last attempt", wire, "delivery-wire", "Nothing has been sent yet."));
+        block("Document of the last attempt, as sent", wire, "delivery-wire", "Nothing has been sent yet."));
     } else contents.replaceChildren();
     contents.hidden = !contents.hidden;
     button.textContent = contents.hidden ? "Show contents" : "Hide contents";

@@ -33,7 +33,7 @@ export function bindWorld() {
   whenShown("world", () => showKeys().catch((error) => toast(error.message, false)));
   onSubmit("callback-form", (button) => act(button, async () => {
     await post("/seed", { partner: partnerId(), issuingCallback: $("issuing-callback").value.trim() });
-    toast("set the callback URL for Issuing");
+    toast("the callback URL for Issuing is set");
   }));
   onSubmit("seed-form", (button) => act(button, async () => {
     const funds = $("seed-funds").value.trim();
@@ -44,7 +44,7 @@ export function bindWorld() {
   on("rotate", "click", () => act($("rotate"), async () => {
     await post("/keys/rotate");
     await showKeys();
-    toast("rotated Paytend's key");
+    toast("Paytend's key was rotated");
   }));
   on("export", "click", () => act($("export"), exportWorld));
   on("import", "change", () => act($("import"), async () => {
@@ -60,6 +60,6 @@ export function bindWorld() {
   on("reset-yes", "click", () => act($("reset-yes"), async () => {
     await post("/reset");
     askReset(false);
-    toast("reset the sandbox");
+    toast("the sandbox was reset");
   }));
 }

@@ -37,10 +37,10 @@ use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The directory with the keys, as `paytend sandbox --keys` writes it
+    /// The directory with the keys, such as a directory of `paytend sandbox --keys`
     #[arg(long, value_name = "DIR")]
     keys: PathBuf,
-    /// The port to listen on; 0 for a free port. Only this machine can connect
+    /// The port of the loopback interface to listen on; 0 for a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
     /// The URL of a service that each notification is posted to, as JSON
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
     #[arg(long, value_name = "FILE")]
     forward_secret_file: Option<PathBuf>,
-    /// The SQLite file that keeps the notifications; without it, they are kept in memory
+    /// The SQLite file that stores the notifications. Without this option, they are kept in memory
     #[arg(long, value_name = "FILE")]
     inbox: Option<PathBuf>,
     /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated
@@ -123,7 +123,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     signal
 }
 
-/// The signals that stop the command. Signals are handled from the creation of this value.
+/// The signals that stop the command. Creating this value installs the signal handlers.
 struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -138,7 +138,7 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for a signal. An interrupt is reported with its exit code; a termination is a success.
+    /// Waits for a signal. Returns a failure with the exit code 130 for an interrupt, and `Ok` for a termination.
     async fn received(&mut self) -> Result<(), Failure> {
         tokio::select! {
             _ = self.interrupt.recv() => Err(Failure::interrupted()),
@@ -153,7 +153,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for an interrupt, and reports it with its exit code.
+    /// Waits for an interrupt, and returns a failure with the exit code 130.
     async fn received(&mut self) -> Result<(), Failure> {
         tokio::signal::ctrl_c().await?;
         Err(Failure::interrupted())
@@ -192,7 +192,7 @@ fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<Stri
     }
 }
 
-/// Reads the keys that may explain why a notification is not authentic.
+/// Reads the keys that `explain` tries on notifications that are not authentic.
 fn known_keys(folder: &Path, permissions: FilePermissions, sender: &str) -> Result<KnownKeys, Failure> {
     let mut keys = KnownKeys::new();
     let own = folder.join(PARTNER_PRIVATE);

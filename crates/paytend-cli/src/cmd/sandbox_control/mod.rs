@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Show the calls and deliveries of a running sandbox
     #[command(subcommand)]
     Logs(Logs),
-    /// Set the URL that the sandbox posts Paytend's notifications to
+    /// Set the callback URL for Paytend's notifications
     Callback {
         /// The product
         #[arg(value_enum)]
@@ -61,7 +61,7 @@ pub(crate) enum Command {
     },
     /// Replace the state of the sandbox
     Import {
-        /// The file that `export` has printed; `-` for standard input
+        /// The file with the output of `export`; `-` for standard input
         file: PathBuf,
         #[command(flatten)]
         at: SandboxArgs,
@@ -78,7 +78,7 @@ pub(crate) enum Logs {
         #[command(flatten)]
         at: SandboxArgs,
     },
-    /// List the entries, or show one with its documents, which contain personal data
+    /// List the entries, or show one entry with its documents, which contain personal data
     Show {
         /// The number of the entry
         id: Option<u64>,
@@ -125,7 +125,7 @@ pub(crate) enum FaultCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum Clock {
-    /// Show the time and the pace
+    /// Show the time and the speed of the clock
     Show {
         #[command(flatten)]
         at: SandboxArgs,
@@ -206,7 +206,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sets a callback URL. The URL of BaaS is set with an operation of the API, as the provider documents.
+/// Sets a callback URL. The callback URL of BaaS is set with the documented API operation.
 async fn set_callback(product: Product, url: &url::Url, at: &SandboxArgs) -> Result<(), Failure> {
     match product {
         Product::Issuing => {
@@ -268,7 +268,7 @@ pub(crate) fn greet(sandbox: &Sandbox, keys: &Path) -> Result<(), Failure> {
     Ok(output::line(&style.dim("Ctrl-C stops the sandbox."))?)
 }
 
-/// Returns a path as it is written in a shell.
+/// Returns a path, quoted for a shell.
 fn shell_quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
