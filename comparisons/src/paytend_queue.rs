@@ -18,7 +18,8 @@ const BLOCK: &str = "INSERT INTO paytend_notification (dedup, content_tag, route
      verified_by) SELECT sha256(n::text::bytea), content_tag, route, kind, notify_type, order_key, verified_by \
      FROM paytend_notification, generate_series(1, {count}) n; \
      INSERT INTO paytend_work (id, kind, order_key, ready, state, fence, tries, due_at, is_sighting, again) \
-     SELECT n.id, n.kind, n.order_key, false, 0, 0, 0, paytend_now() + interval '1 day', false, false FROM paytend_notification n \
+     SELECT n.id, n.kind, n.order_key, false, 0, 0, 0, paytend_now() + interval '1 day', false, false \
+     FROM paytend_notification n \
      WHERE NOT EXISTS (SELECT FROM paytend_work w WHERE w.id = n.id); \
      UPDATE paytend_work SET due_at = due_at + interval '1 day' WHERE ready";
 

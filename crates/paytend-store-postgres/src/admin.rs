@@ -247,8 +247,8 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
 }
 
 async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, OpError> {
-    let sql = "SELECT id, route, kind, order_key FROM paytend_notification WHERE left(business_id, 200) = left($1, 200) \
-         AND business_id = $1 ORDER BY id FOR NO KEY UPDATE";
+    let sql = "SELECT id, route, kind, order_key FROM paytend_notification \
+         WHERE left(business_id, 200) = left($1, 200) AND business_id = $1 ORDER BY id FOR NO KEY UPDATE";
     let rows = transaction.query(sql, &[&text(erasure.business_id())]).await?;
     let (mut ids, mut keys): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
     for row in &rows {
@@ -258,7 +258,7 @@ async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, 
             keys.extend(get::<Option<&[u8]>>(row, 3)?.map(lock_number));
         }
     }
-    // All locks are taken in the order that other transactions use: rows of notifications, order keys, other rows.
+    // Other transactions use this order, too: rows of notifications, order keys, other rows.
     lock_keys(transaction, keys).await?;
     payloads::delete(transaction, &ids).await?;
     for sql in [

@@ -36,17 +36,18 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
 
 /// The columns of a claimed notification after its facts.
 ///
-/// The last one is whether the server has recovered from a crash recently: it then begins its statistics anew after its
-/// start.
+/// The last one is whether the server has recently recovered from a crash. In this case, it has reset its statistics
+/// after its start.
 const CLAIMED: &str = "n.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), \
-     (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done'), w.fence, w.tries, w.is_sighting, \
+     (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done'), \
+     w.fence, w.tries, w.is_sighting, \
      CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
      coalesce(pg_stat_get_bgwriter_stat_reset_time() >= \
      greatest(pg_postmaster_start_time(), clock_timestamp() - interval '1 hour'), true)";
 
-/// Commits without waiting for the disk. If a crash of the server undoes a claim, its lease is lost: every change checks
-/// the holder. The count of attempts is lost, too. Therefore, only first attempts are claimed in this way, and none after
-/// a crash: a notification that crashes the server is given up after the maximum number of attempts.
+/// Commits without waiting for the disk. If a crash of the server undoes a claim, its lease is lost, because every
+/// change checks the holder. Its count of attempts is lost, too. Only first attempts are therefore claimed in this way,
+/// and no attempts after a crash. A notification that crashes the server becomes a dead letter.
 const ASYNCHRONOUS: &str = "SET LOCAL synchronous_commit = off";
 
 /// The result of a claim.

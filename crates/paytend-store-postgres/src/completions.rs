@@ -64,12 +64,13 @@ impl PostgresStore {
         reply.await.unwrap_or_else(|| Err(not_completed()))
     }
 
+    /// Starts a lane of each queue, if completions wait and not all lanes run.
     fn start_lanes(&self) {
         let (completions, connections) = (self.completions(), self.pool().status().max_size);
-        while let Some(lane) = completions.together.start(LANES.min(connections)) {
+        if let Some(lane) = completions.together.start(LANES.min(connections)) {
             tokio::spawn(run_together(self.clone(), lane));
         }
-        while let Some(lane) = completions.alone.start(connections) {
+        if let Some(lane) = completions.alone.start(connections) {
             tokio::spawn(run_alone(self.clone(), lane));
         }
     }
@@ -244,9 +245,10 @@ async fn settle(
     for ((_, caller), reply) in applied.into_iter().zip(replies) {
         let _ = caller.send(reply);
     }
+    let count = later.len().max(separate.len());
     together.put_back(later.into_iter());
     alone.put_back(separate.into_iter());
-    store.start_lanes();
+    (0..count).for_each(|_| store.start_lanes());
 }
 
 /// Returns the error for a notification whose effect failed in a shared transaction. The result of its next effect,

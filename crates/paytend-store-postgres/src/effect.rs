@@ -10,10 +10,12 @@ use paytend_inbox::{Completion, FinishError, HandlerError, Lease};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::error::{OpError, describe};
+use crate::error::{OpError, describe, is_definite};
 use crate::finish;
 use crate::rows::{get, millis};
 
+/// Checks the deferred constraints and fires the deferred triggers of an effect, while its settings apply.
+const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
 /// Resets the settings and the role that an effect has changed.
 pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
 /// Releases the locks that an effect has taken for its session.
@@ -30,11 +32,11 @@ pub type PostgresEffect =
 /// Completes a notification together with a change in the same transaction.
 ///
 /// If the change returns an error or exceeds its time limit, it is rolled back and the notification is attempted again.
-/// The change must not begin or end transactions: otherwise, it fails. Settings, roles and limits that it changes are
-/// reset at its end, before the commit.
+/// The change fails if it begins or ends a transaction. Its deferred constraints are checked at its end. Then, before
+/// the commit, the settings and the role that it has changed are reset.
 ///
-/// Short changes of several notifications share a transaction. Each is rolled back alone if it fails. See the section
-/// "Effects that share a transaction" in the documentation of this crate.
+/// Short changes of several notifications share a transaction, and each is rolled back separately if it fails. See the
+/// section "Effects that share a transaction" in the documentation of this crate.
 ///
 /// `execute_typed` and `query_typed` need one round trip to the server, `execute` and `query` with SQL text need two.
 ///
@@ -101,7 +103,7 @@ pub(crate) async fn apply_guarded(
     number: &str,
 ) -> Result<(), OpError> {
     apply(effect, transaction, limit).await?;
-    let reset = format!("{RESET}; {}", limits(with_grace(limit), with_grace(limit)));
+    let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
     let is_same = "SELECT pg_current_xact_id()::text = $1";
     let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
     // Both are sent at once, in this order.
@@ -110,6 +112,8 @@ pub(crate) async fn apply_guarded(
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
             return Err(failed(HandlerError::retry("the effect ignored an error of a statement")));
         }
+        // A constraint is violated.
+        Err(error) if is_definite(&error) => return Err(failed(HandlerError::retry(describe(&error)))),
         reset => reset?,
     }
     if is_same?.try_get(0)? {

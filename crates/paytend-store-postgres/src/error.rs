@@ -64,8 +64,8 @@ pub(crate) fn postgres_code(error: &HandlerError) -> Option<&SqlState> {
     error.source()?.downcast_ref::<Error>()?.code()
 }
 
-/// Returns whether the server has reported an error that left the session intact. Otherwise, the connection may be lost,
-/// and it is unknown whether a commit took effect.
+/// Returns whether the server has reported an error and kept the session. Otherwise, the connection may be lost, and it
+/// is unknown whether a commit took effect.
 pub(crate) fn is_definite(error: &Error) -> bool {
     error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
 }

@@ -16,8 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 const REFUSED: &str = "the connection pooler does not keep prepared statements between transactions: use session \
      pooling, or PgBouncer 1.21 or newer with max_prepared_statements";
 
-/// Returns whether two clients share one connection to the server, as with a pooler in transaction mode. Such a pooler is
-/// refused if it does not keep the prepared statements of its clients.
+/// Returns whether two clients share one connection to the server, as with a pooler in transaction mode. Returns an
+/// error if the pooler does not keep the prepared statements of its clients.
 ///
 /// If all connections of the pooler are busy, it is not recognized.
 pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Result<bool, StoreError> {

@@ -86,7 +86,7 @@ impl PostgresStore {
             return Err(StoreError::unavailable("the store is overloaded"));
         }
         let start = || {
-            while let Some(lane) = queue.lanes.start(LANES) {
+            if let Some(lane) = queue.lanes.start(LANES) {
                 tokio::spawn(run_lane(self.clone(), lane));
             }
         };

@@ -81,7 +81,8 @@ impl PostgresStore {
         &self.shared.completions
     }
 
-    /// Runs an operation in a transaction, in this task. Returns its result, and the connection if it can be used further.
+    /// Runs an operation in a transaction, in the current task. Returns its result, and the connection if it can be
+    /// used again.
     pub(crate) async fn attempt<T, F>(&self, doing: &'static str, function: F) -> (Result<T, OpError>, Option<Object>)
     where
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
@@ -161,7 +162,7 @@ impl Shared {
         must
     }
 
-    /// Runs an operation in a transaction. Returns its result, and the connection if it can be used further.
+    /// Runs an operation in a transaction. Returns its result, and the connection if it can be used again.
     async fn attempt<T, F>(&self, doing: &'static str, function: F) -> (Result<T, OpError>, Option<Object>)
     where
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
@@ -180,8 +181,8 @@ impl Shared {
         self.dispose(client, ended)
     }
 
-    /// Completes several notifications in one transaction. Returns what it has done, and the connection if it can be
-    /// used further.
+    /// Completes several notifications in one transaction. Returns a report, and the connection if it can be used
+    /// again.
     pub(crate) async fn attempt_together(
         &self,
         doing: &'static str,

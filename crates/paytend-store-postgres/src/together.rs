@@ -24,15 +24,16 @@ pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 /// The time limit of the rollback of an effect, which waits for the end of its statement.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Locks the work of leases that are still held, inserts the outcomes, and refuses commits from here on. Locked rows are
-/// skipped, so that the transaction does not wait for an effect of another one.
+/// Locks the work of valid leases, inserts the outcomes, and refuses commits from here on. Skips locked rows, so that
+/// the transaction does not wait for the effects of a different transaction.
 const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
      w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
      JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \
      ORDER BY w.id FOR UPDATE OF w SKIP LOCKED), \
      done AS (INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
      SELECT id, fence, 'done', tries, is_sighting, cause FROM held) \
-     SELECT id, again, order_key, pg_current_xact_id()::text, set_config('paytend.refuse_commit', 'on', true) FROM held";
+     SELECT id, again, order_key, pg_current_xact_id()::text, set_config('paytend.refuse_commit', 'on', true) \
+     FROM held";
 const REMOVE: &str = "DELETE FROM paytend_work WHERE id = ANY($1) AND pg_current_xact_id()::text = $2";
 const REPEAT: &str = "UPDATE paytend_work SET state = 0, tries = 0, due_at = paytend_now(), is_sighting = true, \
      again = false WHERE id = ANY($1) AND pg_current_xact_id()::text = $2";

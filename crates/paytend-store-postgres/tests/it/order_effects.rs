@@ -117,7 +117,7 @@ async fn settings_of_an_orders_effect_end_with_it() {
     ];
     for (index, change) in changes.into_iter().enumerate() {
         let order = TestOrder::new(index.to_string());
-        let lease = sent(&store, TestOrder { order: Some("key".into()), ..order }).await;
+        let lease = sent(&store, TestOrder { order_by: Some("key".into()), ..order }).await;
         complete(&store, lease, running(change)).await.unwrap();
         let client = store.pool().get().await.unwrap();
         let settings = "SELECT current_setting('search_path') || current_setting('synchronous_commit') || current_user \

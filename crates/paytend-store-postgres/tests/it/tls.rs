@@ -23,7 +23,7 @@ fn config(name: &str, port: u16) -> Config {
     config
 }
 
-/// Starts a server with a certificate for `localhost`. Returns the certificate of the authority, which no system trusts.
+/// Starts a server with a certificate for `localhost`. Returns the certificate of the new authority.
 async fn start(directory: &std::path::Path) -> Option<(Server, String)> {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

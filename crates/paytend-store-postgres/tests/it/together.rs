@@ -35,8 +35,8 @@ pub(crate) fn recording(id: Id, sql: impl Into<String>) -> PostgresEffect {
     let sql = sql.into();
     effect(move |transaction| {
         Box::pin(async move {
-            let insert = "INSERT INTO public.effect VALUES ($1::text || ' ' || current_setting('search_path') || ' ' || \
-                 current_setting('role') || ' ' || current_setting('timezone'))";
+            let insert = "INSERT INTO public.effect VALUES ($1::text || ' ' || current_setting('search_path') \
+                 || ' ' || current_setting('role') || ' ' || current_setting('timezone'))";
             transaction.execute_typed(insert, &[(&id.to_string(), Type::TEXT)]).await?;
             Ok(transaction.batch_execute(&sql).await?)
         })
