@@ -113,11 +113,13 @@ pub(crate) async fn lines(store: &PostgresStore) -> BTreeMap<i64, Vec<String>> {
     lines
 }
 
+type Make = fn() -> PostgresEffect;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_that_fail_among_others_fail_alone() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
-    let bad: [(&str, &str, fn() -> PostgresEffect); 10] = [
+    let bad: [(&str, &str, Make); 10] = [
         ("error", "refused by the handler", || {
             effect(|_| Box::pin(async { Err(HandlerError::retry("refused by the handler")) }))
         }),
