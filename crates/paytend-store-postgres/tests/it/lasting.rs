@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use paytend_inbox::{Store as _, StoreKeys};
-use paytend_store_postgres::{PostgresEffect, PostgresStore};
+use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::server::{Server, execute};
@@ -13,6 +13,8 @@ use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(30);
+/// The time limit of the effects that do not end.
+const LIMIT: Duration = Duration::from_millis(200);
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
@@ -56,7 +58,8 @@ fn store_works_after_the_end_of_the_runtime_that_ran_its_tasks() {
     living.block_on(execute(&config, EFFECTS));
     let keys = Arc::new(StoreKeys::generate().unwrap());
     for round in 0..3 {
-        let store = living.block_on(open(config.clone(), 4));
+        let options = PostgresOptions::new(config.clone()).max_connections(4).effect_timeout(LIMIT);
+        let store = living.block_on(options.open()).unwrap();
         interrupted(&store, &keys, round);
         let working = async {
             // A connection of the runtime that has ended fails once.

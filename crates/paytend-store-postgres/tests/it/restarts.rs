@@ -148,14 +148,14 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_server_crashes() {
 
 /// Kills a process that completes notifications. The server then ends all others and recovers.
 async fn kill_session(config: &Config) {
-    let sql = "SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE query LIKE '%SAVEPOINT paytend_effect%' \
-         AND pid <> pg_backend_pid() AND state <> 'idle' LIMIT 1), 0)";
+    let sql = "SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
+         AND (query LIKE '%SAVEPOINT paytend_effect%' OR query LIKE 'INSERT INTO effect%') LIMIT 1), 0)";
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(process) = Pid::from_raw(number(config, sql).await) {
             return kill_process(process, Signal::KILL).unwrap();
         }
-        assert!(Instant::now() < deadline, "no completions share a transaction");
+        assert!(Instant::now() < deadline, "no notification is completed");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -157,6 +157,43 @@ async fn order_keys_and_sightings_are_kept() {
     assert!(commits(&config).await - before < 150);
 }
 
+/// The server ends all sessions and recovers.
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_is_killed_between_two_effects_repeats_none() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let (config, store) = create(&server).await;
+    warm_up(&store).await;
+    let random = Seeded::new();
+    let claimed = claimed(&store, "killed", COUNT).await;
+    let victim = claimed[5 + random.below(COUNT - 5)].lease.id;
+    let completing = claimed.iter().map(|one| {
+        let id = one.lease.id;
+        let killing = effect(|transaction| {
+            Box::pin(async move {
+                let row = transaction.query_one("SELECT pg_backend_pid()", &[]).await?;
+                let process = rustix::process::Pid::from_raw(row.get(0)).unwrap();
+                rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+                Ok(transaction.batch_execute("SELECT pg_sleep(600)").await?)
+            })
+        });
+        store.complete(one.lease, Some(if id == victim { killing } else { recording(id, "") }))
+    });
+    let completed = join_all(completing).await;
+    assert!(completed.iter().any(Result::is_err));
+    server.answers().await;
+    execute(&config, "UPDATE paytend_work SET due_at = paytend_now()").await;
+    let deadline = Instant::now() + SOON;
+    while store.stats().await.is_err() {
+        assert!(Instant::now() < deadline, "the store does not recover");
+    }
+    for one in claim(&store, COUNT, LEASE).await {
+        store.complete(one.lease, Some(recording(one.lease.id, ""))).await.unwrap();
+    }
+    let lines = lines(&store).await;
+    assert!(lines.len() == COUNT && lines.values().all(|lines| lines.len() == 1), "{lines:?}");
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
 /// The commit waits for a standby that does not exist, and its session is ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn completions_with_an_unknown_commit_are_looked_up() {
