@@ -224,7 +224,7 @@ async fn settle(
             if report.has_conflict {
                 pace.conflict();
             } else {
-                pace.completed_together(applied.len(), report.longest);
+                pace.completed_together(applied.len(), report.long);
             }
             if report.others_are_ready {
                 store.notify();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest time of an effect that may share a transaction. A longer one counts as a conflict.
-const SHORT: Duration = Duration::from_millis(20);
+/// The longest time of a short effect. If more than a quarter of the effects take longer, they do not share transactions.
+pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions with a transaction of their own when a store is opened.
 const FIRST_ALONE: u32 = 8;
 /// The number of such completions after a conflict. It doubles with each conflict that follows soon.
@@ -68,17 +68,16 @@ impl Pace {
         if completed {
             state.marked.remove(&id);
         }
-        if took > SHORT {
-            state.conflict();
-        } else {
-            state.alone = state.alone.saturating_sub(1);
-        }
+        state.alone = match took > SHORT {
+            true => (state.alone + 3).min(AFTER_CONFLICT.1),
+            false => state.alone.saturating_sub(1),
+        };
     }
 
-    /// Counts completions in a shared transaction, whose longest effect took this time.
-    pub(crate) fn completed_together(&self, count: usize, longest: Duration) {
+    /// Counts completions in a shared transaction, some of which had long effects.
+    pub(crate) fn completed_together(&self, count: usize, long: usize) {
         let mut state = self.state();
-        if longest > SHORT {
+        if long * 4 > count {
             return state.conflict();
         }
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -138,10 +137,12 @@ mod tests {
             }
             assert_eq!(count, expected);
         }
-        pace.completed_together(1000, short);
-        pace.completed_together(1, SHORT * 2);
+        pace.completed_together(1000, 250);
+        assert!(!pace.is_alone(id));
+        pace.completed_together(20, 6);
+        assert_eq!(pace.state().alone, 64, "many long effects count as a conflict");
         pace.completed_alone(id, SHORT * 2, true);
-        assert_eq!(pace.state().alone, 128, "a long effect counts as a conflict");
+        assert_eq!(pace.state().alone, 67);
         pace.set_deferrable(true);
         assert_eq!(pace.has_deferrable(), Some(true));
     }

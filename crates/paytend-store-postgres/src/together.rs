@@ -15,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use crate::effect::{self, PostgresEffect, with_grace};
 use crate::error::{OpError, postgres_code};
 use crate::locks::{lock_keys, lock_number};
+use crate::pace::SHORT;
 use crate::rows::get;
 
 /// The time after which no further effect begins.
@@ -88,8 +89,8 @@ impl Member {
 pub(crate) struct Report {
     /// Whether a notification became ready.
     pub(crate) others_are_ready: bool,
-    /// The time of the longest effect.
-    pub(crate) longest: Duration,
+    /// The number of effects that were not short.
+    pub(crate) long: usize,
     /// Whether an effect waited for a lock or for too long.
     pub(crate) has_conflict: bool,
 }
@@ -121,7 +122,7 @@ pub(crate) async fn complete(
         }
         let began = Instant::now();
         let applied = effect::apply(effect, transaction, effect_time).await;
-        report.longest = report.longest.max(began.elapsed());
+        report.long += usize::from(began.elapsed() > SHORT);
         is_fresh = applied.is_err();
         member.progress = match applied {
             Ok(()) => MemberProgress::Applied,
