@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest time of a short effect. If more than a quarter of the effects take longer, they do not share transactions.
+/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have transactions of
+/// their own.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions with a transaction of their own when a store is opened.
 const FIRST_ALONE: u32 = 8;
