@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: compares all backends with libcrypto, the client with handwritten code, and receiving with
-//! opening alone, in one process.
+//! opening alone. Everything runs in one process.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
@@ -10,7 +10,7 @@ mod measure;
 mod report;
 mod sandbox;
 #[path = "../../paytend-store-postgres/tests/it/server.rs"]
-#[expect(dead_code, reason = "the tests of the store use more of it")]
+#[expect(dead_code, reason = "only the store's tests use the rest")]
 mod server;
 mod start;
 mod webhook;
@@ -155,7 +155,7 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{filling}"}}"#)
 }
 
-/// Measures how opening scales with the number of processors, in thousandths for each backend.
+/// Measures how opening scales with the number of processors, for each backend, in thousandths.
 ///
 /// The result is the speed-up on all processors, divided by the speed-up of a reference. The reference is the baseline
 /// with separate keys and buffers for each thread.
