@@ -18,10 +18,10 @@ const BLOCK: &str = "INSERT INTO paytend_notification (dedup, content_tag, route
      verified_by) SELECT sha256(n::text::bytea), content_tag, route, kind, notify_type, order_key, verified_by \
      FROM paytend_notification, generate_series(1, {count}) n; \
      INSERT INTO paytend_work (id, kind, order_key, ready, state, fence, tries, due_at, is_sighting, again) \
-     SELECT n.id, n.kind, n.order_key, false, 0, 0, 0, paytend_now() + interval '1 day', false, false \
+     SELECT n.id, n.kind, n.order_key, false, 0, 0, 0, paytend_now(), false, false \
      FROM paytend_notification n \
      WHERE NOT EXISTS (SELECT FROM paytend_work w WHERE w.id = n.id); \
-     UPDATE paytend_work SET due_at = due_at + interval '1 day' WHERE ready";
+     UPDATE paytend_work SET state = 2, due_at = due_at + interval '12 hours' WHERE ready";
 
 async fn handle(delivery: Delivery<AnyNotification>) -> Result<Completion<PostgresEffect>, HandlerError> {
     let line = delivery.facts().business_id.clone().unwrap_or_default();
