@@ -155,6 +155,6 @@ fn ended(result: Result<(), FinishError>) -> String {
         Ok(()) => "ok".into(),
         Err(FinishError::LeaseLost) => "lost".into(),
         Err(FinishError::Effect(_)) => "failed".into(),
-        Err(FinishError::Store(error)) => panic!("{error}"),
+        Err(error) => panic!("{error}"),
     }
 }

@@ -134,6 +134,7 @@ async fn complete<S: Store>(shared: &Shared<S>, claimed: &Claimed, completion: C
     match shared.inbox.store().complete(claimed.lease, completion.into_effect()).await {
         Ok(()) => Attempt::Done,
         Err(FinishError::Effect(error)) => fail(shared, claimed, error).await,
+        Err(FinishError::NotApplied) => finish(shared, claimed.lease, Release::GiveBack, Attempt::GivenBack).await,
         Err(error) => lost(claimed.lease, &error),
     }
 }

@@ -17,10 +17,10 @@ use paytend_outbox::{
 };
 use tokio_postgres::Transaction;
 
-use crate::effect::PostgresEffect;
+use crate::effect::{self, PostgresEffect};
 use crate::error::OpError;
 use crate::locks;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, not_completed};
 use rows::{REQUEST, RESULT, Stored};
 
 impl PostgresStore {
@@ -142,8 +142,27 @@ async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<b
     Ok(is_new)
 }
 
-/// Locks and returns the order of a lease. Returns an error if the lease is lost. Claims skip the locked row, even
-/// after the lease has ended.
+/// Completes a held order, after its effect if there is one.
+async fn complete(
+    transaction: &Transaction<'_>,
+    lease: Lease,
+    ended: Ended,
+    effect: Option<PostgresEffect>,
+    limit: Duration,
+) -> Result<(), OpError> {
+    let mut stored = held(transaction, lease).await?;
+    if let Some(effect) = effect {
+        let number = effect::limit(transaction, limit).await?;
+        effect::apply_guarded(effect, transaction, limit, &number).await?;
+        // The effect may have changed the order, for example with a notice.
+        stored = held(transaction, lease).await?;
+    }
+    stored.progress.complete(ended).map_err(illegal)?;
+    finish(transaction, &stored).await
+}
+
+/// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
+/// lease has ended.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
@@ -242,18 +261,19 @@ impl OutboxStore for PostgresStore {
         ended: Ended,
         effect: Option<PostgresEffect>,
     ) -> Result<(), FinishError> {
-        let limit = self.effect_timeout();
-        self.change_held("complete an order", lease, move |transaction, _, stored| {
-            Box::pin(async move {
-                if let Some(effect) = effect {
-                    crate::effect::apply(effect, transaction, limit).await?;
-                    // The effect may have changed the order, for example with a notice.
-                    *stored = held(transaction, lease).await?;
-                }
-                stored.progress.complete(ended).map_err(illegal)
-            })
-        })
-        .await
+        let (store, doing, limit, has_effect) =
+            (self.clone(), "complete an order", self.effect_timeout(), effect.is_some());
+        let completing = tokio::spawn(async move {
+            let attempted = store.attempt(doing, move |transaction| {
+                Box::pin(complete(transaction, lease, ended, effect, limit))
+            });
+            let attempted = attempted.await;
+            let completed = if has_effect { effect::ended(attempted) } else { attempted.0 };
+            completed.map_err(|error| error.into_finish(doing))
+        });
+        completing.await.unwrap_or_else(|_| Err(not_completed()))?;
+        self.notify();
+        Ok(())
     }
 
     async fn release_order(

@@ -8,7 +8,7 @@ use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, millis, syste
 use tokio_postgres::{Row, Transaction};
 
 use crate::error::OpError;
-use crate::rows::get;
+use crate::rows::{get, text};
 
 /// The columns of an order that [`stored`] reads.
 const COLUMNS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.order_key, o.not_before, o.traceparent, \
@@ -185,7 +185,7 @@ pub(super) async fn save(transaction: &Transaction<'_>, id: i64, progress: &Prog
                 &progress.decision.map(|decision| decision.as_str()),
                 &progress.is_notified,
                 &progress.is_due_again,
-                &progress.cause,
+                &progress.cause.as_deref().map(text),
                 &progress.holder.cast_signed(),
                 &i64::from(history.failed_queries),
             ],
@@ -231,7 +231,7 @@ pub(super) async fn part(transaction: &Transaction<'_>, id: i64, part: &str) -> 
 pub(super) async fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES ($1, $2, $3, $4, $5)";
     let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&millis(entry.at), &id, &entry.action, &entry.audit.who, &entry.audit.why];
+        [&millis(entry.at), &id, &entry.action, &text(&entry.audit.who), &text(&entry.audit.why)];
     transaction.execute(sql, &row).await?;
     Ok(())
 }
