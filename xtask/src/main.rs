@@ -6,6 +6,7 @@ mod architecture;
 mod bindings;
 mod ci;
 mod deny;
+mod dist;
 mod fuzz;
 mod layers;
 mod memory;
@@ -18,6 +19,7 @@ mod queues;
 mod setup;
 mod shell;
 mod soak;
+mod startup;
 mod stress;
 mod test;
 mod typos;
@@ -43,6 +45,7 @@ usage: cargo xtask <command>
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
   package    package every publishable crate in dependency order, and build each from its package
+  dist       build the `paytend` command, and pack it with its manual pages and completions
   bindings build|test|pack [LANGUAGE...]
              build, test or pack the bindings for other languages: c, python, node, java, go
   bindings header [--check]
@@ -58,6 +61,8 @@ usage: cargo xtask <command>
              measure only that part
   bench inbox [--full]
              measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+  bench startup
+             measure the time that the `paytend` command takes to start, and check that it is at most 15 ms
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile
@@ -87,6 +92,7 @@ fn main() -> ExitCode {
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
+        ["dist"] => dist::run(),
         ["prose", prefixes @ ..] => prose::run(prefixes),
         ["typos"] => typos::run(),
         ["fuzz-smoke"] => fuzz::smoke(10, None),
@@ -103,12 +109,15 @@ fn main() -> ExitCode {
         ["race", tries] => race(tries),
         ["bench"] => {
             let section = bindings::bench::section();
-            bench(&["--write=BENCHMARKS.md"]).and_then(|()| bindings::bench::replace_section(&section))
+            bench(&["--write=BENCHMARKS.md"])
+                .and_then(|()| bindings::bench::replace_section(&section))
+                .and_then(|()| startup::run())
         }
         ["bench", "reconcile"] => shell::cargo(["test", "--release", "--locked", "-p", "paytend-reconcile"])
             .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
             .run(),
         ["bench", "bindings"] => bindings::bench::run(),
+        ["bench", "startup"] => startup::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),

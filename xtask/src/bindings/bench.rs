@@ -13,7 +13,7 @@ use crate::shell::{cargo, root};
 const ROUNDS: usize = 31;
 /// The duration of a batch, in nanoseconds.
 const BATCH: u64 = 40_000_000;
-const HEADING: &str = "## Opening through a binding";
+pub(crate) const HEADING: &str = "## Opening through a binding";
 
 /// Returns the maximum time of a language's binding relative to Rust.
 fn limit(language: &str) -> f64 {
