@@ -8,17 +8,18 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paytend_crypto::Passphrase;
 use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use paytend_crypto::rsa::Backend;
 use paytend_crypto::rustcrypto::RustCrypto;
+use paytend_crypto::{Passphrase, PrivateKey, PublicKey};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use self::variables::environment;
 use super::builder::ClientBuilder;
 use super::environment::Environment;
-use super::keys::{KeyEntries, Origin, PASSPHRASE};
+use super::keys::{KeyEntries, KeyMaterial, Origin, PASSPHRASE};
 use crate::client::Client;
 use crate::error::Error;
 use crate::policy::order_states::OrderStates;
@@ -58,6 +59,11 @@ struct Profile {
     response_names: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     paths: BTreeMap<String, String>,
+    /// Settings of receivers, which a client does not use.
+    #[serde(default, rename = "payby_public_key_file")]
+    _payby_public_key_file: IgnoredAny,
+    #[serde(default, rename = "payermax_public_key_file")]
+    _payermax_public_key_file: IgnoredAny,
 }
 
 /// The meanings of order status codes.
@@ -120,6 +126,8 @@ impl ClientBuilder {
     /// order_states = { processing = ["1"], succeeded = ["2"], failed = ["3"] }
     /// response_names = { topup = ["orderNo"] }
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
+    /// payby_public_key_file = "payby-public.b64" # for receivers such as `paytend listen`; not used by a client
+    /// payermax_public_key_file = "payermax-public.b64"
     /// ```
     ///
     /// The local sandbox writes such a file: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
@@ -139,6 +147,13 @@ impl ClientBuilder {
         let mut settings = Profile::read(path, profile)?;
         settings.passphrase = passphrase(std::env::var_os(PASSPHRASE));
         settings.builder(folder(path), &Origin::profile(profile))
+    }
+
+    /// Returns the partner's private key and Paytend's public key that [`from_env`](Self::from_env) or
+    /// [`from_file`](Self::from_file) has read, for a receiver of notifications with the same keys. Returns `None` if
+    /// the keys are those of a keyring.
+    pub fn keys(&self) -> Option<(&PrivateKey, &PublicKey)> {
+        self.read_keys().map(KeyMaterial::keys)
     }
 
     /// Sets the backend of the keys that [`from_env`](Self::from_env) or [`from_file`](Self::from_file) has read. The

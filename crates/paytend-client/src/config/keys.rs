@@ -111,6 +111,10 @@ pub(super) struct KeyMaterial {
 }
 
 impl KeyMaterial {
+    pub(super) fn keys(&self) -> (&PrivateKey, &PublicKey) {
+        (&self.own, &self.peer)
+    }
+
     /// Loads the keys with a backend. Only a backend can check whether the numbers of a key are consistent.
     pub(super) fn keyring(&self, backend: &dyn Backend) -> Result<Keyring, Error> {
         // An error of the backend itself is not caused by the entry.
