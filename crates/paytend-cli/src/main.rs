@@ -1,6 +1,7 @@
 //! The `paytend` command.
 
 mod cmd;
+mod completion;
 mod connection;
 mod duration;
 mod event_kinds;
@@ -12,7 +13,9 @@ mod operations;
 mod output;
 mod payload;
 mod profiles;
+mod progress;
 mod prompt;
+mod signals;
 mod suggest;
 
 use std::process::ExitCode;
@@ -70,7 +73,7 @@ enum Command {
     Listen(cmd::listen::Args),
     /// Send notifications of a provider to a URL
     Trigger(cmd::trigger::Args),
-    /// List, show and send again the notifications in a store
+    /// List, show and send again the notifications in a store, or those of a sandbox
     #[command(subcommand)]
     Events(cmd::events::Command),
     /// Control a running sandbox: faults, time, notifications
@@ -88,6 +91,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == completion::CALL) {
+        let words: Vec<String> =
+            words.skip_while(|word| word == "--").map(|word| word.to_string_lossy().into_owned()).collect();
+        completion::print(Cli::command(), &words);
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     cli.global.apply();
     let result = match cli.command {

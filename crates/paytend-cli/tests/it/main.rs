@@ -4,9 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod call;
+#[cfg(unix)]
+mod completions;
 mod config;
 mod contract;
 mod demo;
+#[cfg(unix)]
+mod events;
 mod explain;
 mod global;
 mod help;
@@ -16,6 +20,7 @@ mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
 mod inbox_service;
+mod json_output;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
@@ -40,4 +45,6 @@ mod sandbox;
 #[cfg(unix)]
 mod sandbox_control;
 mod schema;
+#[cfg(unix)]
+mod signals;
 mod support;

@@ -60,7 +60,11 @@ impl Terminal {
     }
 
     pub(crate) fn type_line(&mut self, text: &str) {
-        self.master.write_all(format!("{text}\n").as_bytes()).unwrap();
+        self.type_text(&format!("{text}\n"));
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.master.write_all(text.as_bytes()).unwrap();
     }
 
     /// Waits for the end of the command, and returns its exit code.

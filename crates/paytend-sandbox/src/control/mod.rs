@@ -167,7 +167,7 @@ async fn callback(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let NewCallback { partner: named, product: sender, url } = read(&body)?;
     let partner = partner(&core, named)?;
     let trigger = Trigger::Callback { sender, url };
-    happen(&core, |at| Event::Triggered { at, partner, trigger }).await?;
+    drop(happen(&core, |at| Event::Triggered { at, partner, trigger }).await?);
     Ok(Json(json!({})))
 }
 

@@ -4,11 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pause};
+use serde_json::json;
 
+use crate::cmd::inbox::manage::print_problems;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::parse_duration;
 use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::{Category, Failure};
+use crate::global::JsonArgs;
 use crate::output;
 
 #[derive(Args)]
@@ -23,11 +26,14 @@ pub(crate) struct DecideArgs {
     /// The reason, which is stored and shown
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn decide(args: DecideArgs) -> Result<(), Failure> {
-    act(&args.store, args.number, Action::Decide(args.decision), args.why).await?;
-    Ok(output::line(&format!("decided: {}", args.decision))?)
+    act(&args.store, &args.number, Action::Decide(args.decision), args.why).await?;
+    let value = json!({ "number": args.number, "decision": args.decision.as_str() });
+    output::result(args.json.json, &value, &format!("decided: {}", args.decision))
 }
 
 #[derive(Args)]
@@ -39,19 +45,21 @@ pub(crate) struct RetryArgs {
     /// The reason, which is stored and shown
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn retry(args: RetryArgs) -> Result<(), Failure> {
-    act(&args.store, args.number, Action::Retry, args.why).await?;
-    Ok(output::line("the order is due")?)
+    act(&args.store, &args.number, Action::Retry, args.why).await?;
+    output::result(args.json.json, &json!({ "number": args.number }), "the order is due")
 }
 
-async fn act(store: &StoreArgs, number: String, action: Action, why: String) -> Result<(), Failure> {
+async fn act(store: &StoreArgs, number: &str, action: Action, why: String) -> Result<(), Failure> {
     let store = store.open().await?;
     let audit = Audit { who: user(), why };
-    match each!(&store, store => store.act_on_order(number.clone(), action, audit))? {
+    match each!(&store, store => store.act_on_order(number.to_owned(), action, audit))? {
         Ok(()) => Ok(()),
-        Err(ActionError::Absent) => Err(no_order(&number)),
+        Err(ActionError::Absent) => Err(no_order(number)),
         Err(refused) => Err(Failure::new(Category::Unexpected, refused)),
     }
 }
@@ -86,6 +94,8 @@ pub(crate) struct PauseArgs {
     /// The reason, which is stored and shown
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn pause(args: PauseArgs) -> Result<(), Failure> {
@@ -93,7 +103,7 @@ pub(crate) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
     each!(&store, store => store.pause_sending(path.clone(), audit))?;
-    Ok(output::line(&format!("paused: {path}"))?)
+    output::result(args.json.json, &json!({ "operation": path }), &format!("paused: {path}"))
 }
 
 #[derive(Args)]
@@ -105,6 +115,8 @@ pub(crate) struct ResumeArgs {
     /// The reason, which is stored and shown
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
@@ -112,7 +124,7 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
     if each!(&store, store => store.resume_sending(path.clone(), audit))? {
-        return Ok(output::line(&format!("resumed: {path}"))?);
+        return output::result(args.json.json, &json!({ "operation": path }), &format!("resumed: {path}"));
     }
     Err(Failure::new(Category::Unexpected, format!("{path} was not paused: see `paytend outbox stats`")))
 }
@@ -121,16 +133,16 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let problems = each!(&store, store => store.check_orders())?;
+    print_problems(&problems, args.json.json)?;
     if problems.is_empty() {
-        return Ok(output::line("no problems")?);
-    }
-    for problem in &problems {
-        output::line(problem)?;
+        return Ok(());
     }
     Err(Failure::new(Category::Unexpected, format!("the orders have {} problems", problems.len())))
 }
@@ -142,6 +154,8 @@ pub(crate) struct DropContentArgs {
     /// The minimum time since the submission, such as 90d
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     older_than: Duration,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {
@@ -153,7 +167,7 @@ pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
     let before = before.ok_or_else(|| Failure::usage("--older-than is longer than the time since 1970"))?;
     let store = args.store.open().await?;
     let dropped = each!(&store, store => store.drop_order_content(before))?;
-    Ok(output::line(&format!("removed: {dropped}"))?)
+    output::result(args.json.json, &json!({ "removed": dropped }), &format!("removed: {dropped}"))
 }
 
 #[derive(Args)]
@@ -163,11 +177,13 @@ pub(crate) struct RecoverArgs {
     /// The reason, which is stored and shown
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
     let recovered = each!(&store, store => store.recover_orders(audit))?;
-    Ok(output::line(&format!("recovered: {recovered}"))?)
+    output::result(args.json.json, &json!({ "recovered": recovered }), &format!("recovered: {recovered}"))
 }

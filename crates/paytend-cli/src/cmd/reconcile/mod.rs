@@ -58,6 +58,9 @@ pub(crate) struct Args {
     /// The format of the report on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Print JSON; the same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Write the report as an HTML page, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -154,7 +157,7 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         report.write_html(&mut page).and_then(|()| page.flush()).map_err(failed)?;
     }
     // The exit code reports the differences, even if the reader of the output has closed the pipe.
-    match write_to_stdout(report, args.format) {
+    match write_to_stdout(report, if args.json { Format::Json } else { args.format }) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
