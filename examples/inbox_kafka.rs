@@ -1,8 +1,8 @@
 //! A worker that publishes each stored notification to a Kafka topic. A notification is completed only after all
-//! in-sync replicas have its record, so none is lost. A record can be published more than once, with the same header
-//! `idempotency-key`.
+//! in-sync replicas have its record, so no notification is lost. A notification can be published more than once, always
+//! with the same header `idempotency-key`.
 //!
-//! Run it with a broker and the store of a receiver, such as `paytend inbox serve`:
+//! Run this example with a broker and the store of a receiver, such as `paytend inbox serve`:
 //! `cargo run -p paytend-examples --example inbox_kafka -- BROKER:PORT TOPIC inbox.db inbox.db.key`
 
 #![allow(clippy::print_stdout)]
@@ -44,7 +44,7 @@ impl Topic {
     /// to at least 2.
     async fn publish(&self, delivery: Delivery<AnyNotification>) -> Result<Completion<SqliteEffect>, HandlerError> {
         let facts = delivery.facts();
-        // Consumers that see a key for the second time ignore the record.
+        // Consumers ignore a record whose key they have already processed.
         let idempotency_key = delivery.idempotency_key();
         let key = facts.business_id.clone().unwrap_or_else(|| idempotency_key.clone());
         let headers = BTreeMap::from([
@@ -62,7 +62,7 @@ impl Topic {
             headers,
             key: Some(key.clone().into_bytes()),
         };
-        // An error causes another attempt. The message of the broker contains no content.
+        // An error causes another attempt. The broker's error message contains no content of a notification.
         self.partition(&key).produce(vec![record], Compression::NoCompression).await?;
         Ok(Completion::without_effect())
     }
@@ -82,12 +82,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let topic = Arc::clone(&topic);
         async move { topic.publish(delivery).await }
     })
-    // A sighting whose content is no longer stored becomes a record without value.
+    // If the content of a sighting is no longer stored, the record has no value.
     .on_sighting(move |delivery| {
         let topic = Arc::clone(&sightings);
         async move { topic.publish(delivery).await }
     })
-    // The client retries without end while no broker can be reached. The timeout ends the attempt.
+    // The Kafka client retries indefinitely if no broker can be reached, so this timeout ends the attempt.
     .handler_timeout(Duration::from_secs(30))
     .retry(RetryPolicy::new().max_tries(100))
     .build();

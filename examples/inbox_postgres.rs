@@ -36,7 +36,7 @@ async fn book(delivery: Delivery<Box<IbanTransaction>>) -> Result<Completion<Pos
     }))
 }
 
-/// Keeps every other notification for a person.
+/// Turns all other notifications into dead letters, for review by a person.
 async fn keep(delivery: Delivery<AnyNotification>) -> Result<Completion<PostgresEffect>, HandlerError> {
     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
 }

@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     drop(http);
 
-    // Requests and handlers that have begun are finished.
+    // Requests and handlers that are running are finished before the program ends.
     stop.cancel();
     serving.await??;
     endpoint.idle().await;

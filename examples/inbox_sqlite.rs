@@ -22,8 +22,8 @@ use paytend_webhook::server::Endpoint;
 /// your documents.
 const ARRIVED: &str = "2";
 
-/// Books a deposit. The booking is committed together with the completion, so it happens once, even if this handler
-/// runs several times.
+/// Books a deposit. The booking and the completion are committed in one transaction, so a deposit is booked once, even
+/// if this handler runs several times.
 async fn book(delivery: Delivery<Box<IbanTransaction>>) -> Result<Completion<SqliteEffect>, HandlerError> {
     let deposit = delivery.into_notification();
     let (Some(id), Some(amount), Some(currency)) = (deposit.transaction_id, deposit.amount, deposit.currency) else {
@@ -35,13 +35,13 @@ async fn book(delivery: Delivery<Box<IbanTransaction>>) -> Result<Completion<Sql
     Ok(in_transaction(move |transaction| {
         // The amount is stored as decimal text, never as a binary floating-point number.
         let row = rusqlite::params![id.as_ref() as &str, amount.value().to_string(), currency.as_ref() as &str];
-        // A different notification about the same transaction does not book it again.
+        // If a different notification reports the same transaction, the deposit is not booked again.
         transaction.execute("INSERT INTO booking VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", row)?;
         Ok(())
     }))
 }
 
-/// Keeps every other notification for a person.
+/// Turns all other notifications into dead letters, for review by a person.
 async fn keep(delivery: Delivery<AnyNotification>) -> Result<Completion<SqliteEffect>, HandlerError> {
     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
 }
@@ -89,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (amount, currency) = booked.await?;
     println!("booked: {amount} {currency}");
 
-    // The worker finishes what it has begun.
+    // The worker finishes the handlers that are running.
     let _ = stop.send(());
     working.await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Issues a card to a new cardholder and tops it up: cardholder, application, activation, topup.
+//! Creates a cardholder, applies for a card, activates the card and tops it up.
 //!
 //! `cargo run -p paytend-examples --example issue_card`
 

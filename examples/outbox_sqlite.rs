@@ -1,4 +1,5 @@
-//! Payouts with books in the same SQLite transaction. The process may die at any moment: each payout is paid once.
+//! Records a payout and submits its topup in one SQLite transaction. Each payout is paid once, even if the process is
+//! killed.
 //!
 //! Run it with `cargo run -p paytend-examples --example outbox_sqlite`
 
@@ -18,9 +19,9 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS payout (number TEXT PRIMARY KEY, state TEXT NOT NULL)";
 
-/// Enters a payout in the books and submits its topup, in one transaction.
+/// Records a payout in the table `payout` and submits its topup, in one transaction.
 async fn pay(outbox: &Outbox<SqliteStore>, topup: &Topup) -> Result<(), Failure> {
-    // Validated, sealed and encrypted here, not on the thread that writes.
+    // Validates, seals and encrypts the order before the transaction, not on the store's writer thread.
     let order = outbox.prepare(topup, SubmitOptions::new().order_by(format!("card {}", &*topup.card_id)))?;
     let store = outbox.store().clone();
     let paid = outbox.store().transaction(move |transaction| -> Result<(), Failure> {
@@ -32,7 +33,7 @@ async fn pay(outbox: &Outbox<SqliteStore>, topup: &Topup) -> Result<(), Failure>
     paid.await
 }
 
-/// Enters the outcome in the books. It is committed together with the completion of the order, so it happens once.
+/// Records the outcome of a payout. The change and the order's completion are committed in one transaction.
 async fn book(ended: EndedOrder<Topup, TopupResultResponse>) -> Result<Completion<SqliteEffect>, HandlerError> {
     let state = match ended.ending() {
         Ending::Responded { state, .. } | Ending::Found { state, .. } => match state {
@@ -68,7 +69,7 @@ async fn main() -> Result<(), Failure> {
         .build()?;
     let outbox = Outbox::open(store.clone(), keys, client).await?;
 
-    // The first topup is executed, and its response is lost.
+    // The sandbox executes the first topup and loses its response.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once())?;
     let dispatcher = Dispatcher::builder(outbox.clone()).on::<Topup, _, _>(book).build();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -83,7 +84,7 @@ async fn main() -> Result<(), Failure> {
             .currency("EUR")
             .build();
         pay(&outbox, &topup).await?;
-        // A repetition has no effect.
+        // Submitting the same payout again has no effect.
         pay(&outbox, &topup).await?;
     }
 

@@ -21,7 +21,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 /// The database schema.
 ///
-/// `known` keeps one row per deduplication key and is never pruned. A person or a job processes the rows in `review`.
+/// The table `known` has one row per deduplication key, and its rows are never deleted. A person or a job processes
+/// the rows in `review`.
 const TABLES: &str = "
     CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE deposit (transaction_id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
@@ -150,7 +151,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     client.send(&SetCallbackUrl::builder().type_("2").url(url).build()).await.map_err(|error| with_detail(&error))?;
     let delivery = sandbox.deposit(&Deposit::new("1250.07".parse()?, "EUR")).await?;
     println!("deposit acknowledged: {}", delivery.is_acknowledged());
-    // A deposit whose money has not arrived goes to review.
+    // A deposit whose money has not arrived is stored for review.
     let pending = r#"{"transactionId":"T9","orderNo":"F9","tradeStatus":1,"amount":5.00,"currency":"EUR"}"#;
     println!("pending deposit acknowledged: {}", sandbox.notify(Product::Baas, "2", pending).await?.is_acknowledged());
     // An unknown notification is delivered twice; the second delivery is recorded as a duplicate.

@@ -37,7 +37,7 @@ impl Function {
         let response = match self.receive(request) {
             Ok(reply) => self.receiver.provider().respond(reply).to_http(),
             Err(rejection) => {
-                // In production, write the rejection to a log. The message contains no secrets, but may contain the
+                // In production, write the rejection to a log. The message contains no secrets, but can contain the
                 // source address.
                 println!("rejected: {rejection}");
                 rejection.to_http()

@@ -14,8 +14,8 @@ async fn handle(line: String, pool: Data<PgPool>) -> Result<(), BoxDynError> {
     Ok(())
 }
 
-/// Processes the jobs in batches, as apalis's example with the highest rate does, but with locks, so that a second
-/// worker could run.
+/// Processes the jobs in batches, like the fastest example of apalis. Unlike the example, the worker locks the jobs, so
+/// that several workers could run.
 pub(crate) async fn rate(server: &Server) -> u128 {
     let config = server.database().await;
     execute(&config, effect::TABLE).await;

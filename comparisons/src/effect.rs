@@ -1,4 +1,4 @@
-//! The effect of every job, and the wait for the last one.
+//! The effect of every job, and a function that waits for the last job.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub(crate) fn content(number: usize) -> String {
     format!("{number:0>1000}")
 }
 
-/// Creates the connection pool of the other queues.
+/// Creates the connection pool for the other job queues.
 pub(crate) async fn pool(config: &Config) -> PgPool {
     let paytend_store_postgres::tokio_postgres::config::Host::Unix(directory) = &config.get_hosts()[0] else {
         panic!("the server listens on a socket");
@@ -28,7 +28,7 @@ pub(crate) async fn pool(config: &Config) -> PgPool {
     PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await.unwrap()
 }
 
-/// Waits until a query returns true, and returns the number of jobs a second.
+/// Waits until a query returns true, and returns the number of jobs per second.
 pub(crate) async fn rate(config: &Config, started: Instant, is_done: &str) -> u128 {
     let (client, connection) = config.connect(NoTls).await.unwrap();
     let running = tokio::spawn(connection);

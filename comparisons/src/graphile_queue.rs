@@ -26,7 +26,8 @@ impl TaskHandler for Job {
     }
 }
 
-/// Processes the jobs with a queue in the worker's memory. Without it, the worker fetches one job for each poll.
+/// Processes the jobs with a local queue in the worker. Without a local queue, the worker fetches only one job per
+/// poll.
 pub(crate) async fn rate(server: &Server) -> u128 {
     let config = server.database().await;
     execute(&config, effect::TABLE).await;

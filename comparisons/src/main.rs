@@ -10,20 +10,20 @@ mod effect;
 mod graphile_queue;
 mod paytend_queue;
 #[path = "../../crates/paytend-store-postgres/tests/it/server.rs"]
-#[expect(dead_code, reason = "the tests of the store use more of it")]
+#[expect(dead_code, reason = "only the tests of the store use all items")]
 mod server;
 
 use crate::server::Server;
 
 /// The number of jobs of each round.
 const JOBS: usize = 5_000;
-/// The number of rounds. The result is the median.
+/// The number of rounds. The result is the median of the rounds.
 const ROUNDS: usize = 3;
 /// The maximum number of connections of a queue.
 const CONNECTIONS: u32 = 10;
 /// The maximum number of jobs in progress.
 const HANDLERS: usize = 32;
-/// The number of jobs that wait behind another job.
+/// The number of notifications that wait behind another notification of the same order key.
 const BLOCKED: usize = 100_000;
 
 /// The jobs completed per second in each round.
@@ -47,10 +47,10 @@ async fn main() {
         graphile.0.push(graphile_queue::rate(&server).await);
         apalis.0.push(apalis_queue::rate(&server).await);
         let last = [&paytend, &graphile, &apalis].map(|rates| rates.0[round - 1]);
-        eprintln!("round {round} of {ROUNDS}: {last:?} jobs a second");
+        eprintln!("round {round} of {ROUNDS}: {last:?} jobs per second");
     }
     let ours = paytend.median();
-    println!("| queue | jobs a second | paytend-store-postgres relative to it |\n|---|---|---|");
+    println!("| queue | jobs per second | paytend-store-postgres relative to it |\n|---|---|---|");
     let others = [("paytend-store-postgres", &paytend), ("graphile_worker", &graphile), ("apalis-postgres", &apalis)];
     for (name, rates) in others {
         println!("| {name} | {} | {} |", rates.median(), thousandths(ours, rates.median()));
@@ -60,10 +60,10 @@ async fn main() {
         free.0.push(paytend_queue::rate(&server, 0).await);
         blocked.0.push(paytend_queue::rate(&server, BLOCKED).await);
         let last = [&free, &blocked].map(|rates| rates.0[round - 1]);
-        eprintln!("round {round} of {ROUNDS}, free and with blocked notifications: {last:?} a second");
+        eprintln!("round {round} of {ROUNDS}, free and with blocked notifications: {last:?} per second");
     }
     println!(
-        "\nWith {BLOCKED} notifications behind one key: {} a second, {} of the rate without them ({}).",
+        "\nWith {BLOCKED} notifications behind one key: {} per second, {} of the rate without them ({}).",
         blocked.median(),
         thousandths(blocked.median(), free.median()),
         free.median()

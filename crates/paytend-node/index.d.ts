@@ -205,7 +205,7 @@ export interface Notification {
    */
   readonly reading: 'typed' | 'unreadable' | 'unknown'
   /**
-   * A description of the parsing problems, if any. Even a typed notification may have fields that could not be parsed.
+   * A description of the parsing problems, if any. Even a typed notification can have fields that could not be parsed.
    */
   readonly problem?: string
   /**

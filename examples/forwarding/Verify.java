@@ -7,7 +7,7 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Verifies a notification that {@code paytend inbox serve --forward-to} has posted. It needs only the JDK.
+ * Verifies a notification that {@code paytend inbox serve --forward-to} has posted. This class needs only the JDK.
  *
  * <p>Ignore a {@code webhook-id} that your service has already processed: a notification can be posted more than once.
  */

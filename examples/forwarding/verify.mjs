@@ -1,4 +1,5 @@
-// Verifies a notification that `paytend inbox serve --forward-to` has posted. It needs only Node's own modules.
+// Verifies a notification that `paytend inbox serve --forward-to` has posted. This code needs only Node's built-in
+// modules.
 //
 // Ignore a `webhook-id` that your service has already processed: a notification can be posted more than once.
 

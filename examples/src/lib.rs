@@ -1,4 +1,5 @@
-//! Example programs, one file each in `examples/`. Run one with `cargo run -p paytend-examples --example topup`.
+//! Example programs, one file each in `examples/`. For example, `cargo run -p paytend-examples --example topup` runs
+//! `topup.rs`.
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

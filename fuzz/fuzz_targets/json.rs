@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 fuzz_target!(|text: &[u8]| {
     if let Ok(end) = object_end(text) {
-        // Data after the object does not change its end, and its members can be listed.
+        // The data after the object does not change the object's end, and the object's members can be listed.
         let alone = object_end(&text[..end]);
         assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{alone:?}");
         assert!(matches!(members(&text[..end]), Ok(_) | Err(Flaw::Ambiguous)));

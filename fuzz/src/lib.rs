@@ -22,7 +22,7 @@ pub const PUBLIC: &str = concat!(
     "aGS1XxX+oQIDAQAB",
 );
 
-/// A key that encrypts nothing and accepts every signature.
+/// A key that leaves data unencrypted and accepts every signature.
 pub struct NoSecurity(PublicKey);
 
 impl NoSecurity {

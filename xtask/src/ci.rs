@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Checks the format of the workspace, and of the fuzz targets and comparisons, which are separate workspaces.
+/// Checks the formatting of this workspace and of the separate workspaces `fuzz` and `comparisons`.
 fn format() -> Result<(), String> {
     cargo(["fmt", "--all", "--check"]).run()?;
     queues::format()?;

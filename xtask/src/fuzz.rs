@@ -30,7 +30,7 @@ fn folder() -> PathBuf {
     target().join("fuzz")
 }
 
-/// Checks the format of the fuzz targets' code, which needs no build.
+/// Checks the formatting of the fuzz targets' code, without a build.
 pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }

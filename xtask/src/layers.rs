@@ -19,17 +19,17 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
-    // No database: a store is a crate on top of it.
+    // The inbox contains no database code: each store is a separate crate that depends on the inbox.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
-    // On the inbox, whose keys, leases and errors it uses: every durable store contains both.
+    // The outbox uses the inbox's keys, leases and errors.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
-    // A pure comparison: no I/O, no async runtime.
+    // The comparison uses no I/O and no async runtime.
     ("paytend-reconcile", &["paytend-model"]),
     ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
     ("paytend-store-sqlite", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
-    // The sandbox is the server side of the protocol. It must not share the client's code, because tests would not
-    // find a bug that affects both sides.
+    // The sandbox implements the server side of the protocol. It must not use the client's code, because tests would
+    // not find a bug that affects both sides.
     ("paytend-sandbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     (
         "paytend-cli",
@@ -168,7 +168,7 @@ fn check(metadata: &Metadata) -> Vec<String> {
     problems
 }
 
-/// Returns the workspace crates that a package depends on, without those that only its tests use.
+/// Returns the workspace crates that a package depends on, except the crates that only its tests use.
 fn workspace_dependencies(package: &Package) -> impl Iterator<Item = &str> {
     package
         .dependencies
@@ -177,7 +177,7 @@ fn workspace_dependencies(package: &Package) -> impl Iterator<Item = &str> {
         .map(|dependency| dependency.name.as_str())
 }
 
-/// Returns the names of all direct and indirect dependencies of a crate, without those that only tests use.
+/// Returns the names of all direct and indirect dependencies of a crate, except the crates that only tests use.
 ///
 /// Features that other workspace crates enable are not included. By default, the result is for this machine's platform
 /// and the default features; `options` can change both.

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod architecture;
+mod benchmarks;
 mod bindings;
 mod ci;
 mod deny;
@@ -30,17 +31,17 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask <command>
 
-  setup      install what the full test run needs (Debian, as root), or list what is missing
+  setup      install the tools for the full test run (Debian, as root), or name a missing tool
   test       run all tests that this machine supports, and list the skipped ones with the reason
-  ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; nothing may be skipped
+  ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; fails if a test is skipped
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every other time under CPU load, and list those that
              failed; a filter matches a part of `package/target`, such as paytend-client/it
   deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
   mutants [PACKAGE]
-             break the inbox's store and the outbox in known ways, and check that their tests fail each time (some
-             minutes)
+             introduce known faults into the SQLite store, the outbox and the client, and check that the tests fail
+             for each of them (some minutes)
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
@@ -59,8 +60,9 @@ usage: cargo xtask <command>
   bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
              measure only that part
-  bench inbox [--full]
-             measure receiving into an SQLite store: rates, times and growth (some minutes; --full stores 1,000,000)
+  bench inbox [rates|steady|growth] [--full]
+             measure receiving into a store, and fail beyond a limit (some minutes; --full stores 1,000,000
+             notifications, holds a load for ten minutes, and writes the section of BENCHMARKS.md)
   bench startup
              measure the time that the `paytend` command takes to start, and check that it is at most 15 ms
   bench queues
@@ -73,7 +75,7 @@ usage: cargo xtask <command>
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
              and check that no request reported as not sent arrives (some minutes)
   memory     run the tests of the AWS-LC backend with AddressSanitizer and valgrind (some minutes)
-  soak       kill processes, cut the power and crash servers hundreds of times under load (20 minutes)
+  soak       kill processes, crash servers and simulate power cuts hundreds of times under load (20 minutes)
   timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
              measure whether the time to open a message depends on its secrets (about a minute)";
 
@@ -108,10 +110,8 @@ fn main() -> ExitCode {
         ["race"] => race("100000"),
         ["race", tries] => race(tries),
         ["bench"] => {
-            let section = bindings::bench::section();
-            bench(&["--write=BENCHMARKS.md"])
-                .and_then(|()| bindings::bench::replace_section(&section))
-                .and_then(|()| startup::run())
+            let sections = benchmarks::sections();
+            bench(&["--write=BENCHMARKS.md"]).and_then(|()| benchmarks::append(&sections))
         }
         ["bench", "reconcile"] => shell::cargo(["test", "--release", "--locked", "-p", "paytend-reconcile"])
             .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
@@ -120,7 +120,8 @@ fn main() -> ExitCode {
         ["bench", "startup"] => startup::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
-        ["bench", part @ ("client" | "webhook" | "sandbox" | "inbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", "inbox", rest @ ..] => bench_inbox(rest),
+        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -152,9 +153,22 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
         .run()
 }
 
+/// Measures receiving into a store. A complete measurement replaces its section of BENCHMARKS.md.
+fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
+    let report = shell::target().join("bench-inbox.md");
+    let write = format!("--write={}", report.display());
+    let result = bench(&[&["inbox", &write], arguments].concat());
+    if arguments == ["--full"] {
+        let report = std::fs::read_to_string(&report).map_err(|error| error.to_string())?;
+        let text = format!("Written by `cargo xtask bench inbox --full`.\n\n{report}");
+        benchmarks::replace("Receiving into a store", &text)?;
+    }
+    result
+}
+
 /// Runs the client's test `race` with the given number of attempts.
 fn race(tries: &str) -> Result<(), String> {
-    tries.parse::<u32>().map_err(|_| format!("invalid number of tries: {tries}"))?;
+    tries.parse::<u32>().map_err(|_| format!("invalid number of attempts: {tries}"))?;
     let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];
     shell::cargo(test).env("PAYTEND_RACE_TRIES", tries).run()
 }

@@ -1,6 +1,6 @@
-//! `mutants`: breaks the inbox's store and the outbox in known ways, and checks that their tests fail each time.
+//! `mutants`: introduces known faults into the SQLite store, the outbox and the client, and checks that the tests fail.
 //!
-//! The sources are changed in place and restored. Do not edit them meanwhile.
+//! The source files are changed in place and restored afterwards. Do not edit them while the command runs.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ const MUTANTS: [Mutant; 21] = [
         tests: ("faults", "kill::"),
     },
     Mutant {
-        name: "effect in a different transaction than the completion",
+        name: "effect and completion are in different transactions",
         changes: &[(
             STORE,
             "            finish::complete(transaction, clock.now(), &held)\n",
@@ -82,31 +82,31 @@ const MUTANTS: [Mutant; 21] = [
         tests: CONFORMS,
     },
     Mutant {
-        name: "lease without holder",
+        name: "lease is checked without its holder",
         changes: &[(FINISH, "AND fence = ?2 AND holder = ?3", "AND fence = ?2 AND ?3 = ?3")],
         package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
-        name: "state that repeats is only counted",
+        name: "duplicate that may report a change is only counted",
         changes: &[(DUPLICATES, "Some((id, tag, false)) if", "Some((id, tag, _)) if")],
         package: SQLITE,
         tests: ("it", "duplicates::"),
     },
     Mutant {
-        name: "synchronous = OFF",
+        name: "SQLite runs with synchronous = OFF",
         changes: &[(ENGINE, "Synchronous::Full => 2", "Synchronous::Full => 0")],
         package: SQLITE,
         tests: ("faults", "power::power_cuts_lose_nothing"),
     },
     Mutant {
-        name: "tries used as fence",
+        name: "number of attempts is used as the fence",
         changes: &[(CLAIM, "fence = fence + 1, tries", "fence = tries + 1, tries")],
         package: SQLITE,
         tests: CONFORMS,
     },
     Mutant {
-        name: "fence starts again after completion",
+        name: "fence starts again at 0 after a completion",
         changes: &[(ACCEPT, "Ok(Pending { fence: row.get(0)?,", "Ok(Pending { fence: row.get::<_, i64>(0)? * 0,")],
         package: SQLITE,
         tests: CONFORMS,
@@ -166,7 +166,7 @@ const MUTANTS: [Mutant; 21] = [
         tests: ("it", "order_that_a_notification_reports_is_not_sent_again"),
     },
     Mutant {
-        name: "lease of an order without fence",
+        name: "expired lease of an order is accepted",
         changes: &[(
             PROGRESS,
             "self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)",
@@ -192,7 +192,7 @@ const MUTANTS: [Mutant; 21] = [
         tests: ("it", "belonging"),
     },
     Mutant {
-        name: "unsigned code for an unknown order counts",
+        name: "unsigned response code confirms that an order is unknown",
         changes: &[(
             "crates/paytend-client/src/policy/resolution.rs",
             "error.is_authenticated() && error.api_code()",
@@ -212,7 +212,7 @@ const MUTANTS: [Mutant; 21] = [
         tests: ("lib", "clock_steps_do_not_end_the_settle_time_early"),
     },
     Mutant {
-        name: "order and books in different transactions",
+        name: "order and the caller's change are in different transactions",
         changes: &[(
             "crates/paytend-store-sqlite/src/outbox/mod.rs",
             "        let written = self.run(\"write\", move |transaction| match function(transaction) {\n",
@@ -226,7 +226,7 @@ const MUTANTS: [Mutant; 21] = [
     },
 ];
 
-/// Runs all mutants, or those of one package.
+/// Runs the tests against each mutant of a package, or of all packages.
 pub(crate) fn run(package: Option<&str>) -> Result<(), String> {
     let mutants: Vec<&Mutant> =
         MUTANTS.iter().filter(|mutant| package.is_none_or(|wanted| mutant.package == wanted)).collect();
@@ -252,7 +252,7 @@ pub(crate) fn run(package: Option<&str>) -> Result<(), String> {
     Err(format!("the tests do not fail for: {}", survivors.join(", ")))
 }
 
-/// The original sources, which are written back on drop.
+/// The original source files, which are written back on drop.
 struct Sources(Vec<(PathBuf, String)>);
 
 impl Sources {
@@ -278,7 +278,7 @@ impl Sources {
 
 impl Drop for Sources {
     fn drop(&mut self) {
-        // In reverse, because a file can be changed twice.
+        // Restores the files in reverse order, because a file can be changed twice.
         for (path, source) in self.0.drain(..).rev() {
             if let Err(error) = std::fs::write(&path, source) {
                 eprintln!("cannot restore {}: {error}", path.display());

@@ -66,7 +66,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Installs the tools that the tests of the bindings need.
+/// Installs the tools that the tests of the bindings, the web page and the stores need.
 fn bindings_tools() -> Result<(), String> {
     ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
         program("pkg-config").args(["--exists", "libcjson"]).succeeds()
@@ -76,9 +76,9 @@ fn bindings_tools() -> Result<(), String> {
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
-    ensure("PostgreSQL, for the store of the inbox", &["postgresql"], || postgres().is_some())?;
-    ensure("PgBouncer, in front of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
-    ensure("zsh and fish, for their completions", &["zsh", "fish"], || {
+    ensure("PostgreSQL, for the tests of its store", &["postgresql"], || postgres().is_some())?;
+    ensure("PgBouncer, for the tests of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
+    ensure("zsh and fish, for the tests of the completions", &["zsh", "fish"], || {
         ["zsh", "fish"].into_iter().all(|shell| program(shell).args(["--version"]).succeeds())
     })?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
@@ -113,7 +113,8 @@ fn ensure(tool: &str, packages: &[&str], is_installed: impl Fn() -> bool) -> Res
     if is_installed() { Ok(()) } else { Err(advice) }
 }
 
-/// Returns the directory of PostgreSQL's server programs: of the newest version in Debian's place, or on the path.
+/// Returns the directory of PostgreSQL's server programs: the newest version in `/usr/lib/postgresql`, where Debian
+/// installs them, or else a directory in `PATH`.
 pub(crate) fn postgres() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let newest = versions.map(|version| version.path().join("bin")).max();
@@ -121,7 +122,7 @@ pub(crate) fn postgres() -> Option<PathBuf> {
     newest.into_iter().chain(std::env::split_paths(&path)).find(|directory| directory.join("initdb").is_file())
 }
 
-/// Returns whether PgBouncer is in a place where the tests look for it.
+/// Returns whether PgBouncer is in a directory where the tests look for it.
 pub(crate) fn pgbouncer() -> bool {
     ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().any(|path| Path::new(path).is_file())
 }

@@ -1,4 +1,4 @@
-//! `soak`: the long forms of the tests that crash processes, servers and disks.
+//! `soak`: runs many rounds of the tests that kill processes, crash servers and simulate power cuts.
 
 use crate::nats;
 use crate::setup;
@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<(), String> {
             .env("PAYTEND_FAULT_ROUNDS", "20")
             .run()?;
     } else {
-        println!("soak: the restarts of PostgreSQL are skipped, because it is missing: run `cargo xtask setup`");
+        println!("soak: PostgreSQL is missing, so its restart tests are skipped: run `cargo xtask setup`");
     }
     if let Some(server) = nats::server() {
         cargo(["test", "--locked", "-p", "paytend-store-nats", "--test", "it", "--", "restarts"])
@@ -31,7 +31,7 @@ pub(crate) fn run() -> Result<(), String> {
             .env("PAYTEND_FAULT_ROUNDS", "20")
             .run()?;
     } else {
-        println!("soak: the kills of NATS servers are skipped, because it is missing: run `cargo xtask setup`");
+        println!("soak: the NATS server is missing, so its restart tests are skipped: run `cargo xtask setup`");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `screenshots`, and the tests for the sandbox's web page in a headless Chromium.
+//! `screenshots`: tests the sandbox's web page in a headless Chromium and takes screenshots of it.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! The client's overhead compared with handwritten code that seals, posts with reqwest, opens and reads the data.
 //!
-//! The server runs on the loopback interface and performs no cryptography. It runs on a separate thread, whose time is
-//! not counted.
+//! The server runs on the loopback interface and performs no cryptography. It runs on a separate thread, whose CPU time
+//! is not counted.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

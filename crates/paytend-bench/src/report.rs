@@ -51,9 +51,10 @@ impl Row {
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
-    /// How opening scales to all processors, for each backend.
+    /// For each backend, the speed-up of opening on all processors relative to threads that share no data, in
+    /// thousandths.
     pub(crate) parallel: Vec<(&'static str, u128)>,
-    /// The client's speed relative to handwritten code, for each backend.
+    /// For each backend, the client's speed relative to handwritten code, in thousandths.
     pub(crate) client: Vec<(&'static str, u128)>,
     pub(crate) webhook: Webhook,
     pub(crate) sandbox: Vec<Throughput>,
@@ -85,16 +86,16 @@ impl Report {
         for (name, share) in &self.parallel {
             let _ = writeln!(
                 out,
-                "\nOpening on all processors at once, {name}: {} times the speed-up of threads that share no data \
-                 (floor 0.950).",
+                "\nOpening on all processors, {name}: the speed-up is {} times the speed-up of a baseline \
+                 whose threads\nshare no data (floor 0.950).",
                 decimal(*share)
             );
         }
         for (name, share) in &self.client {
             let _ = writeln!(
                 out,
-                "\nA client call, {name}, 1024 bits, small payload: {} times the speed (floor {}) of\n\
-                 handwritten code that seals, posts with reqwest and opens.",
+                "\nA client call, {name}, 1024 bits, small payload: the speed is {} times the speed of \
+                 handwritten code\nthat seals, posts with reqwest and opens (floor {}).",
                 decimal(*share),
                 decimal(crate::client::FLOOR)
             );
@@ -103,7 +104,7 @@ impl Report {
             let (floor, service_floor) = (decimal(webhook::FLOOR), decimal(webhook::SERVICE_FLOOR));
             let _ = writeln!(
                 out,
-                "\nReceiving a fund deposit, {name}, 1024 bits, as a share of the speed of opening it alone:\n\n\
+                "\nSpeed of receiving a fund deposit, {name}, 1024 bits, relative to only opening the message:\n\n\
                  - the receiver: {} (floor {floor})\n\
                  - a whole service, from the request to the response: {} (floor {service_floor})\n\
                  - a whole service that runs the cryptography on a separate thread, \
@@ -116,13 +117,13 @@ impl Report {
         for throughput in &self.sandbox {
             let _ = writeln!(
                 out,
-                "\nThe sandbox, {}, on one core, 1024 bits: {} times the throughput of its\n\
-                 cryptography alone (floor {}): {} calls per second, compared with {}.",
+                "\nThe sandbox, {}, on one core, 1024 bits: {} calls per second. The throughput is {} times the\n\
+                 throughput of its cryptography alone, {} calls per second (floor {}).",
                 throughput.backend,
-                decimal(throughput.share),
-                decimal(sandbox::FLOOR),
                 throughput.served,
-                throughput.allowed
+                decimal(throughput.share),
+                throughput.allowed,
+                decimal(sandbox::FLOOR)
             );
         }
         if let Some(start) = &self.start {
@@ -130,10 +131,8 @@ impl Report {
         }
         if !self.webhook.garbage.is_empty() {
             let most = decimal(webhook::GARBAGE);
-            let _ = writeln!(
-                out,
-                "\nCost of rejecting 1 KiB of data that is not a notification, in µs (at most {most}):\n"
-            );
+            let _ =
+                writeln!(out, "\nTime to reject 1 KiB of data that is not a notification, in µs (at most {most}):\n");
             for (kind, time) in &self.webhook.garbage {
                 let _ = writeln!(out, "- {kind}: {}", decimal(*time));
             }

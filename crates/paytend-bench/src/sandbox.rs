@@ -31,8 +31,8 @@ pub(crate) struct Throughput {
     pub(crate) allowed: u128,
 }
 
-/// Measures the sandbox's throughput. The sandbox runs on this thread. The callers run on other threads, whose time is
-/// not counted.
+/// Measures the sandbox's throughput. The sandbox runs on this thread. The callers run on other threads, whose CPU time
+/// is not counted.
 pub(crate) fn throughput(
     candidate: &Candidate,
     paytend: &PrivateKey,

@@ -38,8 +38,9 @@ impl Start {
         let sandbox = self.sandbox;
         let _ = writeln!(
             out,
-            "\nFrom the start of `paytend sandbox` to its first signed response: {sandbox} ms (at most {SANDBOX}).\n\n\
-             Whole processes with 1024-bit keys, from start to end, in ms:\n"
+            "\nTime from the start of `paytend sandbox` to its first signed response: {sandbox} ms \
+             (at most {SANDBOX}).\n\n\
+             Run time of whole processes with 1024-bit keys, in ms:\n"
         );
         for (command, time) in &self.commands {
             let _ = writeln!(out, "- {command}: {}", decimal(*time));

@@ -40,7 +40,7 @@ pub struct Notification {
     /// undocumented type). If the result is not `typed`, store the notification with its content, and do not treat it
     /// as handled.
     pub reading: &'static str,
-    /// A description of the parsing problems, if any. Even a `typed` notification may have fields that could not be
+    /// A description of the parsing problems, if any. Even a `typed` notification can have fields that could not be
     /// parsed.
     pub problem: Option<String>,
     /// The deduplication key: 64 hexadecimal digits. It is the same for every delivery of a notification, even if the

@@ -11,7 +11,7 @@ use crate::exit::{Category, Failure};
 use crate::keyfiles::key_failure;
 use crate::profiles::{ProfilesFile, variable};
 
-/// The files in a key directory, as `paytend sandbox --keys` writes them.
+/// The names of the files in a key directory. `paytend sandbox --keys` creates such a directory.
 pub(crate) const PARTNER_PRIVATE: &str = "partner-private.pem";
 pub(crate) const PARTNER_ID: &str = "partner-id";
 pub(crate) const PAYTEND_PUBLIC: &str = "paytend-public.b64";
@@ -21,20 +21,20 @@ pub(crate) const SANDBOX_PROFILE: &str = "sandbox";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionArgs {
-    /// The profile to use; `paytend config list` shows them [env: PAYTEND_PROFILE]
+    /// The profile to use; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
-    /// A directory with keys and settings, as `paytend sandbox --keys` writes it, instead of a profile
+    /// A directory with keys and settings, such as a directory of `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// The base URL of the API, instead of the URL in the settings
+    /// The base URL of the API. It overrides the URL in the settings
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
 }
 
 impl ConnectionArgs {
-    /// Returns a builder for the selected connection: the options, or a profile changed by environment variables, or
-    /// the environment variables alone.
+    /// Returns a builder for the selected connection. The settings come from the options, from a profile with overrides
+    /// in environment variables, or only from environment variables.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
         let builder = match &self.keys {
             Some(directory) => from_directory(directory, self.base_url.as_deref())?,
@@ -92,7 +92,7 @@ fn private(path: &Path) -> Result<PrivateKey, Failure> {
     read.map_err(|error: KeyError| key_failure(&path.display().to_string(), &error))
 }
 
-/// Returns whether a client is connected to a sandbox: the provider's, or one on this machine.
+/// Returns whether a client is connected to the provider's sandbox or to a sandbox on this machine.
 pub(crate) fn is_sandbox(client: &Client) -> bool {
     let url = client.base_url();
     let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();

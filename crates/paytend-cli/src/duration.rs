@@ -12,7 +12,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from(duration).map_err(|_| "a duration must not be negative".to_owned())
 }
 
-/// Parses a duration that is longer than zero.
+/// Parses a positive duration.
 pub(crate) fn positive(text: &str) -> Result<Duration, String> {
     match parse(text)? {
         Duration::ZERO => Err("the duration must be longer than zero".to_owned()),

@@ -22,9 +22,9 @@ pub(crate) struct EventKind {
     /// The `notifyType` of Paytend.
     pub(crate) notify_type: &'static str,
     pub(crate) description: Description,
-    /// The path of the number that identifies the object.
+    /// The path of the field with the business ID, such as `orderNo`.
     id: &'static str,
-    /// The default content. `{n}` is a new number, `{millis}` and `{time}` are the time.
+    /// The default content. `{n}` is replaced by a new number, and `{millis}` and `{time}` by the current time.
     template: &'static str,
 }
 
@@ -176,7 +176,7 @@ impl EventKind {
         self.with_fields(Node::Object(Vec::new()), &default, set)
     }
 
-    /// Sets fields. A field that is a number by default stays one.
+    /// Sets fields. A field that is a number by default is written as a number.
     fn with_fields(&self, mut content: Node, default: &Node, set: &[String]) -> Result<Node, Failure> {
         for given in set {
             let (path, text) =
@@ -191,13 +191,13 @@ impl EventKind {
         let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
         match read.raw() {
             None => Ok(content),
-            // A part of the content may lack the field that identifies its type.
+            // Fields without the business ID are not a complete notification, so they are not checked.
             Some(_) if !content.has(self.id) => Ok(content),
             Some(_) => Err(Failure::usage(format!("the fields that are set do not have the types of {}", self.name))),
         }
     }
 
-    /// Returns the number that identifies the object of a notification.
+    /// Returns the business ID in the content of a notification.
     pub(crate) fn id(&self, content: &Node) -> String {
         content.text(self.id).unwrap_or_default()
     }
@@ -223,7 +223,7 @@ pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &m
     }
 }
 
-/// Returns a number that no other notification has, so that a receiver does not treat a new one as a duplicate.
+/// Returns a unique number, so that a receiver does not treat a new notification as a duplicate.
 fn new_number() -> Result<u64, Failure> {
     use paytend_crypto::RandomSource as _;
     let mut bytes = [0; 8];
@@ -235,7 +235,7 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The kinds are those of the inbox, and each default content can be read without problems.
+    /// The kinds are the kinds of the inbox, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_set_and_unknown_ones_are_refused() {
+    fn fields_are_set_and_unknown_fields_are_refused() {
         let deposit = EventKind::find("fund-deposit").unwrap();
         let set = |set: &[&str]| deposit.content(&set.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
         let content = set(&["amount=12.340", "reference=a=b", "fee=0"]).unwrap();

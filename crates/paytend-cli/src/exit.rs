@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-/// The exit codes, as shown by `--help`.
+/// The exit codes, as printed by `--help`.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 unexpected failure, 2 usage error, \
 3 configuration or key error, 4 not authentic, 5 network error, 6 rejected by the API, 7 outcome unknown, \
 8 differences found by reconcile, 130 interrupted with Ctrl-C";
@@ -19,7 +19,7 @@ pub(crate) enum Category {
     Rejected = 6,
     OutcomeUnknown = 7,
     Differences = 8,
-    /// The command was interrupted with Ctrl-C. Shells use this code, too.
+    /// The command was interrupted with Ctrl-C. Shells use the same code.
     Interrupted = 130,
 }
 
@@ -41,13 +41,13 @@ impl Failure {
         Self::new(Category::Usage, message)
     }
 
-    /// Adds what the user can do.
+    /// Appends a hint for the user to the message.
     #[must_use]
     pub(crate) fn with_hint(self, hint: &str) -> Self {
         Self { message: format!("{}; {hint}", self.message), ..self }
     }
 
-    /// Creates the failure of a command that Ctrl-C has ended. Only its exit code is reported.
+    /// Creates the failure of a command that was interrupted with Ctrl-C. It has an exit code and no message.
     pub(crate) fn interrupted() -> Self {
         Self::new(Category::Interrupted, "")
     }
@@ -117,7 +117,7 @@ impl From<paytend_client::Error> for Failure {
 mod tests {
     use super::*;
 
-    /// Creates a client error for each category that client errors can have.
+    /// Each kind of client error has the expected category.
     #[test]
     fn client_errors_map_to_their_categories() {
         use paytend_client::{Client, Environment};

@@ -31,7 +31,7 @@ pub(crate) struct JsonArgs {
     pub(crate) json: bool,
 }
 
-/// The option of commands whose output is always JSON, so that scripts can pass it to every command.
+/// The option `--json` of commands whose output is always JSON, so that scripts can use the option with every command.
 #[derive(Args)]
 pub(crate) struct AlwaysJsonArgs {
     /// Print JSON; the output of this command is always JSON
@@ -48,12 +48,12 @@ impl GlobalArgs {
                 .with_writer(io::stderr)
                 .with_ansi(output::Style::stderr().is_coloured() && io::stderr().is_terminal());
             let subscriber = tracing_subscriber::registry().with(filter).with(layer);
-            // No other subscriber is set before this one.
+            // This call does not fail, because no other subscriber is set before.
             let _ = tracing::subscriber::set_global_default(subscriber);
         }
     }
 
-    /// Returns what is logged, or `None` if the command decides.
+    /// Returns the log filter, or `None` if neither `-v` nor `RUST_LOG` is given.
     fn filter(&self) -> Option<Targets> {
         if let Some(text) = variable(FILTER_VARIABLE) {
             match text.parse() {

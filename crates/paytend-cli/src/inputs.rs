@@ -1,4 +1,5 @@
-//! The inputs of a command: files, each opened once, and standard input, which only one option can read.
+//! The inputs of a command: files, and standard input. Each file is opened once, and only one option can read standard
+//! input.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +17,7 @@ const MAX_KEY: usize = 64 << 10;
 /// The inputs of a command: files, and standard input for at most one option.
 #[derive(Default)]
 pub(crate) struct Inputs {
-    /// What standard input is reserved for: the name of an option, or "the message".
+    /// The name of the option that standard input is reserved for, or "the message".
     reserved_for: Option<&'static str>,
     /// Whether standard input has been read.
     stdin_read: bool,
@@ -29,7 +30,7 @@ pub(crate) struct Input {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
     /// The name used in error messages.
     pub(crate) name: String,
-    /// Whether users other than the owner have access. `None` for standard input that is not a file.
+    /// Whether users other than the owner have access. `None` if the input is a pipe or a terminal on standard input.
     pub(crate) open_to_others: Option<bool>,
 }
 
@@ -122,7 +123,7 @@ impl Inputs {
         Ok(self.passphrase.clone())
     }
 
-    /// Returns whether a path is `-`. If it is, marks standard input as read.
+    /// Returns whether a path is `-`, and marks standard input as read in this case.
     fn use_stdin(&mut self, path: &Path, option: &'static str) -> Result<bool, Failure> {
         if path != Path::new("-") {
             return Ok(false);

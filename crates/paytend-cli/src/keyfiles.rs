@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 
-/// The backend of commands that handle one message and exit. AWS-LC is faster for each key operation, but spends about
-/// 30 ms on collecting entropy before the first one.
+/// The cryptographic backend of commands that handle one message and exit. AWS-LC is faster for each key operation, but
+/// needs about 30 ms to collect entropy at the start.
 pub(crate) const BACKEND: &dyn Backend = &RustCrypto;
 
 /// The environment variable that can contain the private key.
@@ -22,8 +22,8 @@ const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
 
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// Your private key: PEM, DER or base64; `-` for standard input. Only the owner may have access to the file. If
-    /// this option is not given, the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// Your private key: PEM, DER or base64; `-` for standard input. Only the owner may have access to the file.
+    /// Without this option, the key is read from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
     /// The other side's public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input
@@ -37,7 +37,7 @@ pub(crate) struct KeyArgs {
 #[derive(Args)]
 pub(crate) struct SecretArgs {
     /// File with the passphrase of an encrypted private key; `-` for standard input. A newline at the end of the file
-    /// is ignored. If this option is not given, the environment variable PAYTEND_PASSPHRASE is used
+    /// is ignored. The default is the value of the environment variable PAYTEND_PASSPHRASE
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
@@ -118,13 +118,13 @@ impl SecretArgs {
         Ok(LoadedKey { key: loaded, bytes })
     }
 
-    /// Reads the passphrase of the private key, if one was given.
+    /// Reads the passphrase of the private key, if it is given.
     pub(crate) fn passphrase(&self, inputs: &mut Inputs) -> Result<Option<Passphrase>, Failure> {
         inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.file_permissions())
     }
 }
 
-/// A private key, and the decrypted bytes that it was read from.
+/// A private key, and its encoded bytes after decryption.
 pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
@@ -165,7 +165,7 @@ pub(crate) fn public_bytes(
     Ok(input.bytes)
 }
 
-/// Returns the private key in the environment variable, if the variable is set.
+/// Returns the private key in `PAYTEND_PRIVATE_KEY`, if the variable is set.
 pub(crate) fn private_from_environment() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(PRIVATE_KEY_VARIABLE).map(|text| Zeroizing::new(text.into_encoded_bytes()))
 }

@@ -61,22 +61,22 @@ enum Command {
     Explain(cmd::explain::Args),
     /// Run a local Paytend sandbox with fault injection and a web page
     Sandbox(cmd::sandbox::Args),
-    /// Receive notifications into a durable store, and manage it
+    /// Receive notifications, store them durably, and manage the store
     #[command(subcommand)]
     Inbox(cmd::inbox::Command),
-    /// Show and decide the orders of a durable store
+    /// Show the orders in a durable store, and record decisions about stuck orders
     #[command(subcommand)]
     Outbox(cmd::outbox::Command),
     /// Compare the provider's lists with notifications and orders, and report every difference
     Reconcile(Box<cmd::reconcile::Args>),
-    /// Receive notifications and print a line for each
+    /// Receive notifications and print a line for each notification
     Listen(cmd::listen::Args),
-    /// Send notifications of a provider to a URL
+    /// Send signed notifications to a URL, like a provider
     Trigger(cmd::trigger::Args),
-    /// List, show and send again the notifications in a store, or those of a sandbox
+    /// List, show and resend the notifications in a store or of a sandbox
     #[command(subcommand)]
     Events(cmd::events::Command),
-    /// Control a running sandbox: faults, time, notifications
+    /// Control a running sandbox: faults, clock and notifications
     Control(cmd::control::Args),
     /// Run scenarios, each against a new sandbox, and report whether they pass
     Scenario(cmd::scenario::Args),

@@ -5,7 +5,7 @@ use paytend_model::{OperationEntry, OperationError, OperationKind, operation, op
 use crate::exit::Failure;
 use crate::suggest::{Suggested, did_you_mean};
 
-/// An operation to call: one of `paytend-model`, or a path that it does not contain.
+/// An operation to call: an operation of `paytend-model`, or a path that `paytend-model` does not contain.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Known(&'static OperationEntry),
@@ -13,7 +13,7 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    /// Finds an operation. A path that is not known is accepted.
+    /// Finds an operation by its name or path. Accepts unknown paths.
     pub(crate) fn find(name: &str) -> Result<Self, Failure> {
         match find(name) {
             Err(_) if name.starts_with('/') => Ok(Self::Path(name.to_owned())),
@@ -29,7 +29,7 @@ impl Target {
         }
     }
 
-    /// Returns whether the operation changes state. An unknown operation may change it.
+    /// Returns whether the operation can change state. Returns true for an unknown operation.
     pub(crate) fn is_mutation(&self) -> bool {
         match self {
             Self::Known(entry) => entry.info.kind == OperationKind::Mutation,
@@ -55,7 +55,7 @@ pub(crate) fn find(name: &str) -> Result<&'static OperationEntry, Failure> {
     })
 }
 
-/// Returns a parser for names of operations, which the shell completes.
+/// Returns a parser for names of operations, with the names for shell completions.
 pub(crate) fn suggested() -> Suggested {
     Suggested::new(operations().iter().map(full_name))
 }

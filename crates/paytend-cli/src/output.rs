@@ -93,7 +93,7 @@ fn indented(text: &str) -> String {
     out
 }
 
-/// Writes a note for people to standard error. A failure to write is ignored.
+/// Writes a note to standard error. A failure to write is ignored.
 pub(crate) fn note(message: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{message}");
 }
@@ -135,8 +135,8 @@ impl Style {
         Self::for_terminal(io::stderr().is_terminal())
     }
 
-    /// Creates the style for a terminal, unless `--color` decides. A non-empty `NO_COLOR` turns colours off; see
-    /// <https://no-color.org>.
+    /// Creates the style for an output. `--color` overrides the default, which uses colours on a terminal. A non-empty
+    /// `NO_COLOR` turns colours off; see <https://no-color.org>.
     fn for_terminal(is_terminal: bool) -> Self {
         match COLORS.get() {
             Some(ColorChoice::Always) => return Self { coloured: true },

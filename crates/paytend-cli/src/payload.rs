@@ -1,4 +1,4 @@
-//! The data of a request or a notification, as a tree of JSON text. Numbers keep their digits.
+//! The data of a request or a notification as a tree. Values are kept as JSON text, so that numbers keep their digits.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A JSON value: text, or an object whose members can be changed.
+/// A JSON value: unparsed JSON text, or an object whose members can be changed.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
     Text(String),
@@ -70,7 +70,7 @@ impl Node {
         rest.map_or_else(|| Some(member.to_string()), |rest| member.get(rest))
     }
 
-    /// Returns the text of the string or number at a path.
+    /// Returns the string or number at a path as text.
     pub(crate) fn text(&self, path: &str) -> Option<String> {
         let json = self.get(path)?;
         serde_json::from_str::<String>(&json).ok().or(Some(json))
@@ -100,7 +100,8 @@ pub(crate) fn field_at(fields: &'static [Field], path: &str) -> Option<&'static 
     rest.map_or(Some(field), |rest| field_at(field.fields, rest))
 }
 
-/// Returns a value from the command line as JSON: a string, unless the field is an object, a list or a number.
+/// Converts a value from the command line to JSON. The result is a string unless the field is an object, a list or a
+/// number.
 pub(crate) fn value(field: Option<&Field>, text: &str) -> Result<Node, String> {
     let is_number = field.is_some_and(|field| field.rules.contains(&Rule::AsNumber));
     let is_json = field.is_some_and(|field| {
@@ -116,7 +117,7 @@ pub(crate) fn value(field: Option<&Field>, text: &str) -> Result<Node, String> {
     Ok(Node::Text(value.get().to_owned()))
 }
 
-/// Returns a number as JSON, with its digits.
+/// Converts a number to JSON without changing its digits.
 pub(crate) fn number(text: &str) -> Result<Node, String> {
     let value = serde_json::from_str::<&RawValue>(text.trim()).ok().map(RawValue::get);
     let value = value.filter(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));

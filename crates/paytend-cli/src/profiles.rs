@@ -36,7 +36,7 @@ impl ProfilesFile {
         Ok(Self { path: folder.in_config_dir("config.toml") })
     }
 
-    /// Reads the file. A file that does not exist is empty.
+    /// Reads the file. Returns an empty document if the file does not exist.
     pub(crate) fn read(&self) -> Result<DocumentMut, Failure> {
         let name = self.path.display();
         let text = match fs::read_to_string(&self.path) {
@@ -46,14 +46,14 @@ impl ProfilesFile {
         };
         text.parse::<DocumentMut>().map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-            // The parser's message is left out: it contains the line, which may contain a key.
+            // The parser's message is left out, because it contains the invalid line, which can contain a key.
             let line = before.matches('\n').count() + 1;
             Failure::new(Category::Configuration, format!("{name}, line {line}: not valid TOML"))
         })
     }
 
-    /// Returns the name of the profile to use: the given name, the value of `PAYTEND_PROFILE`, `default`, or the only
-    /// profile. Returns `None` if none of them applies.
+    /// Returns the name of the profile to use: the given name, the value of `PAYTEND_PROFILE`, `default` if it exists,
+    /// or the only profile. Returns `None` in all other cases.
     pub(crate) fn selected(&self, given: Option<&str>, document: &DocumentMut) -> Result<Option<String>, Failure> {
         let names = names(document);
         if let Some(name) = given.map(str::to_owned).or_else(|| variable(PROFILE_VARIABLE)) {
@@ -78,7 +78,7 @@ impl ProfilesFile {
         Failure::new(Category::Configuration, format!("no profile `{name}` in {}: {hint}", self.path.display()))
     }
 
-    /// Changes the file. The change is written completely or not at all, and waits for changes by other processes.
+    /// Changes the file atomically. Waits while another process changes the file.
     pub(crate) fn change(
         &self,
         change: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
@@ -95,7 +95,8 @@ impl ProfilesFile {
         lock.lock().map_err(unwritten)?;
         let mut document = self.read()?;
         change(&mut document)?;
-        // The draft is in the same folder, because a profile's paths are relative to its file. Its mode is 0600.
+        // The draft is in the same folder, because paths in a profile are relative to the file. The mode of the draft
+        // is 0600.
         let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritten)?;
         draft.write_all(document.to_string().as_bytes()).map_err(unwritten)?;
         draft.as_file().sync_all().map_err(unwritten)?;

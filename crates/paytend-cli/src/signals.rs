@@ -2,7 +2,7 @@
 
 use crate::exit::Failure;
 
-/// The signals that stop a command. Signals are handled from the creation of this value.
+/// The signals that stop a command. Creating this value installs the signal handlers.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -17,7 +17,7 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for a signal. An interrupt is reported with its exit code; a termination is a success.
+    /// Waits for a signal. Returns a failure with the exit code 130 for an interrupt, and `Ok` for a termination.
     pub(crate) async fn received(&mut self) -> Result<(), Failure> {
         tokio::select! {
             _ = self.interrupt.recv() => Err(Failure::interrupted()),
@@ -32,7 +32,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for an interrupt, and reports it with its exit code.
+    /// Waits for an interrupt, and returns a failure with the exit code 130.
     pub(crate) async fn received(&mut self) -> Result<(), Failure> {
         tokio::signal::ctrl_c().await?;
         Err(Failure::interrupted())

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
-/// A parser for text that the shell completes to known values. Other values are accepted, and checked by the command.
+/// An argument parser that offers known values for shell completions. The parser accepts other values; the command
+/// checks them.
 #[derive(Clone)]
 pub(crate) struct Suggested(Vec<String>);
 
@@ -27,12 +28,12 @@ impl TypedValueParser for Suggested {
     }
 }
 
-/// Returns the known name that is most similar to a name, if one is similar enough.
+/// Returns the known name that is most similar to `name`, or `None` if no known name is similar.
 pub(crate) fn closest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let name = name.to_lowercase();
     let rated = known.into_iter().map(|known| {
         let lower = known.to_lowercase();
-        // The last part of a name such as `issuing.topup` is a name, too.
+        // `topup` is compared with the last part of `issuing.topup`.
         let last = lower.rsplit('.').next().unwrap_or_default();
         let rating = strsim::normalized_damerau_levenshtein(&name, &lower);
         (rating.max(strsim::normalized_damerau_levenshtein(&name, last)), known)
@@ -41,7 +42,7 @@ pub(crate) fn closest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     best.filter(|(rating, _)| *rating >= 0.6).map(|(_, known)| known)
 }
 
-/// Returns the question "did you mean …", if a known name is similar.
+/// Returns the question "did you mean …?" with the most similar known name, if any.
 pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     closest(name, known).map(|known| format!("did you mean `{known}`?"))
 }

@@ -1,7 +1,7 @@
 //! A blocking client for programs without an async runtime (feature `blocking`).
 //!
-//! It wraps the asynchronous client and owns a runtime with one thread. This thread also maintains the connections
-//! between calls.
+//! The blocking client wraps the asynchronous client and owns a runtime with one thread. This thread also maintains the
+//! connections between calls.
 //!
 //! ```no_run
 //! # fn example(client: paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -54,11 +54,11 @@ impl OwnedRuntime {
 }
 
 impl Client {
-    /// Creates a blocking client from an asynchronous one.
+    /// Creates a blocking client from an asynchronous client.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
-    /// - it is called inside an asynchronous runtime: the client would block the runtime's thread;
+    /// - this function is called inside an asynchronous runtime, whose thread the client would block;
     /// - the client's runtime cannot be started.
     pub fn new(client: crate::Client) -> Result<Self, Error> {
         outside()?;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use paytend_model::{OperationInfo, OperationKind, PayloadRule};
 
-/// An operation to call.
+/// The operation that a request calls.
 #[derive(Clone, Debug)]
 pub(crate) struct CallTarget {
     pub(crate) name: Cow<'static, str>,

@@ -21,7 +21,7 @@ use crate::policy::order_states::OrderState;
 
 /// A mutation with an order number, and the query that reports the order's state.
 pub trait Resolvable: Operation {
-    /// The type of the query.
+    /// The query that reports the order's state.
     type Query: Operation;
 
     /// Returns the query for the same order.
@@ -194,7 +194,8 @@ impl<O: Resolvable> Request<'_, O> {
             match self.ask(left, &named).await {
                 Ok(order) => resolved = self.found(order.into_data()),
                 Err(error) if is_transient(error.kind(), error.http_status(), error.connect_failure()) => {}
-                // The order exists, although it cannot be queried. The events report why.
+                // The query failed permanently, but the order exists, so its last known state is returned. The events
+                // report the failure.
                 Err(_) => break,
             }
         }
@@ -208,7 +209,7 @@ impl<O: Resolvable> Request<'_, O> {
         let (request_id, payload) = self.payload(&target)?;
         let first = call(shared, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
-        // The first error after which the order may exist.
+        // The error of the first send, after which the order may exist.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Call {
@@ -265,7 +266,7 @@ impl<O: Resolvable> Request<'_, O> {
 
     /// Returns the order's identifiers that are compared with the query's response, if the response contains them. An
     /// order with the same number but a different card is a different order. If names are configured for the query,
-    /// only those are compared.
+    /// only these fields are compared.
     pub(crate) fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }

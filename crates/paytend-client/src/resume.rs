@@ -41,7 +41,7 @@ pub struct Resumed<O: Resolvable> {
     pub result: Result<Resolved<O>, Error>,
 }
 
-/// The two clocks of a call: the wall clock is read once, and then follows the monotonic clock.
+/// The start of a call by both clocks. Later wall-clock times are derived from the monotonic clock.
 struct Started {
     wall: SystemTime,
     deadline: Deadline,
@@ -84,7 +84,7 @@ impl Client {
         let started = Started { wall: SystemTime::now(), deadline };
         let mut last: Option<Error> = None;
         if history.sends > 0 && self.resolution().next_step(&history) == NextStep::Send {
-            // The order may have been executed since the last query.
+            // Earlier confirmations do not count, because the order may have been executed since the last query.
             history.query_failed();
         }
         let result = loop {
@@ -197,8 +197,9 @@ impl Client {
     ) -> Result<Option<FoundOrder<O>>, Error> {
         let target = CallTarget::from(&O::INFO);
         self.check_partner(prepared)?;
-        let order: O = serde_json::from_str(prepared.payload())
-            .map_err(|_| Error::request("the stored order cannot be read").during(&target, prepared.request_id()))?;
+        let order: O = serde_json::from_str(prepared.payload()).map_err(|_| {
+            Error::request("the payload of the stored order cannot be parsed").during(&target, prepared.request_id())
+        })?;
         // The order was validated before it was sealed.
         let mut request = Request::new(&self.shared, &order).danger_skip_validation();
         request.options.extra.clone_from(&prepared.extra);

@@ -20,8 +20,8 @@ use crate::transport::response::RawResponse;
 
 /// A sealed and signed request for an operation that is selected by name or path.
 ///
-/// [`Client::untyped`] creates it. [`send`](Self::send) sends it with retries. [`transmit`](Self::transmit) sends it
-/// once, and [`open`](Self::open) verifies the response.
+/// [`Client::untyped`] creates the request. [`send`](Self::send) sends the request with retries.
+/// [`transmit`](Self::transmit) sends the request once, and [`open`](Self::open) verifies the response.
 #[must_use]
 pub struct UntypedRequest<'c> {
     client: &'c Client,
@@ -70,7 +70,7 @@ impl UntypedRequest<'_> {
         self
     }
 
-    /// Returns the `requestId`. A query that is retried gets a new one.
+    /// Returns the `requestId`. A retry of a query has a new `requestId`.
     pub fn request_id(&self) -> &RequestId {
         &self.request_id
     }

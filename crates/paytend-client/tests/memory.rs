@@ -125,7 +125,7 @@ async fn repeated_calls_do_not_increase_memory() {
         assert!(responses.iter().all(Result::is_ok), "{}", QueryCardBalance::INFO.name);
         peaks.push(most);
     }
-    // The first round opens the connections. The last round must not need more memory than the second.
+    // The first round opens the connections. The last round must not need more memory than the second round.
     assert!(peaks[2] <= peaks[1] + peaks[1] / 20, "{peaks:?}");
     assert!(peaks[2] / 2000 < 16 << 10, "{peaks:?}: more than 16 KiB per call");
     let connections = connections.load(Ordering::SeqCst);

@@ -34,7 +34,7 @@ impl Backend for AwsLc {
 
     fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
         let rsa = Rsa::private_from_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
-        // AWS-LC loads some keys that it cannot use, such as one whose private exponent is above the modulus.
+        // AWS-LC loads some keys that it cannot use, such as a key whose private exponent is above the modulus.
         let mut two = vec![0; key.public_key().size()];
         if let Some(last) = two.last_mut() {
             *last = 2;

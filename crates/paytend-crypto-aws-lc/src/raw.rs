@@ -158,8 +158,8 @@ fn initialize() {
     ONCE.call_once(|| unsafe { CRYPTO_library_init() });
 }
 
-/// Clears the thread's error queue. Otherwise, later errors of other users of AWS-LC on this thread could be confused
-/// with this one.
+/// Clears the thread's error queue. Otherwise, other code on this thread that uses AWS-LC could read this error as its
+/// own.
 fn failed() -> Failed {
     // SAFETY: the function changes only data of this thread.
     unsafe { ERR_clear_error() }

@@ -91,7 +91,7 @@ fn input_not_below_modulus_or_of_wrong_length_is_refused() {
         assert!(private.decrypt_raw(&input, &mut out).is_err(), "{} bytes", input.len());
         assert!(public.encrypt_raw(&input).is_err(), "{} bytes", input.len());
     }
-    // The numbers that AWS-LC refuses, with an output of the same wrong length.
+    // The numbers that AWS-LC refuses, with an input and an output of the same wrong length.
     for input in [vec![0; 1], vec![1; 1], vec![0; 64], vec![0; 127], vec![0; 129]] {
         assert!(private.decrypt_raw(&input, &mut vec![0; input.len()]).is_err(), "{} bytes", input.len());
     }
@@ -125,7 +125,7 @@ fn private_exponent_above_modulus_is_refused() {
     let random = Seeded::new();
     let key = rustcrypto::generate(1024, &random).unwrap();
     let numbers = RsaPrivateKeyRef::from_der(key.pkcs1_der()).unwrap();
-    // `d` plus a multiple of `(p - 1)(q - 1)` is also a private exponent.
+    // `d` plus a multiple of `(p - 1)(q - 1)` is also a private exponent of the same key.
     let totient =
         minus(&minus(&plus(numbers.modulus.as_bytes(), &[1]), numbers.prime1.as_bytes()), numbers.prime2.as_bytes());
     let larger = plus(&plus(numbers.private_exponent.as_bytes(), &totient), &totient);
@@ -152,7 +152,7 @@ fn plus(one: &[u8], other: &[u8]) -> Vec<u8> {
     sum
 }
 
-/// Returns the difference of two big-endian numbers, of which the first is larger.
+/// Returns `one - other` for two big-endian numbers. `one` must be larger than `other`.
 fn minus(one: &[u8], other: &[u8]) -> Vec<u8> {
     let mut difference = one.to_vec();
     let mut borrow = false;

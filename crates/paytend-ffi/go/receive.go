@@ -154,14 +154,14 @@ type Received struct {
 	// (an undocumented type). If Reading is not "typed", store the notification with its content, and do not treat it as
 	// handled.
 	Reading string
-	// Problem describes the parsing problems, if any. Even a typed notification may have fields that could not be parsed.
+	// Problem describes the parsing problems, if any. Even a typed notification can have fields that could not be parsed.
 	Problem string
 	// DedupKey is the same for every delivery of a notification, even if the notification is sealed again. Store the key
 	// in the same transaction as the notification's effect. Notifications from Paytend have no sequence number, so a
 	// notification whose key is already stored may still be an update. Store that notification too, and query the current
 	// state of the object that BusinessKey identifies.
 	DedupKey string
-	// BusinessKey identifies the object that the notification is about, and contains the reported state. It may be nil.
+	// BusinessKey identifies the object that the notification is about, and contains the reported state. It can be nil.
 	BusinessKey *BusinessKey
 	// VerifiedBy is the fingerprint of the key that verified the signature.
 	VerifiedBy string

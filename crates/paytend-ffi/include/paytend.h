@@ -6,8 +6,8 @@
 // Rules
 // - A function that can fail returns 0 on success, and a code of PaytendCode on failure. On failure it also writes an
 //   error with details to `error`, unless `error` is null. Results are written to output pointers only on success.
-// - Borrowed arguments (PaytendSlice, const pointers) are not kept after the call. A returned slice lives as long as
-//   the handle that it was obtained from.
+// - Borrowed arguments (PaytendSlice, const pointers) are not kept after the call. A returned slice is valid until the
+//   handle that it was obtained from is freed.
 // - Owned results (PaytendBuffer, handles) must be freed exactly once, with the free function of their type. Freeing a
 //   buffer, a key or an opened message wipes it. Freeing null does nothing.
 // - Handles are immutable and can be used by several threads at once.
@@ -134,7 +134,7 @@ typedef struct {
   size_t len;
 } PaytendBuffer;
 
-// A borrowed slice of bytes. `data` may be null if `len` is 0. Text is UTF-8 and not zero-terminated.
+// A borrowed slice of bytes. `data` can be null if `len` is 0. Text is UTF-8 and not zero-terminated.
 typedef struct {
   // A pointer to the first byte.
   const uint8_t *data;
@@ -322,7 +322,7 @@ int32_t paytend_key_info(PaytendSlice data,
 
 // Creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer key is
 // used for encryption, and all peer keys for verification. Use several keys during a key rotation. One of the two
-// arrays may be empty if its keys are not needed.
+// arrays can be empty if its keys are not needed.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.

@@ -5,7 +5,7 @@ use std::ptr;
 use paytend_bindings::{Code, Failure};
 use zeroize::Zeroize;
 
-/// A borrowed slice of bytes. `data` may be null if `len` is 0. Text is UTF-8 and not zero-terminated.
+/// A borrowed slice of bytes. `data` can be null if `len` is 0. Text is UTF-8 and not zero-terminated.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PaytendSlice {
@@ -40,7 +40,7 @@ impl PaytendSlice {
     /// Returns the bytes as a string. `name` identifies the argument in error messages.
     ///
     /// # Safety
-    /// The same as for [`bytes`](Self::bytes).
+    /// `data` must meet the requirements of [`bytes`](Self::bytes).
     pub(crate) unsafe fn text<'a>(self, name: &str) -> Result<&'a str, Failure> {
         // SAFETY: `bytes` has the same safety requirements as this function.
         let bytes = unsafe { self.bytes(name) }?;

@@ -180,7 +180,7 @@ pub unsafe extern "C" fn paytend_key_info(
 
 /// Creates a keyring. The first own key is used for signing, and all own keys for decryption. The first peer key is
 /// used for encryption, and all peer keys for verification. Use several keys during a key rotation. One of the two
-/// arrays may be empty if its keys are not needed.
+/// arrays can be empty if its keys are not needed.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

@@ -7,7 +7,7 @@
 //! - Borrowed arguments (`PaytendSlice`, `const …*`) are not kept after the call. A returned slice is valid until the
 //!   handle that it was obtained from is freed.
 //! - Owned results (`PaytendBuffer`, handles) must be freed exactly once, with the free function for their type.
-//!   Freeing a buffer, a key or an opened message wipes it.
+//!   Freeing a buffer, a key or an opened message wipes it. Freeing null does nothing.
 //! - Handles are immutable and can be used by several threads at once.
 //! - Panics do not cross the boundary. They are reported as `PAYTEND_CODE_INTERNAL`.
 

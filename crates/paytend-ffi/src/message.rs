@@ -93,9 +93,9 @@ pub struct PaytendOpened {
 /// The fields of a message in their C representation.
 struct Views(Vec<PaytendHeader>);
 
-// SAFETY: the slices point into the immutable `PaytendOpened` that contains them.
+// SAFETY: the slices point into the immutable `PaytendOpened` that contains them, so any thread can own them.
 unsafe impl Send for Views {}
-// SAFETY: the same reason as for `Send`.
+// SAFETY: the slices point into the immutable `PaytendOpened` that contains them, so threads can share them.
 unsafe impl Sync for Views {}
 
 impl From<Opened> for PaytendOpened {

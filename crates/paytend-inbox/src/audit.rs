@@ -11,22 +11,22 @@ use crate::terms::Id;
 pub struct AuditEvent {
     /// The action, such as [`REVEAL`](Self::REVEAL).
     pub action: Cow<'static, str>,
-    /// The notification, or `None` if the action concerns several.
+    /// The notification, or `None` if the action concerns several notifications.
     pub id: Option<Id>,
-    /// The operator, in the words of the program that records the event.
+    /// The operator, as named by the program that records the event.
     pub operator: String,
     /// The options of the action. They contain no personal data.
     pub detail: Option<String>,
 }
 
 impl AuditEvent {
-    /// Content is decrypted and shown.
+    /// Decrypting and showing content.
     pub const REVEAL: &'static str = "reveal";
-    /// Dead letters are made ready again.
+    /// Making dead letters ready again.
     pub const REDRIVE: &'static str = "redrive";
-    /// A notification is made a dead letter.
+    /// Turning a notification into a dead letter.
     pub const BURY: &'static str = "bury";
-    /// The notifications about an object are erased.
+    /// Erasing the notifications about an object.
     pub const ERASE: &'static str = "erase";
 
     /// Creates an event without a notification and without detail.

@@ -8,13 +8,13 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store cannot do this now: it is busy, full, closed or unreachable. Whether a write took effect is unknown.
+    /// The store is busy, full, closed or unreachable. Whether a write took effect is unknown.
     Unavailable,
-    /// A setting, the schema or the version of the engine is not acceptable.
+    /// A setting, the schema or the version of the engine is not supported.
     Configuration,
     /// The key file does not belong to the store, or a payload cannot be decrypted.
     Keys,
-    /// The store contains a value that this crate does not write.
+    /// The store contains an invalid value.
     Corrupt,
 }
 
@@ -27,7 +27,7 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// Creates an error. The message is lower case without a full stop, and contains no personal data.
+    /// Creates an error. Write the message in lower case, without a full stop and without personal data.
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
@@ -84,7 +84,7 @@ pub enum FinishError {
 }
 
 impl From<FinishError> for StoreError {
-    /// Converts the error of an operation that does not depend on a lease.
+    /// Converts an error to a store error, for operations that do not depend on a lease.
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Store(error) => error,
@@ -97,10 +97,10 @@ impl From<FinishError> for StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FailureAction {
-    /// The next attempt follows after the backoff, unless the retry limit is reached.
+    /// The notification is attempted again after the backoff, unless the retry limit is reached.
     Retry,
-    /// The next attempt follows after this time, or after the backoff if the backoff is longer, unless the retry limit
-    /// is reached.
+    /// The notification is attempted again after this time or after the backoff, whichever is longer, unless the retry
+    /// limit is reached.
     RetryAfter(std::time::Duration),
     /// The notification becomes a dead letter.
     DeadLetter,
@@ -108,8 +108,8 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// Every owned type that implements [`std::error::Error`] converts into `HandlerError` with `?` and causes a retry. The
-/// cause is stored, truncated to 500 characters, and shown to operators. Keep personal data out of the cause.
+/// The operator `?` converts every owned type that implements [`std::error::Error`] into a `HandlerError` that causes a
+/// retry. The cause is truncated to 500 characters, stored, and shown to operators. It must not contain personal data.
 ///
 /// ```
 /// use paytend_inbox::{FailureAction, HandlerError};
@@ -137,27 +137,28 @@ impl HandlerError {
         Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect(), source: None }
     }
 
-    /// Creates an error that is retried after the backoff.
+    /// Creates an error after which the notification is attempted again, after the backoff.
     pub fn retry(cause: impl fmt::Display) -> Self {
         Self::new(FailureAction::Retry, &cause)
     }
 
-    /// Creates an error that is retried after this time, or after the backoff if that is longer.
+    /// Creates an error after which the notification is attempted again, after `time` or the backoff, whichever is
+    /// longer.
     pub fn retry_after(time: std::time::Duration, cause: impl fmt::Display) -> Self {
         Self::new(FailureAction::RetryAfter(time), &cause)
     }
 
-    /// Creates an error that no retry can resolve: the notification becomes a dead letter.
+    /// Creates a permanent error. The notification becomes a dead letter.
     pub fn dead_letter(cause: impl fmt::Display) -> Self {
         Self::new(FailureAction::DeadLetter, &cause)
     }
 
-    /// Returns what happens to the notification.
+    /// Returns the next step for the notification.
     pub fn action(&self) -> FailureAction {
         self.action
     }
 
-    /// Returns the error that was converted with `?`. A store uses it to recognize its own errors.
+    /// Returns the error that was converted with `?`. A store uses this method to recognize errors of its engine.
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
@@ -167,7 +168,7 @@ impl HandlerError {
         &self.cause
     }
 
-    /// Sets the cause. Stores use this for errors of their engines whose texts are not specific.
+    /// Sets the cause. Stores call this method if the message of their engine's error is not specific.
     #[must_use]
     pub fn with_cause(self, cause: impl fmt::Display) -> Self {
         Self { source: self.source, ..Self::new(self.action, &cause) }
@@ -175,7 +176,7 @@ impl HandlerError {
 }
 
 impl fmt::Debug for HandlerError {
-    /// Leaves out the cause, which comes from the handler and may contain personal data.
+    /// Formats the error without its cause. The cause comes from the handler and may contain personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerError").field("action", &self.action).finish_non_exhaustive()
     }

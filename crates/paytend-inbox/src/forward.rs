@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// A secret that signs forwarded notifications as [Standard Webhooks](https://www.standardwebhooks.com) specifies.
-/// Receivers verify the header `webhook-signature` with one of its libraries.
+/// A secret that signs forwarded notifications, as specified by [Standard Webhooks](https://www.standardwebhooks.com).
+/// Receivers verify the header `webhook-signature` with a Standard Webhooks library.
 #[derive(Clone)]
 pub struct ForwardSecret(Zeroizing<Vec<u8>>);
 
@@ -27,7 +27,7 @@ impl ForwardSecret {
     /// ```
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the text is not such a secret.
+    /// Returns [`StoreError`] if the text is not base64 of 24 to 64 bytes.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
         let text = text.trim();
         let decoded = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).map(Zeroizing::new);

@@ -1,4 +1,4 @@
-//! Accepting notifications.
+//! The inbox, which stores verified notifications.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -26,8 +26,8 @@ type OrderBy = dyn Fn(&Facts) -> Option<String> + Send + Sync;
 
 /// A durable inbox: stores verified notifications, each once. Cloning is cheap.
 ///
-/// Acknowledge a notification only after [`accept`](Self::accept) has returned `Ok`. [`handler`](Self::handler) is a
-/// handler for all adapters of `paytend-webhook` that does so:
+/// Acknowledge a notification only after [`accept`](Self::accept) has returned `Ok`. [`handler`](Self::handler) returns
+/// a handler for the adapters of `paytend-webhook` that follows this rule:
 ///
 /// ```
 /// use paytend_inbox::{Inbox, MemoryStore, StoreKeys};
@@ -50,11 +50,10 @@ pub struct Inbox<S> {
 }
 
 impl<S: Store> Inbox<S> {
-    /// Opens an inbox on a store. The keys must be those with which the store was first opened, plus later payload
-    /// keys.
+    /// Opens an inbox on a store. Use the same keys as for the first opening of the store; payload keys can be added.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the deduplication key is not the store's, or if the store fails.
+    /// Returns [`StoreError`] if the store was created with a different deduplication key, or if the store fails.
     pub async fn open(store: S, keys: StoreKeys) -> Result<Self, StoreError> {
         store.bind_keys(keys.check_value()).await?;
         let keys = Arc::new(keys);
@@ -76,9 +75,10 @@ impl<S: Store> Inbox<S> {
         self
     }
 
-    /// Processes notifications with the same name in the order in which they were accepted. `None` has no order. Names
-    /// are per route and are stored as an HMAC. A dead letter does not hold up the notifications after it. A
-    /// notification that is redriven or requeued as a sighting can be processed after later notifications.
+    /// Processes notifications with the same name in the order in which they were accepted. Notifications without a
+    /// name (`None`) are processed in any order. The same name on different routes is a different name. Names are
+    /// stored as an HMAC. A dead letter does not hold up later notifications. A notification that is redriven or
+    /// requeued as a sighting can be processed after later notifications.
     ///
     /// ```
     /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {
@@ -94,15 +94,16 @@ impl<S: Store> Inbox<S> {
     }
 
     /// Runs the handler again after a duplicate of these kinds has arrived. The delivery then
-    /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report a state for the second time; the handler
-    /// should query the state. Several duplicates may cause a single run, which begins after the last of them.
+    /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report that the object has returned to an earlier
+    /// state, so the handler should query the state. Several duplicates can cause a single run, which begins after the
+    /// last duplicate.
     ///
     /// A duplicate that arrives before the first attempt is covered by that attempt. A duplicate that arrives later
-    /// causes a separate run, after the current one has completed. A duplicate of a dead letter is only recorded.
+    /// causes a separate run, after the current run has completed. A duplicate of a dead letter is only recorded.
     ///
-    /// Each run has its own [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was erased
-    /// or removed after its retention, only the handler of
-    /// [`on_sighting`](crate::WorkerBuilder::on_sighting) is called, without content.
+    /// Each run has a different [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was
+    /// erased or removed after its retention, only the handler of [`on_sighting`](crate::WorkerBuilder::on_sighting) is
+    /// called, without content.
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());
@@ -127,8 +128,8 @@ impl<S: Store> Inbox<S> {
         &self.keys
     }
 
-    /// Stores a notification durably, or a sighting if it is known. Acknowledge the notification only after this method
-    /// has returned `Ok`.
+    /// Stores a notification durably. If the notification is known, stores a sighting. Acknowledge the notification
+    /// only after this method has returned `Ok`.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the store fails or the time limit is reached. Ask the sender to retry. Whether the
@@ -137,12 +138,12 @@ impl<S: Store> Inbox<S> {
         self.accept_traced(verified, None).await
     }
 
-    /// Stores a notification as [`accept`](Self::accept) does, with the `traceparent` header of its request. An invalid
-    /// header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
+    /// Stores a notification like [`accept`](Self::accept), together with the `traceparent` header of its request. An
+    /// invalid header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
     /// `received_in_span_id`.
     ///
     /// # Errors
-    /// Returns [`StoreError`] as [`accept`](Self::accept) does.
+    /// Returns [`StoreError`] in the same cases as [`accept`](Self::accept).
     pub async fn accept_traced<N: Storable>(
         &self,
         verified: &Verified<N>,
@@ -170,8 +171,8 @@ impl<S: Store> Inbox<S> {
         result
     }
 
-    /// Returns a handler for the adapters of `paytend-webhook`. It stores each notification and then acknowledges it.
-    /// If the store fails, it asks the sender to retry.
+    /// Returns a handler for the adapters of `paytend-webhook`. The handler stores each notification and then
+    /// acknowledges it. If the store fails, the handler asks the sender to retry.
     pub fn handler<N: Storable>(
         &self,
     ) -> impl Fn(Verified<N>) -> futures_util::future::BoxFuture<'static, Reply> + Clone + Send + Sync + 'static {
@@ -223,12 +224,12 @@ impl<S: Store> Inbox<S> {
         Ok(NewNotification { facts, payload, requeue_sighting, sightings: self.sightings })
     }
 
-    /// Decrypts the content of a claimed notification, or returns `None` if it was dropped.
+    /// Decrypts the content of a claimed notification. Returns `None` if the content was removed.
     pub(crate) fn open_claimed(&self, claimed: &Claimed) -> Result<Option<Vec<u8>>, StoreError> {
         self.open_payload(claimed.lease.id, &claimed.facts, &claimed.payload)
     }
 
-    /// Decrypts a stored payload, or returns `None` if it was dropped.
+    /// Decrypts a stored payload. Returns `None` if the content was removed.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the key is missing, or if the payload was altered or moved.
@@ -260,8 +261,8 @@ impl<S> fmt::Debug for Inbox<S> {
     }
 }
 
-/// A notification of a receiver of `paytend-webhook`. This trait is sealed: the notifications of all its receivers
-/// implement it.
+/// A notification that an inbox can store. This trait is sealed. The notifications of all receivers of
+/// `paytend-webhook` implement it.
 pub trait Storable: sealed::Sealed + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn route(&self, verified: &Verified<Self>) -> Option<Route>;
@@ -325,7 +326,7 @@ mod sealed {
     impl Sealed for Content<BalanceChangeNotification> {}
 }
 
-/// Returns a time in milliseconds since the Unix epoch.
+/// Converts a time to milliseconds since the Unix epoch.
 pub(crate) fn millis(time: SystemTime) -> Option<i64> {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).ok(),

@@ -22,12 +22,12 @@ impl StoreKeys {
         Self::parse(text)
     }
 
-    /// Reads a key file, or generates keys and creates the file with access for its owner only. A file that this call
-    /// creates is on disk when this returns, so that a power cut cannot remove its keys. An existing file is only read.
-    /// The program that wrote it must have written it to the disk.
+    /// Reads a key file, or generates keys and creates the file with access for its owner only. A file that this method
+    /// creates is synced to disk before the method returns, so that a power cut cannot remove its keys. An existing
+    /// file is only read, and is not synced.
     ///
     /// # Errors
-    /// Returns [`StoreError`] as [`load`](Self::load) does, or if the file cannot be created.
+    /// Returns [`StoreError`] in the same cases as [`load`](Self::load), or if the file cannot be created.
     pub fn load_or_create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let failed = |error: std::io::Error| {
@@ -37,7 +37,8 @@ impl StoreKeys {
             return Self::load(path);
         }
         let keys = Self::generate()?;
-        // Written under a different name first, so that a crash does not leave an incomplete key file.
+        // The keys are first written to a file with a different name, so that a crash does not leave an incomplete key
+        // file.
         let mut partial = path.as_os_str().to_owned();
         partial.push(format!(".{:016x}.partial", getrandom::u64().unwrap_or_default()));
         let mut options = OpenOptions::new();
@@ -46,7 +47,7 @@ impl StoreKeys {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&partial).map_err(failed)?;
         let written = file.write_all(keys.to_text().as_bytes()).and_then(|()| file.sync_all());
-        // A link fails if the file exists meanwhile: two processes that start together use the same keys.
+        // The link fails if a different process has created the file. Both processes then use the keys in that file.
         let linked = written.and_then(|()| std::fs::hard_link(&partial, path));
         let _ = std::fs::remove_file(&partial);
         match linked {
@@ -59,7 +60,7 @@ impl StoreKeys {
     }
 }
 
-/// Makes the new name of a file durable.
+/// Syncs the directory of a file, which makes a new file name durable.
 fn sync_directory(path: &Path) -> std::io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }

@@ -23,10 +23,10 @@ const COMMENT: &str = "# The keys of a notification store. Keep a copy: without 
 
 type SecretKey = Zeroizing<[u8; 32]>;
 
-/// The keys of a deployment: one for deduplication, which must not change, and keys for payloads, which rotate.
+/// The keys of a deployment: a deduplication key, which must not change, and payload keys, which can be rotated.
 ///
-/// The text form has one key a line. [`generate`](Self::generate) creates a set, and
-/// [`load_or_create`](Self::load_or_create) keeps it in a file.
+/// The text form has one key per line. [`generate`](Self::generate) creates new keys, and
+/// [`load_or_create`](Self::load_or_create) stores them in a file.
 ///
 /// ```
 /// use paytend_inbox::StoreKeys;
@@ -46,11 +46,11 @@ pub struct StoreKeys {
 /// An encrypted payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedPayload {
-    /// The number of the key.
+    /// The number of the payload key.
     pub key_id: u32,
     /// The nonce.
     pub nonce: [u8; 24],
-    /// The ciphertext with its tag of 16 bytes.
+    /// The ciphertext, followed by the authentication tag of 16 bytes.
     pub ciphertext: Vec<u8>,
 }
 
@@ -63,8 +63,8 @@ impl fmt::Debug for SealedPayload {
     }
 }
 
-/// What an encrypted payload is bound to. It is authenticated with the payload: a payload that was moved to a different
-/// notification cannot be decrypted.
+/// The values that an encrypted payload is bound to. They are authenticated with the payload, so that a payload that
+/// was moved to a different notification cannot be decrypted.
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) dedup: Mac,
@@ -103,7 +103,7 @@ impl StoreKeys {
         Ok(Self { dedup: random()?, payload: vec![(1, random()?)] })
     }
 
-    /// Adds a payload key, which encrypts from now on. The earlier keys still decrypt.
+    /// Adds a payload key. New payloads are encrypted with this key. The earlier keys still decrypt.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the system has no randomness.
@@ -113,8 +113,8 @@ impl StoreKeys {
         Ok(())
     }
 
-    /// Removes a payload key. Payloads that it encrypted can no longer be read, including those of pending
-    /// notifications and dead letters, which no retention removes. The newest key is kept. Returns whether the key was
+    /// Removes a payload key. Payloads that were encrypted with this key can no longer be read, including the payloads
+    /// of pending notifications and dead letters. The newest key cannot be removed. Returns whether the key was
     /// removed.
     pub fn remove(&mut self, key_id: u32) -> bool {
         let newest = self.payload.last().map(|(id, _)| *id);
@@ -123,7 +123,7 @@ impl StoreKeys {
         self.payload.len() < before
     }
 
-    /// Returns the numbers of the payload keys in ascending order. The last one encrypts.
+    /// Returns the numbers of the payload keys in ascending order. New payloads are encrypted with the last key.
     pub fn payload_key_ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.payload.iter().map(|(id, _)| *id)
     }
@@ -165,9 +165,9 @@ impl StoreKeys {
         }
     }
 
-    /// Returns the text form. It is secret.
+    /// Returns the text form, which contains the secret keys.
     pub fn to_text(&self) -> Zeroizing<String> {
-        // Reserved up front, because growing would leave copies of the keys in freed memory.
+        // The capacity is reserved, because a growing string would leave copies of the keys in freed memory.
         let mut text = Zeroizing::new(String::with_capacity(256 + 64 * self.payload.len()));
         let encoded = |key: &SecretKey| Zeroizing::new(STANDARD.encode(key.as_slice()));
         text.push_str(&format!("{HEADER}\n{COMMENT}\n"));
@@ -182,22 +182,22 @@ impl StoreKeys {
         text
     }
 
-    /// Returns the key under which a notification is stored.
+    /// Returns the dedup key of a notification as an HMAC, which is the value in the store.
     pub fn dedup(&self, key: &DedupKey) -> Mac {
         self.mac("dedup", &[key.as_bytes()])
     }
 
-    /// Returns a value that is equal for deliveries with equal content.
+    /// Returns an HMAC of the content, which is equal for deliveries with equal content.
     pub(crate) fn content_tag(&self, content: &[u8]) -> Mac {
         self.mac("content", &[content])
     }
 
-    /// Returns the key that orders the notifications of one object.
+    /// Returns the order key for a name on a route.
     pub(crate) fn order_key(&self, route: Route, name: &str) -> Mac {
         self.mac("order", &[route.as_str().as_bytes(), name.as_bytes()])
     }
 
-    /// Returns a value that identifies the deduplication key. A store keeps it and refuses a different key.
+    /// Returns a value that identifies the deduplication key. A store keeps this value and refuses different keys.
     pub fn check_value(&self) -> Mac {
         self.mac("check", &[])
     }
@@ -218,7 +218,7 @@ impl StoreKeys {
         binding.with_parts(id, |parts| self.seal_bound(parts, content))
     }
 
-    /// Decrypts a payload. `bound_to` is the number that it was encrypted with, if any.
+    /// Decrypts a payload. `bound_to` is the number that the payload is bound to, if any.
     pub(crate) fn open(
         &self,
         id: Id,
@@ -229,13 +229,14 @@ impl StoreKeys {
         binding.with_parts(bound_to, |parts| self.open_bound(&format!("notification {id}"), parts, sealed))
     }
 
-    /// Returns an HMAC of these parts, for a queue that shares the keys. Different purposes return unrelated values.
+    /// Returns an HMAC of these parts, for a queue that shares the keys. The HMACs for different purposes are
+    /// unrelated.
     pub fn tag(&self, purpose: &str, parts: &[&[u8]]) -> Mac {
         self.mac(purpose, parts)
     }
 
-    /// Encrypts content for a queue that shares the keys. It can be decrypted only with the same `binding`, whose first
-    /// part should name the queue.
+    /// Encrypts content for a queue that shares the keys. The content can be decrypted only with the same `binding`.
+    /// The first part of `binding` should be the name of the queue.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the system has no randomness.
@@ -251,7 +252,7 @@ impl StoreKeys {
         Ok(SealedPayload { key_id: *key_id, nonce, ciphertext })
     }
 
-    /// Decrypts what [`seal_bound`](Self::seal_bound) encrypted. `owner` names the row in error messages.
+    /// Decrypts content that [`seal_bound`](Self::seal_bound) encrypted. `owner` describes the row in error messages.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the key is missing, or if the content or its binding was altered.

@@ -1,4 +1,4 @@
-//! Kinds of notifications, and reading a stored one back as its type.
+//! Kinds of notifications, and the conversion of stored content to typed notifications.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,9 +11,9 @@ use paytend_model::{BaasNotification, Content, IssuingNotification, Notification
 
 use crate::route::Route;
 
-/// The kind of a notification, such as `fund-deposit`. Retry limits, concurrency limits and metrics refer to it.
+/// The kind of a notification, such as `fund-deposit`. Retry limits, concurrency limits and metrics are per kind.
 ///
-/// A store may contain kinds of a newer version of this crate; they are kept as they are.
+/// A store can contain kinds of a newer version of this crate. Such kinds are kept unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(Cow<'static, str>);
 
@@ -26,7 +26,7 @@ impl Kind {
         Self(Cow::Borrowed(name))
     }
 
-    /// Creates a kind from the name in a store.
+    /// Creates a kind from its name in a store.
     pub fn from_stored(name: String) -> Self {
         Self(Cow::Owned(name))
     }
@@ -56,7 +56,8 @@ pub enum AnyNotification {
 }
 
 impl AnyNotification {
-    /// Reads content that arrived on a route. Reading does not fail: content that cannot be read is raw.
+    /// Reads content that arrived on a route. Content that cannot be read as its type is returned as a raw
+    /// notification.
     ///
     /// ```
     /// use paytend_inbox::{AnyNotification, Kind, NotificationType, Route, types};
@@ -76,8 +77,8 @@ impl AnyNotification {
         }
     }
 
-    /// Returns the kind of a notification that arrived on a route. A notification of a known type has the type's kind,
-    /// even if its content cannot be read.
+    /// Returns the kind of a notification that arrived on a route. A notification of a known type has the kind of this
+    /// type, even if its content cannot be read.
     pub fn kind(&self, route: Route) -> Kind {
         match self {
             Self::Paytend(content) => paytend_kind(content, route),
@@ -113,7 +114,8 @@ pub(crate) fn documented_kind<T>(content: &Content<T>, documented: Kind) -> Kind
     }
 }
 
-/// A type of notification that a [`Worker`](crate::Worker) can have a handler for. The types are in [`types`].
+/// A notification type for which a [`Worker`](crate::Worker) can have a handler. The module [`types`] contains all
+/// implementations.
 pub trait NotificationType: Send + 'static {
     /// The notification's content.
     type Content: Send + 'static;

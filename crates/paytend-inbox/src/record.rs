@@ -12,14 +12,14 @@ use crate::kind::Kind;
 use crate::route::Route;
 use crate::terms::{Id, Lease, Mac, State};
 
-/// The facts about a notification that a store keeps in plain form. They include the object's number, which can be
-/// personal data; `Debug` leaves it out.
+/// The facts about a notification that a store keeps as plaintext. They include the business ID, which can be personal
+/// data. `Debug` output does not contain the business ID.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Facts {
     /// The key by which duplicates are recognized.
     pub dedup: Mac,
-    /// Equal for deliveries with equal content.
+    /// An HMAC of the content. It is equal for deliveries with equal content.
     pub content_tag: Mac,
     /// The provider and product.
     pub route: Route,
@@ -29,11 +29,12 @@ pub struct Facts {
     pub notify_type: String,
     /// The kind of object that the notification is about, such as `deposit`.
     pub business_kind: Option<String>,
-    /// The object's number.
+    /// The business ID: the number of the object that the notification is about, such as an order number.
     pub business_id: Option<String>,
-    /// The object's state in the provider's notation.
+    /// The state of the object, in the provider's notation.
     pub business_state: Option<String>,
-    /// Notifications with equal keys are processed one after the other. `None` is processed in any order.
+    /// The order key. Notifications with equal keys are processed one after the other. Notifications without a key are
+    /// processed in any order.
     pub order_key: Option<Mac>,
     /// The fingerprint of the key that verified the signature.
     pub verified_by: String,
@@ -44,7 +45,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Creates facts with the required values, for a store that reads them back. The other values are empty.
+    /// Creates facts with the required values, for a store that reads stored facts. The other values are empty.
     pub fn new(dedup: Mac, content_tag: Mac, route: Route, kind: Kind, notify_type: String) -> Self {
         Self {
             dedup,
@@ -77,7 +78,7 @@ impl fmt::Debug for Facts {
     }
 }
 
-/// A payload that is encrypted once the store has assigned the notification's number.
+/// A payload that is encrypted after the store has assigned a number to the notification.
 #[derive(Clone)]
 pub struct UnsealedPayload {
     keys: Arc<StoreKeys>,
@@ -98,8 +99,9 @@ impl UnsealedPayload {
         self.keys.seal(Some(id), &self.binding, &self.content)
     }
 
-    /// Encrypts the payload for a store that assigns the number in the same write. The payload is bound to the
-    /// notification by its dedup key, which is unique in a store. Return it as [`StoredPayload::SealedWithoutId`].
+    /// Encrypts the payload for a store that assigns the number in the same write. The payload is bound to the dedup
+    /// key of the notification, which is unique in a store. The store must return the payload as
+    /// [`StoredPayload::SealedWithoutId`].
     ///
     /// # Errors
     /// Returns [`StoreError`] if the system has no randomness.
@@ -114,21 +116,20 @@ impl fmt::Debug for UnsealedPayload {
     }
 }
 
-/// A notification to be stored.
+/// A notification for [`Store::accept`](crate::Store::accept).
 #[derive(Clone, Debug)]
 pub struct NewNotification {
     /// The facts.
     pub facts: Facts,
     /// The content.
     pub payload: UnsealedPayload,
-    /// Whether a duplicate causes another run of the handler, as a sighting.
+    /// Whether a duplicate causes another run of the handler.
     pub requeue_sighting: bool,
-    /// Which duplicates are stored durably before they are acknowledged, if they cause no run. A store may store more
-    /// of them than the policy requires.
+    /// The policy for duplicates that cause no run. A store may store more duplicates durably than the policy requires.
     pub sightings: SightingPolicy,
 }
 
-/// Which duplicates are stored durably as sightings before they are acknowledged.
+/// The policy that selects which duplicates are stored durably before they are acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SightingPolicy {
@@ -136,28 +137,30 @@ pub enum SightingPolicy {
     /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
     ///
     /// - if its content differs from the stored one,
-    /// - if a later notification about the same object is stored: the object may be in its earlier state again,
+    /// - if a later notification about the same object is stored, because the object may have returned to an earlier
+    ///   state,
     /// - or if the notification does not identify an object.
     ///
-    /// Every other duplicate repeats the last stored state of its object. A store may only count it and write the count
-    /// later: SQLite writes it about a second later. A crash can lose the count, but no notification and no run of a
-    /// handler.
+    /// Every other duplicate repeats the last stored state of its object. A store may only count these duplicates and
+    /// write the count later. SQLite writes the count about a second later. A crash can lose the count, but no
+    /// notification and no run of a handler.
     #[default]
     PossibleChanges,
-    /// All duplicates. A duplicate then costs as much as a new notification.
+    /// All duplicates are stored durably. Storing a duplicate takes as long as storing a new notification.
     All,
 }
 
 /// The result of storing a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// The notification was not known and is stored durably.
+    /// The notification is new, and is stored durably.
     New(Id),
-    /// The notification was known. This arrival is a sighting, which is stored as the [`SightingPolicy`] requires.
+    /// The notification is a duplicate. It is recorded as a sighting, according to the [`SightingPolicy`].
     Duplicate {
-        /// The known notification.
+        /// The number of the stored notification.
         id: Id,
-        /// The number of sightings so far, including this one. It is approximate while several arrive.
+        /// The number of sightings so far, including this one. The number is approximate if several duplicates arrive
+        /// at the same time.
         sighting: u64,
     },
 }
@@ -196,9 +199,9 @@ pub struct Claimed {
     pub lease: Lease,
     /// The number of attempts, including this one.
     pub tries: u32,
-    /// Whether the notification was processed before, and is claimed because it was sent again.
+    /// Whether the notification was processed before, and is claimed because a duplicate arrived.
     pub is_sighting: bool,
-    /// How often the notification was completed before. It is 0 unless this is a sighting.
+    /// The number of times the notification was completed before. It is 0 unless this is a sighting.
     pub completed_runs: u64,
     /// The number of sightings.
     pub sightings: u64,
@@ -217,9 +220,9 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// A random number that the leases of this claim contain, different for each claim.
+    /// A random number, different for each claim. The leases of the claim contain it.
     pub holder: u64,
-    /// Kinds of which fewer than `limit` may be claimed, each with its maximum number.
+    /// The kinds with a limit below `limit`, each with the maximum number of notifications to claim.
     pub kind_limits: Vec<(Kind, usize)>,
 }
 
@@ -233,7 +236,7 @@ pub enum Release {
         /// The cause of the failure.
         cause: String,
     },
-    /// The attempt does not count, and the notification is due at once. The fence is kept.
+    /// The attempt does not count, and the notification is due immediately. Its fence does not decrease.
     GiveBack,
     /// The notification becomes a dead letter.
     DeadLetter {
@@ -242,7 +245,7 @@ pub enum Release {
     },
 }
 
-/// A notification as shown to an operator.
+/// A notification in a listing for operators.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The store's number.
@@ -278,8 +281,8 @@ pub struct Query {
     pub limit: usize,
 }
 
-/// Selects the notifications about one object to [erase](crate::StoreAdmin::erase). A text converts into an erasure of
-/// all notifications whose object has this number.
+/// Selects the notifications about one object for [`erase`](crate::StoreAdmin::erase). A string converts to an erasure
+/// of all notifications with this business ID.
 ///
 /// ```
 /// use paytend_inbox::{Erasure, Kind, Route};
@@ -296,30 +299,31 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Selects the notifications of all routes and kinds whose object has this number.
+    /// Selects the notifications of all routes and kinds with this business ID.
     pub fn new(business_id: impl Into<String>) -> Self {
         Self { business_id: business_id.into(), routes: Vec::new(), kinds: Vec::new() }
     }
 
-    /// Selects only this route, in addition to other routes that are set. Numbers of different providers can be equal.
+    /// Adds a route to the selected routes. By default, all routes are selected. Different providers can use the same
+    /// business ID.
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
         self
     }
 
-    /// Selects only the routes of this provider, in addition to other routes that are set.
+    /// Adds the routes of a provider to the selected routes.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.routes.extend(Route::ALL.into_iter().filter(|route| route.provider() == provider));
         self
     }
 
-    /// Selects only this kind, in addition to other kinds that are set.
+    /// Adds a kind to the selected kinds. By default, all kinds are selected.
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self
     }
 
-    /// Returns the object's number.
+    /// Returns the business ID.
     pub fn business_id(&self) -> &str {
         &self.business_id
     }
@@ -357,19 +361,19 @@ impl From<&str> for Erasure {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Notifications that wait for a first attempt.
+    /// The number of notifications that wait for a first attempt.
     pub ready: u64,
-    /// Notifications that a worker has claimed.
+    /// The number of notifications that a worker has claimed.
     pub leased: u64,
-    /// Notifications that wait for another attempt.
+    /// The number of notifications that wait for another attempt.
     pub backoff: u64,
     /// Processed notifications.
     pub done: u64,
     /// Dead letters.
     pub dead: u64,
-    /// Sightings of all notifications.
+    /// The number of sightings of all notifications.
     pub sightings: u64,
-    /// How long the oldest notification that is due has been due. Notifications in backoff are not due before their
-    /// next attempt. Those that wait behind a different one of their order key are not counted.
+    /// The time since the oldest due notification became due. Notifications in backoff are not due before their next
+    /// attempt. Notifications that wait behind another notification of their order key are not due.
     pub oldest_ready: Option<Duration>,
 }

@@ -1,14 +1,14 @@
-//! When a failed notification is attempted again.
+//! The retry policy for failed notifications.
 
 use std::time::Duration;
 
-/// The longest delay between two attempts.
+/// The maximum delay between two attempts.
 pub(crate) const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A limit on attempts, and the backoff between them.
 ///
 /// The delay before attempt `n + 1` is a random time between zero and `base · 2ⁿ⁻¹`, at most `cap` (full jitter).
-/// Workers whose dependency failed at the same moment therefore do not all return at the same moment.
+/// The jitter prevents many workers from retrying at the same time after a dependency has failed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,8 +25,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// 20 attempts with a base of 2 s and a cap of one hour. The delays until a dead letter add up to about 4.6 hours
-    /// on average, and to 9.1 hours at most.
+    /// Returns 20 attempts with a base of 2 s and a cap of one hour. The sum of the delays before a notification
+    /// becomes a dead letter is about 4.6 hours on average, and at most 9.1 hours.
     fn default() -> Self {
         Self { max_tries: 20, base: Duration::from_secs(2), cap: Duration::from_secs(3600) }
     }
@@ -38,7 +38,8 @@ impl RetryPolicy {
         Self::default()
     }
 
-    /// Sets the number of attempts after which a failure makes a dead letter; at least 1.
+    /// Sets the maximum number of attempts, at least 1. After the last failed attempt, the notification becomes a dead
+    /// letter.
     #[must_use]
     pub fn max_tries(mut self, count: u32) -> Self {
         self.max_tries = count.max(1);
@@ -64,7 +65,8 @@ impl RetryPolicy {
         self.max_tries
     }
 
-    /// Returns the delay after the failed attempt number `tries`, for a random number.
+    /// Returns the delay after the failed attempt number `tries`. `random` is a random number from the whole range of
+    /// `u64`.
     pub fn delay(&self, tries: u32, random: u64) -> Duration {
         let doublings = tries.saturating_sub(1).min(31);
         let bound = self.base.saturating_mul(1 << doublings).min(self.cap);

@@ -1,4 +1,4 @@
-//! Where a notification came from, as stored.
+//! The provider and product of a stored notification.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,8 @@ use std::str::FromStr;
 use paytend_model::Product;
 use paytend_webhook::Provider;
 
-/// The provider of a notification, and the product if the provider has several. It decides how the content is read.
+/// The provider of a notification, and the product if the provider has several products. The route determines how the
+/// content is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Route {

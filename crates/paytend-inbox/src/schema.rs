@@ -1,9 +1,8 @@
 //! Versions of a store's schema, for crates that implement stores.
 //!
-//! Programs of different versions can use one store. A step that is compatible with older programs has their version as
-//! `compatible_from`: it only adds columns with defaults, tables, indexes and functions. Any other step must make the
-//! statements of older programs fail, for example by renaming a table, because running programs do not read the version
-//! again.
+//! Programs of different versions can use one store. A step that only adds tables, indexes, functions and columns with
+//! defaults is compatible with older programs, and has their version as `compatible_from`. Any other step must make the
+//! statements of older programs fail, for example by renaming a table. Running programs do not read the version again.
 
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +13,7 @@ use crate::error::{StoreError, StoreErrorKind};
 pub struct Migration {
     /// The version of the schema with this step.
     pub version: i64,
-    /// The lowest version that a program must know to use a store with this step.
+    /// The minimum schema version that a program must know to use a store with this step.
     pub compatible_from: i64,
     /// The statements.
     pub sql: &'static str,
@@ -27,22 +26,22 @@ impl Migration {
     }
 }
 
-/// A step that a store has.
+/// A step that was applied to a store.
 #[derive(Clone, Debug)]
 pub struct AppliedMigration {
     /// The version of the schema with this step.
     pub version: i64,
     /// The checksum of the statements that were executed.
     pub checksum: Vec<u8>,
-    /// The lowest version that a program must know.
+    /// The minimum schema version that a program must know to use the store.
     pub compatible_from: i64,
 }
 
-/// Returns the steps that a store does not have.
+/// Returns the steps that were not applied to a store yet.
 ///
 /// # Errors
-/// - Returns [`StoreError`] if the store has a step that this program must know and does not.
-/// - Returns [`StoreError`] if a step of the store differs from this program's.
+/// - Returns [`StoreError`] if the store requires a newer version of this program.
+/// - Returns [`StoreError`] if a step in the store differs from the step of this program.
 pub fn missing<'a>(
     applied: &[AppliedMigration],
     migrations: &'a [Migration],
@@ -70,10 +69,10 @@ pub fn missing<'a>(
     Ok(missing)
 }
 
-/// Refuses a store that does not have all steps.
+/// Checks that all steps were applied to a store.
 ///
 /// # Errors
-/// Returns [`StoreError`] as [`missing`] does, and if a step is missing.
+/// Returns [`StoreError`] in the same cases as [`missing`], and if a step was not applied.
 pub fn require(applied: &[AppliedMigration], migrations: &[Migration]) -> Result<(), StoreError> {
     let to_do = "start this version's receiver or worker, such as `paytend inbox serve`, to";
     match missing(applied, migrations)?.first() {

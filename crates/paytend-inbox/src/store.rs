@@ -13,34 +13,34 @@ use crate::terms::{Id, Lease, Mac};
 /// The contract, which the module `testing` checks:
 ///
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
-///   however many calls run at the same time.
-/// - A claimed notification is not claimed again before its lease ends. Its fence then grows.
-/// - A change for a fence or a holder other than those of the last claim fails with [`FinishError::LeaseLost`] and
-///   changes nothing.
-/// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither.
+///   even if several calls run at the same time.
+/// - A claimed notification is not claimed again before its lease ends. Each claim increases the fence.
+/// - A change with a fence or holder that differs from the last claim fails with [`FinishError::LeaseLost`] and changes
+///   nothing.
+/// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither of them.
 /// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
-///   pending one with the smallest number follows. A notification that is redriven or requeued as a sighting waits
-///   behind the one that can be claimed, even if its number is smaller.
+///   pending notification with the smallest number can be claimed next. A notification that is redriven or requeued as
+///   a sighting waits for the currently claimable notification, even if its number is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. The same type of a store crate can implement the traits of other
-/// queues, so that a handler's effect can add to them in its transaction.
+/// Handles are cheap to clone and share the store. The store type of a crate can also implement the traits of other
+/// queues, so that an effect can add entries to these queues in its transaction.
 pub trait Store: Clone + Send + Sync + 'static {
     /// A change in the transaction that completes a notification. Each store defines this type.
     type Effect: Send + 'static;
 
-    /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
+    /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
     fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Stores a notification, or a sighting if its dedup key is known. A sighting is stored as
-    /// [`NewNotification::sightings`] requires.
+    /// Stores a notification, or a sighting if its dedup key is known. [`NewNotification::sightings`] determines how a
+    /// sighting is stored.
     fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
 
-    /// Claims notifications that are due, those that have been due for longest first. A notification whose stored
-    /// values cannot be read becomes a dead letter, so that it does not hold up other notifications.
+    /// Claims due notifications, starting with the notification that has been due for the longest time. A notification
+    /// whose stored values cannot be read becomes a dead letter, so that it does not hold up other notifications.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
-    /// Extends a lease, which then ends after this time from now.
+    /// Extends a lease. The lease then ends when `time` has passed from now.
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the notification in one transaction.
@@ -53,7 +53,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Ends an attempt without completing the notification.
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Waits until a notification may have become ready. The future may complete early or never: a worker also polls.
+    /// Waits until a notification may have become ready. The future can complete too early or never, because workers
+    /// also poll.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -66,12 +67,13 @@ pub trait StoreAdmin: Store {
     /// shown to a user.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
-    /// Makes dead letters ready again, with all their attempts. Without identifiers, all dead letters. Each one waits
-    /// behind the notification of its order key that can currently be claimed. Returns the number of notifications that
-    /// were dead.
+    /// Makes dead letters ready again, and resets their number of attempts. `None` selects all dead letters. A redriven
+    /// notification waits for the currently claimable notification of its order key. Returns the number of redriven
+    /// notifications.
     fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Makes a dead letter of a notification that is neither done nor dead. Returns whether it was changed.
+    /// Turns a notification that is neither done nor dead into a dead letter. Returns whether the notification was
+    /// changed.
     fn bury(&self, id: Id, cause: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns the counts.
@@ -80,12 +82,11 @@ pub trait StoreAdmin: Store {
     /// Checks the integrity of the store and the settings of its engine. Returns the problems.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
-    /// Removes content, object number and state of the selected notifications. Those not yet processed become dead
-    /// letters. Returns the number of notifications.
+    /// Removes the content, business ID and state of the selected notifications. Pending notifications become dead
+    /// letters. Returns the number of selected notifications.
     ///
-    /// The rows stay for deduplication, with the HMACs of the dedup key and of the content, and with the sightings.
-    /// Notifications without an object number cannot be erased. Backups, replicas and logs of the engine are not
-    /// changed.
+    /// The rows are kept for deduplication, with the HMACs of the dedup key and of the content, and with the sightings.
+    /// Notifications without a business ID cannot be erased. Backups, replicas and logs of the engine are not changed.
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Removes the content of processed notifications that were received before this time. Returns the number of
@@ -95,12 +96,14 @@ pub trait StoreAdmin: Store {
     /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Records an action of an operator, before the action. [`show`](Self::show) records its own access.
+    /// Records an action of an operator. Call this method before the action. [`show`](Self::show) records the access
+    /// itself.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns recorded events, the latest first.
     fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
-    /// Writes durably, to prove that the store accepts notifications. Returns the engine's settings.
+    /// Performs a durable write, to check that the store can accept notifications. Returns the engine's settings as
+    /// names and values.
     fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;
 }

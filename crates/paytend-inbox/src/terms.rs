@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The store's number of a notification. Later notifications of the same order key have larger numbers.
+/// The number that the store has assigned to a notification. Later notifications of the same order key have larger
+/// numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(i64);
 
@@ -35,7 +36,7 @@ impl FromStr for Id {
 
 /// An HMAC-SHA256 value of 32 bytes under a key of the deployment.
 ///
-/// A plain hash of personal data can be reversed by hashing every candidate. Without the key, an HMAC cannot.
+/// A plain hash of personal data can be reversed by hashing every candidate. An HMAC can be reversed only with the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac([u8; 32]);
 
@@ -66,9 +67,9 @@ impl fmt::Debug for Mac {
 
 /// The right to process a notification until its lease ends.
 ///
-/// The fence grows with every claim of the notification. A store refuses to extend, complete or release a notification
-/// for any fence but the current one. A worker that was overtaken therefore cannot change the result. It also compares
-/// the holder, because a store that was restored from a backup assigns the fences after the backup again.
+/// Every claim of the notification increases the fence. A store refuses to extend, complete or release a notification
+/// with an older fence, so that a worker with an expired lease cannot change the result. The store also compares the
+/// holder, because a store that was restored from a backup assigns the same fences again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
     /// The notification.
@@ -85,13 +86,13 @@ pub struct Lease {
 pub enum State {
     /// Not yet claimed, or waiting for a different notification of the same order key.
     Ready,
-    /// Claimed by a worker. A claim takes it again when its lease has ended.
+    /// Claimed by a worker. The notification can be claimed again when its lease has ended.
     Leased,
-    /// Failed, and due again later.
+    /// Failed, and waiting for the next attempt.
     Backoff,
     /// Processed.
     Done,
-    /// Given up. An operator must redrive the notification or leave it.
+    /// A dead letter. It is not attempted again unless an operator redrives it.
     Dead,
 }
 

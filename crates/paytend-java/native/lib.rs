@@ -22,7 +22,7 @@ pub extern "system" fn Java_io_github_paytendrs_paytend_Native_call<'local>(
     arguments: JByteArray<'local>,
 ) -> JByteArray<'local> {
     let outcome = env.with_env(|env| -> Result<_, jni::errors::Error> {
-        // The frames may contain keys and payloads, so they are wiped.
+        // The frames can contain keys and payloads, so they are wiped.
         let arguments = Zeroizing::new(env.convert_byte_array(&arguments)?);
         let result = Zeroizing::new(operations::perform(operation, &arguments));
         env.byte_array_from_slice(&result)

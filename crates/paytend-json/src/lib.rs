@@ -4,16 +4,16 @@
 //!
 //! The JSON grammar, with three differences:
 //!
-//! - A string is a quote, any bytes, and a quote. A backslash escapes the next byte, which may have any value.
+//! - A string is a quote, any bytes, and a quote. A backslash escapes the next byte, which can have any value.
 //! - A literal is any run of letters, digits, `+`, `-`, `.` and `_`.
 //! - One UTF-8 byte order mark is allowed before the object.
 //!
-//! Objects, arrays, colons, commas and whitespace follow JSON exactly. Names may repeat, and nesting depth is
+//! Objects, arrays, colons, commas and whitespace follow JSON exactly. Names can repeat, and nesting depth is
 //! unlimited.
 //!
 //! # Uniqueness of the end
 //!
-//! [`object_end`] receives an object that may be followed by any bytes. An attacker must not be able to present two
+//! [`object_end`] receives an object that can be followed by any bytes. An attacker must not be able to present two
 //! different prefixes of the same input as the object.
 //!
 //! 1. A scan reads the input from left to right, and its state depends only on the bytes that it has read. It stops at
@@ -23,7 +23,7 @@
 //!    - The single-byte scan reads every byte as one character. This suits UTF-8, where no byte of a multi-byte
 //!      character equals a quote or a backslash.
 //!    - The byte-pair scan reads a byte from 0x81 to 0xFE and a valid second byte as one character. This suits GBK,
-//!      Big5 and Shift-JIS, where the second byte may be 0x5C, the backslash. A second byte is never 0x22, the quote.
+//!      Big5 and Shift-JIS, where the second byte can be 0x5C, the backslash. A second byte is never 0x22, the quote.
 //! 3. The choice between the two ends depends on the whole input, never on the prefix that is presented as the object.
 //!    If everything before the end of the single-byte scan is UTF-8, that end is used. Otherwise, if both scans find
 //!    the same end, or only one scan finds an end, that end is used. Two different ends result in [`Flaw::Ambiguous`].
@@ -67,7 +67,7 @@ pub struct Member<'a> {
 }
 
 /// Returns the end of the object at the start of `text`: the offset after the object and any whitespace that follows
-/// the object. Any other bytes may follow.
+/// the object. Any other bytes can follow.
 ///
 /// # Errors
 /// Returns a [`Flaw`] if `text` does not start with an object, or if the end of the object depends on the encoding.

@@ -9,7 +9,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) enum Encoding {
     /// UTF-8, Latin-1 and similar: no multi-byte character contains a byte that equals a quote or a backslash.
     SingleBytes,
-    /// GBK, Big5 and Shift-JIS: the second byte of a character may equal a backslash.
+    /// GBK, Big5 and Shift-JIS: the second byte of a character can equal a backslash.
     BytePairs,
 }
 

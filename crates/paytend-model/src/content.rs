@@ -35,7 +35,7 @@ pub enum Content<T> {
     /// unreadable.
     Unreadable(RawNotification),
     /// A notification whose type this crate does not know, or that has none of the fields that identify its type. For
-    /// example, the notification may belong to the other product.
+    /// example, the notification may belong to a different Paytend product.
     Unknown(RawNotification),
 }
 

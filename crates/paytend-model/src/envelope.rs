@@ -1,8 +1,8 @@
 //! The documented envelopes of requests, responses and notifications, as plain data for inspecting messages.
 //!
-//! This module does not seal, open or verify messages. `paytend-crypto` does, with much stricter rules. On the wire the
-//! payload is base64 text; in the documentation's samples and in the signed string, it is a JSON object. This module
-//! reads both representations.
+//! This module does not seal, open or verify messages. Use `paytend-crypto` for these; its rules are much stricter. On
+//! the wire, the payload is base64 text. In the documentation's samples and in the signed text, the payload is a JSON
+//! object. This module reads both representations.
 //!
 //! ```
 //! use paytend_model::{Validate, envelope::RequestEnvelope};
@@ -23,7 +23,7 @@ pub const SUCCESS: &str = "00";
 payload! {
     /// A request envelope.
     ///
-    /// Source: BaaS Core, Issuing Cards and Funding Notification, the request body of every operation.
+    /// Source: the request body of every operation in the documents BaaS Core, Issuing Cards and Funding Notification.
     pub struct RequestEnvelope: Documented {
         required {
             /// The globally unique serial number of the request.
@@ -79,7 +79,7 @@ payload! {
     };
 }
 
-/// Reports a payload without a session key. An empty payload needs no key.
+/// Reports an error if there is a payload but no session key. An empty payload needs no session key.
 fn check_key(payload: Option<&Json>, key: Option<&Personal>, field: &'static str, report: &mut Report) {
     let present = payload.is_some_and(|json| json.as_str() != r#""""#);
     report.require("randomKey", !present || key.is_some_and(|key| key != ""), Rule::RequiredWith(field));
@@ -122,8 +122,8 @@ payload! {
         optional {
             /// A human-readable message.
             msg: Personal => "msg" = "success",
-            /// The status: "00" is success, any other value a failure. Whether a failure causes a retry is not
-            /// documented.
+            /// The status: "00" means success, and any other value means failure. Whether a failure causes a retry is
+            /// not documented.
             status: Code => "status" = "00",
         }
     }

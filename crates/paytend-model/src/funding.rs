@@ -22,7 +22,7 @@ payload! {
         required {
             /// The code of the URL type; the values are not documented.
             type_: Code => "type",
-            /// The URL. Hidden in `Debug`, since a URL may contain a secret.
+            /// The URL. Hidden in `Debug`, since a URL can contain a secret.
             url: Personal => "url" = "https://partner.example/paytend",
         }
     }

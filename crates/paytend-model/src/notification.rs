@@ -153,7 +153,7 @@ notifications! {
 pub struct NotificationInfo {
     /// The product.
     pub product: Product,
-    /// The `notifyType`. The other product uses the same numbers with different meanings.
+    /// The `notifyType`. Each product uses the same numbers with different meanings.
     pub notify_type: &'static str,
     /// The name in the documentation.
     pub title: &'static str,
@@ -161,7 +161,8 @@ pub struct NotificationInfo {
     pub object: Option<&'static str>,
     /// The fields of the content.
     pub content: Description,
-    /// The fields that identify content of this kind. Content without any of them is read as [`Content::Unknown`].
+    /// The fields that identify content of this kind. Content without any of these fields is read as
+    /// [`Content::Unknown`].
     pub identifying: &'static [&'static str],
     #[cfg(feature = "schema")]
     pub(crate) schema: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, Option<serde_json::Value>),

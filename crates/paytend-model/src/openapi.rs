@@ -30,7 +30,7 @@ programs), or `inferred`, which may be wrong. `x-kind` is `query` for an operati
 one that changes state and must never be blindly retried. `x-payload` is `signed`, `unsigned`, or `none` if the \
 operation has no business data. `x-plaintext-example` is an example of the payload before encryption. \
 `x-request-object`, `x-response-object` and `x-object` are the provider's names of objects. `x-known-values` lists \
-the known codes; other values may occur. `x-max-file-bytes` is the largest file size, before base64. `x-notify-type` \
+the known codes; other values can occur. `x-max-file-bytes` is the largest file size, before base64. `x-notify-type` \
 is the `notifyType`.";
 
 /// Returns the OpenAPI document.

@@ -11,7 +11,7 @@ use crate::validate::Validate;
 /// An API operation. A value of the type is the business data of a request (`bizData`).
 ///
 /// To call an operation that this crate does not define, implement this trait for a type that implements `Serialize`,
-/// `Deserialize` and `Validate`. The `impl Validate` may be empty.
+/// `Deserialize` and `Validate`. The `impl Validate` can be empty.
 pub trait Operation: Validate + Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
     /// The business data of the response (`respData`), or [`NoData`] if the response has no data.
     type Response: Serialize + DeserializeOwned + fmt::Debug + Send + Sync + 'static;
@@ -34,7 +34,7 @@ pub struct OperationInfo {
     pub path: &'static str,
     /// Whether the operation changes state.
     pub kind: OperationKind,
-    /// Whether there is a payload, and whether it is signed.
+    /// Whether a request has a payload, and whether the payload is signed.
     pub payload: PayloadRule,
     /// The largest file that the operation accepts, in bytes before base64.
     pub max_file_bytes: Option<usize>,
@@ -97,7 +97,7 @@ impl OperationInfo {
         Self { response_object: Some(object), ..self }
     }
 
-    /// Sets whether there is a payload, and whether it is signed.
+    /// Sets whether a request has a payload, and whether the payload is signed.
     #[must_use]
     pub const fn payload(self, payload: PayloadRule) -> Self {
         Self { payload, ..self }

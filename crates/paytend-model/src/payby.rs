@@ -104,7 +104,7 @@ payload! {
             /// The address of the beneficiary, in plain text or as a SHA-256 hash. Required for a personal account.
             /// Documented as required, but absent from the documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
-            /// The URL that receives notifications. Hidden in `Debug`, since a URL may contain a secret.
+            /// The URL that receives notifications. Hidden in `Debug`, since a URL can contain a secret.
             notify_url: Personal => "notifyUrl" = "https://www.yoursite.com" [MaxChars(200)],
             /// The number of the beneficiary account.
             account_no: Personal => "accountNo" = "2000000000001" [MaxChars(64)],

@@ -1,4 +1,4 @@
-//! Errors of submitting and sending.
+//! Errors of submitting and sending orders.
 
 use paytend_inbox::{HandlerError, StoreError};
 
@@ -12,16 +12,16 @@ pub enum SubmitError {
     /// The order is invalid, or cannot be sealed.
     #[error("invalid order: {0}")]
     Request(#[source] paytend_client::Error),
-    /// The operation only reads.
+    /// The operation is a query, which an outbox does not send.
     #[error("{0} is a query: send it with the client")]
     NotAMutation(&'static str),
     /// The order has no number.
     #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
     NoNumber,
-    /// The number belongs to an order with other content. The fields are named without their values.
+    /// The number belongs to an order with different content.
     #[error("the order number is used by an order with other content: {} differ; use a new number", fields.join(", "))]
     Conflict {
-        /// The fields that differ.
+        /// The names of the fields that differ.
         fields: Vec<String>,
     },
     /// The store failed. Whether the order is stored is unknown, unless it is submitted in a transaction of the caller.
@@ -30,8 +30,8 @@ pub enum SubmitError {
 }
 
 impl SubmitError {
-    /// Converts the error for a handler that submits an order. Only an error of the store is retried: a retry cannot
-    /// fix an invalid or conflicting order.
+    /// Converts the error for a handler that submits an order. Only errors of the store cause a retry, because a retry
+    /// cannot fix an invalid or conflicting order.
     pub fn into_handler_error(self) -> HandlerError {
         match self {
             Self::Store(error) => HandlerError::retry(error),
@@ -79,7 +79,8 @@ pub enum ActionError {
     NotStuck,
 }
 
-/// The error of a transition, as an error of the store: a program of a different version has changed the row.
+/// Converts an illegal transition to an error of the store. It means that a program of a different version has changed
+/// the row.
 pub(crate) fn illegal(error: IllegalTransition) -> StoreError {
     StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string())
 }
@@ -89,6 +90,6 @@ pub fn unknown_state(_: crate::terms::ParseStateError) -> StoreError {
     let states = State::ALL.len();
     StoreError::new(
         paytend_inbox::StoreErrorKind::Corrupt,
-        format!("the store contains an order state other than the {states} known ones: use a newer version"),
+        format!("the store contains an order state other than the {states} known states: use a newer version"),
     )
 }

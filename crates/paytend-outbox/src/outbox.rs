@@ -1,4 +1,4 @@
-//! Preparing and submitting orders.
+//! The outbox, which prepares and stores orders.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,14 +15,14 @@ use crate::record::{NewOrder, OrderEntry, OrderFacts, REQUEST, RESULT, Submitted
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 
-/// The longest order number, in characters.
+/// The maximum length of an order number, in characters.
 const MAX_NUMBER: usize = 128;
 
 /// A durable outbox: records orders before they are sent. Cloning is cheap.
 ///
-/// [`submit`](Self::submit) stores an order in a separate transaction. To store it together with your books, call
-/// [`prepare`](Self::prepare) and pass the result to the store crate's function in your transaction. A
-/// [`Dispatcher`](crate::Dispatcher) sends the orders.
+/// [`submit`](Self::submit) stores an order in a separate transaction. To store an order in your own transaction, call
+/// [`prepare`](Self::prepare) and pass the result to the store crate's `submit_in`. A [`Dispatcher`](crate::Dispatcher)
+/// sends the orders.
 ///
 /// ```
 /// use paytend_inbox::StoreKeys;
@@ -43,7 +43,7 @@ pub struct Outbox<S> {
     client: Client,
 }
 
-/// Options of one order.
+/// Options for submitting an order.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct SubmitOptions {
@@ -55,7 +55,7 @@ pub struct SubmitOptions {
 }
 
 impl SubmitOptions {
-    /// Creates options without effect.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self::default()
     }
@@ -67,27 +67,27 @@ impl SubmitOptions {
         self
     }
 
-    /// Sends orders with the same name one after the other, in the order in which they were submitted. An order is sent
-    /// after the handler of the previous order has succeeded. A stuck order holds up the later orders. The name is
-    /// stored as an HMAC.
+    /// Sends orders with the same name one after the other, in the order of their submission. An order is sent after
+    /// the handler of the previous order has succeeded. A stuck order holds up the later orders. The name is stored as
+    /// an HMAC.
     pub fn order_by(mut self, name: impl Into<String>) -> Self {
         self.order_by = Some(name.into());
         self
     }
 
-    /// Sends the order at this time or later, by the store's clock.
+    /// Sets the time before which the order is not sent, by the store's clock.
     pub fn not_before(mut self, time: SystemTime) -> Self {
         self.not_before = Some(time);
         self
     }
 
-    /// Sets the W3C trace context, which is stored and sent as the `traceparent` header.
+    /// Sets the W3C trace context. It is stored, and sent as the `traceparent` header.
     pub fn trace_parent(mut self, value: impl Into<String>) -> Self {
         self.trace_parent = Some(value.into());
         self
     }
 
-    /// Adds a field to the envelope, as [`Request::field`](paytend_client::Request::field) does.
+    /// Adds a field to the envelope of the request, like [`Request::field`](paytend_client::Request::field).
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((name.into(), value.into()));
         self
@@ -95,11 +95,11 @@ impl SubmitOptions {
 }
 
 impl<S: OutboxStore> Outbox<S> {
-    /// Opens an outbox on a store. The keys must be those with which the store was first opened, plus later payload
-    /// keys. An inbox in the same store uses the same keys.
+    /// Opens an outbox on a store. Use the same keys as for the first opening of the store; payload keys can be added.
+    /// An inbox in the same store uses the same keys.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the deduplication key is not the store's, or if the store fails.
+    /// Returns [`StoreError`] if the store was created with a different deduplication key, or if the store fails.
     pub async fn open(store: S, keys: StoreKeys, client: Client) -> Result<Self, StoreError> {
         store.bind_outbox_keys(keys.check_value()).await?;
         Ok(Self { store, keys: Arc::new(keys), client })
@@ -166,7 +166,7 @@ impl<S: OutboxStore> Outbox<S> {
     /// `Ok`.
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
     /// [`SubmitError::Store`] if the store fails. Submit the same order again to find out whether it is stored.
     pub async fn submit_prepared(&self, order: NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = self.store.submit_order(order).await;
@@ -203,7 +203,8 @@ impl<S: OutboxStore> Outbox<S> {
     }
 }
 
-/// Decrypts the payload of an order's request, if the request is stored. It contains the business data.
+/// Decrypts the stored request of an order and returns its payload, which contains the business data. Returns `None` if
+/// the request is not stored.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the key is missing, or if the request was altered or moved.
@@ -216,7 +217,7 @@ pub fn open_request(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroi
         .map_err(|error| StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string()))
 }
 
-/// Decrypts the result of an order, if one is stored. It is a JSON object.
+/// Decrypts the result of an order, a JSON object. Returns `None` if no result is stored.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the key is missing, or if the result was altered or moved.

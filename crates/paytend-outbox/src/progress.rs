@@ -1,6 +1,6 @@
-//! The part of an order that changes, and the functions that change it.
+//! The mutable part of an order, and the functions that change it.
 //!
-//! Each store applies these functions to a locked row. The rules of the states are therefore the same in every store.
+//! Each store applies these functions to a locked row, so that the rules for state changes are the same in every store.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::terms::{Decision, State, after, system_time};
 /// The longest delay before the next attempt.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The part of an order that changes. Times are in milliseconds since the Unix epoch, by the store's clock.
+/// The mutable part of an order. Times are in milliseconds since the Unix epoch, by the store's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The state.
     pub state: State,
-    /// Whether something is left to do: the order is not final, or its handler has not succeeded.
+    /// Whether the order still needs work: it is not final, or its handler has not succeeded.
     pub is_open: bool,
     /// The sends and queries.
     pub history: History,
@@ -81,17 +81,18 @@ impl Progress {
         Ok(())
     }
 
-    /// Returns whether the order can be claimed. The store also checks that it is the first of its order key.
+    /// Returns whether the order can be claimed. The store also checks that the order is the first open order of its
+    /// order key.
     pub fn is_due(&self, now: i64) -> bool {
         self.is_open && self.due_at.is_some_and(|due_at| due_at <= now)
     }
 
-    /// Returns whether the next attempt would send the order for the first time, which a pause prevents.
+    /// Returns whether the next attempt would send the order for the first time. A pause prevents such a send.
     pub fn is_unsent(&self) -> bool {
         self.history.sends == 0 && self.state == State::Recorded && self.decision.is_none()
     }
 
-    /// Claims the order. An order whose last lease ended during a send has an unknown outcome.
+    /// Claims the order. If its last lease ended during a send, its state becomes `unknown`.
     pub fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
         if self.state == State::Sending {
             self.state = State::Unknown;
@@ -102,7 +103,7 @@ impl Progress {
         self.due_at = Some(after(now, lease));
     }
 
-    /// Returns whether this lease is the current one.
+    /// Returns whether this is the current lease of the order.
     pub fn is_held(&self, lease: Lease) -> bool {
         self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)
     }
@@ -112,7 +113,7 @@ impl Progress {
         self.due_at = Some(after(now, time));
     }
 
-    /// Counts a send. The store commits it before the first byte is sent.
+    /// Counts a send. The store commits this change before the first byte is sent.
     ///
     /// # Errors
     /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if an operator has decided its
@@ -171,7 +172,7 @@ impl Progress {
                 (self.state, self.due_at) = (State::Unknown, Some(now));
             }
         }
-        // The operator has decided during the attempt. The next one runs the handler.
+        // The operator has decided during the attempt. The next attempt runs the handler.
         if self.decision.is_some() && !self.state.is_final() {
             self.due_at = Some(now);
         }
@@ -221,7 +222,7 @@ impl Progress {
                     self.history.queries = 0;
                     self.make_due(now);
                 }
-                // Only the handler is left to run.
+                // Only the handler has to run again.
                 state if state.is_final() && self.is_open && !self.is_leased => self.make_due(now),
                 _ => return Err(ActionError::NotStuck),
             },
@@ -236,13 +237,13 @@ impl Progress {
         }
     }
 
-    /// Records that a notification about the order has arrived. Returns whether the notification is the first of the
+    /// Records that a notification about the order has arrived. Returns whether it is the first notification of the
     /// order, or makes the order due.
     pub fn notice(&mut self, now: i64) -> bool {
         let is_new = !std::mem::replace(&mut self.is_notified, true);
         self.is_due_again |= self.is_leased;
         match self.state {
-            // The order was sent by a process whose records are lost.
+            // The order was sent, but the record of the send is lost.
             State::Recorded if self.history.sends == 0 => {
                 self.history.may_have_been_sent();
                 self.state = State::Unknown;
@@ -266,10 +267,11 @@ impl Progress {
         if self.state.is_final() || self.decision.is_some() {
             return false;
         }
-        // A scheduled order that is not claimed keeps its time.
+        // A scheduled order that is not claimed keeps its scheduled time.
         let scheduled = self.due_at.filter(|due_at| self.is_unsent() && !self.is_leased && *due_at > now);
         self.history.may_have_been_sent();
-        // The leases of the backup belong to processes that have ended. A larger fence stops any that still run.
+        // The leases in the backup belong to processes that have ended. If a process still runs, the larger fence stops
+        // it.
         (self.state, self.is_leased, self.fence) = (State::Unknown, false, self.fence + 1);
         self.make_due(now);
         self.due_at = scheduled.or(self.due_at);

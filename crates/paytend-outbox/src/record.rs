@@ -17,13 +17,14 @@ use crate::terms::{Decision, State};
 pub struct OrderFacts {
     /// The order number, which identifies the order. It can be personal data; `Debug` leaves it out.
     pub number: String,
-    /// The `requestId`, which all sends of the order have.
+    /// The `requestId` of all sends of the order.
     pub request_id: String,
     /// The path of the operation, such as `/issuing/card/topup`.
     pub operation: String,
-    /// Equal for orders with equal content.
+    /// An HMAC of the content. It is equal for orders with equal content.
     pub content_tag: Mac,
-    /// Orders with equal keys are sent one after the other. `None` is sent in any order.
+    /// The order key. Orders with equal keys are sent one after the other. An order without a key does not wait for
+    /// other orders.
     pub order_key: Option<Mac>,
     /// The time before which the order is not sent.
     pub not_before: Option<SystemTime>,
@@ -32,12 +33,12 @@ pub struct OrderFacts {
 }
 
 impl OrderFacts {
-    /// Creates facts with the required values, for a store that reads them back. The other values are empty.
+    /// Creates facts with the required values, for a store that reads stored facts. The other values are empty.
     pub fn new(number: String, request_id: String, operation: String, content_tag: Mac) -> Self {
         Self { number, request_id, operation, content_tag, order_key: None, not_before: None, traceparent: None }
     }
 
-    /// Calls a function with the values to which an encrypted part of this order is bound.
+    /// Calls a function with the values that an encrypted part of this order is bound to.
     pub(crate) fn with_binding<T>(&self, part: &str, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
         use_parts(&[
             b"paytend-outbox 1",
@@ -58,7 +59,7 @@ impl fmt::Debug for OrderFacts {
     }
 }
 
-/// Compares a decrypted stored request with the request of a new order. Returns the fields that differ.
+/// Compares a stored request with the request of a new order. Returns the names of the fields that differ.
 pub(crate) type Compare = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
 
 /// A sealed and encrypted order that is not stored yet. [`Outbox::prepare`](crate::Outbox::prepare) creates it.
@@ -124,7 +125,7 @@ pub enum Submitted {
     New,
     /// An order with this number and the same content was submitted before. Nothing was changed.
     Known {
-        /// Its state.
+        /// The state of the known order.
         state: State,
     },
 }
@@ -136,9 +137,10 @@ pub struct ClaimOrders {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// Identifies the dispatcher in listings. Leases do not depend on it.
+    /// A number that identifies the dispatcher in listings. Leases do not depend on it.
     pub holder: u64,
-    /// The paths of the operations to claim, each with a maximum number. No other operations are claimed.
+    /// The paths of the operations to claim, each with a maximum number of orders. Orders of other operations are not
+    /// claimed.
     pub operations: Vec<(String, usize)>,
 }
 
@@ -153,13 +155,13 @@ pub struct ClaimedOrder {
     pub progress: Progress,
     /// The encrypted request; `None` if it was removed.
     pub request: Option<SealedPayload>,
-    /// The encrypted result, if the outcome is known and only the handler is left to run.
+    /// The encrypted result, if the outcome is known and only the handler has to run again.
     pub result: Option<SealedPayload>,
     /// The time of the claim, by the store's clock.
     pub now: SystemTime,
 }
 
-/// How the outcome of an order became known.
+/// The way in which the outcome of an order became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ended {
     /// The response arrived.
@@ -173,7 +175,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Returns the state of an order that ended this way.
+    /// Returns the final state of an order with this outcome.
     pub fn state(self) -> State {
         match self {
             Self::Responded => State::Responded,
@@ -238,7 +240,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns the name in the audit.
+    /// Returns the name of the action in the audit.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decide(Decision::Executed) => "decide executed",
@@ -279,7 +281,7 @@ impl AuditEntry {
 /// An order as shown to an operator.
 #[derive(Clone, Debug)]
 pub struct OrderEntry {
-    /// The store's number of the order, which grows with the time of submission.
+    /// The store's number of the order. Orders that are submitted later have larger numbers.
     pub id: i64,
     /// The facts.
     pub facts: OrderFacts,
@@ -289,7 +291,7 @@ pub struct OrderEntry {
     pub submitted_at: SystemTime,
     /// The encrypted request; `None` in lists, or if it was removed.
     pub request: Option<SealedPayload>,
-    /// The encrypted result; `None` in lists, or if there is none.
+    /// The encrypted result; `None` in lists, or if there is no result.
     pub result: Option<SealedPayload>,
     /// The actions of operators; empty in lists.
     pub audit: Vec<AuditEntry>,
@@ -318,7 +320,7 @@ pub struct OrderStats {
     pub states: [u64; State::ALL.len()],
     /// Orders with a known outcome whose handler has not succeeded.
     pub unhandled: u64,
-    /// How long the oldest order that is due has been due.
+    /// The time since the oldest due order became due.
     pub oldest_due: Option<Duration>,
 }
 
@@ -352,7 +354,7 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// The name that stands for all operations.
+    /// The name for all operations.
     pub const ALL: &'static str = "*";
 
     /// Creates a pause.
@@ -375,7 +377,7 @@ impl OrderNotice {
         Self { number: number.into() }
     }
 
-    /// Returns the notice of a notification, or `None` if the notification is not about an object with a number.
+    /// Returns a notice with the business ID of a notification, or `None` if the notification has no business ID.
     ///
     /// The store ignores unknown numbers. If the number is in a different field, use [`new`](Self::new).
     pub fn of(facts: &paytend_inbox::Facts) -> Option<Self> {

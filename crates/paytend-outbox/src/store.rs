@@ -17,38 +17,39 @@ use crate::record::{
 /// The contract, which the module `testing` checks:
 ///
 /// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. A number is stored once,
-///   however many calls run at the same time. The same order again changes nothing.
-/// - A claimed order is not claimed again before its lease ends. Its fence then grows.
+///   even if several calls run at the same time. Submitting the same order again changes nothing.
+/// - A claimed order is not claimed again before its lease ends. Each claim increases the fence.
 /// - A change for a fence other than the current one fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
 /// - [`complete_order`](Self::complete_order) applies the effect, the result and the completion in one transaction, or
-///   neither.
+///   none of them.
 /// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
 ///   later orders.
 /// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the names of
-/// the methods differ from those of that trait. Store crates also have functions that submit orders and record notices
-/// in a transaction of the caller.
+/// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the two traits
+/// have no method names in common. Store crates also have functions that submit orders and record notices in a
+/// transaction of the caller.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// A change in the transaction that completes an order. Each store defines this type.
     type Effect: Send + 'static;
 
-    /// Checks that the store belongs to this deduplication key, and remembers the key if the store is new.
+    /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
     fn bind_outbox_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Stores an order in a separate transaction.
     fn submit_order(&self, order: NewOrder) -> impl Future<Output = Result<Submitted, SubmitError>> + Send;
 
-    /// Claims orders that are due, those that have been due for longest first. Orders that were not sent are not
-    /// claimed while sending is paused for their operation.
+    /// Claims due orders, starting with the order that has been due for the longest time. Orders that were not sent are
+    /// not claimed while sending is paused for their operation.
     fn claim_orders(&self, request: ClaimOrders) -> impl Future<Output = Result<Vec<ClaimedOrder>, StoreError>> + Send;
 
-    /// Extends a lease, which then ends after this time from now.
+    /// Extends a lease. The lease then ends when `time` has passed from now.
     fn extend_order(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Counts a send durably, and returns the history that includes it. The send may begin only after this returns.
+    /// Counts a send durably, and returns the history including this send. The send may begin only after this method
+    /// has returned `Ok`.
     fn begin_send(&self, lease: Lease) -> impl Future<Output = Result<History, BeginSendError>> + Send;
 
     /// Applies the effect, stores the result, and completes the order in one transaction.
@@ -60,7 +61,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Ends an attempt without completing the order. A result is stored if it is given.
+    /// Ends an attempt without completing the order, and stores the result, if any.
     fn release_order(
         &self,
         lease: Lease,
@@ -68,11 +69,12 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: Option<SealedPayload>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Records a notification about an order, in a separate transaction. Returns whether the order exists, and the
-    /// notification is its first or makes it due.
+    /// Records a notification about an order, in a separate transaction. Returns whether the order exists and the
+    /// notification is its first or makes the order due.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Waits until an order may have become due. The future may complete early or never: a dispatcher also polls.
+    /// Waits until an order may have become due. The future can complete too early or never, because dispatchers also
+    /// poll.
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -97,8 +99,9 @@ pub trait OutboxAdmin: OutboxStore {
         audit: Audit,
     ) -> impl Future<Output = Result<Result<(), ActionError>, StoreError>> + Send;
 
-    /// Stops all dispatchers from sending an operation (a path, or [`Pause::ALL`]), until
-    /// [`resume_sending`](Self::resume_sending). Sends in progress finish, and queries continue. The pause is durable.
+    /// Stops all dispatchers from sending orders of an operation (a path, or [`Pause::ALL`]), until
+    /// [`resume_sending`](Self::resume_sending) is called. Sends in progress finish, and queries continue. The pause is
+    /// durable.
     fn pause_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Ends a pause. Returns whether the operation was paused.
@@ -110,12 +113,12 @@ pub trait OutboxAdmin: OutboxStore {
     /// Returns the counts.
     fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
 
-    /// Prepares a store that was restored from a backup: every order that is not final may have been sent after the
-    /// backup, and is queried before anything is sent. Stop all dispatchers first. Returns the number of orders.
+    /// Prepares a store that was restored from a backup. Every order that is not final may have been sent after the
+    /// backup, so it is queried before it is sent. Stop all dispatchers first. Returns the number of these orders.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Removes the request and the result of completed orders that were submitted before this time. The rows stay, so
-    /// that their numbers are not used again. Returns the number of orders whose content was removed.
+    /// Removes the request and the result of completed orders that were submitted before this time. The rows are kept,
+    /// so that their numbers cannot be used again. Returns the number of orders whose content was removed.
     fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Checks the integrity of the orders. Returns the problems.

@@ -20,7 +20,7 @@ pub(crate) enum StoredResult {
 
 impl StoredResult {
     pub(crate) fn to_bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        // Strings and options of strings can always be written.
+        // Serialization of strings and of optional strings does not fail.
         zeroize::Zeroizing::new(serde_json::to_vec(self).unwrap_or_default())
     }
 

@@ -20,17 +20,17 @@ pub enum State {
     Recorded,
     /// A send has begun. If the process dies, the outcome of the send is unknown.
     Sending,
-    /// The order may have been executed. It is queried.
+    /// The order may have been executed, and is queried.
     Unknown,
     /// Neither a response nor a query shows the outcome of the order. An operator decides.
     Stuck,
-    /// The response arrived. Final.
+    /// The response arrived. This state is final.
     Responded,
-    /// A query or a notification shows that the order exists. Final.
+    /// A query or a notification shows that the order exists. This state is final.
     Found,
-    /// The order was rejected and does not exist. Final.
+    /// The order was rejected and does not exist. This state is final.
     Rejected,
-    /// An operator has decided the outcome. Final.
+    /// An operator has decided the outcome. This state is final.
     Decided,
 }
 
@@ -66,7 +66,7 @@ impl State {
         matches!(self, Self::Responded | Self::Found | Self::Rejected | Self::Decided)
     }
 
-    /// Returns whether an order in this state can get the other state.
+    /// Returns whether an order in this state can change to the state `next`.
     pub fn may_become(self, next: Self) -> bool {
         match self {
             Self::Recorded => matches!(next, Self::Sending | Self::Unknown | Self::Stuck | Self::Decided),
@@ -143,7 +143,7 @@ impl FromStr for Decision {
     }
 }
 
-/// Returns a time in milliseconds since the Unix epoch, as stores keep it.
+/// Returns a time in milliseconds since the Unix epoch, the unit of stored times.
 pub fn millis(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
@@ -151,7 +151,7 @@ pub fn millis(time: SystemTime) -> i64 {
     }
 }
 
-/// Returns the time of a number of milliseconds since the Unix epoch.
+/// Converts milliseconds since the Unix epoch to a time.
 pub fn system_time(millis: i64) -> SystemTime {
     let distance = Duration::from_millis(millis.unsigned_abs());
     let time = if millis < 0 {
@@ -162,7 +162,7 @@ pub fn system_time(millis: i64) -> SystemTime {
     time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Returns the time after a delay, which is rounded up.
+/// Returns the time after a delay. The delay is rounded up to milliseconds.
 pub(crate) fn after(now: i64, delay: Duration) -> i64 {
     now.saturating_add(i64::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX))
 }

@@ -54,14 +54,14 @@ pub enum BalanceState {
     Closes,
     /// The closing balance differs from the expected balance.
     Differs,
-    /// There are movements whose effect on the balance is not known.
+    /// The effect of at least one movement on the balance is not known.
     UnknownMovements,
     /// The opening or the closing balance is not given.
     NotChecked,
 }
 
 impl BalanceState {
-    /// Returns the name in reports.
+    /// Returns the name of the state in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Closes => "closes",
@@ -93,7 +93,7 @@ pub struct BalanceCheck {
     pub movements: Sum,
     /// The number of movements whose effect is not known.
     pub unknown_movements: u64,
-    /// The opening balance and the movements.
+    /// The sum of the opening balance and the movements.
     pub expected: Option<Sum>,
     /// The closing balance, if it is given.
     pub closing: Option<Sum>,
@@ -101,7 +101,7 @@ pub struct BalanceCheck {
     pub difference: Option<Sum>,
 }
 
-/// How a transaction changes a balance.
+/// The effect of a transaction on a balance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     None,
@@ -147,7 +147,7 @@ struct AccountSums {
 }
 
 impl Balances {
-    /// Creates the balances. Returns the accounts that are given twice with different amounts as well.
+    /// Creates the balances. Also returns a problem for each account that is given twice with different amounts.
     pub(crate) fn new(opening: &[Balance], closing: &[Balance]) -> (Self, Vec<String>) {
         let (mut balances, mut problems) = (Self::default(), Vec::new());
         for (given, is_opening) in [(opening, true), (closing, false)] {
@@ -170,7 +170,7 @@ impl Balances {
         (balances, problems)
     }
 
-    /// Adds a movement, if a balance of its account is given.
+    /// Adds a movement if a balance of its account is given.
     pub(crate) fn add(&mut self, account: Account, currency: &str, amount: Decimal, effect: Effect) {
         let Some(sums) = self.accounts.get_mut(&(account, currency.to_owned())) else { return };
         match effect {

@@ -81,7 +81,7 @@ impl Facts {
         let required = rules.required_lists(kind, on_funds).intersection(given);
         let mut missing = required.without(lists);
         if provider_status == Some(Status::Failed) {
-            // A failed transaction need not be in every list, but the order must be known.
+            // A failed transaction is only required in the list of orders.
             missing = missing.intersection(ListSet::of([List::Orders]));
         }
         let mut reasons = Vec::new();
@@ -157,20 +157,21 @@ impl Facts {
     }
 }
 
-/// Returns the status that the provider reports. A status that is not final takes precedence.
+/// Returns the status that the provider reports. If the rows have several statuses, a status that is not final takes
+/// precedence.
 pub(crate) fn provider_status(rows: &[&Row<'_>]) -> Option<Status> {
     let mut statuses = rows.iter().filter(|row| row.entry.list.is_provider()).filter_map(|row| row.status);
     let first = statuses.next()?;
     let mut open = std::iter::once(first).chain(statuses.clone()).filter(|status| !status.is_final());
     match open.next() {
         Some(status) => Some(status),
-        // The comparison reports the difference.
+        // The field comparison reports different statuses.
         None if statuses.any(|status| status != first) => Some(Status::Unknown),
         None => Some(first),
     }
 }
 
-/// Returns whether one side has rows of an executed transaction, and none of them has an amount and a currency.
+/// Returns whether a side has rows of an executed transaction but no row with an amount and a currency.
 fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
     let mut side = rows.iter().filter(|row| row.entry.list.is_provider() == of_provider).peekable();
     side.peek().is_some()
@@ -180,7 +181,8 @@ fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
 }
 
 /// Returns whether a list contains the transaction twice. A row that reverses the transaction is not a duplicate.
-/// Several notifications are normal if they differ in more than their time: each reports a new state.
+/// Notifications are duplicates only if they differ at most in their time, because each notification can report a new
+/// state.
 fn has_duplicates(rows: &[&Row<'_>]) -> bool {
     let (mut seen, mut taken_back) = (ListSet::default(), ListSet::default());
     let mut contents = HashSet::new();

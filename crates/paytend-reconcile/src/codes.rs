@@ -7,10 +7,10 @@ use serde::Deserialize;
 use crate::entry::{Entry, Kind, Status};
 use crate::list::List;
 
-/// The meanings of the provider's codes. The fields add to the defaults.
+/// The meanings of the provider's codes, in addition to the default meanings.
 ///
-/// The defaults for `tradeType` and `tradeStatus` are inferred. All other codes have no meaning by default: they are in
-/// the partner's documents.
+/// The default meanings of `tradeType` and `tradeStatus` are inferred. All other codes have no default meaning. They
+/// are described in the partner's contract documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
@@ -43,7 +43,7 @@ pub struct StatusCodes {
 }
 
 impl Codes {
-    /// Returns the codes of the local sandbox (the `paytend-sandbox` crate). They are not Paytend's codes.
+    /// Returns the codes of the local sandbox (the crate `paytend-sandbox`). They differ from Paytend's codes.
     pub fn local_sandbox() -> Self {
         let topup = [("1", Status::Processing), ("2", Status::Succeeded), ("3", Status::Failed)];
         let topup: BTreeMap<_, _> = topup.map(|(code, status)| (code.to_owned(), status)).into();
@@ -76,8 +76,8 @@ impl Codes {
         .unwrap_or(Kind::Other)
     }
 
-    /// Returns the status of a row, or `None` if no code of it has a meaning. Two codes with different meanings have
-    /// the meaning [`Status::Unknown`].
+    /// Returns the status of a row, or `None` if no code of the row has a meaning. Returns [`Status::Unknown`] for
+    /// codes with different meanings.
     pub(crate) fn status(&self, entry: &Entry) -> Option<Status> {
         if entry.status.is_some() {
             return entry.status;

@@ -25,13 +25,13 @@ pub enum Field {
     Kind,
     /// The status.
     Status,
-    /// The times are further apart than the window.
+    /// The time. The times of the rows are further apart than the window.
     Time,
     /// The order number.
     OrderNumber,
     /// The provider's transaction number.
     TradeNumber,
-    /// The transaction is missing in a list that must contain it.
+    /// The lists. A list that must contain the transaction does not contain it.
     Lists,
 }
 
@@ -117,7 +117,7 @@ impl<'a> Compared<'a> {
         self.differences.push(Difference { field, values: values.map(value).collect() });
     }
 
-    /// Reports the field if it has different values in the rows. Rows without a value are ignored.
+    /// Reports a difference if the rows have different values of the field. Rows without a value are ignored.
     fn distinct(&mut self, field: Field, rows: &[&Row<'a>], value: impl Fn(&Row<'a>) -> Option<&'a str>) {
         let mut present = rows.iter().filter_map(|row| value(row));
         let Some(first) = present.next() else { return };
@@ -151,7 +151,7 @@ impl<'a> Compared<'a> {
         }
     }
 
-    /// Compares the final statuses. Of several notifications, only the last is compared.
+    /// Compares the final statuses. If there are several notifications, only the last notification is compared.
     fn statuses(&mut self, rows: &[&Row<'a>]) {
         let last = rows.iter().rposition(|row| row.entry.list == List::Notifications && row.status.is_some());
         let counted: Vec<(&'a Entry, Status)> = rows
@@ -178,7 +178,7 @@ impl<'a> Compared<'a> {
     }
 }
 
-/// Returns a time as it is shown in reports.
+/// Formats a time for reports.
 pub(crate) fn shown(time: &EntryTime) -> String {
     match time {
         EntryTime::Text(text) => text.clone(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::list::List;
 
-/// A row of a list, as received. Codes are interpreted by the [`Rules`](crate::Rules).
+/// A row of a list, as received. The [`Rules`](crate::Rules) determine the meanings of its codes.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
@@ -23,11 +23,11 @@ pub struct Entry {
     pub trade_no: Option<String>,
     /// The identifier of the card.
     pub card: Option<String>,
-    /// The kind, if the list determines it.
+    /// The kind of transaction, if the list determines it.
     pub kind: Option<Kind>,
     /// The code of the kind: `tradeType`, or `transactionType` of a notification.
     pub type_code: Option<String>,
-    /// The status, if it is known without codes.
+    /// The status, if the row states it without a code of the provider.
     pub status: Option<Status>,
     /// The code in `tradeStatus`.
     pub trade_status: Option<String>,
@@ -41,7 +41,7 @@ pub struct Entry {
     pub fee: Option<Decimal>,
     /// The time or the date.
     pub time: Option<EntryTime>,
-    /// The names of the fields that the row contains, but that cannot be read.
+    /// The names of fields in the row that cannot be read.
     pub unreadable: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ impl Entry {
         }
     }
 
-    /// Compares all values, so that the order of rows does not depend on the order of the input.
+    /// Compares all values, so that the sorted order does not depend on the order of the input.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         let scale = |amount: Option<Decimal>| amount.map(|amount| (amount, amount.scale()));
         self.list
@@ -99,7 +99,7 @@ impl Entry {
 }
 
 impl fmt::Debug for Entry {
-    /// Writes the list only: numbers of orders and cards can be personal data.
+    /// Writes only the list, because the numbers of orders and cards can be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("list", &self.list).finish_non_exhaustive()
     }
@@ -130,7 +130,7 @@ pub enum Kind {
     Deposit,
     /// A payment from an IBAN account.
     Payout,
-    /// A kind whose code has no meaning in the rules, or without a code.
+    /// A kind without a code, or with a code that has no meaning in the rules.
     Other,
 }
 

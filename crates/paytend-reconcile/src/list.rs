@@ -4,14 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A list that entries come from.
+/// A list of the provider or of the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum List {
     /// The provider's transactions on the partner's funds.
     PartnerTransactions,
-    /// The provider's results of single topups.
+    /// The provider's responses to queries of single topups.
     Topups,
     /// The provider's transactions of cards.
     CardTransactions,

@@ -117,7 +117,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
         }
     }
 
-    /// Matches the rows, and classifies each transaction.
+    /// Matches the rows, and determines the outcome of each transaction.
     fn transactions(&mut self, rows: &[Row<'a>], balances: &mut Balances) {
         let window = i64::try_from(self.rules.window.as_millis()).unwrap_or(i64::MAX);
         let mut matched = matched(rows, window);
@@ -149,7 +149,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
         }
         let key =
             |(span, item): &(Option<Span>, Item<'a>)| (item.outcome, *span, item.kind, item.order_no, item.trade_no);
-        // The rows are sorted, so a stable sort makes the order of equal items independent of the input.
+        // The rows are sorted, and the sort is stable, so the order of equal items does not depend on the input.
         order.sort_by(|one, other| key(one).cmp(&key(other)));
         self.items = order.into_iter().map(|(_, item)| item).collect();
     }
@@ -171,7 +171,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
     }
 }
 
-/// Returns the time of a transaction: the provider's, or else the partner's.
+/// Returns the time of a transaction: the provider's time if it is known, and the partner's time otherwise.
 fn span(members: &[&Row<'_>]) -> Option<Span> {
     let earliest = |of_provider: bool| {
         members.iter().filter(|row| row.entry.list.is_provider() == of_provider).filter_map(|row| row.span).min()
@@ -185,8 +185,8 @@ fn cards_with_topups<'a>(rows: &[Row<'a>]) -> HashSet<&'a str> {
     topups.filter_map(|row| row.entry.card.as_deref()).collect()
 }
 
-/// Adds the movements of a transaction that the provider lists. A transaction that is listed twice under one number is
-/// one movement.
+/// Adds the movements of a transaction that the provider lists. A transaction that is listed twice under the same
+/// number is one movement.
 fn add_movements(
     members: &[&Row<'_>],
     item: &Item<'_>,
@@ -217,7 +217,7 @@ fn add_movements(
     let kind_of = |row: &Row<'_>| if row.kind == Kind::Other { item.kind } else { row.kind };
     for row in &on_funds {
         add(Account::Funds, row, kind_of(row), true);
-        // If the card's list contains no topups, the money arrives without a row.
+        // If the card's list contains no topups, the topup is also a movement of the card.
         if let Some(card) = item.card.filter(|card| kind_of(row) == Kind::Topup && !listed.contains(card)) {
             add(Account::Card(card.to_owned()), row, Kind::Topup, false);
         }

@@ -43,12 +43,12 @@ use crate::time::midnight;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rules {
-    /// The period. Transactions outside it are only used for matching. By default, there is no limit.
+    /// The period. Transactions outside the period are only used for matching. By default, there is no limit.
     #[serde(skip)]
     pub period: Option<Period>,
     /// The time zone of the provider's dates (default: UTC).
     pub time_zone: Zone,
-    /// How far the times of one transaction may be apart (default: 24 hours).
+    /// The maximum difference between the times of one transaction (default: 24 hours).
     #[serde(rename = "window_hours", deserialize_with = "hours")]
     pub window: Duration,
     /// Differences in amount that are accepted as a fee.
@@ -56,10 +56,10 @@ pub struct Rules {
     pub tolerated_fees: Vec<ToleratedFee>,
     /// The meanings of the provider's codes.
     pub codes: Codes,
-    /// The lists that an executed transaction of a kind must be in, instead of the defaults. A list that is not given
-    /// is not required.
+    /// The lists that must contain an executed transaction of a kind. An entry replaces the default lists of the kind.
+    /// A list that is not given is not required.
     pub required: BTreeMap<Kind, Vec<List>>,
-    /// Whether an accepted topup has left the partner's balance before its status is final (default: yes; inferred).
+    /// Whether an accepted topup reduces the partner's balance before its status is final (default: `true`; inferred).
     pub processing_moves_funds: bool,
 }
 
@@ -92,7 +92,7 @@ impl Rules {
         self
     }
 
-    /// Returns the lists that an executed transaction must be in.
+    /// Returns the lists that must contain an executed transaction.
     pub(crate) fn required_lists(&self, kind: Kind, is_partner_funds: bool) -> ListSet {
         if let Some(lists) = self.required.get(&kind) {
             return ListSet::of(lists.iter().copied());
@@ -109,7 +109,7 @@ impl Rules {
         }
     }
 
-    /// Returns the largest difference in amount that is accepted as a fee.
+    /// Returns the maximum difference in amount that is accepted as a fee.
     pub(crate) fn tolerated(&self, kind: Kind, currency: &str) -> Decimal {
         let fitting = self.tolerated_fees.iter().filter(|fee| {
             fee.currency == currency && fee.kind.is_none_or(|of| of == kind) && fee.at_most > Decimal::ZERO
@@ -122,11 +122,11 @@ impl Rules {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToleratedFee {
-    /// Only for this kind; by default for all kinds.
+    /// The kind of transaction to which the fee applies. The default is all kinds.
     pub kind: Option<Kind>,
     /// The currency.
     pub currency: String,
-    /// The largest accepted difference.
+    /// The maximum accepted difference.
     #[serde(deserialize_with = "decimal")]
     pub at_most: Decimal,
 }
@@ -142,7 +142,7 @@ fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Err
     if amount < Decimal::ZERO { Err(invalid()) } else { Ok(amount) }
 }
 
-/// A time zone, by its name in the IANA database, which this crate contains.
+/// A time zone of the IANA database. The crate contains the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
@@ -151,12 +151,12 @@ impl Zone {
         &self.0
     }
 
-    /// Returns the date of a time.
+    /// Returns the date of a time in this time zone.
     pub fn date(&self, time: Timestamp) -> Date {
         time.to_zoned_datetime(self.0.clone()).date()
     }
 
-    /// Returns the first millisecond of a day since the Unix epoch, or `None` for a date out of range.
+    /// Returns the start of a day in milliseconds since the Unix epoch, or `None` if the date is out of range.
     pub fn midnight(&self, date: Date) -> Option<i64> {
         midnight(date, &self.0)
     }
@@ -208,7 +208,7 @@ impl Period {
     /// Creates a period from its first and last day, such as `2026-11-27`.
     ///
     /// # Errors
-    /// Returns [`PeriodError`] if a day is not a date, or if the last day is before the first.
+    /// Returns [`PeriodError`] if a day is not a valid date, or if the last day is before the first day.
     pub fn new(from: &str, to: &str) -> Result<Self, PeriodError> {
         let day = |text: &str| {
             let is_plain = text.len() == 10;
@@ -228,7 +228,7 @@ impl Period {
         self.to
     }
 
-    /// Returns the first millisecond of the period, and the first millisecond after it.
+    /// Returns the start and the end of the period, in milliseconds since the Unix epoch. The end is exclusive.
     pub(crate) fn bounds(&self, zone: &TimeZone) -> (i64, i64) {
         let start = midnight(self.from, zone).unwrap_or(i64::MIN);
         let end = self.to.tomorrow().ok().and_then(|next| midnight(next, zone)).unwrap_or(i64::MAX);
@@ -240,10 +240,10 @@ impl Period {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeriodError {
-    /// A day is not a date.
+    /// A day is not a valid date.
     #[error("invalid date; an example is 2026-11-27")]
     Date,
-    /// The last day is before the first.
+    /// The last day is before the first day.
     #[error("the last day of the period is before its first day")]
     Order,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use paytend_model::Decimal;
 use serde::{Serialize, Serializer};
 
-/// An exact sum of decimals. It never rounds, and does not depend on the order of the amounts.
+/// An exact sum of decimals. It is never rounded, and does not depend on the order of the amounts.
 ///
 /// ```
 /// use paytend_reconcile::Sum;
@@ -19,9 +19,9 @@ use serde::{Serialize, Serializer};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
-    /// The sum of the mantissas of each scale. A mantissa has at most 96 bits, so a sum of 2^31 of them fits.
+    /// The sum of the mantissas for each scale. A mantissa has at most 96 bits, so a sum of 2^31 mantissas fits.
     by_scale: BTreeMap<u32, i128>,
-    /// Whether a sum of mantissas did not fit. This needs more than 2^31 of the largest amounts.
+    /// Whether a sum of mantissas has overflowed, which requires more than 2^31 of the largest amounts.
     overflowed: bool,
 }
 
@@ -74,7 +74,7 @@ impl Sum {
             return None;
         }
         let scale = self.by_scale.keys().next_back().copied().unwrap_or_default();
-        // Adds the digits of each scale at its position. A position holds a sum of at most 29 digits.
+        // The digits of each scale are added at their positions. Each position is a sum of at most 29 digits.
         let mut positions = vec![0i32; 96];
         for (own, mantissa) in &self.by_scale {
             let shift = usize::try_from(scale - own).ok()?;
@@ -96,14 +96,14 @@ impl Sum {
     }
 }
 
-/// Carries, so that each position is a digit. Returns the digits and whether the number is negative, in which case the
-/// digits are not valid.
+/// Propagates the carries, so that each position is a digit. Returns the digits, and whether the number is negative.
+/// The digits of a negative number are not valid.
 fn carried(positions: &[i32]) -> (Vec<u8>, bool) {
     let mut carry = 0;
     let mut digits = Vec::with_capacity(positions.len());
     for position in positions {
         let sum = position + carry;
-        // `rem_euclid` is between 0 and 9.
+        // The conversion does not fail, because the result of `rem_euclid` is between 0 and 9.
         digits.push(u8::try_from(sum.rem_euclid(10)).unwrap_or_default());
         carry = sum.div_euclid(10);
     }

@@ -8,7 +8,8 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::entry::EntryTime;
 
-/// A span from its first to its last millisecond. A time is a span of one millisecond, a date is a whole day.
+/// A span of time, from its first to its last millisecond. A time is a span of one millisecond, and a date is a whole
+/// day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Span {
     pub(crate) start: i64,
@@ -29,7 +30,7 @@ impl Span {
     }
 }
 
-/// Reads times in a time zone. Texts that occur repeatedly, such as dates, are read once.
+/// Parses times in a time zone. Dates are cached, because the same date occurs in many rows.
 pub(crate) struct TimeReader<'a> {
     zone: &'a TimeZone,
     read: HashMap<&'a str, Option<Span>>,
@@ -44,15 +45,15 @@ impl<'a> TimeReader<'a> {
     pub(crate) fn read(&mut self, time: &'a EntryTime) -> Option<Span> {
         match time {
             EntryTime::Millis(millis) => Some(Span { start: *millis, end: *millis }),
-            // Only dates are kept, because times rarely occur twice.
+            // Only dates are cached, because times rarely occur twice.
             EntryTime::Text(text) if text.len() > 10 => parse(text, self.zone),
             EntryTime::Text(text) => *self.read.entry(text.as_str()).or_insert_with(|| parse(text, self.zone)),
         }
     }
 }
 
-/// Parses a date or a time. The provider's formats are not documented, so common formats are accepted: ISO 8601 with
-/// or without an offset, with a space or slashes, without separators, and seconds or milliseconds since the epoch.
+/// Parses a date or a time. The provider's formats are not documented, so common formats are accepted: ISO 8601 with or
+/// without an offset, with a space or slashes, without separators, and seconds or milliseconds since the Unix epoch.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -92,12 +93,12 @@ fn day(text: &str, zone: &TimeZone) -> Option<Span> {
     Some(Span { start, end: next - 1 })
 }
 
-/// Returns the first millisecond of a day.
+/// Returns the start of a day, in milliseconds since the Unix epoch.
 pub(crate) fn midnight(date: Date, zone: &TimeZone) -> Option<i64> {
     Some(date.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
-/// Returns the date of a time.
+/// Returns the date of a time in milliseconds since the Unix epoch.
 pub(crate) fn date_of(millis: i64, zone: &TimeZone) -> Option<Date> {
     Some(Timestamp::from_millisecond(millis).ok()?.to_zoned_datetime(zone.clone()).date())
 }
@@ -127,7 +128,7 @@ mod tests {
         let day = at("2023-11-06").unwrap();
         assert_eq!(at("20231106"), Some(day));
         assert_eq!((day.start, day.end - day.start), (1_699_221_600_000, 86_399_999));
-        // A day with 23 hours.
+        // This day has 23 hours.
         let short = at("2023-03-26").unwrap();
         assert_eq!(short.end - short.start, 23 * 3_600_000 - 1);
         for text in ["", "x", "2023-13-01", "2023-02-30", "06.11.2023", "99999999999999", "2023-11-06 25:00:00"] {

@@ -13,7 +13,7 @@ use paytend_reconcile::{
 
 const DAY: i64 = 1_795_737_600_000;
 
-/// Returns the most memory that the process has used so far, in MiB, if the system reports it.
+/// Returns the peak memory of the process in MiB, or `None` if the system does not report it.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
@@ -33,7 +33,7 @@ fn entry(list: List, index: usize, kind: Kind) -> Entry {
     entry
 }
 
-/// Returns a number of transactions with two rows each: topups with orders, and payments with notifications. Every
+/// Returns `transactions` transactions with two rows each: topups with orders, and payments with notifications. Every
 /// tenth topup has no common number, and every thousandth transaction has no counterpart.
 fn inputs(transactions: usize) -> (Provider, Notifications, Orders) {
     let (mut provider, mut notifications, mut orders) = (Provider::new(), Notifications::new(), Orders::new());
@@ -80,7 +80,7 @@ fn million_rows_take_at_most_five_seconds() {
     assert!(last <= Duration::from_secs(5), "{last:?}");
 }
 
-/// Compares the rows, and returns the time.
+/// Compares the rows, prints the measurements, and returns the time of the comparison.
 fn measure(transactions: usize) -> Duration {
     let (provider, notifications, orders) = inputs(transactions);
     let (rules, before) = (Rules::default(), peak());

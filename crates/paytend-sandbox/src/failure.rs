@@ -82,7 +82,8 @@ impl Refusal {
 
     pub(crate) fn message(&self) -> String {
         match &self.detail {
-            // The failure's message contains a general rule; the detail, which states the broken rule, replaces it.
+            // The message of `BadAmount` states a general rule. The detail states the broken rule, so it replaces the
+            // general rule.
             Some(detail) if self.failure == Failure::BadAmount => format!("invalid amount: {detail}"),
             Some(detail) => format!("{}: {detail}", self.failure.message()),
             None => self.failure.message().to_owned(),

@@ -41,7 +41,7 @@ pub enum FaultKind {
     NotificationFirst,
     /// The notification is posted twice.
     Duplicate,
-    /// The notification is posted after the next pending one, or one second later if no notification is pending.
+    /// The notification is posted after the next pending notification, or one second later if none is pending.
     Reorder,
     /// The notification is posted after a delay.
     Late {
@@ -93,7 +93,7 @@ pub struct Fault {
     pub(crate) on: String,
     /// The kind of fault.
     pub(crate) fault: FaultKind,
-    /// The percentage of calls or notifications that the fault applies to.
+    /// The percentage of matching calls or notifications that the fault applies to, from 0 to 100.
     #[serde(default = "always")]
     pub(crate) percent: u8,
     /// The remaining number of times that the fault applies; `None` for no limit.

@@ -81,7 +81,7 @@ pub enum DeliverError {
     Refused {
         /// The code of a [`Failure`](crate::Failure).
         code: &'static str,
-        /// A description of the refusal.
+        /// The reason why the sandbox refused the trigger.
         message: String,
     },
     /// The data file could not be written, so nothing was changed.

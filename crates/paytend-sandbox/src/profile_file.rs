@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::keys::folder::KeyFolder;
 
-/// The name of the file.
+/// The name of the profile file in the key directory.
 const NAME: &str = "paytend.toml";
 /// The first line, which marks a file that the sandbox may overwrite.
 const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete this line to keep your changes.";

@@ -139,7 +139,8 @@ impl SandboxBuilder {
         self
     }
 
-    /// Adds a partner with its public key. If no partner is added, the sandbox has one with a generated key pair.
+    /// Adds a partner with its public key. If no partner is added, the sandbox has one partner with a generated key
+    /// pair.
     pub fn partner(mut self, id: impl Into<String>, key: PublicKey) -> Self {
         self.partners.push((id.into(), key));
         self
@@ -198,7 +199,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Opens the data file, if one is set, and returns the state that it contains.
+    /// Opens the data file, if a data file is set, and returns the state that it contains.
     fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {
@@ -258,14 +259,14 @@ impl SandboxBuilder {
         if !world.partners.keys().eq(ids.iter()) {
             return Err(StartError::OtherPartners(ids.join(", ")));
         }
-        // A stored world continues at its own time, or at the start time if that is later.
+        // A stored world continues at its stored time, or at the start time if the start time is later.
         let clock = Clock::new(at.max(world.now), self.pace);
         let core = Arc::new(Core::new(world, kept, clock, keys).map_err(StartError::Http)?);
         if fresh {
             let settings = self.settings.clone();
             core.happen(|_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
         }
-        // A stored world continues with the current settings.
+        // The current settings replace the settings of a stored world.
         if core.look(|world| world.settings != self.settings) {
             let settings = self.settings.clone();
             core.happen(|at| Event::Configured { at, settings }).map_err(|_| StartError::Write)?.ok();

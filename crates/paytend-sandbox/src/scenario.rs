@@ -1,4 +1,4 @@
-//! Scenarios: files of steps that a partner takes, with the expected results. Each scenario runs against a new sandbox
+//! Scenarios: files that contain a partner's steps and their expected results. Each scenario runs against a new sandbox
 //! over real HTTP.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub const SHIPPED: [(&str, &str); 6] = [
 /// 2026-01-05, 12:00 UTC, the start time of every scenario. Time is frozen and passes only in `advance` steps.
 const BEGIN: u64 = 1_767_614_400_000;
 
-/// A sequence of steps.
+/// A sequence of steps with expected results.
 ///
 /// # Examples
 ///
@@ -54,13 +54,13 @@ const BEGIN: u64 = 1_767_614_400_000;
 pub struct Scenario {
     /// The title of the scenario.
     pub name: String,
-    /// The durations of asynchronous processes.
+    /// The durations of asynchronous processes, such as audits and topups.
     #[serde(default = "Timing::realistic")]
     timing: Timing,
     step: Vec<Step>,
 }
 
-/// A step, which performs an action, checks expected values, or both.
+/// A step of a scenario. A step performs an action, checks expected values, or both.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
@@ -78,7 +78,7 @@ struct Step {
     trigger: Option<Wanted>,
     /// A fault to add, in the syntax of `paytend sandbox --fault`.
     fault: Option<String>,
-    /// How far to advance the clock.
+    /// The duration by which the clock is advanced, such as `15h`.
     advance: Option<String>,
     /// The expected name of the next notification, such as `baas 2`; `none` if no notification is expected.
     notified: Option<String>,
@@ -211,7 +211,8 @@ impl Story {
         let hook = Arc::new(Mutex::new(Hook::default()));
         let mut story = Self { sandbox, keyring, http, hook, saved: BTreeMap::new() };
         let url = story.listen().await?;
-        // No operation sets the callback URL for Issuing. A step sets the callback URL for BaaS.
+        // No operation sets the callback URL for Issuing, so it is set here. A step of the scenario sets the URL for
+        // BaaS.
         story.sandbox.issuing_callback(&format!("{url}/issuing")).map_err(|_| StartError::Write)?;
         story.saved.insert("hook".into(), url);
         Ok(story)
@@ -348,7 +349,7 @@ impl Story {
         let mut rest = text;
         let mut out = String::new();
         while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after.split_once('}').ok_or("`${` without a closing `}`")?;
+            let (name, after) = after.split_once('}').ok_or("`${` has no closing `}`; write ${name}")?;
             out.push_str(before);
             out.push_str(self.saved.get(name).ok_or_else(|| format!("no value is saved as {name}"))?);
             rest = after;

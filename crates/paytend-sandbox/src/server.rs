@@ -1,4 +1,4 @@
-//! The HTTP server for operations, including the faults that apply to them.
+//! The HTTP server for operations, including the faults that apply to operations.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ const REQUEST_ID: usize = 32;
 pub(crate) fn router(core: Arc<Core>) -> Router {
     Router::new()
         .fallback(routing::post(handle))
-        // A request above the envelope's limit is still read, so that the refusal can be sealed for its partner.
+        // A request above the envelope's limit is still read, because its `partnerId` is needed to seal the refusal.
         .layer(DefaultBodyLimit::max(READ))
         .with_state(core)
 }
@@ -56,7 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        // Accepting fails if the client has already disconnected.
+        // `accept` fails if the client has already disconnected.
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
         let app = app.clone();
@@ -86,7 +86,7 @@ async fn handle(Shared(core): Shared<Arc<Core>>, uri: Uri, body: Result<Bytes, B
     let faults = core.faults().of_call(uri.path(), operation.map(|info| info.name));
     for fault in &faults {
         match fault {
-            // The delay uses the machine's clock, because clients measure their timeouts by it.
+            // The delay uses the machine's clock, because clients measure their timeouts with this clock.
             FaultKind::Latency { millis } => tokio::time::sleep(Duration::from_millis(*millis)).await,
             FaultKind::Hang => {
                 unheard(&core, &uri, operation, &body, &faults, "no response is sent");
@@ -253,7 +253,7 @@ fn answer(
         let canonical = Some(sealed.canonical(data).to_string());
         let mut wire = broken(sealed.into_document(), faults);
         if core.look(|world| world.settings.encrypt_flag) {
-            // This field is reserved and not signed.
+            // `encryptFlag` is reserved and not signed, so it is added to the sealed document.
             wire.replace_range(..1, r#"{"encryptFlag":"1","#);
         }
         Side { wire, canonical, payload: Some(data.to_owned()) }

@@ -1,4 +1,4 @@
-//! Storing notifications.
+//! Stores notifications.
 
 use async_nats::jetstream::message::StreamMessage;
 use paytend_inbox::{Accepted, Id, NewNotification, StoreError};
@@ -11,10 +11,10 @@ use crate::streams::{Log, Written};
 
 /// Stores a notification, or a sighting if it is known.
 ///
-/// One write stores the notification and recognizes a duplicate: it succeeds only if its subject, which contains the
-/// dedup key, has no message. A notification whose content was removed has a record and no message. If the content is
-/// removed between the check for a record and the write, the notification is stored again. It is not processed again,
-/// because a claim needs a record that fits.
+/// One write stores the notification or recognizes a duplicate: the write succeeds only if its subject, which contains
+/// the dedup key, has no message. A notification whose content was removed has a record but no message. If the content
+/// is removed between the check for a record and the write, the notification is stored again. It is not processed
+/// again, because a claim requires a record with the same number.
 pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Accepted, StoreError> {
     let dedup = new.facts.dedup;
     if let Some(current) = Current::read(shared, dedup).await? {
@@ -33,11 +33,11 @@ pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Acc
     }
     match Current::read(shared, dedup).await? {
         Some(current) => sight(shared, new, current).await,
-        None => Err(StoreError::unavailable("the notification was removed meanwhile")),
+        None => Err(StoreError::unavailable("a different program has removed the notification; send it again")),
     }
 }
 
-/// Stores the arrival of a duplicate. All are stored, whichever the policy of the notification requires.
+/// Stores the arrival of a duplicate. Every duplicate is stored, regardless of the notification's policy.
 async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Accepted, StoreError> {
     let requeue = new.requeue_sighting;
     let changed = update(shared, new.facts.dedup, current, |record, now| {
@@ -51,7 +51,7 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
     Ok(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings })
 }
 
-/// Returns the record of a stored notification that has none.
+/// Creates the first record of a stored notification.
 pub(crate) fn first_record(message: &StreamMessage) -> Result<Record, StoreError> {
     let Headers { facts, received_at } = Headers::read(&message.headers)?;
     Ok(Record::new(number(message.sequence)?, facts.kind().to_owned(), facts.order_key, received_at))

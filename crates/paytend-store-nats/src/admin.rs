@@ -1,4 +1,4 @@
-//! What operators do.
+//! The actions of operators.
 
 use std::time::SystemTime;
 
@@ -19,9 +19,9 @@ use crate::remove;
 use crate::store::{NatsStore, Shared};
 use crate::streams::Log;
 
-/// The number of notifications that are read at a time.
+/// The maximum number of notifications that are read concurrently.
 const CONCURRENT: usize = 32;
-/// The number of notifications whose state is looked up at a time.
+/// The number of notifications that are selected from the index at a time.
 const PAGE: usize = 256;
 
 impl StoreAdmin for NatsStore {
@@ -128,7 +128,8 @@ impl StoreAdmin for NatsStore {
         let streams = &self.shared.streams;
         let subject = streams.names.meta("probe");
         let last = streams.last(Log::Work, &subject).await?.map_or(0, |last| last.sequence);
-        // A conflict proves that a different program has written at the same time.
+        // A conflict means that a different program has written at the same time, which also proves that writes
+        // succeed.
         streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
         self.shared.check_settings().await?;
         let replicas = streams.wanted(Log::Inbox).num_replicas;
@@ -145,18 +146,18 @@ impl NatsStore {
     /// Forgets processed notifications that were received before this time, and returns their number. Their content is
     /// removed too. **A duplicate that arrives later is a new notification, and is processed again.**
     ///
-    /// Deduplication has a window on this store, because the servers and the workers keep each notification's key in
-    /// memory: see the README. Pending notifications and dead letters are kept.
+    /// This store needs a limited deduplication window, because the servers and the workers keep the key of each
+    /// notification in memory. Pending notifications and dead letters are kept.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may be forgotten.
+    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already be forgotten.
     pub async fn forget(&self, before: SystemTime) -> Result<u64, StoreError> {
         remove::drop_payloads(&self.shared, millis(before)).await?;
         remove::forget(&self.shared, millis(before)).await
     }
 }
 
-/// Reads a notification as it is now.
+/// Reads the current state of a notification.
 async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, StoreError> {
     let Some(Current { record, .. }) = Current::read_known(shared, id, known.dedup).await? else { return Ok(None) };
     if record.id != id {
@@ -175,7 +176,7 @@ async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, S
     }))
 }
 
-/// Changes a notification if the change applies to it. Returns whether it does.
+/// Changes a notification if the change applies to its state. Returns whether the notification was changed.
 pub(crate) async fn change(
     shared: &Shared,
     id: i64,

@@ -1,6 +1,6 @@
-//! The record of what operators do.
+//! The audit of the actions of operators.
 //!
-//! Each event is the only message of its subject, in the stream of the records. It is never replaced or deleted.
+//! Each event is the only message of its subject, in the stream of the records. Events are never replaced or deleted.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_id};
 
-/// An event as it is stored.
+/// The stored form of an event.
 #[derive(Serialize, Deserialize)]
 struct StoredEvent {
     at: i64,
@@ -43,7 +43,7 @@ pub(crate) async fn record(shared: &Shared, event: &AuditEvent) -> Result<(), St
     }
 }
 
-/// Returns events, the latest first. All events about the notification are read.
+/// Returns events, the latest first. Reads all events, or all events about the notification in the query.
 pub(crate) async fn list(shared: &Shared, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
     let names = &shared.streams.names;
     let subject = query.id.map_or_else(|| names.audits(), |id| names.audit(Some(id), "*"));

@@ -6,14 +6,14 @@ use crate::index::Known;
 use crate::remove::stored_ids;
 use crate::store::Shared;
 
-/// The number of notifications that a problem names.
+/// The maximum number of notifications that the description of a problem lists.
 const NAMED: usize = 5;
 
 /// Returns the problems of the stored notifications.
 pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError> {
     let watched = shared.synchronized().await?;
     let stored = stored_ids(shared).await?;
-    // Notifications that arrived after the streams were read.
+    // The index also needs the notifications that have arrived in the meantime.
     watched.synchronize(&shared.streams).await?;
     let index = watched.index();
     let mut problems = index.order_problems();

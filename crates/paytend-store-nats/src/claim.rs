@@ -1,4 +1,4 @@
-//! Claiming notifications.
+//! Claims notifications.
 
 use std::sync::atomic::Ordering;
 
@@ -14,12 +14,12 @@ use crate::record::Record;
 use crate::store::Shared;
 use crate::streams::{Log, Written};
 
-/// The number of claims that are written at a time.
+/// The maximum number of claims that are written concurrently.
 const CONCURRENT: usize = 32;
-/// How often a claim is tried again if different workers took everything.
+/// The maximum number of rounds of a claim, if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
-/// Claims notifications that are due.
+/// Claims due notifications.
 pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
     let watched = shared.watched();
     watched.loaded().await?;
@@ -45,24 +45,25 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
             }
         }
         match failed {
-            // What was claimed must be returned.
+            // Claimed notifications must be returned, even after an error.
             _ if !claimed.is_empty() => return Ok(claimed),
             Some(error) => return Err(error),
-            // Different workers took these. They try those in order, so try later ones.
+            // Other workers have taken these candidates, and will try the next candidates in order. The next round
+            // therefore skips a random number of candidates.
             None => skip = random_below(watched.index().due_count(now).saturating_sub(request.limit)),
         }
     }
     Ok(Vec::new())
 }
 
-/// Returns a random number below a bound, or 0.
+/// Returns a random number below a bound of at most 256, or 0.
 fn random_below(bound: usize) -> usize {
     let mut random = [0; 4];
     let _ = getrandom::fill(&mut random);
     usize::try_from(u32::from_le_bytes(random)).unwrap_or_default() % bound.clamp(1, 256)
 }
 
-/// Claims a notification, or returns `None` if it was changed meanwhile.
+/// Claims a notification. Returns `None` if a different program has changed it.
 async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> Result<Option<Claimed>, StoreError> {
     let Candidate { dedup, sequence, record, order } = candidate;
     let Some((facts, payload)) = stored(shared, &record).await? else {
@@ -92,7 +93,7 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
     }))
 }
 
-/// Reads the facts and the content of a notification, or returns `None` if its message was removed meanwhile.
+/// Reads the facts and the content of a notification. Returns `None` if its message was removed.
 pub(crate) async fn stored(shared: &Shared, record: &Record) -> Result<Option<(Facts, StoredPayload)>, StoreError> {
     if let Some(facts) = &record.removed {
         return Ok(Some(((**facts).clone().into_facts()?, StoredPayload::Dropped)));
@@ -105,8 +106,9 @@ pub(crate) async fn stored(shared: &Shared, record: &Record) -> Result<Option<(F
 
 /// Writes the register of an order key before its current notification is claimed.
 ///
-/// The register is written even if it names this notification already. A worker that has seen the notification end, and
-/// not that it was made ready again, would otherwise name the next one now, and both would be processed.
+/// The register is written even if it already contains this notification. Otherwise, a worker with an outdated index
+/// could consider the notification completed and write the next notification to the register. Both would then be
+/// processed at the same time.
 async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Result<bool, StoreError> {
     let subject = shared.streams.names.order(key);
     let message = PublishMessage::build().payload(id.to_string().into());
@@ -119,7 +121,8 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
         // The index does not keep the registers of keys without pending notifications.
         let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
         let current = serde_json::from_slice(&register.payload).map_err(|_| corrupt())?;
-        // Whether a different one follows depends on the records before the register.
+        // The records before the register determine whether the notification is still the current notification of its
+        // key.
         watched.reached(&shared.streams, Log::Work, register.sequence).await?;
         watched.index().apply_order(key, register.sequence, current);
         if !watched.is_current(key, id) {
@@ -130,12 +133,13 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
     Ok(false)
 }
 
-/// Reads a record that was changed meanwhile.
+/// Reads a record that a different program has changed.
 async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<(), StoreError> {
     let current = Current::read(shared, dedup).await?;
     match current {
         Some(current) if current.record.id == id => {}
-        // The dedup key belongs to an earlier notification, whose content was removed: this one is a duplicate.
+        // The dedup key belongs to an earlier notification whose content was removed, so this notification is a
+        // duplicate.
         Some(_) => {
             let sequence = u64::try_from(id).map_err(|_| corrupt())?;
             shared.streams.delete(Log::Inbox, sequence).await?;

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A clock in milliseconds since the Unix epoch.
 ///
-/// It follows the clock of the server that leads the stream, so that all programs agree on when a lease ends. Between
-/// two readings it follows the monotonic clock of this machine.
+/// The clock uses the time of the server that leads the stream, so that all programs agree on the ends of leases.
+/// Between two readings of the server's time, it uses the monotonic clock of this machine.
 #[derive(Clone)]
 pub(crate) enum Clock {
     Server(Arc<Mutex<Reading>>),
     Custom(Arc<dyn Fn() -> SystemTime + Send + Sync>),
 }
 
-/// A time of the server, and when it was read.
+/// A time of the server, and the time of its reading.
 pub(crate) struct Reading {
     time: i64,
     at: Instant,
@@ -40,7 +40,7 @@ impl Clock {
         }
     }
 
-    /// Sets the clock to a time that the server reported in response to a request sent at `asked`.
+    /// Sets the clock to a time that the server has reported. The request was sent at `asked`.
     pub(crate) fn follow(&self, time: i64, asked: Instant) {
         if let Self::Server(reading) = self {
             let time = after(time, asked.elapsed() / 2);
@@ -55,7 +55,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Returns a time in milliseconds since the Unix epoch.
+/// Converts a time to milliseconds since the Unix epoch.
 pub(crate) fn millis(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
@@ -63,7 +63,7 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
     }
 }
 
-/// Returns a time in milliseconds since the Unix epoch as a time of the system.
+/// Converts milliseconds since the Unix epoch to a time.
 pub(crate) fn system_time(millis: i64) -> SystemTime {
     let distance = Duration::from_millis(millis.unsigned_abs());
     let time = if millis < 0 {

@@ -13,7 +13,7 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::error::configuration;
 
-/// Servers of one cluster, and the login in their URLs.
+/// The servers of a cluster, and the credentials in their URLs.
 #[derive(Clone)]
 pub(crate) struct Servers {
     addresses: Vec<ServerAddr>,
@@ -27,7 +27,7 @@ enum Login {
 }
 
 impl Servers {
-    /// Parses server URLs that are separated by commas. The cause can contain parts of the URL, so it is left out.
+    /// Parses comma-separated server URLs. The cause of an error can contain parts of the URL, so it is left out.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let invalid = || configuration("invalid NATS URL; an example is tls://user:password@host:4222");
         let mut servers = Self { addresses: Vec::new(), login: None };
@@ -50,7 +50,8 @@ impl Servers {
                 return Err(configuration("invalid NATS URL: all servers must have the same login"));
             }
             servers.login = servers.login.or(login);
-            // The client does not use the login in the address, and could log it.
+            // The credentials are removed from the address, because the client does not use them there and could log
+            // them.
             url.set_username("").and_then(|()| url.set_password(None)).map_err(|()| invalid())?;
             servers.addresses.push(ServerAddr::from_url(url).map_err(|_| invalid())?);
         }
@@ -77,7 +78,7 @@ impl Servers {
     }
 }
 
-/// Connects. The connection is established again whenever it is lost.
+/// Connects to the servers. A lost connection is established again automatically.
 pub(crate) async fn connect(
     servers: &Servers,
     credentials_file: Option<&Path>,
@@ -92,7 +93,7 @@ pub(crate) async fn connect(
             Duration::from_millis(20 << u32::try_from(attempts.min(5)).unwrap_or_default())
         });
     if servers.are_local() {
-        // The servers may announce other addresses, which would be reached without TLS.
+        // Servers can announce other addresses. The client would connect to them without TLS.
         options = options.ignore_discovered_servers();
     } else {
         options = options.require_tls(true).tls_client_config(tls()?);
@@ -103,11 +104,12 @@ pub(crate) async fn connect(
         None => options,
     };
     if let Some(path) = credentials_file {
-        // The cause is the file's problem, such as a missing file or an invalid seed; it contains no secret.
+        // The cause describes the problem of the file, such as a missing file or an invalid seed, and contains no
+        // secret.
         let named = |error: std::io::Error| configuration(format!("cannot read {}: {error}", path.display()));
         options = options.credentials_file(path).await.map_err(named)?;
     }
-    // The causes can contain the URL, so they are left out.
+    // The causes of these errors can contain the URL, so they are left out.
     options.connect(servers.addresses.as_slice()).await.map_err(|error| match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             configuration("cannot connect: the NATS server refused the login")

@@ -1,4 +1,4 @@
-//! The servers and settings with which an acknowledgement is true.
+//! Checks that the servers and their settings do not lose acknowledged notifications.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::error::{configuration, too_slow, unavailable};
 
 /// The oldest version of each series that does not lose acknowledged messages in known ways.
 const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
-/// How long the servers may take to report their settings.
+/// The time limit for the reports of the servers.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The request for the JetStream settings of every server. Only the system account may send it.
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
@@ -46,7 +46,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Returns what is wrong with the version of a server.
+/// Returns the problem of a server's version, or `None` if the version is supported.
 pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
     if Version::parse(version).is_some_and(Version::is_supported) {
         return None;
@@ -58,12 +58,12 @@ pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
     ))
 }
 
-/// What a server reports about itself.
+/// The report of a server about its version and settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerReport {
     pub(crate) version: String,
     pub(crate) cluster: Option<String>,
-    /// Whether each write reaches the disk before it is confirmed. `None` without JetStream.
+    /// Whether each write is synced to disk before it is confirmed. `None` if JetStream is disabled.
     pub(crate) syncs_always: Option<bool>,
 }
 
@@ -101,8 +101,8 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((name, ServerReport { version, cluster, syncs_always }))
 }
 
-/// Asks all servers for their settings. Returns when those with these names have reported, and no other one has
-/// reported for the time of `silence`.
+/// Asks all servers for their settings. Returns when the servers with these names have reported, and no further report
+/// has arrived for the time `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],
@@ -132,7 +132,7 @@ pub(crate) async fn ask_servers(
     }
 }
 
-/// Returns the names of the servers with JetStream that are in the cluster of this server.
+/// Returns the names of the servers with JetStream in the same cluster as this server.
 pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
     let cluster = reports.get(server).map(|report| &report.cluster);
     let in_cluster = reports.iter().filter(|(_, report)| {
@@ -141,7 +141,8 @@ pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str)
     in_cluster.map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the problems of the servers with these names, which hold the streams or may come to hold them.
+/// Returns the problems of the servers with these names: the servers that hold the streams, or that can hold new
+/// streams.
 pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
     for name in names.iter().collect::<BTreeSet<_>>() {
@@ -158,7 +159,7 @@ pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &
     problems
 }
 
-/// Returns the problems of a stream in comparison with the settings that this store creates it with.
+/// Returns the differences between the settings of a stream and the settings with which this store creates streams.
 pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
     let name = &wanted.name;
     let mut problems = Vec::new();
@@ -197,7 +198,7 @@ pub(crate) fn holders(info: &Info) -> Vec<String> {
     cluster.leader.iter().cloned().chain(followers).collect()
 }
 
-/// Refuses servers and streams on which an acknowledgement would not be true.
+/// Returns an error if the servers or streams have problems that can lose acknowledged notifications.
 pub(crate) fn refuse(problems: &[String]) -> Result<(), StoreError> {
     if problems.is_empty() {
         return Ok(());
@@ -244,7 +245,7 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let mut reports: BTreeMap<_, _> =
             names.iter().map(|name| (name.clone(), report("2.15.3", "here", Some(true)))).collect();
-        // Servers without JetStream and those of different clusters do not hold the streams.
+        // Servers without JetStream and servers of other clusters do not hold the streams.
         reports.insert("plain".to_owned(), report("2.9.0", "here", None));
         reports.insert("far".to_owned(), report("2.9.0", "there", Some(false)));
         assert_eq!(neighbours(&reports, "a"), names);

@@ -1,4 +1,4 @@
-//! Changing records.
+//! Changes to the records of notifications.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::record::Record;
 use crate::store::Shared;
 use crate::streams::{Log, Written};
 
-/// How often a change is tried again when the record was changed meanwhile.
+/// The maximum number of attempts of a change after conflicts with other programs.
 const MAX_CONFLICTS: u32 = 100;
 
-/// A record with the number of its message, or 0 if it has none.
+/// A record with the sequence number of its message, or 0 if the record has no message.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) sequence: u64,
@@ -34,7 +34,8 @@ impl Current {
         Ok(Some(Self { sequence: message.sequence, record }))
     }
 
-    /// Reads the record of a notification whose number is known. One that was never attempted has a new record.
+    /// Reads the record of a notification whose number is known. Creates a new record if the notification was never
+    /// attempted.
     pub(crate) async fn read_known(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<Self>, StoreError> {
         if let Some(current) = Self::read(shared, dedup).await? {
             return Ok(Some(current));
@@ -45,7 +46,7 @@ impl Current {
     }
 }
 
-/// Replaces a record if it was not changed meanwhile.
+/// Replaces a record if no other program has changed it.
 pub(crate) async fn replace(shared: &Shared, dedup: Mac, sequence: u64, next: &Record) -> Result<Written, StoreError> {
     let json = serde_json::to_vec(next).map_err(|_| corrupt())?;
     let subject = shared.streams.names.record(dedup);
@@ -57,7 +58,7 @@ pub(crate) async fn replace(shared: &Shared, dedup: Mac, sequence: u64, next: &R
     Ok(written)
 }
 
-/// Changes a record. If it was changed meanwhile, the change is decided again on the new record.
+/// Changes a record. If a different program has changed the record, the change is computed again for the new record.
 pub(crate) async fn update(
     shared: &Shared,
     dedup: Mac,
@@ -71,10 +72,10 @@ pub(crate) async fn update(
             Written::At(_) => return Ok(next),
             Written::Conflict => {}
         }
-        // Different waits, so that programs that change one record do not meet again.
+        // The random pause prevents further conflicts of programs that change the same record.
         tokio::time::sleep(Duration::from_millis(u64::from(jitter(conflicts)))).await;
         match Current::read(shared, dedup).await? {
-            // A leader that was replaced can respond with an earlier record.
+            // A former leader can respond with an earlier record, which is ignored.
             Some(read) if read.sequence >= current.sequence => current = read,
             _ => {}
         }
@@ -84,12 +85,12 @@ pub(crate) async fn update(
 
 fn jitter(conflicts: u32) -> u8 {
     let mut random = [0];
-    // Without randomness, the programs meet more often.
+    // An error is ignored: without random pauses, conflicts only become more frequent.
     let _ = getrandom::fill(&mut random);
     random[0] >> 6_u32.saturating_sub(conflicts)
 }
 
-/// Changes the record of a lease that is still held.
+/// Changes the record of a valid lease.
 pub(crate) async fn leased(
     shared: &Shared,
     lease: Lease,
@@ -102,7 +103,7 @@ pub(crate) async fn leased(
     let pending = watched.index().pending(id).filter(|(_, record)| record.is_leased_with(lease));
     let current = match pending {
         Some((sequence, record)) => Some(Current { sequence, record }),
-        // The index may be behind.
+        // The index may be outdated.
         None => Current::read_known(shared, id, known.dedup).await?,
     };
     let current = current.ok_or(FinishError::LeaseLost)?;

@@ -1,7 +1,7 @@
-//! An index of the store in memory, which each program builds from the streams.
+//! An index of the store in memory. Each program builds its index from the streams.
 //!
-//! The index decides what a program tries to claim. Whether it succeeds is decided by the conditional writes, so an
-//! index that is behind causes conflicts and no wrong result.
+//! The index determines which notifications a program tries to claim. The conditional writes determine whether a claim
+//! succeeds. An outdated index therefore causes conflicts, but no wrong results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::record::{Record, StoredState};
 pub(crate) struct Index {
     known: BTreeMap<i64, Known>,
     pending: BTreeMap<i64, Pending>,
-    /// What can be claimed, by the time at which it is due.
+    /// The claimable notifications, by due time and number.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// Current notifications that were not read yet.
+    /// The current notifications of order keys that the index does not contain yet.
     awaited: BTreeMap<i64, Mac>,
     counts: [u64; 5],
     sightings: u64,
 }
 
-/// What the index keeps of each notification.
+/// The data of each notification in the index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub(crate) dedup: Mac,
     pub(crate) state: StoredState,
-    /// The number of the record's message, or 0 if there is no record.
+    /// The sequence number of the record's message, or 0 if there is no record.
     pub(crate) sequence: u64,
     pub(crate) received_at: i64,
     pub(crate) removed: bool,
@@ -37,33 +37,33 @@ pub(crate) struct Known {
 
 struct Pending {
     record: Record,
-    /// Its entry in `due`.
+    /// The due time in `due`, if the notification is claimable.
     placed: Option<i64>,
-    /// The number of the record with which it became pending again, or 0.
+    /// The sequence number of the record that made the notification pending again, or 0.
     entered: u64,
 }
 
 #[derive(Default)]
 struct Order {
-    /// The number of the register's message, or 0 if it is not known.
+    /// The sequence number of the register's message, or 0 if it is not known.
     sequence: u64,
-    /// The notification that can be claimed.
+    /// The number of the claimable notification.
     current: Option<i64>,
     pending: BTreeSet<i64>,
 }
 
-/// A notification that may be claimed.
+/// A notification to claim.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) dedup: Mac,
     pub(crate) sequence: u64,
     pub(crate) record: Record,
-    /// The order key, and the number of its register's message.
+    /// The order key, and the sequence number of its register's message.
     pub(crate) order: Option<(Mac, u64)>,
 }
 
 impl Index {
-    /// Adds a notification, unless its record is known already.
+    /// Adds a notification, unless the index already contains it.
     pub(crate) fn add(&mut self, dedup: Mac, record: Record) -> bool {
         if self.known.contains_key(&record.id) {
             return false;
@@ -72,7 +72,7 @@ impl Index {
         true
     }
 
-    /// Applies a record, unless a later one is known.
+    /// Applies a record, unless a later record of the notification is known.
     pub(crate) fn apply(&mut self, dedup: Mac, sequence: u64, record: Record) -> bool {
         if self.known.get(&record.id).is_some_and(|known| known.sequence >= sequence) {
             return false;
@@ -114,7 +114,7 @@ impl Index {
         self.place(id);
     }
 
-    /// Removes a notification that does not exist any more.
+    /// Removes a notification that no longer exists.
     pub(crate) fn remove(&mut self, id: i64) {
         self.uncount(id);
         self.known.remove(&id);
@@ -140,7 +140,8 @@ impl Index {
         order.current.get_or_insert(id);
     }
 
-    /// If the current notification of an order key leaves, the pending one with the smallest number follows.
+    /// Removes a notification from its order key. If it was the current notification, the pending notification with the
+    /// smallest number becomes the current notification.
     fn leave(&mut self, key: Option<Mac>, id: i64) {
         let Some(key) = key else { return };
         let Some(order) = self.orders.get_mut(&key) else { return };
@@ -157,19 +158,20 @@ impl Index {
         }
     }
 
-    /// Applies the register of an order key, unless a later one is known.
+    /// Applies the register of an order key, unless a later register is known.
     pub(crate) fn apply_order(&mut self, key: Mac, sequence: u64, current: i64) {
         let Some(order) = self.orders.get_mut(&key).filter(|order| order.sequence < sequence) else { return };
         order.sequence = sequence;
         let before = order.current;
         let is_awaited = !self.known.contains_key(&current);
-        // One that became pending again after the register was written waits for the current one.
+        // If the notification became pending again after the register was written, it waits for the current
+        // notification.
         let is_later = self.pending.get(&current).is_some_and(|pending| pending.entered > sequence);
         if is_awaited || (order.pending.contains(&current) && !is_later) {
             order.current = Some(current);
         }
         if is_awaited {
-            // Until it was read, no other one may be claimed.
+            // Until this notification is read, no other notification of the key may be claimed.
             self.awaited.insert(current, key);
         }
         for id in before.into_iter().chain([current]) {
@@ -177,8 +179,8 @@ impl Index {
         }
     }
 
-    /// Lets the next one be claimed for keys whose current notification is not pending. Everything up to `position` was
-    /// read.
+    /// Selects the next notification for order keys whose current notification is not pending. The stream was read up
+    /// to `position`.
     pub(crate) fn settle_awaited(&mut self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         while let Some(entry) = self.awaited.first_entry().filter(|entry| *entry.key() <= position) {
@@ -189,7 +191,8 @@ impl Index {
         }
     }
 
-    /// Makes sure that a pending notification is among those that can be claimed if it is the current one of its key.
+    /// Adds a pending notification to the claimable notifications if it is the current notification of its key, and
+    /// removes it otherwise.
     fn place(&mut self, id: i64) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let order = pending.record.order_key.and_then(|key| self.orders.get(&key));
@@ -207,7 +210,8 @@ impl Index {
         pending.placed = wanted;
     }
 
-    /// Returns what a claim may take, those that have been due for longest first. `skip` passes by the first ones.
+    /// Returns the notifications to claim, starting with the notification that has been due for the longest time.
+    /// `skip` is the number of notifications to skip.
     pub(crate) fn candidates(&self, now: i64, request: &ClaimRequest, skip: usize) -> Vec<Candidate> {
         let mut room: HashMap<&str, usize> =
             request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();
@@ -229,12 +233,12 @@ impl Index {
         found
     }
 
-    /// Returns whether a notification is the one of its order key that can be claimed.
+    /// Returns whether a notification is the claimable notification of its order key.
     pub(crate) fn is_current(&self, key: Mac, id: i64) -> bool {
         self.orders.get(&key).is_some_and(|order| order.current == Some(id) && order.pending.contains(&id))
     }
 
-    /// Returns the number of notifications that can be claimed.
+    /// Returns the number of claimable notifications.
     pub(crate) fn due_count(&self, now: i64) -> usize {
         self.due.range(..(now.saturating_add(1), i64::MIN)).count()
     }
@@ -243,12 +247,12 @@ impl Index {
         self.known.get(&id).copied()
     }
 
-    /// Returns the record of a pending notification with the number of its message.
+    /// Returns the record of a pending notification, with the sequence number of its message.
     pub(crate) fn pending(&self, id: i64) -> Option<(u64, Record)> {
         Some((self.known.get(&id)?.sequence, self.pending.get(&id)?.record.clone()))
     }
 
-    /// Returns up to `limit` notifications with larger numbers that are wanted.
+    /// Returns up to `limit` notifications with numbers above `after` for which `wanted` returns true.
     pub(crate) fn select(&self, after: i64, limit: usize, wanted: impl Fn(&Known) -> bool) -> Vec<(i64, Known)> {
         let from = after.saturating_add(1);
         let chosen = self.known.range(from..).filter(|(_, known)| wanted(known));
@@ -266,7 +270,7 @@ impl Index {
         stats
     }
 
-    /// Returns the order keys of which not exactly one notification can be claimed.
+    /// Returns a problem for each order key that has pending notifications but no claimable notification.
     pub(crate) fn order_problems(&self) -> Vec<String> {
         let is_wrong = |id| !self.awaited.contains_key(&id);
         let wrong = self
@@ -275,7 +279,7 @@ impl Index {
             .filter(|order| order.current.is_none_or(|id| !order.pending.contains(&id) && is_wrong(id)));
         wrong
             .map(|order| {
-                format!("an order key with {} notifications has none that can be claimed", order.pending.len())
+                format!("an order key with {} notifications has no claimable notification", order.pending.len())
             })
             .collect()
     }
@@ -324,31 +328,31 @@ mod tests {
     }
 
     #[test]
-    fn notification_that_the_register_names_blocks_its_key_until_it_was_read() {
+    fn notification_in_the_register_blocks_its_key_until_it_is_read() {
         let mut index = Index::default();
         index.add(dedup(1), record(1, StoredState::Ready));
         index.apply_order(key(), 7, 5);
         assert_eq!(claimable(&index), Vec::<i64>::new());
         index.settle_awaited(4);
         assert_eq!(claimable(&index), Vec::<i64>::new());
-        // It is pending: it stays the current one.
+        // The notification is pending, so it stays the current notification.
         index.add(dedup(5), record(5, StoredState::Ready));
         index.settle_awaited(5);
         assert_eq!(claimable(&index), [5]);
         index.apply(dedup(5), 9, record(5, StoredState::Done));
         assert_eq!(claimable(&index), [1]);
-        // It does not exist any more.
+        // The notification no longer exists.
         index.apply_order(key(), 10, 8);
         assert_eq!(index.order_problems(), Vec::<String>::new());
         index.settle_awaited(8);
         assert_eq!(claimable(&index), [1]);
-        // An earlier state of the register changes nothing.
+        // An earlier message of the register changes nothing.
         index.apply_order(key(), 8, 99);
         assert_eq!(claimable(&index), [1]);
     }
 
     #[test]
-    fn register_from_before_a_redrive_does_not_name_the_redriven_one() {
+    fn redriven_notification_is_not_selected_by_an_earlier_register() {
         let mut index = Index::default();
         index.apply(dedup(1), 6, record(1, StoredState::Dead));
         index.add(dedup(2), record(2, StoredState::Ready));
@@ -357,7 +361,7 @@ mod tests {
         assert_eq!(claimable(&index), [2]);
         index.apply_order(key(), 8, 1);
         assert_eq!(claimable(&index), [1]);
-        // In an index that has not seen the redrive, the register decides.
+        // In an index without the redrive, the register determines the current notification.
         let mut index = Index::default();
         index.add(dedup(2), record(2, StoredState::Ready));
         index.apply(dedup(1), 7, record(1, StoredState::Ready));
@@ -366,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn redriven_notification_waits_for_the_current_one() {
+    fn redriven_notification_waits_for_the_current_notification() {
         let mut index = Index::default();
         index.apply(dedup(1), 1, record(1, StoredState::Dead));
         index.apply(dedup(2), 2, record(2, StoredState::Leased));

@@ -1,4 +1,4 @@
-//! The message that stores a notification: the facts in its headers, the encrypted content in its body.
+//! The message that stores a notification, with the facts in its headers and the encrypted content in its body.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::PublishMessage;
@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 pub(crate) const FACTS: &str = "Paytend-Facts";
 /// The time of receipt by the store's clock, in milliseconds since the Unix epoch.
 pub(crate) const RECEIVED: &str = "Paytend-Received";
-/// Identifies the operation that published a message, so that its publisher recognizes it after a lost response.
+/// The header that identifies the operation that published a message. With this header, the publisher recognizes its
+/// message after a lost response.
 pub(crate) const OPERATION: &str = "Paytend-Operation";
 
 const NONCE: usize = 24;
 
-/// The facts about a notification as they are stored.
+/// The stored form of the facts about a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredFacts {
     #[serde(with = "mac")]
@@ -64,8 +65,8 @@ impl StoredFacts {
         &self.kind
     }
 
-    /// Returns whether the notification is to be erased. If its route is unknown, only an erasure without filters
-    /// selects it.
+    /// Returns whether an erasure selects the notification. If the route of the notification is unknown, only an
+    /// erasure without filters selects it.
     pub(crate) fn is_selected(&self, erasure: &Erasure) -> bool {
         let selects = |route| erasure.selects(route, &Kind::from_stored(self.kind.clone()));
         self.business_id.as_deref() == Some(erasure.business_id())
@@ -130,7 +131,7 @@ pub(crate) fn content(body: &[u8]) -> Result<SealedPayload, StoreError> {
     Ok(SealedPayload { key_id: u32::from_be_bytes(*key_id), nonce: *nonce, ciphertext: ciphertext.to_vec() })
 }
 
-/// Escapes the letters of a JSON text that are not ASCII. Headers are ASCII for all clients.
+/// Escapes the non-ASCII characters of a JSON text, because some clients support only ASCII in headers.
 fn ascii(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {

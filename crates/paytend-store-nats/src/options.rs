@@ -1,4 +1,4 @@
-//! Settings of a store.
+//! The settings of a store, and the function that opens it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -75,9 +75,9 @@ impl NatsOptions {
         self
     }
 
-    /// Sets the URL for a login to the system account. The servers report `sync_interval` only there.
+    /// Sets the URL for a login to the system account. The servers report `sync_interval` only to this account.
     ///
-    /// The user needs the right to publish to `$SYS.REQ.SERVER.PING.JSZ` and to subscribe to `_INBOX.>`, and no other.
+    /// The user only needs the rights to publish to `$SYS.REQ.SERVER.PING.JSZ` and to subscribe to `_INBOX.>`.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the URL is invalid. The error does not contain the URL.
@@ -86,19 +86,19 @@ impl NatsOptions {
         Ok(self)
     }
 
-    /// Sets the credentials file of the system account. Without [`system_url`](Self::system_url), the servers of the
-    /// store are used.
+    /// Sets the credentials file of the system account. The login uses the servers of [`system_url`](Self::system_url)
+    /// or, if it is not set, the servers of the store.
     pub fn system_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.system_credentials_file = Some(path.into());
         self
     }
 
-    /// Sets the name of the store (default `paytend`): the prefix of its streams and subjects. Several stores in one
-    /// account have different names.
+    /// Sets the name of the store (default `paytend`), which is the prefix of its streams and subjects. Stores in the
+    /// same account must have different names.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the name is empty, too long, or contains other characters than letters, digits, `-`
-    /// and `_`.
+    /// Returns [`StoreError`] if the name is empty, has more than 64 characters, or contains other characters than
+    /// letters, digits, `-` and `_`.
     pub fn name(mut self, name: &str) -> Result<Self, StoreError> {
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if name.is_empty() || name.len() > 64 || !name.chars().all(valid) {
@@ -108,27 +108,27 @@ impl NatsOptions {
         Ok(self)
     }
 
-    /// Sets the number of replicas of new streams (default 3). Fewer than 3 are refused, because an acknowledged
-    /// notification could then be lost with one server.
+    /// Sets the number of replicas of new streams (default 3). Fewer than 3 replicas are refused, because the loss of
+    /// one server could then lose acknowledged notifications.
     pub fn replicas(mut self, count: usize) -> Self {
         self.replicas = count;
         self
     }
 
-    /// Sets how long one operation may take (default 4 s), including new attempts while the servers elect a leader.
+    /// Sets the time limit of one operation (default 4 s), including retries while the servers elect a leader.
     pub fn operation_timeout(mut self, time: Duration) -> Self {
         self.operation_timeout = time;
         self
     }
 
-    /// Accepts servers and streams that **let acknowledged notifications be lost**: old versions, the default
+    /// Accepts servers and streams that **can lose acknowledged notifications**: old versions, the default
     /// `sync_interval`, fewer than 3 replicas, or streams in memory. For tests.
     pub fn danger_any_settings(mut self) -> Self {
         self.danger_any_settings = true;
         self
     }
 
-    /// Sets the clock, for tests. The default follows the clock of the server that leads the stream.
+    /// Sets the clock, for tests. The default is the clock of the server that leads the stream.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::custom(clock);
         self
@@ -136,13 +136,13 @@ impl NatsOptions {
 
     /// Connects, checks the servers, and creates the streams if they do not exist.
     ///
-    /// A server that is not on this machine is reached only with TLS. Its certificate is verified with the operating
-    /// system's roots.
+    /// Connections to servers on other machines use TLS. The certificates are verified with the operating system's
+    /// roots.
     ///
     /// # Errors
-    /// - Returns [`StoreError`] if no server can be reached or the login is refused.
-    /// - Returns [`StoreError`] if the servers or the streams let acknowledged notifications be lost, or if this cannot
-    ///   be checked because there is no login to the system account.
+    /// - Returns [`StoreError`] if no server is reachable or the login is refused.
+    /// - Returns [`StoreError`] if the servers or the streams can lose acknowledged notifications, or if the settings
+    ///   cannot be checked without a login to the system account.
     pub async fn open(self) -> Result<NatsStore, StoreError> {
         NatsStore::open(self).await
     }
@@ -156,7 +156,7 @@ impl NatsOptions {
         connect(&self.servers, self.credentials_file.as_deref(), self.operation_timeout).await
     }
 
-    /// Connects to the system account, if there is a login.
+    /// Connects to the system account, if a login is set.
     pub(crate) async fn connect_system(&self) -> Result<Option<Client>, StoreError> {
         if self.system_servers.is_none() && self.system_credentials_file.is_none() {
             return Ok(None);
@@ -167,7 +167,7 @@ impl NatsOptions {
 }
 
 impl fmt::Debug for NatsOptions {
-    /// Leaves out the URLs, which can contain passwords.
+    /// Formats the options without the URLs, which can contain passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NatsOptions")
             .field("name", &self.name)

@@ -1,7 +1,7 @@
-//! The record of a notification's progress, and every change to it.
+//! The record of a notification's progress, and the changes to the record.
 //!
-//! A record is the last message of a subject. It is replaced only if it is still the last one, so each change is
-//! atomic. A notification without a record was never attempted and never arrived again.
+//! A record is the last message of a subject. It is replaced only if it is still the last message, so each change is
+//! atomic. A notification without a record has never been attempted and has no duplicates.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::clock::after;
 use crate::message::StoredFacts;
 
-/// The longest delay of a retry.
+/// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The progress of a notification. It is self-contained: the index needs no other message.
+/// The progress of a notification. The record contains all data that the index needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The store's number of the notification.
+    /// The number that the store has assigned to the notification.
     pub(crate) id: i64,
     pub(crate) kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::message::optional_mac")]
@@ -33,20 +33,20 @@ pub(crate) struct Record {
     pub(crate) holder: u64,
     #[serde(default)]
     pub(crate) is_sighting: bool,
-    /// How often the notification was completed.
+    /// The number of times the notification was completed.
     #[serde(default)]
     pub(crate) completed_runs: u64,
     /// Whether an attempt of the current run has begun.
     #[serde(default)]
     pub(crate) attempted: bool,
-    /// Whether a duplicate that asks for another run arrived after the first attempt of the run had begun.
+    /// Whether a duplicate that requires another run arrived after the first attempt of the run had begun.
     #[serde(default)]
     pub(crate) again: bool,
     #[serde(default)]
     pub(crate) sightings: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
-    /// The facts, once the notification's message was removed with its content.
+    /// The facts of a notification whose message was removed together with its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Box<StoredFacts>>,
 }
@@ -100,8 +100,8 @@ impl Record {
         }
     }
 
-    /// Returns whether the lease is that of the last claim. A store that was restored from a backup assigns fences
-    /// again, so the random number of the claim is compared, too.
+    /// Returns whether the lease belongs to the last claim. The random number of the claim is also compared, because a
+    /// store that was restored from a backup assigns the same fences again.
     pub(crate) fn is_leased_with(&self, lease: Lease) -> bool {
         self.state == StoredState::Leased && self.lease() == lease
     }
@@ -155,7 +155,7 @@ impl Record {
                 self.enqueue(now);
             }
             StoredState::Dead => {}
-            // A run that has not begun covers the sighting.
+            // If the run has not begun, it also covers the sighting.
             StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
         }
     }
@@ -168,7 +168,7 @@ impl Record {
         (self.state, self.cause) = (StoredState::Dead, Some(cause));
     }
 
-    /// Removes the number and the state of the object. Work that is still pending ends.
+    /// Removes the business ID and the state of the object. A pending notification becomes a dead letter.
     pub(crate) fn erase(&mut self, mut facts: StoredFacts) {
         self.cause = None;
         if self.state.is_pending() {
@@ -214,7 +214,8 @@ mod tests {
         record.sight(1, true);
         record.complete(2);
         assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-        // A run that has not begun covers a duplicate. A later one survives the failed attempt and the next claim.
+        // A run that has not begun covers a duplicate. A duplicate during an attempt causes another run, even after a
+        // failure and another claim.
         record.sight(1, true);
         for again in [true, false] {
             record.claim(0, Duration::from_secs(1), 9);

@@ -1,7 +1,7 @@
-//! Removing content.
+//! Removes content.
 //!
-//! First the facts are moved to the record, which marks the content as removed, and then the notification's message is
-//! deleted. If the program ends between both, the next removal deletes the message.
+//! The facts are first moved to the record, which marks the content as removed. Then the message of the notification is
+//! deleted. If the program ends between the two steps, the next removal deletes the message.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::Log;
 
-/// The number of notifications that are selected at a time.
+/// The maximum number of notifications that are selected from the index at a time.
 const CHUNK: usize = 1_000;
 
 /// Calls a function with the facts of each notification that has a message.
@@ -35,7 +35,7 @@ pub(crate) async fn stored_ids(shared: &Shared) -> Result<BTreeSet<i64>, StoreEr
     Ok(ids)
 }
 
-/// Erases the selected notifications about an object.
+/// Erases the notifications that an erasure selects.
 pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
     let is_wanted = |facts: &StoredFacts| facts.is_selected(erasure);
@@ -53,7 +53,7 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
         erased += u64::from(changed.await?);
         delete(shared, id).await?;
     }
-    // Those whose content was removed after its retention.
+    // The facts of notifications whose content was removed are in their records.
     let removed = watched.index().select(i64::MIN, usize::MAX, |known| known.removed);
     for (id, _) in removed {
         let changed = change(shared, id, |record, _| match record.removed.clone() {
@@ -111,8 +111,8 @@ pub(crate) async fn forget(shared: &Shared, before: i64) -> Result<u64, StoreErr
         if record.id != id || record.state != StoredState::Done || record.removed.is_none() {
             continue;
         }
-        // The message must not remain without its record, because the notification would be processed again. A
-        // duplicate that arrives now replaces the record, which then has a different number and is kept.
+        // The message is deleted first: without its record, the notification would be processed again. If a duplicate
+        // arrives now, the record is replaced and has a different sequence number, so the new record is kept.
         delete(shared, id).await?;
         shared.streams.delete(Log::Work, current.sequence).await?;
         watched.index().remove(id);

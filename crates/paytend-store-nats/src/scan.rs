@@ -1,4 +1,4 @@
-//! Reading a stream in order.
+//! Reads the messages of a stream in order.
 
 use std::time::Duration;
 
@@ -12,23 +12,24 @@ use crate::error::{too_slow, unavailable};
 use crate::streams::{Log, Streams};
 
 const DOING: &str = "read the stream";
-/// How long the server may be silent before the reading starts again. It sends heartbeats in half of this time.
+/// The time without a message or heartbeat after which the scan starts again. The server sends a heartbeat after half
+/// of this time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long to wait for a message before the end of the scan is determined anew.
+/// The time to wait for a message before the end of the scan is determined again.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Messages of a stream in order, without gaps.
 ///
-/// It reads with a consumer that needs no acknowledgements and keeps no state that matters: after any error, the caller
-/// starts again behind the last message.
+/// The scan uses a consumer without acknowledgements. After an error, the caller starts a new scan after the last
+/// message.
 pub(crate) struct Scan {
     messages: pull::Stream,
     consumer: String,
-    /// The number that the consumer gives the next message. A different number means that messages are missing.
+    /// The consumer sequence number of the next message. A different number means that messages are missing.
     expected: u64,
-    /// The last message of the stream when the scan began. What the consumer reports as pending is not used: it can run
-    /// on a server that is behind.
+    /// The sequence number of the last message at the start of the scan. The consumer's number of pending messages is
+    /// not used, because its server may be outdated.
     target: u64,
     position: u64,
     log: Log,
@@ -43,7 +44,7 @@ pub(crate) struct Scanned {
 }
 
 impl Scan {
-    /// Begins to read a stream behind a position. Of notifications, only the headers are read.
+    /// Starts to read a stream after a position. Reads only the headers of notifications.
     pub(crate) async fn open(streams: &Streams, log: Log, position: u64) -> Result<Self, StoreError> {
         Self::start(streams, log, position, None).await
     }
@@ -78,12 +79,12 @@ impl Scan {
         Ok(Self { messages, consumer, expected: 1, target, position, log, subject })
     }
 
-    /// Returns whether everything that the stream contained at the beginning was read.
+    /// Returns whether all messages that the stream contained at the start were read.
     pub(crate) fn is_complete(&self) -> bool {
         self.position >= self.target
     }
 
-    /// Sets the end of the scan anew: the message at its end may have been deleted.
+    /// Determines the end of the scan again, because the last message may have been deleted.
     pub(crate) async fn refresh_target(&mut self, streams: &Streams) -> Result<(), StoreError> {
         self.target = self.target.min(streams.last_of(self.log, &self.subject).await?);
         Ok(())
@@ -108,8 +109,8 @@ impl Scan {
     }
 }
 
-/// Reads everything that a stream contains now, or what it contains of these subjects. After an error, it starts again
-/// behind the last message.
+/// Reads all messages that a stream contains now, or all messages of the given subjects. After an error, the function
+/// continues after the last message.
 pub(crate) async fn read_all(
     streams: &Streams,
     log: Log,
@@ -149,7 +150,7 @@ async fn read_behind(
             Err(_) => scan.refresh_target(streams).await?,
         }
     }
-    // Otherwise, the server keeps it for a while.
+    // The consumer is deleted, because the server would otherwise keep it for some time.
     let _ = streams.stream(log).delete_consumer(&scan.consumer).await;
     Ok(())
 }

@@ -21,20 +21,20 @@ use crate::streams::{Log, Streams, Written};
 use crate::watch::Watched;
 use crate::{accept, claim, finish};
 
-/// How long to wait for the reports of servers that hold no stream yet.
+/// The time to wait for reports of servers that do not hold a stream.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// The effect of this store: there is none, because JetStream has no transaction that a handler could take a
-/// change to.
+/// The effect type of this store. It has no values, because JetStream has no transactions that could contain a
+/// handler's change.
 ///
-/// A handler returns `Completion::without_effect()`. It can run more than once, so guard its change with
-/// [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key), for example as a unique column in the
-/// transaction of the handler's database.
+/// A handler returns `Completion::without_effect()`. It can run more than once, so it must recognize repetitions. For
+/// example, insert [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key) into a unique column, in the
+/// same transaction of your database as the change.
 pub type NatsEffect = std::convert::Infallible;
 
 /// A store of notifications in a replicated JetStream. Cloning is cheap, and the clones share the connection.
 ///
-/// Any number of processes can use one store. [`NatsOptions`] opens a store.
+/// Any number of processes can use one store. Open a store with [`NatsOptions`].
 #[derive(Clone)]
 pub struct NatsStore {
     pub(crate) shared: Arc<Shared>,
@@ -48,7 +48,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// The number of the last notification that this process has stored.
     pub(crate) last_accepted: AtomicU64,
-    /// Started by the first operation that needs it. A process that only receives does not need it.
+    /// The index. The first operation that needs the index starts it. A process that only receives notifications does
+    /// not need it.
     watched: OnceLock<Watched>,
 }
 
@@ -62,7 +63,7 @@ impl NatsStore {
         }
         let system = options.connect_system().await?;
         if !options.danger_any_settings {
-            // Before anything is created.
+            // The options are checked before the store creates streams.
             refuse(&options.problems())?;
             let reports = reports(system.as_ref(), std::slice::from_ref(&info.server_name)).await?;
             refuse(&server_problems(&reports, &neighbours(&reports, &info.server_name)))?;
@@ -97,17 +98,17 @@ async fn reports(
 }
 
 impl Shared {
-    /// Returns the index, and starts it if this is the first call.
+    /// Returns the index. The first call starts it.
     pub(crate) fn watched(&self) -> &Watched {
         self.watched.get_or_init(|| Watched::start(&self.streams, &self.clock))
     }
 
-    /// Returns the index if it was started.
+    /// Returns the index, if it was started.
     pub(crate) fn started(&self) -> Option<&Watched> {
         self.watched.get()
     }
 
-    /// Returns the index after everything that is stored now was read.
+    /// Returns the index after all currently stored messages were read.
     pub(crate) async fn synchronized(&self) -> Result<&Watched, StoreError> {
         let watched = self.watched();
         watched.synchronize(&self.streams).await?;
@@ -133,7 +134,7 @@ impl Shared {
         Ok(problems)
     }
 
-    /// Refuses servers and streams with which an acknowledged notification can be lost, unless the options accept them.
+    /// Refuses servers and streams that can lose acknowledged notifications, unless the options accept them.
     pub(crate) async fn check_settings(&self) -> Result<(), StoreError> {
         if self.danger_any_settings { Ok(()) } else { refuse(&self.setting_problems().await?) }
     }

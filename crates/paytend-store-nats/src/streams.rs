@@ -1,4 +1,5 @@
-//! The two streams of a store, and writes that replace a message only if it is still the last one of its subject.
+//! The two streams of a store, with conditional writes: a message is replaced only if it is still the last message of
+//! its subject.
 
 use std::time::Duration;
 
@@ -15,16 +16,16 @@ use crate::error::{configuration, too_slow, unavailable};
 use crate::message::OPERATION;
 use crate::options::NatsOptions;
 
-/// The maximum time of one request. An operation sends several requests if the servers do not respond.
+/// The time limit of one request. If the servers do not respond, an operation sends several requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Which stream.
+/// A stream of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// Notifications, which are not changed.
+    /// The stream with the notifications, whose messages are not changed.
     Inbox,
-    /// Records of their progress, and the other state of the store.
+    /// The stream with the records of their progress, and with all other state of the store.
     Work,
 }
 
@@ -37,8 +38,8 @@ impl Names {
         format!("{}-{}", self.0, if log == Log::Inbox { "inbox" } else { "work" })
     }
 
-    /// Returns the subject of a notification. The lane depends on the route only: in two lanes, a duplicate would not
-    /// be recognized.
+    /// Returns the subject of a notification. It contains only the route and the dedup key, so that a duplicate always
+    /// has the same subject.
     pub(crate) fn notification(&self, route: Route, dedup: Mac) -> String {
         format!("{}.inbox.{}.{dedup}", self.0, route.as_str().replace(':', "-"))
     }
@@ -47,7 +48,7 @@ impl Names {
         format!("{}.work.{dedup}", self.0)
     }
 
-    /// Returns the subject of the register that names the current notification of an order key.
+    /// Returns the subject of the register with the current notification of an order key.
     pub(crate) fn order(&self, key: Mac) -> String {
         format!("{}.order.{key}", self.0)
     }
@@ -56,18 +57,18 @@ impl Names {
         format!("{}.meta.{name}", self.0)
     }
 
-    /// Returns the subject of an event, or with `*` those of all events about one notification. An event about no
-    /// single notification has the number 0.
+    /// Returns the subject of an event. With `*` as the operation, returns the pattern for all events about a
+    /// notification. The number is 0 for events that do not concern a single notification.
     pub(crate) fn audit(&self, id: Option<Id>, operation: &str) -> String {
         format!("{}.audit.{}.{operation}", self.0, id.map_or(0, Id::get))
     }
 
-    /// Returns the subjects of all events.
+    /// Returns the pattern for the subjects of all events.
     pub(crate) fn audits(&self) -> String {
         format!("{}.audit.*.*", self.0)
     }
 
-    /// Returns all subjects.
+    /// Returns the pattern for all subjects of the store.
     pub(crate) fn all(&self) -> String {
         format!("{}.>", self.0)
     }
@@ -81,7 +82,7 @@ impl Names {
             name: self.stream(log),
             subjects: subjects.iter().map(|subject| format!("{}.{subject}", self.0)).collect(),
             discard: DiscardPolicy::New,
-            // A notification is refused if its subject has a message. A record replaces the last one.
+            // A notification is refused if its subject has a message. A record replaces the previous record.
             discard_new_per_subject: log == Log::Inbox,
             max_messages_per_subject: 1,
             num_replicas: replicas,
@@ -95,7 +96,7 @@ impl Names {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     At(u64),
-    /// A different message was the last one of the subject.
+    /// The last message of the subject is not the expected message.
     Conflict,
 }
 
@@ -129,12 +130,13 @@ impl Streams {
         if log == Log::Inbox { &self.inbox } else { &self.work }
     }
 
-    /// Returns the settings that a stream is created with.
+    /// Returns the settings with which a stream is created.
     pub(crate) fn wanted(&self, log: Log) -> Config {
         self.names.config(log, self.replicas)
     }
 
-    /// Writes a message if the last one of its subject has this sequence number; 0 if there must be none.
+    /// Writes a message if the last message of its subject has the sequence number `last`. 0 means that the subject
+    /// must have no message.
     pub(crate) async fn put(
         &self,
         log: Log,
@@ -163,7 +165,7 @@ impl Streams {
                     ));
                 }
                 _ if Instant::now() >= deadline => return Err(unavailable(DOING, error)),
-                // The message may be stored although its confirmation did not arrive.
+                // The message may have been stored, although no confirmation has arrived.
                 _ => unknown = true,
             }
             sleep(PAUSE).await;
@@ -178,7 +180,7 @@ impl Streams {
         self.context.send_publish(subject.to_owned(), message).await?.await
     }
 
-    /// Returns whether the last message of a subject is that of an earlier attempt of this operation.
+    /// Checks whether the last message of a subject was written by an earlier attempt of the same operation.
     async fn recognize(&self, log: Log, subject: &str, operation: &str) -> Result<Written, StoreError> {
         let last = self.last(log, subject).await?;
         let own = last.filter(|last| last.headers.get(OPERATION).is_some_and(|value| value.as_str() == operation));
@@ -190,7 +192,7 @@ impl Streams {
         self.read(|| self.stream(log).get_last_raw_message_by_subject(subject)).await
     }
 
-    /// Reads a message by its number: from any replica, or from the leader if that one does not have it.
+    /// Reads a message by its sequence number. If the replica does not have the message, reads it from the leader.
     pub(crate) async fn message(&self, log: Log, sequence: u64) -> Result<Option<StreamMessage>, StoreError> {
         if let Ok(message) = self.stream(log).direct_get(sequence).await {
             return Ok(Some(message));
@@ -245,13 +247,12 @@ impl Streams {
         }
     }
 
-    /// Returns the number of the last message that a stream contains, or 0. Deleted messages do not count: they are
-    /// never read.
+    /// Returns the sequence number of the last message in a stream, or 0. Deleted messages do not count.
     pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
         self.last_of(log, &self.names.all()).await
     }
 
-    /// Returns the number of the last message with a subject, or 0.
+    /// Returns the sequence number of the last message of a subject, or 0.
     pub(crate) async fn last_of(&self, log: Log, subject: &str) -> Result<u64, StoreError> {
         Ok(self.last(log, subject).await?.map_or(0, |last| last.sequence))
     }
@@ -269,7 +270,7 @@ impl Streams {
     }
 }
 
-/// Creates a stream, or returns the existing one.
+/// Creates a stream, or returns the existing stream.
 async fn create(context: &Context, config: Config, timeout: Duration) -> Result<Stream, StoreError> {
     let deadline = Instant::now() + timeout;
     loop {

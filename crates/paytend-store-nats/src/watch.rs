@@ -16,12 +16,12 @@ use crate::scan::{Scan, Scanned};
 use crate::streams::{Log, Streams};
 
 const RETRY: Duration = Duration::from_millis(100);
-/// How long to wait for a message before the stream is read again.
+/// The time to wait for a message before the stream is checked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// An index with the tasks that read the streams. They end when it is dropped.
+/// An index with the tasks that read the streams. The tasks end when the value is dropped.
 pub(crate) struct Watched {
     index: Arc<Indexed>,
     tasks: [AbortHandle; 3],
@@ -34,11 +34,11 @@ struct Indexed {
     changed: Notify,
 }
 
-/// How far a stream was read.
+/// The progress of reading a stream.
 struct Position {
-    /// `None` until the stream was read to its end for the first time.
+    /// The sequence number of the last message that was read, and whether the stream was read to its end once.
     read: watch::Sender<(u64, bool)>,
-    /// Reads the stream again from the position.
+    /// Notifies the task to read the stream again from the position.
     again: Notify,
 }
 
@@ -79,12 +79,12 @@ impl Watched {
         self.index.index()
     }
 
-    /// Returns what a claim may take.
+    /// Returns the notifications to claim. See [`Index::candidates`].
     pub(crate) fn candidates(&self, now: i64, request: &ClaimRequest, skip: usize) -> Vec<Candidate> {
         self.settled_index().candidates(now, request, skip)
     }
 
-    /// Returns whether a notification is the one of its order key that can be claimed.
+    /// Returns whether a notification is the claimable notification of its order key.
     pub(crate) fn is_current(&self, key: Mac, id: i64) -> bool {
         self.settled_index().is_current(key, id)
     }
@@ -96,7 +96,7 @@ impl Watched {
         index
     }
 
-    /// Waits until both streams were read to their end once.
+    /// Waits until both streams were read to their ends once.
     pub(crate) async fn loaded(&self) -> Result<(), StoreError> {
         for log in [Log::Inbox, Log::Work] {
             if !self.index.position(log).wait(|_, loaded| loaded, LOAD_TIMEOUT).await {
@@ -106,7 +106,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Waits until a message was read.
+    /// Waits until the message with this sequence number was read.
     pub(crate) async fn reached(&self, streams: &Streams, log: Log, sequence: u64) -> Result<(), StoreError> {
         let position = self.index.position(log);
         let mut wanted = sequence;
@@ -114,14 +114,14 @@ impl Watched {
             if position.wait(|read, _| read >= wanted, PATIENCE).await {
                 return Ok(());
             }
-            // The message may have been deleted, or replaced by a later one.
+            // The message may have been deleted, or replaced by a later message.
             wanted = sequence.min(streams.last_sequence(log).await?);
             position.again.notify_one();
         }
         Err(too_slow("read the stream"))
     }
 
-    /// Waits until everything that is stored now was read.
+    /// Waits until all currently stored messages were read.
     pub(crate) async fn synchronize(&self, streams: &Streams) -> Result<(), StoreError> {
         self.loaded().await?;
         for log in [Log::Inbox, Log::Work] {
@@ -130,7 +130,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Returns when a notification may have become ready.
+    /// Waits until a notification may have become ready.
     pub(crate) async fn changed(&self) {
         self.index.changed.notified().await;
     }
@@ -190,7 +190,7 @@ async fn follow(streams: Streams, index: Arc<Indexed>, log: Log) {
         tokio::select! {
             result = read(&streams, &index, log) => {
                 let Err(error) = result;
-                tracing::warn!(stream = streams.names.stream(log), %error, "the stream is read again");
+                tracing::warn!(stream = streams.names.stream(log), %error, "cannot read the stream; reading it again");
             }
             () = position.again.notified() => {}
         }
@@ -198,7 +198,7 @@ async fn follow(streams: Streams, index: Arc<Indexed>, log: Log) {
     }
 }
 
-/// Reads a stream behind its position until an error occurs.
+/// Reads a stream from its position until an error occurs.
 async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::convert::Infallible, StoreError> {
     let position = index.position(log);
     let from = position.read.borrow().0;
@@ -207,7 +207,7 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
     loop {
         let patience = if scan.is_complete() { Duration::MAX } else { PATIENCE };
         let Ok(scanned) = tokio::time::timeout(patience, scan.next()).await else {
-            // The message at the end may have been deleted meanwhile.
+            // The last message of the stream may have been deleted.
             scan.refresh_target(streams).await?;
             position.advance(from, scan.is_complete());
             continue;
@@ -215,7 +215,7 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
         let scanned = scanned?;
         if let Err(error) = index.apply(log, &scanned) {
             let sequence = scanned.sequence;
-            tracing::error!(stream = streams.names.stream(log), sequence, %error, "a message is passed by");
+            tracing::error!(stream = streams.names.stream(log), sequence, %error, "an unreadable message is skipped");
         }
         position.advance(scanned.sequence, scan.is_complete());
         if scan.is_complete() {
@@ -230,7 +230,7 @@ async fn follow_clock(streams: Streams, clock: Clock) {
         let asked = Instant::now();
         match streams.server_time().await {
             Ok(time) => clock.follow(time, asked),
-            Err(error) => tracing::warn!(%error, "the server's time is not known: this machine's clock is followed"),
+            Err(error) => tracing::warn!(%error, "cannot read the server's time; the clock of this machine is used"),
         }
     }
 }

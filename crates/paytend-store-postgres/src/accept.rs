@@ -1,4 +1,4 @@
-//! Storing notifications.
+//! Stores notifications and sightings.
 
 use std::collections::HashMap;
 use std::slice;
@@ -12,7 +12,7 @@ use crate::error::OpError;
 use crate::locks::lock_key;
 use crate::rows::{count, get};
 
-/// A known notification.
+/// The stored row of a known notification.
 struct Known {
     id: i64,
     content_tag: Vec<u8>,
@@ -31,7 +31,8 @@ pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification)
     if let Some(known) = find(transaction, &new.facts.dedup).await? {
         return sight(transaction, new, &known).await;
     }
-    // Numbers of one order key are in the order of the commits, and no completion misses the new notification.
+    // The lock of the order key ensures that numbers follow the order of the commits, and that a concurrent completion
+    // finds the new notification.
     if let Some((id, day)) = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten() {
         return Ok(Stored { accepted: Accepted::New(id), day: Some(day) });
     }
@@ -42,7 +43,7 @@ pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification)
     }
 }
 
-/// Stores sightings of known notifications. None of them may start another run.
+/// Stores sightings of known notifications. The notifications must not be requeued by a sighting.
 pub(crate) async fn accept_known(
     transaction: &Transaction<'_>,
     again: &[&NewNotification],
@@ -77,8 +78,8 @@ fn read_known(row: &Row) -> Result<Known, OpError> {
     Ok(Known { id: get(row, 0)?, content_tag: get(row, 1)?, order_key: get(row, 2)? })
 }
 
-/// Makes a notification pending, behind the pending notifications of its order key. The caller holds the key's lock.
-/// A fence is not used twice, even if the notification was completed in between.
+/// Adds a notification after the pending notifications of its order key. The caller must hold the lock of the key. The
+/// fences continue after the last fence of the notification, even if it was completed.
 pub(crate) async fn enqueue(
     transaction: &Transaction<'_>,
     id: i64,
@@ -112,8 +113,8 @@ async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Kno
 
 /// Ensures that another attempt begins later, unless the notification is a dead letter.
 async fn requeue(transaction: &Transaction<'_>, known: &Known) -> Result<(), OpError> {
-    // Waits for a completion in progress. An attempt of the current run may have queried the state already, unless the
-    // run has not begun.
+    // The statement waits for a completion in progress. If the current run has begun, its attempt may already have
+    // queried the state, so another run is needed.
     let sql = "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \
          WHERE id = $1 AND result = 'done'), 0) WHERE id = $1";
     let statement = transaction.prepare_cached(sql).await?;

@@ -141,7 +141,7 @@ impl StoreAdmin for PostgresStore {
             })
         });
         let settings = settings.await?;
-        // The settings can change while the server runs.
+        // The settings are checked again, because they can change while the server runs.
         self.check_settings(&settings)?;
         Ok(settings)
     }
@@ -216,8 +216,8 @@ async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpErr
     Ok(())
 }
 
-/// Takes the lock of the order key and then locks the work. Returns whether the notification is pending. Fails if the
-/// row is locked: waiting for an effect that waits for the order key would be a deadlock.
+/// Takes the lock of the order key and then locks the row of the work. Returns whether the notification is pending.
+/// Fails if the row is locked, because an effect that holds the row may wait for the order key.
 async fn lock_pending(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     lock_key_of(transaction, id).await?;
     let statement = transaction.prepare_cached("SELECT 1 FROM paytend_work WHERE id = $1 FOR UPDATE NOWAIT").await?;

@@ -1,4 +1,4 @@
-//! Storing several new notifications with few statements.
+//! Stores several new notifications with few statements.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,14 +12,14 @@ use crate::locks::{lock_keys, lock_number};
 use crate::payloads::DAY;
 use crate::rows::get;
 
-/// Inserts in the order of the dedup keys. All transactions use this order, so that they cannot deadlock.
+/// Inserts the facts in the order of the dedup keys. All transactions use this order, so that they cannot deadlock.
 const INSERT: &str = "INSERT INTO paytend_notification AS n (dedup, content_tag, route, kind, notify_type, \
      business_kind, business_id, business_state, order_key, verified_by, traceparent, sent_at) \
      SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
      $8::text[], $9::bytea[], $10::text[], $11::text[], $12::bigint[]) AS new(dedup) ORDER BY new.dedup \
      ON CONFLICT (dedup) DO NOTHING RETURNING n.id, n.dedup, ";
 
-/// Stores the content, and makes the notifications pending behind the pending notifications of their order keys.
+/// Stores the content, and adds the notifications after the pending notifications of their order keys.
 const ENQUEUE: &str = "WITH new AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], \
      $4::bytea[], $5::bytea[]) AS new(id, day, key_id, nonce, sealed)), \
      stored AS (INSERT INTO paytend_payload (received_on, id, key_id, nonce, sealed) \
@@ -29,8 +29,8 @@ const ENQUEUE: &str = "WITH new AS MATERIALIZED (SELECT * FROM unnest($1::bigint
      NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.order_key = n.order_key), \
      0, 0, 0, paytend_now(), false, false FROM new JOIN paytend_notification n ON n.id = new.id ORDER BY n.id";
 
-/// Stores new notifications, at most one for each order key. Returns their numbers and days, and `None` for those that
-/// are known.
+/// Stores new notifications, at most one for each order key. Returns the number and day of each notification, or `None`
+/// if the notification is known.
 pub(crate) async fn insert(
     transaction: &Transaction<'_>,
     new: &[NewNotification],
@@ -99,7 +99,7 @@ async fn insert_facts(
     rows.iter().map(|row| Ok((get(row, 1)?, (Id::new(get(row, 0)?), get(row, 2)?)))).collect()
 }
 
-/// Replaces U+0000, which PostgreSQL's texts cannot contain. The content keeps the character.
+/// Replaces U+0000, which a PostgreSQL text cannot contain, by U+FFFD.
 fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

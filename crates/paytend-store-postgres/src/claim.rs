@@ -1,4 +1,4 @@
-//! Claiming notifications.
+//! Claims notifications for workers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,12 +9,11 @@ use crate::error::OpError;
 use crate::payloads::{self, DAY};
 use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, tries};
 
-/// The notifications that are due. The query is materialized, because a repeated scan would lock more rows than its
-/// limit.
+/// A query for due notifications. It is materialized, because a repeated scan would lock more rows than the limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
-/// The notifications that are due, with limits for kinds. Each kind is read separately, so that a kind at its limit is
+/// A query for due notifications with limits for kinds. It reads each kind separately, so that a kind at its limit is
 /// not read.
 const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \
@@ -27,8 +26,8 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
-/// Claims the notifications, without waiting for the disk. If a crash of the server undoes a claim, its lease is lost:
-/// every change checks the holder.
+/// Claims the notifications without waiting for the disk. If a crash of the server undoes a claim, its lease is lost,
+/// because every change checks the holder.
 const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      tries = least(w.tries, 2147483646) + 1, \
      due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
@@ -45,14 +44,14 @@ struct Taken {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) claimed: Vec<Claimed>,
-    /// The leases of notifications whose rows contain a value that this program does not write.
+    /// The leases of notifications whose rows contain an invalid value.
     pub(crate) unreadable: Vec<Lease>,
 }
 
-/// Claims notifications that are due.
+/// Claims due notifications.
 pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Found, OpError> {
     let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
-    // The number is bound as text in SQL arithmetic, so that the server chooses its type.
+    // The number is passed as text, so that the server determines its type.
     let rows = if request.kind_limits.is_empty() {
         let statement = transaction.prepare_cached(&format!("{DUE} {}", TAKE.replace("$2", "$2::bigint"))).await?;
         transaction.query(&statement, &[&count_limit, &lease, &holder]).await?
@@ -74,7 +73,7 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     read(transaction, &rows, taken).await
 }
 
-/// Reads the claimed notifications, those that have been due for longest first.
+/// Reads the claimed notifications, starting with the notification that has been due for the longest time.
 async fn read(
     transaction: &Transaction<'_>,
     rows: &[tokio_postgres::Row],
@@ -110,7 +109,7 @@ async fn read(
             Err(_) => found.unreadable.push(lease),
         }
     }
-    // A foreign key prevents work without a notification.
+    // All rows have a notification, because of a foreign key.
     Ok(found)
 }
 

@@ -15,9 +15,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::listen::listen_on;
 use crate::options::PostgresOptions;
 
-/// The idle time after which a connection is checked, and the time limit for the acknowledgement of sent data.
+/// The idle time after which TCP keepalives begin, and the time limit for the TCP acknowledgement of sent data.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long a request to cancel a statement may take.
+/// The time limit for a request to cancel a statement.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The connection settings of a server.
@@ -33,7 +33,8 @@ impl Server {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.connection_timeout);
         }
-        // Detects within this time a server that disappears without closing its connections. The default is hours.
+        // Keepalives detect a server that disappears without closing its connections. The default of the operating
+        // system is hours.
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3);
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
@@ -83,7 +84,7 @@ impl Server {
         }
     }
 
-    /// Cancels the statement of a connection, and closes the connection. The pool replaces it at once.
+    /// Cancels the statement of a connection, and closes the connection. The pool replaces the connection immediately.
     pub(crate) fn abandon(&self, client: Object) {
         let (client, tls) = (Object::take(client), self.tls.clone());
         tokio::spawn(async move {
@@ -96,7 +97,8 @@ impl Server {
             };
             let ended = async {
                 cancelled.await?;
-                // A pooler drops the request if the connection closes first. The rollback was sent earlier.
+                // The connection is kept open until the server responds, because a pooler drops the cancellation of a
+                // closed connection.
                 client.batch_execute("").await
             };
             if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, ended).await, Ok(Ok(()))) {

@@ -13,20 +13,20 @@ use crate::error::{OpError, describe};
 use crate::finish;
 use crate::settings::UNSAFE;
 
-/// Ends what an effect has changed for its session.
+/// Resets all session state that an effect can change.
 const RESET: &str = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; SELECT pg_advisory_unlock_all()";
-/// How long a connection may take to reset its settings.
+/// The time limit for resetting the settings of a connection.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A change in the transaction that completes a notification. [`in_transaction`] creates it.
+/// A change in the transaction that completes a notification. Create it with [`in_transaction`].
 pub type PostgresEffect =
     Box<dyn for<'a> FnOnce(&'a tokio_postgres::Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send>;
 
 /// Completes a notification together with a change in the same transaction.
 ///
 /// If the change returns an error or exceeds its time limit, it is rolled back and the notification is attempted again.
-/// The change must not begin or end transactions, and must not change settings on which durability depends: otherwise,
-/// it fails. Other settings that it changes are reset after the transaction.
+/// The change fails if it begins or ends a transaction, or changes a setting on which durability depends. Other changed
+/// settings are reset after the transaction.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};
@@ -53,7 +53,7 @@ where
     Completion::with_effect(Box::new(effect))
 }
 
-/// Completes a notification, after its effect if there is one. Returns whether a notification became ready.
+/// Applies the effect, if any, and completes the notification. Returns whether another notification became ready.
 pub(crate) async fn complete(
     transaction: &Transaction<'_>,
     lease: Lease,
@@ -79,7 +79,7 @@ pub(crate) async fn apply(
     transaction: &tokio_postgres::Transaction<'_>,
     limit: Duration,
 ) -> Result<(), OpError> {
-    // The call that creates the future may panic too, so it runs inside.
+    // The effect is called inside the future, because this call can panic too.
     let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
     match tokio::time::timeout(limit, applying).await {
         Ok(Ok(applied)) => applied.map_err(|error| failed(with_description(error))),
@@ -101,7 +101,8 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the error of a commit. If an effect has changed a setting, the notification is attempted again.
+/// Converts the error of a commit. If the commit was refused because an effect had changed a setting, the notification
+/// is attempted again.
 pub(crate) fn commit_error(error: OpError) -> OpError {
     match error {
         OpError::Sql(error) if error.code().is_some_and(|code| code.code() == UNSAFE) => {
@@ -111,8 +112,7 @@ pub(crate) fn commit_error(error: OpError) -> OpError {
     }
 }
 
-/// Resets the settings, the role and the locks that an effect has changed for its session. If that fails, closes the
-/// connection.
+/// Resets the settings, the role and the locks of a session after an effect. Closes the connection if the reset fails.
 pub(crate) async fn reset(client: Object) {
     let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(RESET)).await;
     if !matches!(reset, Ok(Ok(()))) {

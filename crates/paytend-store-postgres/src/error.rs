@@ -1,4 +1,4 @@
-//! Conversion of PostgreSQL's errors.
+//! Converts errors of PostgreSQL to errors of the store.
 
 use std::error::Error as _;
 use std::io;
@@ -10,10 +10,10 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::settings::UNSAFE;
 
-/// The classes of errors whose messages contain names of the schema and no values.
+/// The SQLSTATE classes of errors whose messages contain names of the schema but no values.
 const PLAIN_CLASSES: [&str; 11] = ["08", "0A", "23", "25", "26", "40", "42", "53", "54", "55", "57"];
 
-/// Returns a description without values, addresses and names of users. PostgreSQL's detail and hint are left out,
+/// Returns a description without values, addresses and user names. The detail and the hint of PostgreSQL are left out,
 /// because they contain values.
 pub(crate) fn describe(error: &Error) -> String {
     if let Some(error) = error.as_db_error() {
@@ -23,15 +23,15 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // An error of the driver. Errors of the operating system have a number.
+        // This is an error of the driver: errors of the operating system have a number.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
-            "the server is a standby or read-only: name the primary, or all hosts, in the URL".to_owned()
+            "the server is a standby or read-only: use the primary, or all hosts, in the URL".to_owned()
         }
         Some(cause) => match cause.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
             Some(tls) => format!("TLS failed: {tls}"),
             None => format!("the connection failed: {}", cause.kind()),
         },
-        // The driver exposes the kind of this error only in its text.
+        // The driver reports this kind of error only in the message.
         None if error.to_string().contains("TLS") => {
             let cause = cause.map(ToString::to_string).unwrap_or_default();
             format!("TLS failed: {cause}")
@@ -46,7 +46,7 @@ fn describe_server(error: &DbError) -> String {
         SqlState::INVALID_PASSWORD => Some("the password is wrong"),
         SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Some("the server refuses the user or the connection"),
         SqlState::INVALID_CATALOG_NAME => Some("the database does not exist"),
-        // Contains a part of the statement.
+        // The message of a syntax error contains a part of the statement.
         SqlState::SYNTAX_ERROR => Some("syntax error"),
         _ if code.code() == UNSAFE => Some(error.message()),
         _ => PLAIN_CLASSES.iter().any(|class| code.code().starts_with(class)).then(|| error.message()),
@@ -77,7 +77,7 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
         _ => StoreErrorKind::Unavailable,
     };
     let converted = StoreError::new(kind, format!("cannot {doing}: {described}"));
-    // The source would show the detail, which contains values.
+    // The source is left out if its detail can contain values.
     if error.as_db_error().is_some() { converted } else { converted.with_source(error) }
 }
 
@@ -98,7 +98,8 @@ pub(crate) fn pool_error(doing: &str, error: PoolError) -> StoreError {
 pub(crate) enum OpError {
     Sql(Error),
     Finish(FinishError),
-    /// An effect exceeded its time limit. A rollback would wait for its statement.
+    /// An effect exceeded its time limit. The connection is closed, because a rollback would wait for the effect's
+    /// statement.
     Stuck(HandlerError),
 }
 

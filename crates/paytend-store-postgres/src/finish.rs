@@ -1,4 +1,4 @@
-//! Ending attempts. Every change checks the fence first.
+//! Ends attempts. Every change checks the fence first.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::error::OpError;
 use crate::locks::lock_key;
 use crate::rows::{get, millis};
 
-/// The longest delay of a retry.
+/// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due whose due time is later than the maximum delay: the server's clock was set back since the work was
-/// stored. Leases and delays of up to 24 hours keep their times. Returns the number of changed rows.
+/// Makes work due if its due time is further in the future than the maximum delay, which means that the server's clock
+/// was set back. Leases and delays of up to 24 hours keep their times. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
          WHERE due_at > paytend_now() \
@@ -25,7 +25,7 @@ pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, O
     Ok(repaired + crate::outbox::repair_times(transaction, millis(MAX_DELAY)).await?)
 }
 
-/// The work of a lease that is still held. Its row is locked until the transaction ends.
+/// The work of a valid lease. Its row is locked until the transaction ends.
 pub(crate) struct Held {
     lease: Lease,
     tries: i32,
@@ -33,16 +33,16 @@ pub(crate) struct Held {
     again: bool,
     cause: Option<String>,
     order_key: Option<Vec<u8>>,
-    /// The number of the transaction that holds the row.
+    /// The number of the transaction that has locked the row.
     transaction: String,
 }
 
-/// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
-/// lease has ended.
+/// The columns of [`Held`], and the condition for a valid lease. Claims skip the locked row, even after the lease has
+/// ended.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
 
-/// The time by which the server's limits exceed those of this program.
+/// The difference between the time limits of the server and the time limits of this program.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Locks the work of a lease.
@@ -54,8 +54,8 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
     )
 }
 
-/// Locks the work of a lease, and limits the time of each statement and of each pause for the rest of the transaction.
-/// The server then ends a stuck effect even if this program or the network fails.
+/// Locks the work of a lease, and sets time limits for each statement and each idle period of the transaction. The
+/// server then ends a stuck effect even if this program or the network fails.
 pub(crate) async fn held_for_effect(
     transaction: &Transaction<'_>,
     lease: Lease,
@@ -66,7 +66,7 @@ pub(crate) async fn held_for_effect(
          set_config('idle_in_transaction_session_timeout', $4, true) {IS_HELD}"
     );
     let statement = transaction.prepare_cached(&sql).await?;
-    // The largest value that PostgreSQL accepts is a 32-bit number.
+    // PostgreSQL accepts only 32-bit numbers.
     let limit = millis(limit.saturating_add(GRACE)).min(i64::from(i32::MAX)).to_string();
     read_held(
         lease,
@@ -102,8 +102,8 @@ pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Du
     }
 }
 
-/// Completes held work. The caller has applied the effect in the same transaction. Returns whether a notification
-/// became ready.
+/// Completes locked work. The caller has applied the effect in the same transaction. Returns whether another
+/// notification became ready.
 pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<bool, OpError> {
     outcome(transaction, held, "done", held.cause.as_deref()).await?;
     if held.again {
@@ -147,7 +147,8 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     Ok(())
 }
 
-/// Makes a dead letter of pending work. Returns whether the work existed. The caller holds the lock of the order key.
+/// Turns a pending notification into a dead letter. Returns whether the notification was pending. The caller must hold
+/// the lock of the order key.
 pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&str>) -> Result<bool, OpError> {
     let sql = "INSERT INTO paytend_dead (id, fence, tries, is_sighting, cause) \
          SELECT id, fence, tries, is_sighting, $2 FROM paytend_work WHERE id = $1";
@@ -160,7 +161,7 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
 }
 
 /// Removes work. If the work was the first of its order key, the next work of the key becomes ready. Returns whether
-/// work became ready. The caller holds the lock of the order key.
+/// other work became ready. The caller must hold the lock of the order key.
 async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;

@@ -1,4 +1,5 @@
-//! Hints that wake workers when a notification may have become ready. A lost hint is harmless, because workers poll.
+//! Hints that wake workers when a notification may have become ready. A lost hint only causes a delay, because workers
+//! also poll.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::error::describe;
 
 /// The minimum time between two hints for other processes. Hints within this time are combined.
 const INTERVAL: Duration = Duration::from_millis(20);
-/// The pause before the first attempt to listen again, and the longest pause.
+/// The first and the maximum pause before the store tries to listen again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Sends a hint without waiting for the disk. Hints are not sent in the transactions that store notifications, because
@@ -24,7 +25,7 @@ pub(crate) struct Hints {
     pool: Pool,
     /// The server of the connection that listens; `None` if the store does not listen.
     server: Option<Server>,
-    /// Distinguishes the hints of this process.
+    /// An identifier that distinguishes the hints of this process from the hints of other processes.
     sender: Arc<str>,
     changed: Arc<Notify>,
     to_send: Arc<Notify>,
@@ -47,7 +48,7 @@ impl Hints {
         }
     }
 
-    /// Wakes the workers of this process, and soon those of the others.
+    /// Wakes the workers of this process immediately, and the workers of other processes with a hint.
     pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
         self.to_send.notify_one();
@@ -57,7 +58,7 @@ impl Hints {
         });
     }
 
-    /// Waits until a notification may have become ready. The first call starts to listen.
+    /// Waits until a notification may have become ready. The first call starts the listener.
     pub(crate) async fn changed(&self) {
         if let Some(server) = &self.server {
             self.listening.get_or_init(|| {
@@ -109,8 +110,8 @@ async fn listen(server: Server, changed: Arc<Notify>, sender: Arc<str>) {
             pause = PAUSES.0;
         }
         let reason = ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| describe(&error));
-        tracing::warn!(%reason, "cannot listen for notifications of other processes: workers poll");
-        // The pause is random, so that programs that lose their connections together do not reconnect together.
+        tracing::warn!(%reason, "cannot listen for hints of other processes; workers only poll");
+        // The pause is random, so that many programs do not reconnect at the same time.
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tokio::time::sleep(Duration::from_millis(millis / 2 + random() % millis.max(1))).await;
         pause = (pause * 2).min(PAUSES.1);

@@ -4,8 +4,8 @@ use deadpool_postgres::Transaction;
 
 use crate::error::OpError;
 
-/// Takes the lock of an order key until the transaction ends. Two keys can share a lock number. Their transactions then
-/// wait for each other.
+/// Takes the lock of an order key until the transaction ends. If two keys share a lock number, their transactions wait
+/// for each other.
 pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
     transaction.execute(&statement, &[&lock_number(key)]).await?;
@@ -27,7 +27,7 @@ pub(crate) fn lock_number(key: &[u8]) -> i64 {
     i64::from_be_bytes(first)
 }
 
-/// Takes the locks of order keys, in an order that all transactions share.
+/// Takes the locks of order keys in ascending order. All transactions use this order, so that they cannot deadlock.
 pub(crate) async fn lock_keys(transaction: &Transaction<'_>, mut numbers: Vec<i64>) -> Result<(), OpError> {
     if numbers.is_empty() {
         return Ok(());

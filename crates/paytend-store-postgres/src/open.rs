@@ -1,4 +1,4 @@
-//! Opening a store.
+//! Opens a store.
 
 use paytend_inbox::StoreError;
 
@@ -12,19 +12,19 @@ impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
     ///
     /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's roots.
-    /// If any host of the URL is a different machine, all connections use TLS: `sslmode=prefer`, the default, is raised
-    /// to `require`, and `disable` is refused. Connections to this machine use TLS only with `sslmode=require`. A host
-    /// with a `hostaddr` counts as this machine only if the `hostaddr` is a loopback address, too.
+    /// If any host of the URL is a different machine, all connections use TLS. `sslmode=prefer`, the default, is
+    /// changed to `require`, and `disable` is refused. Connections to this machine use TLS only with `sslmode=require`.
+    /// A host with a `hostaddr` is treated as this machine only if the `hostaddr` is also a loopback address.
     ///
-    /// Only servers that accept writes are used. If the URL contains the hosts of a primary and its standbys, the store
-    /// uses the primary.
+    /// The store uses only servers that accept writes. If the URL contains the hosts of a primary and its standbys, the
+    /// store connects to the primary.
     ///
     /// If `synchronous_standby_names` is set, `synchronous_commit` must be `on` or `remote_apply`.
     ///
     /// # Errors
-    /// - Returns [`StoreError`] if no server can be reached, if it refuses the login, or if it is a standby.
+    /// - Returns [`StoreError`] if no server is reachable, if the server refuses the login, or if it is a standby.
     /// - Returns [`StoreError`] if the URL disables TLS for a different machine.
-    /// - Returns [`StoreError`] if acknowledged notifications could be lost with the server's settings.
+    /// - Returns [`StoreError`] if the server's settings can lose acknowledged notifications.
     /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
     ///   [`must_exist`](Self::must_exist) is set.
     pub async fn open(self) -> Result<PostgresStore, StoreError> {

@@ -63,29 +63,29 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets how long an operation may wait for a free connection, and how long connecting may take (default 4 s).
+    /// Sets the time limit for waiting for a free connection, and for connecting to the server (default 4 s).
     pub fn connection_timeout(mut self, time: Duration) -> Self {
         self.connection_timeout = time;
         self
     }
 
     /// Sets the time limit of an effect (default 5 s). After this time, the statement is cancelled and the connection
-    /// closed, which releases the locks. If the cancellation does not reach the server, the server ends the statement
-    /// and the session one second after the limit.
+    /// is closed, which releases its locks. If the cancellation does not reach the server, the server ends the
+    /// statement and the session one second after the limit.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
         self
     }
 
-    /// Disables the `LISTEN` connection of workers (default: enabled). Workers then only poll. Use this with poolers
-    /// that do not support `LISTEN`.
+    /// Disables the `LISTEN` connection of workers (default: enabled). Workers then only poll. Use this option with
+    /// poolers that do not support `LISTEN`.
     pub fn without_listener(mut self) -> Self {
         self.listen = false;
         self
     }
 
-    /// Refuses to create or upgrade the schema (default: both are allowed). Use this in programs that read or manage a
-    /// store.
+    /// Refuses to create or upgrade the schema (default: both are allowed). Use this option in programs that read or
+    /// manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self

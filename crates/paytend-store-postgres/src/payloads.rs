@@ -1,4 +1,4 @@
-//! The encrypted content, in one partition a day.
+//! The encrypted content, with one partition per day.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -14,14 +14,14 @@ pub(crate) const DAY: &str = "coalesce(to_char(n.received_at AT TIME ZONE 'UTC',
 
 /// The number of days for which partitions are added in advance.
 const AHEAD: i32 = 3;
-/// The maximum number of payloads that are moved out of a partition before it is dropped. If more must be kept, the
-/// other rows of the partition are deleted instead.
+/// The maximum number of payloads that are moved out of a partition before it is dropped. If a partition has more such
+/// payloads, its other rows are deleted instead.
 const MAX_KEPT: u64 = 1_000;
-/// Dropping a partition briefly locks all partitions. The wait for this lock is limited, because other transactions
-/// wait behind it.
+/// Limits the wait for the lock of all partitions when a partition is dropped. Other transactions are blocked during
+/// this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 
-/// The numbers of notifications whose content is still needed.
+/// A query for the numbers of notifications whose content is still needed.
 const UNPROCESSED: &str = "(SELECT id FROM paytend_work UNION ALL SELECT id FROM paytend_dead)";
 
 /// Adds the partitions of the current day and of the next days.
@@ -31,9 +31,9 @@ pub(crate) async fn add_days(transaction: &Transaction<'_>) -> Result<(), OpErro
     Ok(())
 }
 
-/// Reads the content of notifications, which are given by day. Those without content are left out.
+/// Reads the content of notifications, grouped by day. Notifications without content are left out of the result.
 ///
-/// The day is part of the statement, so that the server reads and locks only one partition.
+/// The SQL text contains the day as a literal, so that the server reads and locks only one partition.
 pub(crate) async fn read(
     transaction: &Transaction<'_>,
     days: &BTreeMap<String, Vec<i64>>,
@@ -64,7 +64,7 @@ pub(crate) async fn delete(transaction: &Transaction<'_>, ids: &[i64]) -> Result
     Ok(())
 }
 
-/// Returns whether a text is a day and can be part of a statement.
+/// Returns whether a text is a date that can be inserted into a statement.
 fn is_day(day: &str) -> bool {
     !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
@@ -95,7 +95,8 @@ pub(crate) async fn drop_day(transaction: &Transaction<'_>, partition: &str) -> 
     }
     transaction.batch_execute(LOCK_TIMEOUT).await?;
     transaction.batch_execute(&format!("ALTER TABLE paytend_payload DETACH PARTITION {partition}")).await?;
-    // Read again, because a notification may have become a dead letter since the first read.
+    // The rows are read again under the lock, because a notification may have become a dead letter since the first
+    // read.
     let sql = format!(
         "INSERT INTO paytend_payload (received_on, id, key_id, nonce, sealed) \
          SELECT received_on, id, key_id, nonce, sealed FROM {partition} p WHERE p.id IN {UNPROCESSED}"

@@ -1,4 +1,4 @@
-//! The queue of notifications to store. Notifications that wait at the same time are committed together.
+//! The queue of notifications to store. Waiting notifications are committed together.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::{batch, payloads};
 const MAX_BATCH: usize = 64;
 /// The maximum number of notifications that wait. Further notifications are refused, so that their senders retry.
 const MAX_WAITING: usize = 4096;
-/// The number of concurrent transactions. While they commit, the next notifications collect in the queue.
+/// The number of concurrent transactions. While they commit, new notifications wait in the queue.
 const LANES: usize = 2;
 
 const DOING: &str = "store a notification";
@@ -34,7 +34,7 @@ pub(crate) struct Queue(Mutex<State>);
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
-    /// The number of tasks that take from the queue.
+    /// The number of running tasks that store notifications from the queue.
     lanes: usize,
     /// The last day for which partitions were added.
     day: String,
@@ -45,8 +45,8 @@ impl Queue {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the notifications that can be stored together: at most one for each order key, because their numbers must
-    /// be in the order of their arrival. Ends the lane if nothing waits.
+    /// Takes the notifications that can be stored together. Takes at most one notification of each order key, because
+    /// their numbers must follow the order of arrival. Ends the lane if the queue is empty.
     fn take(&self) -> Vec<Waiting> {
         let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
         let mut state = self.state();
@@ -79,7 +79,8 @@ impl Queue {
 }
 
 impl PostgresStore {
-    /// Stores a notification, together with those that wait. The commit continues if the caller stops waiting.
+    /// Stores a notification, together with other waiting notifications. The commit continues if the caller stops
+    /// waiting.
     pub(crate) async fn store(&self, notification: NewNotification) -> Reply {
         let (caller, reply) = oneshot::channel();
         {
@@ -96,8 +97,8 @@ impl PostgresStore {
         reply.await.unwrap_or_else(|_| Err(StoreError::unavailable("the operation did not complete")))
     }
 
-    /// Adds the partitions of the next days when a notification of a new day was stored. Without them, content is
-    /// stored in the default partition.
+    /// Adds the partitions of the next days after the first notification of a day was stored. Without a partition,
+    /// content is stored in the default partition.
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
         if let Err(error) = added.await {
@@ -146,7 +147,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     };
     let inserted = match inserted {
         Ok(inserted) => inserted,
-        // The database refuses a value of a notification in the batch.
+        // The database refuses a value in the batch, so each notification is stored separately.
         Err(OpError::Sql(error)) if is_refused(&error) => {
             return store_each(&store, waiting(notifications, callers)).await;
         }
@@ -164,7 +165,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     for (waiting, inserted) in waiting(notifications, callers).into_iter().zip(inserted) {
         match inserted {
             Some((id, _)) => drop(waiting.caller.send(Ok(Accepted::New(id)))),
-            // Stored separately, because it may wait for an effect in progress.
+            // This duplicate is stored separately, because it may have to wait for an effect in progress.
             None if waiting.notification.requeue_sighting => {
                 let store = store.clone();
                 tokio::spawn(async move { store_each(&store, vec![waiting]).await });
@@ -211,7 +212,7 @@ async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
     }
 }
 
-/// Returns whether an error is caused by a value: invalid data, a violated constraint, or a limit of a row.
+/// Returns whether an error is caused by a value: invalid data, a violated constraint, or an exceeded size limit.
 fn is_refused(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
 }

@@ -1,4 +1,4 @@
-//! Reading rows.
+//! Reads the rows of notifications.
 
 use std::time::{Duration, SystemTime};
 
@@ -59,17 +59,17 @@ pub(crate) fn payload(row: &Row, first: usize) -> Result<StoredPayload, OpError>
     }))
 }
 
-/// Reads a count, which is not negative.
+/// Reads a count. Returns an error if it is negative.
 pub(crate) fn count(row: &Row, column: usize) -> Result<u64, OpError> {
     u64::try_from(get::<i64>(row, column)?).map_err(|_| corrupt())
 }
 
-/// Returns a number of attempts.
+/// Converts a number of attempts. Returns an error if it is negative.
 pub(crate) fn tries(number: i32) -> Result<u32, OpError> {
     u32::try_from(number).map_err(|_| corrupt())
 }
 
-/// Returns the columns that [`entry`] reads. A notification is pending, dead, or done.
+/// Returns the columns that [`entry`] reads.
 pub(crate) fn entry_columns() -> String {
     let last =
         |column| format!("(SELECT {column} FROM paytend_outcome o WHERE o.id = n.id ORDER BY fence DESC LIMIT 1)");
@@ -118,12 +118,12 @@ pub(crate) fn system_time(millis: i64) -> SystemTime {
     time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// Returns a duration in milliseconds.
+/// Converts a duration to milliseconds.
 pub(crate) fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX / 1_000_000)
 }
 
-/// Returns a count as a number of SQL.
+/// Converts a count to a `bigint`. Larger values become the maximum.
 pub(crate) fn limit(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,7 +1,8 @@
 //! The schema and its migrations.
 //!
-//! The rules are in [`paytend_inbox::schema`]. In addition, a migration changes at most one existing table. A migration
-//! that locks two tables could deadlock with programs that lock them in the other order.
+//! The module [`paytend_inbox::schema`] describes the rules for migrations. In addition, a migration changes at most
+//! one existing table. A migration that locks two tables could deadlock with programs that lock the tables in a
+//! different order.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};
@@ -20,10 +21,10 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
      version bigint PRIMARY KEY, checksum bytea NOT NULL, \
      compatible_from bigint NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())";
 
-/// The lock that is held during a migration, so that programs that start together do not migrate at the same time.
+/// The advisory lock that is held during a migration, so that only one program migrates the schema at a time.
 const LOCK: i64 = 0x7061_7974_656e_6401;
 
-/// Limits the time for which a step waits for a table in use, because other transactions wait behind the step.
+/// Limits the time for which a step waits for a table in use. Other transactions are blocked during this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
 /// The maximum number of attempts of a step whose table is in use.
@@ -70,7 +71,7 @@ pub(crate) async fn require(client: &Client) -> Result<(), StoreError> {
     schema::require(&applied, MIGRATIONS)
 }
 
-/// Reads the steps of the store.
+/// Reads the steps that were applied to the store.
 async fn applied(client: &Client) -> Result<Vec<AppliedMigration>, Error> {
     let exists = client.query_one("SELECT to_regclass('paytend_migration') IS NOT NULL", &[]).await?;
     if !exists.try_get::<_, bool>(0)? {

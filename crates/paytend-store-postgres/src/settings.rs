@@ -3,10 +3,10 @@
 use paytend_inbox::{StoreError, StoreErrorKind};
 use tokio_postgres::{Client, Error};
 
-/// The SQLSTATE with which the schema's trigger refuses a commit that a crash could undo.
+/// The SQLSTATE of the schema's trigger when it refuses a commit that a crash could undo.
 pub(crate) const UNSAFE: &str = "PY001";
 
-/// The oldest supported version.
+/// The oldest supported version of PostgreSQL.
 const MIN_VERSION: i32 = 140_000;
 
 /// Reads the settings.
@@ -27,7 +27,7 @@ pub(crate) async fn read(client: &Client) -> Result<Vec<(&'static str, String)>,
     Ok(settings)
 }
 
-/// Returns the settings with which an acknowledged notification can be lost.
+/// Returns a description of each setting that can lose acknowledged notifications.
 pub(crate) fn problems(settings: &[(&'static str, String)]) -> Vec<String> {
     let value = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value);
     let mut problems = Vec::new();
@@ -39,7 +39,7 @@ pub(crate) fn problems(settings: &[(&'static str, String)]) -> Vec<String> {
     match value("synchronous_commit") {
         "on" | "remote_apply" => {}
         "off" => problems.push("the setting synchronous_commit must not be off".to_owned()),
-        // The standby has not written the data to its disk when the commit returns.
+        // With other values, the standby may not have written the data to its disk when the commit returns.
         _ if !value("synchronous_standby_names").is_empty() => problems.push(
             "the setting synchronous_commit must be on or remote_apply if synchronous_standby_names is set".to_owned(),
         ),
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unsafe_settings_are_named() {
+    fn unsafe_settings_are_reported() {
         let settings = |version: &str, fsync: &str, commit: &str, pages: &str, standbys: &str| {
             vec![
                 ("server_version_num", version.to_owned()),

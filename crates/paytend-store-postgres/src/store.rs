@@ -19,14 +19,14 @@ use crate::hints::Hints;
 use crate::queue::Queue;
 use crate::{claim, finish, settings};
 
-/// How often a worker without work checks whether the server's clock was set back.
+/// The interval at which an idle worker checks whether the server's clock was set back.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
-/// The time limit of a rollback. After it, the connection is closed, which also rolls back.
+/// The time limit of a rollback. Afterwards, the connection is closed, which also rolls back the transaction.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
 ///
-/// Any number of processes can use one database. [`PostgresOptions`](crate::PostgresOptions) opens a store.
+/// Any number of processes can use one database. Open a store with [`PostgresOptions`](crate::PostgresOptions).
 #[derive(Clone)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -38,7 +38,7 @@ struct Shared {
     rules: Rules,
     queue: Queue,
     hints: Hints,
-    /// When the times of the pending work were last checked by a claim.
+    /// The time of the last check for due times that are too far in the future.
     repaired: Mutex<Option<Instant>>,
 }
 
@@ -73,7 +73,7 @@ impl PostgresStore {
         &self.shared.queue
     }
 
-    /// Runs an operation in a transaction, in this task. Returns its value and the connection.
+    /// Runs an operation in a transaction, in the current task. Returns its value and the connection.
     pub(crate) async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
     where
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
@@ -81,7 +81,7 @@ impl PostgresStore {
         self.shared.transact(doing, function).await
     }
 
-    /// Runs an operation in a transaction, in a separate task. A caller that stops waiting does not interrupt a commit.
+    /// Runs an operation in a transaction, in a separate task. The commit continues if the caller stops waiting.
     pub(crate) async fn run<T, F>(&self, doing: &'static str, function: F) -> Result<T, FinishError>
     where
         T: Send + 'static,
@@ -104,7 +104,7 @@ impl PostgresStore {
         self.run(doing, function).await.map_err(StoreError::from)
     }
 
-    /// Makes work due that waits only because the server's clock was set back.
+    /// Makes pending work due if it waits only because the server's clock was set back.
     pub(crate) async fn repair_times(&self) -> Result<(), StoreError> {
         let repaired = self.write("read the times", |transaction| Box::pin(finish::repair_times(transaction))).await?;
         if repaired > 0 {
@@ -114,12 +114,12 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Refuses settings with which an acknowledged notification can be lost, unless the options accept them.
+    /// Refuses settings that can lose acknowledged notifications, unless the options accept such settings.
     pub(crate) fn check_settings(&self, settings: &[(&'static str, String)]) -> Result<(), StoreError> {
         if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
-    /// Repairs the times, unless this was done a short time ago.
+    /// Repairs the times, unless they were repaired within the last minute.
     pub(crate) async fn repair_times_if_due(&self) -> Result<(), StoreError> {
         if self.shared.must_repair() { self.repair_times().await } else { Ok(()) }
     }
@@ -171,7 +171,7 @@ impl Shared {
             }
         };
         if error.is_unsafe() {
-            // Closes the connection, because the setting may apply only to its session.
+            // The connection is closed, because the unsafe setting may apply only to its session.
             drop(Object::take(client));
         }
         Err(error)
@@ -211,7 +211,7 @@ impl Store for PostgresStore {
         for lease in found.unreadable {
             let id = lease.id.get();
             tracing::error!(id, "a row is unreadable: the notification becomes a dead letter");
-            let cause = "unreadable: the row contains a value that this program does not write".to_owned();
+            let cause = "unreadable: the row contains an invalid value".to_owned();
             if let Err(error) = self.release(lease, Release::DeadLetter { cause }).await {
                 tracing::error!(id, %error, "the notification is claimed again after its lease");
             }

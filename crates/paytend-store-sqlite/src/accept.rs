@@ -1,4 +1,4 @@
-//! Storing notifications.
+//! Stores notifications and sightings.
 
 use paytend_inbox::{Accepted, Facts, Id, NewNotification};
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -51,13 +51,13 @@ fn insert_notification(transaction: &Transaction<'_>, now: i64, facts: &Facts) -
 /// The earlier state of a notification that becomes pending.
 #[derive(Default)]
 pub(crate) struct Pending {
-    /// The last fence. A fence is not used twice, even if the notification was completed in between.
+    /// The last fence of the notification. The next fence is larger, even if the notification was completed.
     pub(crate) fence: i64,
     pub(crate) is_sighting: bool,
     pub(crate) cause: Option<String>,
 }
 
-/// Makes a notification pending, behind the pending notifications of its order key.
+/// Adds a notification after the pending notifications of its order key.
 pub(crate) fn enqueue(
     transaction: &Transaction<'_>,
     now: i64,
@@ -97,7 +97,7 @@ fn sight(
 
 /// Ensures that another attempt begins later, unless the notification is a dead letter.
 fn requeue(transaction: &Transaction<'_>, now: i64, id: i64) -> Result<(), rusqlite::Error> {
-    // An attempt of the current run may have queried the state already, unless the run has not begun.
+    // If the current run has begun, its attempt may already have queried the state, so another run is needed.
     let pending = transaction
         .prepare_cached(
             "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \

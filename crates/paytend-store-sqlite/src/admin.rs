@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
-/// The maximum number of notifications that one write changes, so that other operations do not wait long.
+/// The maximum number of notifications that one write changes. The limit keeps the wait of other operations short.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
@@ -26,7 +26,7 @@ impl StoreAdmin for SqliteStore {
 
     async fn show(&self, id: Id, viewer: Option<String>) -> Result<Option<Entry>, StoreError> {
         if let Some(viewer) = viewer {
-            // Recorded before the content is returned.
+            // The access is recorded before the content is returned.
             self.record(AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id))).await?;
         }
         self.write_counts().await;
@@ -69,7 +69,7 @@ impl StoreAdmin for SqliteStore {
         let clock = self.shared.options.clock.clone();
         let erased = self.write(move |transaction| erase(transaction, clock.now(), &erasure)).await?;
         if erased > 0 {
-            // Earlier versions of the pages are in the write-ahead log until it is emptied.
+            // The write-ahead log contains earlier versions of the pages until it is emptied.
             let path = self.clone();
             let emptied = tokio::task::spawn_blocking(move || {
                 let connection = engine::open_writer(&path.shared.options)?;
@@ -138,7 +138,7 @@ fn list(connection: &Connection, query: &Query) -> Result<Vec<Entry>, rusqlite::
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(parameters)?;
     let mut entries = Vec::new();
-    // The limit applies to the rows that can be read, because callers treat a shorter list as the last page.
+    // Unreadable rows do not count towards the limit, because callers treat a shorter list as the last page.
     while entries.len() < query.limit
         && let Some(row) = rows.next()?
     {

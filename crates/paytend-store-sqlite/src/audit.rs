@@ -1,4 +1,4 @@
-//! The record of what operators do.
+//! The audit of the actions of operators.
 
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};
 use rusqlite::{Connection, Transaction, params};

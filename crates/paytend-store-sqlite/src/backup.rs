@@ -12,8 +12,8 @@ use crate::options::SqliteOptions;
 use crate::store::SqliteStore;
 
 impl SqliteStore {
-    /// Writes a copy of the store as of one moment into a new file, while the store stays in use. The copy is complete
-    /// and on disk when this returns. The key file is not part of it.
+    /// Copies the store to a new file while the store is in use. The copy is a consistent snapshot. When this method
+    /// returns `Ok`, the copy is complete and synced to disk. The key file is not copied.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the file exists or cannot be written.
@@ -39,7 +39,7 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     let partial = create_partial(target).map_err(failed)?;
     let result = copy_pages(options, &partial).and_then(|()| {
         File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
-        // A link fails if the target exists meanwhile.
+        // The link fails if a different process has created the target.
         std::fs::hard_link(&partial, target).map_err(failed)?;
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if cfg!(unix) { File::open(parent).and_then(|directory| directory.sync_all()).map_err(failed) } else { Ok(()) }
@@ -48,7 +48,7 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     result
 }
 
-/// Creates a file with a new name beside the target, with access for its owner only. A crash can leave such a file.
+/// Creates a temporary file beside the target, with access for its owner only. A crash can leave this file on the disk.
 fn create_partial(target: &Path) -> std::io::Result<PathBuf> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -70,9 +70,11 @@ fn copy_pages(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> 
     let failed = |error| store_error("write the backup", error);
     let source = crate::engine::open_reader(options)?;
     let mut destination = Connection::open(target).map_err(failed)?;
-    // The copy is discarded if it is not completed. A journal of an earlier copy must not be applied to it.
+    // The copy needs no journal, because an incomplete copy is discarded. A journal of an earlier copy must not be
+    // applied to the new copy.
     destination.pragma_update(None, "journal_mode", "off").map_err(failed)?;
-    // All pages in one step: with several steps, a copy would start again whenever a notification is stored.
+    // All pages are copied in one step. With several steps, the copy would start again whenever a notification is
+    // stored.
     let backup = Backup::new(&source, &mut destination).map_err(failed)?;
     match backup.step(-1).map_err(failed)? {
         StepResult::Done => Ok(()),

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-/// Queries that count rows that must not exist, each with the problem.
+/// Queries that count invalid rows, each with the description of the problem.
 const RULES: [(&str, &str); 9] = [
     (
         "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
@@ -48,7 +48,7 @@ pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, rusqlite
     let mut problems: Vec<String> =
         connection.prepare("PRAGMA integrity_check(20)")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
     problems.retain(|line| line != "ok");
-    // One snapshot for all rules.
+    // All rules read the same snapshot.
     let transaction = connection.unchecked_transaction()?;
     for (sql, problem) in RULES {
         let count: i64 = transaction.query_row(sql, [], |row| row.get(0))?;
@@ -59,7 +59,7 @@ pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, rusqlite
     Ok(problems)
 }
 
-/// Returns the settings with which an acknowledged notification can be lost.
+/// Returns a description of each setting that can lose acknowledged notifications.
 pub(crate) fn settings(settings: &[(&'static str, String)]) -> Vec<String> {
     let required = [("journal_mode", "wal"), ("synchronous", "2")];
     let wrong = required.iter().filter(|(name, value)| !settings.iter().any(|(n, v)| n == name && v == value));

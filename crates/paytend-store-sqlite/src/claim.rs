@@ -1,4 +1,4 @@
-//! Claiming notifications.
+//! Claims notifications for workers.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::error::OpError;
 use crate::finish::die;
 use crate::rows::{self, FACTS};
 
-/// Claims notifications that are due.
+/// Claims due notifications.
 pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<Claimed>, OpError> {
     let ids = if request.kind_limits.is_empty() {
         due(transaction, now, request.limit)?
@@ -22,7 +22,7 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
     for id in ids {
         match take(transaction, id, due_at, request.holder) {
             Ok(taken) => claimed.push(taken),
-            // An error of SQLite affects every row.
+            // An error of SQLite is not limited to one row.
             Err(error) if error.sqlite_error_code().is_some() => return Err(error.into()),
             Err(error) => set_aside(transaction, now, id, &error)?,
         }
@@ -30,11 +30,11 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
     Ok(claimed)
 }
 
-/// Makes a dead letter of a notification whose row cannot be read, so that the others can be claimed.
+/// Turns a notification whose row cannot be read into a dead letter, so that it does not hold up other notifications.
 fn set_aside(transaction: &Transaction<'_>, now: i64, id: i64, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
     if let rusqlite::Error::QueryReturnedNoRows = error {
         tracing::error!(id, "a pending entry has no notification: run `paytend inbox check`");
-        // A dead letter needs a notification, too.
+        // A dead letter requires a notification, so the entry is only excluded from claims.
         return transaction.prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1")?.execute([id]).map(drop);
     }
     tracing::error!(id, %error, "a stored row cannot be read: the notification is a dead letter");
@@ -52,7 +52,8 @@ fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>
         .collect()
 }
 
-/// Reads each kind separately, so that a kind at its limit is not read.
+/// Returns due notifications with limits for kinds. Reads each kind separately, so that a kind at its limit is not
+/// read.
 fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
     let limits: HashMap<&str, usize> =
         request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();

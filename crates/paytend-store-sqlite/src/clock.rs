@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A clock in milliseconds since the Unix epoch.
 ///
-/// It reads the system's time once and then follows the monotonic clock. A step of the system's time therefore neither
-/// ends leases early nor makes them last longer.
+/// The clock reads the system clock once and then uses the monotonic clock. A step of the system clock therefore does
+/// not shorten or extend leases.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 

@@ -1,5 +1,5 @@
-//! Sightings that are counted but not yet written, and their transfer to the writer. `tests/batcher_model.rs` runs this
-//! code under many interleavings.
+//! Sightings that are counted but not yet written, and their transfer to the writer. `tests/batcher_model.rs` tests
+//! this code with many thread interleavings.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ pub(crate) struct Counts {
 pub(crate) struct Count {
     /// The number of all sightings.
     total: u64,
-    /// The number of sightings that are in no batch.
+    /// The number of sightings that no batch contains yet.
     waiting: u64,
     /// The number of sightings in the writer's current batch.
     pub(crate) in_batch: u64,
@@ -43,13 +43,13 @@ impl Counts {
         self.suspended.load(Ordering::SeqCst)
     }
 
-    /// Returns whether there is nothing to write.
+    /// Returns whether all counts are written.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
 
     /// Counts a sighting. `stored` reads the number of stored sightings. Returns the number of the sighting, or `None`
-    /// if there are too many counts.
+    /// if the maximum number of unwritten counts is reached.
     pub(crate) fn add<E>(
         &self,
         id: i64,
@@ -61,8 +61,7 @@ impl Counts {
             if entries.len() >= MAX_COUNTS {
                 return Ok(None);
             }
-            // An entry is removed only after the commit that contains it. Without an entry, the stored number is
-            // current.
+            // An entry is removed only after its commit. If there is no entry, the stored number is therefore current.
             let total = stored()?;
             entries.insert(id, Count { total, waiting: 0, in_batch: 0, seen_at, sent_at });
         }
@@ -83,7 +82,7 @@ impl Counts {
         batch
     }
 
-    /// Removes the counts of a committed batch. The counts of a failed batch are part of the next one.
+    /// Removes the counts of a committed batch. The next batch writes the counts of a failed batch again.
     pub(crate) fn finished(&self, committed: bool) {
         self.entries().retain(|_, count| {
             if !committed {

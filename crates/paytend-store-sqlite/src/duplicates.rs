@@ -1,5 +1,5 @@
-//! Duplicates that cannot report a change. A thread that only reads acknowledges and counts them. The counts are
-//! written with the writer's next commit.
+//! Duplicates that cannot report a change. A separate thread counts and acknowledges these duplicates, and only reads
+//! the file. The writer writes the counts with its next commit.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,29 +13,29 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::rows;
 
-/// How long a count waits for a commit of the writer. After this time, the count causes a commit.
+/// The time for which a count waits for a commit of the writer. Afterwards, the count causes a commit.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 
-/// A notification that may be a duplicate, and the caller who waits for the result.
+/// A notification that may be a duplicate, and the channel to its caller.
 pub(crate) struct Lookup {
     pub(crate) notification: NewNotification,
     pub(crate) caller: oneshot::Sender<Result<Accepted, FinishError>>,
 }
 
-/// The connection to the writer, for lookups that the thread cannot answer and for counts that wait.
+/// The interface to the writer, for notifications that are not countable duplicates and for waiting counts.
 pub(crate) trait Forward: Send + 'static {
     /// Passes a notification to the writer.
     fn store(&self, lookup: Lookup);
-    /// Causes a commit of the writer.
+    /// Requests a commit from the writer.
     fn commit(&self);
 }
 
-/// Returns whether each duplicate of this notification is stored as a row before it is acknowledged.
+/// Returns whether every duplicate of this notification must be stored as a row before it is acknowledged.
 pub(crate) fn is_always_recorded(new: &NewNotification) -> bool {
     new.requeue_sighting || new.sightings != SightingPolicy::PossibleChanges || new.facts.business_id.is_none()
 }
 
-/// Writes the counts in the writer's transaction. [`Counts::finished`] must follow.
+/// Writes the counts in the writer's transaction. Call [`Counts::finished`] afterwards.
 pub(crate) fn write(counts: &Counts, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for (id, count) in counts.take() {
         transaction
@@ -59,7 +59,7 @@ pub(crate) struct Lookups<F> {
 }
 
 impl<F: Forward> Lookups<F> {
-    /// Starts the thread. It ends when the returned sender is dropped.
+    /// Starts the lookup thread. The thread ends when the returned sender is dropped.
     pub(crate) fn start(
         connection: Connection,
         max_waiting: usize,
@@ -86,7 +86,7 @@ impl<F: Forward> Lookups<F> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // Usually the writer has written the counts with other operations.
+            // In most cases, the writer has already written the counts with other operations.
             write_at = if self.counts.is_empty() { None } else { write_at.or(Some(Instant::now() + WRITE_AFTER)) };
             if write_at.is_some_and(|at| at <= Instant::now()) {
                 self.forward.commit();
@@ -103,7 +103,7 @@ impl<F: Forward> Lookups<F> {
             return self.forward.store(lookup);
         }
         match self.find(&lookup.notification) {
-            // The caller may have stopped waiting.
+            // Sending fails if the caller has stopped waiting.
             Ok(Some(known)) => drop(lookup.caller.send(Ok(known))),
             Ok(None) => self.forward.store(lookup),
             Err(error) => {
@@ -113,8 +113,8 @@ impl<F: Forward> Lookups<F> {
         }
     }
 
-    /// Counts a duplicate that reports no change. The data that a reader sees is on disk: SQLite shows a transaction to
-    /// readers after the sync of its commit.
+    /// Counts a duplicate that reports no change. All data that this connection reads is on disk, because SQLite makes
+    /// a transaction visible to readers only after the sync of its commit.
     fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
         let known: Option<(i64, [u8; 32], bool)> = self
             .connection
@@ -143,7 +143,7 @@ impl<F: Forward> Lookups<F> {
     }
 }
 
-/// Passes a lookup to the thread, or returns the lookup if too many are waiting.
+/// Passes a lookup to the thread. Returns the lookup if the queue is full.
 pub(crate) fn send(lookups: &SyncSender<Lookup>, lookup: Lookup) -> Option<Lookup> {
     match lookups.try_send(lookup) {
         Ok(()) => None,

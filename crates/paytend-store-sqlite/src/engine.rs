@@ -1,4 +1,4 @@
-//! Opening the file. Every setting on which durability depends is set and read back.
+//! Opens the file. Every setting on which durability depends is set and verified.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::store_error;
 use crate::options::{SqliteOptions, Synchronous};
 
-/// The first version without a defect in WAL mode that can lose data when the log is reset.
+/// The first version of SQLite without a bug in WAL mode that can lose data when the log is reset.
 const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 
 /// The writer's page cache, in KiB.
 const CACHE_KIB: usize = 64 << 10;
 
-/// How long a connection waits for a lock of a different process.
+/// The time limit for waiting for a lock of a different process.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens the connection of the writer.
@@ -39,13 +39,14 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
         set(&connection, "fullfsync", "1", "1")?;
         set(&connection, "checkpoint_fullfsync", "1", "1")?;
     }
-    // Enough for the index of the dedup keys of about a million notifications, whose order is random.
+    // The cache is large enough for the index of the dedup keys of about a million notifications. Dedup keys are
+    // random, so all parts of the index are used.
     let cache = format!("-{CACHE_KIB}");
     set(&connection, "cache_size", &cache, &cache)?;
     // The writer runs checkpoints itself.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;
-    // Erased values must not stay in free space of the file.
+    // Erased values must not remain in the free space of the file.
     set(&connection, "secure_delete", "1", "1")?;
     Ok(connection)
 }
@@ -76,8 +77,8 @@ fn check_version(number: i32) -> Result<(), StoreError> {
     ))
 }
 
-/// Creates an absent file with access for its owner only: it contains object numbers. SQLite gives its other files the
-/// same permissions. The permissions of an existing file are neither checked nor changed.
+/// Creates the file with access for its owner only, because it contains business IDs. SQLite creates its other files
+/// with the same permissions. The permissions of an existing file are neither checked nor changed.
 pub(crate) fn create_private(options: &SqliteOptions) -> Result<(), StoreError> {
     let mut file = std::fs::OpenOptions::new();
     file.write(true).create_new(true);
@@ -102,7 +103,7 @@ fn connect(options: &SqliteOptions, flags: OpenFlags) -> Result<Connection, Stor
     open().map_err(|error| store_error(&format!("open {}", options.path.display()), error))
 }
 
-/// Makes a setting and checks that it took effect.
+/// Changes a setting and checks that the change took effect.
 fn set(connection: &Connection, name: &str, value: &str, expected: &str) -> Result<(), StoreError> {
     let made = || {
         // Some settings return a row, and some do not.

@@ -1,4 +1,4 @@
-//! Conversion of SQLite's errors.
+//! Converts errors of SQLite to errors of the store.
 
 use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;

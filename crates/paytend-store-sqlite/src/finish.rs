@@ -1,4 +1,4 @@
-//! Ending attempts. Every change checks the fence first.
+//! Ends attempts. Every change checks the fence first.
 
 use std::time::Duration;
 
@@ -8,21 +8,21 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::clock::after;
 use crate::error::OpError;
 
-/// The longest delay of a retry.
+/// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due whose due time is later than the maximum delay: the system's time was set back since the work was
-/// stored.
+/// Makes work due if its due time is further in the future than the maximum delay, which means that the system clock
+/// was set back.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let (condition, latest) = ("(state = 0 AND due_at > ?1) OR due_at > ?2", after(now, MAX_DELAY));
-    // Usually no work matches, and the write lock is not needed.
+    // In most cases, no work matches. The check avoids taking the write lock.
     if connection.prepare(&format!("SELECT 1 FROM paytend_work WHERE {condition}"))?.exists([now, latest])? {
         connection.execute(&format!("UPDATE paytend_work SET due_at = ?1 WHERE {condition}"), [now, latest])?;
     }
     Ok(())
 }
 
-/// The work of a lease that is still held.
+/// The work of a valid lease.
 pub(crate) struct Held {
     lease: Lease,
     tries: u32,
@@ -53,7 +53,7 @@ pub(crate) fn extend(transaction: &Transaction<'_>, now: i64, lease: Lease, time
     Ok(())
 }
 
-/// Completes held work. The caller has applied the effect in the same transaction.
+/// Completes the work of a valid lease. The caller has applied the effect in the same transaction.
 pub(crate) fn complete(transaction: &Transaction<'_>, now: i64, held: &Held) -> Result<(), OpError> {
     let id = held.lease.id.get();
     outcome(transaction, now, held, "done", held.cause.as_deref())?;
@@ -94,7 +94,7 @@ pub(crate) fn release(transaction: &Transaction<'_>, now: i64, lease: Lease, rel
     Ok(())
 }
 
-/// Makes a dead letter of pending work. Returns whether the work existed.
+/// Turns a pending notification into a dead letter. Returns whether the notification was pending.
 pub(crate) fn die(
     transaction: &Transaction<'_>,
     now: i64,

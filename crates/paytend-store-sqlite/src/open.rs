@@ -1,4 +1,4 @@
-//! Opening a store.
+//! Opens a store.
 
 use paytend_inbox::StoreError;
 
@@ -6,12 +6,12 @@ use crate::options::SqliteOptions;
 use crate::store::SqliteStore;
 
 impl SqliteOptions {
-    /// Opens the store, creates or upgrades its schema, and starts its writer thread. This blocks for the time of a few
+    /// Opens the store, creates or upgrades its schema, and starts its writer thread. This method blocks during a few
     /// disk accesses.
     ///
     /// # Errors
     /// - Returns [`StoreError`] if the file cannot be opened or written, or is damaged.
-    /// - Returns [`StoreError`] if a setting of the engine cannot be made.
+    /// - Returns [`StoreError`] if SQLite does not accept a required setting.
     /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
     ///   [`must_exist`](Self::must_exist) is set.
     pub fn open(self) -> Result<SqliteStore, StoreError> {

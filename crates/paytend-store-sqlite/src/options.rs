@@ -27,7 +27,7 @@ pub struct SqliteOptions {
     pub(crate) create: bool,
 }
 
-/// When SQLite waits for the disk.
+/// The value of SQLite's setting `synchronous`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Synchronous {
     Full,
@@ -35,7 +35,7 @@ pub(crate) enum Synchronous {
 }
 
 impl SqliteOptions {
-    /// Creates settings for the store in this file.
+    /// Creates the default settings for the store in this file.
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
@@ -47,35 +47,36 @@ impl SqliteOptions {
         }
     }
 
-    /// Sets how long the SQL statements of an effect may take together (default 5 s). All writers wait meanwhile. Code
-    /// of the effect that runs no SQL is not limited.
+    /// Sets the time limit for all SQL statements of an effect together (default 5 s). Other writes wait during this
+    /// time. The limit does not interrupt code that runs no SQL.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
         self
     }
 
-    /// Sets how many operations may wait for the writer (default 4096, at least 1). Further notifications are refused,
-    /// so that their senders retry.
+    /// Sets the maximum number of operations that wait for the writer (default 4096, at least 1). Further notifications
+    /// are refused, so that their senders retry.
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.max(1);
         self
     }
 
-    /// Refuses to create the file, and to create or upgrade its schema (default: both are allowed). Use this in
+    /// Refuses to create the file, and to create or upgrade its schema (default: both are allowed). Use this option in
     /// programs that read or manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self
     }
 
-    /// Sets the clock, for tests. The default follows the monotonic clock from the time at which the store is opened.
+    /// Sets the clock, for tests. The default clock reads the system clock when the store is opened, and then uses the
+    /// monotonic clock.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::custom(clock);
         self
     }
 
-    /// Acknowledges notifications **before they are on disk**: a power cut then loses acknowledged notifications. For
-    /// tests.
+    /// Acknowledges notifications **before they are on disk**, so that a power cut can lose acknowledged notifications.
+    /// For tests.
     pub fn danger_without_sync(mut self) -> Self {
         self.synchronous = Synchronous::Off;
         self

@@ -1,4 +1,4 @@
-//! Reading rows.
+//! Reads the rows of notifications.
 
 use paytend_inbox::{Entry, Facts, Id, Kind, Mac, SealedPayload, State, StoredPayload};
 use rusqlite::types::Type;
@@ -47,14 +47,14 @@ pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u6
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or_default())
 }
 
-/// Returns how often a notification was completed.
+/// Returns the number of times a notification was completed.
 pub(crate) fn completed_runs(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT count(*) FROM paytend_outcome WHERE id = ?1 AND result = 'done'")?
         .query_row([id], |row| row.get(0))
 }
 
-/// The columns that [`entry`] reads. A notification is pending, dead, or done.
+/// The columns that [`entry`] reads, after [`FACTS`].
 pub(crate) const ENTRY: &str = "n.id, n.received_at, w.state, d.id, \
      coalesce(w.tries, d.tries, \
      (SELECT tries FROM paytend_outcome o WHERE o.id = n.id ORDER BY fence DESC LIMIT 1), 0), \

@@ -1,4 +1,4 @@
-//! The schema and its migrations. The rules are in [`paytend_inbox::schema`].
+//! The schema and its migrations. The module [`paytend_inbox::schema`] describes the rules for migrations.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};
@@ -22,7 +22,7 @@ pub(crate) fn migrate(connection: &mut Connection, now: i64) -> Result<(), Store
 
 fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration]) -> Result<(), StoreError> {
     let failed = |error| store_error("create the schema", error);
-    // A store that needs no change is not locked.
+    // If the schema is current, the store is not locked.
     if schema::missing(&applied(connection).map_err(failed)?, migrations)?.is_empty() {
         return Ok(());
     }
@@ -48,7 +48,7 @@ fn require_with(connection: &Connection, migrations: &[Migration]) -> Result<(),
     schema::require(&applied, migrations)
 }
 
-/// Reads the steps of the store.
+/// Reads the steps that were applied to the store.
 fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, rusqlite::Error> {
     if !connection.table_exists(None, "paytend_migration")? {
         return Ok(Vec::new());
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
+    fn programs_that_manage_a_store_do_not_create_or_upgrade_it() {
         let mut connection = Connection::open_in_memory().unwrap();
         let error = require_with(&connection, &[FIRST]).unwrap_err();
         assert!(error.to_string().contains("contains no store"), "{error}");

@@ -22,14 +22,14 @@ use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
 use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
 
-/// A change in the transaction that completes a notification. [`in_transaction`] creates it.
+/// A change in the transaction that completes a notification. Create it with [`in_transaction`].
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
 
 /// Completes a notification together with a change in the same transaction.
 ///
-/// The change runs on the thread that does all writes, so it should only run SQL. If it returns an error, it is rolled
-/// back and the notification is attempted again. It must not begin or end transactions: a change that ends its
-/// transaction fails. It can read and write every table of the file.
+/// The change runs on the writer thread, so it should only run SQL. If the change returns an error, it is rolled back
+/// and the notification is attempted again. The change must not begin or end transactions: it fails if it ends its
+/// transaction. The change can read and write every table of the file.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};
@@ -54,8 +54,8 @@ pub fn in_transaction(
 
 /// A store of notifications in an SQLite file. Cloning is cheap, and the clones share the file.
 ///
-/// One thread carries out all writes and commits many of them together. Other processes can open the same file; they
-/// wait for each other's commits.
+/// One thread performs all writes and commits many of them together. Several processes can open the same file, and wait
+/// for each other's commits.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -80,17 +80,17 @@ pub(crate) struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens the store in a file, which is created if it is absent. See [`SqliteOptions`] for settings.
+    /// Opens the store in a file, and creates the file if it does not exist. See [`SqliteOptions`] for settings.
     ///
     /// # Errors
-    /// Returns [`StoreError`] as [`SqliteOptions::open`] does.
+    /// Returns [`StoreError`] in the same cases as [`SqliteOptions::open`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         SqliteOptions::new(path).open()
     }
 
     pub(crate) fn with(options: SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = engine::open_writer(&options)?;
-        // After a failed sync and a restart, the log can contain transactions that are not on disk.
+        // After a failed sync and a restart, the write-ahead log can contain transactions that are not on disk.
         crate::writer::settle_log(&connection)?;
         if options.create {
             schema::migrate(&mut connection, options.clock.now())?;
@@ -113,8 +113,8 @@ impl SqliteStore {
         Ok(Self { shared: Arc::new(Shared { options, queue, lookups, counts, deadline, changed, reader }) })
     }
 
-    /// Runs a function in the writer's transaction, and returns its result after the commit. If it returns an error,
-    /// its changes are rolled back. The rules for [`in_transaction`] apply.
+    /// Runs a function in the writer's transaction, and returns its result after the commit. If the function returns an
+    /// error, its changes are rolled back. The rules for [`in_transaction`] apply.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the function fails or the commit fails. After a failed commit, it is unknown whether
@@ -133,7 +133,7 @@ impl SqliteStore {
         written.await.map_err(StoreError::from)
     }
 
-    /// Runs an operation, and waits for a place in the queue if necessary.
+    /// Runs an operation on the writer thread. Waits if the queue is full.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -144,14 +144,14 @@ impl SqliteStore {
         result.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
-    /// Writes the sightings that are counted, so that a reader sees them. A reader sees an earlier count if this fails.
+    /// Writes the counted sightings, so that readers see them. If this fails, readers see an earlier count.
     pub(crate) async fn write_counts(&self) {
         if !self.shared.counts.is_empty() {
             let _ = self.run(COUNT, |_| Ok(())).await;
         }
     }
 
-    /// Runs a function that only reads, on a different connection than the writer's.
+    /// Runs a function that only reads, on a connection for readers.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -159,7 +159,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         let reading = tokio::task::spawn_blocking(move || {
-            // A panic cannot leave the connection in a transaction: it is dropped while unwinding.
+            // A poisoned lock is safe to use, because a transaction is rolled back when a panic drops it.
             let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
             function(&reader).map_err(|error| store_error(doing, error))
         });
@@ -177,8 +177,8 @@ impl SqliteStore {
         deadline.clear();
         fail::fail_point!("sqlite-after-effect");
         let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
-        // An effect may ignore the error of a statement. After a timeout, SQLite has rolled back the whole
-        // transaction, with everything that the effect wrote before.
+        // An effect can ignore the error of a statement. After a timeout, SQLite has rolled back the whole transaction,
+        // including the earlier writes of the effect.
         match applied {
             _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
             Ok(()) if transaction.is_autocommit() => Err(HandlerError::retry("the effect ended the transaction")),
@@ -187,8 +187,8 @@ impl SqliteStore {
     }
 }
 
-/// Converts the error of an effect. An error of the disk or the file becomes SQLite's error, so that the file is
-/// reopened and checked. If an effect converts such an error into text, it cannot be recognized.
+/// Converts the error of an effect. An error of the disk or the file becomes an error of SQLite, so that the file is
+/// reopened and checked. If an effect converts such an error to text, it cannot be detected.
 pub(crate) fn effect_error(error: HandlerError) -> OpError {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -214,11 +214,11 @@ struct Queue {
 }
 
 impl Forward for Queue {
-    /// Stores a notification, or fails if the queue is full.
+    /// Passes a notification to the writer. The caller receives an error if the queue is full.
     fn store(&self, Lookup { notification, caller }: Lookup) {
         let clock = self.clock.clone();
         let function = move |transaction: &Transaction<'_>| accept::accept(transaction, clock.now(), &notification);
-        // The place is reserved first, because a failed send would drop the caller with the operation.
+        // The place in the queue is reserved first, because a failed send would drop the channel to the caller.
         let error = match self.operations.try_reserve() {
             Ok(place) => return place.send(Pending::boxed("store a notification", function, caller)),
             Err(mpsc::error::TrySendError::Full(())) => StoreError::unavailable("the store is overloaded"),
@@ -227,19 +227,19 @@ impl Forward for Queue {
         let _ = caller.send(Err(error.into()));
     }
 
-    /// Runs an empty operation to cause a commit. If the queue is full, its operations cause commits.
+    /// Runs an empty operation to cause a commit. If the queue is full, the waiting operations cause a commit.
     fn commit(&self) {
         let (operation, _) = Pending::create(COUNT, |_| Ok(()));
         let _ = self.operations.try_send(operation);
     }
 }
 
-/// The operations after which no further notification can be ready.
+/// The names of operations that cannot make a notification ready.
 pub(crate) const CLAIM: &str = "claim";
 const COUNT: &str = "count duplicates";
 pub(crate) const EXTEND: &str = "extend a lease";
 
-/// An operation, its result, and the caller who waits for it.
+/// An operation, its result, and the channel to its caller.
 struct Pending<T, F> {
     doing: &'static str,
     function: Option<F>,
@@ -292,7 +292,7 @@ where
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(StoreError::unavailable("the operation was not carried out").into()),
         };
-        // The caller may have stopped waiting.
+        // Sending fails if the caller has stopped waiting.
         let _ = self.caller.send(result);
     }
 }

@@ -1,7 +1,8 @@
 //! The writer: one thread that executes all changes, and commits them in batches.
 //!
-//! The thread takes the operations that wait, runs each in a savepoint, commits once, and then sends all replies. While
-//! it waits for the disk, the next operations collect in the queue. A failed commit fails every operation of its batch.
+//! The thread takes all waiting operations, runs each operation in a savepoint, commits once, and then sends all
+//! replies. While the thread waits for the disk, new operations wait in the queue. If a commit fails, every operation
+//! of its batch fails.
 
 use std::os::raw::c_int;
 use std::sync::Arc;
@@ -20,22 +21,22 @@ use crate::options::SqliteOptions;
 
 /// The maximum number of operations in one transaction.
 const MAX_BATCH: usize = 512;
-/// The size of the write-ahead log, in pages, from which the writer copies it into the file when it is idle.
+/// The size of the write-ahead log, in pages, from which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
-/// The size from which the writer copies the log even if operations wait.
+/// The size, in pages, from which the writer copies the log even if operations are waiting.
 const BUSY_CHECKPOINT: c_int = 4_000;
-/// The size from which the writer also waits for readers, for [`FORCED_WAIT`].
+/// The size, in pages, from which the writer also waits for readers, for [`FORCED_WAIT`].
 const FORCED_CHECKPOINT: c_int = 16_000;
 /// The time for which a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
-/// How many steps of SQLite's virtual machine run between two checks of the time limit.
+/// The number of steps of SQLite's virtual machine between two checks of the time limit.
 const DEADLINE_STEPS: c_int = 1_000;
 /// The minimum time between two attempts to reopen the file.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// An operation on the store.
 pub(crate) trait Operation: Send {
-    /// Carries out the operation. It runs in a savepoint.
+    /// Runs the operation in a savepoint.
     fn run(&mut self, transaction: &Transaction<'_>) -> Verdict;
 
     /// Returns whether a notification may be ready after this operation.
@@ -45,12 +46,12 @@ pub(crate) trait Operation: Send {
     fn reply(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// What happens to an operation's changes.
+/// The decision about an operation's changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// They are committed.
+    /// The changes are committed.
     Keep,
-    /// They are rolled back.
+    /// The changes are rolled back.
     RollBack,
     /// The disk or the file failed: the whole batch is rolled back, and the file is reopened and checked.
     Suspect,
@@ -63,11 +64,11 @@ pub(crate) struct Writer {
     deadline: Deadline,
     counts: Arc<Counts>,
     log_pages: Arc<AtomicI32>,
-    /// Whether the writer itself is committing. Any other commit is refused; see [`Writer::adopt`].
+    /// Whether the writer itself is committing. All other commits are refused; see [`Writer::adopt`].
     committing: Arc<AtomicBool>,
     /// Called after a batch that may have made a notification ready.
     changed: Box<dyn Fn() + Send>,
-    /// The error because of which the file must be reopened.
+    /// The error that requires the file to be reopened, if any.
     broken: Option<StoreError>,
     reopened_at: Option<Instant>,
 }
@@ -94,7 +95,7 @@ impl Writer {
         }
     }
 
-    /// Starts the thread. It ends when the senders of operations are dropped.
+    /// Starts the writer thread. The thread ends when all senders of operations are dropped.
     pub(crate) fn start(
         mut self,
         connection: Connection,
@@ -119,14 +120,14 @@ impl Writer {
         }
     }
 
-    /// Starts to use a connection.
+    /// Prepares a connection and uses it as the writer's connection.
     fn adopt(&mut self, mut connection: Connection) -> Result<(), rusqlite::Error> {
         let pages = Arc::clone(&self.log_pages);
         connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, count: c_int| {
             pages.store(count, Ordering::Relaxed);
             Ok(())
         }))?;
-        // If an error inside an effect has ended the transaction, each further statement would commit by itself.
+        // If an error in an effect has ended the transaction, each later statement would be committed separately.
         let committing = Arc::clone(&self.committing);
         connection.commit_hook(Some(move || !committing.load(Ordering::Relaxed)))?;
         let deadline = self.deadline.clone();
@@ -135,7 +136,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs operations in one transaction, commits, sends the replies, and removes the operations.
+    /// Runs operations in one transaction, commits, sends the replies, and removes the operations from the list.
     fn process(&mut self, operations: &mut Vec<Box<dyn Operation>>) {
         let (committing, counts) = (Arc::clone(&self.committing), Arc::clone(&self.counts));
         let (run, result) = match self.reopen() {
@@ -153,7 +154,7 @@ impl Writer {
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        // Workers are woken before the replies, so that no wake-up follows a reply.
+        // Workers are woken before the replies are sent.
         if wakes {
             (self.changed)();
         }
@@ -162,14 +163,14 @@ impl Writer {
         }
     }
 
-    /// Refuses further operations until the file was reopened and checked.
+    /// Refuses further operations until the file is reopened and checked.
     fn suspect(&mut self, error: StoreError) {
         self.counts.suspend(true);
         self.broken = Some(error);
     }
 
-    /// Returns the connection. Reopens the file after an error of the disk, because SQLite's memory may then differ
-    /// from the disk.
+    /// Returns the connection. Reopens the file after a disk error, because SQLite's cache can then differ from the
+    /// disk.
     fn reopen(&mut self) -> Result<&mut Connection, StoreError> {
         if let Some(broken) = self.broken.clone() {
             if self.reopened_at.is_some_and(|at| at.elapsed() < REOPEN_PAUSE) {
@@ -231,7 +232,7 @@ impl Deadline {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Sets the limit to this time from now.
+    /// Sets the limit to `time` from now.
     pub(crate) fn set(&self, time: Duration) {
         let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self.at.store(self.elapsed().saturating_add(time).max(1), Ordering::Relaxed);
@@ -260,8 +261,8 @@ impl Failure {
     }
 }
 
-/// Runs operations until one of them ends the transaction, and commits. Returns the number of operations to which the
-/// result applies: those that ran, or all of them if no transaction could begin.
+/// Runs operations until an operation ends the transaction, and commits. Returns the number of operations to which the
+/// result applies: the operations that ran, or all operations if the transaction could not begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -301,7 +302,7 @@ fn batch(
     (run, committed.map_err(|error| Failure::of("commit", error)))
 }
 
-/// Ends an operation's savepoint.
+/// Ends the savepoint of an operation, according to its verdict.
 fn end(transaction: &Transaction<'_>, verdict: Verdict) -> Result<(), rusqlite::Error> {
     if verdict != Verdict::Keep {
         execute(transaction, "ROLLBACK TO paytend_operation")?;
@@ -332,7 +333,7 @@ fn interrupted(suspect: bool) -> Failure {
     }
 }
 
-/// Copies the write-ahead log into the file. Returns whether all of it was copied.
+/// Copies the write-ahead log to the file. Returns whether the whole log was copied.
 fn copy_log(connection: &Connection, mode: &str) -> Result<bool, rusqlite::Error> {
     let (busy, pages, copied): (i64, i64, i64) =
         connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
@@ -341,7 +342,7 @@ fn copy_log(connection: &Connection, mode: &str) -> Result<bool, rusqlite::Error
     Ok(busy == 0 && pages == copied)
 }
 
-/// Copies the write-ahead log into the file and empties it. Waits for readers for this time.
+/// Copies the write-ahead log to the file and empties the log. Waits for readers for at most `wait`.
 pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<bool, rusqlite::Error> {
     connection.busy_timeout(wait)?;
     let result = copy_log(connection, "TRUNCATE");
@@ -349,7 +350,7 @@ pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<bo
     result
 }
 
-/// Checks the structure of a reopened file, and copies the write-ahead log into the file.
+/// Checks the structure of a reopened file, and copies the write-ahead log to the file.
 fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     let failed = |error| store_error("check the file", error);
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
@@ -359,10 +360,10 @@ fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     settle_log(connection)
 }
 
-/// Copies the write-ahead log into the file and syncs it, so that nothing depends on the log any more.
+/// Copies the write-ahead log to the file and syncs the file, so that no data depends on the log.
 pub(crate) fn settle_log(connection: &Connection) -> Result<(), StoreError> {
     let failed = |error| store_error("copy the write-ahead log into the file", error);
-    // An active reader can keep the log from being emptied, but not from being copied.
+    // An active reader can prevent emptying the log, but not copying it.
     let settled =
         copy_log(connection, "PASSIVE").map_err(failed)? || truncate_log(connection, FORCED_WAIT).map_err(failed)?;
     if settled {

@@ -1,11 +1,11 @@
-//! A shuttle model of the writer's queue. Callers queue operations, the writer commits a batch together with the
-//! waiting counts, workers are woken, and the callers receive their replies. The model runs the real code of the
-//! counts, and a model of the writer and of the file.
+//! A model of the writer's queue for the crate `shuttle`. Callers queue operations, and the writer commits a batch with
+//! the waiting counts, wakes workers, and sends the replies. The test uses the real code of the counts, and models of
+//! the writer and of the file.
 
-// Tests may panic. The model uses a part of the code.
+// Tests panic on unexpected results. The model uses only a part of the included code.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
-/// Shuttle's versions of the synchronization primitives that `counts.rs` uses.
+/// The versions of `shuttle` of the synchronization primitives that `counts.rs` uses.
 mod sync {
     pub(crate) use std::sync::PoisonError;
 
@@ -34,7 +34,7 @@ enum Mistake {
     EarlyRemoval,
 }
 
-/// The notification whose duplicates arrive. It is stored from the beginning.
+/// The notification whose duplicates arrive. It is stored at the start.
 const KNOWN: i64 = 0;
 const SENDERS: i64 = 2;
 const DUPLICATES: u64 = 3;
@@ -131,11 +131,11 @@ impl Store {
         }
     }
 
-    /// Claims until all notifications of the senders were claimed, as the loop of a worker without polling does.
+    /// Claims until all notifications of the senders are claimed, like a worker that does not poll.
     fn work(&self) {
         let mut claimed = BTreeSet::new();
         loop {
-            // Registered before the claim, so that a change in between is not missed.
+            // The counter is read before the claim, so that a change after the claim is not missed.
             let before = *self.changes.lock().unwrap();
             claimed.extend(self.file.lock().unwrap().rows.iter().copied());
             if claimed.len() == usize::try_from(SENDERS).unwrap() {
@@ -173,7 +173,7 @@ fn model(mistake: Option<Mistake>) {
     others.extend((1..=SENDERS).map(|id| {
         run(
             |store, _, id| {
-                // The provider sends again until it is acknowledged.
+                // The provider sends the notification again until it is acknowledged.
                 while !store.accept(id) {}
                 assert!(store.file.lock().unwrap().rows.contains(&id), "acknowledged before the commit");
             },
@@ -184,7 +184,7 @@ fn model(mistake: Option<Mistake>) {
         other.join().unwrap();
     }
     worker.join().unwrap();
-    // A last commit, as the lookup thread causes one.
+    // The lookup thread causes a last commit for the remaining counts.
     while !store.counts.is_empty() {
         store.accept(1);
     }
@@ -201,7 +201,7 @@ fn every_interleaving_replies_after_the_commit_and_loses_nothing() {
 }
 
 #[test]
-fn mistakes_of_the_writer_are_found() {
+fn every_bug_of_the_writer_is_detected() {
     for mistake in [Mistake::EarlyReply, Mistake::EarlyWake, Mistake::ForgottenCounts, Mistake::EarlyRemoval] {
         let found = std::panic::catch_unwind(|| shuttle::check_random(move || model(Some(mistake)), 20_000));
         assert!(found.is_err(), "{mistake:?} is not found");

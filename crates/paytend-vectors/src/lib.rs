@@ -104,7 +104,7 @@ pub struct RefuseCase {
 pub struct DetachedCase {
     /// The name of the case.
     pub name: String,
-    /// The name of the key that should have signed the body.
+    /// The name of the key that must verify the signature.
     pub key: String,
     /// The bytes of the body in base64.
     pub body_base64: String,

@@ -54,7 +54,7 @@ where
     F: Fn(Verified<R::Notification>) -> T + Clone + 'static,
     T: Future<Output = Reply> + 'static,
 {
-    // The filter rejects other methods.
+    // The resource accepts every method, because the filter rejects methods other than POST.
     web::resource(path).app_data(endpoint).to(move |request: NotificationRequest<R>| request.handle(handler.clone()))
 }
 
@@ -101,8 +101,8 @@ impl<R: Receiver> NotificationRequest<R> {
         self.endpoint.handle_here(self.verified, handler).await
     }
 
-    /// Returns the notification. If the connection breaks, the server drops the route's future, and any processing of
-    /// the notification in it stops midway. Use [`handle`](Self::handle) to avoid this.
+    /// Returns the notification. If the connection breaks, the server drops the route's future, and code in that future
+    /// that is processing the notification stops midway. Use [`handle`](Self::handle) to avoid this.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }
@@ -131,7 +131,8 @@ impl<R: Receiver> FromRequest for NotificationRequest<R> {
     }
 }
 
-/// Copies the headers into `http` 1 types, because actix-web uses `http` 0.2. Both versions allow the same characters.
+/// Converts the headers to the types of `http` 1, because actix-web uses `http` 0.2. Both versions allow the same
+/// characters in names and values.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

@@ -43,11 +43,11 @@ where
     T: Future<Output = Reply> + Send + 'static,
     S: Clone + Send + Sync + 'static,
 {
-    // The filter rejects other methods.
+    // The route accepts every method, because the filter rejects methods other than POST.
     any_service(Notifications::<R, HandlerFn<F>>::new(endpoint, service::handler(handler)))
 }
 
-/// Extractor for a notification, verified by the [`Endpoint`] that is the router's state or a part of it.
+/// Extractor for a notification, verified by the [`Endpoint`] that is the router's state or a part of that state.
 ///
 /// **axum drops the route's future at its next await point when the sender disconnects.** Do the work in
 /// [`handle`](Self::handle), which [runs to completion](crate::server#handlers).
@@ -92,8 +92,8 @@ impl<R: Receiver> NotificationRequest<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. If the sender disconnects, the server drops the route's future, and any processing of
-    /// the notification in it stops midway. Use [`handle`](Self::handle) to avoid this.
+    /// Returns the notification. If the sender disconnects, the server drops the route's future, and code in that
+    /// future that is processing the notification stops midway. Use [`handle`](Self::handle) to avoid this.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }

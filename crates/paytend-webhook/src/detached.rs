@@ -1,4 +1,4 @@
-//! Receivers for PayBy and PayerMax notifications. A header contains the signature over the raw body.
+//! Receivers for PayBy and PayerMax notifications, whose signature over the raw body is in a header.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) const MAX_BYTES: usize = 64 << 10;
 
 /// The provider-specific part of a [`DetachedReceiver`]. This trait is sealed.
 pub trait Scheme: Clone + Send + Sync + 'static {
-    /// The documented body type.
+    /// The typed form of the documented body.
     type Body: Payload + Send + 'static;
     #[doc(hidden)]
     const PROVIDER: Provider;
@@ -41,7 +41,7 @@ pub struct Authentic<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// The values read from an authentic body.
+/// The sending time, the dedup key and the business key of an authentic body.
 #[derive(Debug)]
 pub struct Facts {
     pub(crate) sent_at: Option<SystemTime>,

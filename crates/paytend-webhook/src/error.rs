@@ -10,8 +10,8 @@ use paytend_crypto::{Error, Fingerprint};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No key was given.
-    #[error("a receiver needs at least one key")]
+    /// The receiver was created without a key.
+    #[error("no key is configured; a receiver needs at least one key")]
     NoKey,
     /// A key is retired before it becomes valid.
     #[error("the key {0} is never valid: its `retire_at` must be later than its `not_before`")]
@@ -25,10 +25,10 @@ pub enum ConfigError {
     /// A source is neither an IP address nor a CIDR block.
     #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),
-    /// A CIDR block has address bits set beyond its prefix.
+    /// A CIDR block has address bits set after its prefix.
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
-        /// The block as configured.
+        /// The block that was configured.
         given: String,
         /// The block that contains the address.
         block: String,
@@ -40,8 +40,8 @@ pub enum ConfigError {
     Crypto(#[from] Error),
 }
 
-/// The reason for a rejection. Reasons from the [`RequestFilter`](crate::RequestFilter) contain the received value, cut
-/// to 64 bytes, with non-printable bytes escaped.
+/// The reason why a request or notification was rejected. Reasons from the [`RequestFilter`](crate::RequestFilter)
+/// contain the received value, truncated to 64 bytes, with non-printable bytes escaped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
@@ -62,7 +62,7 @@ pub enum Reason {
         forwarded_for: Option<String>,
     },
     /// The body is compressed. Contains the `Content-Encoding`.
-    #[error("the Content-Encoding is \"{0}\"; notifications are plain JSON")]
+    #[error("the Content-Encoding is \"{0}\"; notifications must not be compressed")]
     Encoded(String),
     /// The body is larger than the receiver's limit.
     #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
@@ -72,7 +72,7 @@ pub enum Reason {
         /// The receiver's limit in bytes.
         limit: usize,
     },
-    /// The body did not arrive in time.
+    /// The body did not arrive within the body timeout.
     #[error("the body did not arrive within {} ms", .0.as_millis())]
     TooSlow(Duration),
     /// The connection broke, or the framing of the body is invalid.
@@ -118,7 +118,8 @@ pub enum Reason {
         /// The receiver's limit.
         limit: Duration,
     },
-    /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires one.
+    /// The notification is authentic, but has no timestamp in the documented format, and this receiver requires a
+    /// timestamp.
     #[error("the notification has no timestamp in the documented format; `require_timestamp` is set")]
     Undated,
     /// No configured key can be used at this time. The message may be valid.

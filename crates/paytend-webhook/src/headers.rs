@@ -1,5 +1,5 @@
-//! Lenient parsing of the headers that matter for a notification. The signature decides whether a notification is
-//! authentic, so an irrelevant or malformed header must not cause a rejection.
+//! Lenient parsing of the headers that a receiver reads. The signature decides whether a notification is authentic, so
+//! an irrelevant or malformed header must not cause a rejection.
 
 use http::{HeaderMap, HeaderValue, header};
 

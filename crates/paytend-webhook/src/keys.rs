@@ -56,7 +56,7 @@ impl<K: ?Sized> ScheduledKey<K> {
         self
     }
 
-    /// Returns whether the key is valid at the time `at`. `None` stands for a time before all others.
+    /// Returns whether the key is valid at the time `at`. `None` means a time before all validity periods begin.
     pub(crate) fn covers(&self, at: Option<SystemTime>) -> bool {
         let begun = self.not_before.is_none_or(|from| at.is_some_and(|at| at >= from));
         let over = self.retire_at.is_some_and(|until| at.is_some_and(|at| at >= until));
@@ -198,7 +198,7 @@ pub enum KeyRole {
 pub struct KeyUsage {
     /// The key.
     pub key: Fingerprint,
-    /// The purpose of the key.
+    /// Whether the key verifies or decrypts messages.
     pub role: KeyRole,
     /// The number of authentic messages that were verified or decrypted with the key.
     pub count: u64,

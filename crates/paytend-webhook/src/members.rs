@@ -13,7 +13,8 @@ use paytend_json::Member;
 pub(crate) struct Members<'a>(Vec<(Option<String>, &'a [u8])>);
 
 impl<'a> Members<'a> {
-    /// Returns the members, or `None` if the text is not an object or its members depend on the text encoding.
+    /// Returns the members, or `None` if the text is not an object, or if the end of a member depends on the text
+    /// encoding.
     pub(crate) fn of(text: &'a [u8]) -> Option<Self> {
         let members = paytend_json::members(text).ok()?;
         let named = |Member { name, value, .. }| (serde_json::from_slice(name).ok(), value);
@@ -32,13 +33,13 @@ impl<'a> Members<'a> {
         let first = values.next()?;
         let rest: Vec<&[u8]> = values.collect();
         if !rest.is_empty() {
-            // The intended value is unknown, so the identity consists of all values.
+            // It is unknown which of the values is intended, so the identity consists of all values.
             return Some(Identity::Raw([[first].as_slice(), &rest].concat().join(&b","[..]).into()));
         }
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))
     }
 
-    /// Returns the object with this name, if there is exactly one such member.
+    /// Returns the object with this name, if exactly one member has this name.
     pub(crate) fn object(&self, name: &str) -> Option<Members<'a>> {
         let mut values = self.all(name);
         let (value, None) = (values.next()?, values.next()) else { return None };
@@ -49,7 +50,7 @@ impl<'a> Members<'a> {
 /// The value of an identifying member.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Identity<'a> {
-    /// A string or a number.
+    /// The text of a string or a number.
     Text(Cow<'a, str>),
     /// The raw bytes of any other value, or of several values.
     Raw(Cow<'a, [u8]>),

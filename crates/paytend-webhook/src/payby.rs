@@ -19,8 +19,8 @@ use crate::verified::BusinessKey;
 /// It is not documented whether `notify_timestamp` is the time of the notification or of the attempt. PayBy retries for
 /// 24 hours and 22 minutes (documented). The default maximum age of 26 hours accepts the last attempt in either case.
 ///
-/// The sample in the documentation has no timestamp. Notifications without a timestamp, or with one that is not a
-/// number, are accepted unless [`require_timestamp`](Self::require_timestamp) is set.
+/// The sample in the documentation has no timestamp. Notifications without a timestamp, or with a timestamp that is not
+/// a number, are accepted unless [`require_timestamp`](Self::require_timestamp) is set.
 pub type PayByReceiver = DetachedReceiver<PayBy>;
 
 /// PayBy's signature scheme, with the signature in a header.

@@ -20,7 +20,7 @@ use crate::verified::BusinessKey;
 /// Default maximum age of a notification.
 const MAX_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// A receiver for PayerMax's balance change notifications of the configured merchants. Cloning is cheap.
+/// A receiver for PayerMax's balance change notifications to the configured merchants. Cloning is cheap.
 ///
 /// Each merchant has its own keys. The signature is checked against all configured keys. Then the merchant is read from
 /// the body; the key that verified the signature must be one of the merchant's keys.
@@ -78,11 +78,12 @@ impl PayerMaxReceiver {
         Self::with(PayerMax { merchants: Arc::new(merchants), any_merchant: false }, &keys, MAX_AGE)
     }
 
-    /// Creates a receiver that **does not check the merchant**: it accepts what these keys have signed. PayerMax has
-    /// separate keys for each merchant, so this is sufficient if all keys belong to merchants of the same owner.
+    /// Creates a receiver that **does not check the merchant**: it accepts every notification that one of these keys
+    /// has signed. PayerMax has separate keys for each merchant, so this is sufficient if all keys belong to merchants
+    /// of the same owner.
     ///
     /// # Errors
-    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or never used.
+    /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.
     pub fn danger_any_merchant(
         keys: impl IntoIterator<Item: Into<ScheduledKey<dyn RsaPublic>>>,
     ) -> Result<Self, ConfigError> {

@@ -48,8 +48,8 @@ impl Provider {
         response
     }
 
-    /// Returns the response to a request that is not authentic. No provider documents this case; every status other
-    /// than 200 is a failure.
+    /// Returns the response to a request that is not authentic. This case is not documented by any provider; every
+    /// status other than 200 is a failure.
     pub(crate) fn refuse_with(self, status: StatusCode) -> Response<Bytes> {
         let mut response = json(
             status,
@@ -77,7 +77,7 @@ impl Provider {
     }
 }
 
-/// The result of handling a notification.
+/// The result that a handler returns for a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reply {

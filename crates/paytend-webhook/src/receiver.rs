@@ -16,13 +16,13 @@ use crate::verified::Verified;
 /// the receiver's configuration. A message for a different partner or merchant, or with a different signing key, is
 /// rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
-    /// The type of a notification.
+    /// The type of the notifications after verification.
     type Notification: Send + 'static;
 
     /// Returns the provider of the notifications.
     fn provider(&self) -> Provider;
 
-    /// Returns the size limit for bodies, in bytes. A server need not read further.
+    /// Returns the size limit for bodies, in bytes. A server can stop reading at this limit.
     fn max_bytes(&self) -> usize;
 
     /// Returns whether receiving includes private-key operations (default: true). These take 0.1 ms or more, so a

@@ -13,9 +13,9 @@ use crate::sources::{Source, Sources};
 /// Checks on a request before its body is read. The request must be a `POST` from an allowed [source](Sources), and
 /// must not be compressed or too large.
 ///
-/// All other checks are left to signature verification. The `Content-Type` is checked only if the filter [requires
-/// JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that changes the bytes
-/// (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
+/// The receiver makes all other checks when it verifies the signature. The `Content-Type` is checked only if the filter
+/// [requires JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that changes the
+/// bytes (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
 /// headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
 ///
 /// ```
@@ -119,8 +119,8 @@ impl RequestFilter {
     }
 }
 
-/// Returns whether a content type may be JSON. Ignores the parameters, because some clients declare a charset that they
-/// do not use, and the signature covers the bytes.
+/// Returns whether a content type is JSON or plain text. Parameters are ignored, because some clients declare a charset
+/// that they do not use, and the signature covers the bytes.
 fn may_be_json(content_type: &[u8]) -> bool {
     let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
     matches!(&essence[..], b"" | b"application/json" | b"text/json" | b"text/plain")
@@ -219,7 +219,7 @@ mod tests {
                 RequestFilter::new(),
                 "POST",
                 &[("content-encoding", "gzip")],
-                "the Content-Encoding is \"gzip\"; notifications are plain JSON".to_owned(),
+                "the Content-Encoding is \"gzip\"; notifications must not be compressed".to_owned(),
             ),
             (
                 RequestFilter::new().require_json(),

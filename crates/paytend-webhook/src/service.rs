@@ -25,8 +25,8 @@ use crate::verified::Verified;
 pub struct Peer(pub IpAddr);
 
 /// A service that receives notifications and passes them to a handler. The handler is a service that takes a
-/// [`Verified`] notification and returns a [`Reply`]; [`handler`] creates one. A handler error is returned as this
-/// service's error. The server then closes the connection, and the provider retries.
+/// [`Verified`] notification and returns a [`Reply`]; [`handler`] creates such a service from a function. A handler
+/// error is returned as this service's error. The server then closes the connection, and the provider retries.
 ///
 /// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects and the
 /// server drops this service's future. If the handler panics, the response asks the provider to retry later.
@@ -92,7 +92,7 @@ async fn handle<N, H: Service<Verified<N>>>(mut handler: H, verified: Verified<N
         std::future::poll_fn(|context| handler.poll_ready(context)).await?;
         handler.call(verified).await
     };
-    // The server sees the error only while the sender is connected.
+    // The error is logged here, because the server does not receive it if the sender has disconnected.
     handled
         .await
         .inspect_err(|_| tracing::error!("the handler returned an error: the notification is not acknowledged"))

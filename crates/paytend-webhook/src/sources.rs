@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::error::ConfigError;
 
-/// The class of a request's source.
+/// The class of a request's source: listed or unlisted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// An address on the list, or any address if there is no list.
@@ -122,7 +122,7 @@ fn block(text: &str) -> Result<IpNet, ConfigError> {
             address: block.addr().to_string(),
         });
     }
-    // A block of IPv4-mapped IPv6 addresses would never match.
+    // Convert a block of IPv4-mapped IPv6 addresses to IPv4, because addresses are compared in their IPv4 form.
     match block {
         IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
             Some(v4) => ipnet::Ipv4Net::new(v4, v6.prefix_len() - 96)
@@ -154,7 +154,7 @@ mod tests {
     fn forwarded_for_is_read_only_from_trusted_proxies() {
         let sources = Sources::new().trusted_proxies(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
         for (peer, lines, expected) in [
-            // Not a proxy: the sender can write any value into the header.
+            // The peer is not a trusted proxy, so the header is ignored: a sender can write any value into it.
             ("198.51.100.1", &["203.0.113.7"][..], Some("198.51.100.1")),
             ("10.0.0.1", &["203.0.113.7"], Some("203.0.113.7")),
             ("::ffff:10.0.0.1", &["203.0.113.7"], Some("203.0.113.7")),

@@ -122,7 +122,7 @@ impl DetachedSender {
         let body = body.into();
         let sign = detached::sign(&*self.key, &body)?;
         let mut request = post(body);
-        // Base64 consists of characters that are valid in a header.
+        // This conversion always succeeds, because base64 consists of characters that are valid in a header.
         if let Ok(sign) = HeaderValue::from_str(&sign) {
             request.headers_mut().insert(HeaderName::from_static("sign"), sign);
         }

@@ -64,8 +64,8 @@ impl<N> Verified<N> {
         }
     }
 
-    /// Returns the content as text, with `�` for invalid UTF-8. This is for logs and display;
-    /// [`content`](Self::content) returns the signed bytes.
+    /// Returns the content as text, with `�` for invalid UTF-8. Use it for logs and display; [`content`](Self::content)
+    /// returns the signed bytes.
     pub fn content_text_lossy(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(self.content())
     }
@@ -103,7 +103,7 @@ impl<N> Verified<N> {
     /// application that is approved again, and a card that is active, lost and active again.
     ///
     /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the current state of the object
-    /// that [`business_key`](Self::business_key) identifies. If you drop the notification, you may lose an update. The
+    /// that [`business_key`](Self::business_key) identifies. If you ignore the arrival, you may lose an update. The
     /// same applies to PayerMax: two changes of equal amount and direction with the same `relatedTradeNo` have the same
     /// key. They differ in [`sent_at`](Self::sent_at).
     pub fn dedup_key(&self) -> DedupKey {
@@ -175,7 +175,7 @@ pub struct Sighting {
     pub provider: Provider,
     /// The dedup key, equal to the key of the earlier arrival.
     pub dedup_key: DedupKey,
-    /// The object to query.
+    /// The object whose current state should be queried.
     pub business_key: Option<BusinessKey>,
     /// The time of receipt.
     pub received_at: SystemTime,
@@ -194,7 +194,7 @@ pub struct BusinessKey {
     pub kind: &'static str,
     /// The provider's or the partner's identifier for the object.
     pub id: String,
-    /// The state in the provider's notation.
+    /// The state, as written in the notification.
     pub state: Option<String>,
 }
 

@@ -8,12 +8,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::{ALL, folder, released};
-use crate::shell::{cargo, root};
+use crate::benchmarks;
+use crate::shell::cargo;
 
 const ROUNDS: usize = 31;
 /// The duration of a batch, in nanoseconds.
 const BATCH: u64 = 40_000_000;
-pub(crate) const HEADING: &str = "## Opening through a binding";
+const HEADING: &str = "Opening through a binding";
 
 /// Returns the maximum time of a language's binding relative to Rust.
 fn limit(language: &str) -> f64 {
@@ -175,29 +176,17 @@ fn ratio(one: u64, other: u64) -> f64 {
     one as f64 / other as f64
 }
 
-/// Returns the bindings' section, which `bench` keeps when it rewrites the rest of the file.
-pub(crate) fn section() -> String {
-    let text = std::fs::read_to_string(root().join("BENCHMARKS.md")).unwrap_or_default();
-    text.find(HEADING).map(|at| text[at..].to_owned()).unwrap_or_default()
-}
-
-/// Replaces the section at the end of BENCHMARKS.md.
-pub(crate) fn replace_section(section: &str) -> Result<(), String> {
-    let path = root().join("BENCHMARKS.md");
-    let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
-    let rest = text.find(HEADING).map_or(&*text, |at| &text[..at]).trim_end();
-    std::fs::write(&path, format!("{rest}\n\n{}\n", section.trim_end())).map_err(|e| e.to_string())
-}
-
 fn write_section(table: &str) -> Result<(), String> {
-    replace_section(&format!(
-        "{HEADING}\n\n\
-         Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with AWS-LC.\n\
+    benchmarks::replace(
+        HEADING,
+        &format!(
+            "Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with AWS-LC.\n\
          Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
-         node:crypto (plus code that removes the padding, which node:crypto refuses to do), the JDK's JCE\n\
-         with Jackson, and Go's crypto/rsa. At 1024 bits, node:crypto uses OpenSSL's special code for this size,\n\
-         and AWS-LC needs about 1.1 times as long.\n\n\
+         node:crypto with custom code that removes the padding (which node:crypto does not support), the\n\
+         JDK's JCE with Jackson, and Go's crypto/rsa. At 1024 bits, node:crypto uses OpenSSL's special code\n\
+         for this size, and AWS-LC needs about 1.1 times as long.\n\n\
          Times are medians of {ROUNDS} interleaved rounds. Values below 1.000 are faster.\n\n\
          {table}"
-    ))
+        ),
+    )
 }

@@ -25,7 +25,7 @@ fn built() -> PathBuf {
     source().join("target")
 }
 
-/// Returns the command that runs Maven. On Windows, it is a script that can be run only with its file extension.
+/// Returns the command that runs Maven. On Windows, Maven is a script that can be run only with its file extension.
 fn maven_command() -> Program {
     program(if cfg!(windows) { "mvn.cmd" } else { "mvn" })
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, target};
 
-/// A function that returns a program. The caller adds arguments that select what the program does.
+/// A function that returns a program. The caller adds the arguments of the program.
 type ProgramFn = fn() -> Result<Program, String>;
 
 /// A language and its commands.

@@ -18,7 +18,7 @@ pub(super) fn missing() -> Vec<&'static str> {
     }
 }
 
-/// Returns the command that runs npm. On Windows, it is a script that can be run only with its file extension.
+/// Returns the command that runs npm. On Windows, npm is a script that can be run only with its file extension.
 fn npm() -> Program {
     program(if cfg!(windows) { "npm.cmd" } else { "npm" })
 }

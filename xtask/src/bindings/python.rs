@@ -39,7 +39,7 @@ fn environment(name: &str, packages: &[&str], recreate: bool) -> Result<PathBuf,
 
 /// Builds the wheel for this machine.
 pub(super) fn build() -> Result<(), String> {
-    // This wheel may use the machine's libraries, so no library is copied into it.
+    // This wheel can use the machine's libraries, so no library is copied into it.
     maturin(&["maturin==1.16.0"], &["--auditwheel", "skip"])
 }
 
@@ -95,7 +95,7 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(python).args(["-I", "-B"]).args([source().join("tests/bench.py")]))
 }
 
-/// Builds a wheel that also runs on other machines. On Linux, these need a C library from 2014 or newer.
+/// Builds a wheel that also runs on other machines. On Linux, these machines need glibc 2.17 or newer.
 pub(super) fn pack(_: &str) -> Result<(), String> {
     if cfg!(target_os = "linux") {
         maturin(&["maturin==1.16.0", "ziglang==0.17.1"], &["--zig", "--compatibility", "manylinux2014"])?;

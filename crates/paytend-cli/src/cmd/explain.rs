@@ -16,18 +16,18 @@ use crate::output;
 
 /// Explain why a message from standard input is not authentic. Private key files that other users can read are refused.
 ///
-/// The exit code is 0 if the signature is valid, even if there are findings. With findings, `verdict` in the JSON
-/// output is `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
+/// The exit code is 0 if the signature is valid, even if there are findings. With findings, the JSON output has the
+/// `verdict` `authentic_but` instead of `authentic`. The exit code is 4 if the message is not authentic.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The provider that sent the message
     #[arg(long, value_enum, default_value_t = ProviderArg::Paytend)]
     provider: ProviderArg,
-    /// The kind of message, for Paytend
+    /// The kind of message; only for Paytend
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
-    /// Your private key, which should decrypt the message; may be repeated during a key rotation. If this option is not
-    /// given, the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// Your private key, which should decrypt the message; may be repeated during a key rotation. Without this option,
+    /// the key is read from the environment variable PAYTEND_PRIVATE_KEY
     #[arg(long, value_name = "FILE")]
     private_key: Vec<PathBuf>,
     /// The sender's public key, which should verify the message; may be repeated during a key rotation
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let provider = if detached == ProviderArg::Payby { Provider::PayBy } else { Provider::PayerMax };
             let mut headers = HeaderMap::new();
             if let Some(sign) = &args.sign {
-                // An empty header is passed on, because `explain` reports it as a cause.
+                // An empty header is passed to `explain`, which reports it as a cause.
                 let value = match sign.as_str() {
                     "" => HeaderValue::from_static(""),
                     pasted => pasted_sign(pasted).map_err(|error| Failure::usage(format!("--sign: {error}")))?,
@@ -176,7 +176,7 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
     output::line(&explanation.to_string())?;
     for (name, text) in texts {
         if let Some(text) = text {
-            // Written as a JSON string, so that control characters do not reach the terminal.
+            // The text is written as a JSON string, so that control characters do not reach the terminal.
             output::line(&format!("{name} text: {}", serde_json::Value::from(text)))?;
         }
     }

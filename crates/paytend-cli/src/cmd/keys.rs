@@ -23,8 +23,8 @@ pub(crate) enum Command {
     ///
     /// Writes private.pem (mode 0600, PKCS#8), public.pem and public.b64. Existing files are never overwritten.
     Generate {
-        /// Key size in bits: a multiple of 128 from 1024 to 8192. Paytend uses 1024 today; ask Paytend for a larger
-        /// size
+        /// Key size in bits: a multiple of 128 from 1024 to 8192. Paytend currently uses 1024; ask Paytend before you
+        /// use a larger size
         #[arg(long, value_name = "N", default_value_t = 2048)]
         bits: usize,
         /// Directory for the three files; created if it does not exist

@@ -26,11 +26,11 @@ pub(crate) struct Args {
     /// The address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// The directory with the keys of both sides and the partner ID, which are created on the first start. Each start
-    /// also writes paytend.toml, the client settings for this sandbox
+    /// The directory with the keys of both sides and the partner ID. The first start creates them. Each start also
+    /// writes paytend.toml, the client settings for this sandbox
     #[arg(long, value_name = "DIR", required = true)]
     keys: Option<PathBuf>,
-    /// The file that stores the state; if not given, the state is lost when the sandbox stops
+    /// The file that stores the state. Without this option, the state is lost when the sandbox stops
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// The size of generated keys, in bits
@@ -96,7 +96,7 @@ pub(crate) fn run(mut args: Args) -> Result<(), Failure> {
     if let Some(command) = args.command.take() {
         return sandbox_control::run(command);
     }
-    // Use two worker threads: calls keep one thread busy with cryptography, and the other can run deliveries.
+    // Use two worker threads, so that deliveries can run while calls keep one thread busy with cryptography.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
 }
@@ -139,7 +139,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         builder = builder.fault(fault);
     }
     let sandbox = builder.start().await.map_err(|error| configuration(&error))?;
-    // Receivers of these notifications read the public keys in the directory. Later starts do not read them again.
+    // The public keys are written for the receivers of these notifications. The sandbox does not read them.
     if !keys.join("payby-public.b64").exists() {
         sandbox.payby_key().map_err(|error| configuration(&error))?;
     }
@@ -154,7 +154,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         sandbox_control::greet(&sandbox, &keys)?;
         return signals.received().await;
     }
-    // The JSON is built by hand to keep its members in this readable order.
+    // The JSON is written as text, so that its members have this order.
     let mut ready = String::from(r#"{"ready":true"#);
     let urls = [("base_url", sandbox.url()), ("control_url", sandbox.control_url()), ("ui_url", sandbox.ui_url())];
     let token = sandbox.token().map(|token| ("control_token", token.to_owned()));

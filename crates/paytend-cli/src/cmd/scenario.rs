@@ -9,7 +9,7 @@ use crate::output::{self, Style};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Scenario files, or names of included scenarios; if none are given, the included scenarios are listed
+    /// Scenario files, or names of included scenarios. Without arguments, the included scenarios are listed
     scenarios: Vec<String>,
     /// Print JSON, one line for each scenario
     #[arg(long)]

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Check the payload as a request of this operation before sealing it (a name or path from `paytend endpoints`)
     #[arg(long, value_name = "OPERATION")]
     operation: Option<String>,
-    /// Also refuse a payload that causes warnings
+    /// Refuse a payload that causes warnings
     #[arg(long, requires = "operation")]
     strict: bool,
     #[command(flatten)]
@@ -83,7 +83,7 @@ fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {
     let mut fields = Fields::new(kind);
     for (name, value) in &given {
         let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` must be a string")))?;
-        // An empty requestId is replaced, like a missing one.
+        // An empty requestId is replaced, like a missing requestId.
         if !(kind == Kind::Request && name == "requestId" && value.is_empty()) {
             fields = fields.with(name, value);
         }

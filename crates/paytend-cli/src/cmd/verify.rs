@@ -12,7 +12,7 @@ use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::public;
 use crate::output;
 
-/// The maximum size of a body, in bytes. Real notifications are much smaller.
+/// The maximum size of a body, in bytes. Notifications of the providers are much smaller.
 const MAX_BODY: usize = 1 << 20;
 
 #[derive(ClapArgs)]

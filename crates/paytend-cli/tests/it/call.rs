@@ -50,7 +50,7 @@ impl Connected {
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
 
-    /// Returns the number of calls to a path that the sandbox has logged.
+    /// Returns the number of calls to a path in the sandbox's log.
     fn calls(&self, path: &str) -> usize {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("{}/log", self.sandbox.url("control_url"));
@@ -77,7 +77,7 @@ fn data_is_printed_and_the_outcome_is_the_exit_code() {
     let report = checked("call", &topup.stdout);
     assert_eq!((topup.code, &report["outcome"], &report["resp_code"]), (0, &"succeeded".into(), &"00".into()));
     assert_eq!((&report["operation"], &report["data"]["orderNo"]), (&"issuing.topup".into(), &"T-1".into()));
-    // The same order again is rejected, with the same shape.
+    // A second submission of the order is rejected. The output has the same members.
     let rejected = connected.topup("T-1", &["--json"]);
     let report = checked("call", &rejected.stdout);
     assert_eq!((rejected.code, &report["outcome"], &report["data"]), (6, &"rejected".into(), &Value::Null));
@@ -152,7 +152,7 @@ fn mistakes_are_reported_before_anything_is_sent() {
 #[test]
 fn mutation_outside_a_sandbox_needs_a_confirmation() {
     let connected = Connected::new();
-    // This host does not exist, so that nothing is sent in any case.
+    // This host does not exist, so nothing can be sent.
     let elsewhere = ["--base-url", "https://paytend.invalid", "--deadline", "20s"];
     let refused = connected.topup("T-1", &elsewhere);
     assert!(refused.code == 2 && refused.stderr.contains("give --yes"), "{} {}", refused.code, refused.stderr);

@@ -55,7 +55,7 @@ fn profile_is_created_shown_and_changed() {
     let list = checked("config-list", &config.run(&["config", "list", "--json"]).stdout);
     assert_eq!(list["profiles"][0]["url"], "https://one.example");
     assert_eq!((&list["profiles"][1]["url"], &list["profiles"][1]["selected"]), (&"sandbox".into(), &false.into()));
-    // A profile is not replaced by accident.
+    // An existing profile is replaced only with `--replace`.
     let again = config.init(&keys, "one", "https://other.example");
     assert!(again.code == 2 && again.stderr.contains("--replace"), "{}", again.stderr);
 
@@ -112,7 +112,7 @@ fn secrets_are_neither_accepted_as_arguments_nor_shown() {
         let ran = config.run(args);
         assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("CANARY"), "{args:?}: {} {}", ran.stdout, ran.stderr);
     }
-    // The line of a syntax error is not shown either.
+    // The line with a syntax error is not shown either.
     std::fs::write(config.file(), "[profiles.one]\nprivate_key = CANARY\n").unwrap();
     let ran = config.run(&["config", "list"]);
     assert!(ran.code == 3 && ran.stderr.contains("line 2") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
@@ -166,7 +166,7 @@ fn profile_of_a_sandbox_is_used_and_changed_by_the_environment() {
     let call = |command: &mut Command| finish(command.args(["call", "getPartnerBalance"]).current_dir("/"), b"");
     let sent = call(&mut config.command(&[]));
     assert!(sent.code == 0 && sent.stdout.contains("10000.00"), "{} {}", sent.stdout, sent.stderr);
-    // The environment replaces settings of the profile, and is used without any profile.
+    // Environment variables override settings of the profile, and can be used without a profile.
     let elsewhere = call(config.command(&[]).env("PAYTEND_BASE_URL", "http://127.0.0.1:1"));
     assert_eq!(elsewhere.code, 5, "{}", elsewhere.stderr);
     let unknown = call(config.command(&[]).env("PAYTEND_PROFILE", "locals"));
@@ -179,7 +179,7 @@ fn profile_of_a_sandbox_is_used_and_changed_by_the_environment() {
     from_env.env("PAYTEND_PUBLIC_KEY_FILE", keys.join("paytend-public.b64"));
     from_env.env("PAYTEND_PARTNER_ID", std::fs::read_to_string(keys.join("partner-id")).unwrap().trim());
     assert_eq!(call(&mut from_env).code, 0);
-    // Options are preferred to the environment, and a directory needs no profile.
+    // Options override the environment. A key directory needs no profile.
     let mut options = config.command(&[]);
     options.env("PAYTEND_BASE_URL", "http://127.0.0.1:1").env("PAYTEND_PROFILE", "none");
     options.args(["call", "getPartnerBalance", "--keys", keys.to_str().unwrap()]);

@@ -1,10 +1,10 @@
-//! Tests of the options that all commands have, and of the JSON of older commands.
+//! Tests of the options of all commands, and of the JSON output of older commands.
 
 use crate::schema::checked;
 use crate::support::{Keys, command, finish, run};
 
 #[test]
-fn colors_are_used_as_the_option_and_the_environment_say() {
+fn colors_depend_on_the_option_the_terminal_and_no_color() {
     let escapes = |args: &[&str], name: &str, value: &str| {
         let ran = finish(command().env_remove("NO_COLOR").args(args).env(name, value), b"");
         ran.stdout.contains('\u{1b}') || ran.stderr.contains('\u{1b}')
@@ -30,7 +30,7 @@ fn colors_are_used_as_the_option_and_the_environment_say() {
     }
 }
 
-/// Logs are written to standard error, and contain no content of messages.
+/// Logs are written to standard error and contain no message contents.
 #[test]
 fn logs_are_written_on_request_without_secrets() {
     let args = ["call", "getCardBalance", "-f", "cardId=CANARY", "--base-url", "http://127.0.0.1:1", "--keys"];

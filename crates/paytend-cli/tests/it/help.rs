@@ -53,9 +53,9 @@ fn help_describes_commands_and_errors() {
     }
 }
 
-/// Each message that is explained is one that the client prints.
+/// Each explained message is a message of the client.
 #[test]
-fn explained_messages_are_those_of_the_client() {
+fn explained_messages_are_messages_of_the_client() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-client/src/error/display.rs");
     let source = std::fs::read_to_string(source).unwrap();
     let json = checked("help-errors", &run(&["help", "errors", "--json"], b"").stdout);
@@ -66,7 +66,7 @@ fn explained_messages_are_those_of_the_client() {
         }
         count += 1;
     }
-    // One message of the client has two exit codes.
+    // One client message is explained for two exit codes.
     assert_eq!(count, source.matches("ErrorKind::").count() - 2 + 1);
 }
 
@@ -100,9 +100,9 @@ fn manual_pages_are_written_for_each_command() {
     assert!(unwritable.code == 3 && unwritable.stderr.contains("/dev/null/man"), "{}", unwritable.stderr);
 }
 
-/// The reader may stop at any time.
+/// The reader of the output closes the pipe early.
 #[test]
-fn closed_pipe_is_no_error() {
+fn closed_pipe_is_not_an_error() {
     let (keys, folder) = (Keys::new(), tempfile::tempdir().unwrap());
     let (public, out) = (keys.arg("payby.pub"), folder.path().join("new"));
     for args in [

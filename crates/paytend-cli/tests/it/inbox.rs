@@ -56,7 +56,7 @@ fn notifications_of_all_providers_are_stored_and_listed() {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
         assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
-        // The notifications in the store are not counted again for each request.
+        // The new notifications are not in the gauges yet, because the counts are reused for 10 s.
         assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
         assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);
         let (_, metrics) = service.get("/metrics").await;
@@ -165,7 +165,7 @@ fn store_is_managed_while_the_service_runs() {
 }
 
 #[test]
-fn invalid_stores_and_missing_files_are_named() {
+fn errors_contain_the_name_of_invalid_stores_and_missing_files() {
     let place = Workplace::new();
     let (keys, store) = (place.path("keys"), place.store());
     let keys = keys.to_str().unwrap();
@@ -246,7 +246,7 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
     });
     assert_eq!(place.listed().len(), 2);
     drop(service);
-    // A mistake is reported with its line, and without the text of the file.
+    // An error in the file is reported with its line number and without text of the file.
     std::fs::write(&config, "keys = \"keys\"\nstore = \"postgres://a:secret@b\"\nlisten = \"secret\"\n").unwrap();
     let ran = finish(command().args(["inbox", "serve", "--config"]).arg(&config), b"");
     assert_eq!(ran.code, 3);
@@ -257,7 +257,7 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
 fn missing_merchant_of_payermax_is_reported() {
     let place = Workplace::new();
     let keys = place.path("keys");
-    // The address is in use, so the service ends.
+    // The address is in use, so the service ends after the warning.
     let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = used.local_addr().unwrap().to_string();
     for (route, warned) in [("/x=payermax", true), ("/x=payermax:P2", false), ("/x=payby", false)] {
@@ -309,7 +309,7 @@ fn files_with_a_password_must_be_readable_by_the_owner_only() {
     for (text, mode, arguments, message) in [
         (&inline, 0o644, vec![], "inbox.toml is accessible to other users"),
         (&in_file, 0o600, vec![], "store is accessible to other users"),
-        // The next check follows, so the file was accepted.
+        // The error comes from a later check, so the file was accepted.
         (&inline, 0o600, vec![], "no store key"),
         (&inline, 0o644, vec!["--danger-any-permissions"], "no store key"),
         (&in_file, 0o644, vec!["--danger-any-permissions"], "no store key"),
@@ -351,7 +351,7 @@ fn tls_is_served_with_a_certificate() {
 }
 
 #[test]
-fn erasure_can_be_limited_and_names_what_stays_in_the_log() {
+fn erasure_can_be_limited_and_warns_about_values_in_the_log() {
     let place = Workplace::new();
     let content = r#"{"transactionId":"T1","orderNo":"T1"}"#;
     runtime().block_on(async {
@@ -364,7 +364,7 @@ fn erasure_can_be_limited_and_names_what_stays_in_the_log() {
         assert_eq!(erase(&arguments).stdout, "erased: 0\n");
     }
     assert!(erase(&["--provider", "other"]).stderr.contains("the providers are paytend, payby and payermax"));
-    // A reader keeps the log from being emptied.
+    // An open read transaction keeps the write-ahead log from being emptied.
     let reader = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     reader.query_row("SELECT count(*) FROM paytend_work", [], |_| Ok(())).unwrap();
@@ -417,7 +417,7 @@ fn actions_of_operators_are_listed() {
     assert_eq!(shown, [("erase", &none), ("redrive", &none), ("redrive", &one), ("bury", &one), ("reveal", &one)]);
     assert_eq!(events[0]["detail"], "provider Paytend");
     assert!(events.iter().all(|event| event["operator"].as_str().unwrap().starts_with("uid ")));
-    assert!(!audit(&[]).contains("F1"), "the number of the object is not recorded");
+    assert!(!audit(&[]).contains("F1"), "the business ID is not recorded");
     assert_eq!(audit(&["--id", "1"]).lines().count(), 3);
     let keys = place.path("keys");
     let public = place.inbox("serve", &["--config", config, "--keys", keys.to_str().unwrap(), "--listen", "0.0.0.0:0"]);

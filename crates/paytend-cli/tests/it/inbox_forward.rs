@@ -14,7 +14,7 @@ use crate::support::set_mode;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// A service that receives forwarded notifications. It responds with these statuses, and with 204 after the last one.
+/// A service that receives forwarded notifications. It responds with the given statuses, and then always with 204.
 #[derive(Clone)]
 struct Receiver {
     statuses: Arc<Mutex<Vec<StatusCode>>>,
@@ -180,7 +180,7 @@ fn forwarding_needs_a_safe_url_and_a_private_secret() {
 }
 
 #[test]
-fn sightings_are_forwarded_with_their_own_identifier() {
+fn sightings_are_forwarded_with_a_separate_identifier() {
     let place = Workplace::new();
     let (secret, config) = (place.path("secret"), place.path("config.toml"));
     std::fs::write(&secret, SECRET).unwrap();
@@ -195,7 +195,7 @@ fn sightings_are_forwarded_with_their_own_identifier() {
         assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
         until_state(&place, "done").await;
         drop(service);
-        // The retention is applied at the start.
+        // The service removes old content at the start.
         let service = place.start(&arguments);
         let has_content = || {
             let shown = place.inbox("show", &["1", "--json"]);

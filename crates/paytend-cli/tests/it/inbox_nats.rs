@@ -20,7 +20,7 @@ fn service_stores_notifications_on_a_cluster() {
     let refused = finish(&mut serve, b"");
     assert_eq!(refused.code, 3, "{}", refused.stderr);
     assert!(refused.stderr.contains("login to the system account") && !refused.stderr.contains("secret"));
-    // With the login in a file that only the owner can read.
+    // The login is in a file that only the owner can read.
     let (config, system) = (place.path("inbox.toml"), place.path("system"));
     std::fs::write(&system, cluster.system_url()).unwrap();
     std::fs::write(&config, "nats = { system_url_file = \"system\", forget_after = \"400 days\" }\n").unwrap();

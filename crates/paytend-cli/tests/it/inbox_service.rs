@@ -1,4 +1,4 @@
-//! A running `paytend inbox serve`, and the senders of its notifications.
+//! A running `paytend inbox serve`, and requests with signed notifications.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::{RunOutput, command, run, set_mode};
 
-/// A directory with a store and keys as `paytend sandbox --keys` writes them.
+/// A directory with a store, and with the key files that `paytend sandbox --keys` creates.
 pub(crate) struct Workplace(TempDir);
 
 impl Workplace {
@@ -66,7 +66,7 @@ impl Workplace {
         sender.raw(notify_type, content).unwrap()
     }
 
-    /// Returns a notification that is signed in a header, from PayBy or PayerMax.
+    /// Returns a notification of PayBy or PayerMax, whose signature is in a header.
     pub(crate) fn signed(&self, provider: &str, body: String) -> Request<Bytes> {
         DetachedSender::new(&self.private(provider)).unwrap().raw(body).unwrap()
     }

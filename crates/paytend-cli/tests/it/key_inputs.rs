@@ -107,7 +107,7 @@ fn key_is_read_from_standard_input() {
         &["standard input (--private-key): ", "PKCS#12"],
     );
     assert_fails(&run(&seal(Some(&own), "-"), b""), 3, &["standard input (--public-key): ", "empty"]);
-    // A changed byte of the modulus makes the numbers of the key inconsistent.
+    // Changing a byte of the modulus makes the numbers in the key inconsistent.
     let mut der = key_form("pkcs8.der");
     der[100] ^= 1;
     assert_fails(&run(&seal(Some("-"), &public), &der), 3, &["standard input (--private-key): the numbers in the key"]);
@@ -159,14 +159,14 @@ fn pipes_are_read_once_and_their_permissions_are_checked() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     let private = std::fs::read(keys.path("paytend.pem")).unwrap();
-    // A pipe that is opened by its path, as with a shell's process substitution.
+    // The pipe is opened by its path, like a shell's process substitution.
     let ran = run(&seal(Some("/dev/stdin"), &public), &private);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for (mode, code) in [("600", 0), ("644", 3)] {
         let pipe = keys.arg(&format!("pipe{mode}"));
         assert!(std::process::Command::new("mkfifo").args(["-m", mode, &pipe]).status().unwrap().success());
         let (path, key) = (pipe.clone(), private.clone());
-        // The command may close the pipe before it has read everything.
+        // The write can fail, because the command can close the pipe early.
         let writer = std::thread::spawn(move || drop(std::fs::write(path, key)));
         let ran = run(&seal(Some(&pipe), &public), b"");
         writer.join().unwrap();

@@ -51,7 +51,7 @@ impl Lines {
         Self { process, lines }
     }
 
-    /// Waits until a number of lines were printed, and returns all.
+    /// Waits until at least `count` lines are printed, and returns all lines.
     pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
         let start = Instant::now();
         loop {
@@ -94,7 +94,7 @@ impl Listener {
         run(&[&["trigger", event, "--to", &url, "--keys", &self.keys], args].concat(), b"")
     }
 
-    /// Returns the lines after the first one, at least this number of them.
+    /// Waits for `count` lines after the first line, and returns all lines after the first line.
     fn printed(&self, count: usize) -> Vec<Value> {
         self.lines.wait_for(count + 1).iter().skip(1).map(|line| checked("listen", line)).collect()
     }
@@ -172,7 +172,7 @@ fn corrupt_notifications_are_refused_and_explained() {
     }
 }
 
-/// A server that answers every request with the same status and body.
+/// Starts a server that responds to every request with the given status and body, and returns its URL.
 async fn server(status: StatusCode, body: &'static str) -> String {
     let app = Router::new().route("/", post(move || async move { (status, body) }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -240,7 +240,7 @@ fn notifications_are_forwarded_and_a_failure_does_not_end_the_command() {
 }
 
 #[test]
-fn kept_notifications_are_listed_shown_followed_and_sent_again() {
+fn stored_notifications_can_be_listed_shown_followed_and_resent() {
     let place = Workplace::new();
     let file = place.path("kept.db").to_str().unwrap().to_owned();
     let listener = Listener::start(&place, &["--inbox", &file]);
@@ -264,7 +264,7 @@ fn kept_notifications_are_listed_shown_followed_and_sent_again() {
     assert!(show.stdout.contains("\"amount\":1.10"), "{}", show.stdout);
 
     let tail = Lines::start(&["events", "tail", "--inbox", &file, "--json"]);
-    // Notifications that are sent before `tail` has started are not printed, so they are sent until one is.
+    // `tail` does not print notifications from before its start, so notifications are sent until `tail` prints one.
     let start = Instant::now();
     while tail.lines.lock().unwrap().is_empty() {
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -278,7 +278,7 @@ fn kept_notifications_are_listed_shown_followed_and_sent_again() {
     let resent = run(&[&resend[..], &["--to", &url]].concat(), b"");
     assert_eq!(resent.code, 0, "{}", resent.stderr);
     assert_eq!(checked("events-resend", &resent.stdout)["acknowledged"], true);
-    // The receiver knows the notification. It writes the count of such duplicates about a second later.
+    // The resent notification is a duplicate. The store writes the count of duplicates about a second later.
     let start = Instant::now();
     while list(&[])[0]["sightings"] == 0 {
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -315,7 +315,7 @@ fn invalid_options_of_listen_are_refused() {
 
 #[cfg(unix)]
 #[test]
-fn listener_ends_with_the_signal_and_with_its_reader() {
+fn listener_stops_after_a_signal_or_a_closed_pipe() {
     use rustix::process::{Pid, Signal, kill_process};
     let place = Workplace::new();
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 0)] {
@@ -331,7 +331,7 @@ fn listener_ends_with_the_signal_and_with_its_reader() {
     drop(stdout);
     let ready: Value = serde_json::from_str(&ready).unwrap();
     let url = format!("{}/payby", ready["url"].as_str().unwrap());
-    // A process that another test starts holds the pipe for a moment, so one line can still be written.
+    // A process that another test starts can hold the pipe for a moment, so several lines may be needed.
     let start = Instant::now();
     let status = loop {
         if let Some(status) = process.try_wait().unwrap() {

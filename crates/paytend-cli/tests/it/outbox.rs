@@ -20,7 +20,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Creates a store with a stuck order and a recorded one.
+    /// Creates a store with a stuck order `S-1` and a recorded order `R-1`.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("orders.db");
@@ -94,7 +94,7 @@ fn orders_are_listed_and_counted() {
 }
 
 #[test]
-fn decisions_are_recorded_and_refused_where_they_are_wrong() {
+fn decisions_are_recorded_and_invalid_decisions_are_refused() {
     let place = Place::new();
     let decide = |number: &str, decision: &str| {
         place.outbox(&["decide", number, "--as", decision, "--why", "the bank confirms it"])
@@ -106,11 +106,11 @@ fn decisions_are_recorded_and_refused_where_they_are_wrong() {
     assert_eq!(decide("S-1", "perhaps").code, 2);
     assert_eq!(place.outbox(&["decide", "S-1", "--as", "executed"]).code, 2, "a reason is required");
     assert_eq!(decide("S-1", "executed").stdout, "decided: executed\n");
-    assert_eq!(decide("S-1", "not-executed").code, 1, "a decision was changed");
+    assert_eq!(decide("S-1", "not-executed").code, 1, "a decision cannot be changed");
     let shown = place.json(&["show", "S-1"]);
     assert_eq!((&shown["decision"], &shown["audit"][0]["why"]), (&json!("executed"), &json!("the bank confirms it")));
     assert!(shown["audit"][0]["who"].as_str().unwrap().starts_with("paytend outbox, user "));
-    assert!(shown["due_at"].is_string(), "the handler is to run with the decision");
+    assert!(shown["due_at"].is_string(), "the handler is due with the decision");
     // A recorded order can be cancelled.
     assert_eq!(decide("R-1", "not-executed").code, 0);
 }
@@ -146,7 +146,7 @@ fn absent_orders_and_content_are_reported() {
     let place = Place::new();
     let ran = place.outbox(&["show", "X-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);
-    // The content of a test order is not a request of the provider.
+    // The stored bytes of a test order are not a request.
     let ran = place.outbox(&["show", "S-1", "--reveal"]);
     assert!(ran.stderr.contains("the bytes are not a stored request"), "{}", ran.stderr);
     let audit = place.json(&["show", "S-1"])["audit"].clone();

@@ -1,4 +1,4 @@
-//! A command on a pseudo-terminal: prompts and colours.
+//! A command that runs on a pseudo-terminal, for tests of prompts and colours.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};

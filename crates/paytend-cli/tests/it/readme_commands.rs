@@ -32,7 +32,7 @@ fn blocks(text: &str) -> Vec<String> {
     blocks.filter(|block| !block.starts_with("cargo ")).map(str::to_owned).collect()
 }
 
-/// Returns a shell that runs a text in a folder, where `paytend` is the tested command.
+/// Returns a shell command that runs `text` in a folder, with the tested `paytend` in its `PATH`.
 fn shell(folder: &Path, text: &str) -> Command {
     let path = format!("{}/bin:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");

@@ -17,13 +17,13 @@ use crate::inbox_service::runtime;
 use crate::reconcile_life::{Life, open};
 use crate::support::{command, finish, run};
 
-/// Returns the lines of the orders.
+/// Returns the orders as lines of the order file.
 fn lines(life: &Life) -> Vec<Value> {
     life.orders.values().cloned().collect()
 }
 
 #[test]
-fn honest_life_has_no_differences_and_planted_ones_are_named_exactly() {
+fn only_planted_differences_are_reported() {
     let random = Seeded::new();
     runtime().block_on(async {
         let mut life = Life::start().await;
@@ -39,7 +39,7 @@ fn honest_life_has_no_differences_and_planted_ones_are_named_exactly() {
         assert!(report["counts"]["matched"].as_u64().unwrap() > 10, "{}", report["counts"]);
         let states: Vec<_> = report["balances"].as_array().unwrap().iter().map(|check| &check["state"]).collect();
         assert_eq!(states, ["closes", "closes"], "{}", report["balances"]);
-        // The stored lists give the same report.
+        // The report of the stored lists is the same.
         let ran = life.reconcile(&lines(&life), &["--offline", out, "--opening", &opening, "--format", "json"]);
         assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
 
@@ -50,7 +50,7 @@ fn honest_life_has_no_differences_and_planted_ones_are_named_exactly() {
         let html = html.to_str().unwrap();
         let (report, code) = life.report(&orders, &["--opening", &opening, "--html", html]);
         assert_eq!((open(&report), code), (expected.clone(), 8));
-        // Only the dropped order knows which card its money is on.
+        // One more entry is open: the balance of the card whose topup is missing in the orders.
         assert_eq!(report["open"], json!(expected.len() + 1), "{}", report["balances"]);
         let differences: Vec<_> =
             report["balances"].as_array().unwrap().iter().map(|check| &check["difference"]).collect();
@@ -68,14 +68,14 @@ fn honest_life_has_no_differences_and_planted_ones_are_named_exactly() {
 
 type Expected = Vec<(String, String, String)>;
 
-/// Adds transactions that only one side has, and returns what is expected.
+/// Adds transactions that only one side has, and returns the expected open entries.
 async fn plant(life: &mut Life) -> Expected {
     let mut expected = Expected::new();
     let mut expect = |outcome: &str, number: &str| expected.push((outcome.into(), number.into(), String::new()));
     for name in ["dropped", "amount", "twice", "unknown", "failed"] {
         life.topup(&format!("T-{name}"), 1_234).await;
     }
-    // A notification about a transaction that the provider does not list.
+    // This notification is about a transaction that the provider does not list.
     let key = |name: &str| life.path("keys").join(name);
     let paytend = PrivateKey::from_file(key("paytend-private.pem")).unwrap();
     let partner = PublicKey::from_file(key("partner-public.b64")).unwrap();
@@ -85,7 +85,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // Transactions whose notifications do not arrive.
+    // The notifications of these transactions do not arrive.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;
@@ -94,7 +94,7 @@ async fn plant(life: &mut Life) -> Expected {
     expected
 }
 
-/// Returns the orders with planted differences, and adds what is expected.
+/// Returns the orders with planted differences, and adds the expected open entries.
 fn planted_orders(life: &Life, expected: &mut Expected) -> Vec<Value> {
     let mut orders = life.orders.clone();
     let mut expect = |outcome: &str, number: &str, fields: &str| {
@@ -141,7 +141,7 @@ fn interrupted_fetch_is_continued() {
         let ran = life.reconcile(&lines(&life), &arguments);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), calls, "the stored lists are not fetched again");
-        // A complete fetch is not continued but replaced.
+        // A complete fetch is replaced, not continued.
         assert_eq!(life.reconcile(&lines(&life), &arguments).code, 0);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), 2 * calls);
         assert!(!out.join("lists.partial").exists());
@@ -149,7 +149,7 @@ fn interrupted_fetch_is_continued() {
 }
 
 #[test]
-fn pages_and_profiles_and_unknown_cards() {
+fn profile_and_page_size_are_used_and_unknown_card_is_reported() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         for index in 0..7 {
@@ -207,7 +207,7 @@ fn nightly_example_compares_the_previous_day() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         life.topup("T1", 1_00).await;
-        // The example compares yesterday, so everything is outside the period.
+        // The example compares yesterday, so all transactions are outside the period.
         let folder = life.path("work");
         std::fs::create_dir_all(folder.join("orders")).unwrap();
         let day = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
@@ -231,7 +231,7 @@ fn nightly_example_compares_the_previous_day() {
     });
 }
 
-/// Returns a shell that finds the compiled command.
+/// Returns a shell command with the compiled `paytend` in its `PATH`.
 #[cfg(target_os = "linux")]
 fn command_in(folder: &Path) -> Command {
     let bin = Path::new(env!("CARGO_BIN_EXE_paytend")).parent().unwrap();
@@ -241,7 +241,7 @@ fn command_in(folder: &Path) -> Command {
 }
 
 #[test]
-fn exported_lists_are_compared_and_mistakes_are_named() {
+fn exported_lists_are_compared_and_invalid_inputs_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let row = json!({"tradeId": "P1", "tradeType": "100", "tradeStatus": "1", "orderNo": "T1", "amount": "1.00",

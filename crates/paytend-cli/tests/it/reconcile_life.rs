@@ -1,4 +1,4 @@
-//! A random life against a sandbox: topups, card transactions and deposits, with faults, an inbox and a file of orders.
+//! Random activity with a sandbox: topups, card transactions and deposits, with faults, an inbox and a file of orders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::inbox_service::Service;
 use crate::support::{RunOutput, command, finish};
 
-/// The codes of the sandbox.
+/// The rules file with the codes that the sandbox uses.
 const RULES: &str = r#"
 [codes]
 notification_types = { "1" = "pre_authorization", "2" = "payment" }
@@ -27,13 +27,13 @@ topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 partner_transactions = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 "#;
 
-/// A sandbox, an inbox that receives its notifications, and what was ordered.
+/// A sandbox, an inbox that receives its notifications, and the submitted orders.
 pub(crate) struct Life {
     folder: TempDir,
     pub(crate) sandbox: Sandbox,
     pub(crate) client: Client,
     pub(crate) service: Service,
-    /// The orders as lines of the file, by order number.
+    /// The lines of the order file, by order number.
     pub(crate) orders: BTreeMap<String, Value>,
     /// The file with the profiles.
     profiles: Option<PathBuf>,
@@ -81,7 +81,7 @@ impl Life {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// Tops up the card, and records what became of the order.
+    /// Tops up the card, and records the order with its outcome.
     pub(crate) async fn topup(&mut self, number: &str, cents: usize) {
         let amount: Amount = format!("{}.{:02}", cents / 100, cents % 100).parse().unwrap();
         let card = self.sandbox.card_id();
@@ -97,7 +97,7 @@ impl Life {
         self.orders.insert(number.to_owned(), order);
     }
 
-    /// Uses the card, and returns the provider's transaction number.
+    /// Performs a card transaction, and returns the provider's transaction number.
     pub(crate) async fn use_card(&self, reserves: bool, cents: usize) -> String {
         let content = json!({"transactionType": if reserves { "1" } else { "2" },
             "amount": format!("{}.{:02}", cents / 100, cents % 100)});
@@ -106,7 +106,7 @@ impl Life {
         content["transactionId"].as_str().unwrap().to_owned()
     }
 
-    /// Does something at random, `count` times. The first action is a topup, so that the card has money.
+    /// Performs a topup and then `count` random actions. The topup ensures that the card has money.
     pub(crate) async fn live(&mut self, random: &Seeded, count: usize) {
         self.topup("T-first", 5_000).await;
         for index in 0..count {
@@ -135,7 +135,7 @@ impl Life {
         assert!(self.sandbox.conserves_money());
     }
 
-    /// Runs `paytend reconcile` with the orders, for the days around now.
+    /// Runs `paytend reconcile` with the orders, for the days around the current time.
     pub(crate) fn reconcile(&self, orders: &[Value], arguments: &[&str]) -> RunOutput {
         let lines: Vec<String> = orders.iter().map(Value::to_string).collect();
         std::fs::write(self.path("orders.jsonl"), lines.join("\n")).unwrap();

@@ -175,8 +175,8 @@ fn scenarios_are_listed_and_run() {
     assert_eq!(scenario(&["none.toml"]).0, Some(3));
 }
 
-/// Several clients send orders while the sandbox is killed, fifty times. Every order with a response must exist after
-/// the restart, and no order may be executed twice or partially.
+/// Kills the sandbox fifty times while several clients send orders. Every order with a response must exist after the
+/// restart, and no order may be executed twice or partially.
 #[test]
 fn state_is_consistent_after_fifty_kills() {
     let folder = tempfile::tempdir().unwrap();
@@ -191,7 +191,7 @@ fn state_is_consistent_after_fifty_kills() {
         let state = runtime.block_on(running.state());
         before = check_orders(&state, &accepted.lock().unwrap(), &before);
         let client = running.client(&keys);
-        // The sandbox is killed after this many responses, with other orders in flight.
+        // The sandbox is killed after this number of responses, with other orders in flight.
         let responses = Arc::new(AtomicU32::new(0));
         let kill_after = 1 + (run * 7) % 12;
         let (sender, mut kill_now) = tokio::sync::mpsc::channel::<()>(64);

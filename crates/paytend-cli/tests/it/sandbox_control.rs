@@ -165,7 +165,7 @@ fn log_is_listed_shown_and_followed() {
     let mut tail = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-    // The earlier entry is printed after the stream was opened, so the later ones are not missed.
+    // The earlier entry is printed after the stream is opened, so later entries are not missed.
     assert_eq!(next()["id"], 1);
     for id in 2..5 {
         assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
@@ -176,7 +176,7 @@ fn log_is_listed_shown_and_followed() {
 }
 
 #[test]
-fn scenarios_and_invalid_options() {
+fn scenario_runs_and_invalid_options_are_refused() {
     assert_eq!(run(&["sandbox", "scenario", "list"], b"").stdout, run(&["scenario"], b"").stdout);
     let scenario = run(&["sandbox", "scenario", "run", "topup-lost-response"], b"");
     assert_eq!(scenario.code, 0, "{}", scenario.stderr);

@@ -14,7 +14,7 @@ pub(crate) fn checked(schema: &str, json: &str) -> Value {
     value
 }
 
-/// A schema must refuse what it does not describe, or the other tests prove nothing.
+/// The schemas refuse a document without a required member, so the other tests of the output are effective.
 #[test]
 #[should_panic(expected = "call.json")]
 fn schema_refuses_a_missing_member() {

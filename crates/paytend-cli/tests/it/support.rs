@@ -17,7 +17,7 @@ pub(crate) fn command() -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PAYTEND_")) {
         command.env_remove(name);
     }
-    // No test reads the profiles of the user.
+    // Tests must not read the user's profiles.
     command.env("PAYTEND_CONFIG", "/nonexistent/paytend/config.toml");
     command
 }
@@ -30,7 +30,7 @@ pub(crate) fn finish(command: &mut Command, stdin: &[u8]) -> RunOutput {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let bytes = stdin.to_vec();
-    // The command may exit before it has read all of its input.
+    // The write can fail, because the command can exit before it has read all input.
     let writer = std::thread::spawn(move || drop(input.write_all(&bytes)));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();

@@ -10,7 +10,7 @@ use crate::error::kind::{ErrorKind, Outcome};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The phase that the event reports.
+    /// Whether an attempt or the call has ended, or the call was dropped.
     pub phase: Phase,
     /// The operation's name.
     pub operation: String,

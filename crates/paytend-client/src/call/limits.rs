@@ -125,7 +125,7 @@ impl Rate {
         state.queued -= 1;
         let begun = &mut state.begun;
         begun.push_back(now);
-        // Only the last `count` requests matter, and only those that began less than one period ago.
+        // Only the last `count` requests matter, and of these only the requests that began less than one period ago.
         while begun.len() > self.count || begun.front().is_some_and(|first| first.saturating_add(self.per) <= now) {
             begun.pop_front();
         }
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(start_times(&rate, &clock, 8).await, expected);
         clock.set(102_500);
         assert_eq!(start_times(&rate, &clock, 2).await, [102_500, 103_000]);
-        // Idle time does not accumulate beyond one burst.
+        // After a long idle time, only one burst of requests starts immediately.
         clock.set(900_000);
         assert_eq!(start_times(&rate, &clock, 4).await, [900_000, 900_000, 900_000, 901_000]);
     }

@@ -44,7 +44,7 @@ pub(crate) struct Call<'c> {
     pub(crate) payload: Option<String>,
     /// The identifiers that the response must match.
     pub(crate) subject: Subject,
-    /// Whether an earlier call with the same request may have been carried out.
+    /// Whether the same request may have been carried out in an earlier call.
     pub(crate) doubtful: bool,
 }
 
@@ -75,7 +75,7 @@ impl Call<'_> {
             let began = self.shared.clock.now();
             let permit = match self.shared.permit(deadline).await {
                 Ok(permit) => permit,
-                // Out of time: the previous attempt's error is more specific.
+                // No time is left. Return the previous attempt's error, which is more specific than the timeout.
                 Err(late) => return Err(last.unwrap_or_else(|| self.with_context(late, observer))),
             };
             observer.attempt += 1;

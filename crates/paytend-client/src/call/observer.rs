@@ -20,9 +20,9 @@ pub(crate) struct CallObserver<'g> {
     pub(crate) request_id: RequestId,
     /// The number of attempts so far.
     pub(crate) attempt: u32,
-    /// The handover state of this attempt's document.
+    /// Whether this attempt's document was handed to the connection or withdrawn.
     pub(crate) handover: Handover,
-    /// Whether an earlier attempt or call with the same request may have been carried out.
+    /// Whether the same request may have been carried out in an earlier attempt or call.
     pub(crate) doubtful: bool,
     /// Whether an earlier attempt's document was handed to the connection.
     sent_before: bool,
@@ -145,7 +145,8 @@ impl Drop for CallObserver<'_> {
         if self.finished || std::thread::panicking() {
             return;
         }
-        // Withdraw first, so that a connection that still holds the body cannot complete the request.
+        // Withdraw the body before the event is reported, so that a connection that still holds the body cannot
+        // complete the request.
         let withdrawn = self.handover.withdraw();
         let not_sent = withdrawn && !self.doubtful && !self.sent_before;
         let outcome = if not_sent { Outcome::NotSent } else { Outcome::Unknown };

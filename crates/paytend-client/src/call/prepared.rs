@@ -15,12 +15,12 @@ use crate::error::Error;
 
 /// A sealed and signed request that has not been sent.
 ///
-/// [`to_bytes`](Self::to_bytes) stores it, so that a different process can send the same bytes or query the order. See
-/// [`Client::resume`](crate::Client::resume).
+/// [`to_bytes`](Self::to_bytes) returns bytes to store, with which a different process can send the same request or
+/// query the order. See [`Client::resume`](crate::Client::resume).
 pub struct PreparedRequest<O> {
     pub(crate) request_id: RequestId,
     pub(crate) document: Bytes,
-    /// `None` if the request was restored.
+    /// The sealed message; `None` if the request was restored from bytes.
     pub(super) sealed: Option<Sealed>,
     pub(super) payload: String,
     /// The additional fields of the envelope, which a query of the order repeats.
@@ -65,7 +65,7 @@ impl<O: Operation> PreparedRequest<O> {
         self.sealed.as_ref().map(|sealed| sealed.canonical(&self.payload))
     }
 
-    /// Returns the description of the operation.
+    /// Returns the operation's name, path and other properties.
     pub fn operation(&self) -> OperationInfo {
         O::INFO
     }

@@ -17,8 +17,8 @@ use crate::error::Error;
 
 /// A request that has not been sent.
 ///
-/// [`Client::request`](crate::Client::request) creates it, the methods below set its options, and [`send`](Self::send)
-/// sends it.
+/// [`Client::request`](crate::Client::request) creates a request, the methods below set its options, and
+/// [`send`](Self::send) sends the request.
 ///
 /// ```no_run
 /// # use std::time::Duration;
@@ -117,8 +117,8 @@ impl<'r, O: Operation> Request<'r, O> {
 
     /// Sets a callback for upload progress.
     ///
-    /// It is called with the number of bytes handed to the connection, and the total number of bytes. The count starts
-    /// at zero for each attempt. The callback must return quickly.
+    /// The callback is called with the number of bytes handed to the connection, and the total number of bytes. The
+    /// count starts at zero for each attempt. The callback must return quickly.
     pub fn progress(mut self, progress: impl Fn(usize, usize) + Send + Sync + 'static) -> Self {
         self.options.progress = Some(Arc::new(progress));
         self

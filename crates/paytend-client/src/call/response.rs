@@ -31,12 +31,12 @@ impl<T> Response<T> {
         &self.request_id
     }
 
-    /// Returns the business data.
+    /// Returns the business data of the response.
     pub fn data(&self) -> &T {
         &self.data
     }
 
-    /// Returns the business data by value.
+    /// Returns the business data of the response by value.
     pub fn into_data(self) -> T {
         self.data
     }
@@ -82,7 +82,7 @@ pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, 
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
         Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
-        // This error contains a position, never a value.
+        // This error's message contains the position of the problem, never a value.
         _ => opened.payload().map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),
     }
 }

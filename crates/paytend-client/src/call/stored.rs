@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 use crate::call::prepared::PreparedRequest;
 
-/// The first bytes of the byte form.
+/// The first bytes of every stored request.
 const MAGIC: &[u8] = b"PTRQ";
-/// The version of the byte form.
+/// The version of the format of stored requests.
 const VERSION: u8 = 1;
-/// The length of the checksum at the end.
+/// The length in bytes of the checksum (SHA-256) at the end.
 const CHECKSUM: usize = 32;
 
 /// The error returned when bytes are not a stored request of the expected operation.
@@ -29,7 +29,7 @@ pub enum RestoreError {
     Version(u8),
     /// The bytes were altered or are incomplete.
     Damaged,
-    /// The request calls a different operation.
+    /// The stored request calls a different operation.
     OtherOperation,
 }
 
@@ -77,7 +77,8 @@ impl<O: Operation> PreparedRequest<O> {
             parts.extend([name.as_bytes(), value.as_bytes()]);
         }
         let length: usize = parts.iter().map(|part| 8 + part.len()).sum();
-        // Reserved up front, because growing would leave copies of the payload in freed memory.
+        // The full size is reserved first, because growing the buffer would leave copies of the payload in freed
+        // memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAGIC.len() + 1 + length + CHECKSUM));
         bytes.extend_from_slice(MAGIC);
         bytes.push(VERSION);
@@ -145,7 +146,7 @@ fn checked(bytes: &[u8]) -> Result<Vec<&str>, RestoreError> {
     parts(content.get(MAGIC.len() + 1..).unwrap_or_default()).ok_or(RestoreError::Damaged)
 }
 
-/// Splits the content into its parts.
+/// Splits the content into its parts, each of which is preceded by its length as eight bytes.
 fn parts(mut content: &[u8]) -> Option<Vec<&str>> {
     let mut parts = Vec::new();
     while !content.is_empty() {
@@ -169,7 +170,7 @@ pub(crate) fn member(document: &str, name: &str) -> Option<String> {
 /// Returns the payload of a stored request of any operation, for tools that show it. It contains the business data.
 ///
 /// # Errors
-/// Returns [`RestoreError`] as [`PreparedRequest::from_bytes`] does.
+/// Returns the same errors as [`PreparedRequest::from_bytes`], except [`RestoreError::OtherOperation`].
 pub fn stored_payload(bytes: &[u8]) -> Result<&str, RestoreError> {
     Ok(checked(bytes)?.get(3).copied().unwrap_or_default())
 }

@@ -1,8 +1,8 @@
 //! The identifiers in a request, and the check that its response contains the same identifiers.
 //!
 //! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
-//! verification. Both can contain the same identifiers: an order, a card, a holder or a user. Which of these a response
-//! contains is inferred; to compare different fields, set
+//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user.
+//! Which identifiers a response contains is inferred; to compare different fields, set
 //! [`Builder::response_names`](crate::ClientBuilder::response_names).
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use crate::error::mismatch::Mismatch;
 /// The identifier fields that a request and its response may have in common.
 const NAMES: [&str; 4] = [ORDER, "cardId", "holderId", "userId"];
 
-/// The order number field: if a request contains it, so must the response.
+/// The order number field. If a request contains an order number, its response must contain the same number.
 const ORDER: &str = "orderNo";
 
 /// The identifiers in a request.
@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, all of them optional in the response.
+    /// Returns the same identifiers without required fields: the response can omit every identifier.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }

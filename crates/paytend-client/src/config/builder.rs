@@ -171,8 +171,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the fields, by wire name, that tie an operation's response to its request. The operation is identified as
-    /// in [`path`](Self::path). Unknown paths are allowed.
+    /// Sets the fields, by wire name, that are compared between an operation's request and its response. The operation
+    /// is identified as in [`path`](Self::path). Unknown paths are allowed.
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
     /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
@@ -257,7 +257,7 @@ impl ClientBuilder {
 
     /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
     ///
-    /// This is for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
+    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
     /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
@@ -348,7 +348,7 @@ impl ClientBuilder {
         let keyring = self.keyring?;
         check_partner(&self.partner_id, &keyring)?;
         if self.attempt_timeout.is_zero() || self.deadline.is_zero() {
-            return Err(Error::configuration("the attempt timeout and the deadline must be greater than zero"));
+            return Err(Error::configuration("attempt_timeout and deadline must be greater than zero"));
         }
         if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
             return Err(Error::configuration(
@@ -361,8 +361,11 @@ impl ClientBuilder {
         if self.max_response_bytes == 0 {
             return Err(Error::configuration("max_response_bytes must be greater than zero"));
         }
-        let user_agent = HeaderValue::from_str(&self.user_agent)
-            .map_err(|_| Error::configuration("the user agent contains characters that are invalid in a header"))?;
+        let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| {
+            Error::configuration(
+                "user_agent contains characters that are invalid in a header; use only printable ASCII",
+            )
+        })?;
         let unmade = |error: reqwest::Error| Error::configuration(error.without_url());
         let transport: Arc<dyn Transport> = match self.transport {
             TransportChoice::Own => Arc::new(HttpTransport::new(self.http.maker(&base_url)?).map_err(unmade)?),
@@ -372,7 +375,8 @@ impl ClientBuilder {
             TransportChoice::Other(transport) if self.http.is_default() => transport,
             TransportChoice::Given(_) | TransportChoice::Other(_) => {
                 return Err(Error::configuration(
-                    "TLS, pool or proxy options are set, but the custom client or transport would ignore them",
+                    "TLS, pool or proxy options are set, but the custom client or transport would ignore them; \
+                     remove these options",
                 ));
             }
         };

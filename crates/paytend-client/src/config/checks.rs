@@ -55,9 +55,9 @@ pub(super) fn order_states_by_path(given: Vec<(String, OrderStates)>) -> Result<
 
 pub(super) fn checked_states(operation: &str, states: OrderStates) -> Result<OrderStates, Error> {
     match states.ambiguous() {
-        Some(code) => {
-            Err(Error::configuration(format!("order states of {operation}: the code `{code}` has two meanings")))
-        }
+        Some(code) => Err(Error::configuration(format!(
+            "order states of {operation}: the code `{code}` has two meanings; assign it to one state"
+        ))),
         None => Ok(states),
     }
 }
@@ -82,7 +82,7 @@ fn by_path<T>(what: &str, given: Vec<(String, T)>) -> Result<HashMap<String, T>,
 /// Checks a base URL and returns it without a trailing slash, so that a path can be appended.
 pub(super) fn parse_base_url(text: &str) -> Result<String, &'static str> {
     let url = Url::parse(text).map_err(|_| "the base URL is not a valid URL; example: https://api.example.com")?;
-    let host = url.host_str().ok_or("the base URL has no host")?;
+    let host = url.host_str().ok_or("the base URL has no host; example: https://api.example.com")?;
     let local = host == "localhost"
         || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match url.scheme() {

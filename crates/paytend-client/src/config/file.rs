@@ -66,7 +66,7 @@ struct Profile {
     _payermax_public_key_file: IgnoredAny,
 }
 
-/// The meanings of order status codes.
+/// The order status codes that mean processing, succeeded and failed.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct States {
@@ -194,12 +194,12 @@ fn folder(path: &Path) -> &Path {
 impl Profile {
     /// Reads a profile from a file.
     fn read(path: &Path, profile: &str) -> Result<Self, Error> {
-        let (opened, text) =
-            read_text(path).map_err(|error| wrong("cannot read the configuration file", error.kind()))?;
+        let (opened, text) = read_text(path)
+            .map_err(|error| wrong(&format!("cannot read the configuration file {}", path.display()), error.kind()))?;
         let file: File = toml::from_str(&text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             wrong(
-                &format!("the configuration file, line {}", before.matches('\n').count() + 1),
+                &format!("{}, line {}", path.display(), before.matches('\n').count() + 1),
                 without_value(error.message()),
             )
         })?;

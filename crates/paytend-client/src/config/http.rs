@@ -51,7 +51,7 @@ impl IdentitySource {
     }
 }
 
-/// The proxy to use.
+/// The source of the proxy: the environment variables, the builder, or no proxy.
 #[derive(Default, PartialEq)]
 pub(super) enum ProxyChoice {
     /// The proxy from the environment variables.
@@ -77,7 +77,7 @@ impl Options {
     ) -> Result<impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
-            // A proxy cannot reach the local machine, and would see the plain HTTP traffic.
+            // No proxy is used for the local machine: a proxy cannot reach it, and would see the plain HTTP traffic.
             ProxyChoice::Environment if local => None,
             ProxyChoice::Environment => of_environment(|name| std::env::var_os(name))?,
             ProxyChoice::None => None,
@@ -90,17 +90,16 @@ impl Options {
         };
         let mut certificates = Vec::new();
         for pem in &self.roots {
-            let roots = Certificate::from_pem_bundle(pem)
-                .ok()
-                .filter(|roots| !roots.is_empty())
-                .ok_or_else(|| Error::configuration("a root certificate is not PEM"))?;
+            let roots = Certificate::from_pem_bundle(pem).ok().filter(|roots| !roots.is_empty()).ok_or_else(|| {
+                Error::configuration("a root certificate is not PEM; it must contain -----BEGIN CERTIFICATE-----")
+            })?;
             certificates.extend(roots);
         }
         let identity = self.identity.as_ref().map(|source| source.read(self.permissions)).transpose()?;
         Ok(move || {
             let mut client = reqwest::Client::builder()
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
-                // A signed request must be sent only to the intended host.
+                // Redirects are disabled, because a signed request must be sent only to the intended host.
                 .redirect(reqwest::redirect::Policy::none())
                 // `RetryPolicy` decides about retries, because it knows which requests are safe to send again.
                 .retry(reqwest::retry::never())
@@ -116,7 +115,7 @@ impl Options {
                 client = client.identity(identity.clone());
             }
             if let Some(timeout) = self.pool_idle_timeout {
-                // Capped at one day, because adding a very long Duration to an Instant overflows.
+                // The timeout is capped at one day, because adding a very long Duration to an Instant overflows.
                 client = client.pool_idle_timeout(timeout.min(Duration::from_secs(86_400)));
             }
             if let Some(connections) = self.pool_max_idle {
@@ -155,7 +154,7 @@ fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Resu
         if value.is_empty() {
             continue;
         }
-        // The default scheme is http.
+        // A proxy without a scheme is an HTTP proxy.
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let proxy = proxy(&url).map_err(|_| {
             Error::configuration(format!(
@@ -203,7 +202,8 @@ mod tests {
 
     #[test]
     fn invalid_proxy_in_the_environment_is_an_error() {
-        // The expected result: whether a proxy is set, or the variable that the error names.
+        // Each case: the variables, and the expected result. The result is whether a proxy is set, or the variable that
+        // the error names.
         for (variables, expected) in [
             (vec![("all_proxy", "")], Ok(false)),
             (vec![("all_proxy", "http://proxy.example:3128")], Ok(true)),

@@ -117,19 +117,23 @@ impl KeyMaterial {
 
     /// Loads the keys with a backend. Only a backend can check whether the numbers of a key are consistent.
     pub(super) fn keyring(&self, backend: &dyn Backend) -> Result<Keyring, Error> {
-        // An error of the backend itself is not caused by the entry.
+        // If the key itself is valid, the message names the backend instead of the configuration entry.
         let wrong = |entry, error| match error {
             paytend_crypto::Error::Key(error) => self.origin.wrong(&[entry], error),
-            error => Error::configuration(format!("the backend {}: {}", backend.name(), with_source(&error))),
+            error => Error::configuration(format!(
+                "the backend {} cannot load the keys: {}",
+                backend.name(),
+                with_source(&error)
+            )),
         };
         let own = backend.private(&self.own).map_err(|error| wrong(self.own_entry, error))?;
         let peer = backend.public(&self.peer).map_err(|error| wrong(self.peer_entry, error))?;
         let built = Keyring::builder().own_key(own).peer_key(peer).build();
-        built.map_err(|error| Error::configuration(format!("the keys: {error}")))
+        built.map_err(|error| Error::configuration(format!("cannot build a keyring from the keys: {error}")))
     }
 }
 
-/// Returns an error's message and that of its source.
+/// Returns an error's message, followed by the message of its source.
 fn with_source(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

@@ -38,7 +38,8 @@ impl fmt::Display for Error {
             _ => {}
         }
         if let Some(code) = self.api_code() {
-            // Codes are short. A longer value is free text, which must not be shown.
+            // At most 16 letters and digits are shown: codes are short, and a longer value is free text that may
+            // contain personal data.
             let shown: String = code.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
             write!(f, " (respCode {shown})")?;
         }

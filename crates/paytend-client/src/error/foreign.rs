@@ -9,7 +9,7 @@ use crate::transport::response::RawResponse;
 /// A response that does not come from Paytend's API, or that was changed in transit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Foreign {
-    /// Status 3xx. Redirects are not followed, because a signed request is meant for one host.
+    /// Status 3xx. Redirects are not followed, because a signed request is intended for a single host.
     Redirect(u16),
     /// A compressed body, with the name of its content coding. The client does not request compression.
     Compressed(&'static str),
@@ -96,8 +96,10 @@ impl fmt::Display for Foreign {
             }
             Self::Html => f.write_str("an HTML page; check the base URL, the path and intermediate proxies"),
             Self::Xml => f.write_str("an XML document; check the base URL and the path"),
-            Self::Utf16 => f.write_str("text in UTF-16; a Paytend response is in UTF-8"),
-            Self::ByteOrderMark => f.write_str("JSON after a byte order mark, which is not a Paytend response"),
+            Self::Utf16 => f.write_str("text in UTF-16, but Paytend responds in UTF-8; check intermediate proxies"),
+            Self::ByteOrderMark => {
+                f.write_str("JSON after a byte order mark, which is not a Paytend response; check the base URL")
+            }
             Self::Empty => f.write_str("an empty body"),
             Self::Text => f.write_str("plain text; check the base URL, the path and intermediate proxies"),
         }

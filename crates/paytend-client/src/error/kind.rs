@@ -2,7 +2,7 @@
 
 use crate::transport::connect::ConnectFailure;
 
-/// The kind of failure.
+/// The kind of failure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -21,7 +21,8 @@ pub enum ErrorKind {
     Rejected,
     /// The response is an error without a signature. An attacker or a proxy may have sent it.
     UnsignedFailure,
-    /// The response is not authentic: another server's error page, a forgery, or a response for different keys.
+    /// The response is not authentic: another server's error page, a forgery, or a response that was sealed for
+    /// different keys.
     InvalidResponse,
     /// The response is authentic, but belongs to another request: it identifies a different order, card, holder or
     /// user. The outcome of this request is unknown.

@@ -19,7 +19,7 @@ use crate::transport::error::{TransportError, TransportErrorKind};
 
 /// The reason why a call failed.
 ///
-/// The type is one pointer wide. `Display` and `Debug` show no URL, body, key or personal data.
+/// The size of the type is one pointer. `Display` and `Debug` show no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -139,7 +139,7 @@ impl Error {
         error
     }
 
-    /// Converts a transport error.
+    /// Creates an error from a transport error.
     pub(crate) fn transport(failure: TransportError) -> Self {
         let mut error = Self::new(match failure.kind {
             TransportErrorKind::Connect(_) => ErrorKind::Connect,
@@ -154,14 +154,16 @@ impl Error {
             error.0.connect = Some(connect);
         }
         error.0.source = match failure.kind {
-            TransportErrorKind::TooLarge => Some("the response is larger than max_response_bytes".into()),
+            TransportErrorKind::TooLarge => {
+                Some("the response is larger than max_response_bytes; set a larger limit".into())
+            }
             _ => failure.source,
         };
         error
     }
 
-    /// Marks the response as belonging to another request: it is for different keys, or arrived before this request was
-    /// fully sent.
+    /// Marks the response as belonging to another request: it was sealed for different keys, or it arrived before this
+    /// request was fully sent.
     pub(crate) fn misplaced(mut self) -> Self {
         self.0.misplaced = true;
         self

@@ -9,7 +9,7 @@ use crate::error::kind::{ErrorKind, Outcome};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendResult {
-    /// No authentic response arrived, or the process ended before it could be recorded.
+    /// No authentic response arrived, or the process ended before the response could be recorded.
     #[default]
     Unknown,
     /// A signed rejection arrived. A rejection does not identify its order, so the order is queried.
@@ -20,10 +20,10 @@ pub enum SendResult {
 
 /// The sends and queries of an order so far, which determine the next step.
 ///
-/// Store it with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The times are
-/// wall-clock times, because a monotonic clock does not survive a restart. A step of the clock cannot end the settle
-/// time early: the time between two confirmations counts at most as the planned pause between them, and a clock that
-/// was set back counts as zero.
+/// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
+/// times are wall-clock times, because a monotonic clock does not survive a restart. A step of the clock cannot end the
+/// settle time early: the time between two confirmations counts at most as the planned pause between them, and a clock
+/// that was set back counts as zero.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -48,7 +48,7 @@ pub struct History {
     pub confirmations: u32,
     /// The time of the last confirmation.
     pub last_confirmed: Option<SystemTime>,
-    /// The time that the confirmations cover.
+    /// The time from the first to the last confirmation. Each interval counts at most as the planned pause.
     pub settled: Duration,
     /// The number of queries since the last send.
     pub queries: u32,

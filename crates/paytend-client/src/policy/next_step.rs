@@ -32,7 +32,7 @@ impl Resolution {
             return NextStep::Query;
         }
         match history.last_send {
-            // A rejection of the second send does not apply to the first one.
+            // A rejection of the second send does not apply to the first send.
             SendResult::Rejected if history.sends == 1 => NextStep::Rejected,
             SendResult::Unknown if history.sends < self.allowed_sends() => NextStep::Send,
             SendResult::Rejected | SendResult::Unreadable | SendResult::Unknown => NextStep::Unresolved,
@@ -46,7 +46,7 @@ impl Resolution {
 
     /// Returns the minimum time between two queries of an order.
     pub fn query_pause(&self) -> Duration {
-        // Rounded up to milliseconds, so that a store with this resolution does not lose a part of each pause.
+        // The pause is rounded up to milliseconds, so that a store with this resolution does not shorten it.
         let pause = self.pause();
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(millis.saturating_add(u64::from(!pause.subsec_nanos().is_multiple_of(1_000_000))))
@@ -71,7 +71,7 @@ mod tests {
         use SendResult as Last;
         for (sends, last_send, confirmations, settled, expected) in [
             (0, Last::Unknown, 0, 0, Send),
-            // Confirmations without a send do not occur, and do not matter.
+            // Confirmations are ignored if there was no send.
             (0, Last::Unknown, 9, 99, Send),
             (1, Last::Unknown, 0, 0, Query),
             (1, Last::Rejected, 0, 0, Query),
@@ -115,8 +115,8 @@ mod tests {
             history.send_failed(&Error::new(kind).with_outcome(outcome));
             assert_eq!((history.sends, history.last_send), (sends, last_send), "{kind:?} {outcome:?}");
         }
-        // If nothing of the second send was sent, the outcome of the first send is unknown, and the confirmations are
-        // reset.
+        // If the second send fails before anything was sent, the outcome of the first send is unknown, and the
+        // confirmations are reset.
         let mut history = History { confirmations: 4, settled: SECOND * 10, ..History::default() };
         history.sends = 1;
         history.begin_send(start);
@@ -124,7 +124,8 @@ mod tests {
         assert_eq!((history.sends, resolution().next_step(&history)), (1, NextStep::Query));
     }
 
-    /// Returns how many confirmations a resend needs if the clock shows these times, in seconds.
+    /// Returns how many confirmations are needed before the order is sent again, if the clock shows these times in
+    /// seconds.
     fn confirmations_until_send(times: impl IntoIterator<Item = u64>) -> usize {
         let mut history = History::new();
         history.begin_send(SystemTime::UNIX_EPOCH);
@@ -143,7 +144,7 @@ mod tests {
     fn clock_steps_do_not_end_the_settle_time_early() {
         // Pauses of 4 s count as the planned 3.334 s.
         assert_eq!(confirmations_until_send((0..).map(|n| 100 + n * 4)), 4);
-        // A clock that is set forward by years between two queries ends only one pause.
+        // A clock that is set forward by years between two queries counts as only one pause.
         assert_eq!(confirmations_until_send([100, 900_000_000, 900_000_000, 900_000_000, 900_000_004, 900_000_008]), 6);
         // A clock that is set back counts as zero.
         assert_eq!(confirmations_until_send([100_000, 4, 8, 12, 16]), 5);

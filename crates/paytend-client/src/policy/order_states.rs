@@ -9,9 +9,9 @@ use std::fmt;
 pub enum OrderState {
     /// The order exists and has no final result yet.
     Processing,
-    /// The order succeeded. This is final.
+    /// The order succeeded, which is a final state.
     Succeeded,
-    /// The order failed. This is final.
+    /// The order failed, which is a final state.
     Failed,
     /// No meaning is configured for the code, or the response has no status (`None`).
     Unknown(Option<String>),
@@ -38,7 +38,7 @@ impl fmt::Display for OrderState {
 
 /// A mapping from the status codes of orders to their states.
 ///
-/// The provider's codes are not public, so the default mapping is empty. Take them from the partner's documents.
+/// The provider's codes are not public, so the default mapping is empty. Take the codes from the partner's documents.
 ///
 /// ```
 /// use paytend_client::{OrderState, OrderStates};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 
-/// Settings for resolving unknown outcomes.
+/// Settings for resolving orders whose outcome is unknown.
 ///
 /// An order is found when the query succeeds and its response contains the order number. If no such order exists, the
 /// query returns a code that is specified in the partner's documents. Without
@@ -100,7 +100,7 @@ impl Resolution {
 
     /// Returns the minimum time between two queries.
     pub(crate) fn pause(&self) -> Duration {
-        // Rounded up, so that the pauses add up to at least the settle time.
+        // The pause is rounded up, so that all pauses add up to at least the settle time.
         self.settle_time.saturating_add(Duration::from_nanos(u64::from(self.confirmations) - 1)) / self.confirmations
     }
 

@@ -73,9 +73,9 @@ impl FailedAttempt {
 /// The decision after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Retry after this time.
+    /// The attempt is retried after this wait.
     Wait(Duration),
-    /// Report the failure.
+    /// The failure is reported to the caller.
     Stop,
 }
 

@@ -9,15 +9,15 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::handover::Handover;
 
-/// The number of bytes handed over at a time. Progress is reported after each piece.
+/// The size in bytes of the pieces that are handed to the connection. Progress is reported after each piece.
 const PIECE: usize = 32 << 10;
 
 /// A progress callback, called with the number of bytes handed over and the total number of bytes.
 pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// The body of a request.
+/// The body of a request, which is either sent or withdrawn.
 ///
-/// Read it piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
+/// Read the body piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
 ///
 /// The caller may give up while another thread still holds the body. In that case the last piece is an error instead of
 /// data. A request that was reported as "not sent" therefore never arrives completely at the server.
@@ -35,14 +35,14 @@ pub struct WithdrawnError;
 
 impl fmt::Display for WithdrawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the caller gave up before the request was sent")
+        f.write_str("the call ended by a timeout or was dropped before the request was sent")
     }
 }
 
 impl std::error::Error for WithdrawnError {}
 
 impl From<Bytes> for OutgoingBody {
-    /// Creates a body outside a call, for testing a transport.
+    /// Creates a body that belongs to no call, for testing a transport.
     fn from(bytes: Bytes) -> Self {
         Self::watched(bytes, Handover::default(), None)
     }

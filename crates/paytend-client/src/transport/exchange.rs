@@ -44,9 +44,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 
     /// Stops using the existing connections.
     ///
-    /// It is called after a response did not belong to its request, because later responses on that connection may also
-    /// belong to earlier requests. Exchanges in progress may finish on the old connections. The default implementation
-    /// does nothing, for transports that do not reuse connections.
+    /// The client calls this method after a response that does not belong to its request, because later responses on
+    /// that connection may also belong to earlier requests. Exchanges in progress may finish on the old connections.
+    /// The default implementation does nothing, for transports that do not reuse connections.
     fn discard_connections(&self) {}
 }
 
@@ -64,8 +64,9 @@ pub struct HttpRequest {
     pub max_response_bytes: usize,
     /// Whether the request must be sent on a connection that has not been used before.
     ///
-    /// The client sets it for queries that decide whether an order is sent again. The code for "no such order" does not
-    /// identify an order. A late response to another query must not be mistaken for the response to this query.
+    /// The client sets this field for queries that decide whether an order is sent again. The code for "no such order"
+    /// does not identify an order. A late response to another query must not be mistaken for the response to this
+    /// query.
     pub fresh_connection: bool,
 }
 

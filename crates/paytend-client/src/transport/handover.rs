@@ -24,13 +24,12 @@ impl Default for Handover {
 }
 
 impl Handover {
-    /// Tries to release the last piece of the body. Returns whether it may be released.
+    /// Tries to release the last piece of the body. Returns whether the piece may be released.
     pub(crate) fn hand_over(&self) -> bool {
         self.decide(HANDED_OVER)
     }
 
-    /// Tries to withdraw the body. Returns whether it is withdrawn: if so, its last piece was not and will not be
-    /// released.
+    /// Tries to withdraw the body. Returns whether the body is withdrawn, so that its last piece is never released.
     pub(crate) fn withdraw(&self) -> bool {
         self.decide(WITHDRAWN)
     }

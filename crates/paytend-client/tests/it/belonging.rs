@@ -79,7 +79,7 @@ async fn query_is_retried_after_a_mismatched_response() {
     let transport = Scripted::new((0..4).map(|_| Step::Success(ANOTHER_ORDER)));
     let error = transport.client().send(&QueryTopupResult::new("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Mismatch, 4));
-    // Card holders are compared as well, in queries and in mutations.
+    // The identifiers of cardholders are compared too, in queries and in mutations.
     let mut holder = QueryCardholder::new();
     holder.holder_id = Some("101982".into());
     let transport = Scripted::new((0..4).map(|_| Step::Success(r#"{"holderId":"7"}"#)));
@@ -121,8 +121,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// By default, an order's identifiers are compared with those in the response to its query, where present. If
-/// `response_names` is set for the query, those fields are compared instead.
+/// By default, an order's identifiers are compared with the identifiers in the query's response, if present. If
+/// `response_names` is set for the query, these fields are compared instead.
 #[tokio::test]
 async fn response_names_of_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
@@ -216,7 +216,7 @@ where
 
 /// The first connection sends its first response twice, so that all later responses on it belong to the previous order.
 #[tokio::test]
-async fn connection_with_out_of_step_responses_is_discarded() {
+async fn connection_with_a_repeated_response_is_discarded() {
     let used = Arc::new(Mutex::new(Vec::new()));
     let ours = Arc::clone(&used);
     let url = serve_each(move |number, mut stream| {
@@ -256,7 +256,7 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
             // Wait until the client closes the connection.
             let mut rest = Vec::new();
             let _ = stream.read_to_end(&mut rest).await;
-            assert!(rest.is_empty(), "a request on a connection whose responses are out of step");
+            assert!(rest.is_empty(), "a request was sent on a connection that should have been closed");
         }
     })
     .await;

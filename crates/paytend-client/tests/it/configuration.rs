@@ -76,7 +76,7 @@ fn invalid_proxy_in_the_environment_is_an_error() {
     assert!(ran.status.success() && text.contains("1 passed"), "{text}");
 }
 
-/// A redirect would send a signed request to a host that it is not meant for.
+/// A redirect would send a signed request to an unintended host.
 #[tokio::test]
 async fn redirect_is_not_followed() {
     use tokio::io::AsyncWriteExt;
@@ -206,7 +206,7 @@ paths = {{ "baas.getUser" = "/v2/user" }}
     let error = from(&good, "production").to_string();
     assert!(error.contains("profile `production`: not found; available profiles: test"), "{error}");
     let error = ClientBuilder::from_file(folder.path().join("nowhere.toml"), "test").unwrap_err().to_string();
-    assert!(error.contains("the configuration file: entity not found"), "{error}");
+    assert!(error.contains("cannot read the configuration file ") && error.contains(": entity not found"), "{error}");
 }
 
 #[cfg(unix)]
@@ -267,7 +267,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         }
         load("danger_any_permissions = true\n").unwrap();
     }
-    // A private key in another profile is checked as well.
+    // The permissions are checked even if only another profile has a private key.
     let other = format!("[profiles.test]\n{start}{beside}[profiles.other]\n{start}{inside}");
     write("partner.pem", &keys["partner"].private_pkcs8_pem, 0o600);
     let error = ClientBuilder::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();

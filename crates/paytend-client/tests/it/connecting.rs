@@ -119,7 +119,7 @@ async fn refused_connection_and_failed_handshake_are_retried() {
     }
 }
 
-/// Uses a custom resolver, so that no lookup leaves the machine.
+/// This test uses a custom resolver, so that no DNS request leaves the machine.
 #[tokio::test]
 async fn unknown_host_is_not_retried_and_failed_lookup_is_retried() {
     #[derive(Clone, Copy)]
@@ -170,7 +170,7 @@ async fn proxy_authentication_failure_is_not_retried() {
         assert!(error.to_string().contains("proxy: "), "{error}");
         assert_eq!(connections.load(Ordering::SeqCst), 2 * usize::try_from(attempts).unwrap());
     }
-    // An unreachable proxy, and a SOCKS proxy that requires a password.
+    // Test an unreachable proxy, and a SOCKS proxy that requires a password.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let (socks, _) = counting(&[5, 0xff]).await;
     for (url, expected, attempts) in [

@@ -25,7 +25,7 @@ async fn dropped(steps: Vec<Step>) -> Event {
     let (recorded, events) = recorder();
     let transport = Scripted::new(steps);
     let (builder, _) = transport.builder();
-    // With the system's clock the attempt timeout does not end immediately.
+    // The test clock would end the attempt timeout immediately, so this client uses the system clock.
     let client = builder.clock(Arc::new(paytend_client::SystemClock::default())).events(events).build().unwrap();
     let topup = topup();
     {

@@ -120,7 +120,7 @@ async fn operation_can_be_called_by_name_or_path_with_custom_data() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Request, Outcome::NotSent));
 }
 
-/// An untyped request has its document before it is sent, and `transmit` sends exactly this document.
+/// An untyped request is sealed before it is sent, and `transmit` sends exactly the sealed document.
 #[tokio::test]
 async fn untyped_request_is_sealed_before_it_is_sent() {
     let transport = Scripted::new([Step::Success(r#"{"balance":1.10}"#), Step::Success("")]);
@@ -136,7 +136,7 @@ async fn untyped_request_is_sealed_before_it_is_sent() {
     let seen = transport.seen();
     let sent = seen[0].opened.field("requestId");
     assert_eq!((seen.len(), sent), (1, Some(request.request_id().as_str())));
-    // A response without data is an error here, too.
+    // A response without data is also an error for an untyped request.
     let error = request.open(&request.transmit().await.unwrap()).unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));
     assert_eq!((client.base_url(), client.partner_id().len()), ("https://api.example.com", 15));

@@ -15,7 +15,7 @@ async fn topup(url: &str) -> Result<TopupResponse, Error> {
 }
 
 #[tokio::test]
-async fn each_response_leads_to_the_expected_error_kind_and_outcome() {
+async fn each_response_has_the_expected_error_kind_and_outcome() {
     let failure = r#"{"respCode":"9001","respMsg":"amount must be a string","signType":"RSA"}"#;
     let unsigned_success = r#"{"respCode":"00","respMsg":"success","signType":"RSA"}"#;
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
@@ -105,8 +105,8 @@ async fn api_code_is_reported_for_any_response_but_authenticated_only_if_signed(
 }
 
 #[tokio::test]
-async fn refused_connection_reports_not_sent() {
-    // The port is bound and released, so nothing listens on it.
+async fn refused_connection_has_the_outcome_not_sent() {
+    // The port was bound and released, so no program is listening on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
@@ -138,9 +138,9 @@ async fn foreign_response_is_described_without_a_parser_error() {
     }
 }
 
-/// Uses a custom resolver, so that no lookup leaves the machine.
+/// This test uses a custom resolver, so that no DNS request leaves the machine.
 #[tokio::test]
-async fn failed_lookup_reports_not_sent() {
+async fn failed_lookup_has_the_outcome_not_sent() {
     struct FailingResolver;
 
     impl reqwest::dns::Resolve for FailingResolver {
@@ -165,7 +165,7 @@ async fn failed_lookup_reports_not_sent() {
 
 /// The server reads only the beginning of a large request, so it cannot have executed it.
 #[tokio::test]
-async fn timeout_before_the_body_was_sent_reports_not_sent() {
+async fn timeout_before_the_body_was_sent_has_the_outcome_not_sent() {
     use tokio::io::AsyncReadExt;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -176,7 +176,7 @@ async fn timeout_before_the_body_was_sent_reports_not_sent() {
     });
     let mut large =
         Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
-    // Larger than the socket buffers of the system.
+    // The request is larger than the socket buffers of the system.
     large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
     let client = paytend_client::Client::builder(
         paytend_client::Environment::BaseUrl(url),
@@ -194,7 +194,7 @@ async fn timeout_before_the_body_was_sent_reports_not_sent() {
 }
 
 #[tokio::test]
-async fn server_without_tls_reports_not_sent() {
+async fn server_without_tls_has_the_outcome_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -206,8 +206,8 @@ async fn server_without_tls_reports_not_sent() {
 }
 
 #[tokio::test]
-async fn connection_that_breaks_during_the_response_reports_unknown() {
-    // Closed during the response, reset during the response, and reset before the response.
+async fn connection_that_breaks_during_the_response_has_an_unknown_outcome() {
+    // The connection is closed during the response, reset during the response, or reset before the response.
     for (partial, reset) in [("half of it", false), ("half of it", true), ("", true)] {
         let (url, _) = once(move |_, mut stream| async move {
             if !partial.is_empty() {
@@ -228,7 +228,7 @@ async fn connection_that_breaks_during_the_response_reports_unknown() {
 /// This custom HTTP client follows redirects. The first server has received the topup, so a connect failure to the
 /// second server does not mean "not sent".
 #[tokio::test]
-async fn failed_redirect_of_a_custom_client_reports_unknown() {
+async fn failed_redirect_of_a_custom_client_has_an_unknown_outcome() {
     let (url, _) = once(|_, mut stream| async move {
         let head = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -246,9 +246,9 @@ async fn failed_redirect_of_a_custom_client_reports_unknown() {
 }
 
 #[tokio::test]
-async fn timeout_after_the_request_was_sent_reports_unknown() {
+async fn timeout_after_the_request_was_sent_has_an_unknown_outcome() {
     let (url, held) = once(|_, stream| async move { stream }).await;
-    // Long enough to send the request even on a busy machine.
+    // The timeout is long enough to send the request even on a busy machine.
     let client = client_with_timeout(&url, std::time::Duration::from_secs(3));
     let topup =
         Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
@@ -258,7 +258,7 @@ async fn timeout_after_the_request_was_sent_reports_unknown() {
 }
 
 #[tokio::test]
-async fn connection_closed_before_a_complete_response_reports_unknown() {
+async fn connection_closed_before_a_complete_response_has_an_unknown_outcome() {
     for part in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{\"respCode\":"] {
         let (url, _) = once(move |_, mut stream| async move {
             stream.write_all(part.as_bytes()).await.unwrap();

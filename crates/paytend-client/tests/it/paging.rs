@@ -42,19 +42,19 @@ async fn stream_ends_at_the_total_or_at_an_empty_page() {
         codes(vec![page("ab", Some(5)), page("cd", Some(5)), page("e", Some(5))], cities(0, 100)).await,
         (all("abcde"), vec!["0".into(), "2".into(), "4".into()])
     );
-    // An empty page ends the list.
+    // The stream ends at an empty page.
     assert_eq!(
         codes(vec![page("abc", None), page("", None)], cities(0, 3)).await,
         (all("abc"), vec!["0".into(), "3".into()])
     );
     assert_eq!(codes(vec![page("", None)], cities(0, 3)).await, (all(""), vec!["0".into()]));
-    // The total ends the list.
+    // The stream ends when the total is reached.
     assert_eq!(codes(vec![page("abc", Some(3))], cities(0, 3)).await, (all("abc"), vec!["0".into()]));
     assert_eq!(
         codes(vec![page("abc", Some(6)), page("def", Some(6))], cities(0, 3)).await,
         (all("abcdef"), vec!["0".into(), "3".into()])
     );
-    // The list begins at the query's start position.
+    // The stream begins at the query's start position.
     assert_eq!(codes(vec![page("x", Some(8))], cities(7, 2)).await, (all("x"), vec!["7".into()]));
     // A total smaller than the number of received items is ignored.
     assert_eq!(
@@ -113,7 +113,7 @@ async fn pages_are_fetched_one_at_a_time() {
 }
 
 #[tokio::test]
-async fn every_documented_list_is_paged() {
+async fn every_documented_list_can_be_streamed() {
     let current = r#"{"tradeList":[{"tradeId":"1"}],"cities":[{}],"total":"1"}"#;
     let earlier = r#"{"transactions":[{"transactionId":"1"}],"total":"1"}"#;
     let transport = Scripted::new([current, earlier, current, current].map(Step::Success));

@@ -16,7 +16,8 @@ pub(crate) enum Fault {
     LoseResponse,
     /// Discards the request.
     LoseRequest,
-    /// Forwards the request after this number of later responses, and discards its response.
+    /// Forwards the request late: after the given number of responses to later requests. The late response is
+    /// discarded.
     Late(usize),
 }
 

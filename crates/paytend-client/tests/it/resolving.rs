@@ -56,7 +56,7 @@ impl Bench {
     }
 }
 
-/// The balances after one topup.
+/// Returns the partner's balance and the card's balance after one topup.
 fn after_one_topup() -> (String, String) {
     ("9975.00".into(), "25.00".into())
 }
@@ -277,7 +277,7 @@ async fn settle_time_starts_at_the_first_unknown_order_report() {
         let client = builder.resolution(resolution).retry(policy).build().unwrap();
         let error = client.resolve(&order()).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Rejected);
-        // One wait after the failed query, then at least ten seconds.
+        // The first wait follows the failed query. The later waits add up to at least ten seconds.
         let pause = clock.waits()[0];
         assert!(clock.waits()[1..].iter().sum::<u128>() >= 9_999, "{confirmations}: {pause} {:?}", clock.waits());
     }

@@ -30,7 +30,7 @@ async fn query_is_retried_until_it_succeeds() {
     let client = builder.jitter(Arc::new(Longest)).build().unwrap();
     let response = client.send(&query()).await.unwrap();
     assert_eq!(response.balance.unwrap().to_string(), "1.00");
-    // Two backoff waits, and one from `Retry-After`.
+    // The first two waits are backoff, and the third wait is the delay from `Retry-After`.
     assert_eq!(clock.waits(), [200, 400, 7000]);
     // The first request was not sent. The other requests may have been carried out, so each retry has a new requestId.
     let seen = transport.seen();
@@ -124,7 +124,7 @@ async fn deadline_covers_all_attempts_and_waits() {
             .unwrap();
         (client.send(&query()).await.unwrap_err(), clock.waits())
     };
-    // Attempts of 10 s, with waits of 1 s and 2 s between them. The third attempt has the remaining 7 s.
+    // Two attempts take 10 s each, with waits of 1 s and 2 s. The third attempt has the remaining 7 s.
     let (error, waits) = call(10, 30, RetryPolicy::default()).await;
     assert_eq!(waits, [10_000, 1_000, 10_000, 2_000, 7_000]);
     assert_eq!((error.kind(), error.is_timeout(), error.attempts()), (ErrorKind::Timeout, true, 3));

@@ -119,7 +119,7 @@ async fn server_is_rejected_unless_its_authority_is_trusted() {
         let error = query(&url, roots, NO_IDENTITY).await.unwrap_err();
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent), "{error:?}");
     }
-    // The host name must match as well.
+    // The host name must match the certificate as well.
     let error = query(&url.replace("localhost", "127.0.0.1"), Some(&ours), NO_IDENTITY).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
 }

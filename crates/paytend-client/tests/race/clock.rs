@@ -44,7 +44,7 @@ fn spin(received: &Receiver<Wait>) {
                 at += 1;
             }
         }
-        // Yields, because on a machine with few processors the other threads need the processor time.
+        // Yield, because on a machine with few processors the other threads need the processor time.
         std::thread::yield_now();
     }
 }

@@ -1,7 +1,7 @@
 //! A server that reads raw bytes and records each complete request.
 //!
 //! It uses no HTTP library, because a library might discard a request that the client sent completely and then
-//! cancelled. This request must be recorded.
+//! cancelled. Such a request must be recorded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
 //! Checks that traces contain no secrets or personal data. This test needs a separate binary, because the subscriber is
 //! global to the process.
 
-// Tests may panic. Only part of the modules in `tests/it` is used.
+// Tests may panic. Only some of the modules in `tests/it` are used.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, dead_code)]
 
 #[path = "../it/proxy.rs"]
@@ -56,7 +56,7 @@ async fn traces_contain_no_secrets_or_personal_data() {
         .currency("EUR")
         .build();
     let prepared = client.prepare(&topup).unwrap();
-    // The session key, and the canonical string that is signed.
+    // The session key and the signed canonical string must not appear.
     let canonical = prepared.canonical().unwrap();
     let session_key = canonical.split("&randomKey=").nth(1).unwrap().split('&').next().unwrap();
     assert_eq!(session_key.len(), 24);
@@ -68,13 +68,13 @@ async fn traces_contain_no_secrets_or_personal_data() {
     client.call("topup", &serde_json::json!({"note": "CANARY-untyped"})).await.unwrap_err();
     proxy.fail("/issuing/card/topup", &[Fault::LoseResponse]);
     client.send(&topup).await.unwrap_err();
-    // An error page and an unsigned error response that repeat the request's content.
+    // Test an error page and an unsigned error response that repeat the request's content.
     for body in [&b"<html>CANARY-page</html>"[..], br#"{"respCode":"9001","respMsg":"CANARY-message"}"#] {
         let scripted = Scripted::new([Step::Raw(500, body.to_vec(), &[("x-debug", "CANARY-header")])]);
         let (builder, _) = scripted.builder();
         builder.retry(RetryPolicy::never()).build().unwrap().send(&topup).await.unwrap_err();
     }
-    // The private key in PEM.
+    // The private key must not appear.
     let key = sandbox.partner_key().unwrap();
     let pem = key.to_pkcs8_pem().unwrap();
     secrets.extend(pem.lines().filter(|line| !line.starts_with('-')).map(str::to_owned));

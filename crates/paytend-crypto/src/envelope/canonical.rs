@@ -1,6 +1,6 @@
 //! The signed text: all non-empty fields as `name=value`, sorted by name and joined with `&`.
 //!
-//! This text is ambiguous in general: values may contain `&` and `=`, so one signed text could be split into several
+//! This text is ambiguous in general: values can contain `&` and `=`, so one signed text could be split into several
 //! messages. The rules here make it unambiguous, for the sender and for the receiver:
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
@@ -12,7 +12,7 @@
 //!
 //! # Where the payload starts and ends
 //!
-//! The payload may contain any `&` and `=`. An attacker could therefore try to present a shorter payload, or a longer
+//! The payload can contain any `&` and `=`. An attacker could therefore try to present a shorter payload, or a longer
 //! payload that includes other fields.
 //!
 //! - The start is unambiguous. All fields before the payload have plain values, and no plain field has the name of a
@@ -35,7 +35,7 @@ use crate::envelope::json::MAX_FIELDS;
 use crate::envelope::message::Kind;
 use crate::error::FieldProblem;
 
-/// The only field besides the payload that may contain free text.
+/// The only field besides the payload that can contain free text.
 const FREE_TEXT: &str = "respMsg";
 
 /// Refuses a name that could be mistaken for part of a value.

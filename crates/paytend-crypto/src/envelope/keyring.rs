@@ -18,7 +18,7 @@ use crate::rsa::{Backend, PrivateKeySource, PublicKeySource, RsaPrivate, RsaPubl
 
 /// The keys that one side (a partner or Paytend) needs to exchange messages with the other side.
 ///
-/// Any number of keys may decrypt and verify at the same time, so keys can be rotated without rejecting messages.
+/// Any number of keys can decrypt and verify at the same time, so keys can be rotated without rejecting messages.
 /// Exactly one key signs and one encrypts. Cloning is cheap.
 ///
 /// ```

@@ -45,7 +45,7 @@ impl Kind {
         }
     }
 
-    /// Returns the default size limit of a document, in bytes. A request may contain a file of 2 MiB, which is encoded
+    /// Returns the default size limit of a document, in bytes. A request can contain a file of 2 MiB, which is encoded
     /// as base64 twice.
     pub const fn default_max_bytes(self) -> usize {
         match self {

@@ -40,8 +40,8 @@ impl Keyring {
     /// - Returns [`Error::NotAuthentic`] if decryption or verification fails, regardless of the cause.
     /// - Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
     /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object with an unambiguous end in the
-    ///   signed text. An object that is not strict JSON is accepted: its strings may contain lone surrogate escapes,
-    ///   raw control characters or bytes that are not UTF-8, and its names may repeat. [`Opened::payload_problem`] then
+    ///   signed text. An object that is not strict JSON is accepted: its strings can contain lone surrogate escapes,
+    ///   raw control characters or bytes that are not UTF-8, and its names can repeat. [`Opened::payload_problem`] then
     ///   returns the reason.
     /// - Returns [`Error::UnsignedFailure`] if the message is an unsigned error response.
     /// - Returns [`Error::Key`] if this keyring has no keys to open messages.

@@ -74,7 +74,7 @@ impl Incoming {
         let signature = decode(signature.ok_or(Error::NotAuthentic)?)?;
         let random_key = random_key.map(|text| decode(&percent_decoded(text)?)).transpose()?;
         let payload = payload.map(decode).transpose()?.unwrap_or_default();
-        // Requests and responses without data may omit the session key.
+        // Requests and responses without data can omit the session key.
         let keyless = kind != Kind::Notification && payload.is_empty();
         if !payload.len().is_multiple_of(BLOCK) || (random_key.is_none() && !keyless) {
             return Err(Error::NotAuthentic);
@@ -101,7 +101,7 @@ fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malforme
     json::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
 }
 
-/// Returns the text of a plain field, or `None` if the value is `null` or empty. An unknown field may be a number,
+/// Returns the text of a plain field, or `None` if the value is `null` or empty. An unknown field can be a number,
 /// `true` or `false`; its text is returned as it was signed.
 fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
     let text = match value {

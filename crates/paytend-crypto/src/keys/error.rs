@@ -28,7 +28,7 @@ pub enum KeyError {
     /// The passphrase does not decrypt the private key.
     #[error("the passphrase does not decrypt the private key")]
     Passphrase,
-    /// The input is a key in an unsupported format, or other recognized content.
+    /// The input is a key in an unsupported format, or a different kind of file that this crate recognizes.
     #[error("{0}")]
     Foreign(ForeignKey),
     /// A public key was given where a private key is expected.

@@ -28,7 +28,8 @@ pub enum FilePermissions {
 /// Reads a file of at most 64 KiB that contains a private key. The bytes are wiped on drop.
 ///
 /// The file is opened and read once, so `/dev/stdin`, a shell's `<(…)` and a FIFO can be used as well. Like a regular
-/// file, a FIFO is refused if other users have access to it: they could read the key before this process does.
+/// file, a FIFO is refused if other users have access to it, because these users could read the key before this process
+/// does.
 ///
 /// # Errors
 /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file and `permissions` is

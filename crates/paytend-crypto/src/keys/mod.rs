@@ -32,7 +32,7 @@ pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
     read(data, None).map(|(_, form)| form)
 }
 
-/// Returns the PEM blocks in `data` as well-formed PEM, for a library that requires it. The blocks may have any label
+/// Returns the PEM blocks in `data` as well-formed PEM, for a library that requires it. The blocks can have any label
 /// and content, such as a certificate and an EC key; only their base64 is checked. Removes the same escapes, quotes and
 /// encodings as [`PrivateKey::from_bytes`], for example escaped newlines and UTF-16.
 ///

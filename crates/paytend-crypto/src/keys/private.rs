@@ -28,7 +28,7 @@ pub struct PrivateKey {
 impl PrivateKey {
     /// Reads a key: DER, PEM or base64 of DER, as PKCS#1 or PKCS#8. The format is detected from the data.
     ///
-    /// The key may have escaped newlines, quotes, a second layer of base64, UTF-16, invisible characters, indentation,
+    /// The key can have escaped newlines, quotes, a second layer of base64, UTF-16, invisible characters, indentation,
     /// or other text around it. Environment variables and files often add these.
     ///
     /// ```

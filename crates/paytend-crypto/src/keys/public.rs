@@ -32,7 +32,7 @@ pub struct PublicKey {
 
 impl PublicKey {
     /// Reads a key: DER, PEM or base64 of DER, as SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate. The format is
-    /// detected from the data. The key may be escaped, quoted or re-encoded as in
+    /// detected from the data. The key can be escaped, quoted or re-encoded as in
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
     /// From a certificate, only the key is read. The issuer and the validity period are not checked. From a chain of

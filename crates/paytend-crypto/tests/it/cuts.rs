@@ -27,7 +27,7 @@ pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind
             }
         }
         pieces.push(&canonical[start..]);
-        // The name in a piece may end at any `=`. Either all pieces are split at the first `=`, or one piece is split
+        // The name in a piece can end at any `=`. Either all pieces are split at the first `=`, or one piece is split
         // at a later `=`.
         let cuts: Vec<Vec<usize>> =
             pieces.iter().map(|piece| places(piece, b'=').into_iter().take(3).collect()).collect();

@@ -82,7 +82,7 @@ fn key_of_1024_bits_has_legacy_strength() {
 #[test]
 fn generated_keys_differ_and_have_the_requested_size() {
     let random = Seeded::new();
-    // 1028 bits is neither a whole number of bytes nor of limbs.
+    // 1028 bits are not a whole number of bytes or limbs.
     for bits in [1024, 1028, 2048] {
         let generated = rustcrypto::generate(bits, &random).unwrap();
         assert_eq!(generated.public_key().bits(), bits);

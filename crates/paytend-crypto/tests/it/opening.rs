@@ -97,7 +97,7 @@ fn unsigned_error_response_is_reported_as_unsigned_failure() {
 
 #[test]
 fn response_without_key_or_payload_is_verified() {
-    // Sealing always adds a randomKey, so this test builds the documented variant without it.
+    // Sealing always adds a randomKey, so this test builds the documented response without a randomKey.
     let text = "respCode=1001&respMsg=card not found&signType=RSA";
     let signature = detached::sign(&*key("paytend").private, text.as_bytes()).unwrap();
     let document = json!({"respCode": "1001", "respMsg": "card not found", "signType": "RSA", "signature": signature});
@@ -159,7 +159,7 @@ fn notification_cannot_be_replayed_as_a_response() {
     assert_eq!(result.unwrap_err(), Error::Malformed(Malformed::Field(FieldProblem::OtherKind)));
 }
 
-/// A response without data may contain an encrypted empty payload, which is not included in the signature.
+/// A response without data can contain an encrypted empty payload, which is not included in the signature.
 #[test]
 fn encrypted_empty_payload_counts_as_no_payload() {
     let random = Seeded::new();
@@ -418,7 +418,7 @@ fn payload_with_invalid_padding_is_refused() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
-    // JSON may end with whitespace, whose bytes can be padding values: 9 tabs, 10 line feeds or 13 carriage returns
+    // JSON can end with whitespace, whose bytes can be padding values: 9 tabs, 10 line feeds or 13 carriage returns
     // would be valid padding.
     ends.push((format!("{:<16}{:<7}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(9)), true));
     ends.push((format!("{:<16}{:<8}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(8)), false));

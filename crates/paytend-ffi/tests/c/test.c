@@ -506,7 +506,7 @@ static void invalid_arguments_are_refused(void) {
                      &opened, &error) == PAYTEND_CODE_UNSIGNED_FAILURE);
   CHECK(same(paytend_error_resp_code(error), "99") && same(paytend_error_resp_msg(error), "no"));
   paytend_error_free(error);
-  /* The error pointer may be null, and freeing null does nothing. */
+  /* The error pointer can be null, and freeing null does nothing. */
   CHECK(paytend_open(ring, PAYTEND_KIND_RESPONSE, slice(""), slice("{}"), true, 0, &opened, NULL) ==
         PAYTEND_CODE_MALFORMED);
   CHECK(opened == NULL && key == NULL && receiver == NULL);

@@ -1,4 +1,4 @@
-//! A store in memory, for tests and as the reference for other stores. It does not survive the process.
+//! A store in memory, for tests and as the reference for other stores.
 
 mod rows;
 
@@ -19,8 +19,8 @@ use rows::Rows;
 
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// A store in memory, for tests. **Everything is lost when the process ends**, so do not acknowledge a provider's
-/// notifications with it.
+/// A store in memory, for tests. **Everything is lost when the process ends**, so do not use this store for
+/// notifications of a provider.
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
@@ -32,21 +32,21 @@ struct Shared {
     clock: Box<Clock>,
 }
 
-/// The transaction that a [`MemoryEffect`] runs in. It collects lines, which [`MemoryStore::recorded`] returns after
-/// the transaction has been committed.
+/// The transaction in which a [`MemoryEffect`] runs. It collects lines. After the commit, [`MemoryStore::recorded`]
+/// returns these lines.
 #[derive(Debug, Default)]
 pub struct MemoryTransaction {
     recorded: Vec<String>,
 }
 
 impl MemoryTransaction {
-    /// Records a line, unless the transaction is rolled back.
+    /// Records a line. If the transaction is rolled back, the line is discarded.
     pub fn record(&mut self, line: impl Into<String>) {
         self.recorded.push(line.into());
     }
 }
 
-/// A change in the transaction that completes a notification. [`in_memory_transaction`] creates it.
+/// A change in the transaction that completes a notification. Create it with [`in_memory_transaction`].
 pub type MemoryEffect = Box<dyn FnOnce(&mut MemoryTransaction) -> Result<(), HandlerError> + Send>;
 
 /// Completes a notification together with a change in the same transaction.
@@ -74,7 +74,7 @@ impl MemoryStore {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        // A panicking effect is caught before it can poison the lock.
+        // A panic of an effect is caught, so it does not poison the lock.
         self.shared.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -127,7 +127,7 @@ impl Rows {
             sighting = row.sightings;
             match &mut row.stage {
                 _ if !requeue => {}
-                // A run that has not begun covers the sighting.
+                // If the run has not begun, it also covers the sighting.
                 Stage::Pending(work) => work.again |= row.attempted,
                 Stage::Done => {
                     (row.is_sighting, enqueue) = (true, true);
@@ -141,7 +141,7 @@ impl Rows {
         Accepted::Duplicate { id: Id::new(id), sighting }
     }
 
-    /// Makes a notification pending, behind the pending notifications of its order key.
+    /// Adds a notification after the pending notifications of its order key.
     fn enqueue(&mut self, now: i64, id: i64) {
         let key = self.rows.get(&id).and_then(|row| row.facts.order_key);
         let head = key.is_none_or(|key| !self.rows.values().any(|row| is_pending(row, key)));
@@ -151,7 +151,8 @@ impl Rows {
         }
     }
 
-    /// Makes the next notification of an order key claimable, after the first notification has ended.
+    /// Makes the next notification of an order key claimable, after the first notification was processed or became a
+    /// dead letter.
     fn promote(&mut self, key: Option<Mac>) {
         let Some(key) = key else { return };
         if self.rows.values().any(|row| is_pending(row, key) && row.pending().is_some_and(|work| work.head)) {
@@ -348,7 +349,7 @@ impl Rows {
         }
         let wrong = heads.values().filter(|(heads, _)| *heads != 1);
         wrong
-            .map(|(heads, all)| format!("an order key with {all} notifications has {heads} that can be claimed"))
+            .map(|(heads, all)| format!("an order key with {all} notifications has {heads} claimable notifications"))
             .collect()
     }
 

@@ -21,8 +21,8 @@ pub(super) type FormatTime = dyn Fn(SystemTime) -> String + Send + Sync;
 
 /// Returns the route of the page.
 ///
-/// The route refuses requests whose `Host` is not a name or an address of the loopback interface. A web page in the
-/// same browser could otherwise read the audit with a name that resolves to the loopback interface.
+/// The route refuses requests whose `Host` is not a name or an address of the loopback interface. Otherwise, a
+/// malicious web page could read the audit with a host name that resolves to the loopback interface.
 pub(super) fn router<S: StoreAdmin>(store: S, format_time: Arc<FormatTime>) -> Router {
     Router::new().route("/audit", get(page::<S>)).with_state((store, format_time))
 }
@@ -66,7 +66,7 @@ fn html(entries: &[AuditEntry], format_time: &FormatTime) -> String {
         let [action, operator, detail] =
             [&event.action, event.operator.as_str(), event.detail.as_deref().unwrap_or_default()].map(escape);
         let time = escape(&format_time(*at));
-        // Writing into a string does not fail.
+        // Writing to a string does not fail.
         let _ = writeln!(page, "<tr><td>{number}<td>{time}<td>{action}<td>{id}<td>{operator}<td>{detail}");
     }
     page.push_str("</table>\n");

@@ -37,7 +37,7 @@ use crate::store::Store;
 
 pub use monitoring::Monitoring;
 
-/// Creates a route that stores each notification and then acknowledges it, as [`Inbox::handler`] does. The route also
+/// Creates a route that stores each notification and then acknowledges it, like [`Inbox::handler`]. The route also
 /// stores the request's header `traceparent`. The span that processes the notification refers to this trace.
 pub fn route<S, R, T>(endpoint: Endpoint<R>, inbox: &Inbox<S>) -> MethodRouter<T>
 where

@@ -17,13 +17,14 @@ use crate::service::single::Single;
 use crate::store::StoreAdmin;
 use crate::worker::WorkerHealth;
 
-/// How long the result of a durable write is reused. This limits the writes that requests can cause.
+/// The time for which the result of a durable write is reused. This limits the number of writes that requests can
+/// cause.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a durable write may take.
+/// The time limit for a durable write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the counts of notifications are reused, because counting reads whole tables.
+/// The time for which the counts of notifications are reused. Counting reads whole tables.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
-/// How long counting may take.
+/// The time limit for counting.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Render = dyn Fn() -> String + Send + Sync;
@@ -39,7 +40,7 @@ type Render = dyn Fn() -> String + Send + Sync;
 ///
 /// `/readyz` writes durably, checks the settings of the engine, and checks that the worker makes progress.
 ///
-/// Concurrent requests share one write or one count. A client that disconnects early does not cause another one.
+/// Concurrent requests share one write and one count. If a client disconnects early, the write or count continues.
 #[must_use]
 pub struct Monitoring<S> {
     store: S,
@@ -62,14 +63,14 @@ impl<S: StoreAdmin> Monitoring<S> {
         Self { store, worker: None, worker_limit: Duration::from_secs(60), render: None, audit: None }
     }
 
-    /// Sets the worker that must make progress.
+    /// Sets the worker that `/readyz` checks for progress.
     pub fn worker(mut self, health: WorkerHealth) -> Self {
         self.worker = Some(health);
         self
     }
 
-    /// Sets the time without progress after which the worker is not ready (default 60 s). It must be longer than the
-    /// time that a handler usually takes.
+    /// Sets the time without progress after which the worker is not ready (default 60 s). The time must be longer than
+    /// the usual duration of a handler.
     pub fn worker_limit(mut self, time: Duration) -> Self {
         self.worker_limit = time;
         self
@@ -84,7 +85,7 @@ impl<S: StoreAdmin> Monitoring<S> {
 
     /// Adds the page `/audit`, which lists the actions of operators. `format_time` formats the times on the page.
     ///
-    /// The page contains the names of operators: serve it on a loopback address only, and not through a proxy. Requests
+    /// The page contains the names of operators. Serve it only on a loopback address and without a proxy. Requests
     /// whose `Host` does not name the loopback interface are refused.
     pub fn audit_page(mut self, format_time: impl Fn(SystemTime) -> String + Send + Sync + 'static) -> Self {
         self.audit = Some(Arc::new(format_time));
@@ -147,7 +148,7 @@ async fn render<S: StoreAdmin>(State(shared): State<Arc<Shared<S>>>) -> Response
     (content_type, rendered).into_response()
 }
 
-/// Sets the gauges to the counts of the store. They keep their values if the store fails.
+/// Sets the gauges to the counts of the store. If the store fails, the gauges keep their values.
 async fn count<S: StoreAdmin>(store: S) {
     let stats = match store.stats().await {
         Ok(stats) => stats,
@@ -167,7 +168,7 @@ async fn count<S: StoreAdmin>(store: S) {
     metrics::gauge!("paytend_inbox_oldest_ready_seconds").set(stats.oldest_ready.unwrap_or_default());
 }
 
-/// Returns a count as a gauge's value. Counts up to 2⁵³ are exact.
+/// Converts a count to the value of a gauge. Counts up to 2⁵³ are exact.
 fn gauge(count: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2⁵³")]
     let value = count as f64;

@@ -1,4 +1,4 @@
-//! An operation that runs once at a time and whose result concurrent callers share.
+//! An operation that runs at most once at a time. Concurrent callers share its result.
 
 use std::future::Future;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-/// The result with the time at which it was known, or `None` if the operation panicked.
+/// The result and the time at which the operation ended, or `None` if the operation panicked.
 type SharedResult<T> = Shared<BoxFuture<'static, Option<(Instant, T)>>>;
 
 /// The running or the last operation.
@@ -17,13 +17,13 @@ struct Running<T> {
     result: SharedResult<T>,
 }
 
-/// Runs an operation in a task, and shares its result. A caller that stops waiting neither cancels the operation nor
-/// causes another one. An operation that takes too long is not started again before it has ended.
+/// Runs an operation in a task, and shares its result. If a caller stops waiting, the operation continues. An operation
+/// that exceeds the time limit is not started again before it has ended.
 pub(super) struct Single<T> {
     running: Mutex<Option<Running<T>>>,
-    /// How long a result is reused.
+    /// The time for which a result is reused.
     keep: Duration,
-    /// How long callers wait for an operation, from its start.
+    /// The time limit of an operation, from its start.
     limit: Duration,
 }
 
@@ -42,7 +42,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
             let (began, started, result) = self.join_or_start(&start);
             match tokio::time::timeout_at(started + self.limit, result).await {
                 Ok(Some((at, value))) if began || at.elapsed() < self.keep => return Some(value),
-                // The operation ended long ago, and no caller was waiting for it.
+                // The result is too old: the operation ended when no caller was waiting. The next iteration starts a
+                // new operation.
                 Ok(Some(_)) => {
                     let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                     running.take_if(|running| running.started == started);
@@ -58,7 +59,7 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
         F: Future<Output = T> + Send + 'static,
     {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        // After a panic, it is started again.
+        // If the last operation panicked, a new operation is started.
         if let Some(Running { started, result }) =
             running.as_ref().filter(|last| !matches!(last.result.peek(), Some(None)))
         {
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_leave_start_no_further_operations() {
+    async fn callers_that_stop_waiting_start_no_further_operations() {
         let (single, started) = (single(), Arc::new(AtomicUsize::new(0)));
         let operation = || {
             let number = started.fetch_add(1, Ordering::SeqCst);

@@ -86,7 +86,7 @@ impl<'a, H: Harness> Case<'a, H> {
         recorded
     }
 
-    /// Checks which effects were committed, if the store has effects.
+    /// Checks that exactly these effects were committed, if the store supports effects.
     pub(super) async fn has_recorded(&self, lines: &[&str]) {
         if H::HAS_EFFECTS {
             assert_eq!(self.recorded().await, lines);

@@ -32,7 +32,7 @@ pub async fn random_history<H: Harness>(harness: &H, steps: usize, random: &mut 
         let actual = act(harness, &store, &keys, step, &action).await;
         assert_eq!(actual.0, expected.0, "step {step}: {action:?}");
         leases.extend(&expected.1);
-        // Old leases are kept for a while, so that stale holders try again.
+        // Some old leases are kept, so that stale holders also try to change notifications.
         if leases.len() > 12 {
             leases.remove(random(leases.len()));
         }
@@ -111,7 +111,7 @@ impl Action {
     }
 }
 
-/// Carries out an action. Returns its result as text, and the leases that it produced.
+/// Performs an action. Returns its result as text, and the new leases.
 async fn act<H: Harness>(
     harness: &H,
     store: &H::Store,

@@ -1,4 +1,4 @@
-//! Runs the steps of the model on a store.
+//! Runs the steps of the state machine test on a store.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -26,7 +26,7 @@ const STEPS: usize = 60;
 /// number below its argument.
 ///
 /// # Panics
-/// Panics with a shortest list of steps after which the store differs from the model.
+/// Panics with a minimal list of steps after which the store differs from the model.
 pub fn state_machine<H: Harness>(harness: &H, runtime: &Runtime, cases: u32, random: &mut dyn FnMut(usize) -> usize) {
     let seed: [u8; 32] = std::array::from_fn(|_| u8::try_from(random(256)).unwrap());
     let config = Config { cases, failure_persistence: None, ..Config::default() };
@@ -161,7 +161,7 @@ impl<'a, H: Harness> Machinery<'a, H> {
     }
 }
 
-/// Returns the number of the object that a notification is about.
+/// Returns the business ID of a notification.
 fn object(name: usize) -> String {
     format!("object {name}")
 }

@@ -30,36 +30,37 @@ pub trait Harness {
     /// The store.
     type Store: StoreAdmin;
 
-    /// Whether the store has effects: changes in the transaction that completes a notification. If it has none, the
-    /// suite does not call [`effect`](Self::effect), and leaves out what is only about effects.
+    /// Whether the store supports effects: changes in the transaction that completes a notification. If it does not,
+    /// the suite does not call [`effect`](Self::effect), and skips the checks of effects.
     const HAS_EFFECTS: bool = true;
 
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
 
-    /// Closes a store and opens it again, as a program that restarts. The default does nothing.
+    /// Closes a store and opens it again, like a program that restarts. The default does nothing.
     fn reopen(&self, store: Self::Store) -> impl Future<Output = Self::Store> {
         async { store }
     }
 
-    /// Moves the store's clock forward, or moves all its times back.
+    /// Moves the store's clock forward, or moves all stored times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
 
-    /// Creates an effect that records a line in the store and then ends as given.
+    /// Creates an effect that records a line in the store and then succeeds, returns an error or panics; see
+    /// [`EffectEnd`].
     fn effect(&self, line: &str, end: EffectEnd) -> <Self::Store as crate::Store>::Effect;
 
     /// Returns the lines that committed effects have recorded, in any order.
     fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
 }
 
-/// How an effect of a [`Harness`] ends after it has recorded its line.
+/// The end of an effect of a [`Harness`], after the effect has recorded its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectEnd {
-    /// It succeeds.
+    /// The effect succeeds.
     Ok,
-    /// It returns an error.
+    /// The effect returns an error.
     Error,
-    /// It panics.
+    /// The effect panics.
     Panic,
 }
 
@@ -67,7 +68,7 @@ impl EffectEnd {
     /// Ends the effect.
     ///
     /// # Errors
-    /// Returns an error for [`EffectEnd::Error`].
+    /// Returns [`HandlerError`] for [`EffectEnd::Error`].
     ///
     /// # Panics
     /// Panics for [`EffectEnd::Panic`].
@@ -138,26 +139,26 @@ impl Harness for MemoryHarness {
 /// A notification for a store under test.
 #[derive(Clone, Debug)]
 pub struct TestNotification {
-    /// Distinguishes notifications: equal names are duplicates.
+    /// The name. Notifications with equal names are duplicates.
     pub name: String,
     /// The kind.
     pub kind: Kind,
     /// Notifications with equal order names are processed in order.
     pub order: Option<String>,
-    /// The object's number.
+    /// The business ID, such as an order number.
     pub business_id: Option<String>,
     /// Whether a duplicate causes another run.
     pub requeue_sighting: bool,
 }
 
 impl TestNotification {
-    /// Creates a notification without order and object.
+    /// Creates a notification without an order name and without a business ID.
     pub fn new(name: impl Into<String>) -> Self {
         let kind = Kind::named("fund-deposit");
         Self { name: name.into(), kind, order: None, business_id: None, requeue_sighting: false }
     }
 
-    /// Returns the notification as an inbox with these keys stores it.
+    /// Returns the notification for [`Store::accept`](crate::Store::accept), encrypted with these keys.
     pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewNotification {
         let tag = keys.content_tag(self.name.as_bytes());
         let route = Route::PaytendBaas;

@@ -1,6 +1,6 @@
-//! A model of a store, and a state machine test that compares a store with it. Unlike
-//! [`random_history`](super::random_history), failures are reduced to a short list of steps, and the store is
-//! restarted.
+//! A model of a store, and a state machine test that compares a store with the model. Unlike
+//! [`random_history`](super::random_history), this test reduces failures to a short list of steps, and restarts the
+//! store.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -17,7 +17,7 @@ const NAMES: usize = 6;
 /// The length of a lease, in seconds.
 pub(super) const LEASE: u64 = 60;
 
-/// A step. A step can select any earlier lease, so most selected leases are stale.
+/// A step of the state machine test. A step can select any earlier lease, so many selected leases are stale.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// A notification arrives, for the first time or again.
@@ -40,14 +40,15 @@ pub(super) enum Step {
 pub(super) enum Outcome {
     New,
     Duplicate(u64),
-    /// The claimed notifications, by name, each with its tries, completed runs, and whether it has content.
+    /// The claimed notifications: name, number of attempts, number of completed runs, and whether the content is
+    /// stored.
     Claimed(Vec<(usize, u32, u64, bool)>),
     Ok,
     Lost,
     Count(u64),
 }
 
-/// Whether a duplicate of a notification causes another run.
+/// Returns whether a duplicate of a notification causes another run.
 pub(super) fn requeues(name: usize) -> bool {
     name.is_multiple_of(2)
 }
@@ -98,7 +99,7 @@ impl Item {
 pub(super) struct Model {
     now: u64,
     pub(super) items: BTreeMap<usize, Item>,
-    /// All leases, each with the name and the fence.
+    /// All leases: the name of the notification and the fence.
     leases: Vec<(usize, u64)>,
     pub(super) effects: u64,
     pub(super) last: Option<Outcome>,
@@ -197,7 +198,7 @@ impl Model {
     }
 }
 
-/// Selects a lease: 0 is the last lease.
+/// Selects a lease by its age: 0 is the last lease.
 pub(super) fn select<T>(leases: &[T], lease: usize) -> Option<&T> {
     leases.iter().nth_back(lease % leases.len().max(1))
 }
@@ -213,7 +214,7 @@ impl ReferenceStateMachine for Machine {
     }
 
     fn transitions(_: &Model) -> BoxedStrategy<Step> {
-        // Recent leases more often than old ones.
+        // Recent leases are selected more often than old leases.
         let lease = || prop_oneof![3 => 0..2_usize, 1 => 0..40_usize];
         prop_oneof![
             6 => (0..NAMES).prop_map(Step::Accept),

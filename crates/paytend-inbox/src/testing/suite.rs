@@ -80,7 +80,7 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     let second = case.claim_one().await;
     assert_eq!((second.lease.id, second.tries), (id, 2));
     assert!(second.lease.fence > first.lease.fence, "each claim has a larger fence");
-    // The first holder continues. It must not change anything.
+    // The first holder continues, and must not be able to change anything.
     assert_lost(case.store.extend(first.lease, LEASE).await);
     assert_lost(case.complete(first.lease, "stale", EffectEnd::Ok).await);
     let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
@@ -97,7 +97,8 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     assert_eq!(case.claim(10).await.len(), 0, "a completed notification is not claimed");
 }
 
-/// After a restore, an old worker can hold a lease with a fence that the restored store has assigned again.
+/// Checks that a different holder with the same fence is refused. After a restore, an old worker can hold a lease whose
+/// fence the store assigns a second time.
 async fn holders<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     let id = case.accept_new("a").await;
@@ -175,7 +176,7 @@ async fn giving_back<H: Harness>(harness: &H) {
     for _ in 0..3 {
         let claimed = case.claim_one().await;
         assert_eq!(claimed.tries, 1, "an attempt that was given back does not count");
-        assert!(claimed.lease.fence > fence, "giving back an attempt does not give back its fence");
+        assert!(claimed.lease.fence > fence, "giving back an attempt does not decrease the fence");
         fence = claimed.lease.fence;
         case.store.release(claimed.lease, Release::GiveBack).await.unwrap();
         assert_lost(case.complete(claimed.lease, "given back", EffectEnd::Ok).await);
@@ -197,7 +198,7 @@ async fn order<H: Harness>(harness: &H) {
     assert_eq!(first.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [a1, b1]);
     assert_eq!(case.claim(10).await.len(), 0);
     case.store.complete(first[1].lease, None).await.unwrap();
-    // A failing first notification holds up its key.
+    // A failed first notification holds up the later notifications of its order key.
     let retry = Release::Retry { after: Duration::from_secs(60), cause: String::new() };
     case.store.release(first[0].lease, retry).await.unwrap();
     assert_eq!(case.claim(10).await.len(), 0);
@@ -207,7 +208,7 @@ async fn order<H: Harness>(harness: &H) {
     case.complete(again.lease, "a1", EffectEnd::Ok).await.unwrap();
     let second = case.claim_one().await;
     assert_eq!(second.lease.id, a2);
-    // A dead letter does not.
+    // A dead letter does not hold up later notifications.
     case.dead_letter(second.lease).await;
     assert_eq!(case.claimed_ids(10).await, [a3]);
     case.is_consistent().await;
@@ -221,10 +222,10 @@ async fn redriven_order<H: Harness>(harness: &H) {
     case.dead_letter(claimed.lease).await;
     let claimed = case.claim_one().await;
     assert_eq!(claimed.lease.id, second);
-    // The redriven notification is earlier, but the key's current one is being processed.
+    // The redriven notification has a smaller number, but the current notification of the key is being processed.
     case.store.redrive(Some(vec![first])).await.unwrap();
     assert_eq!(case.claim(10).await.len(), 0, "one notification of a key is processed at a time");
-    // Burying a waiting notification does not start another one.
+    // Burying a waiting notification does not make another notification claimable.
     assert!(case.store.bury(third, "by hand".into()).await.unwrap());
     assert_eq!(case.claim(10).await.len(), 0, "one notification of a key is processed at a time");
     case.store.complete(claimed.lease, None).await.unwrap();
@@ -261,13 +262,13 @@ async fn sightings<H: Harness>(harness: &H) {
     assert_eq!((claimed.is_sighting, claimed.sightings), (false, 1), "an attempt begins after the sighting");
     case.store.complete(claimed.lease, None).await.unwrap();
     assert_eq!(case.claim(1).await.len(), 0);
-    // After completion.
+    // A duplicate arrives after the completion.
     case.accept(&notification).await;
     case.accept(&notification).await;
     let again = case.claim_one().await;
     assert_eq!((again.lease.id, again.is_sighting, again.tries), (id, true, 1));
     assert!(again.lease.fence > claimed.lease.fence, "a fence is never used again");
-    // During the attempt.
+    // A duplicate arrives during the attempt.
     case.accept(&notification).await;
     assert_eq!(case.claim(1).await.len(), 0);
     case.complete(again.lease, "second", EffectEnd::Ok).await.unwrap();
@@ -289,7 +290,7 @@ async fn sightings_after_an_attempt<H: Harness>(harness: &H) {
     let first = case.claim_one().await;
     let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
     case.store.release(first.lease, retry.clone()).await.unwrap();
-    // A receiver may have carried out the first attempt. The sighting must not look like its retry.
+    // The retry is not a sighting, because it must keep the idempotency key of the first attempt.
     case.accept(&notification).await;
     let second = case.claim_one().await;
     assert_eq!((second.is_sighting, second.completed_runs), (false, 0));
@@ -306,7 +307,7 @@ async fn sightings_after_an_attempt<H: Harness>(harness: &H) {
             case.store.release(sighting.lease, retry.clone()).await.unwrap();
         }
     }
-    assert_eq!(case.claim(1).await.len(), 0, "a sighting before the first attempt of a run is part of the run");
+    assert_eq!(case.claim(1).await.len(), 0, "a sighting before the first attempt of a run does not cause another run");
     case.accept(&notification).await;
     let last = case.claim_one().await;
     assert_eq!((last.is_sighting, last.completed_runs), (true, 2));
@@ -363,7 +364,7 @@ async fn erasure<H: Harness>(harness: &H) {
     let other_id = case.accept(&other).await.id();
     let claimed = case.claim_one().await;
     case.store.complete(claimed.lease, None).await.unwrap();
-    // An equal number of a different provider or kind is a different object.
+    // The same business ID of a different provider or kind belongs to a different object.
     let others = [
         Erasure::new("subject").provider(Provider::PayBy),
         Erasure::new("subject").route(Route::PaytendIssuing),
@@ -385,7 +386,7 @@ async fn erasure<H: Harness>(harness: &H) {
     let claimed = case.claim_one().await;
     assert_eq!(claimed.lease.id, other_id, "an erased notification does not hold up its order key");
     assert!(claimed.payload.has_content());
-    // Retention removes the content of processed notifications only.
+    // The retention applies only to processed notifications.
     case.store.complete(claimed.lease, None).await.unwrap();
     case.accept_new("d").await;
     case.advance(Duration::from_secs(3600)).await;

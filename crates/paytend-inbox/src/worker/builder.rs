@@ -14,8 +14,8 @@ use crate::worker::delivery::Delivery;
 use crate::worker::handlers::{Handled, Handlers};
 use crate::worker::health::WorkerHealth;
 
-/// A worker that processes the notifications of an inbox. [`builder`](Self::builder) creates it, and
-/// [`run`](Self::run) runs it.
+/// A worker that processes the notifications of an inbox. Create it with [`builder`](Self::builder), and start it with
+/// [`run`](Self::run).
 pub struct Worker<S: Store> {
     pub(super) shared: Arc<Shared<S>>,
 }
@@ -47,8 +47,8 @@ impl Settings {
 
 impl<S: Store> Worker<S> {
     /// Creates a builder. The handler `otherwise` is called for every notification without a handler: other types,
-    /// unknown types and unreadable content. For a notification that it does not recognize, it must return an error,
-    /// which keeps the notification for an operator.
+    /// unknown types and unreadable content. If `otherwise` does not recognize a notification, it must return an error,
+    /// so that the notification is kept for an operator.
     ///
     /// ```
     /// use paytend_inbox::{Completion, HandlerError, Inbox, MemoryStore, Worker, types};
@@ -104,7 +104,7 @@ pub struct WorkerBuilder<S: Store> {
 }
 
 impl<S: Store> WorkerBuilder<S> {
-    /// Sets the handler for a type of notification. An earlier handler for the type is replaced. See
+    /// Sets the handler for a notification type, and replaces an earlier handler for the type. See
     /// [`types`](crate::types).
     pub fn on<N, F, T>(mut self, handler: F) -> Self
     where
@@ -116,8 +116,9 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the handler for sightings. Without it, a sighting goes to the handler of its type, or is completed without
-    /// a handler if its content is no longer stored. See [`Inbox::requeue_sightings`] and [`Delivery::has_content`].
+    /// Sets the handler for sightings. Without this handler, the handler of its type receives a sighting. If its
+    /// content is no longer stored, the sighting is completed without a handler. See [`Inbox::requeue_sightings`] and
+    /// [`Delivery::has_content`].
     pub fn on_sighting<F, T>(mut self, handler: F) -> Self
     where
         F: Fn(Delivery<AnyNotification>) -> T + Send + Sync + 'static,
@@ -127,29 +128,30 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the length of a lease (default 60 s, between 1 s and 24 h). Heartbeats extend it while a handler runs.
-    /// After a crash, its notifications are claimed again when the lease has ended.
+    /// Sets the length of a lease (default 60 s, between 1 s and 24 h). Heartbeats extend the lease while a handler
+    /// runs. After a crash of a worker, its notifications are claimed again when their leases have ended.
     pub fn lease(mut self, time: Duration) -> Self {
         self.settings.lease = time.clamp(Duration::from_secs(1), MAX_DELAY);
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). It does not apply to effects; the store limits those.
+    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, which have a time
+    /// limit of the store.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
     }
 
-    /// Sets the average time between two polls of an empty store (default 1 s). Each pause is between half and one
-    /// and a half of it, so that workers that start together do not poll together.
+    /// Sets the average time between two polls of an empty store (default 1 s). Each pause is a random time between 50
+    /// % and 150 % of this time, so that workers do not poll at the same time.
     pub fn poll_interval(mut self, time: Duration) -> Self {
         self.settings.poll_interval = time;
         self
     }
 
-    /// Sets how long running handlers may take after the worker is asked to stop (default 30 s). Handlers that are
-    /// still running then are cancelled, and their notifications are given back. Commits that are still running get a
-    /// grace period in addition: see [`Worker::run`].
+    /// Sets the time limit for running handlers after the worker is asked to stop (default 30 s). Afterwards, the
+    /// handlers are cancelled, and their notifications are given back. Running commits have an additional grace period;
+    /// see [`Worker::run`].
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self

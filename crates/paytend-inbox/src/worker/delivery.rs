@@ -43,14 +43,14 @@ impl<N> Delivery<N> {
         &self.content
     }
 
-    /// Returns whether the content is still stored. It is `false` only for sightings, and only in the handler of
-    /// [`on_sighting`](crate::WorkerBuilder::on_sighting): the content was erased or removed after its retention. The
-    /// [facts](Self::facts) are available, without the object's number if they were erased.
+    /// Returns whether the content is still stored. Returns `false` only for sightings in the handler of
+    /// [`on_sighting`](crate::WorkerBuilder::on_sighting), if the content was erased or removed after its retention.
+    /// The [facts](Self::facts) are still available, but an erasure removes their business ID.
     pub fn has_content(&self) -> bool {
         self.claimed.payload != StoredPayload::Dropped
     }
 
-    /// Returns the store's number of the notification.
+    /// Returns the number that the store has assigned to the notification.
     pub fn id(&self) -> Id {
         self.claimed.lease.id
     }
@@ -63,7 +63,7 @@ impl<N> Delivery<N> {
 
     /// Returns a key that is equal for all attempts to process this arrival: the [dedup key](Self::dedup), followed for
     /// a sighting by `-` and the number of times that the notification was completed before. Effects outside the
-    /// store's transaction can happen more than once; a service that receives this key can recognize the repetition.
+    /// store's transaction can happen more than once. A service that receives this key can recognize repetitions.
     pub fn idempotency_key(&self) -> String {
         match self.claimed.completed_runs {
             0 => self.claimed.facts.dedup.to_string(),
@@ -81,14 +81,14 @@ impl<N> Delivery<N> {
         self.claimed.tries
     }
 
-    /// Returns whether the notification was processed before and has arrived again. Query the state of the object: the
-    /// notification may report a state for the second time. See
+    /// Returns whether the notification was processed before and has arrived again. Query the state of the object,
+    /// because the object may have returned to an earlier state. See
     /// [`Inbox::requeue_sightings`](crate::Inbox::requeue_sightings).
     pub fn is_sighting(&self) -> bool {
         self.claimed.is_sighting
     }
 
-    /// Returns how often a duplicate had arrived when the notification was claimed.
+    /// Returns the number of duplicates that had arrived when the notification was claimed.
     pub fn sightings(&self) -> u64 {
         self.claimed.sightings
     }
@@ -112,8 +112,7 @@ impl<N> fmt::Debug for Delivery<N> {
 /// The result of a handler: the notification is processed.
 ///
 /// An effect runs in the transaction that completes the notification. It is committed once, even if the handler runs
-/// several times, provided that it does not begin or end transactions. Each store crate has a function that creates an
-/// effect.
+/// several times. An effect must not begin or end transactions. Each store crate has a function that creates an effect.
 pub struct Completion<E> {
     effect: Option<E>,
 }
@@ -129,7 +128,7 @@ impl<E> Completion<E> {
         Self { effect: Some(effect) }
     }
 
-    /// Returns the effect, for a queue that runs it in its own transaction.
+    /// Returns the effect, for a queue that runs effects in its transactions.
     pub fn into_effect(self) -> Option<E> {
         self.effect
     }

@@ -60,7 +60,7 @@ impl<E: 'static> Handlers<E> {
     /// Starts the handler for a notification.
     pub(super) fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
         let sighting = self.sightings.as_ref().filter(|_| delivery.is_sighting());
-        // The kind of this program's version, not the stored one: an older program may not have known the type.
+        // The stored kind is not used, because an older program may have stored a type that it did not know.
         let kind = delivery.notification().kind(delivery.facts().route);
         let handler = sighting.or_else(|| self.by_kind.get(kind.as_str()));
         handler.unwrap_or(&self.otherwise)(delivery)

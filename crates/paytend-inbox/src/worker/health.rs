@@ -1,4 +1,4 @@
-//! Whether a worker makes progress.
+//! A handle that reports whether a worker makes progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ impl WorkerHealth {
     }
 
     /// Returns the time since the last successful claim, the last end of an attempt, or the creation of the worker,
-    /// whichever is shortest. A worker whose slots are all in use does not claim. If none of its handlers ends, this
+    /// whichever is shortest. A worker whose slots are all in use claims nothing. If all its handlers are stuck, this
     /// time grows.
     pub fn since_last_progress(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))

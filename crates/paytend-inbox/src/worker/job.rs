@@ -25,7 +25,7 @@ pub(super) enum Attempt {
     Dead,
     GivenBack,
     LeaseLost,
-    /// The store failed. When the lease has ended, the notification is claimed again unless it was completed.
+    /// The store failed. The notification is claimed again when the lease has ended, unless it was completed.
     Unknown,
 }
 
@@ -42,7 +42,7 @@ impl Attempt {
     }
 }
 
-/// How the handler ended.
+/// The result of a call of the handler.
 enum Ended<E> {
     Returned(Handled<E>),
     LeaseLost,
@@ -62,14 +62,15 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let (lease, tries) = (claimed.lease, claimed.tries);
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
-        // The earlier attempts did not report a result: the process ended each time.
+        // The process ended during each of the earlier attempts, so they reported no result.
         return dead(shared, lease, "no attempt returned: the process may have been stopped by this notification")
             .await;
     }
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,
         Ok(None) if claimed.is_sighting && shared.handlers.has_sighting_handler() => Vec::new(),
-        // The notification was processed before, and this arrival is recorded. Other handlers require the content.
+        // The notification was processed before, and the sighting is recorded. The handlers of types require the
+        // content.
         Ok(None) if claimed.is_sighting => return complete(shared, &claimed, Completion::without_effect()).await,
         Ok(None) => return dead(shared, lease, "the content was erased or removed after its retention").await,
         Err(error) => return fail(shared, &claimed, HandlerError::retry(error)).await,
@@ -105,7 +106,7 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         trace_id = trace.map(|trace| trace.trace_id),
         received_in_span_id = trace.map(|trace| trace.parent_id),
     );
-    // The call that creates the future may panic too, so it runs inside.
+    // The handler is called inside the future, because this call can panic too.
     let handling = async { shared.handlers.start(delivery).await };
     let guarded = AssertUnwindSafe(tracing::Instrument::instrument(handling, span)).catch_unwind();
     match tokio::time::timeout(shared.settings.handler_timeout, guarded).await {
@@ -115,8 +116,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
     }
 }
 
-/// Extends the lease until it is lost. A store that cannot be reached does not end the attempt: the completion checks
-/// the fence.
+/// Extends the lease until it is lost. An unreachable store does not end the attempt, because the completion checks the
+/// fence.
 async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     let time = shared.settings.lease;
     loop {
@@ -142,7 +143,7 @@ async fn fail<S: Store>(shared: &Shared<S>, claimed: &Claimed, error: HandlerErr
     let after = match error.action() {
         FailureAction::DeadLetter => return dead(shared, claimed.lease, error.cause()).await,
         _ if claimed.tries >= policy.tries() => return dead(shared, claimed.lease, error.cause()).await,
-        // The service's time is a minimum. Otherwise, a short time would use up all attempts within seconds.
+        // The delay is at least the backoff. Otherwise, a short `time` would use up all attempts within seconds.
         FailureAction::RetryAfter(time) => time.max(policy.delay(claimed.tries, random())),
         FailureAction::Retry => policy.delay(claimed.tries, random()),
     };

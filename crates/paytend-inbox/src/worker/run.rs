@@ -17,17 +17,17 @@ use crate::store::Store;
 use crate::worker::builder::{Settings, Worker};
 use crate::worker::job::{Attempt, process};
 
-/// How a worker stopped.
+/// The result of stopping a worker.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// The notifications whose handlers were cancelled and that were given back.
+    /// The number of notifications that were given back, because their handlers were cancelled.
     pub given_back: usize,
-    /// The notifications that were processed or failed after the worker was asked to stop.
+    /// The number of notifications that were processed or failed after the worker was asked to stop.
     pub finished: usize,
 }
 
-/// How long a stopping worker waits for the store after the stop timeout.
+/// The time for which a stopping worker waits for the store, after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.
@@ -37,7 +37,7 @@ struct Jobs {
 }
 
 impl Jobs {
-    /// Waits for the end of an attempt. Without an attempt, the future does not complete.
+    /// Waits for the end of an attempt. If no attempt is running, the future never completes.
     async fn next(&mut self) -> Option<Attempt> {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, attempt))) => {
@@ -62,28 +62,28 @@ impl Jobs {
 }
 
 impl<S: Store> Worker<S> {
-    /// Runs until `stop` completes. Then it claims nothing more and waits for the running handlers, at most for the
-    /// stop timeout. Leases are extended until each handler has ended. Handlers that still run after the stop timeout
-    /// are cancelled, and their notifications are given back.
+    /// Runs until `stop` completes. Afterwards, the worker claims no more notifications, and waits for the running
+    /// handlers, at most for the stop timeout. Leases are extended until each handler has ended. Handlers that still
+    /// run after the stop timeout are cancelled, and their notifications are given back.
     ///
-    /// A commit that still runs after the stop timeout is not cancelled. The worker waits for it for a grace period and
-    /// then returns. The store may complete the commit later. If it does not, the notification is claimed again when
-    /// its lease has ended.
+    /// A commit that still runs after the stop timeout is not cancelled. The worker waits for the commit during a grace
+    /// period of 10 s, and then returns. The store can still complete the commit later. Otherwise, the notification is
+    /// claimed again when its lease has ended.
     ///
-    /// An unreachable store does not end the worker: it tries again until it is stopped. Dropping the returned future
-    /// aborts the handlers; their notifications are claimed again when their leases have ended.
+    /// If the store is unreachable, the worker retries until it is stopped. Dropping the returned future aborts the
+    /// handlers. Their notifications are claimed again when their leases have ended.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
         let mut jobs = Jobs { tasks: JoinSet::new(), kinds: HashMap::new() };
         loop {
-            // Created before the claim: a change between the claim and the wait is not missed.
+            // The future is created before the claim, so that a change between the claim and the wait is not missed.
             let mut changed = pin!(self.shared.inbox.store().changed());
             let hint = futures_util::poll!(changed.as_mut()).is_ready();
             if futures_util::poll!(stop.as_mut()).is_ready() {
                 break;
             }
-            // Not cancelled by `stop`: claimed notifications must be processed or given back.
+            // `stop` does not cancel the claim, because claimed notifications must be processed or given back.
             let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,
@@ -111,7 +111,7 @@ impl<S: Store> Worker<S> {
         }
         let kind_limits = jobs.kind_limits(settings);
         let request = ClaimRequest { limit: free, lease: settings.lease, holder: random(), kind_limits };
-        // Notifications of a claim that exceeds the time limit are claimed again after their leases.
+        // If the claim exceeds the time limit, its notifications are claimed again after their leases.
         let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
@@ -139,7 +139,8 @@ impl<S: Store> Worker<S> {
         while !jobs.tasks.is_empty() {
             tokio::select! {
                 () = &mut end => {
-                    // The store does not respond. Commits in progress can still complete, and leases expire.
+                    // The store does not respond. Commits in progress can still complete; otherwise, their leases
+                    // expire.
                     let attempts = jobs.tasks.len();
                     tracing::error!(attempts, "the store does not respond: stopping without its results");
                     jobs.tasks.abort_all();
@@ -169,7 +170,7 @@ enum Claims {
     Failed,
 }
 
-/// Returns a time between half and one and a half of the interval.
+/// Returns a random time between 50 % and 150 % of the interval.
 fn jittered(interval: Duration) -> Duration {
     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
     Duration::from_micros(micros / 2 + random() % micros)

@@ -1,4 +1,4 @@
-//! Accepting notifications, and the handler for the adapters.
+//! Tests of accepting notifications, and of the handler for the adapters.
 
 use std::time::{Duration, SystemTime};
 
@@ -97,7 +97,7 @@ async fn axum_route_stores_and_acknowledges() {
     assert_eq!((entries.len(), entries[0].sightings), (1, 1));
 }
 
-/// A store that never completes a write, or whose writes fail.
+/// A store whose writes never complete, or fail.
 #[derive(Clone)]
 enum BrokenStore {
     Hangs,

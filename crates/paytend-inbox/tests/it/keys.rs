@@ -1,4 +1,4 @@
-//! Key files, payload encryption and rotation.
+//! Tests of key files, payload encryption and key rotation.
 
 use paytend_inbox::{
     Inbox, MemoryStore, SealedPayload, Store as _, StoreAdmin as _, StoreErrorKind, StoreKeys, StoredPayload,

@@ -1,4 +1,4 @@
-//! The store in memory passes the conformance suite.
+//! Runs the conformance suite on the store in memory.
 
 use paytend_inbox::testing::{MemoryHarness, conformance, random_history, state_machine};
 use paytend_vectors::Seeded;

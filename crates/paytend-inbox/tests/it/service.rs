@@ -77,6 +77,6 @@ async fn audit_page_is_shown_on_request_and_only_to_the_loopback_interface() {
     assert_eq!(status, StatusCode::OK);
     let row = "<tr><td>1<td>the time<td>erase<td><td>&lt;script&gt;alice<td>a &amp; &quot;b&quot;";
     assert!(page.contains(row), "{page}");
-    // A page in the same browser can use a name that resolves to the loopback interface.
+    // A malicious web page can use a host name that resolves to the loopback interface.
     assert_eq!(get_from(&mut app, "/audit", "attacker.example:8080").await.0, StatusCode::FORBIDDEN);
 }

@@ -1,4 +1,4 @@
-//! Notifications, and an inbox on a paused clock.
+//! Helpers: notifications, and an inbox with a paused clock.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -38,7 +38,7 @@ pub(crate) fn deposit(order_no: &str) -> Paytend {
     notification("2", &format!(r#"{{"orderNo":"{order_no}","amount":25.00,"currency":"EUR","tradeStatus":"2"}}"#))
 }
 
-/// Returns an inbox whose clock is the runtime's, which tests pause.
+/// Returns an inbox with the clock of the runtime, which the tests pause.
 pub(crate) async fn inbox() -> Inbox<MemoryStore> {
     let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
     let store = MemoryStore::with_clock(move || epoch + start.elapsed());
@@ -49,12 +49,12 @@ pub(crate) async fn entries(inbox: &Inbox<MemoryStore>) -> Vec<Entry> {
     inbox.store().list(Query { limit: 1000, ..Query::default() }).await.unwrap()
 }
 
-/// Waits until the only notification has this state.
+/// Waits until the only notification in the store has this state, and returns it.
 pub(crate) async fn until_state(inbox: &Inbox<MemoryStore>, state: State) -> Entry {
     until(|| async { entries(inbox).await.into_iter().find(|entry| entry.state == state) }).await
 }
 
-/// Polls until there is a value. With a paused clock, the pauses take no time.
+/// Polls until `poll` returns a value. With a paused clock, the pauses take no time.
 pub(crate) async fn until<T, F: Future<Output = Option<T>>>(poll: impl Fn() -> F) -> T {
     let polling = async {
         loop {
@@ -85,7 +85,7 @@ impl Log {
     }
 }
 
-/// Ends leases of this inbox's store as if a process had died: nothing is released.
+/// Claims notifications and releases nothing, like a process that dies.
 pub(crate) async fn claim_and_forget(inbox: &Inbox<MemoryStore>, lease: Duration) {
     let request = paytend_inbox::ClaimRequest { limit: 1, lease, holder: 9, kind_limits: Vec::new() };
     assert_eq!(inbox.store().claim(request).await.unwrap().len(), 1);

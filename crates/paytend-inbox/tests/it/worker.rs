@@ -1,4 +1,4 @@
-//! The worker: handlers, retries, leases, and stopping.
+//! Tests of the worker: handlers, retries, leases and stopping.
 
 use std::future::{Future, pending, ready};
 use std::time::Duration;
@@ -44,7 +44,7 @@ fn policy() -> RetryPolicy {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notifications_reach_the_handler_of_their_type() {
+async fn notifications_are_passed_to_the_handler_of_their_type() {
     let inbox = inbox().await;
     let (typed, other) = (Log::default(), Log::default());
     let (typed_log, other_log) = (typed.clone(), other.clone());
@@ -128,7 +128,7 @@ async fn failing_handlers_are_retried_up_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permanent_errors_make_a_dead_letter_at_once() {
+async fn permanent_error_makes_a_dead_letter_without_a_retry() {
     let inbox = inbox().await;
     let running = Running::start(Worker::builder(inbox.clone(), refuse).build());
     inbox.accept(&deposit("F1")).await.unwrap();
@@ -138,7 +138,7 @@ async fn permanent_errors_make_a_dead_letter_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_of_the_next_attempt_can_be_chosen() {
+async fn handler_can_set_the_delay_before_the_next_attempt() {
     let inbox = inbox().await;
     let times = Log::default();
     let (start, log) = (tokio::time::Instant::now(), times.clone());
@@ -158,9 +158,9 @@ async fn time_of_the_next_attempt_can_be_chosen() {
     running.stop().await;
 }
 
-/// A service that restarts behind a load balancer may answer with `Retry-After: 0` at once, many times.
+/// A service that restarts behind a load balancer may respond with `Retry-After: 0` many times.
 #[tokio::test(start_paused = true)]
-async fn chosen_time_does_not_shorten_the_backoff() {
+async fn retry_after_does_not_shorten_the_backoff() {
     let inbox = inbox().await;
     let start = tokio::time::Instant::now();
     let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
@@ -175,7 +175,7 @@ async fn chosen_time_does_not_shorten_the_backoff() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn heartbeats_keep_a_long_attempt() {
+async fn heartbeats_extend_the_lease_of_a_long_attempt() {
     let inbox = inbox().await;
     let runs = Log::default();
     let build = || {
@@ -357,7 +357,7 @@ async fn each_run_has_a_stable_idempotency_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sightings_reach_their_handler() {
+async fn sightings_are_passed_to_the_sighting_handler() {
     let inbox = inbox().await.requeue_sightings([<types::FundDeposit as paytend_inbox::NotificationType>::KIND]);
     let log = Log::default();
     let (first, second) = (log.clone(), log.clone());

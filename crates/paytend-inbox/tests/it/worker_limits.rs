@@ -1,4 +1,4 @@
-//! The worker: concurrency, polling and stopping.
+//! Tests of the worker: concurrency limits, polling and stopping.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn stop_waits_for_handlers_and_then_gives_back() {
     }));
     until(|| async { (inbox.store().stats().await.unwrap().leased == 2).then_some(()) }).await;
     stop.send(()).unwrap();
-    // Leases are extended while the worker stops: no one else can claim.
+    // Leases are extended while the worker stops, so no other worker can claim the notifications.
     tokio::time::sleep(Duration::from_secs(40)).await;
     let request = ClaimRequest { limit: 5, lease: Duration::from_secs(1), holder: 2, kind_limits: Vec::new() };
     assert_eq!(inbox.store().claim(request).await.unwrap().len(), 0);
@@ -95,7 +95,7 @@ async fn new_notifications_do_not_wait_for_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_worker_leaves_its_notifications_to_others() {
+async fn notifications_of_a_dropped_worker_are_claimed_by_another() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     let hanging = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| std::future::pending())
@@ -111,7 +111,7 @@ async fn dropped_worker_leaves_its_notifications_to_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_shows_a_worker_that_no_longer_polls() {
+async fn health_reports_a_worker_that_no_longer_polls() {
     let inbox = inbox().await;
     let gate = Arc::new(Semaphore::new(0));
     let worker = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| ready(Ok(Completion::without_effect())));
@@ -129,7 +129,7 @@ async fn health_shows_a_worker_that_no_longer_polls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_shows_a_worker_whose_slots_are_all_stuck() {
+async fn health_reports_a_worker_whose_slots_are_all_stuck() {
     let inbox = inbox().await;
     for i in 0..20 {
         inbox.accept(&deposit(&format!("F{i}"))).await.unwrap();
@@ -139,7 +139,7 @@ async fn health_shows_a_worker_whose_slots_are_all_stuck() {
     let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
         let stuck = flag.load(Ordering::SeqCst);
         async move {
-            // Slow handlers keep all slots busy, and still end.
+            // Slow handlers use all slots, but they end.
             tokio::time::sleep(Duration::from_secs(if stuck { 10_000 } else { 20 })).await;
             Ok(Completion::without_effect())
         }

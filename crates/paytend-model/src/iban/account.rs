@@ -25,7 +25,7 @@ payload! {
         }
     }
     check |this: &Self, report: &mut Report| {
-        // The partner documentation may describe other query fields.
+        // The partner documentation may describe other query fields, so a field in `extra` is also sufficient.
         let has_other = this.extra.has_other_than(&["userId", "mobile"]);
         let is_given = given(this.mobile.as_ref()) || given(this.user_id.as_ref()) || has_other;
         report.require("mobile", is_given, Rule::RequiredUnless("userId"));

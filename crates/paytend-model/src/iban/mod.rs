@@ -48,7 +48,7 @@ pub use transfer::{SubmitTransferOrder, UploadTransferOrderFile};
 use crate::operation::{OperationInfo, OperationKind, Product};
 use crate::provenance::{Provenance, Source};
 
-/// Describes an operation with a documented name and documented object names, but no other documented details.
+/// Describes an operation whose name and object names are documented, but not its path or fields.
 const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Baas, kind, title, path).provenance(Provenance {
         operation: Source::Documented,

@@ -58,9 +58,9 @@ payload! {
         required {
             /// The partner's unique order number of the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
-            /// The code of the card scheme; "3" has been observed.
+            /// The code of the card scheme. The provider's published demo uses "3".
             card_scheme: Code => "cardScheme" = "3",
-            /// The code of the card type; "2" has been observed.
+            /// The code of the card type. The provider's published demo uses "2".
             card_type: Code => "cardType" = "2",
             /// The code of the card design, from [`QuerySkus`].
             sku: Code => "sku" = "SKU001",

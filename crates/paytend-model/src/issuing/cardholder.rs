@@ -177,7 +177,7 @@ payload! {
         required {
             /// The identifier of the cardholder.
             holder_id: HolderId => "holderId",
-            /// The code of the document type; "3" has been observed.
+            /// The code of the document type. The provider's published demo uses "3".
             file_type: Code => "fileType" = "3",
             /// The file, at most 2 MiB. A photo of a document must show a document of the kind given in `idType`
             /// (documented).

@@ -1,4 +1,4 @@
-//! States of cards, topups, accounts and transfer orders, and merging of updates that may arrive out of order.
+//! States of cards, topups, accounts and transfer orders, and merging of updates that can arrive out of order.
 //!
 //! The provider's codes for these states are in the partner documentation. The partner maps the codes to these states,
 //! or to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are
@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 /// The possible states of an object, and the transitions between these states.
 pub trait Lifecycle: Clone + Eq + fmt::Debug {
-    /// Returns the states that may directly follow this state. A final state has no successors.
+    /// Returns the states that can directly follow this state. A final state has no successors.
     fn next(&self) -> Vec<Self>;
 
     /// Returns whether the state is final.
@@ -60,7 +60,7 @@ pub struct Tracked<S, T = i64> {
     state: S,
     /// The time of the newest update that reported this state, or `None` if any such update had no time.
     at: Option<T>,
-    /// A lower bound for the newest update's time.
+    /// A lower bound of the time of the newest update.
     since: Option<T>,
 }
 
@@ -82,7 +82,7 @@ pub enum Merged<S> {
         /// The current state.
         from: S,
     },
-    /// Either state may follow the other, and the times do not determine the order. The state is unchanged. Query the
+    /// Either state can follow the other, and the times do not determine the order. The state is unchanged. Query the
     /// provider.
     Undecided,
 }
@@ -104,7 +104,7 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         self.at.as_ref()
     }
 
-    /// Merges an update. Updates may arrive in any order, and an older update never replaces a newer one. If both
+    /// Merges an update. Updates can arrive in any order, and an older update never replaces a newer one. If both
     /// updates have a time, the update with the later time is newer. Otherwise an update is newer if its state can
     /// follow the current state but cannot precede it.
     pub fn merge(&mut self, state: S, at: Option<T>) -> Merged<S> {
@@ -210,7 +210,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The updates of a valid history may arrive out of order and more than once. The result is always the last
+        /// The updates of a valid history can arrive out of order and more than once. The result is always the last
         /// state.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(

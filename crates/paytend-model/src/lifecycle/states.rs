@@ -122,7 +122,7 @@ impl Lifecycle for UserLevel {
 }
 
 /// The state of a transfer order: a request by Paytend for information about a transaction. The notification and the
-/// two operations are documented. Their order and the next steps are not documented, so either operation may follow the
+/// two operations are documented. Their order and the next steps are not documented, so either operation can follow the
 /// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -86,7 +86,7 @@ fn base64(text: &str) -> Option<Vec<u8>> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let plain: String = text.split_ascii_whitespace().collect();
-    // Base64 may contain line breaks, but input with spaces is treated as plain text.
+    // Base64 can contain line breaks, but input with spaces is treated as plain text.
     if plain.len() < 16 || text.contains(' ') {
         return None;
     }

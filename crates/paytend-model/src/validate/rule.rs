@@ -31,7 +31,7 @@ pub enum Rule {
     /// but the documented example contains one.
     PlainLatin,
     /// A decimal number without an exponent: at most 15 digits before the decimal point and 8 after it. Received
-    /// amounts may have other formats.
+    /// amounts can have other formats.
     PlainDecimal,
     /// A number greater than zero. This rule is inferred.
     Positive,

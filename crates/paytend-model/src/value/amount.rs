@@ -22,7 +22,7 @@ const MAX_DECIMALS: usize = 8;
 /// An amount of money in major units (`10.50` euros). The currency is a separate field.
 ///
 /// An amount created with `parse` or `try_from` has up to 15 digits before the decimal point and 8 after it, and no
-/// exponent. A received amount may have any format with an exact value that fits into a [`Decimal`], such as `1E+2`,
+/// exponent. A received amount can have any format with an exact value that fits into a [`Decimal`], such as `1E+2`,
 /// `+100.00`, `.50` and `0100.00`. Binary floating point is never used.
 ///
 /// The digits are kept as received: `10.10` does not become `10.1`, and `1E+2` does not become `100`. A JSON number
@@ -59,7 +59,7 @@ pub enum AmountError {
     /// The input is not a decimal number. A decimal number has digits, at most one decimal point and an optional minus
     /// sign.
     NotDecimal,
-    /// The input has an exponent. Only received amounts may have one.
+    /// The input has an exponent. Only received amounts can have an exponent.
     Exponent,
     /// The input has too many digits. A received amount has too many digits if its value does not fit into a
     /// [`Decimal`].

@@ -122,9 +122,10 @@ fn samples_of_payby_and_payermax_are_read_correctly() {
     assert_eq!(payermax.validate(), Ok(Vec::new()));
 }
 
-/// The documented example has a `requestId` of 17 characters, although the documentation requires 32.
+/// The `requestId` of the sample "sms request" has 17 characters, although the documentation requires 32. The sample
+/// "request" contains placeholders instead of the fixed values of `signType` and `version`.
 #[test]
-fn envelope_samples_are_validated() {
+fn sms_sample_is_valid_and_placeholders_are_reported() {
     let check = |json: &str| serde_json::from_str::<envelope::RequestEnvelope>(json).unwrap().validate();
     let by_name = |name: &str| paytend_vectors::samples().into_iter().find(|sample| sample.name == name).unwrap().json;
     assert_eq!(check(&by_name("sms request")), Ok(Vec::new()));

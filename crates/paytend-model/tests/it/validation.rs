@@ -177,7 +177,7 @@ fn queries_of_users_and_cardholders_require_an_identifier() {
     assert_eq!(warnings(&iban::QueryUser::new()), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("".into())), "`mobile` should be set if `userId` is not set");
     assert_eq!(warnings(&iban::QueryUser::by_mobile("37060000000".into())), "");
-    // The partner documentation may describe other query fields.
+    // The partner documentation may describe other query fields, so a field in `extra` is also sufficient.
     let mut other = iban::QueryUser::new();
     other.extra.set("email", r#""ona@example.com""#).unwrap();
     assert_eq!(warnings(&other), "");
@@ -188,7 +188,7 @@ fn required_identifiers_must_not_be_null_or_empty() {
     // `null` means that a field is not set.
     let query: iban::QueryUser = serde_json::from_str(r#"{"userId":null,"mobile":null,"new":null}"#).unwrap();
     assert_eq!(warnings(&query), "`mobile` should be set if `userId` is not set");
-    // An upload may contain the result of a verification instead of a file.
+    // An upload can contain the result of a verification instead of a file.
     let mut upload = iban::UploadDocument::new("U1");
     assert_eq!(warnings(&upload), "`fileContent` should not be empty");
     upload.extra.set("sumsub", r#"{"id":1}"#).unwrap();

@@ -16,11 +16,11 @@ use crate::dispatcher::job::{Process, Runner};
 use crate::outbox::Outbox;
 use crate::store::OutboxStore;
 
-/// The longest lease.
+/// The maximum length of a lease.
 const MAX_LEASE: Duration = Duration::from_secs(24 * 3600);
 
-/// A dispatcher that sends the orders of an outbox. [`builder`](Self::builder) creates it, and [`run`](Self::run) runs
-/// it.
+/// A dispatcher that sends the orders of an outbox. Create it with [`builder`](Self::builder), and start it with
+/// [`run`](Self::run).
 pub struct Dispatcher<S: OutboxStore> {
     pub(super) shared: Arc<Shared<S>>,
 }
@@ -106,8 +106,8 @@ pub struct DispatcherBuilder<S: OutboxStore> {
 }
 
 impl<S: OutboxStore> DispatcherBuilder<S> {
-    /// Sets the handler for an operation whose orders can be queried. It is called when the outcome of an order is
-    /// known.
+    /// Sets the handler for an operation whose orders can be queried. The handler is called when the outcome of an
+    /// order is known.
     pub fn on<O, F, T>(mut self, handler: F) -> Self
     where
         O: Resolvable,
@@ -118,8 +118,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the handler for an operation without a query. An order whose response is lost is stuck and never sent
-    /// again, unless a notification shows that it exists.
+    /// Sets the handler for an operation without a query. An order whose response is lost becomes stuck and is never
+    /// sent again. A notification about the order ends this state.
     pub fn on_without_query<O, F, T>(mut self, handler: F) -> Self
     where
         O: Operation,
@@ -144,8 +144,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of attempts of an operation, sends and queries together, that begin in any window of
-    /// this length. Call this method after [`on`](Self::on). The limit is per dispatcher.
+    /// Sets the maximum number of attempts (sends and queries) of an operation that begin in any time window of length
+    /// `per`. Call this method after [`on`](Self::on). The limit is per dispatcher.
     pub fn rate_limit_of<O: Operation>(mut self, count: usize, per: Duration) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.rate = Some((count.max(1), per));
@@ -160,7 +160,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the length of a lease (default 90 s, between 1 s and 24 h). After a crash, an order is claimed again when
-    /// its lease has ended. A send or query ends before its lease.
+    /// its lease has ended. A send or query is cancelled before the lease ends.
     pub fn lease(mut self, time: Duration) -> Self {
         self.settings.lease = time.clamp(Duration::from_secs(1), MAX_LEASE);
         self
@@ -172,7 +172,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). It does not apply to effects; the store limits those.
+    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, which have a time
+    /// limit of the store.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
@@ -184,8 +185,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets how long running handlers may take after the dispatcher is asked to stop (default 30 s). After this time,
-    /// running handlers are cancelled, and run again later. Sends are not cancelled.
+    /// Sets the time limit for running handlers after the dispatcher is asked to stop (default 30 s). Afterwards, the
+    /// handlers are cancelled, and run again later. Sends are not cancelled.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self
@@ -198,8 +199,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy of failed handlers, of failed queries, and of sends that sent nothing. An order whose
-    /// attempts are used up waits for an operator.
+    /// Sets the retry policy for failed handlers, failed queries, and sends in which nothing was sent. After the last
+    /// attempt, the order waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

@@ -44,7 +44,7 @@ pub enum Ending<R, F> {
     Decided(Decision),
 }
 
-/// The response type of a query that does not exist. It has no values.
+/// The response type of an operation without a query. The type has no values.
 #[derive(Clone, Copy, Debug)]
 pub enum NotQueried {}
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::dispatcher::ended::NotQueried;
 
-/// An order that a query has found: the data of the response, as text.
+/// The response data of a query that found the order, as JSON text.
 pub(super) type FoundData = String;
 
 /// The lookup of an operation's orders.
@@ -19,7 +19,7 @@ pub(super) trait Lookup<O: Operation>: Send + Sync + 'static {
     /// Whether the operation has a query.
     const HAS_QUERY: bool;
 
-    /// Queries an order. Returns `None` if the provider reports no such order.
+    /// Queries an order. Returns `None` if the provider reports that the order does not exist.
     fn find<'a>(
         client: &'a Client,
         prepared: &'a PreparedRequest<O>,
@@ -33,7 +33,7 @@ pub(super) trait Lookup<O: Operation>: Send + Sync + 'static {
     fn response_state(client: &Client, response: &O::Response) -> OrderState;
 }
 
-/// The lookup with the operation's query.
+/// A lookup that uses the operation's query.
 pub(super) struct ByQuery;
 
 impl<O: Resolvable> Lookup<O> for ByQuery {
@@ -60,7 +60,7 @@ impl<O: Resolvable> Lookup<O> for ByQuery {
     }
 }
 
-/// No lookup: an order without a response is stuck.
+/// A lookup for operations without a query: an order without a response becomes stuck.
 pub(super) struct ByPerson;
 
 impl<O: Operation> Lookup<O> for ByPerson {

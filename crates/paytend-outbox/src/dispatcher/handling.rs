@@ -17,7 +17,7 @@ use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 use crate::terms::{Decision, State};
 
-/// How the handler ended.
+/// The result of a call of the handler.
 enum Returned<E> {
     Handled(Handled<E>),
     LeaseLost,
@@ -124,7 +124,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     ) -> Result<EndedOrder<O, L::Found>, HandlerError> {
         let payload = if prepared.payload().is_empty() { "{}" } else { prepared.payload() };
         let progress = &job.claimed.progress;
-        // The send of this attempt is not in the claimed progress.
+        // The claimed progress does not contain the send of this attempt.
         let is_sent_now = !progress.state.is_final()
             && match ending {
                 Ending::Responded { .. } => true,
@@ -146,7 +146,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     async fn run_handler(&self, job: &Job<'_, S>, order: EndedOrder<O, L::Found>) -> Handled<S::Effect> {
         let id = job.claimed.lease.id.get();
         let span = tracing::info_span!("order", id, operation = O::INFO.name, attempt = order.attempt());
-        // The call that creates the future may panic too, so it runs inside.
+        // The handler is called inside the future, because this call can panic too.
         let running = AssertUnwindSafe(async { (self.handler)(order).await }).catch_unwind().instrument(span);
         match tokio::time::timeout(job.shared.settings.handler_timeout, running).await {
             Ok(Ok(handled)) => handled,
@@ -163,7 +163,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         error: &HandlerError,
     ) -> Attempt {
         let policy = job.shared.settings.retry;
-        // The first attempt of a handler follows a send or query, whose attempts do not count.
+        // The first attempt of the handler follows a send or query. The attempts of sends and queries do not count.
         let is_first = !job.claimed.progress.state.is_final();
         let tries = if is_first { 1 } else { job.claimed.progress.tries };
         let after = match error.action() {
@@ -178,7 +178,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
 }
 
 impl<S: OutboxStore> Job<'_, S> {
-    /// Returns how the order ended, if it is final.
+    /// Returns how the outcome became known, or `None` if the order is not final.
     pub(super) fn ended(&self) -> Option<Ended> {
         match self.claimed.progress.state {
             State::Responded => Some(Ended::Responded),
@@ -190,8 +190,8 @@ impl<S: OutboxStore> Job<'_, S> {
     }
 }
 
-/// Extends the lease until it is lost. A store that cannot be reached does not end the attempt: the completion checks
-/// the fence.
+/// Extends the lease until it is lost. An unreachable store does not end the attempt, because the completion checks the
+/// fence.
 async fn heartbeats<S: OutboxStore>(job: &Job<'_, S>) {
     let time = job.shared.settings.lease;
     loop {

@@ -1,4 +1,4 @@
-//! One attempt with a claimed order: at most one send or one query, and the handler if the outcome is known.
+//! One attempt with a claimed order: at most one send or query, followed by the handler if the outcome is known.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Attempt {
 pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) shared: &'j Shared<S>,
     pub(super) claimed: &'j ClaimedOrder,
-    /// The time before the claim. The lease ends no earlier than this time plus the length of the lease.
+    /// The time before the claim. The lease lasts at least for its whole length after this time.
     pub(super) began: Instant,
     /// Cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
@@ -89,7 +89,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     }
 }
 
-/// How long a report that the order does not exist counts, in addition to the time until the next query.
+/// The maximum age of a report that an order does not exist, in addition to twice the pause between queries.
 const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
 
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> {
@@ -108,7 +108,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Err(error) => return job.give_up(error.to_string()).await,
         };
         if crashed {
-            // The earlier attempts did not report a result: the process ended each time.
+            // The process ended during each of the earlier attempts, so they reported no result.
             return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
         }
         if progress.state.is_final() {
@@ -149,7 +149,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         match (L::HAS_QUERY, history.sends) {
             (true, _) => job.shared.outbox.client().resolution().next_step(history),
             (false, 0) => NextStep::Send,
-            // Never a second send.
+            // The order is never sent a second time.
             (false, _) => NextStep::Unresolved,
         }
     }
@@ -243,13 +243,13 @@ impl<S: OutboxStore> Job<'_, S> {
         StoredResult::from_bytes(&open(self.shared.outbox.keys(), &self.claimed.facts, RESULT, sealed)?)
     }
 
-    /// Returns the time limit of a send or query, which ends before the lease.
+    /// Returns the time limit of a send or query. The limit ends before the lease.
     fn limit(&self) -> Duration {
         let left = self.shared.settings.lease.saturating_sub(self.began.elapsed());
         self.shared.settings.send_timeout.min(left * 2 / 3)
     }
 
-    /// Returns the time by the store's clock. A step of the system's time during the attempt does not change it.
+    /// Returns the time by the store's clock. A step of the system clock during the attempt does not affect it.
     fn now(&self) -> SystemTime {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
     }
@@ -265,7 +265,7 @@ impl<S: OutboxStore> Job<'_, S> {
         self.release(OrderRelease::Stuck { history, cause }, None, Attempt::Stuck).await
     }
 
-    /// Ends the attempt. An operator must decide how to continue.
+    /// Ends the attempt, and leaves the order to an operator.
     pub(super) async fn give_up(&self, cause: String) -> Attempt {
         match self.ended() {
             Some(ended) => {
@@ -276,7 +276,7 @@ impl<S: OutboxStore> Job<'_, S> {
         }
     }
 
-    /// Ends the attempt, and stores a result if it is given.
+    /// Ends the attempt, and stores the result, if any.
     pub(super) async fn release(
         &self,
         release: OrderRelease,

@@ -1,4 +1,4 @@
-//! Limits of how many orders of an operation begin in a time window.
+//! Rate limits: the number of attempts of an operation that begin in a time window.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,7 +18,7 @@ impl RateLimit {
         Self { count: count.max(1), per, begun: VecDeque::new() }
     }
 
-    /// Returns how many attempts may begin now.
+    /// Returns the number of attempts that may begin now.
     pub(super) fn room(&mut self, now: Instant) -> usize {
         while self.begun.front().is_some_and(|begun| now.duration_since(*begun) >= self.per) {
             self.begun.pop_front();
@@ -26,7 +26,7 @@ impl RateLimit {
         self.count.saturating_sub(self.begun.len())
     }
 
-    /// Returns how long it takes until an attempt may begin, or `None` if one may begin now.
+    /// Returns the time until an attempt may begin, or `None` if an attempt may begin now.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Duration> {
         if self.room(now) > 0 {
             return None;

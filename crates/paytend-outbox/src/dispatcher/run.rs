@@ -17,18 +17,18 @@ use crate::dispatcher::limits::RateLimit;
 use crate::record::ClaimOrders;
 use crate::store::OutboxStore;
 
-/// How a dispatcher stopped.
+/// The result of stopping a dispatcher.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// The attempts that ended after the dispatcher was asked to stop.
+    /// The number of attempts that ended after the dispatcher was asked to stop.
     pub finished: usize,
-    /// The attempts that were aborted, because the store does not respond. Their orders are claimed again when their
-    /// leases have ended.
+    /// The number of attempts that were aborted because the store did not respond. Their orders are claimed again when
+    /// their leases have ended.
     pub aborted: usize,
 }
 
-/// How long a stopping dispatcher waits for the store after its other time limits have passed.
+/// The time for which a stopping dispatcher waits for the store, after its other time limits have passed.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.
@@ -47,7 +47,7 @@ impl Jobs {
         Self { tasks: JoinSet::new(), operations: HashMap::new(), rates: rates.collect() }
     }
 
-    /// Waits for the end of an attempt. Without an attempt, the future does not complete.
+    /// Waits for the end of an attempt. If no attempt is running, the future never completes.
     async fn next(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, _))) => drop(self.operations.remove(&id)),
@@ -76,7 +76,7 @@ impl Jobs {
         room
     }
 
-    /// Returns how long it takes until a rate limit allows another attempt, if one does not.
+    /// Returns the time until the rate limits allow another attempt, or `None` if they allow one now.
     fn rate_wait(&mut self) -> Option<Duration> {
         let now = Instant::now();
         self.rates.values_mut().filter_map(|rate| rate.wait(now)).min()
@@ -84,9 +84,9 @@ impl Jobs {
 }
 
 impl<S: OutboxStore> Dispatcher<S> {
-    /// Runs until `stop` completes. The dispatcher then claims nothing more, and waits for the running attempts. A send
-    /// or query ends with its time limit. A handler that exceeds the stop timeout is cancelled; the outcome of its
-    /// order is stored, and the handler runs again later.
+    /// Runs until `stop` completes. Afterwards, the dispatcher claims no more orders, and waits for the running
+    /// attempts. A send or query ends within its time limit. A handler that exceeds the stop timeout is cancelled. The
+    /// outcome of its order is stored, and the handler runs again later.
     ///
     /// While the store is unreachable, the dispatcher retries until it is stopped. Dropping the returned future aborts
     /// the attempts; their orders are queried when their leases have ended.
@@ -95,13 +95,13 @@ impl<S: OutboxStore> Dispatcher<S> {
         let cancel = CancellationToken::new();
         let mut jobs = Jobs::new(&self.shared);
         loop {
-            // Created before the claim: a change between the claim and the wait is not missed.
+            // The future is created before the claim, so that a change between the claim and the wait is not missed.
             let mut changed = pin!(self.shared.outbox.store().orders_changed());
             let hint = futures_util::poll!(changed.as_mut()).is_ready();
             if futures_util::poll!(stop.as_mut()).is_ready() {
                 break;
             }
-            // Not cancelled by `stop`: claimed orders must be processed.
+            // `stop` does not cancel the claim, because claimed orders must be processed.
             let claimed = self.claim(&mut jobs, &cancel).await;
             let pause = match claimed {
                 Claims::More => continue,
@@ -131,7 +131,7 @@ impl<S: OutboxStore> Dispatcher<S> {
         }
         let request = ClaimOrders { limit: free, lease: settings.lease, holder: random(), operations };
         let began = Instant::now();
-        // Orders of a claim that exceeds the time limit are claimed again after their leases.
+        // If the claim exceeds the time limit, its orders are claimed again after their leases.
         let claimed = tokio::time::timeout(settings.lease, self.shared.outbox.store().claim_orders(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
@@ -188,7 +188,7 @@ enum Claims {
     Failed,
 }
 
-/// Returns a time between half and one and a half of the interval.
+/// Returns a random time between 50 % and 150 % of the interval.
 fn jittered(interval: Duration) -> Duration {
     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
     Duration::from_micros(micros / 2 + random() % micros)

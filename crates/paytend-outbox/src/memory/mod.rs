@@ -1,4 +1,4 @@
-//! A store in memory, for tests and as the reference for other stores. It does not survive the process.
+//! A store in memory, for tests and as the reference for other stores.
 
 mod rows;
 
@@ -35,7 +35,7 @@ struct Shared {
     clock: Box<Clock>,
 }
 
-/// A transaction of a [`MemoryOutbox`]. Its changes are kept only if it succeeds.
+/// A transaction of a [`MemoryOutbox`]. Its changes are kept only if the transaction succeeds.
 pub struct OutboxTransaction {
     rows: Rows,
     now: i64,
@@ -45,18 +45,18 @@ impl OutboxTransaction {
     /// Submits an order.
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content.
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content.
     pub fn submit(&mut self, order: &NewOrder) -> Result<Submitted, SubmitError> {
         self.rows.submit(self.now, order)
     }
 
-    /// Records a notification about an order. Returns whether the order exists, and the notification is its first or
-    /// makes it due.
+    /// Records a notification about an order. Returns whether the order exists and the notification is its first or
+    /// makes the order due.
     pub fn notice(&mut self, notice: &OrderNotice) -> bool {
         self.rows.notice(self.now, notice)
     }
 
-    /// Records a line, which [`MemoryOutbox::recorded`] returns.
+    /// Records a line. [`MemoryOutbox::recorded`] returns the recorded lines.
     pub fn record(&mut self, line: impl Into<String>) {
         self.rows.recorded.push(line.into());
     }
@@ -104,7 +104,7 @@ impl MemoryOutbox {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        // A function that panics has changed only a copy.
+        // A function that panics has changed only a copy of the rows, so a poisoned lock is safe to use.
         self.shared.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -21,7 +21,7 @@ pub(super) struct Rows {
     rows: BTreeMap<i64, Row>,
     by_number: HashMap<String, i64>,
     pauses: BTreeMap<String, Pause>,
-    /// The actions that do not concern a single order.
+    /// The audit entries that do not concern a single order.
     audit: Vec<AuditEntry>,
     /// The orders whose content was shown, each with the viewer.
     viewed: Vec<(i64, String)>,
@@ -75,7 +75,7 @@ impl Rows {
         self.pauses.contains_key(operation) || self.pauses.contains_key(Pause::ALL)
     }
 
-    /// Returns whether no order before this one has the same order key and is open.
+    /// Returns whether this is the first open order of its order key.
     fn is_first(&self, id: i64, row: &Row) -> bool {
         let Some(key) = row.facts.order_key else { return true };
         !self.rows.range(..id).any(|(_, other)| other.facts.order_key == Some(key) && other.progress.is_open)

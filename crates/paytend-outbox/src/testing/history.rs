@@ -33,7 +33,7 @@ pub async fn random_history<H: Harness>(harness: &H, steps: usize, random: &mut 
         let (actual, _) = act(harness, &store, &keys, choice, lease, step).await;
         assert_eq!(actual, expected, "step {step}: {choice:?} {lease:?}");
         leases.extend(new);
-        // Old leases are kept for a while, so that stale holders try again.
+        // Some old leases are kept, so that stale holders also try to change orders.
         if leases.len() > 12 {
             leases.remove(random(leases.len()));
         }
@@ -54,7 +54,7 @@ pub async fn random_history<H: Harness>(harness: &H, steps: usize, random: &mut 
     assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
 }
 
-/// Shows progress without the times, which differ between the clocks.
+/// Formats progress without the times, which differ between the two stores.
 fn shown(progress: &crate::Progress) -> String {
     let mut progress = progress.clone();
     progress.history.last_sent = None;
@@ -63,7 +63,7 @@ fn shown(progress: &crate::Progress) -> String {
     format!("{progress:?}")
 }
 
-/// Carries out an action. Returns its result as text, and the leases that it produced.
+/// Performs an action. Returns its result as text, and the new leases.
 async fn act<H: Harness>(
     harness: &H,
     store: &H::Store,

@@ -30,17 +30,18 @@ pub trait Harness {
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
 
-    /// Moves the store's clock forward, or moves all its times back.
+    /// Moves the store's clock forward, or moves all stored times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
 
     /// Returns the time by the store's clock.
     fn now(&self, store: &Self::Store) -> impl Future<Output = SystemTime>;
 
-    /// Creates an effect that records a line in the store and then ends as given.
+    /// Creates an effect that records a line in the store and then succeeds, returns an error or panics; see
+    /// [`EffectEnd`].
     fn effect(&self, line: &str, end: EffectEnd) -> <Self::Store as OutboxStore>::Effect;
 
-    /// Records a line and submits an order in one transaction, which then ends as given. Returns `None` if the
-    /// transaction was rolled back.
+    /// Records a line and submits an order in one transaction. The transaction then succeeds, returns an error or
+    /// panics; see [`EffectEnd`]. Returns `None` if the transaction was rolled back.
     fn submit_with_line(
         &self,
         store: &Self::Store,
@@ -112,7 +113,7 @@ impl Harness for MemoryHarness {
     }
 }
 
-/// An order for a store under test. It is not a request of the provider, and cannot be sent.
+/// An order for a store under test. It is not a valid request, and cannot be sent.
 #[derive(Clone, Debug)]
 pub struct TestOrder {
     /// The number.
@@ -128,7 +129,7 @@ pub struct TestOrder {
 }
 
 impl TestOrder {
-    /// Creates an order of the operation `/test/pay`, without order and schedule.
+    /// Creates an order of the operation `/test/pay`, without order key and schedule.
     pub fn new(number: impl Into<String>) -> Self {
         Self {
             number: number.into(),
@@ -139,7 +140,7 @@ impl TestOrder {
         }
     }
 
-    /// Returns the order as an outbox with these keys stores it.
+    /// Returns the prepared order, encrypted with these keys.
     ///
     /// # Panics
     /// Panics if the system has no randomness.

@@ -40,7 +40,7 @@ async fn content_of_completed_orders_is_removed_after_its_retention<H: Harness>(
         assert_eq!(case.entry(number).await.request.is_some(), kept, "{number}");
     }
     assert!(case.entry("done").await.result.is_none());
-    // The number stays taken.
+    // The number cannot be used for a different order.
     let known = case.submit(&TestOrder::new("done")).await.unwrap();
     assert_eq!(known, crate::record::Submitted::Known { state: State::Responded });
     let other = TestOrder { content: r#"{"amount":"2.00"}"#.into(), ..TestOrder::new("done") };
@@ -64,10 +64,10 @@ async fn paused_operation_is_not_sent<H: Harness>(harness: &H) {
         let paused = case.store.paused().await.unwrap();
         assert_eq!(paused.iter().map(|pause| pause.operation.as_str()).collect::<Vec<_>>(), [operation]);
         assert_eq!(paused[0].audit, audit());
-        // The kill switch also stops an order that is already claimed.
+        // The pause also prevents the send of an order that is already claimed.
         let refused = case.store.begin_send(claimed[0].lease).await;
         assert!(matches!(refused, Err(BeginSendError::Paused)), "{refused:?}");
-        // Queries continue.
+        // Orders with an unknown outcome are still claimed for queries.
         let unknown = case.claim(9).await;
         let numbers: Vec<&str> = unknown.iter().map(|claimed| claimed.facts.number.as_str()).collect();
         assert_eq!(numbers, ["sent"]);
@@ -107,7 +107,7 @@ async fn stuck_order_waits_for_a_person<H: Harness>(harness: &H) {
     assert_eq!(act("sent", Action::Retry).await.unwrap(), Err(ActionError::NotStuck));
     assert_eq!(act("absent", Action::Retry).await.unwrap(), Err(ActionError::Absent));
     let again = act("decided", Action::Decide(Decision::NotExecuted)).await.unwrap();
-    assert_eq!(again, Err(ActionError::Final), "a decision was changed");
+    assert_eq!(again, Err(ActionError::Final), "a decision cannot be changed");
     let claimed = case.claim(9).await;
     let decided = claimed.iter().find(|claimed| claimed.facts.number == "decided").unwrap();
     assert_eq!(decided.progress.decision, Some(Decision::Executed));
@@ -170,7 +170,7 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     assert!(case.claim(9).await.is_empty());
     notice("during").await.unwrap();
     assert_eq!(case.claimed_numbers(9).await, ["during"]);
-    // An order that this store has not sent, and that exists, was sent by a process whose records are lost.
+    // A notification shows that the order was sent, although this store has no record of the send.
     case.submit_new("restored").await;
     assert!(notice("restored").await.unwrap());
     let claimed = case.claim_one().await;
@@ -187,7 +187,7 @@ async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
     case.finish(&claimed[0]).await;
     case.stuck(&claimed[2]).await;
     assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 3);
-    // A process that survived the restore has lost its lease.
+    // A dispatcher that still runs after the restore has lost its leases.
     let refused = case.store.begin_send(claimed[1].lease).await;
     assert!(matches!(refused, Err(BeginSendError::LeaseLost)), "{refused:?}");
     for claimed in case.claim(9).await {

@@ -91,7 +91,7 @@ async fn claims_respect_limits_operations_and_schedules<H: Harness>(harness: &H)
     // An order with a time in the past is not claimed before earlier orders.
     let past = TestOrder { not_before: Some(now - Duration::from_secs(3600)), ..TestOrder::new("past") };
     case.submit(&past).await.unwrap();
-    assert!(case.claim_of(9, &[]).await.is_empty(), "an operation that was not named was claimed");
+    assert!(case.claim_of(9, &[]).await.is_empty(), "an order of an operation that is not in the request was claimed");
     assert!(case.claim_of(9, &[(PAY, 0)]).await.is_empty());
     assert_eq!(case.claimed_numbers(2).await, ["1", "2"]);
     let both = case.claim_of(9, &[(PAY, 1), ("/test/other", 5), ("/test/absent", 5)]).await;
@@ -150,7 +150,7 @@ async fn stale_fence_changes_nothing<H: Harness>(harness: &H) {
     assert_lost(case.store.release_order(stale.lease, release.clone(), None).await);
     assert_eq!((case.recorded().await.len(), case.entry("A").await.progress.history.sends), (0, 0));
     case.finish(&current).await;
-    // A completed order has no lease any more.
+    // A completed order no longer has a lease.
     assert!(matches!(case.store.begin_send(current.lease).await, Err(BeginSendError::LeaseLost)));
     assert_lost(case.complete(current.lease, "again", EffectEnd::Ok).await);
     assert_lost(case.store.release_order(current.lease, release, None).await);
@@ -168,7 +168,7 @@ async fn send_is_counted_before_it_begins<H: Harness>(harness: &H) {
     assert_eq!((entry.progress.state, entry.progress.history), (State::Sending, history));
     let again = case.store.begin_send(claimed.lease).await;
     assert!(matches!(again, Err(BeginSendError::Illegal(_))), "a send began twice: {again:?}");
-    // The process ends here.
+    // The process ends during the send.
     case.advance(LEASE).await;
     let next = case.claim_one().await;
     assert_eq!((next.progress.state, next.progress.history), (State::Unknown, history));
@@ -185,7 +185,7 @@ async fn send_is_counted_before_it_begins<H: Harness>(harness: &H) {
     let next = case.claim_one().await;
     assert_eq!(next.progress.history, history, "the history was not stored completely");
     assert_eq!(next.progress.cause.as_deref(), Some("no order"));
-    // Nothing was sent, so the order is recorded again.
+    // Nothing was sent, so the state of the order becomes `recorded` again.
     let history = case.store.begin_send(next.lease).await.unwrap();
     assert_eq!(history.sends, 2);
     case.is_consistent().await;

@@ -64,7 +64,7 @@ async fn queries_and_orders_without_a_number_are_refused() {
         assert!(matches!(error, SubmitError::NoNumber), "{error}");
     }
     assert!(matches!(world.outbox.prepare(&loss(), SubmitOptions::new()), Err(SubmitError::NoNumber)));
-    // The request's own number is empty.
+    // The `orderNo` of the request is empty.
     assert!(matches!(world.outbox.prepare(&topup(""), numbered("T-1")), Err(SubmitError::Request(_))));
 }
 
@@ -106,7 +106,7 @@ async fn order_is_stuck_after_the_last_send_and_never_sent_again() {
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Stuck);
     assert_eq!(world.provider.paths().iter().filter(|path| *path == "topup").count(), 1);
-    // Queries work again, and the second send is lost, too.
+    // Queries succeed again, and the second send is also lost.
     world.provider.choose(None);
     world.provider.faults([Fault::None, Fault::None, Fault::None, Fault::None, Fault::LoseRequest]);
     world.outbox.store().act_on_order("T-1".into(), Action::Retry, audit()).await.unwrap().unwrap();
@@ -122,7 +122,7 @@ async fn order_is_stuck_after_the_last_send_and_never_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_order_is_not_sent_again_without_codes() {
+async fn lost_order_is_not_sent_again_without_configured_codes() {
     let world = World::with(Resolution::new()).await;
     world.provider.faults([Fault::LoseRequest]);
     world.start(world.dispatcher());
@@ -225,7 +225,7 @@ async fn order_that_was_not_sent_is_sent_later() {
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Responded);
     assert_eq!((world.provider.paths(), world.provider.executed("T-1")), (vec!["topup".to_owned()], 1));
-    // After the retry limit, a person decides whether it is still to be sent.
+    // After the retry limit, an operator decides whether the order is sent.
     let world = World::new().await;
     world.provider.choose(Some(Box::new(|| Fault::Unsent)));
     world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(2)));
@@ -247,7 +247,7 @@ async fn failed_handler_runs_again_without_another_send() {
         async move {
             assert!(run != 1, "as requested");
             match run {
-                0 => Err(HandlerError::retry("the database is away")),
+                0 => Err(HandlerError::retry("the database is unavailable")),
                 2 => Ok(Completion::with_effect(Box::new(|_: &mut _| Err(HandlerError::retry("no"))) as _)),
                 3 => Err(HandlerError::dead_letter("unexpected")),
                 _ => record(ended.number(), ended.sends(), "responded"),
@@ -267,7 +267,7 @@ async fn failed_handler_runs_again_without_another_send() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn scheduled_and_ordered_orders_wait_for_their_turn() {
+async fn scheduled_orders_and_orders_with_equal_keys_wait() {
     let world = World::new().await;
     world.provider.delay(Duration::from_secs(4));
     world.start(world.dispatcher());
@@ -323,7 +323,7 @@ async fn restored_store_queries_before_it_sends() {
     let world = World::new().await;
     submit(&world, "sent after the backup").await;
     submit(&world, "never sent").await;
-    // A process whose records are lost has sent the first order.
+    // The order is sent after the backup, so the restored store has no record of the send.
     let order = topup("sent after the backup");
     world.outbox.client().send(&order).await.unwrap();
     assert_eq!(world.outbox.store().recover_orders(audit()).await.unwrap(), 2);

@@ -1,4 +1,4 @@
-//! Random runs: faults of all kinds, dispatchers that are aborted at any time, two dispatchers on one store.
+//! Random runs with all kinds of faults, and two dispatchers on one store that can be aborted at any time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ const FAULTS: [Fault; 12] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn no_order_is_executed_twice_and_none_is_forgotten() {
+async fn no_order_is_executed_twice_or_lost() {
     let random = Arc::new(Seeded::new());
     for _ in 0..3 {
         let world = World::new().await;
@@ -41,7 +41,7 @@ async fn no_order_is_executed_twice_and_none_is_forgotten() {
                 0 => SubmitOptions::new().order_by(format!("card {}", random.below(3))),
                 _ => SubmitOptions::new(),
             };
-            // The same order from several tasks.
+            // Several tasks submit the same order.
             let order = topup(&number);
             let copies = (0..1 + random.below(3)).map(|_| world.outbox.submit(&order, options.clone()));
             for submitted in futures_util::future::join_all(copies).await {
@@ -54,7 +54,7 @@ async fn no_order_is_executed_twice_and_none_is_forgotten() {
             for task in running {
                 task.abort();
             }
-            // Sometimes longer than a lease.
+            // The pause is sometimes longer than a lease.
             tokio::time::sleep(Duration::from_millis(random.below(120_000) as u64)).await;
         }
         world.provider.choose(None);
@@ -64,11 +64,11 @@ async fn no_order_is_executed_twice_and_none_is_forgotten() {
     }
 }
 
-/// Waits until nothing is left to do, and compares the store with the provider.
+/// Waits until all orders are completed or stuck, and compares the store with the provider.
 async fn check(world: &World) {
     for number in 0..ORDERS {
         let number = number.to_string();
-        // Orders behind a stuck one of their key stay open.
+        // Orders behind a stuck order with the same key stay open.
         let deadline = tokio::time::Instant::now() + Duration::from_secs(48 * 3600);
         while world.entry(&number).await.progress.due_at.is_some() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_secs(60)).await;

@@ -28,7 +28,7 @@ fn paytend() -> Keyring {
     Keyring::from_keys(&KEYS[1], KEYS[0].public_key()).unwrap()
 }
 
-/// What happens to a request.
+/// The fault that is applied to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -38,15 +38,15 @@ pub(crate) enum Fault {
     LoseRequest,
     /// The request is executed, and the response is lost.
     LoseResponse,
-    /// The request is executed, and there is never a response.
+    /// The request is executed, and no response is sent.
     Hang,
-    /// A signed rejection; nothing is executed.
+    /// The request is not executed, and the response is a signed rejection.
     Reject,
     /// The request is executed, and the response is a rejection of a different request.
     RejectionOfAnother,
-    /// A page of a proxy; nothing is executed.
+    /// The request is not executed, and the response is an error page of a proxy.
     Proxy,
-    /// The code for an unknown order, without a signature. A topup is executed.
+    /// The response contains the code for an unknown order, without a signature. A topup is executed.
     UnsignedUnknown,
 }
 
@@ -94,7 +94,7 @@ impl Provider {
         *self.choose.lock().unwrap() = choose;
     }
 
-    /// Sets how long each exchange takes.
+    /// Sets the duration of each exchange.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
@@ -103,12 +103,12 @@ impl Provider {
         self.state.lock().unwrap().received.clone()
     }
 
-    /// Returns the last parts of the paths of the received requests.
+    /// Returns the last path segment of each received request.
     pub(crate) fn paths(&self) -> Vec<String> {
         self.received().into_iter().map(|received| received.path).collect()
     }
 
-    /// Returns how often an order was executed.
+    /// Returns the number of times an order was executed.
     pub(crate) fn executed(&self, order: &str) -> usize {
         self.state.lock().unwrap().executed.get(order).copied().unwrap_or_default()
     }
@@ -138,7 +138,7 @@ fn signed(code: &str, data: &str) -> RawResponse {
     RawResponse::new(200, paytend().seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document().into_bytes())
 }
 
-/// Counts the exchanges in flight, also those that are dropped.
+/// Counts an exchange as in flight until the value is dropped.
 struct InFlight<'p>(&'p Provider);
 
 impl<'p> InFlight<'p> {
@@ -195,7 +195,7 @@ impl Transport for Provider {
     }
 }
 
-/// Tokio's clock, which tests pause.
+/// A clock that follows Tokio's time, which the tests pause.
 #[derive(Debug)]
 struct TokioClock(Instant);
 
@@ -263,7 +263,7 @@ impl World {
         self.entry(number).await.progress.state
     }
 
-    /// Waits until nothing is left to do for an order, except for a person.
+    /// Waits until an order is completed or waits for an operator, and returns its progress.
     pub(crate) async fn settled(&self, number: &str) -> paytend_outbox::Progress {
         let deadline = Instant::now() + Duration::from_secs(30 * 24 * 3600);
         loop {
@@ -292,7 +292,7 @@ fn shown<R, F>(ending: &Ending<R, F>) -> String {
     }
 }
 
-/// Returns the completion that records a line.
+/// Returns a completion whose effect records the outcome of an order.
 pub(crate) fn record(number: &str, sends: u32, ending: &str) -> Result<Completion<MemoryOutboxEffect>, HandlerError> {
     let line = format!("{number}: {ending} after {sends}");
     let effect: MemoryOutboxEffect = Box::new(move |transaction: &mut OutboxTransaction| {

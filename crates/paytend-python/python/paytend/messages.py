@@ -222,7 +222,7 @@ class Keyring:
     """The keys that one side uses to communicate with one peer.
 
     The first own key is used for signing, and all own keys for decryption. The first peer key is used for encryption,
-    and all peer keys for verification. Use several keys during a key rotation. Threads may share a keyring.
+    and all peer keys for verification. Use several keys during a key rotation. Threads can share a keyring.
     """
 
     @_translated

@@ -71,7 +71,7 @@ class Notification:
     #: undocumented type). If the result is not ``typed``, store the notification with its content, and do not treat it
     #: as handled.
     reading: Literal["typed", "unreadable", "unknown"]
-    #: A description of the parsing problems, if any. Even a typed notification may have fields that could not be
+    #: A description of the parsing problems, if any. Even a typed notification can have fields that could not be
     #: parsed.
     problem: Optional[str]
     #: The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
@@ -105,7 +105,7 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[Any, Any]]: ...
 
 
-#: Request headers: a mapping, an object with ``items()``, or pairs. A value may be a list, since some gateways pass
+#: Request headers: a mapping, an object with ``items()``, or pairs. A value can be a list, since some gateways pass
 #: repeated headers as a list.
 Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
 
@@ -172,7 +172,7 @@ class _Receiver:
     ) -> Notification:
         """Verifies a notification. ``body`` must be the raw request body, as bytes or as a string.
 
-        ``headers`` is a mapping, an object with ``items()``, or pairs. A value may be a list.
+        ``headers`` is a mapping, an object with ``items()``, or pairs. A value can be a list.
 
         Raises :class:`PaytendError` if the notification is rejected. The exception's ``response`` is the
         response to send, or ``None`` if an argument has the wrong type.

@@ -12,12 +12,12 @@ use paytend_model::Extra;
 
 use crate::entry::Entry;
 
-/// Returns the text, or `None` if it is empty. The provider's programs write an empty string for an absent value.
+/// Returns the text, or `None` if it is empty. The provider sends an empty string for an absent value.
 fn set(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Notes the fields that are present in the payload, but were not read.
+/// Adds the fields that the payload contains but that could not be read to `entry.unreadable`.
 fn note_unreadable(entry: &mut Entry, extra: &Extra, fields: &[&str]) {
     let unread = extra.iter().filter(|(name, json)| fields.contains(name) && !matches!(*json, "null" | "\"\""));
     entry.unreadable.extend(unread.map(|(name, _)| name.to_owned()));

@@ -28,7 +28,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Creates an empty list of notifications, which is compared.
+    /// Creates an empty list of notifications. An empty list is compared, unlike [`not_given`](Self::not_given).
     pub fn new() -> Self {
         Self { given: true, ..Self::default() }
     }

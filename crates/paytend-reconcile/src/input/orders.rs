@@ -16,7 +16,7 @@ pub struct Orders {
     pub(crate) given: bool,
 }
 
-/// An order, as a line of a JSON lines file:
+/// An order, which can be read from a line of a JSON Lines file:
 ///
 /// ```
 /// use paytend_reconcile::{OrderRecord, Orders};
@@ -45,7 +45,7 @@ pub struct OrderRecord {
     pub amount: Amount,
     /// The currency.
     pub currency: String,
-    /// The status. Also accepted: `rejected` and `not_sent`, which have the same meaning as `failed`.
+    /// The status. `rejected` and `not_sent` have the same meaning as `failed`.
     pub status: OrderStatus,
     /// The time of the order, in RFC 3339 format, or its date.
     #[serde(default)]
@@ -98,9 +98,10 @@ impl OrderRecord {
     /// Reads an order from JSON.
     ///
     /// # Errors
-    /// Returns [`OrderError`] if the text is not an order.
+    /// Returns [`OrderError`] if the text is not a JSON object with the fields of an order.
     pub fn from_json(line: &str) -> Result<Self, OrderError> {
-        // The parser's message can contain values, so the common mistakes are named first.
+        // The parser's message can contain values, so missing and unknown fields are reported before the text is
+        // parsed.
         let json: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(line).map_err(|error| OrderError(format!("not a JSON object: {}", place(&error))))?;
         for name in ["order_no", "amount", "currency", "status"] {
@@ -149,7 +150,7 @@ impl fmt::Debug for OrderRecord {
 }
 
 impl Orders {
-    /// Creates an empty list of orders, which is compared.
+    /// Creates an empty list of orders. An empty list is compared, unlike [`not_given`](Self::not_given).
     pub fn new() -> Self {
         Self { given: true, ..Self::default() }
     }

@@ -10,7 +10,7 @@ use crate::balance::{Account, Balance};
 use crate::entry::{Entry, EntryTime, Kind};
 use crate::list::{List, ListSet};
 
-/// The provider's lists and balances. A list that is not given is not compared; an empty list is.
+/// The provider's lists and balances. An empty list is compared, but a list that is not given is not compared.
 ///
 /// ```
 /// use paytend_model::issuing::PartnerTransaction;
@@ -30,7 +30,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Creates an input without lists.
+    /// Creates an input without lists and balances.
     pub fn new() -> Self {
         Self::default()
     }
@@ -40,7 +40,7 @@ impl Provider {
         self.given
     }
 
-    /// Marks a list as given, even if it is empty. Lists of the partner are ignored.
+    /// Marks a list of the provider as given, even if it is empty. Ignores lists of the partner.
     #[must_use]
     pub fn with_list(mut self, list: List) -> Self {
         if list.is_provider() {
@@ -59,7 +59,7 @@ impl Provider {
     /// Adds a row.
     ///
     /// # Errors
-    /// Returns the row if its list is not one of the provider's.
+    /// Returns the row if its list is not a list of the provider.
     pub fn push(&mut self, entry: Entry) -> Result<(), Box<Entry>> {
         if !entry.list.is_provider() {
             return Err(Box::new(entry));
@@ -119,7 +119,7 @@ impl Provider {
 }
 
 impl Balance {
-    /// Returns the balances in a response to Query partner balance.
+    /// Returns the balances in the response to a query of the partner balance.
     pub fn of_partner(response: &PartnerBalanceResponse) -> Vec<Self> {
         let all = response.balance.iter().flatten();
         let balance = |one: &paytend_model::issuing::Balance| Self {
@@ -130,7 +130,8 @@ impl Balance {
         all.map(balance).collect()
     }
 
-    /// Returns the balance in a response to Query card balance, or `None` if the response has no amount or currency.
+    /// Returns the balance in the response to a query of a card balance, or `None` if the response has no amount or
+    /// currency.
     pub fn of_card(card: &str, response: &CardBalanceResponse) -> Option<Self> {
         Some(Self {
             account: Account::Card(card.to_owned()),

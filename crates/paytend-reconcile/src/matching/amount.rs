@@ -1,7 +1,7 @@
-//! Matches by amount, currency, card and time, for transactions without a common number.
+//! Matches transactions without a common number by amount, currency, card and time.
 //!
-//! A transaction of a provider's list and one of the partner are matched only if each of them is the only candidate of
-//! the other. Otherwise, both are reported as ambiguous.
+//! A transaction of the provider and a transaction of the partner are matched only if each of them is the only
+//! candidate of the other. Otherwise, both are reported as ambiguous.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,11 +12,12 @@ use crate::entry::{Kind, Status};
 use crate::list::{List, ListSet};
 use crate::time::Span;
 
-/// The values of a set of rows that are compared.
+/// The values of a set of rows that the matching compares.
 struct Summary<'a> {
     root: usize,
     lists: ListSet,
-    /// The numbers of the set, as bits: one for order numbers, and one for the trade numbers of each space.
+    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers of each
+    /// space.
     numbers: u8,
     kind: Kind,
     amount: Option<Decimal>,
@@ -29,10 +30,10 @@ struct Summary<'a> {
     inconsistent: bool,
 }
 
-/// Rows can only have the same amount if they are in the same bucket.
+/// The kind, currency and amount of a set. Only sets in the same bucket can be matched.
 type Bucket<'a> = (Kind, &'a str, Decimal);
 
-/// The sets in a bucket that are candidates under the same conditions, apart from the time.
+/// A class of sets in a bucket. The sets of a class match under the same conditions, except for the time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Class<'a> {
     card: CardFilter<'a>,
@@ -92,7 +93,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
     for (index, found) in of_partner.iter().enumerate() {
         let set = partner[index];
-        // A transaction that the provider has in a different list is complete, so it is not ambiguous.
+        // If a different list of the provider contains the transaction, it is complete and not ambiguous.
         let is_complete = !set.lists.of_provider().is_empty();
         let is_unique = matches!(found.rows.as_slice(), [only] if found.count == 1 && of_provider[*only].count == 1);
         if found.count > 0 && !is_unique && !is_complete {
@@ -102,7 +103,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
 }
 
-/// The candidates of a set: their number, and the first candidates.
+/// The number of candidates of a set, and the first candidates.
 struct Found {
     count: usize,
     rows: Vec<usize>,
@@ -128,7 +129,7 @@ fn candidates(sets: &[&Summary<'_>], others: &[&Summary<'_>], window: i64) -> Ve
 
 impl<'a> Summary<'a> {
     fn bucket(&self) -> Option<Bucket<'a>> {
-        // Equal amounts have equal hashes, however many zeros they end with.
+        // Equal amounts have equal hashes, even with a different number of trailing zeros.
         Some((self.kind, self.currency?, self.amount?))
     }
 
@@ -143,12 +144,13 @@ impl<'a> Summary<'a> {
                 (Some(card), CardFilter::Of(other)) => card == other,
                 _ => false,
             };
-            // Sets that both have a number of a space would have been matched by it.
+            // If both sets have a number in the same space, the numbers differ. Otherwise, the sets would already be
+            // matched.
             let differs = self.numbers & class.numbers != 0 || self.failed != class.failed;
             if !fits || differs || !self.lists.intersection(class.lists).is_empty() {
                 continue;
             }
-            // All spans of a class are times or all are days, so they are ordered by their ends, too.
+            // The spans of a class are either all times or all days, so they are also sorted by their ends.
             let from = sets.partition_point(|(other, _)| other.end < span.start.saturating_sub(window));
             let to = sets.partition_point(|(other, _)| other.start <= span.end.saturating_add(window));
             found.count += to.saturating_sub(from);
@@ -214,7 +216,7 @@ impl<'a> Summary<'a> {
         self.amount = self.amount.or(other.amount);
         self.currency = self.currency.or(other.currency);
         self.card = self.card.or(other.card);
-        // A span of one of the rows, so that it is a time or a day.
+        // The result is the span of one row, so that it is a time or a whole day.
         self.span = match (self.span, other.span) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

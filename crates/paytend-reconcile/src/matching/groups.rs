@@ -5,13 +5,13 @@ use std::hash::Hash;
 
 use super::{BY_ORDER_NUMBER, BY_TRADE_NUMBER, Row};
 
-/// Sets of rows that are about the same transaction.
+/// Disjoint sets of rows that are about the same transaction.
 pub(crate) struct Matched {
     parents: Vec<usize>,
     sizes: Vec<u32>,
     /// The reasons of the matches in a set, at its root.
     reasons: Vec<u8>,
-    /// The sets whose counterpart is ambiguous, each with its candidates. A set is identified by any of its rows.
+    /// The sets with several possible counterparts, each with its candidates. A set is identified by any of its rows.
     pub(crate) ambiguous: Vec<Ambiguity>,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Ambiguity {
 }
 
 impl Ambiguity {
-    /// The maximum number of candidates that are named.
+    /// The maximum number of candidates in a report.
     pub(crate) const SHOWN: usize = 10;
 }
 

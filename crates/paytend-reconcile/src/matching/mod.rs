@@ -1,4 +1,4 @@
-//! Matching of rows that are about the same transaction.
+//! Finds the rows that are about the same transaction.
 
 mod amount;
 mod groups;
@@ -24,7 +24,7 @@ pub(crate) struct Row<'a> {
     pub(crate) unreadable_time: bool,
 }
 
-/// Numbers are unique within a space: different spaces number their transactions independently.
+/// A number space. Transaction numbers are unique within a space, but not across spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Space {
     /// The partner's funds.

@@ -41,7 +41,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
     csv.flush()
 }
 
-/// Returns the error of the writer, with its kind.
+/// Returns the I/O error in a CSV error, with its kind.
 fn unwrapped(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

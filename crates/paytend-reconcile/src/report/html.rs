@@ -8,7 +8,8 @@ use super::{Item, Outcome, Report};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The maximum number of transactions that are neither open nor compared with a difference. All are in the JSON format.
+/// The maximum number of listed transactions that are neither open nor have a difference. The JSON format contains all
+/// of them.
 const LISTED: usize = 2_000;
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -38,7 +39,7 @@ summary { cursor: pointer; overflow-wrap: anywhere }
 <body>
 "#;
 
-/// A value with the characters that have a meaning in HTML escaped.
+/// A value whose special HTML characters are escaped.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {
@@ -50,7 +51,8 @@ impl<T: Display> Display for Escaped<T> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                // A page must not contain these, and the others can change the order of the text.
+                // Control characters are not allowed in a page, and the other characters can change the order of the
+                // text.
                 c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
                     f.write_str("\u{fffd}")?;
                 }

@@ -9,7 +9,7 @@ use super::{Item, Outcome, Report, SumRow};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The version of the format. Members may be added without changing it.
+/// The version of the format. Members can be added without a new version.
 const VERSION: u32 = 1;
 
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -108,7 +108,7 @@ impl Serialize for Rows<'_, '_> {
     }
 }
 
-/// A row. Members without a value are left out.
+/// A row as a JSON object. Members without a value are left out.
 struct RowView<'a>(&'a Entry);
 
 impl Serialize for RowView<'_> {

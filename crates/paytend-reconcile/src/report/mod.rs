@@ -24,7 +24,7 @@ use crate::sum::Sum;
 pub enum Outcome {
     /// A list contains the transaction twice.
     Duplicate,
-    /// Both sides have the transaction, and it differs in a field.
+    /// Both sides have the transaction, and their values of a field differ.
     Different,
     /// Only the provider has the transaction.
     OnlyProvider,
@@ -34,7 +34,7 @@ pub enum Outcome {
     Unresolved,
     /// Both sides agree.
     Matched,
-    /// No other list that must contain the transaction was given.
+    /// No other list that must contain the transaction is given.
     NotCompared,
 }
 
@@ -50,7 +50,7 @@ impl Outcome {
         Self::NotCompared,
     ];
 
-    /// Returns the name in reports.
+    /// Returns the name in reports, in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
@@ -80,12 +80,12 @@ pub enum MatchReason {
     TradeNumber,
     /// Amount, currency, card and kind are equal, the times are in the window, and there is no other candidate.
     AmountAndTime,
-    /// The order was not executed, and the provider does not list it.
+    /// The order was not executed, and no list of the provider contains it.
     NotExecuted,
 }
 
 impl MatchReason {
-    /// Returns the name in reports.
+    /// Returns the name in reports, in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OrderNumber => "order_number",
@@ -96,7 +96,7 @@ impl MatchReason {
     }
 }
 
-/// The reason why a transaction is not resolved.
+/// The reason why a transaction is unresolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -107,16 +107,16 @@ pub enum OpenReason {
     ProviderNotFinal,
     /// The provider's status code has no meaning in the rules, or there is no status.
     ProviderStatusUnknown,
-    /// The status of the partner's order is not final or not known.
+    /// The status of the partner's order is unknown or not final.
     OrderNotFinal,
-    /// One side does not state an amount and a currency.
+    /// The rows of one side have no amount and currency.
     AmountMissing,
     /// A field cannot be read.
     Unreadable,
 }
 
 impl OpenReason {
-    /// Returns the name in reports.
+    /// Returns the name in reports, in lower case.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ambiguous => "ambiguous",
@@ -137,7 +137,7 @@ pub struct Item<'a> {
     pub outcome: Outcome,
     /// The kind.
     pub kind: Kind,
-    /// The status: the provider's, or else the partner's.
+    /// The provider's status if it is known, and the partner's status otherwise.
     pub status: Option<Status>,
     /// The order number.
     pub order_no: Option<&'a str>,
@@ -145,19 +145,19 @@ pub struct Item<'a> {
     pub trade_no: Option<&'a str>,
     /// The card.
     pub card: Option<&'a str>,
-    /// The amount: the provider's, or else the partner's.
+    /// The provider's amount if it is known, and the partner's amount otherwise.
     pub amount: Option<Decimal>,
     /// The currency.
     pub currency: Option<&'a str>,
-    /// The date in the time zone of the rules: the provider's, or else the partner's.
+    /// The date in the time zone of the rules: the provider's date if it is known, and the partner's date otherwise.
     pub date: Option<String>,
-    /// Why the rows were matched.
+    /// The reasons why the rows were matched.
     pub matched_by: Vec<MatchReason>,
     /// The differences.
     pub differences: Vec<Difference<'a>>,
     /// The difference in amount that was accepted as a fee.
     pub tolerated: Option<Decimal>,
-    /// Why the transaction is not resolved.
+    /// The reasons why the transaction is unresolved.
     pub reasons: Vec<OpenReason>,
     /// The possible counterparts of an ambiguous transaction.
     pub candidates: Option<Candidates<'a>>,
@@ -181,7 +181,7 @@ pub struct Candidates<'a> {
 pub struct ListSummary {
     /// The list.
     pub list: List,
-    /// Whether the list was given. Other lists are not compared.
+    /// Whether the list is given. A list that is not given is not compared.
     pub given: bool,
     /// The number of rows.
     pub rows: usize,
@@ -195,7 +195,7 @@ pub struct Tally {
     pub count: u64,
     /// The sum of all amounts, regardless of their status.
     pub amount: Sum,
-    /// The sum of the amounts that were executed.
+    /// The sum of the amounts of executed transactions.
     pub executed: Sum,
 }
 
@@ -216,13 +216,13 @@ pub struct SumRow<'a> {
 }
 
 impl SumRow<'_> {
-    /// Returns the rows of one outcome.
+    /// Returns the number and the sums of the rows with this outcome.
     pub fn of(&self, outcome: Outcome) -> &Tally {
         &self.by_outcome[outcome as usize]
     }
 }
 
-/// The result of a comparison. `Debug` shows no transactions.
+/// The result of a comparison. `Debug` output contains no transactions.
 #[non_exhaustive]
 pub struct Report<'a> {
     /// The period.
@@ -253,13 +253,13 @@ impl Report<'_> {
         self.items.partition_point(|item| item.outcome <= outcome) - from
     }
 
-    /// Returns the number of open transactions, balances and problems. If it is zero, both sides agree.
+    /// Returns the number of open transactions, balances and problems. If the number is zero, both sides agree.
     pub fn open(&self) -> usize {
         let balances = self.balances.iter().filter(|check| check.state.is_open()).count();
         self.items.partition_point(|item| item.outcome.is_open()) + balances + self.problems.len()
     }
 
-    /// Writes the report as readable text: the counts, the sums, the balances and the open transactions.
+    /// Writes the report as text for a terminal: the counts, the sums, the balances and the open transactions.
     ///
     /// # Errors
     /// Returns the error of the writer.
@@ -267,7 +267,7 @@ impl Report<'_> {
         text::write(self, out)
     }
 
-    /// Writes the report as JSON: all transactions, one a line. The crate's documentation describes the members.
+    /// Writes the report as JSON, with one transaction per line. The documentation of the crate describes the members.
     ///
     /// # Errors
     /// Returns the error of the writer.

@@ -6,7 +6,7 @@ use super::{Item, Outcome, Report, Tally};
 use crate::compare::{Difference, Field, shown};
 use crate::entry::Entry;
 
-/// The maximum number of open transactions that are listed. All of them are in the other formats.
+/// The maximum number of listed open transactions. The other formats contain all of them.
 const LISTED: usize = 1_000;
 
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -100,7 +100,8 @@ fn balances(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     table(&lines, 2, out)
 }
 
-/// Writes a table after an empty line. The first columns are aligned to the left, the others to the right.
+/// Writes a table after an empty line. The first `left` columns are left-aligned, and the other columns are
+/// right-aligned.
 fn table<const N: usize>(lines: &[[String; N]], left: usize, out: &mut impl Write) -> io::Result<()> {
     let mut widths = [0; N];
     for line in lines {
@@ -143,7 +144,7 @@ fn item(item: &Item<'_>, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns a difference as text, such as `amount: 25.00 (orders T1), 52.00 (partner_transactions P1)`.
+/// Formats a difference, such as `amount: 25.00 (orders T1), 52.00 (partner_transactions P1)`.
 pub(super) fn described(difference: &Difference<'_>) -> String {
     if difference.field == Field::Lists {
         let lists: Vec<&str> = difference.values.iter().map(|value| value.list.as_str()).collect();
@@ -156,7 +157,7 @@ pub(super) fn described(difference: &Difference<'_>) -> String {
     format!("{}: {}", difference.field.as_str(), values.join(", "))
 }
 
-/// Returns the rows in the order orders, provider's lists, notifications.
+/// Returns the rows with the orders first. The other rows keep their order.
 pub(super) fn story<'a>(rows: &[&'a Entry]) -> Vec<&'a Entry> {
     let is_order = |entry: &&&Entry| entry.list == crate::list::List::Orders;
     let (orders, others): (Vec<&&Entry>, Vec<&&Entry>) = rows.iter().partition(is_order);
@@ -176,7 +177,7 @@ fn line(entry: &Entry) -> String {
     printable(&parts.join("  "))
 }
 
-/// Returns a text without control characters, which could change what a terminal shows.
+/// Removes control characters from a text, because they could change the display of a terminal.
 fn printable(text: &str) -> String {
     let is_safe = |c: char| {
         !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

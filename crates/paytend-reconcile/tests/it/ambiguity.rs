@@ -1,4 +1,4 @@
-//! Matches by amount, currency, card and time.
+//! Tests of matches by amount, currency, card and time.
 
 use paytend_model::Decimal;
 use paytend_reconcile::{
@@ -7,7 +7,7 @@ use paytend_reconcile::{
 
 use crate::life::DAY;
 
-/// A topup of 25.00 EUR.
+/// Returns a topup of 25.00 EUR.
 fn topup(list: List, reference: &str, card: Option<&str>, hour: i64) -> Entry {
     let mut entry = Entry::new(list, reference);
     (entry.kind, entry.status) = (Some(Kind::Topup), Some(Status::Succeeded));
@@ -74,7 +74,7 @@ fn transactions_that_differ_are_not_matched() {
     assert_eq!(other(|entry| entry.time = None), apart, "a time is required");
     assert_eq!(other(|entry| entry.order_no = Some("T2".into())), apart, "the order numbers differ");
     assert_eq!(other(|entry| entry.kind = Some(Kind::TransferOut))[1].1, Outcome::OnlyHere);
-    // Equal amounts can have a different number of zeros.
+    // Equal amounts can have a different number of trailing zeros.
     let matched = vec![("P1 T1".to_owned(), Outcome::Matched)];
     assert_eq!(other(|entry| entry.amount = Some(Decimal::new(25, 0))), matched);
 }
@@ -89,7 +89,7 @@ fn ambiguous_transactions_are_reported_and_not_matched() {
     assert_eq!(outcomes(std::slice::from_ref(&p1), &[t1.clone(), t2.clone()]), unresolved(&["P1", "T1", "T2"]));
     assert_eq!(outcomes(&[p1.clone(), p2.clone()], std::slice::from_ref(&t1)), unresolved(&["P1", "P2", "T1"]));
     assert_eq!(outcomes(&[p1.clone(), p2.clone()], &[t1.clone(), t2.clone()]), unresolved(&["P1", "P2", "T1", "T2"]));
-    // With cards, each one has a single candidate.
+    // With cards, each transaction has a single candidate.
     let with_card = |mut entry: Entry, card: &str| {
         entry.card = Some(card.into());
         entry
@@ -108,7 +108,7 @@ fn ambiguous_transactions_are_reported_and_not_matched() {
 }
 
 #[test]
-fn orders_that_were_not_executed_are_no_candidates() {
+fn orders_that_were_not_executed_are_not_candidates() {
     let mut rejected = topup(O, "T1", None, 10);
     rejected.status = Some(Status::Failed);
     let executed = topup(O, "T2", None, 10);
@@ -117,7 +117,7 @@ fn orders_that_were_not_executed_are_no_candidates() {
 }
 
 #[test]
-fn many_equal_transactions_are_compared_quickly_and_name_ten_candidates() {
+fn many_equal_transactions_are_compared_quickly_with_ten_candidates() {
     let provider: Vec<Entry> = (0..3_000).map(|n| topup(P, &format!("P{n:05}"), None, n % 20)).collect();
     let orders: Vec<Entry> = (0..3_000).map(|n| topup(O, &format!("T{n:05}"), Some("c1"), n % 20)).collect();
     compared(&provider, &orders, |report| {

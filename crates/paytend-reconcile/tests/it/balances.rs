@@ -1,4 +1,4 @@
-//! Opening balance + movements = closing balance.
+//! Tests of the balance check: opening balance + movements = closing balance.
 
 use paytend_reconcile::{
     Account, Balance, BalanceState, Entry, Kind, List, Notifications, Orders, Provider, Rules, Status, reconcile,
@@ -33,13 +33,13 @@ fn checks(rows: &[Entry], balances: &[(Account, &str, &str)]) -> Vec<(BalanceSta
 }
 
 #[test]
-fn movements_explain_the_closing_balance() {
+fn balance_closes_if_movements_add_up_to_the_closing_balance() {
     use Status::{Failed, Processing, Returned, Succeeded};
     let (funds, card) = (Account::Funds, Account::Card("c1".into()));
     let rows = [
         row(List::PartnerTransactions, "P1", Kind::Topup, Succeeded, "25.00"),
         row(List::PartnerTransactions, "P2", Kind::Topup, Failed, "99.00"),
-        // It has left the funds, and not arrived on the card.
+        // This topup has reduced the funds, but is not yet on the card.
         row(List::PartnerTransactions, "P3", Kind::Topup, Processing, "1.00"),
         row(List::CardTransactions, "C1", Kind::Payment, Succeeded, "5.50"),
         row(List::CardTransactions, "C2", Kind::Payment, Returned, "0.50"),
@@ -55,7 +55,7 @@ fn movements_explain_the_closing_balance() {
 }
 
 #[test]
-fn topup_on_the_list_of_the_card_is_one_movement() {
+fn topup_in_the_list_of_the_card_is_one_movement() {
     let mut order = row(List::PartnerTransactions, "P1", Kind::Topup, Status::Succeeded, "25.00");
     order.order_no = Some("T1".into());
     let mut result = row(List::Topups, "T1", Kind::Topup, Status::Succeeded, "25.00");
@@ -67,12 +67,12 @@ fn topup_on_the_list_of_the_card_is_one_movement() {
     };
     closes(&[order.clone()]);
     closes(&[order.clone(), result]);
-    // The provider lists a transaction twice under one number.
+    // The provider lists the same transaction twice under one number.
     closes(&[order.clone(), order]);
 }
 
 #[test]
-fn topups_on_the_list_of_the_card_are_counted_once_even_if_they_are_ambiguous() {
+fn ambiguous_topups_in_the_list_of_the_card_are_counted_once() {
     let mut rows = Vec::new();
     for index in 0..2 {
         let mut topup = row(List::PartnerTransactions, &format!("P{index}"), Kind::Topup, Status::Succeeded, "5.00");
@@ -86,7 +86,7 @@ fn topups_on_the_list_of_the_card_are_counted_once_even_if_they_are_ambiguous() 
 }
 
 #[test]
-fn unknown_movements_and_missing_balances_are_named() {
+fn unknown_movements_and_missing_balances_are_reported() {
     let unknown = row(List::CardTransactions, "C1", Kind::SettlementAdjustment, Status::Succeeded, "5.00");
     let card = Account::Card("c1".into());
     let state = |rows: &[Entry], given: &[(Account, &str, &str)]| checks(rows, given).remove(0).0;

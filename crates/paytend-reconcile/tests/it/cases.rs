@@ -1,4 +1,4 @@
-//! Single cases of classification: fees, periods, codes, unreadable fields.
+//! Tests of the outcomes: fees, periods, codes and unreadable fields.
 
 use paytend_model::issuing::PartnerTransaction;
 use paytend_model::{Notification, Product};
@@ -66,7 +66,7 @@ fn transactions_outside_the_period_are_only_used_for_matching() {
         assert_eq!((report.items.len(), report.outside_period, report.open()), (0, 1, 0));
         assert!(report.sums.iter().all(|row| row.total == row.outside_period && row.total.count == 1));
     });
-    // A transaction without a date is never left out.
+    // A transaction without a readable date is never outside the period.
     let undated = row.replace(r#""businessDate":"2026-11-27""#, r#""businessDate":"27.11.26""#);
     with_report(&[&undated], &[], &day("2020-01-01"), |report| {
         assert_eq!((report.items[0].outcome, report.items.len()), (Outcome::OnlyProvider, 1));
@@ -75,7 +75,7 @@ fn transactions_outside_the_period_are_only_used_for_matching() {
 }
 
 #[test]
-fn time_zone_decides_about_the_day() {
+fn time_zone_determines_the_day() {
     let order = ORDER.replace("2026-11-27", "2026-11-26T22:30:00Z");
     let in_zone = |zone: &str| {
         let mut rules: Rules = toml::from_str(&format!("time_zone = \"{zone}\"")).unwrap();
@@ -87,7 +87,7 @@ fn time_zone_decides_about_the_day() {
 }
 
 #[test]
-fn orders_that_were_not_executed_agree_with_a_list_that_lacks_them() {
+fn orders_that_were_not_executed_match_a_list_without_them() {
     for status in ["failed", "rejected", "not_sent"] {
         let order = ORDER.replace("succeeded", status);
         with_report(&[], &[&order], &Rules::default(), |report| {
@@ -124,7 +124,7 @@ fn unknown_codes_are_unresolved_until_the_rules_have_them() {
     });
     let rules: Rules = toml::from_str("[codes.statuses]\npartner_transactions = { S = \"succeeded\" }").unwrap();
     assert_eq!(outcome(&[&row], &[ORDER], &rules), Outcome::Matched);
-    // Two codes that contradict each other.
+    // The two codes contradict each other.
     let both = row.replace("\"transactionStatus\"", "\"tradeStatus\":\"6\",\"transactionStatus\"");
     with_report(&[&both], &[ORDER], &rules, |report| {
         assert_eq!(report.items[0].reasons, [OpenReason::ProviderNotFinal]);
@@ -147,7 +147,7 @@ fn fields_that_cannot_be_read_are_unresolved() {
 }
 
 #[test]
-fn last_notification_decides_about_the_status() {
+fn last_notification_determines_the_status() {
     let notification = |status: &str| {
         let json = format!(
             r#"{{"transactionId":"C1","transactionType":"2","transactionStatus":"{status}",
@@ -201,7 +201,7 @@ fn number_of_a_deposit_is_not_an_order_number() {
 }
 
 #[test]
-fn invalid_orders_are_named_without_their_values() {
+fn errors_of_invalid_orders_contain_no_values() {
     for (json, message) in [
         ("x", "not a JSON object: column 1"),
         (r#"{"order_no":"S3CRET"}"#, "the field `amount` is missing"),

@@ -1,4 +1,4 @@
-//! The formats of the report.
+//! Tests of the formats of the report.
 
 use paytend_model::issuing::PartnerTransaction;
 use paytend_reconcile::{
@@ -6,7 +6,7 @@ use paytend_reconcile::{
 };
 use serde_json::json;
 
-/// Text that would be a problem in HTML, CSV and terminals.
+/// Text that is dangerous in HTML, CSV and terminals unless it is escaped.
 const ATTACK: &str = "=1+1\"<script>alert('x')</script>\u{1b}[2J&\u{202e}";
 
 fn with_report<T>(then: impl FnOnce(&Report<'_>) -> T) -> T {
@@ -84,7 +84,7 @@ fn json_has_the_documented_members() {
 }
 
 #[test]
-fn html_is_one_escaped_file_without_scripts() {
+fn html_is_one_escaped_page_without_scripts() {
     let page = written(|report, out| report.write_html(out).unwrap());
     for unwanted in ["<script", "alert('x')", "\u{1b}", "\u{202e}", "http://", "https://", " src=", " href="] {
         assert!(!page.contains(unwanted), "{unwanted}");

@@ -1,4 +1,4 @@
-//! Generated transactions of a partner: the rows of both sides, and planted differences.
+//! Generated transactions of a partner: the rows of both sides, with planted differences.
 
 use paytend_model::issuing::{CardTransaction, PartnerTransaction, TopupResultResponse};
 use paytend_model::{Notification, Product};
@@ -15,17 +15,17 @@ const HOUR: i64 = 3_600_000;
 /// A generated transaction.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// A topup. Without a number, the provider's list does not contain the order number.
+    /// A topup. If `has_number` is false, the provider's list does not contain the order number.
     Topup { succeeds: bool, has_number: bool, has_result: bool, is_on_card: bool },
     /// An order that the provider has rejected.
     Rejected,
     /// A payment with a card.
     Payment { has_number: bool },
-    /// An authorization, which the provider has in both lists.
+    /// An authorization, which both lists of the provider contain.
     Authorization,
     /// A fee that only the provider lists.
     Fee,
-    /// A deposit, for which there is no list.
+    /// A deposit, which no list of the provider contains.
     Deposit,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Plant {
     ListLacksRow,
 }
 
-/// The rows, before they are converted.
+/// The rows of all lists, before they are converted to the types of the crate.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Life {
     pub(crate) partner: Vec<Value>,
@@ -56,7 +56,7 @@ pub(crate) struct Life {
     pub(crate) orders: Vec<Value>,
     /// The product, the `notifyType`, the time and the content.
     pub(crate) notifications: Vec<(Product, &'static str, i64, Value)>,
-    /// The open transactions: the outcome, the order or trade number, and the fields that differ.
+    /// The expected open transactions: the outcome, the order or trade number, and the fields that differ.
     pub(crate) expected: Vec<(Outcome, String, String)>,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn actions() -> impl Strategy<Value = Vec<(Action, u8, Option<Plant>)
 }
 
 impl Life {
-    /// Builds the rows. Each amount is used once, so that no match by amount is ambiguous.
+    /// Creates the rows. Each amount is used once, so that no match by amount is ambiguous.
     pub(crate) fn new(actions: &[(Action, u8, Option<Plant>)]) -> Self {
         let mut life = Self::default();
         for (index, (action, hour, plant)) in actions.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Life {
         let mut order = order(index, at, if succeeds { "succeeded" } else { "failed" });
         let mut result = json!({"orderNo": number, "cardId": "c1", "amount": amount(index), "currency": "EUR",
             "status": if succeeds { "2" } else { "3" }});
-        // These differences need a number, and the result of the topup would contradict some of them.
+        // Most differences require a number, and the result of the topup would contradict some differences.
         let plant = plant.filter(|plant| has_number || matches!(plant, Plant::OnlyHere | Plant::OnlyProvider));
         let has_result = has_result && has_number && plant.is_none_or(|plant| plant == Plant::ListLacksRow);
         let is_on_card = is_on_card && succeeds && plant.is_none();

@@ -1,4 +1,4 @@
-//! Properties of the comparison, for generated transactions.
+//! Property tests of the comparison with generated transactions.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn honest_lives_have_no_differences(mut actions in actions()) {
+    fn transactions_without_planted_differences_are_not_open(mut actions in actions()) {
         for (_, _, plant) in &mut actions {
             *plant = None;
         }
@@ -39,7 +39,7 @@ proptest! {
     }
 
     #[test]
-    fn order_of_the_rows_does_not_matter(actions in actions(), seed: u64) {
+    fn report_does_not_depend_on_the_order_of_rows(actions in actions(), seed: u64) {
         let life = Life::new(&actions);
         let mut shuffled = life.clone();
         let random = paytend_vectors::Seeded::with(seed);
@@ -57,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn sums_are_conserved(actions in actions()) {
+    fn sums_of_outcomes_add_up_to_the_total(actions in actions()) {
         let life = Life::new(&actions);
         let mut expected: BTreeMap<(&str, String), (u64, Sum)> = BTreeMap::new();
         let notifications = life.notifications.iter().map(|(_, _, _, content)| content);
@@ -90,7 +90,7 @@ proptest! {
                 found.insert((row.list.as_str(), row.currency.unwrap().to_owned()), (count, amount));
             }
             assert_eq!(found, expected);
-            // Every row is in exactly one transaction, or outside the period.
+            // Every row belongs to exactly one transaction, or is outside the period.
             let rows: usize = report.items.iter().map(|item| item.rows.len()).sum();
             let outside: u64 = report.sums.iter().map(|row| row.outside_period.count).sum();
             let given: usize = report.lists.iter().map(|list| list.rows).sum();

@@ -32,7 +32,8 @@ impl Guard {
         if self.address.ip().is_loopback() && !own {
             return Err(Bad(
                 StatusCode::FORBIDDEN,
-                "the control interface accepts only requests to a loopback host name".into(),
+                "the control interface accepts only requests to a loopback host name; use 127.0.0.1 or localhost"
+                    .into(),
             ));
         }
         let origin = text(header::ORIGIN);

@@ -26,10 +26,10 @@ impl IntoResponse for Bad {
     }
 }
 
-/// The result of a command.
+/// The result of a command: the JSON to return, or an error response.
 pub(super) type Answer = Result<Json<Value>, Bad>;
 
-/// Reads a number from the path.
+/// Parses the number of an entry or a delivery in the path.
 pub(super) fn number(Path(id): Path<String>) -> Result<u64, Bad> {
     id.parse().map_err(|_| Bad::unknown("number"))
 }

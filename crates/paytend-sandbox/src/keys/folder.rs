@@ -14,8 +14,8 @@ use paytend_crypto::{KeyError, OsRandom, PrivateKey, PublicKey, RandomSource, ru
 /// | `partner-private.pem`, `partner-public.b64` | the partner's keys |
 /// | `paytend-private.pem`, `paytend-public.b64` | Paytend's keys |
 /// | `partner-id` | the partner's identifier |
-/// | `payby-private.pem`, `payermax-private.pem` and their `-public.b64` | other providers' keys, from first use |
-/// | `paytend.toml` | the client's settings, which a starting sandbox writes; see [`ProfileFile`](crate::ProfileFile) |
+/// | `payby-private.pem`, `payermax-private.pem` and their `-public.b64` | PayBy's and PayerMax's keys, if generated |
+/// | `paytend.toml` | the client's settings, written at each start; see [`ProfileFile`](crate::ProfileFile) |
 ///
 /// # Examples
 ///
@@ -101,12 +101,12 @@ pub enum FolderError {
         /// The error reported by the operating system.
         error: io::Error,
     },
-    /// A file does not contain a valid key.
+    /// A file does not contain a valid key, or other users can access a private key file.
     #[error("{path}: {error}")]
     Key {
         /// The path of the file.
         path: PathBuf,
-        /// The reason why the key is invalid.
+        /// The reason why the key was refused.
         error: KeyError,
     },
     /// The partner's identifier is not 15 digits.

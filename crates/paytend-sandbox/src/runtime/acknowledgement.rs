@@ -1,4 +1,4 @@
-//! Checks whether a receiver's response acknowledges a notification, and if not, explains the reason.
+//! Checks whether a receiver's response acknowledges a notification, and otherwise returns the reason.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -11,7 +11,7 @@ use crate::world::outbox::Source;
 pub(crate) enum Acknowledgement {
     /// A JSON object that has a member with this name and string value.
     Member(&'static str, &'static str),
-    /// A JSON object with this member, or only the value as plain text.
+    /// A JSON object with this member, or the value alone as plain text.
     MemberOrText(&'static str, &'static str),
 }
 
@@ -27,8 +27,8 @@ impl Acknowledgement {
         }
     }
 
-    /// Returns why a response is not an acknowledgement, or `None` if it is one. The reason describes, but does not
-    /// quote, the body.
+    /// Returns why a response is not an acknowledgement, or `None` if it is an acknowledgement. The reason describes
+    /// the body without quoting it.
     pub(crate) fn refuses(&self, status: u16, body: &str) -> Option<String> {
         if status != 200 {
             return Some(format!("the status is {status}; expected 200"));
@@ -84,7 +84,7 @@ pub(crate) fn unreachable(error: &reqwest::Error) -> String {
     } else if last.contains("invalid peer certificate") || last.contains("certificate") {
         format!("TLS: {last}; if you trust the receiver, allow its host with --self-signed HOST")
     } else if causes.iter().any(|cause| cause.contains("received corrupt message")) {
-        "TLS: the receiver does not speak TLS; if it serves plain HTTP, use an http:// URL".into()
+        "TLS: the receiver does not use TLS; if it serves plain HTTP, use an http:// URL".into()
     } else {
         format!("cannot reach the receiver: {}", if last.is_empty() { "unknown cause" } else { last })
     }

@@ -32,7 +32,7 @@ impl Clock {
         Self { began: Instant::now(), from, pace }
     }
 
-    /// Returns the machine's time.
+    /// Returns the time of the machine's clock.
     pub(crate) fn machine() -> Millis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
@@ -55,12 +55,12 @@ impl Clock {
         self.from.saturating_add(passed.saturating_mul(self.factor()))
     }
 
-    /// Sets the time and the pace.
+    /// Sets the current time and the pace of the clock.
     pub(crate) fn set(&mut self, at: Millis, pace: Pace) {
         *self = Self::new(at, pace);
     }
 
-    /// Returns how long to wait by the machine's clock until the given sandbox time, or `None` if time is frozen.
+    /// Returns the time until the given sandbox time, as measured by the machine's clock, or `None` if time is frozen.
     pub(crate) fn until(&self, at: Millis) -> Option<Duration> {
         let wait = at.saturating_sub(self.now());
         match self.factor() {

@@ -17,7 +17,7 @@ use crate::runtime::store::Store;
 use crate::world::time::Millis;
 use crate::world::{Event, World};
 
-/// The data file, if there is one.
+/// The data file, if the sandbox has a data file.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     #[cfg(feature = "persist")]
@@ -87,7 +87,8 @@ pub(crate) struct Core {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A poisoned lock is still usable. Operations change the state as their last step, so a panic leaves it consistent.
+    // A poisoned lock is still usable. Operations change the state as their last step, so a panic leaves the state
+    // consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -160,7 +161,7 @@ impl Core {
         at(&locked(&self.state).world)
     }
 
-    /// Writes an event to the data file, if there is one, and then applies it.
+    /// Writes an event to the data file, if the sandbox has a data file, and then applies the event.
     pub(crate) fn happen(&self, event: impl FnOnce(Millis) -> Event) -> Result<Result<String, Refusal>, Lost> {
         let now = self.now();
         let mut state = locked(&self.state);

@@ -37,7 +37,7 @@ pub(crate) async fn drive(core: Arc<Core>) {
         match next {
             Some(wait) => {
                 let woken = core.wake.notified();
-                // Waits for the due time, or for a change of the clock or the outbox, whichever comes first.
+                // Wait for the due time, or for a change of the clock or the outbox, whichever comes first.
                 let _ = tokio::time::timeout(wait, woken).await;
             }
             None => core.wake.notified().await,
@@ -59,8 +59,7 @@ enum Ran {
 enum At {
     /// The due time, used while time is being advanced.
     Scheduled,
-    /// The current time, so that a delivery that became overdue while the sandbox was stopped gets one attempt, not
-    /// several.
+    /// The current time. A delivery that became overdue while the sandbox was stopped therefore gets only one attempt.
     Now,
 }
 
@@ -157,7 +156,7 @@ impl Core {
         match ran {
             Ok(()) => Ran::One,
             Err(error) => {
-                tracing::error!(%error, "cannot write the due event");
+                tracing::error!(%error, "cannot write the due event to the data file");
                 Ran::Failed
             }
         }

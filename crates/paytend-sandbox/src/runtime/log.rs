@@ -15,12 +15,12 @@ const KEPT: usize = 1000;
 /// The maximum size of the kept entries, in bytes.
 const MOST: usize = 64 << 20;
 
-/// A document as sent or received, with its contents. It includes personal data and session keys, so it is shown only
-/// on request.
+/// A document that was sent or received, with its decrypted contents. It includes personal data and session keys, so it
+/// is shown only on request.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Side {
-    /// The document as it went over the wire.
+    /// The document exactly as it was sent or received.
     pub(crate) wire: String,
     /// The canonical string, which is signed.
     pub(crate) canonical: Option<String>,
@@ -113,7 +113,7 @@ impl Log {
         let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
     }
 
-    /// Removes all entries. Numbering continues.
+    /// Removes all entries. The numbers of later entries continue.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.clear();
@@ -124,7 +124,7 @@ impl Log {
         self.listeners.subscribe()
     }
 
-    /// Returns the entries with numbers above the given one, converted by `map`.
+    /// Returns the entries with numbers above the number `id`, converted by `map`.
     pub(crate) fn after<T>(&self, id: u64, map: impl Fn(&Entry) -> T) -> Vec<T> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().filter(|entry| entry.id > id).map(map).collect()

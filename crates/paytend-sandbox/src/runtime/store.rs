@@ -1,5 +1,5 @@
-//! The data file. Each event is written before it is applied, so that after a crash it has been applied completely or
-//! not at all.
+//! The data file. Each event is written before it is applied. After a crash, an event has therefore been applied
+//! completely or not at all.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use crate::world::{Event, World};
 
 /// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
-/// The number of events after which a snapshot of the state is written. Snapshots keep startup fast.
+/// The number of events after which a snapshot of the state is written. With a snapshot, few events have to be applied
+/// at the next start.
 const SNAPSHOT_EVERY: usize = 2000;
 
 /// The error returned if a data file cannot be used.
@@ -20,19 +21,19 @@ pub enum StoreError {
     #[error("cannot use the data file")]
     Sqlite(#[from] rusqlite::Error),
     /// The file's content cannot be parsed.
-    #[error("the data file is damaged or was written by a different version")]
+    #[error("the data file is damaged or was written by a different version; use a new file")]
     Form(#[from] serde_json::Error),
     /// The stored state is inconsistent and could cause an endless loop or a counter overflow.
     #[error("the data file contains an invalid state: {0}; use a new file and import a valid export")]
     Flaw(&'static str),
     /// The file is in use by another sandbox.
-    #[error("the data file is in use by another sandbox")]
+    #[error("the data file is in use by another sandbox; stop that sandbox or use a different file")]
     InUse,
     /// The file cannot be created.
     #[error("cannot create the data file")]
     Make(#[source] std::io::Error),
     /// The file has a different format version.
-    #[error("the data file has format version {found}; this sandbox reads only version {FORM}")]
+    #[error("the data file has format version {found}; this sandbox reads only version {FORM}; use a new file")]
     Version {
         /// The version of the file.
         found: i64,
@@ -64,7 +65,7 @@ fn sound(text: &str) -> Result<World, StoreError> {
     world.flaw().map_or(Ok(world), |flaw| Err(StoreError::Flaw(flaw)))
 }
 
-/// An open data file.
+/// An open data file with the stored events.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
@@ -72,7 +73,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or creates a file, and returns the state stored in it, if there is one.
+    /// Opens or creates a file, and returns the state that the file contains, if any.
     pub(crate) fn open(path: &Path) -> Result<(Self, Option<World>), StoreError> {
         private(path)?;
         let connection = Connection::open(path)?;

@@ -48,7 +48,7 @@ function bind() {
   $("theme").addEventListener("click", () => {
     const theme = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = theme;
-    // Without storage, the theme lasts until the page is closed.
+    // If the browser has no storage, the chosen theme is kept until the page is closed.
     try { localStorage.setItem("theme", theme); } catch { /* no storage */ }
     showTheme();
   });
@@ -65,7 +65,7 @@ function bind() {
 try {
   const theme = localStorage.getItem("theme");
   if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
-} catch { /* Without storage, the system's theme is used. */ }
+} catch { /* If the browser has no storage, the system's theme is used. */ }
 showTheme();
 for (const node of document.querySelectorAll(".base")) node.textContent = location.origin;
 takeToken();

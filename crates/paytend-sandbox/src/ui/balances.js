@@ -75,7 +75,7 @@ function showWorld() {
       ["Amount", (it) => `${it.amount} ${it.currency}`, "right-num"], ["State", (it) => words(it.state)],
       ["User", (it) => it.userId, "id"], ["Transaction", (it) => it.transactionId, "id"],
       ["Files", (it) => files(it.files)]],
-    partner.transferOrders, "None. A large deposit or the trigger baas 8 creates one."));
+    partner.transferOrders, "None. A large deposit or the trigger baas 8 creates a transfer order."));
   $("callbacks").replaceChildren(
     callback("BaaS", partner.callback, "None. Call setCallbackUrl to set it."),
     callback("Issuing", partner.issuingCallback, "None. Set it below."),

@@ -41,7 +41,7 @@ export const KINDS = [
   ["notificationFirst", CALL, false, "The notifications that the call causes are sent before the response."],
   ["duplicate", NOTIFICATION, false, "The notification is sent twice."],
   ["reorder", NOTIFICATION, false,
-    "The notification is sent after the next one, or one second later if none is pending."],
+    "The notification is sent after the next pending notification, or one second later if none is pending."],
   ["late", NOTIFICATION, true, "The notification is delayed by the given milliseconds of sandbox time."],
   ["wrongSignature", BOTH, false, "The signature is corrupted."],
   ["wrongKey", BOTH, false, "The message is signed with an unknown key."],

@@ -28,7 +28,7 @@ function deliveryNode(id) {
     if (contents.hidden) {
       const { content, wire } = await get(`/deliveries/${id}`);
       contents.replaceChildren(block("Content", content, "delivery-content", "None."),
-        block("Wire of the last attempt", wire, "delivery-wire", "Nothing has been sent yet."));
+        block("Document of the last attempt, as sent", wire, "delivery-wire", "Nothing has been sent yet."));
     } else contents.replaceChildren();
     contents.hidden = !contents.hidden;
     button.textContent = contents.hidden ? "Show contents" : "Hide contents";
@@ -37,7 +37,7 @@ function deliveryNode(id) {
   const again = h("button", { type: "button", class: "small", "data-testid": "resend" }, "Resend");
   again.addEventListener("click", () => act(again, async () => {
     const { state } = await post(`/deliveries/${id}/resend`, {});
-    toast(`resent delivery ${id}: ${STATES[state]?.[0] ?? state}`, state === "acknowledged");
+    toast(`delivery ${id} was resent: ${STATES[state]?.[0] ?? state}`, state === "acknowledged");
   }));
   const attributes = { class: "delivery", tabindex: "-1", "data-testid": "delivery", "data-id": id };
   return { node: h("li", attributes, description, button, " ", again, contents), description, drawn: "" };

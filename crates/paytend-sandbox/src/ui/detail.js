@@ -47,7 +47,7 @@ function detail(entry, revealed) {
   };
   const side = (name, heading, absent) => {
     const { wire = null, canonical = null, payload = null } = entry[name] ?? {};
-    // PayBy and PayerMax do not encrypt messages, so the wire text shows the contents.
+    // PayBy and PayerMax do not encrypt messages, so the transmitted document shows the contents.
     const open = revealed || payload === null || wire !== payload;
     return h("section", { "aria-label": heading },
       h("h3", null, heading),

@@ -1,4 +1,4 @@
-// The Faults tab: the active faults, and the form that adds one.
+// The Faults tab: the active faults, and the form that adds a fault.
 import { ask, post } from "./api.js";
 import { BOTH, CALL, KINDS, NOTIFICATION, faultText, info, kindOf, title } from "./catalogue.js";
 import { $, h, hook, toast } from "./dom.js";
@@ -43,7 +43,7 @@ function addFault(event) {
       return ["fault-on", `${kind} applies only to notifications. Enter one that begins with “notify”.`];
     }
     if (millis && (Number.isNaN(delay) || (delay < 0 && kind !== "clockSkew"))) {
-      return ["fault-millis", "Milliseconds must be a whole number; only clockSkew allows a negative one."];
+      return ["fault-millis", "Milliseconds must be a whole number; only clockSkew allows a negative number."];
     }
     if (!(percent >= 0 && percent <= 100)) return ["fault-percent", "Percent must be a whole number from 0 to 100."];
     if (times !== null && !(times >= 1)) {

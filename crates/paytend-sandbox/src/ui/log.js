@@ -6,7 +6,7 @@ import { short, stamp } from "./text.js";
 const MAX_LOG_ENTRIES = 1000;
 
 export const log = $("log");
-/** Entries and their rows, by number. */
+/** The log entries and their rows in the list, by the number of the entry. */
 export const rows = new Map();
 let filter = "all";
 export let selected = null;

@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { $, toast } from "./dom.js";
 
-/** Whether the state is requested with personal data. */
+/** Whether the page requests the state with personal data. */
 export const wanted = { personal: false };
 
 /** The functions that show the loaded data: `state`, `clock`, `deliveries` and `faults`. */
@@ -26,7 +26,7 @@ export async function refresh() {
   refreshing = false;
   const failed = [state, sent, faults, time].find((one) => one.status === "rejected");
   if (failed && $("live").classList.contains("on")) toast(failed.reason.message, false);
-  // Ignore a state with personal data if personal data has been hidden meanwhile.
+  // Ignore a state with personal data if the user has hidden personal data since the request.
   if (state.value && shown === wanted.personal) shows.state(state.value);
   if (time.value) shows.clock(time.value);
   if (sent.value) shows.deliveries(sent.value.deliveries);

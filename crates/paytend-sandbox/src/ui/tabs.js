@@ -1,4 +1,4 @@
-// The tabs on the right of the page.
+// The tabs on the right side of the page.
 import { $ } from "./dom.js";
 
 const tabs = [...document.querySelectorAll('[role="tab"]')];

@@ -34,7 +34,7 @@ export function bindWorld() {
   onSubmit("callback-form", (button) => act(button, async () => {
     const product = $("callback-product");
     await post("/callback", { partner: partnerId(), product: product.value, url: $("callback-url").value.trim() });
-    toast(`set the callback URL for ${product.selectedOptions[0].textContent}`);
+    toast(`the callback URL for ${product.selectedOptions[0].textContent} is set`);
   }));
   onSubmit("seed-form", (button) => act(button, async () => {
     const funds = $("seed-funds").value.trim();
@@ -45,7 +45,7 @@ export function bindWorld() {
   on("rotate", "click", () => act($("rotate"), async () => {
     await post("/keys/rotate");
     await showKeys();
-    toast("rotated Paytend's key");
+    toast("Paytend's key was rotated");
   }));
   on("export", "click", () => act($("export"), exportWorld));
   on("import", "change", () => act($("import"), async () => {
@@ -61,6 +61,6 @@ export function bindWorld() {
   on("reset-yes", "click", () => act($("reset-yes"), async () => {
     await post("/reset");
     askReset(false);
-    toast("reset the sandbox");
+    toast("the sandbox was reset");
   }));
 }

@@ -144,7 +144,7 @@ pub(crate) struct CardTransaction {
     pub(crate) at: Millis,
 }
 
-/// A person or corporation that has an account or is applying for one.
+/// A person or corporation that has an account or is applying for an account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
@@ -181,7 +181,7 @@ pub(crate) enum Task {
     Ship(String),
     BookTopup(String),
     AuditUser(String),
-    /// Moves the balance of the old card to the new one.
+    /// Moves the balance of the old card (first) to the new card (second).
     Replace(String, String),
     MonthlyFee(String),
 }

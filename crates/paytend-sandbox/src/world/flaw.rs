@@ -8,9 +8,9 @@ use super::partner::Partner;
 use super::settings::Settings;
 use super::time::{LONGEST, Millis};
 
-/// The latest time allowed in a stored state, which leaves room for later times.
+/// The latest time allowed in a stored state, so that adding a duration cannot overflow.
 const LATEST: Millis = 221_845_305_600_000;
-/// The largest amount allowed in the settings, in hundredths, which leaves room for sums.
+/// The largest amount allowed in the settings, in hundredths, so that adding amounts cannot overflow.
 const LARGEST: i64 = 1_000_000_000_000_000;
 /// The largest counter value allowed in a state.
 const HIGHEST: u64 = 1 << 53;

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn generated_ibans_have_valid_check_digits() {
-        // A known valid IBAN and an invalid one test the check itself.
+        // Test the check itself with a valid and an invalid IBAN.
         assert!(is_valid("DE89370400440532013000") && !is_valid("DE88370400440532013000"));
         for number in (0..2000).chain([99_999_999_999]) {
             let iban = iban(number);

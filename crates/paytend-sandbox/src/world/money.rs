@@ -44,7 +44,7 @@ pub(crate) fn number(amount: &Amount) -> Amount {
     Amount::try_from(amount.value().normalize()).unwrap_or_else(|_| amount.clone()).into_number()
 }
 
-/// A place that holds money.
+/// A place whose balance the ledger contains.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub(crate) enum Place {

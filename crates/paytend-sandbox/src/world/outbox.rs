@@ -19,7 +19,7 @@ pub(crate) enum Sender {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "provider", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Source {
-    /// Paytend, for one of its products.
+    /// Paytend, with the product and type of the notification.
     Paytend { product: String, notify_type: String },
     /// PayBy.
     PayBy,
@@ -64,7 +64,7 @@ impl Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum DeliveryState {
-    /// Another attempt will be made.
+    /// The notification is not acknowledged yet, and another attempt will be made.
     Pending,
     /// The receiver acknowledged the notification as documented.
     Acknowledged,

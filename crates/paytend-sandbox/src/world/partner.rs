@@ -203,8 +203,8 @@ pub(crate) fn same_mobile(one: &str, other: &str) -> bool {
     one.trim_start_matches('+') == other.trim_start_matches('+')
 }
 
-/// Returns the total number of items and one page of them. The page starts at the first item by default and has at most
-/// 1000 items.
+/// Returns the total number of items and one page of the items. The page starts at the first item by default and has at
+/// most 1000 items.
 pub(crate) fn page<'c, T>(
     all: Vec<T>,
     start: impl Into<Option<&'c Count>>,

@@ -72,7 +72,7 @@ impl Default for Timing {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The durations of asynchronous processes.
+    /// The durations of asynchronous processes, such as audits and topups.
     pub timing: Timing,
     /// The currency of all accounts and cards.
     pub currency: String,

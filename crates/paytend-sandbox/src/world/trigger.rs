@@ -89,7 +89,7 @@ pub(crate) fn merged(default: &str, overrides: &str) -> Result<String, Refusal> 
     serde_json::to_string(&all).map_err(|_| Failure::BadData.into())
 }
 
-/// Parses the fields that the sandbox acts on.
+/// Parses the fields of the content that the sandbox uses itself.
 fn typed<T: DeserializeOwned>(content: &str) -> Result<T, Refusal> {
     serde_json::from_str(content).map_err(|error| Refusal::because(Failure::BadData, error))
 }

@@ -31,7 +31,7 @@ async fn payby_notification_is_retried_on_the_documented_schedule() {
     let (url, came) = hook(&[(200, r#"{"response":"FAIL"}"#); 20], PAYBY).await;
     let first = sandbox.notify_payby(Some(&url), "").await.unwrap();
     assert_eq!((first.is_acknowledged(), first.attempts(), first.status()), (false, 1, Some(200)));
-    // Waits of 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h.
+    // The documented waits are 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h.
     sandbox.advance(minutes(30 * 60)).await;
     let delivery = sandbox.deliveries().pop().unwrap();
     let waits: Vec<u64> = delivery.times().map(|at| (at - NOON) / 60_000).collect();
@@ -382,7 +382,7 @@ async fn self_signed_certificate_is_accepted_for_allowed_host() {
 }
 
 #[tokio::test]
-async fn bare_success_from_payby_is_accepted_only_if_enabled() {
+async fn bare_success_acknowledges_payby_notification_only_if_enabled() {
     for plain in [false, true] {
         let mut settings = paytend_sandbox::Settings::default();
         settings.payby_plain_success = plain;

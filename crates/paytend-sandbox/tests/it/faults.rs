@@ -39,7 +39,7 @@ async fn each_fault_has_its_documented_effect() {
         } else {
             assert_ne!(error.outcome(), Outcome::NotSent, "{fault:?}: {error}");
         }
-        // The next request works normally.
+        // The next request is not affected by the fault.
         assert_eq!(client.send(&QueryTopupResult::new(order)).await.is_ok(), happened);
     }
     assert_eq!(sandbox.card("1755902").unwrap().balance().to_string(), "6.00");
@@ -92,7 +92,7 @@ async fn notification_first_fault_posts_before_the_response() {
     sandbox.issuing_callback(&url).unwrap();
     sandbox.fault(Fault::on::<CreateCardholder>(FaultKind::NotificationFirst).once()).unwrap();
     client.call("createCardholder", &crate::cardholder()).await.unwrap();
-    // No waiting is needed, because the notification arrived before the response.
+    // The test does not have to wait, because the notification arrived before the response.
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 

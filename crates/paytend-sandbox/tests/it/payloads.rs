@@ -69,7 +69,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
         (b"{'cardId':'SECRET'}", found("an object with single quotes at byte 1; JSON uses double quotes")),
         (b"{'cardId':None}", found("an object in Python's print format at byte 1; use json.dumps")),
         (br#"{"cardId":"1"}{"SECRET":1}"#, found("an object with more text after its end at byte 14")),
-        // Opening accepts these two payloads, but the sandbox refuses a request with either of them.
+        // `Keyring::open` accepts these two payloads, but the sandbox refuses a request with such a payload.
         (br#"{"cardId":None}"#, found("an object with a Python literal at byte 10; JSON uses true, false and null")),
         (br#"{"cardId":"\ud83d"}"#, found("an object with half of a surrogate pair in a string at byte 11")),
         (b"{\"cardId\":\"\xff\"}", "the payload is not UTF-8 at byte 11".to_owned()),

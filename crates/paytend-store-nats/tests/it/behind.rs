@@ -1,4 +1,4 @@
-//! Workers whose indexes differ, because one of them is behind.
+//! Tests of workers whose indexes differ, because one index is outdated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ async fn consumers(stream: &Stream) -> BTreeSet<String> {
     stream.consumer_names().map(Result::unwrap).collect().await
 }
 
-/// Waits until a store reads the stream again. Returns its consumer. A different store that had to wait for a long time
-/// has a new consumer, too.
+/// Waits until a store reads the stream again, and returns the new consumers. After a long wait, other stores can have
+/// new consumers, too.
 async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -34,7 +34,7 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
     }
 }
 
-/// Claims what is there within a short time.
+/// Claims the notifications that become due within a short time.
 async fn claim_soon(store: &NatsStore) -> Vec<Claimed> {
     let mut claimed = Vec::new();
     for _ in 0..5 {
@@ -45,7 +45,7 @@ async fn claim_soon(store: &NatsStore) -> Vec<Claimed> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_that_see_different_first_notifications_of_a_key_do_not_both_claim() {
+async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -69,7 +69,8 @@ async fn workers_that_see_different_first_notifications_of_a_key_do_not_both_cla
         for store in [&current, &operator, &behind] {
             assert_eq!(store.stats().await.unwrap().ready, 0);
         }
-        // One store does not see the second notification, and the other ones see it before the first one is ready.
+        // One store does not receive the second notification. The other stores receive it before the first notification
+        // is ready.
         for name in new_consumers(&stream, &others).await {
             stream.delete_consumer(&name).await.unwrap();
         }

@@ -14,11 +14,11 @@ use tempfile::TempDir;
 
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Returns the server's program, or `None` to skip the test.
+/// Returns the path of the server program, or `None` if it is not installed.
 pub(crate) fn program() -> Option<PathBuf> {
     let given = std::env::var_os("PAYTEND_NATS_SERVER").map(PathBuf::from);
     let name = format!("nats-server{}", std::env::consts::EXE_SUFFIX);
-    // The directory of the test's program is below the target directory, where `cargo xtask setup` installs the server.
+    // `cargo xtask setup` installs the server in the target directory, which contains the test program.
     let test = std::env::current_exe().unwrap();
     let installed = test.ancestors().map(|directory| directory.join("xtask/nats").join(&name));
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -31,7 +31,7 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
-/// How a server is configured.
+/// The configuration of the servers.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) servers: usize,
@@ -52,7 +52,7 @@ struct Server {
     process: Option<Child>,
 }
 
-/// The cluster that tests share while at least one of them runs.
+/// The cluster that the running tests share.
 static SHARED: tokio::sync::Mutex<Weak<Cluster>> = tokio::sync::Mutex::const_new(Weak::new());
 
 pub(crate) struct Cluster {
@@ -63,7 +63,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Returns a cluster that other tests use, too, or `None` if the server is not installed.
+    /// Returns a cluster that other tests also use, or `None` if the server is not installed.
     pub(crate) async fn shared() -> Option<Arc<Self>> {
         let mut shared = SHARED.lock().await;
         if let Some(cluster) = shared.upgrade() {
@@ -77,7 +77,7 @@ impl Cluster {
     /// Starts a cluster, or returns `None` if the server is not installed.
     pub(crate) async fn start(setup: Setup) -> Option<Self> {
         let program = program()?;
-        // A port can be taken by a different program before the server binds it.
+        // A different program can take a port before the server binds it, so the start is repeated.
         for _ in 0..5 {
             let cluster = Self::prepare(program.clone(), setup);
             if let Some(cluster) = cluster.run_all().await {
@@ -140,7 +140,7 @@ impl Cluster {
     /// Returns whether the cluster has a leader that creates streams.
     async fn is_ready(&self) -> bool {
         let Some(mut context) = self.connect().await else { return false };
-        // A request before the election is not answered.
+        // Servers do not respond to requests before the election.
         context.set_timeout(Duration::from_secs(1));
         let name = "ready".to_owned();
         let config = jetstream::stream::Config { name, num_replicas: self.servers.len().min(3), ..Default::default() };
@@ -156,12 +156,12 @@ impl Cluster {
         Some(context)
     }
 
-    /// Connects without the store.
+    /// Connects to the servers without the store.
     pub(crate) async fn context(&self) -> Context {
         self.connect().await.unwrap()
     }
 
-    /// Waits until all replicas of a store's streams have everything. Returns the name of the server that leads one.
+    /// Waits until all replicas of a store's streams are current. Returns the name of a server that leads a stream.
     pub(crate) async fn wait_until_current(&self, store: &str) -> String {
         let context = self.context().await;
         let deadline = Instant::now() + START_TIMEOUT;
@@ -193,7 +193,7 @@ impl Cluster {
         server.process = Some(command.spawn().unwrap());
     }
 
-    /// Kills a server at once.
+    /// Kills a server immediately.
     pub(crate) fn kill(&mut self, number: usize) {
         let mut process = self.servers[number].process.take().unwrap();
         process.kill().unwrap();
@@ -206,7 +206,7 @@ impl Cluster {
         self.spawn(number);
         while TcpStream::connect(("127.0.0.1", self.servers[number].client_port)).is_err() {
             assert!(Instant::now() < deadline, "{}", self.log());
-            // A different program may have used the port for a moment.
+            // The server ends if a different program has used its port for a moment.
             if self.servers[number].process.as_mut().unwrap().try_wait().unwrap().is_some() {
                 self.spawn(number);
             }

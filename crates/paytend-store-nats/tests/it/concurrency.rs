@@ -1,4 +1,4 @@
-//! Several programs with one store.
+//! Tests with several programs that use one store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +51,7 @@ async fn concurrent_duplicates_are_new_once() {
     assert_eq!(store.stats().await.unwrap().sightings, 5 * 25);
 }
 
-/// What the workers are processing.
+/// The notifications and order keys in progress.
 #[derive(Default)]
 struct Active {
     keys: Mutex<BTreeSet<String>>,
@@ -87,7 +87,8 @@ async fn workers_process_one_notification_of_an_order_key_at_a_time() {
                     let (store, active) = (&store, &active);
                     async move {
                         tokio::task::yield_now().await;
-                        // Before the change, because a different worker may claim the next one right after it.
+                        // The key is removed before the change, because a different worker can claim the next
+                        // notification immediately afterwards.
                         assert!(active.keys.lock().unwrap().remove(&key));
                         let lease = claimed.lease;
                         match end {

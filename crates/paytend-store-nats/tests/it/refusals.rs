@@ -1,4 +1,4 @@
-//! Servers and streams that can lose acknowledged notifications are refused.
+//! Tests that servers and streams that can lose acknowledged notifications are refused.
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
 use paytend_inbox::{StoreAdmin as _, StoreErrorKind};
@@ -65,7 +65,7 @@ async fn streams_with_unsafe_settings_are_refused() {
     options(&cluster, "safe").open().await.unwrap();
     refused(options(&cluster, "fewer").replicas(1), "the streams must have 3 or more replicas").await;
     assert!(context.get_stream("fewer-inbox").await.is_err());
-    // A setting that changes while the store is in use.
+    // The setting changes while the store is in use.
     let store = options(&cluster, "changed").open().await.unwrap();
     context.update_stream(Config { num_replicas: 1, ..stream("changed") }).await.unwrap();
     let error = store.probe().await.unwrap_err();
@@ -77,7 +77,7 @@ fn discard_old(config: &mut Config) {
     (config.discard, config.discard_new_per_subject) = (DiscardPolicy::Old, false);
 }
 
-/// Without a login to the system account, the settings of the servers are not known.
+/// Checks that a login to the system account is required.
 async fn unknown_settings(cluster: &Cluster) {
     let plain = || NatsOptions::from_url(&cluster.url()).unwrap().name("unknown").unwrap();
     refused(plain(), "give a login to the system account").await;
@@ -118,7 +118,7 @@ async fn old_versions_are_refused() {
         let message = format!("the server old has the version {version}: it must be 2.12.12 or newer");
         assert!(error.to_string().contains(&message), "{error}");
     }
-    // A version that is supported comes to the next check.
+    // A supported version passes this check, and the next check fails.
     let error = open_on_version("2.14.5").await.unwrap_err();
     assert!(error.to_string().contains("give a login to the system account"), "{error}");
 }

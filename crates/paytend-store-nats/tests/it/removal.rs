@@ -1,4 +1,4 @@
-//! Removed content, forgotten notifications, and an index that loses its consumers.
+//! Tests of removed content, forgotten notifications, and an index that loses its consumers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -42,7 +42,7 @@ async fn duplicates_of_removed_notifications_are_recognized_until_they_are_forgo
     assert_eq!(store.drop_payloads(far_future()).await.unwrap(), 1);
     assert_eq!(store.drop_payloads(far_future()).await.unwrap(), 0);
     assert_eq!(accept(&store, &keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
-    // A duplicate that arrives while the content is removed is stored, and is not processed again.
+    // A duplicate that arrives during the removal of the content is stored, but not processed again.
     context
         .publish_with_headers(message.subject.to_string(), message.headers.clone(), message.payload.clone())
         .await
@@ -58,7 +58,7 @@ async fn duplicates_of_removed_notifications_are_recognized_until_they_are_forgo
     let entry = other.show(id, None).await.unwrap().unwrap();
     assert_eq!((entry.state, entry.payload), (State::Done, Some(StoredPayload::Dropped)));
     assert_eq!(entry.facts.business_id.as_deref(), Some("a"));
-    // Only what is processed is forgotten.
+    // Only processed notifications are forgotten.
     assert_eq!(store.forget(far_future()).await.unwrap(), 1);
     assert_eq!(store.stats().await.unwrap().done, 0);
     let fresh = options(&cluster, &name).open().await.unwrap();
@@ -89,13 +89,13 @@ async fn index_recovers_from_deleted_consumers() {
     accept(&store, &keys, "second").await.unwrap();
     assert_eq!(process_all(&store).await, 1);
     assert_eq!(store.stats().await.unwrap().done, 2);
-    // The consumers end with the store.
+    // The consumers are deleted when the store is dropped.
     drop(store);
 }
 
-/// A program that reads a stream for the first time waits for the message at its end. A different program deletes it.
+/// A program reads a stream for the first time, while a different program deletes the last message of the stream.
 #[tokio::test(flavor = "multi_thread")]
-async fn loading_ends_although_the_last_message_is_deleted_meanwhile() {
+async fn loading_ends_if_the_last_message_is_deleted_during_the_read() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());

@@ -1,4 +1,4 @@
-//! Servers that are killed under load.
+//! Tests with servers that are killed under load.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ struct Reported {
     accepted: Mutex<BTreeSet<String>>,
     new: Mutex<Vec<String>>,
     completed: Mutex<BTreeSet<String>>,
-    /// The rows that handlers have inserted into their database. The dedup key is unique there.
+    /// The rows that handlers have inserted into their database, in which the dedup key is unique.
     effects: Mutex<BTreeSet<(String, String)>>,
     runs: AtomicUsize,
     stopped: AtomicBool,
@@ -36,7 +36,8 @@ async fn receive(store: NatsStore, keys: Arc<StoreKeys>, reported: Arc<Reported>
         if reported.stopped.load(Ordering::SeqCst) {
             return;
         }
-        // Some are duplicates of earlier ones, and each is sent until it is acknowledged.
+        // Some notifications are duplicates of earlier notifications. Each notification is sent until it is
+        // acknowledged.
         let number = if random.below(10) == 0 { random.below(number + 1) } else { number };
         let name = format!("{prefix}-{number}");
         match accept(&store, &keys, &name).await {
@@ -77,13 +78,13 @@ fn impatient(cluster: &Cluster, name: &str) -> NatsOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_servers_lose_nothing_and_repeat_no_effect() {
+async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
     let Some(mut cluster) = Cluster::start(Setup::default()).await else { return };
     let random = Seeded::new();
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let reported = Arc::new(Reported::default());
-    // Creates the streams, which can take longer.
+    // The streams are created before the load starts, because creating them can take longer.
     options(&cluster, &name).open().await.unwrap();
     let mut tasks = Vec::new();
     for prefix in 0..3 {
@@ -101,7 +102,7 @@ async fn killed_servers_lose_nothing_and_repeat_no_effect() {
         let leader = cluster.wait_until_current(&name).await;
         let victim = if round % 2 == 0 { cluster.number(&leader) } else { random.below(cluster.size()) };
         cluster.kill(victim);
-        // With one server less, notifications are accepted and processed.
+        // Notifications are accepted and processed with one server less.
         let enough = reported.accepted.lock().unwrap().len() + 10;
         wait_for(&cluster, "nothing is accepted", || reported.accepted.lock().unwrap().len() >= enough).await;
         cluster.restart(victim).await;
@@ -127,7 +128,7 @@ async fn killed_servers_lose_nothing_and_repeat_no_effect() {
     assert_eq!(stored.len(), entries.len(), "a notification is stored twice");
     let (accepted, new) = (reported.accepted.lock().unwrap(), reported.new.lock().unwrap());
     assert!(accepted.is_subset(&stored), "acknowledged and not stored");
-    assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), new.len(), "a notification was new twice");
+    assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), new.len(), "a notification was reported as new twice");
     let effects = reported.effects.lock().unwrap();
     let names: BTreeSet<String> = effects.iter().map(|(_, name)| name.clone()).collect();
     assert_eq!(names.len(), effects.len(), "a notification has two dedup keys");

@@ -1,4 +1,4 @@
-//! The harness of the conformance suite, and the steps of the tests.
+//! The harness of the conformance suite, and helpers of the tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl<'a> NatsHarness<'a> {
 impl Harness for NatsHarness<'_> {
     type Store = NatsStore;
 
-    // JetStream has no transaction that a handler's effect could be part of.
+    // JetStream has no transactions that could contain a handler's effect.
     const HAS_EFFECTS: bool = false;
 
     async fn create(&self) -> NatsStore {
@@ -44,7 +44,7 @@ impl Harness for NatsHarness<'_> {
     }
 }
 
-/// Returns settings whose timeouts suit a machine that runs many tests.
+/// Returns options with long timeouts, for a machine that runs many tests.
 pub(crate) fn options(cluster: &Cluster, name: &str) -> NatsOptions {
     let options = NatsOptions::from_url(&cluster.url()).unwrap().system_url(&cluster.system_url()).unwrap();
     options.name(name).unwrap().operation_timeout(Duration::from_secs(60))
@@ -55,7 +55,7 @@ pub(crate) async fn claim(store: &NatsStore, limit: usize, lease: Duration) -> V
     store.claim(request).await.unwrap_or_default()
 }
 
-/// Accepts a notification whose name is its object number. Some have an order key.
+/// Accepts a notification whose name is also its business ID. Some notifications have an order key.
 pub(crate) async fn accept(store: &NatsStore, keys: &Arc<StoreKeys>, name: &str) -> Result<Accepted, StoreError> {
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };

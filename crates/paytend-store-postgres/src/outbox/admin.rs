@@ -17,12 +17,12 @@ use crate::store::PostgresStore;
 /// The maximum number of orders that one transaction changes.
 const CHUNK: usize = 1_000;
 
-/// Queries that count rows that must not exist, each with the problem.
+/// Queries that count invalid rows, each with the description of the problem.
 const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open AND order_key IS NOT NULL GROUP BY order_key \
          HAVING count(*) FILTER (WHERE head) <> 1 OR max(id) FILTER (WHERE head) <> min(id)) k",
-        "order keys do not have their first order as the one that can be claimed",
+        "order keys have a first order that is not the only claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND NOT head", "orders cannot be claimed"),
     (
@@ -118,7 +118,8 @@ impl OutboxAdmin for PostgresStore {
     }
 
     async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
-        // One transaction: a dispatcher that starts too early finds either all orders prepared or none.
+        // The changes are made in one transaction, so that a dispatcher that starts too early finds either all orders
+        // prepared or none.
         let recovered = self.write("prepare a restored store", move |transaction| {
             Box::pin(async move { recover(transaction, &audit).await })
         });

@@ -1,4 +1,4 @@
-//! Claiming orders.
+//! Claims orders for dispatchers.
 
 use paytend_inbox::{Id, Lease};
 use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, system_time};
@@ -8,8 +8,8 @@ use crate::error::OpError;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::rows::limit;
 
-/// Claims orders that are due. Each operation is read separately, so that an operation at its limit is not read. Locked
-/// rows are skipped.
+/// Claims due orders. Reads each operation separately, so that the orders of an operation at its limit are not read.
+/// Skips locked rows.
 pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) -> Result<Vec<ClaimedOrder>, OpError> {
     let now = rows::now(transaction).await?;
     let mut due: Vec<Stored> = Vec::new();
@@ -22,7 +22,7 @@ pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) 
         );
         let count = limit(request.limit.min(*count));
         let rows = transaction.query(&rows::select(&condition), &[operation, &now, &count]).await?;
-        // After a concurrent change of a row, PostgreSQL checks the condition again with the new values.
+        // If a row was changed concurrently, PostgreSQL checks the condition again with the new values.
         for row in &rows {
             due.push(rows::stored(row)?);
         }

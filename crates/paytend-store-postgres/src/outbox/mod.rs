@@ -1,6 +1,6 @@
 //! The store of an outbox, in the same database as the inbox.
 //!
-//! Locks are taken in one order: the rows of orders, then the lock of an order key.
+//! All transactions lock the rows of orders first, and then an order key, so that they cannot deadlock.
 
 mod admin;
 mod claim;
@@ -47,7 +47,7 @@ impl PostgresStore {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
     /// [`SubmitError::Store`] if PostgreSQL fails. Roll back the transaction after an error.
     pub async fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = submit(transaction, order).await;
@@ -55,7 +55,8 @@ impl PostgresStore {
     }
 
     /// Records a notification about an order in a transaction on this database, such as the effect of the
-    /// notification's handler. Returns whether the order exists, and the notification is its first or makes it due.
+    /// notification's handler. Returns whether the order exists and the notification is its first or makes the order
+    /// due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if PostgreSQL fails.
@@ -64,7 +65,7 @@ impl PostgresStore {
         noticed.map_err(|error| error.into_finish("record a notice").into())
     }
 
-    /// Changes a held order.
+    /// Changes an order whose lease is valid.
     async fn change_held<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -90,12 +91,14 @@ impl PostgresStore {
 
 async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Result<Submitted, SubmitError>, OpError> {
     let facts = order.facts();
-    // Not locked: the facts do not change, and a completion that holds the row may wait for the order key.
+    // The row is not locked, because its facts do not change, and because a completion that holds the row may wait for
+    // the order key.
     if let Some(known) = rows::find(transaction, &facts.number).await? {
         return same(transaction, order, &known).await;
     }
     if let Some(key) = &facts.order_key {
-        // Orders of one key are in the order of the commits, and no completion misses the new order.
+        // The lock ensures that the numbers follow the order of the commits, and that a concurrent completion finds the
+        // new order.
         locks::lock_key_of(transaction, key.as_bytes()).await?;
     }
     let now = rows::now(transaction).await?;
@@ -128,15 +131,15 @@ async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<b
     Ok(is_new)
 }
 
-/// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
-/// lease has ended.
+/// Locks and returns the order of a lease. Returns an error if the lease is lost. Claims skip the locked row, even
+/// after the lease has ended.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
 }
 
-/// Makes orders due whose due time is later than the maximum delay and their scheduled time: the server's clock was set
-/// back. Returns the number of changed rows.
+/// Makes orders due if their due time is later than their scheduled time and further in the future than the maximum
+/// delay. This means that the server's clock was set back. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>, max_delay: i64) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_order SET due_at = paytend_now_ms() WHERE id IN (SELECT id FROM paytend_order \
          WHERE is_open AND due_at > paytend_now_ms() + $1 AND due_at > coalesce(not_before, 0) \

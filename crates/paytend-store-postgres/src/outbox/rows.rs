@@ -1,4 +1,4 @@
-//! Reading and writing rows of orders.
+//! Reads and writes the rows of orders.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ const COLUMNS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.ord
      o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, o.cause, o.id, \
      o.submitted_at, o.holder";
 
-/// The parts of an order.
+/// The names of the encrypted parts of an order.
 pub(super) const REQUEST: &str = "request";
 pub(super) const RESULT: &str = "result";
 
-/// An order as stored, without its encrypted parts.
+/// A stored order, without its encrypted parts.
 pub(super) struct Stored {
     pub(super) id: i64,
     pub(super) facts: OrderFacts,
@@ -46,7 +46,7 @@ fn corrupt() -> OpError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value").into()
 }
 
-/// Reads a count, which is not negative.
+/// Reads a count. Returns an error if it is negative.
 fn count(row: &Row, column: usize) -> Result<u32, OpError> {
     u32::try_from(get::<i64>(row, column)?).map_err(|_| corrupt())
 }
@@ -117,8 +117,8 @@ pub(super) async fn by_id(transaction: &Transaction<'_>, id: i64) -> Result<Opti
     row.as_ref().map(stored).transpose()
 }
 
-/// Inserts an order. Returns its number in the store, or `None` if a different transaction has inserted it. The caller
-/// holds the lock of the order key.
+/// Inserts an order. Returns its number in the store, or `None` if a different transaction has inserted the order. The
+/// caller must hold the lock of the order key.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
     now: i64,
@@ -192,8 +192,8 @@ pub(super) async fn save(transaction: &Transaction<'_>, id: i64, progress: &Prog
     Ok(())
 }
 
-/// Makes the next order of an order key claimable, after the first order was completed. The caller holds the key's
-/// lock.
+/// Makes the next order of an order key claimable, after the first order was completed. The caller must hold the lock
+/// of the key.
 pub(super) async fn promote(transaction: &Transaction<'_>, key: &Mac) -> Result<(), OpError> {
     let sql = "UPDATE paytend_order SET head = true WHERE id = \
          (SELECT min(id) FROM paytend_order WHERE order_key = $1 AND is_open)";

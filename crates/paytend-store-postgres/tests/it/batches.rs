@@ -1,4 +1,4 @@
-//! Notifications that are stored together.
+//! Tests of notifications that are stored together.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use paytend_vectors::Seeded;
 use crate::server::{Server, execute};
 use crate::support::{claim, open};
 
-/// The number of rounds. A deadlock is likely within them if batches lock in different orders.
+/// The number of rounds. It is large enough to detect deadlocks of batches that lock rows in different orders.
 const ROUNDS: usize = 40;
 
 async fn commits(store: &PostgresStore) -> i64 {
@@ -23,7 +23,7 @@ async fn commits(store: &PostgresStore) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_notifications_share_commits_and_a_refused_one_fails_alone() {
+async fn waiting_notifications_share_commits_and_only_refused_notifications_fail() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let store = open(config.clone(), 4).await;
@@ -39,7 +39,7 @@ async fn waiting_notifications_share_commits_and_a_refused_one_fails_alone() {
                 format!("a\0{}", "x".repeat(number * 40))
             }),
             order: number.is_multiple_of(3).then(|| format!("order {}", number % 7)),
-            // Every tenth is a duplicate of an earlier one.
+            // Every tenth notification is a duplicate of an earlier notification.
             ..TestNotification::new(if number % 10 == 9 { format!("{}", number - 5) } else { format!("{number}") })
         })
         .collect();
@@ -60,7 +60,7 @@ async fn waiting_notifications_share_commits_and_a_refused_one_fails_alone() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     // The notifications of the batch with the refused notification were stored one by one.
     assert!(commits(&store).await < 200, "{} commits", commits(&store).await);
-    // Each order key has one that can be claimed.
+    // Each order key has one claimable notification.
     let keys: Vec<_> = claim(&store, 1000, Duration::from_secs(60)).await;
     let ordered: Vec<_> = keys.iter().filter_map(|claimed| claimed.facts.order_key).collect();
     assert_eq!(ordered.iter().collect::<BTreeSet<_>>().len(), ordered.len());
@@ -97,7 +97,7 @@ async fn concurrent_batches_with_equal_notifications_store_each_once() {
     assert_eq!(stores[0].check().await.unwrap(), Vec::<String>::new());
 }
 
-/// Reports how many notifications a second are stored by 64 senders.
+/// Measures how many notifications per second are stored for 64 senders.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test --release -p paytend-store-postgres --test it -- --ignored --nocapture rate_"]
 async fn rate_of_storing() {

@@ -1,4 +1,4 @@
-//! A server whose clock is set back.
+//! Tests with a server whose clock is set back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Claims until this many notifications are claimed, because a claim skips rows that are briefly locked.
+/// Repeats claims until `count` notifications are claimed, because a claim skips rows that are briefly locked.
 async fn claims(store: &PostgresStore, count: usize) -> Vec<Claimed> {
     let (mut claimed, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(30));
     while claimed.len() < count {
@@ -34,7 +34,7 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     set_clock(&config, NOW).await;
     let ready = accept(&store, &keys, "ready").await.unwrap();
     set_clock(&config, NOW - HOUR).await;
-    // The first claim without a result repairs the times.
+    // The first empty claim repairs the times.
     let claimed = claims(&store, 1).await.pop().unwrap();
     assert_eq!(claimed.lease.id, ready);
     let retry = Release::Retry { after: LEASE, cause: "try later".into() };
@@ -43,15 +43,15 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     assert_eq!(claims(&store, 1).await[0].lease.id, leased);
     accept(&store, &keys, "third").await.unwrap();
 
-    // A step of less than a day delays retries and the end of leases by the step, and nothing else.
+    // A step of less than a day delays only retries and the end of leases.
     set_clock(&config, NOW - 3 * HOUR).await;
     let reopened = open(config.clone(), 1).await;
     claims(&reopened, 1).await;
     assert_eq!(claim(&reopened, 5, LEASE).await.len(), 0);
     set_clock(&config, NOW).await;
-    // Retries and leases have ended at their old times.
+    // Retries are due and leases have ended at their old times.
     claims(&reopened, 3).await;
-    // A larger step makes them due.
+    // After a step of more than a day, retries and leases are due.
     set_clock(&config, NOW - 2 * DAY).await;
     let reopened = open(config, 1).await;
     claims(&reopened, 3).await;

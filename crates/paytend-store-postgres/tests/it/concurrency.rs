@@ -1,4 +1,4 @@
-//! Ten receivers and ten workers on one database.
+//! Tests with ten receivers and ten workers on one database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

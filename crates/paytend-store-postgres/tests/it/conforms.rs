@@ -1,4 +1,4 @@
-//! The store passes the conformance suite and behaves like the reference; unsafe servers are refused.
+//! Runs the conformance suite, compares the store with the store in memory, and tests that unsafe servers are refused.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ async fn postgres_store_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_histories_equal_those_of_the_reference() {
+async fn random_histories_have_the_same_results_as_in_memory() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     for _ in 0..3 {
@@ -46,7 +46,7 @@ async fn servers_that_can_lose_acknowledged_notifications_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probe_fails_after_the_server_got_unsafe_settings() {
+async fn probe_fails_after_a_setting_of_the_server_becomes_unsafe() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).open().await.unwrap();
@@ -54,7 +54,7 @@ async fn probe_fails_after_the_server_got_unsafe_settings() {
     store.probe().await.unwrap();
     execute(&config, "ALTER SYSTEM SET fsync = off").await;
     execute(&config, "SELECT pg_reload_conf()").await;
-    // The server's processes read the new settings soon after the reload.
+    // The server's processes read the new settings some time after the reload.
     let deadline = Instant::now() + Duration::from_secs(30);
     let error = loop {
         match store.probe().await {
@@ -69,7 +69,7 @@ async fn probe_fails_after_the_server_got_unsafe_settings() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn programs_that_start_together_create_the_schema_once() {
+async fn programs_that_start_at_the_same_time_create_the_schema_once() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let opening = (0..8).map(|_| PostgresOptions::new(config.clone()).max_connections(1).open());

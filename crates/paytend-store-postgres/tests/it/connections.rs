@@ -1,4 +1,4 @@
-//! How the store connects.
+//! Tests of connections: TLS, and the selection of the primary.
 
 use paytend_inbox::StoreErrorKind;
 use paytend_store_postgres::PostgresOptions;

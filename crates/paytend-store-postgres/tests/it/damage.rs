@@ -1,4 +1,4 @@
-//! Rows that this crate did not write.
+//! Tests with rows that contain invalid values.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ const DAMAGES: [&str; 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unreadable_rows_become_dead_letters_and_the_others_are_claimed() {
+async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -42,7 +42,7 @@ async fn unreadable_rows_become_dead_letters_and_the_others_are_claimed() {
             let later = accept(&store, &keys, &names[1]).await.unwrap();
             execute(&config, &damage.replace('$', &bad.to_string())).await;
             let mut claimed = Vec::new();
-            // The second claim finds the next one of the order key.
+            // The second claim finds the next notification of the order key.
             for _ in 0..2 {
                 let request = ClaimRequest {
                     limit: 50,
@@ -52,7 +52,8 @@ async fn unreadable_rows_become_dead_letters_and_the_others_are_claimed() {
                 };
                 for one in store.claim(request).await.unwrap() {
                     claimed.push(one.lease.id);
-                    // A worker sees too many attempts, and gives up the notification itself.
+                    // The row has a very large number of attempts. A worker would turn this notification into a dead
+                    // letter.
                     if one.lease.id == bad {
                         assert!(damage.contains("2147483647") && one.tries > 1_000_000_000, "{damage}");
                         let cause = "no attempt returned".to_owned();
@@ -73,7 +74,7 @@ async fn unreadable_rows_become_dead_letters_and_the_others_are_claimed() {
             assert!(cause.contains("unreadable") || cause.contains("no attempt"), "{cause}");
         }
     }
-    // Lists contain the readable notifications, and `check` reports the unreadable ones.
+    // Lists contain the readable notifications, and `check` reports the unreadable rows.
     let readable = store.list(Query { limit: 1000, ..Query::default() }).await.unwrap();
     assert!(readable.iter().filter(|entry| entry.state == State::Done).count() >= 6 * DAMAGES.len());
     let pages = store.list(Query { limit: 1, ..Query::default() }).await.unwrap();

@@ -1,4 +1,4 @@
-//! Effects that weaken the commit, end the transaction, or do not end.
+//! Tests of effects that weaken the commit, end the transaction, or never end.
 
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_secs(600);
-/// A deadline far above the time limit of effects in these tests, and far below the time of the stuck statements.
+/// A deadline that is much longer than the time limit of effects in these tests, and much shorter than the stuck
+/// statements.
 const SOON: Duration = Duration::from_secs(20);
 
 fn effect<F>(effect: F) -> PostgresEffect
@@ -77,10 +78,10 @@ async fn nothing_is_acknowledged_on_a_weakened_connection() {
     for name in ["new", "known"] {
         store.pool().get().await.unwrap().batch_execute("SET synchronous_commit = off").await.unwrap();
         assert_eq!(accept(&store, &keys, name).await, None, "{name}");
-        // The connection is closed, and a new one has the server's setting.
+        // The connection is closed, and a new connection has the server's setting.
         assert!(accept(&store, &keys, name).await.is_some(), "{name}");
     }
-    // The setting of a role applies to new connections. The store has checked an earlier one.
+    // The setting of a role applies to new connections, after the store has checked its first connection.
     execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
     let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
     assert!(accept(&other, &keys, "danger").await.is_some());
@@ -96,7 +97,7 @@ async fn nothing_is_acknowledged_on_a_weakened_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_of_an_effect_end_with_it() {
+async fn settings_of_an_effect_are_reset() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -141,7 +142,7 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
     let limit = Duration::from_millis(200);
     let store = PostgresOptions::new(config).max_connections(1).effect_timeout(limit).open().await.unwrap();
     let mut claimed = claimed_one(&store).await;
-    // A long statement, code that waits for something else, and a session that removes its time limit.
+    // The effects: a long statement, code that waits without a statement, and a session that removes its time limit.
     let waiting = effect(|transaction| {
         Box::pin(async move {
             transaction.batch_execute("INSERT INTO effect VALUES ('x')").await?;
@@ -173,7 +174,7 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_contain_the_servers_words_and_no_values() {
+async fn errors_contain_messages_of_the_server_without_values() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -190,7 +191,7 @@ async fn errors_contain_the_servers_words_and_no_values() {
         let cause = cause(store.complete(claimed.lease, Some(running(sql))).await);
         assert!(cause.contains(named) && !cause.contains(hidden), "{cause}");
     }
-    // The store's own errors, with all their sources.
+    // Errors of the store contain no values, including the messages of all sources.
     execute(&config, "ALTER TABLE paytend_notification ADD CONSTRAINT refused CHECK (route = '') NOT VALID").await;
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     let secret = paytend_inbox::testing::TestNotification {

@@ -1,4 +1,4 @@
-//! A server that crashes while the dispatchers of two stores send orders to a sandbox with faults.
+//! Tests with a server that crashes while the dispatchers of two stores send orders to a sandbox with faults.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -43,7 +43,8 @@ fn start(outbox: &Outbox<PostgresStore>) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// Submits an order in the transaction that enters it in the books. Returns whether the order is known to be stored.
+/// Submits an order in the transaction that also inserts it into the table `book`. Returns whether the order is known
+/// to be stored.
 async fn submit(outbox: &Outbox<PostgresStore>, card: &str, number: &str) -> bool {
     let topup = Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build();
     let options = match number.len() % 2 {
@@ -62,7 +63,7 @@ async fn submit(outbox: &Outbox<PostgresStore>, card: &str, number: &str) -> boo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_crashes_execute_no_order_twice_and_forget_none() {
+async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
     let Some(mut server) = Server::start(&[]).await else { return };
     let rounds = std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap());
     let random = Seeded::new();
@@ -74,7 +75,7 @@ async fn server_crashes_execute_no_order_twice_and_forget_none() {
     execute(&config, EFFECTS).await;
     execute(&config, "CREATE TABLE book (number text PRIMARY KEY)").await;
     let keys = StoreKeys::generate().unwrap();
-    // Two stores, as in two processes.
+    // The two stores act like two processes.
     let mut outboxes = Vec::new();
     for _ in 0..2 {
         let store = open(config.clone(), 8).await;

@@ -1,4 +1,4 @@
-//! The store of an outbox passes the conformance suite and behaves like the reference.
+//! Runs the conformance suite of the outbox, and compares the store with the store in memory.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -64,7 +64,7 @@ async fn postgres_outbox_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_outbox_histories_equal_those_of_the_reference() {
+async fn random_outbox_histories_have_the_same_results_as_in_memory() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     for _ in 0..3 {
@@ -72,7 +72,7 @@ async fn random_outbox_histories_equal_those_of_the_reference() {
     }
 }
 
-/// What a crash could undo would be sent a second time.
+/// If a crash could undo the count of a send, the order could be sent twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn sends_and_submissions_are_refused_on_a_connection_without_durability() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -84,7 +84,7 @@ async fn sends_and_submissions_are_refused_on_a_connection_without_durability() 
     let order = TestOrder::new("T-1");
     weaken().await;
     assert!(store.submit_order(order.prepare(&keys)).await.is_err());
-    // The connection was closed, and the next one has the settings of the server.
+    // The unsafe connection was closed. The next connection has the settings of the server.
     assert_eq!(store.submit_order(order.prepare(&keys)).await.unwrap(), Submitted::New);
     let operations = vec![(order.operation.clone(), 1)];
     let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };

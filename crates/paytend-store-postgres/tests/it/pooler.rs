@@ -1,4 +1,4 @@
-//! A store behind PgBouncer. Skipped if PgBouncer is not installed.
+//! Tests of a store that connects through PgBouncer. They are skipped if PgBouncer is not installed.
 
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -65,14 +65,14 @@ async fn session_pooling_works() {
     let Some((_pooler, config)) = Pooler::start(&server, directory.path(), &database).await else { return };
     let store = open(config, 2).await;
     let keys = Arc::new(StoreKeys::generate().unwrap());
-    // A hint of a process that uses no pooler arrives.
+    // The store receives a hint from a process that does not use the pooler.
     let receiver = open(database, 1).await;
     let deadline = Instant::now() + SOON;
     for number in 0.. {
         let mut changed = Box::pin(store.changed());
         assert!(changed.as_mut().now_or_never().is_none());
         accept(&receiver, &keys, &format!("hint{number}")).await.unwrap();
-        // The first hints can be sent before the connection listens.
+        // Hints are repeated, because the first hints can be sent before the connection listens.
         if tokio::time::timeout(Duration::from_secs(1), changed).await.is_ok() {
             break;
         }

@@ -1,4 +1,4 @@
-//! Servers that crash under load.
+//! Tests with servers that crash under load.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
 
-/// The results that the store has reported to its callers.
+/// The notifications that the store has reported as accepted or completed.
 #[derive(Default)]
 struct Reported {
     accepted: Mutex<BTreeSet<String>>,
@@ -57,7 +57,7 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
-/// Receivers and workers of one store.
+/// A load of receivers and workers on one store.
 struct Load {
     store: PostgresStore,
     reported: Arc<Reported>,
@@ -79,7 +79,7 @@ impl Load {
         self.reported.accepted.lock().unwrap().len()
     }
 
-    /// Waits until this many more notifications are accepted.
+    /// Waits until `count` more notifications are accepted.
     async fn accepts(&self, count: usize) {
         let enough = self.accepted() + count;
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -89,7 +89,7 @@ impl Load {
         }
     }
 
-    /// Processes what is left, and compares what was reported with what is stored.
+    /// Processes the remaining notifications, and compares the reported results with the stored rows.
     async fn finish(self) {
         let Self { store, reported, tasks } = self;
         reported.stopped.store(true, Ordering::SeqCst);
@@ -122,7 +122,7 @@ impl Load {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn server_crashes_lose_nothing_and_repeat_no_effect() {
+async fn no_notification_is_lost_and_no_effect_repeated_after_server_crashes() {
     let Some(mut server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     let config = server.database().await;
@@ -143,7 +143,8 @@ async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect()
     let mut config = primary.database().await;
     execute(&config, EFFECTS).await;
     let standby = primary.standby().await;
-    // Set after the copy: the standby must not wait for a standby when it is the primary.
+    // The setting is changed after the copy, because the standby must not wait for another standby when it becomes the
+    // primary.
     execute(&config, "ALTER SYSTEM SET synchronous_standby_names = '*'").await;
     execute(&config, "SELECT pg_reload_conf()").await;
     let synchronous = "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') LOOP \

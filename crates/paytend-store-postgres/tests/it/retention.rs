@@ -1,4 +1,4 @@
-//! Content in partitions, and its retention.
+//! Tests of the partitions of content, and of the retention.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -64,7 +64,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
             store.release(claimed.lease, Release::GiveBack).await.unwrap();
         }
     }
-    // A day far in the future has no partition. Partitions of the days after it are added.
+    // A day far in the future has no partition. Partitions for the days after it are added.
     set_clock(&config, MIDNIGHT + 30 * DAY).await;
     accept(&store, &keys, "jump").await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -97,7 +97,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn user_without_the_right_to_create_tables_accepts_on_new_days() {
+async fn new_days_are_accepted_without_the_right_to_create_tables() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     open(config.clone(), 1).await;

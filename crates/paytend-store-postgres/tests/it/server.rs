@@ -1,4 +1,4 @@
-//! A PostgreSQL server in a temporary directory, which listens on a socket there and on no port.
+//! A PostgreSQL server in a temporary directory. It listens only on a Unix socket in this directory.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use paytend_store_postgres::tokio_postgres::{Config, NoTls};
 use tempfile::TempDir;
 
-/// Returns the directory of the server's programs, or `None` to skip the test.
+/// Returns the directory with PostgreSQL's programs, or `None` if PostgreSQL is not installed.
 fn programs() -> Option<PathBuf> {
     let given = std::env::var_os("PAYTEND_POSTGRES").map(PathBuf::from);
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
@@ -80,7 +80,7 @@ impl Server {
         self.directory.path().join("data")
     }
 
-    /// Returns a command that runs as a user who may run a server: PostgreSQL refuses to run as root.
+    /// Returns a command that runs as an unprivileged user, because PostgreSQL refuses to run as root.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir(self.directory.path());
@@ -112,16 +112,17 @@ impl Server {
         }
     }
 
-    /// Stops the server at once, as a crash of all its processes does. The next start recovers from its log.
+    /// Stops the server immediately, like a crash of all its processes. The next start recovers from the write-ahead
+    /// log.
     pub(crate) fn crash(&mut self) {
         let mut process = self.process.take().unwrap();
         let id = rustix::process::Pid::from_child(&process);
-        // The immediate shutdown: the children are killed, and nothing is written.
+        // SIGQUIT causes an immediate shutdown: the child processes are killed, and nothing is written.
         rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
         process.wait().unwrap();
     }
 
-    /// Kills all processes of the server and deletes its files, as the loss of the machine does.
+    /// Kills all processes of the server and deletes its files, like the loss of the machine.
     pub(crate) fn destroy(&mut self) {
         let mut process = self.process.take().unwrap();
         let id = rustix::process::Pid::from_child(&process);
@@ -175,7 +176,7 @@ pub(crate) async fn number(config: &Config, sql: &str) -> i32 {
     number
 }
 
-/// Gives a file or directory to the user of the servers.
+/// Changes the owner of a file or directory to the user of the servers.
 pub(crate) fn give(path: &Path) {
     if let Some((user, group)) = server_user() {
         std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
@@ -204,7 +205,7 @@ fn server_user() -> Option<(u32, u32)> {
     })
 }
 
-/// Keeps the path of a directory short enough for a socket.
+/// The path of the directory is short enough for a Unix socket.
 #[test]
 fn socket_path_fits() {
     let directory = tempfile::tempdir().unwrap();

@@ -62,14 +62,14 @@ pub(crate) async fn claim(store: &PostgresStore, limit: usize, lease: Duration) 
     store.claim(request).await.unwrap_or_default()
 }
 
-/// Accepts a notification whose name is its object number. Returns its number if it may be acknowledged.
+/// Accepts a notification whose name is also its business ID. Returns its number if it may be acknowledged.
 pub(crate) async fn accept(store: &PostgresStore, keys: &Arc<StoreKeys>, name: &str) -> Option<Id> {
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };
     store.accept(notification.prepare(keys)).await.ok().map(|accepted| accepted.id())
 }
 
-/// Completes a notification with an effect that records its name. Returns whether it is completed.
+/// Completes a notification with an effect that records its name. Returns whether the notification is completed.
 pub(crate) async fn process(store: &PostgresStore, claimed: &Claimed) -> bool {
     let line = claimed.facts.business_id.clone().unwrap();
     let effect: PostgresEffect = Box::new(move |transaction| {

@@ -1,4 +1,4 @@
-//! Programs of different versions on one store.
+//! Tests with programs of different versions that use one store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ const BREAKS: &str = "BEGIN; ALTER TABLE paytend_work RENAME TO paytend_queue; \
      INSERT INTO paytend_migration (version, checksum, compatible_from) VALUES (1001, '\\x00', 1001); COMMIT";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after_others() {
+async fn older_program_works_only_after_compatible_upgrades() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -82,7 +82,7 @@ async fn older_program_works_during_and_after_a_compatible_upgrade_and_not_after
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
+async fn programs_that_manage_a_store_do_not_create_or_upgrade_it() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let managing = || PostgresOptions::new(config.clone()).max_connections(1).must_exist().open();
@@ -92,7 +92,7 @@ async fn programs_that_manage_a_store_neither_create_nor_upgrade_it() {
     execute(&config, tables).await;
     let creating = open(config.clone(), 1).await;
     managing().await.unwrap().stats().await.unwrap();
-    // The schema of a store without this program's last step is older.
+    // A store without this program's last step has an older schema.
     execute(&config, "UPDATE paytend_migration SET version = 0 WHERE version = 1").await;
     let error = managing().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);

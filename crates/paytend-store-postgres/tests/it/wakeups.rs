@@ -1,4 +1,4 @@
-//! Workers in other processes are woken.
+//! Tests of the hints that wake workers in other processes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::server::{Server, execute};
 use crate::support::{accept, open};
 
 const POLL_INTERVAL: Duration = Duration::from_secs(600);
-/// A deadline far below the poll interval, and long enough for a busy machine.
+/// A deadline that is much shorter than the poll interval, but long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Waits until as many connections listen.
+/// Waits until `expected` connections listen.
 async fn listeners(store: &PostgresStore, expected: i64) {
     let deadline = Instant::now() + SOON;
     loop {
@@ -31,7 +31,7 @@ async fn listeners(store: &PostgresStore, expected: i64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn worker_on_another_connection_is_woken_and_a_lost_listener_returns() {
+async fn worker_on_another_connection_is_woken_and_a_lost_listener_reconnects() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let directory = tempfile::tempdir().unwrap();
@@ -67,7 +67,7 @@ async fn worker_on_another_connection_is_woken_and_a_lost_listener_returns() {
     eprintln!("accepted to processed: median {:?}, longest {:?}", latencies[20], latencies[39]);
     stop.send(()).unwrap();
     running.await.unwrap();
-    // The connection ends with the store.
+    // The connection is closed when the store is dropped.
     listeners(&receiver, 0).await;
 }
 

@@ -12,15 +12,15 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
-/// The maximum number of orders that one write changes, so that other operations do not wait long.
+/// The maximum number of orders that one write changes. The limit keeps the wait of other operations short.
 const CHUNK: usize = 1_000;
 
-/// Queries that count rows that must not exist, each with the problem.
+/// Queries that count invalid rows, each with the description of the problem.
 const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open = 1 AND order_key IS NOT NULL \
          GROUP BY order_key HAVING sum(head) <> 1 OR max(CASE head WHEN 1 THEN id END) <> min(id))",
-        "order keys do not have their first order as the one that can be claimed",
+        "order keys have a first order that is not the only claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND head <> 1", "orders cannot be claimed"),
     (
@@ -47,7 +47,7 @@ impl OutboxAdmin for SqliteStore {
 
     async fn show_order(&self, number: String, viewer: Option<String>) -> Result<Option<OrderEntry>, StoreError> {
         if let Some(viewer) = viewer {
-            // Recorded before the content is returned.
+            // The access is recorded before the content is returned.
             let (now, number) = (self.shared.options.clock.now(), number.clone());
             let recorded = self.write(move |transaction| {
                 let Some(stored) = rows::by_number(transaction, &number)? else { return Ok(()) };
@@ -126,7 +126,8 @@ impl OutboxAdmin for SqliteStore {
 
     async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
         let clock = self.shared.options.clock.clone();
-        // One transaction: a dispatcher that starts too early finds either all orders prepared or none.
+        // The changes are made in one transaction, so that a dispatcher that starts too early finds either all orders
+        // prepared or none.
         self.write(move |transaction| recover(transaction, clock.now(), &audit)).await
     }
 
@@ -143,7 +144,7 @@ impl OutboxAdmin for SqliteStore {
 
     async fn check_orders(&self) -> Result<Vec<String>, StoreError> {
         self.read("check the orders", |connection| {
-            // One snapshot for all rules.
+            // All rules read the same snapshot.
             let transaction = connection.unchecked_transaction()?;
             let mut problems = Vec::new();
             for (sql, problem) in RULES {
@@ -159,7 +160,7 @@ impl OutboxAdmin for SqliteStore {
 }
 
 fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
-    // Without a state, the table is read in the order of its numbers.
+    // Without a state, the table is read in the order of the order numbers in the store.
     let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
     let condition = format!(
         "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id LIMIT ?5"

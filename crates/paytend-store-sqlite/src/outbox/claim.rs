@@ -1,4 +1,4 @@
-//! Claiming orders.
+//! Claims orders for dispatchers.
 
 use paytend_inbox::{Id, Lease};
 use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, system_time};
@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 
 use crate::outbox::rows::{self, REQUEST, RESULT};
 
-/// Claims orders that are due. Each operation is read separately, so that an operation at its limit is not read.
+/// Claims due orders. Reads each operation separately, so that the orders of an operation at its limit are not read.
 pub(super) fn claim(
     transaction: &Transaction<'_>,
     now: i64,

@@ -19,15 +19,15 @@ use crate::error::{OpError, store_error};
 use crate::store::{SqliteEffect, SqliteStore, effect_error};
 use rows::{REQUEST, RESULT, Stored};
 
-/// The longest delay of an attempt that is not scheduled.
+/// The maximum delay of an attempt that is not scheduled, in milliseconds.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// Makes orders due whose due time is later than the maximum delay: the system's time was set back since the orders
-/// were stored.
+/// Makes orders due if their due time is further in the future than the maximum delay, which means that the system
+/// clock was set back.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let condition = "is_open = 1 AND due_at > ?2 AND due_at > coalesce(not_before, 0)";
     let latest = now.saturating_add(MAX_DELAY_MILLIS);
-    // Usually no order matches, and the write lock is not needed.
+    // In most cases, no order matches. The check avoids taking the write lock.
     let sql = format!("SELECT 1 FROM paytend_order WHERE {condition} AND ?1 = ?1");
     if connection.prepare(&sql)?.exists([now, latest])? {
         connection.execute(&format!("UPDATE paytend_order SET due_at = ?1 WHERE {condition}"), [now, latest])?;
@@ -56,14 +56,14 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with other content, or
+    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
     /// [`SubmitError::Store`] if SQLite fails. Return the error from the transaction, so that it is rolled back.
     pub fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
         submit(transaction, self.shared.options.clock.now(), order)
     }
 
     /// Records a notification about an order in a transaction on this file, such as the effect of the notification's
-    /// handler. Returns whether the order exists, and the notification is its first or makes it due.
+    /// handler. Returns whether the order exists and the notification is its first or makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if SQLite fails.
@@ -72,8 +72,8 @@ impl SqliteStore {
             .map_err(|error| store_error("record a notice", error))
     }
 
-    /// Runs a function in the writer's transaction, with an error type of the caller. If it returns an error, its
-    /// changes are rolled back. The rules for [`in_transaction`](crate::in_transaction) apply.
+    /// Runs a function in the writer's transaction, with an error type of the caller. If the function returns an error,
+    /// its changes are rolled back. The rules for [`in_transaction`](crate::in_transaction) apply.
     ///
     /// ```
     /// # use paytend_outbox::NewOrder;
@@ -123,7 +123,7 @@ impl SqliteStore {
         }
     }
 
-    /// Changes a held order.
+    /// Changes an order whose lease is valid.
     async fn change_held<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -162,7 +162,7 @@ fn notice(transaction: &Transaction<'_>, now: i64, notice: &OrderNotice) -> Resu
     Ok(is_new)
 }
 
-/// Returns a held order, or an error if the lease is lost.
+/// Returns the order of a lease, or an error if the lease is lost.
 fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get())?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())

@@ -1,4 +1,4 @@
-//! Reading and writing rows of orders.
+//! Reads and writes the rows of orders.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ const PROGRESS: &str = "o.state, o.is_open, o.sends, o.last_sent_at, o.last_send
      o.settled_ms, o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, \
      o.cause, o.holder";
 
-/// The parts of an order.
+/// The names of the encrypted parts of an order.
 pub(super) const REQUEST: &str = "request";
 pub(super) const RESULT: &str = "result";
 
-/// An order as stored, without its encrypted parts.
+/// A stored order, without its encrypted parts.
 pub(super) struct Stored {
     pub(super) id: i64,
     pub(super) facts: OrderFacts,
@@ -99,7 +99,7 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
     })
 }
 
-/// Returns the columns of a progress that are written, in the order of the parameters from `?2`.
+/// Returns the values of the progress columns, as SQL parameters that begin with `?2`.
 macro_rules! progress_params {
     ($first:expr, $progress:expr) => {
         params![

@@ -1,4 +1,4 @@
-//! The child process.
+//! The child process that the tests kill.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use paytend_vectors::Seeded;
 /// The environment variables with the task and the directory of the child.
 pub(crate) const TASK: &str = "PAYTEND_CHILD_TASK";
 pub(crate) const DIRECTORY: &str = "PAYTEND_CHILD_DIRECTORY";
-/// Makes the names of this child's notifications unique.
+/// The environment variable with the round, which makes the names of this child's notifications unique.
 pub(crate) const ROUND: &str = "PAYTEND_CHILD_ROUND";
 
-/// Not a test: the entry point of the child process.
+/// The entry point of the child process. It is not a test.
 #[test]
 fn child() {
     let Ok(task) = std::env::var(TASK) else { return };
@@ -46,7 +46,7 @@ fn child() {
     });
 }
 
-/// A store and its keys, which are in the same directory.
+/// A store, and the keys in the same directory.
 #[derive(Clone)]
 pub(crate) struct Opened {
     pub(crate) store: SqliteStore,
@@ -66,7 +66,7 @@ pub(crate) async fn open(directory: &Path, without_sync: bool) -> Opened {
     Opened { store, keys }
 }
 
-/// Reports a line to the parent. A pipe keeps it even if this process is killed at once.
+/// Reports a line to the parent. The pipe keeps the line even if this process is killed immediately.
 pub(crate) fn report(line: &str) {
     if std::env::var_os(TASK).is_none() {
         return;
@@ -76,7 +76,7 @@ pub(crate) fn report(line: &str) {
     out.flush().unwrap();
 }
 
-/// Accepts notifications, some of them twice, and processes them, until the process is killed.
+/// Accepts and processes notifications until the process is killed. Accepts some notifications twice.
 async fn load(opened: Opened, round: &str) {
     report("ready");
     let receiving = (0..8).map(|receiver| tokio::spawn(receive(opened.clone(), format!("{round}-{receiver}"))));
@@ -103,7 +103,7 @@ async fn receive(opened: Opened, prefix: String) {
     }
 }
 
-/// Accepts a notification whose name is its object number. Returns whether it may be acknowledged.
+/// Accepts a notification whose name is also its business ID. Returns whether the notification may be acknowledged.
 pub(crate) async fn accept(opened: &Opened, name: &str) -> bool {
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };
@@ -131,7 +131,7 @@ pub(crate) async fn claim(opened: &Opened, limit: usize) -> Vec<Claimed> {
     opened.store.claim(request).await.unwrap_or_default()
 }
 
-/// Completes a notification with its effect.
+/// Completes a notification with an effect.
 pub(crate) async fn process(opened: &Opened, claimed: &Claimed) {
     let name = claimed.facts.business_id.clone().unwrap();
     let row = name.clone();
@@ -144,7 +144,7 @@ pub(crate) async fn process(opened: &Opened, claimed: &Claimed) {
     }
 }
 
-/// Makes the disk fail in two ways while notifications arrive.
+/// Simulates two kinds of disk failures while notifications arrive.
 async fn failing_disk(directory: &Path, round: &str) {
     let opened = open(directory, false).await;
     let fault = PathBuf::from(std::env::var_os("PAYTEND_DISK_FAULT").unwrap());

@@ -1,11 +1,11 @@
-//! A disk that is full or fails.
+//! Tests with a disk that is full or reports errors.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::parent::{Reported, Running, finish_and_check};
 
-/// Compiles the library that records and fails disk operations. It needs a C compiler, as SQLite does.
+/// Compiles the library that records disk operations and simulates failures. A C compiler is required, as for SQLite.
 pub(crate) fn library(directory: &Path) -> PathBuf {
     let library = directory.join("disk.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/disk.c");
@@ -17,7 +17,7 @@ pub(crate) fn library(directory: &Path) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failing_disk_loses_nothing_that_was_acknowledged() {
+async fn no_acknowledged_notification_is_lost_after_disk_failures() {
     let (directory, tools) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let library = library(tools.path());
     let fault = tools.path().join("fault");

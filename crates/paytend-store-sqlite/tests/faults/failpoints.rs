@@ -1,4 +1,4 @@
-//! Processes that are killed at named points.
+//! Tests with processes that are killed at named points of the code.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const POINTS: [&str; 8] = [
     "sqlite-after-checkpoint",
 ];
 
-/// Kills this process when it passes the point for the given time.
+/// Kills this process when it passes a point for the n-th time.
 pub(crate) fn configure() {
     let passes: usize = std::env::var(PASSES).unwrap().parse().unwrap();
     let passed = AtomicUsize::new(0);
@@ -35,14 +35,14 @@ pub(crate) fn configure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn processes_killed_at_each_point_lose_nothing() {
+async fn no_notification_is_lost_by_processes_killed_at_each_point() {
     let random = Seeded::new();
     for (index, point) in POINTS.into_iter().enumerate() {
         let directory = tempfile::tempdir().unwrap();
         let mut reported = Reported::default();
         let checkpoint = point.contains("checkpoint");
         for round in 0..rounds(3) {
-            // Checkpoints are rare: one follows after some thousand pages.
+            // Checkpoints are rare: a checkpoint follows after some thousand pages.
             let passes = (if checkpoint { 1 } else { 1 + random.below(60) }).to_string();
             let environment = [(POINT, point), (PASSES, passes.as_str())];
             let child = Running::start("failpoint", directory.path(), index * 1000 + round, &environment);
@@ -53,7 +53,8 @@ async fn processes_killed_at_each_point_lose_nothing() {
     }
 }
 
-/// Lets commits fail for a while. Runs in a child, because failpoints apply to a whole process.
+/// Makes commits fail for some time. This function runs in a child process, because failpoints apply to a whole
+/// process.
 pub(crate) async fn fail_commits(opened: &Opened, round: &str) {
     let accepted = async |name: String| {
         let stored = accept(opened, &name).await;

@@ -1,11 +1,11 @@
-//! Processes that are killed under load.
+//! Tests with processes that are killed under load.
 
 use paytend_vectors::Seeded;
 
 use crate::parent::{Reported, Running, finish_and_check, losses, rounds};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_processes_lose_nothing_and_repeat_no_effect() {
+async fn no_notification_is_lost_and_no_effect_repeated_by_killed_processes() {
     let random = Seeded::new();
     let directory = tempfile::tempdir().unwrap();
     let mut reported = Reported::default();
@@ -17,7 +17,7 @@ async fn killed_processes_lose_nothing_and_repeat_no_effect() {
             left == 0
         });
         child.kill(&mut reported);
-        // Every round begins with what the last one has left behind, so only a part of the rounds is checked in full.
+        // Every round continues with the store of the previous round, so a full check in every fifth round is enough.
         if round % 5 == 0 {
             losses(&crate::child::open(directory.path(), false).await, &reported).await.assert_none();
         }

@@ -1,7 +1,7 @@
-//! Processes that are killed, disks that fail, and power cuts.
+//! Tests with processes that are killed, disks that fail, and power cuts.
 //!
-//! Each test starts its own binary as a child process, which accepts and processes notifications and reports on its
-//! standard output what was acknowledged. `PAYTEND_FAULT_ROUNDS` sets the number of rounds.
+//! Each test starts the test program itself as a child process. The child accepts and processes notifications, and
+//! reports the acknowledged notifications on its standard output. `PAYTEND_FAULT_ROUNDS` sets the number of rounds.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

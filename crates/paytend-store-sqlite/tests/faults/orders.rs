@@ -1,6 +1,6 @@
-//! Processes that are killed while they submit and send orders to a sandbox with faults.
+//! Tests with processes that are killed while they submit and send orders to a sandbox with faults.
 //!
-//! The parent runs the sandbox and kills the children. In the end, the sandbox's ledger and the store must agree.
+//! The parent runs the sandbox and kills the children. Afterwards, the sandbox's ledger and the store must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::parent::{Reported, Running, rounds};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The file with the client's settings, in the directory of the keys.
+/// The environment variable with the path of the client's settings, which are in the key directory.
 const PROFILE: &str = "PAYTEND_CHILD_PROFILE";
 
 fn client(profile: &Path) -> Client {
@@ -51,7 +51,7 @@ fn dispatcher(outbox: &Outbox<SqliteStore>) -> DispatcherBuilder<SqliteStore> {
         .retry(RetryPolicy::new().base(Duration::from_millis(20)).cap(Duration::from_millis(100)).max_tries(1000))
 }
 
-/// Submits orders, some of them twice, and sends them with two dispatchers, until the process is killed.
+/// Submits orders and sends them with two dispatchers until the process is killed. Submits some orders twice.
 pub(crate) async fn load(directory: &Path, round: &str) {
     let profile = PathBuf::from(std::env::var_os(PROFILE).unwrap());
     let outbox = outbox(directory, &profile).await;
@@ -79,7 +79,7 @@ fn topup(card: &str, number: &str) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
 }
 
-/// Submits an order in the transaction that enters it in the books.
+/// Submits an order in the transaction that also inserts it into the books.
 async fn submit(outbox: &Outbox<SqliteStore>, topup: &Topup, name: &str, number: usize) -> Result<(), Failure> {
     let options = match number % 3 {
         0 => SubmitOptions::new().order_by(format!("key {}", number % 2)),
@@ -178,7 +178,7 @@ async fn names(store: &SqliteStore, sql: &'static str) -> BTreeMap<String, i64> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_processes_execute_no_order_twice_and_forget_none() {
+async fn no_order_is_executed_twice_or_lost_by_killed_processes() {
     let random = Seeded::new();
     let place = Place::new().await;
     let mut reported = Reported::default();
@@ -197,7 +197,7 @@ async fn killed_processes_execute_no_order_twice_and_forget_none() {
 
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
-async fn processes_killed_at_each_point_of_a_send_execute_no_order_twice() {
+async fn no_order_is_executed_twice_by_processes_killed_during_a_send() {
     const POINTS: [&str; 7] = [
         "outbox-before-begin-send",
         "outbox-before-send",

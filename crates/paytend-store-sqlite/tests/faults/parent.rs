@@ -1,4 +1,4 @@
-//! Starts child processes, and checks the stores that they leave.
+//! Starts child processes, and checks their stores afterwards.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
@@ -51,7 +51,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Reads reports until `enough` returns true for one of them, or the child has ended.
+    /// Reads reports until `enough` returns true for a report, or the child has ended.
     pub(crate) fn read_until(&self, reported: &mut Reported, mut enough: impl FnMut(&str) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
@@ -69,7 +69,7 @@ impl Running {
         }
     }
 
-    /// Kills the child, and reads the reports that it made before.
+    /// Kills the child, and reads its remaining reports.
     pub(crate) fn kill(mut self, reported: &mut Reported) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -109,7 +109,7 @@ impl Losses {
     }
 }
 
-/// Compares a store with what children have reported.
+/// Compares a store with the reports of the child processes.
 pub(crate) async fn losses(opened: &Opened, reported: &Reported) -> Losses {
     let entries = opened.store.list(Query { limit: usize::MAX, ..Query::default() }).await.unwrap();
     let states: BTreeMap<String, State> =
@@ -141,14 +141,14 @@ async fn effects(opened: &Opened) -> BTreeMap<String, i64> {
     read.await.unwrap()
 }
 
-/// Processes everything that is left, and checks that each notification has had its effect.
+/// Processes the remaining notifications, and checks that the effect of each notification was committed.
 pub(crate) async fn finish_and_check(directory: &Path, reported: &Reported) {
     let opened = open(directory, false).await;
     losses(&opened, reported).await.assert_none();
     let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         let claimed = claim(&opened, 200).await;
-        // At the same time, so that many are committed together.
+        // The notifications are completed at the same time, so that many of them are committed together.
         futures_util::future::join_all(claimed.iter().map(|claimed| process(&opened, claimed))).await;
         let stats = opened.store.stats().await.unwrap();
         if stats.ready + stats.leased + stats.backoff == 0 {

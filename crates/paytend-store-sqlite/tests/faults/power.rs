@@ -1,4 +1,4 @@
-//! Power cuts. Synced data survives. Of the data written after the last sync, random sectors are lost.
+//! Tests of power cuts. Synced data survives. Random sectors that were written after the last sync are lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +35,7 @@ impl Image {
         }
     }
 
-    /// Cuts the power.
+    /// Simulates a power cut, and returns the content of the file.
     fn cut(mut self, random: &Seeded) -> Vec<u8> {
         for change in self.pending {
             match change {
@@ -68,7 +68,7 @@ fn write(file: &mut Vec<u8>, offset: usize, data: &[u8]) {
     file[offset..end].copy_from_slice(data);
 }
 
-/// Replays a log on the files that were there before.
+/// Applies the recorded operations of a log to the images of the files.
 fn replay(log: &[u8], images: &mut BTreeMap<u8, Image>) {
     let mut rest = log;
     // The last record can be incomplete.
@@ -126,7 +126,7 @@ async fn cut(task: &str, directory: &Path, round: usize, reported: &mut Reported
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn power_cuts_lose_nothing_that_was_acknowledged() {
+async fn no_acknowledged_notification_is_lost_in_power_cuts() {
     let random = Seeded::new();
     let directory = tempfile::tempdir().unwrap();
     let mut reported = Reported::default();
@@ -137,9 +137,9 @@ async fn power_cuts_lose_nothing_that_was_acknowledged() {
     finish_and_check(directory.path(), &reported).await;
 }
 
-/// Checks the test itself: without waiting for the disk, it finds losses.
+/// Checks the test itself: without `synchronous`, it detects lost notifications.
 #[tokio::test(flavor = "multi_thread")]
-async fn power_cuts_lose_acknowledged_notifications_without_sync() {
+async fn acknowledged_notifications_are_lost_without_sync() {
     let random = Seeded::new();
     for round in 0..20 {
         let directory = tempfile::tempdir().unwrap();

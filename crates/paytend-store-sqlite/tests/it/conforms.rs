@@ -1,4 +1,4 @@
-//! The store passes the conformance suite and behaves like the reference.
+//! Runs the conformance suite, and compares the store with the store in memory.
 
 use paytend_inbox::testing::{conformance, random_history, state_machine};
 use paytend_vectors::Seeded;
@@ -11,7 +11,7 @@ async fn sqlite_store_conforms() {
 }
 
 #[tokio::test]
-async fn random_histories_equal_those_of_the_reference() {
+async fn random_histories_have_the_same_results_as_in_memory() {
     let random = Seeded::new();
     for _ in 0..4 {
         random_history(&SqliteHarness::new(), 400, &mut |bound| random.below(bound)).await;

@@ -1,4 +1,4 @@
-//! Duplicates that are counted, and those that are written.
+//! Tests of duplicates that are only counted, and of duplicates that are written.
 
 use std::future::Future;
 use std::time::Duration;
@@ -19,7 +19,7 @@ async fn completes<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn duplicate_without_news_needs_no_write() {
+async fn duplicate_without_a_change_needs_no_write() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -45,7 +45,7 @@ async fn duplicate_without_news_needs_no_write() {
     }
     assert_eq!(completes(accept(about("new", "card").prepare(&keys))).await, None);
     drop(locked);
-    // The counts are written with the next commit, and the writes that were waiting are not lost.
+    // The counts are written with the next commit, and no waiting write is lost.
     accept(about("later", "third card").prepare(&keys)).await;
     let entry = store.show(id, None).await.unwrap().unwrap();
     assert_eq!(entry.sightings, 7);
@@ -56,7 +56,7 @@ async fn duplicate_without_news_needs_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_that_repeats_after_a_different_one_is_written() {
+async fn state_that_repeats_after_a_different_state_is_written() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();

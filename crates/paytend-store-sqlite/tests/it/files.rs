@@ -1,4 +1,4 @@
-//! The file: permissions, settings, several openings, backups, erasure.
+//! Tests of the file: permissions, settings, opening a file several times, backups and erasure.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 use crate::support::{SqliteHarness, accept, claim, keys};
 
 #[tokio::test]
-async fn settings_that_acknowledgements_depend_on_are_made() {
+async fn settings_that_acknowledgements_depend_on_are_verified() {
     let harness = SqliteHarness::new();
     let store = harness.options("a.db").open().unwrap();
     let settings = store.probe().await.unwrap();
@@ -63,7 +63,7 @@ async fn content_survives_reopening() {
 }
 
 #[tokio::test]
-async fn time_that_was_set_back_delays_nothing_after_a_restart() {
+async fn notifications_are_due_after_the_clock_was_set_back() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let day = Duration::from_secs(24 * 3600);
@@ -81,7 +81,7 @@ async fn time_that_was_set_back_delays_nothing_after_a_restart() {
 }
 
 #[tokio::test]
-async fn several_openings_of_a_file_share_its_notifications() {
+async fn stores_that_open_the_same_file_share_its_notifications() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let stores = [harness.options("a.db").open().unwrap(), harness.options("a.db").open().unwrap()];
@@ -109,7 +109,7 @@ async fn absent_and_damaged_files_are_reported() {
 }
 
 #[tokio::test]
-async fn integrity_check_finds_rows_that_must_not_exist() {
+async fn integrity_check_finds_invalid_rows() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -155,7 +155,7 @@ async fn backup_under_load_is_a_consistent_copy() {
 }
 
 #[tokio::test]
-async fn unreadable_rows_become_dead_letters_and_stop_nothing() {
+async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -178,7 +178,7 @@ async fn unreadable_rows_become_dead_letters_and_stop_nothing() {
         let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
         assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
     }
-    // The row that cannot be read at all is left out of lists, and reported by the check.
+    // Lists do not contain the row that cannot be read at all. The check reports it.
     let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
     assert_eq!(listed[0].state, State::Dead);
@@ -197,7 +197,7 @@ async fn unreadable_rows_become_dead_letters_and_stop_nothing() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn remains_of_an_interrupted_backup_do_not_matter() {
+async fn files_of_an_interrupted_backup_are_ignored() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -221,7 +221,7 @@ async fn remains_of_an_interrupted_backup_do_not_matter() {
 }
 
 #[tokio::test]
-async fn lease_of_before_a_restore_is_lost() {
+async fn lease_from_before_a_restore_is_lost() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -238,7 +238,7 @@ async fn lease_of_before_a_restore_is_lost() {
 }
 
 #[tokio::test]
-async fn erased_values_are_in_no_file() {
+async fn erased_values_are_removed_from_all_files() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();

@@ -1,4 +1,4 @@
-//! The store of an outbox passes the conformance suite and behaves like the reference.
+//! Runs the conformance suite of the outbox, and compares the store with the store in memory.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use paytend_vectors::Seeded;
 
 use crate::support::SqliteHarness;
 
-/// The error of a test's transaction.
+/// The error type of the transactions in these tests.
 enum Refused {
     Rolled,
 }
@@ -70,7 +70,7 @@ async fn sqlite_outbox_conforms() {
 }
 
 #[tokio::test]
-async fn random_outbox_histories_equal_those_of_the_reference() {
+async fn random_outbox_histories_have_the_same_results_as_in_memory() {
     let random = Seeded::new();
     for _ in 0..4 {
         random_history(&SqliteHarness::new(), 500, &mut |bound| random.below(bound)).await;
@@ -108,7 +108,7 @@ async fn handler_of_a_notification_submits_orders_in_its_transaction() {
 }
 
 #[tokio::test]
-async fn clock_that_was_set_back_delays_no_order_after_a_restart() {
+async fn orders_are_due_after_the_clock_was_set_back() {
     use paytend_outbox::testing::TestOrder;
     use paytend_outbox::{ClaimOrders, OutboxStore as _};
 

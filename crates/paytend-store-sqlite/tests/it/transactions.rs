@@ -1,4 +1,4 @@
-//! Batches, savepoints and effects.
+//! Tests of batches, savepoints and effects.
 
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,12 @@ use paytend_store_sqlite::SqliteEffect;
 
 use crate::support::{EFFECTS, SqliteHarness, accept, claim, keys, recorded};
 
-/// Counts to a large number, which takes SQLite some seconds.
+/// A query that counts to a large number, which takes SQLite several seconds.
 const SLOW_READ: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
      SELECT count(*) FROM n";
 
 #[tokio::test]
-async fn operations_that_wait_are_committed_together() {
+async fn waiting_operations_are_committed_together() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -21,13 +21,13 @@ async fn operations_that_wait_are_committed_together() {
     let notifications: Vec<_> = (0..2_000).map(|i| TestNotification::new(i.to_string()).prepare(&keys)).collect();
     let accepted = futures_util::future::join_all(notifications.into_iter().map(|n| store.accept(n))).await;
     assert!(accepted.iter().all(Result::is_ok));
-    // One commit each would take longer than this on any disk that keeps its promises.
+    // A commit for each operation would take longer than this limit on a disk that syncs data.
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
     assert_eq!(store.stats().await.unwrap().ready, 2_000);
 }
 
 #[tokio::test]
-async fn burst_beyond_the_queue_is_refused_at_once() {
+async fn notifications_are_refused_immediately_if_the_queue_is_full() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").max_waiting(8).open().unwrap();
@@ -37,7 +37,7 @@ async fn burst_beyond_the_queue_is_refused_at_once() {
     let refused = accepted.iter().filter_map(|accepted| accepted.as_ref().err());
     assert!(refused.clone().count() > 0 && stored >= 8);
     assert!(refused.clone().all(|error| error.to_string() == "the store is overloaded"));
-    assert_eq!(store.stats().await.unwrap().ready, stored as u64, "what was refused is not stored");
+    assert_eq!(store.stats().await.unwrap().ready, stored as u64, "refused notifications are not stored");
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ fn sql_effect(sql: &'static str) -> SqliteEffect {
     })
 }
 
-/// An effect that ends the transaction breaks its batch. Nothing of the batch is acknowledged.
+/// An effect that ends the transaction fails the whole batch. No operation of the batch is acknowledged.
 #[tokio::test]
 async fn effect_that_ends_the_transaction_fails() {
     let harness = SqliteHarness::new();
@@ -87,7 +87,7 @@ async fn effect_that_ends_the_transaction_fails() {
             store.accept(notification.prepare(&keys)),
         );
         assert!(completed.is_err(), "{sql}");
-        // The store works again, and what was acknowledged is stored.
+        // The store works again, and the acknowledged notifications are stored.
         accept(&store, &keys, &format!("after {sql}")).await;
         if let Ok(accepted) = accepted {
             assert!(store.show(accepted.id(), None).await.unwrap().is_some(), "{sql}");
@@ -123,8 +123,8 @@ async fn slow_effects_are_interrupted() {
     assert_eq!(recorded(&store).await, ["b"]);
 }
 
-/// A timeout rolls back the whole transaction. An effect that ignores the error must not be completed without what it
-/// wrote before, and what it writes afterwards must not be kept.
+/// A timeout rolls back the whole transaction. If an effect ignores the error, the notification must not be completed,
+/// and later writes of the effect must not be kept.
 #[tokio::test]
 async fn effect_that_ignores_its_timeout_fails() {
     let harness = SqliteHarness::new();
@@ -147,7 +147,7 @@ async fn effect_that_ignores_its_timeout_fails() {
     assert_eq!(recorded(&store).await, ["b"]);
 }
 
-/// `INSERT OR ROLLBACK` ends the transaction, too.
+/// `INSERT OR ROLLBACK` also ends the transaction.
 #[tokio::test]
 async fn effect_that_ignores_a_rollback_fails() {
     let harness = SqliteHarness::new();
@@ -170,7 +170,7 @@ async fn effect_that_ignores_a_rollback_fails() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// A claim must not wake the worker that made it, or an idle worker would claim without a pause.
+/// A claim must not wake workers. Otherwise, an idle worker would claim without a pause.
 #[tokio::test]
 async fn only_operations_that_can_make_a_notification_ready_wake_workers() {
     let harness = SqliteHarness::new();
@@ -179,7 +179,7 @@ async fn only_operations_that_can_make_a_notification_ready_wake_workers() {
     let mut changed = Box::pin(store.changed());
     assert!(futures_util::poll!(changed.as_mut()).is_pending());
     assert!(claim(&store, 1).await.is_empty());
-    // The writer handles operations in their order, so the first claim has been handled when the second ends.
+    // The writer runs operations in order, so the first claim has ended when the second claim returns.
     assert!(claim(&store, 1).await.is_empty());
     assert!(futures_util::poll!(changed.as_mut()).is_pending());
     accept(&store, &keys, "a").await;

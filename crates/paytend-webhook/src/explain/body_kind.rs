@@ -23,7 +23,7 @@ pub enum BodyKind {
     #[error("truncated JSON")]
     JsonCutOff,
     /// JSON with a syntax error.
-    #[error("JSON with a syntax error: it was edited or built by hand")]
+    #[error("JSON with a syntax error: it was edited manually or built without a JSON library")]
     JsonBroken,
     /// An HTML page.
     #[error("an HTML page: a proxy, firewall or login page produced it instead of the sender")]
@@ -38,10 +38,10 @@ pub enum BodyKind {
     #[error("a multipart body, with boundaries")]
     Multipart,
     /// PEM.
-    #[error("PEM (a key or a certificate): the wrong file was read")]
+    #[error("PEM (a key or a certificate): a different file was read by mistake")]
     Pem,
     /// A JSON Web Token.
-    #[error("a JSON Web Token: the wrong value was passed")]
+    #[error("a JSON Web Token: a different value was passed by mistake")]
     Jwt,
     /// Base64.
     #[error("base64")]
@@ -68,7 +68,7 @@ pub enum BodyKind {
     #[error("plain text")]
     Text,
     /// Binary data of any other kind.
-    #[error("binary data: it is compressed, encrypted, or a file")]
+    #[error("binary data: a file, or compressed or encrypted data")]
     Binary,
 }
 

@@ -6,9 +6,9 @@
 #[non_exhaustive]
 pub enum Change {
     /// The signed text arrived wrapped in a different format, such as base64.
-    #[error("the received text is not the signed text itself, but {0}")]
+    #[error("the signed text was received {0}")]
     Wrapped(Wrapping),
-    /// A line break at the end was lost.
+    /// The line break at the end is missing.
     #[error("a line break after the last character is missing")]
     NewlineLost,
     /// Whitespace was added at the start or the end.
@@ -17,10 +17,10 @@ pub enum Change {
     /// CR LF became LF, or LF became CR LF.
     #[error("the line breaks were converted (between CR LF and LF)")]
     LineEnds,
-    /// A byte order mark was lost.
+    /// The byte order mark is missing.
     #[error("the byte order mark at the start is missing")]
     ByteOrderMark,
-    /// The text lost its closing brackets or its opening bracket.
+    /// The closing brackets or the opening bracket of the text are missing.
     #[error("the opening bracket is missing, or closing brackets or a quote are missing at the end")]
     EndLost,
     /// The JSON has different whitespace.
@@ -35,7 +35,7 @@ pub enum Change {
     /// Numbers are formatted differently.
     #[error("the JSON was re-serialized: its numbers are formatted differently (10.00, 10.0, 10, 1E+1)")]
     Numbers,
-    /// A number lost digits.
+    /// The last digits of a large number were lost.
     #[error("the JSON was re-serialized: a number above 2^53 was stored as floating point and lost its last digits")]
     Rounded,
     /// Numbers became strings, or strings became numbers.
@@ -123,77 +123,77 @@ impl Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Wrapping {
-    /// A byte order mark before the text.
-    #[error("a copy of it with a byte order mark at the start")]
+    /// A byte order mark was added before the text.
+    #[error("with a byte order mark at the start")]
     ByteOrderMark,
-    /// NUL bytes after the text.
-    #[error("a copy of it followed by NUL bytes")]
+    /// NUL bytes were added after the text.
+    #[error("with NUL bytes at the end")]
     Nul,
     /// Base64.
-    #[error("a base64 encoding of it")]
+    #[error("as base64")]
     Base64,
     /// Hexadecimal digits.
-    #[error("a hexadecimal encoding of it")]
+    #[error("as hexadecimal digits")]
     Hex,
     /// A list of the bytes as numbers.
-    #[error("a list of its bytes as numbers")]
+    #[error("as a list of numbers, one for each byte")]
     ByteList,
     /// A compression format, with its name.
-    #[error("a {0}-compressed copy of it")]
+    #[error("compressed with {0}")]
     Compressed(&'static str),
     /// HTTP chunked transfer coding.
-    #[error("a copy of it in chunked transfer coding, with the chunk lengths")]
+    #[error("in chunked transfer coding, with the chunk lengths")]
     Chunked,
     /// UTF-16 or UTF-32, with its name.
-    #[error("a {0} encoding of it")]
+    #[error("encoded as {0}")]
     Unicode(&'static str),
     /// A JSON string.
-    #[error("a JSON string that contains it: it was serialized as JSON twice")]
+    #[error("as a JSON string: the text was serialized as JSON twice")]
     JsonString,
-    /// Backslashes before quotes.
-    #[error("a copy of it with backslashes before the quotes")]
+    /// Backslashes were added before the quotes.
+    #[error("with backslashes before the quotes")]
     Backslashes,
-    /// Quotes around the text.
-    #[error("a copy of it in quotes")]
+    /// Quotes were added around the text.
+    #[error("with quotes around the text")]
     Quotes,
     /// HTML entities.
-    #[error("an HTML-escaped copy of it (&quot; and similar entities)")]
+    #[error("with HTML entities, such as &quot;")]
     HtmlEntities,
     /// Quoted-printable.
-    #[error("a quoted-printable copy of it")]
+    #[error("in quoted-printable encoding")]
     QuotedPrintable,
     /// Percent-encoding.
-    #[error("a percent-encoded copy of it, as in a form or URL")]
+    #[error("percent-encoded, as in a form or URL")]
     PercentEncoding,
-    /// The value of a form field.
-    #[error("a form that contains it as the value of a field")]
+    /// The text was received as the value of a form field.
+    #[error("as the value of a form field")]
     FormField,
-    /// The name of a form field.
-    #[error("a form that contains it as the name of a field: a JSON body was parsed as a form")]
+    /// The text was received as the name of a form field.
+    #[error("as the name of a form field: a JSON body was parsed as a form")]
     FormKey,
-    /// A string in an outer JSON document.
-    #[error("an outer JSON document that contains it as a string")]
+    /// The text was received as a string in an outer JSON document.
+    #[error("as a string in an outer JSON document")]
     Member,
-    /// An object or array in an outer JSON document.
-    #[error("an outer JSON document that contains it as an object or array")]
+    /// The text was received as an object or array in an outer JSON document.
+    #[error("as an object or array in an outer JSON document")]
     InnerObject,
     /// A multipart form.
-    #[error("a multipart body that contains it")]
+    #[error("as a part of a multipart body")]
     Multipart,
-    /// A complete HTTP message.
-    #[error("a complete HTTP message that contains it")]
+    /// The text was received as a complete HTTP message, with its headers.
+    #[error("as a complete HTTP message, with its headers")]
     HttpMessage,
-    /// Other characters around the text.
-    #[error("a copy of it with other characters before or after it")]
+    /// Other characters were added before or after the text.
+    #[error("with other characters before or after the text")]
     Surrounded,
     /// A string or bytes literal of a programming language.
-    #[error("its Python repr, as printed for strings and bytes")]
+    #[error("as a Python repr, as printed for strings and bytes")]
     TextLiteral,
     /// The parsed structure, as a literal of a programming language.
-    #[error("its parsed structure as printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
+    #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
-    /// A charset other than UTF-8.
-    #[error("a copy of it in a charset other than UTF-8")]
+    /// The text was received in a charset other than UTF-8.
+    #[error("in a charset other than UTF-8")]
     Charset,
 }
 

@@ -12,7 +12,7 @@ use super::trace::Trace;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Certainty {
-    /// Visible in the message, or proven by the signature.
+    /// The finding is visible in the message, or proven by the signature.
     Proven,
     /// A possible explanation; there may be other explanations.
     Possible,
@@ -30,7 +30,7 @@ pub enum Finding {
     KeyLabel {
         /// The name of the key.
         key: String,
-        /// The label of the PEM block.
+        /// The label in the first line of the PEM file.
         label: String,
         /// The actual key format: PKCS#1, PKCS#8 or SubjectPublicKeyInfo.
         content: &'static str,
@@ -68,7 +68,7 @@ pub enum Finding {
     /// There are several `sign` headers.
     #[error("there is more than one sign header")]
     SeveralSigns,
-    /// The document is malformed. This is visible without any key.
+    /// The document is malformed, which can be detected without any key.
     #[error("{0}")]
     Malformed(Malformed),
     /// The body is larger than the receiver's limit.
@@ -76,11 +76,11 @@ pub enum Finding {
     TooLarge {
         /// The size of the body in bytes.
         bytes: usize,
-        /// The limit in bytes.
+        /// The receiver's limit in bytes.
         limit: usize,
     },
-    /// The document could be read only after unwrapping. All other findings refer to the unwrapped document.
-    #[error("the body is not the document itself but {0}")]
+    /// The document could be read only after it was unwrapped. All other findings refer to the unwrapped document.
+    #[error("the document was received {0}")]
     Wrapped(Wrapping),
     /// The body is not a JSON object.
     #[error("the body is {0}")]
@@ -110,7 +110,7 @@ pub enum Finding {
     Base64 {
         /// The name of the field, or `sign`.
         field: &'static str,
-        /// The deviation from the standard form.
+        /// The deviation of the base64 from the standard form.
         flaw: Base64Flaw,
     },
     /// The value of a base64 field is not base64.
@@ -144,9 +144,9 @@ pub enum Finding {
         "the session key is {chars} characters of {form}; it must be 24 characters: the base64 text of 16 random bytes"
     )]
     SessionKeyText {
-        /// The number of characters.
+        /// The length of the session key in characters.
         chars: usize,
-        /// The encoding: base64 or hexadecimal.
+        /// The encoding of the session key: base64 or hexadecimal.
         form: &'static str,
     },
     /// The payload is encrypted with the decoded session key, whose length is not 16 bytes.
@@ -234,7 +234,8 @@ pub enum Finding {
         serializations to try all of them: compare the text that the sender signed with the expected text"
     )]
     TextTooLarge,
-    /// The received text shows signs of a change that cannot be undone. This is a possible cause, not a proven one.
+    /// The received text shows signs of a change that cannot be undone. Such a change is a possible cause, not a proven
+    /// cause.
     #[error("{0}")]
     Trace(Trace),
     /// The signature was made with the right key, but the signed text cannot be reconstructed.
@@ -255,19 +256,19 @@ pub enum Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Base64Flaw {
-    /// The URL alphabet: `-` and `_`.
-    #[error("in the URL alphabet (`-` and `_` for `+` and `/`)")]
+    /// The text uses the URL alphabet, with `-` and `_`.
+    #[error("it uses the URL alphabet (`-` and `_` for `+` and `/`)")]
     UrlAlphabet,
-    /// Spaces in place of `+`.
-    #[error("with spaces in place of `+`: it was sent in a form or a URL without percent-encoding")]
+    /// The text has spaces in place of `+`.
+    #[error("it has spaces in place of `+`: the value was sent in a form or a URL without percent-encoding")]
     Spaces,
-    /// Line breaks or other whitespace.
-    #[error("with line breaks or other whitespace in it: the sender's encoder breaks lines")]
+    /// The text contains line breaks or other whitespace.
+    #[error("it has line breaks or other whitespace: the sender's encoder breaks lines")]
     Lines,
     /// Percent-encoding.
-    #[error("percent-encoded (allowed only for randomKey)")]
+    #[error("it is percent-encoded, which is allowed only for randomKey")]
     PercentEncoded,
-    /// Missing `=`, or unused bits that are not zero.
+    /// The padding `=` is missing, or unused bits are not zero.
     #[error("the `=` padding is missing, or the unused bits of the last character are not zero")]
     Padding,
 }
@@ -282,8 +283,8 @@ pub enum TextChange {
     /// The payload was not signed.
     #[error("the sender did not sign the payload (as in the upload endpoints of the IBAN product)")]
     PayloadLeftOut,
-    /// The payload was signed, but should not have been.
-    #[error("the sender signed the payload, which should not be signed here")]
+    /// The payload was signed, although this kind of message excludes it from the signature.
+    #[error("the sender signed the payload, although this kind of message excludes the payload from the signature")]
     PayloadSigned,
     /// The encrypted payload was signed.
     #[error("the sender signed the encrypted payload; it must sign the plaintext")]

@@ -26,7 +26,7 @@ impl Subject {
         if kind == Kind::Request { Self::Request } else { Self::Received }
     }
 
-    /// Chooses between the fix for a receiver and the fix for the sender of a request.
+    /// Returns the fix for a receiver, or the fix for the sender of a request.
     fn choose(self, receiver: &'static str, sender: &'static str) -> &'static str {
         if self == Self::Request { sender } else { receiver }
     }

@@ -27,7 +27,7 @@ pub(super) fn explain(headers: &HeaderMap, body: &[u8], keys: &KnownKeys, explan
     if body.len() > limit {
         explanation.find(Finding::TooLarge { bytes: body.len(), limit });
     }
-    // Every `sign` header is tried, as in a receiver.
+    // Like a receiver, try every `sign` header.
     let valid = headers.get_all("sign").iter().find(|sign| is_valid(sign, body, keys));
     let sign = String::from_utf8_lossy(valid.unwrap_or(sign).as_bytes());
     let Some(signature) = base64::decode("sign", sign.trim_ascii(), explanation) else { return };

@@ -115,7 +115,7 @@ impl KnownKeys {
         };
         let correct = form.structure.label();
         match (&form.armour, pkcs1) {
-            // Several labels are valid for a certificate.
+            // A certificate can have several valid labels, so its label is not checked.
             (Armour::Pem(label), _) if label != correct && form.structure != KeyStructure::Certificate => {
                 self.notes.push(Finding::KeyLabel { key: key.to_owned(), label: label.clone(), content, correct });
             }

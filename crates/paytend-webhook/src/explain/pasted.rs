@@ -8,7 +8,7 @@ use http::HeaderValue;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PastedSignError {
-    /// The input is empty.
+    /// The pasted input is empty.
     #[error("the pasted sign header is empty: paste its base64 value")]
     Empty,
     /// The input contains characters that are not allowed in a header.
@@ -45,7 +45,7 @@ pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     HeaderValue::from_str(&value).map_err(|_| PastedSignError::NotBase64)
 }
 
-/// Replaces HTML entities, including those that were escaped twice.
+/// Replaces HTML entities, including entities that were escaped twice.
 fn without_entities(mut text: String) -> String {
     for (entity, plain) in [("&plus;", "+"), ("&equals;", "="), ("&NewLine;", "\n"), ("&ZeroWidthSpace;", "")] {
         text = text.replace(entity, plain);
@@ -152,8 +152,8 @@ fn without_label(text: &str) -> &str {
     text
 }
 
-/// Joins the lines. A space within a line was originally either a line break or a `+`; the length of the decoded
-/// signature decides which.
+/// Joins the lines. A space within a line replaces either a line break or a `+`. The length of the decoded signature
+/// decides between the two.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

@@ -8,7 +8,7 @@ use super::finding::{Certainty, Finding};
 use super::fixes::Subject;
 use super::known_keys::KnownKeys;
 
-/// The verdict on a message, with the findings.
+/// The verdict on a message: whether it is authentic, and the findings.
 ///
 /// ```
 /// use paytend_webhook::explain::{Explanation, Verdict};

@@ -27,7 +27,8 @@ impl ExpectedText {
 const MAX_LISTED: usize = 12;
 
 impl ExpectedText {
-    /// Returns a trace with the names of the signed fields that are not encrypted. Any of them may have been changed.
+    /// Returns a trace with the names of the signed fields that are not encrypted. Any of these fields may have been
+    /// changed.
     fn fields_trace(&self) -> Option<Trace> {
         let is_plain = |name: &&String| {
             *name != "randomKey" && !paytend_crypto::Kind::ALL.iter().any(|kind| kind.payload_field() == *name)

@@ -7,7 +7,7 @@ use super::body_kind::BodyKind;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Trace {
-    /// `?` in place of other characters.
+    /// The text has `?` where other characters are likely.
     #[error(
         "the text has {0} question marks and no non-ASCII character: characters may have been replaced by `?` when \
          the text was encoded in ASCII or a different charset"
@@ -19,7 +19,7 @@ pub enum Trace {
          other than the sender's"
     )]
     ReplacementCharacters(usize),
-    /// Character pairs typical of UTF-8 decoded in the wrong charset.
+    /// Pairs of characters that are typical of UTF-8 decoded in the wrong charset.
     #[error("the text has character pairs typical of UTF-8 decoded in the wrong charset; part of it may be lost")]
     Misread,
     /// The end of the text is missing.
@@ -55,10 +55,12 @@ pub enum Trace {
          original order cannot be recovered from the text"
     )]
     HashOrder,
-    /// Signed fields of an envelope, with their names. Any of them may have been changed.
-    #[error("a signed field of the envelope may have been changed, added or removed ({0}); this leaves no trace")]
+    /// Signed fields of an envelope, with their names. Any of these fields may have been changed.
+    #[error(
+        "a signed field of the envelope may have been changed, added or removed ({0}); such a change cannot be detected"
+    )]
     Fields(String),
-    /// Members may be missing.
+    /// The text may have been re-serialized, and members may be missing.
     #[error(
         "the text may have been re-serialized: members that are null, unknown to the program or duplicate may be \
          missing, and values may differ; this leaves no trace"

@@ -38,9 +38,9 @@ impl Budget {
         self
     }
 
-    /// Sets how many notifications with complete bodies may be in progress besides those in a key operation. These
-    /// notifications are waiting for a key operation, or their handler has not yet returned and dropped its
-    /// [`Verified`](crate::Verified).
+    /// Sets how many notifications with complete bodies may be in progress in addition to the notifications in a key
+    /// operation. These notifications are waiting for a key operation, or their handler has not yet returned and
+    /// dropped its [`Verified`](crate::Verified).
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.waiting = count;
@@ -78,7 +78,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Creates limits with room for a body of at least `largest` bytes.
     pub(super) fn new(budget: Budget, largest: usize) -> Self {
-        // A count above tokio's maximum is unlimited in practice.
+        // tokio's maximum is so high that a larger count has the same effect.
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let slots = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
         Self {
@@ -125,7 +125,7 @@ struct State {
 
 struct Body {
     bytes: usize,
-    /// Present while the body is being read.
+    /// Signals that the body must be discarded; `None` when the body is complete.
     evict: Option<oneshot::Sender<()>>,
 }
 
@@ -154,14 +154,14 @@ impl Reservation {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // The body's task may have ended already.
+                        // Sending fails if the body's task has ended already.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }
                 _ => return Err(Reason::Overloaded),
             }
         }
-        // A body that was discarded has no entry any more.
+        // A discarded body has no entry.
         let body = state.bodies.get_mut(&self.id).ok_or(Reason::Overloaded)?;
         body.bytes += by;
         state.used += by;
@@ -227,7 +227,7 @@ mod tests {
         assert!(older_evicted.try_recv().is_err());
         assert_eq!(oldest.grow(1), Err(Reason::Overloaded));
         assert_eq!(oldest.complete(), Err(Reason::Overloaded));
-        // A complete body is kept, and an older body cannot displace a newer one.
+        // A complete body is kept, and an older body cannot displace a newer body.
         assert_eq!(older.grow(2), Err(Reason::Overloaded));
         newest.grow(5).unwrap();
         assert!(older_evicted.try_recv().is_ok());

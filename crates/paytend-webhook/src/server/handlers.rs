@@ -54,7 +54,7 @@ impl Handlers {
             _slot: verified.slot(),
         };
         let work = async move {
-            // The call that creates the future may panic too, so it runs inside the task.
+            // The call that creates the future can panic too, so it is made inside the task.
             let handling = async move { handler(verified).await };
             let output = AssertUnwindSafe(handling).catch_unwind().await;
             progress.ended = true;
@@ -76,8 +76,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Logs the outcome of the handler. The notification and the panic message are left out, because both may contain
-    /// personal data.
+    /// Logs the outcome of the handler. The log entry contains neither the notification nor the panic message, because
+    /// both can contain personal data.
     fn report(&self, happened: &str) {
         tracing::error!(provider = %self.provider, dedup_key = %self.dedup_key, "{happened}");
     }

@@ -322,7 +322,8 @@ impl<R: Receiver> Endpoint<R> {
                 return done.map(|verified| verified.with_slot(slot));
             }
             let (receiver, headers) = (self.receiver.clone(), headers.clone());
-            // The budget is released when the work is done, even if the caller has stopped waiting.
+            // The slot in the budget is released when the receiver has returned, even if the caller has stopped
+            // waiting.
             let work = tokio::task::spawn_blocking(move || {
                 let _operation = operation;
                 receiver.receive(&headers, &body, now).map(|verified| verified.with_slot(slot))

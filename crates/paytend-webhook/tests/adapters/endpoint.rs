@@ -287,7 +287,7 @@ async fn receiver_panic_returns_503() {
     }
 }
 
-/// The time comes from the endpoint's clock.
+/// The endpoint passes its clock's time to the receiver.
 #[tokio::test]
 async fn endpoint_uses_its_clock() {
     let endpoint = crate::support::payby().clock(|| SystemTime::UNIX_EPOCH);

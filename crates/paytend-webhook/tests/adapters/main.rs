@@ -1,6 +1,6 @@
 //! A matrix of tests that runs on every adapter over real connections.
 
-// Tests panic on unexpected errors.
+// Tests may panic, so they use `unwrap` and `expect`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod client;

@@ -71,7 +71,7 @@ pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
 
     let address = server.start(paytend(body.len() - 1), Reply::Accepted).await;
     Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body one byte above the limit");
-    // An endless body without an announced size.
+    // Send an endless body without an announced size.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
     connection.send(format!("{:x}\r\n", body.len())).await;
@@ -123,7 +123,7 @@ pub(crate) async fn irrelevant_headers_do_not_cause_rejection(server: Server) {
         let head = format!("POST / HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: {length}\r\n\r\n");
         assert_eq!(post(address, &head, &body).await, 200, "{fields:?}");
     }
-    // Unusual values in the parts of the request that the server itself reads.
+    // Send unusual values in the parts of the request that the server itself reads.
     for start in
         ["POST / HTTP/1.0\r\n", "POST / HTTP/1.1\r\nHost: \r\n", "POST /?x=1 HTTP/1.1\r\nHost: a\r\nExpect: \r\n"]
     {
@@ -182,7 +182,8 @@ pub(crate) async fn slow_body_times_out(server: Server) {
 pub(crate) async fn broken_body_is_rejected(server: Server) {
     let address = server.start(paytend(), Reply::Accepted).await;
     let body = sealed("{}");
-    // A truncated body and a body with invalid framing. The server may also close the connection without a response.
+    // Send a truncated body and a body with invalid framing. The server may also close the connection without a
+    // response.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", &format!("Content-Length: {}\r\n", body.len() + 1))).await;
     connection.send(&body).await;
@@ -262,7 +263,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let mut begun = async || tokio::time::timeout(Duration::from_secs(20), started.recv()).await.unwrap().unwrap();
     let first = from("198.51.100.1");
     begun().await;
-    // Of two more requests from unlisted sources, one waits, and the other finds the queue full.
+    // Send two more requests from unlisted sources: one waits, and the other is rejected because the queue is full.
     let (mut second, mut third) = (from("198.51.100.2"), from("198.51.100.3"));
     let (refused, waiting) = tokio::select! {
         response = &mut second => (response, third),
@@ -271,7 +272,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     let refused = refused.unwrap();
     refused.expect(503, LATER, "overload");
     assert_eq!(refused.headers["retry-after"], "60");
-    // Listed sources have a separate budget, with a single slot.
+    // The budget of listed sources has a single slot.
     let listed = from("203.0.113.7");
     begun().await;
     from("203.0.113.7").await.unwrap().expect(503, LATER, "the second listed request");
@@ -280,7 +281,7 @@ pub(crate) async fn overload_does_not_affect_other_sources(server: Server) {
     for response in [first, waiting, listed] {
         response.await.unwrap().expect(200, ACCEPTED, "after waiting");
     }
-    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "after all others are done");
+    from("198.51.100.1").await.unwrap().expect(200, ACCEPTED, "after all other requests have ended");
 }
 
 pub(crate) async fn only_listed_rejects_other_sources(server: Server) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Maximum time that a test waits.
+/// Maximum time that a test waits for a response.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Connection {

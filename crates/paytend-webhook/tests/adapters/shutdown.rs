@@ -14,7 +14,7 @@ use crate::support::{paytend, sealed};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A handler that waits for permission to continue, and its recorded state.
+/// A handler that waits for permission to continue, and records its state.
 struct Slow {
     begun: mpsc::UnboundedSender<()>,
     may_continue: watch::Receiver<bool>,

@@ -1,6 +1,6 @@
 //! Tests for the `tracing` events. They are a separate program because the subscriber must be installed first.
 
-// Tests panic on unexpected errors.
+// Tests may panic, so they use `unwrap` and `expect`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::cell::RefCell;

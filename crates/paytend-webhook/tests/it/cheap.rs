@@ -98,7 +98,7 @@ fn invalid_messages_cost_no_private_key_operation() {
 
 /// Covers a notification, a duplicate, and a message that only the keys can identify as invalid.
 #[test]
-fn messages_that_need_the_keys_cost_exactly_one_operation() {
+fn messages_that_need_the_keys_cost_exactly_one_private_key_operation() {
     let (receiver, operations) = counting();
     let good = sealed(PARTNER_ID);
     for _ in 0..2 {

@@ -144,7 +144,7 @@ fn any_merchant_is_accepted_only_with_a_configured_key() {
 
 #[test]
 fn merchant_must_belong_to_the_verifying_key() {
-    // Two merchants with different keys: each key verifies only its own merchant.
+    // Two merchants with different keys: each key is accepted only for its merchant.
     let receiver =
         PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
             .unwrap();
@@ -215,7 +215,7 @@ fn old_and_future_notifications_are_rejected() {
     assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent + minute + 1))), Err(TOO_OLD));
     assert_eq!(reason(receive_signed(&strict, "payby", &dated, at(sent - 1))), Err(AHEAD));
     assert_eq!(reason(receive_signed(&strict, "payby", &sample("payby"), at(sent))), Err(Reason::Undated));
-    // A time beyond the range of any clock.
+    // This time is beyond the range of every clock.
     let endless = dated.replace("1586849271877,", "18446744073709551615,");
     assert_eq!(reason(receive_signed(&payby(), "payby", &endless, at(sent))), Err(AHEAD));
 }
@@ -244,7 +244,7 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
-        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "the same response for all of them");
+        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "all rejections have the same response");
     }
 }
 

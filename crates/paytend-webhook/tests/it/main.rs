@@ -1,6 +1,6 @@
 //! Integration tests of the public API.
 
-// Tests panic on unexpected errors.
+// Tests may panic, so they use `unwrap` and `expect`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]
 
 mod cheap;

@@ -30,8 +30,8 @@ fn day(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
 }
 
-/// Both sides rotate their keys at different times, from the old keys to both keys to the new keys. No message is
-/// rejected.
+/// Both sides rotate their keys at different times, first to both the old and the new keys, then to the new keys only.
+/// No message is rejected.
 #[test]
 fn rotating_the_keys_of_both_sides_rejects_no_message() {
     let random = Seeded::new();
@@ -185,7 +185,7 @@ fn invalid_validity_periods_are_reported() {
 
 /// Replayed old messages must not make an old key appear to be in use.
 #[test]
-fn rejected_messages_are_not_counted() {
+fn rejected_messages_are_not_counted_as_key_usage() {
     let random = Seeded::new();
     let key = generate(&random);
     let receiver = PayByReceiver::new([public(&key)]).unwrap();

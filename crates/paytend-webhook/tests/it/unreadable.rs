@@ -92,7 +92,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
     assert!(plain.is_some());
 }
 
-/// Unreadable values for a member that no check uses.
+/// Unreadable values for a member that is not used by any check.
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 
@@ -120,7 +120,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
             assert_eq!(found, (plain, business.clone()), "{name} {shown}");
         }
     }
-    // These changes must change the dedup key.
+    // Each of these changes must change the dedup key.
     for (from, to) in [
         ("DECREASE", "INCREASE"),
         ("APPLY_SUCCESS", "PENDING"),

@@ -27,13 +27,13 @@ pub(crate) struct Args {
     /// Show what would be sent, without sending it
     #[arg(long)]
     dry_run: bool,
-    /// Show the messages on standard error. The request is then sent once, without retries
+    /// Show the messages on standard error, and send the request once, without retries
     #[arg(long, value_enum, value_name = "WHAT")]
     show: Option<Show>,
     /// Query the order if the response is lost or is a rejection (topup and applyCard)
     #[arg(long, conflicts_with_all = ["show", "dry_run"])]
     resolve: bool,
-    /// Send a mutation outside a sandbox without asking
+    /// Send a mutation without confirmation, even if the API is not a sandbox
     #[arg(long, short)]
     yes: bool,
     /// Print the outcome, the response code and the data as JSON
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Show {
-    /// The encrypted documents as they are sent and received
+    /// The encrypted documents that are sent and received
     Wire,
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 false => (Outcome::NotSent, "nothing was sent"),
             };
             if args.json {
-                // The exit code reports the interruption, even if nothing reads the output.
+                // The exit code reports the interruption, even if the output cannot be written.
                 let _ = Report::outcome(&target.name(), outcome).print(true);
             }
             if outcome != Outcome::NotSent {
@@ -87,8 +87,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Creates the client. `may_be_sent` becomes true when an attempt ends or the call is dropped, and the request may have
-/// reached the provider. With `--resolve`, queries follow only after such an attempt.
+/// Creates the client. Sets `may_be_sent` when an attempt ends, or the call is dropped, after the request may have
+/// reached the provider.
 fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
     let may_be_sent = may_be_sent.clone();
     let mut builder = request.connection.builder()?.events(move |event: &Event| {
@@ -119,7 +119,7 @@ struct DryRun<'a> {
 }
 
 impl Call<'_> {
-    /// Asks before a mutation that is not sent to a sandbox.
+    /// Asks for confirmation before a mutation, unless it is sent to a sandbox.
     fn confirm(&self) -> Result<(), Failure> {
         if !self.target.is_mutation() || self.args.yes || is_sandbox(self.client) {
             return Ok(());
@@ -176,7 +176,7 @@ impl Call<'_> {
             }
             Err(error) => {
                 if self.args.json {
-                    // The exit code reports the outcome, even if nothing reads the output.
+                    // The exit code reports the outcome, even if the output cannot be written.
                     let _ = Report::failure(&name, Some(id), &error).print(true);
                 }
                 if error.outcome() == Outcome::Unknown {
@@ -232,6 +232,6 @@ impl Call<'_> {
         let data: serde_json::Value = serde_json::from_str(self.payload).unwrap_or_default();
         let plain = |text: &&str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
         let order = data["orderNo"].as_str().filter(plain).unwrap_or("ORDER");
-        output::hint(format!("query the order before you do anything else: paytend call {query} -f orderNo={order}"));
+        output::hint(format!("query the order before you send it again: paytend call {query} -f orderNo={order}"));
     }
 }

@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of a call that has only an outcome.
+    /// Creates the report of an interrupted call, with its outcome and without data.
     pub(super) fn outcome(operation: &str, outcome: Outcome) -> Self {
         Self {
             operation: operation.to_owned(),
@@ -84,7 +84,7 @@ impl Report {
         }
     }
 
-    /// Sets the code of an authentic success.
+    /// Sets `resp_code` to `00`, the code of a success.
     pub(super) fn with_success_code(self) -> Self {
         Self { resp_code: Some("00".to_owned()), ..self }
     }
@@ -97,7 +97,7 @@ impl Report {
         }
     }
 
-    /// Prints the report: as JSON, or only its data.
+    /// Prints the whole report as JSON, or only the response data.
     pub(super) fn print(&self, json: bool) -> Result<(), Failure> {
         if json {
             return output::json(self);
@@ -114,7 +114,7 @@ impl Report {
 
 /// Returns the failure of a call, with the message of the API.
 pub(super) fn failure(error: Error) -> Failure {
-    // The rejection of an order does not end the call if a query could not confirm it.
+    // If a query could not confirm the rejection of an order, its outcome is unknown.
     let category = if error.outcome() == Outcome::Rejected { Category::Rejected } else { Category::OutcomeUnknown };
     match error.detail().filter(|_| error.is_authenticated()) {
         Some(detail) => Failure::new(category, format!("{error}: {detail}")),

@@ -19,7 +19,7 @@ const MAX_DATA: usize = 4 << 20;
 
 #[derive(Args)]
 pub(crate) struct RequestArgs {
-    /// The operation: a name such as topup or issuing.getCities, or a path; `paytend endpoints` lists them
+    /// The operation: a name such as topup or issuing.getCities, or a path; `paytend endpoints` lists the operations
     #[arg(value_parser = suggested(), hide_possible_values = true)]
     pub(crate) operation: String,
     /// The business data as JSON, `@FILE`, or `-` for standard input
@@ -88,7 +88,7 @@ fn set(data: &mut Node, path: &str, value: Result<Node, String>) -> Result<(), F
     data.set(path, value).map_err(Failure::usage)
 }
 
-/// Returns the content of a file as base64 text.
+/// Returns the content of a file, base64-encoded.
 fn content(file: &Path) -> Result<Node, Failure> {
     let unreadable = |error: &dyn std::fmt::Display| {
         Failure::new(Category::Configuration, format!("cannot read {}: {error}", file.display()))
@@ -107,7 +107,7 @@ fn warn_if_unknown(request: Option<Description>, path: &str) {
     });
 }
 
-/// Checks the data. On a terminal, asks for missing fields.
+/// Checks the business data. On a terminal, asks for missing fields.
 fn reviewed(entry: &OperationEntry, mut data: Node) -> Result<String, Failure> {
     let mut findings = entry.review(&data.to_string());
     let is_missing = |data: &Node, field: &str| {

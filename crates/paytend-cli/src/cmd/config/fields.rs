@@ -49,8 +49,8 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
 /// Returns the TOML value of a setting, or `None` if the text is empty.
 ///
 /// # Errors
-/// Returns a usage error if there is no such setting, if the value has the wrong type, or if the setting is a secret.
-/// Other users can read the arguments of a process.
+/// Returns a usage error if the setting does not exist, if the value has the wrong type, or if the setting is a secret.
+/// Secrets are refused because other users can read the arguments of a process.
 pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     if name == "private_key" {
         return Err(Failure::usage(
@@ -93,7 +93,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     }
 }
 
-/// Returns a setting's value without secrets.
+/// Returns the value of a setting, with secrets replaced.
 pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();

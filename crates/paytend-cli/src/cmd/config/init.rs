@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// File with the passphrase of an encrypted private key
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Replace a profile that exists
+    /// Replace an existing profile
     #[arg(long)]
     replace: bool,
     #[command(flatten)]

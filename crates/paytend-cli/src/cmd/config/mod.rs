@@ -79,7 +79,7 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 Some(value) => drop(settings.insert(&args.setting, value)),
                 None => drop(settings.remove(&args.setting)),
             }
-            // A URL replaces an environment, and the reverse.
+            // `base_url` and `environment` replace each other.
             match args.setting.as_str() {
                 "base_url" => drop(settings.remove("environment")),
                 "environment" => drop(settings.remove("base_url")),

@@ -80,7 +80,7 @@ pub(super) fn show(file: &ProfilesFile, given: Option<&str>, json: bool) -> Resu
     Ok(())
 }
 
-/// Returns the text of a string.
+/// Returns the text of a TOML string.
 fn text(item: Option<&Item>) -> Option<String> {
     item.and_then(Item::as_str).map(str::to_owned)
 }

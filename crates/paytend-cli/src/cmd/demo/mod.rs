@@ -1,5 +1,5 @@
-//! `paytend demo`: a partner and a local sandbox communicate over HTTP. Each step shows its messages and their
-//! contents.
+//! `paytend demo`: runs a partner and a local sandbox that communicate over HTTP. Each step shows its messages and
+//! their contents.
 
 mod receiver;
 mod report;
@@ -26,7 +26,7 @@ use crate::exit::{Category, Failure};
 
 /// The partner ID from Paytend's documentation.
 const PARTNER_ID: &str = "888666000100260";
-/// The size of the keys that Paytend uses today, in bits.
+/// The size of Paytend's current keys, in bits.
 const BITS: usize = 1024;
 /// The maximum time to wait for a notification.
 const NOTIFICATION_TIMEOUT: Duration = Duration::from_secs(10);

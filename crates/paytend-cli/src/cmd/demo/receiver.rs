@@ -1,4 +1,4 @@
-//! The HTTP server at the partner's callback URL, which verifies notifications and passes them on.
+//! The HTTP server at the partner's callback URL. It verifies notifications and passes them to the demo.
 
 use std::time::SystemTime;
 
@@ -53,7 +53,7 @@ async fn receive_notification(
 ) -> Response<Body> {
     let provider = receiver.provider();
     let response = match receiver.receive(&headers, &body, SystemTime::now()) {
-        // Acknowledge only after the notification has been passed on.
+        // Acknowledge only after the demo has received the notification.
         Ok(verified) => match sender.send(verified).await {
             Ok(()) => provider.respond(Reply::Accepted).to_http(),
             Err(_) => provider.respond(Reply::TryAgainLater).to_http(),

@@ -1,11 +1,11 @@
-//! The output of the demo: readable text, or one JSON object per line.
+//! The output of the demo: text, or one JSON object per line.
 
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
 use crate::output::{Style, line};
 
-/// The maximum length of a document in the readable output, in characters.
+/// The maximum length of a document in the text output, in characters.
 const MAX_SHOWN: usize = 150;
 
 /// The output of the demo, written while its steps run.
@@ -51,7 +51,7 @@ impl Report {
         self.detail(name, &shown)
     }
 
-    /// Reports a document as it was sent, shortened in the readable output.
+    /// Reports an encrypted document. The text output shortens it.
     pub(crate) fn wire(&mut self, name: &'static str, document: &str) -> Result<(), Failure> {
         if self.json {
             let value: Value = serde_json::from_str(document).unwrap_or_else(|_| document.into());

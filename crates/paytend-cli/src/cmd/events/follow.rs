@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::cmd::inbox::any_store::AnyStore;
 use crate::exit::Failure;
 
-/// The maximum number of notifications that one read returns.
+/// The maximum number of notifications in one read of the store.
 const PAGE: usize = 1_000;
 /// The maximum number of notifications that one read of missing numbers returns.
 const MISSING_PAGE: usize = 100;

@@ -34,7 +34,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct SourceArgs {
-    /// The file of `paytend listen --inbox`
+    /// The file that `paytend listen --inbox` writes
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
     inbox: Option<PathBuf>,
     /// The control URL of a running sandbox, for the notifications that it has sent
@@ -61,7 +61,7 @@ pub(crate) struct ShowArgs {
     source: SourceArgs,
     /// The number of the notification
     id: Id,
-    /// The key file of the store; the default is the file beside it
+    /// The key file of the store. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     #[command(flatten)]
@@ -75,13 +75,13 @@ pub(crate) struct ResendArgs {
     /// The numbers of the notifications
     #[arg(required = true)]
     ids: Vec<Id>,
-    /// The key file of the store; the default is the file beside it
+    /// The key file of the store. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The URL of the receiver. A sandbox uses its previous URL by default
     #[arg(long, value_name = "URL", required_unless_present = "sandbox")]
     to: Option<Url>,
-    /// The directory with the provider's private keys, as `paytend sandbox --keys` writes it
+    /// The directory with the provider's private keys, such as a directory of `paytend sandbox --keys`
     #[arg(long, value_name = "DIR", required_unless_present = "sandbox", conflicts_with = "sandbox")]
     keys: Option<PathBuf>,
     #[command(flatten)]

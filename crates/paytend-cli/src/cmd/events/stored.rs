@@ -109,7 +109,7 @@ pub(super) async fn tail(args: &ListArgs) -> Result<(), Failure> {
     }
 }
 
-/// Returns a notification and its content. The store records this access in its audit.
+/// Returns a notification and its content. The store records the access in its audit log.
 async fn opened(source: &SourceArgs, id: Id, store_key: Option<&Path>) -> Result<(Entry, Vec<u8>), Failure> {
     let store = source.open().await?;
     let entry = store.show(id, Some(format!("paytend events, {}", operator()))).await?;

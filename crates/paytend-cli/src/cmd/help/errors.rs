@@ -14,7 +14,7 @@ struct Explanation {
     kinds: &'static [Kind],
 }
 
-/// A kind of error of the client that leads to an exit code.
+/// A kind of client error, explained under its exit code.
 #[derive(Serialize)]
 struct Kind {
     message: &'static str,
@@ -25,7 +25,8 @@ const fn kind(message: &'static str, meaning: &'static str) -> Kind {
     Kind { message, meaning }
 }
 
-/// The explanations, in the order of the exit codes. The messages are those of `paytend_client::Error`.
+/// The explanations, in the order of the exit codes. The names of the kinds are the messages of
+/// `paytend_client::Error`.
 const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Unexpected as u8,
@@ -45,7 +46,7 @@ const ALL: &[Explanation] = &[
         code: Category::Configuration as u8,
         name: "configuration or key error",
         meaning: "A key, a file or a setting is missing or invalid. Nothing was sent.",
-        next: "`paytend keys inspect FILE` describes a key file, and `paytend config show` the settings.",
+        next: "`paytend keys inspect FILE` describes a key file, and `paytend config show` shows the settings.",
         kinds: &[
             kind("invalid client configuration", "A setting, a key, a certificate or the base URL is invalid."),
             kind("invalid request", "The request cannot be sealed."),
@@ -62,7 +63,7 @@ const ALL: &[Explanation] = &[
         code: Category::Network as u8,
         name: "network error",
         meaning: "No complete request was sent, so the request was not carried out. It can be sent again.",
-        next: "Check the URL, the proxy and the network. The message names the step: DNS, TCP, TLS or the proxy.",
+        next: "Check the URL, the proxy and the network. The message shows the step: DNS, TCP, TLS or proxy.",
         kinds: &[
             kind("cannot connect", "No connection could be made."),
             kind("no response in time; nothing was sent", "The deadline expired before the request was sent."),
@@ -96,7 +97,7 @@ const ALL: &[Explanation] = &[
         code: Category::Differences as u8,
         name: "differences found by reconcile",
         meaning: "The comparison was completed, and at least one item is open.",
-        next: "Read the open items first. Run `paytend reconcile` again when they are resolved.",
+        next: "Review the open items. Run `paytend reconcile` again when they are resolved.",
         kinds: &[],
     },
     Explanation {
@@ -132,7 +133,7 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// The list of exit codes in `--help` and this explanation have the same codes and names.
+    /// The list of exit codes in `--help` and the explanations have the same codes and names.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

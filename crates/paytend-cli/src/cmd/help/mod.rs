@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, mut command: Command) -> Result<(), Failure> {
     Ok(output::line(text.trim_end())?)
 }
 
-/// Checks that there is such a command.
+/// Checks that the command exists.
 fn check(topic: &[String], mut command: &Command) -> Result<(), Failure> {
     for name in topic {
         let names = command.get_subcommands().map(Command::get_name).chain(["errors"]);

@@ -1,4 +1,4 @@
-//! A store of any engine, for commands whose handlers have no effect in the store.
+//! A store of any engine (SQLite, PostgreSQL or NATS), for commands whose handlers write nothing to the store.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ pub(crate) enum AnyStore {
     Nats(NatsStore),
 }
 
-/// Calls a method of the store, for each type of store.
+/// Awaits a call on the concrete store, for each type of store.
 macro_rules! each {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {

@@ -11,7 +11,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of events that one read returns.
+/// The maximum number of events in one read of the store.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -24,7 +24,7 @@ pub(crate) struct AuditArgs {
     /// Only events since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<SystemTime>,
-    /// Write one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

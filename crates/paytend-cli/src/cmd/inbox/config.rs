@@ -23,39 +23,39 @@ use crate::exit::{Category, Failure};
 pub(crate) struct Config {
     /// The store, which may contain a password.
     pub(crate) store: Option<String>,
-    /// A file that contains the store.
+    /// A file that contains the name or URL of the store.
     pub(crate) store_file: Option<PathBuf>,
     pub(crate) store_key: Option<PathBuf>,
     pub(crate) keys: Option<PathBuf>,
     pub(crate) listen: Option<SocketAddr>,
-    /// Path to route, as with `--route`.
+    /// The provider of each path, as in `--route`.
     pub(crate) routes: BTreeMap<String, String>,
     pub(crate) forward_to: Option<String>,
     pub(crate) forward_secret_file: Option<PathBuf>,
-    /// How long the content of processed notifications is kept.
+    /// The time for which the content of processed notifications is kept.
     pub(crate) retention: Option<Span>,
-    /// Kinds for which a duplicate is forwarded too.
+    /// The kinds whose duplicates are forwarded too.
     pub(crate) requeue_sightings: Vec<String>,
-    /// Whether `/audit` shows the actions of operators, to all users of this machine.
+    /// Whether the page `/audit` shows the actions of operators. All users of this machine can open the page.
     pub(crate) audit_page: bool,
     pub(crate) tls: Option<Tls>,
-    /// The login to NATS servers.
+    /// The credentials for NATS servers.
     pub(crate) nats: NatsSettings,
     pub(crate) gate: Gate,
-    /// Keys for verification or decryption in addition to those in the key directory.
+    /// Additional keys for verification or decryption, besides the keys in the key directory.
     pub(crate) key: Vec<DatedKey>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Tls {
-    /// The certificate chain, PEM.
+    /// The file with the certificate chain, in PEM format.
     pub(crate) certificate_file: PathBuf,
-    /// The private key, PEM.
+    /// The file with the private key, in PEM format.
     pub(crate) private_key_file: PathBuf,
 }
 
-/// The sources of requests, and the limits of their requests.
+/// The allow-lists of request sources, and their limits.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
@@ -130,8 +130,8 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 impl Config {
-    /// Reads the file. Relative paths in it refer to its directory. A file with a password must have the given
-    /// permissions.
+    /// Reads the file. Relative paths in it refer to its directory. The permissions of a file with a password are
+    /// checked.
     pub(crate) fn read(path: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::fmt::Display| {
             Failure::new(Category::Configuration, format!("{}: {error}", path.display()))

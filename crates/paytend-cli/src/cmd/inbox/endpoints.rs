@@ -1,4 +1,4 @@
-//! The routes that notifications arrive on.
+//! The routes that receive notifications.
 
 use std::str::FromStr;
 
@@ -14,7 +14,7 @@ use crate::cmd::inbox::config::Gate;
 use crate::cmd::inbox::key_directory::KeyDirectory;
 use crate::exit::Failure;
 
-/// A path and the provider whose notifications arrive there.
+/// A path and the provider that posts notifications to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RouteArg {
     path: String,
@@ -60,14 +60,15 @@ impl FromStr for RouteArg {
 /// The routes of the service.
 pub(crate) struct Endpoints {
     pub(crate) router: Router,
-    /// The provider of each path, for the ready line.
+    /// The provider of each path, for the JSON line that is printed at the start.
     pub(crate) listed: Map<String, Value>,
-    /// Waits for the handlers of one endpoint each.
+    /// For each endpoint, a function that waits for its handlers.
     idle: Vec<Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
 }
 
 impl Endpoints {
-    /// Creates the given routes. By default, creates the routes for which the directory has keys.
+    /// Creates the given routes. If none are given, creates the routes of all providers whose keys are in the
+    /// directory.
     pub(crate) fn new<S: Store>(
         inbox: &Inbox<S>,
         keys: &KeyDirectory<'_>,
@@ -119,7 +120,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Waits for the handlers whose senders have disconnected.
+    /// Waits for handlers that still run after their senders have disconnected.
     pub(crate) async fn idle(&self) {
         for idle in &self.idle {
             idle().await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cmd::inbox::time::rfc3339;
 use crate::exit::{Category, Failure};
 
-/// How long the service may take to respond.
+/// The time limit for the service's response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Posts notifications to a URL.
@@ -38,10 +38,10 @@ impl Forwarder {
         if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
             return Err(Failure::usage("--forward-to must be an https URL, or an http URL of the loopback interface"));
         }
-        // A redirect could lead to a host that must not see the notification.
+        // A redirect could send the notification to a different host.
         let mut client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
         if loopback {
-            // A proxy from the environment would carry the content over the network, without encryption.
+            // A proxy from the environment would receive the content over the network, without encryption.
             client = client.no_proxy();
         }
         let client = client.build();
@@ -49,9 +49,9 @@ impl Forwarder {
         Ok(Self { client, url: Arc::new(url), secret })
     }
 
-    /// Posts a notification. Every response except 2xx is an error, which is retried.
+    /// Posts a notification. Every status except 2xx is an error and causes a retry.
     pub(crate) async fn forward<E>(&self, delivery: &Delivery<AnyNotification>) -> Result<Completion<E>, HandlerError> {
-        // A sighting has a different identifier, because receivers drop known ones.
+        // A sighting has a separate identifier, because receivers ignore identifiers that they know.
         let id = delivery.idempotency_key();
         let body = body(delivery)?;
         let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -90,8 +90,8 @@ fn cause(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// Returns the body. The content is included as it is if it is JSON, so that numbers keep their digits. It is `null` if
-/// it is no longer stored.
+/// Returns the request body. JSON content is included unchanged, so that numbers keep their digits. The content is
+/// `null` if it is no longer stored.
 fn body(delivery: &Delivery<AnyNotification>) -> Result<String, serde_json::Error> {
     let facts = delivery.facts();
     let mut data = json!({

@@ -10,7 +10,7 @@ use crate::exit::{Category, Failure};
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 /// Upper bounds of the buckets for the sizes of batches.
 const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
-/// How often recorded values are added to the buckets.
+/// The interval at which recorded values are added to the buckets.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Installs the recorder of the process's metrics.
@@ -23,7 +23,7 @@ pub(crate) fn install_metrics() -> Result<PrometheusHandle, Failure> {
         .install_recorder()
         .map_err(failed)?;
     let upkeep = handle.clone();
-    // Without it, the recorded values would use memory until someone reads the metrics.
+    // Without this task, recorded values would accumulate in memory until the metrics are read.
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(UPKEEP_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! The keys of the receivers, from a directory as `paytend sandbox --keys` writes it.
+//! The keys of the receivers, from a key directory. `paytend sandbox --keys` creates such a directory.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ const PAYERMAX_PUBLIC: &str = "payermax-public.b64";
 pub(crate) struct KeyDirectory<'a> {
     pub(crate) path: &'a Path,
     pub(crate) permissions: FilePermissions,
-    /// Further keys, with their validity periods.
+    /// Additional keys, with their validity periods.
     pub(crate) dated: &'a [DatedKey],
 }
 
@@ -68,7 +68,7 @@ impl KeyDirectory<'_> {
         .map_err(configuration)
     }
 
-    /// Reads the key in the directory, if there is one, and the dated keys of this role.
+    /// Reads the key in the directory, if the file exists, and the additional keys of this role.
     fn public_keys(&self, name: &str, role: KeyRole) -> Result<Vec<ScheduledKey<dyn RsaPublic>>, Failure> {
         let mut keys = Vec::new();
         let dated: Vec<_> = self.dated.iter().filter(|key| key.role == role).collect();

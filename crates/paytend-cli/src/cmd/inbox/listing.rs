@@ -13,7 +13,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::{Category, Failure};
 use crate::output;
 
-/// The maximum number of notifications that one read returns.
+/// The maximum number of notifications in one read of the store.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub(crate) struct ListArgs {
     /// Only notifications received since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<SystemTime>,
-    /// Write one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -91,13 +91,13 @@ pub(crate) struct ShowArgs {
     store: StoreArgs,
     /// The number of the notification
     id: Id,
-    /// Decrypt and show the content. The store records the user
+    /// Decrypt and show the content. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The key file of the store; the default is the file beside it
+    /// The key file of the store. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
-    /// Write a JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }
@@ -138,7 +138,7 @@ pub(crate) fn no_notification(id: Id) -> Failure {
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Write a JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }

@@ -67,7 +67,7 @@ pub(crate) struct BuryArgs {
     store: StoreArgs,
     /// The number of the notification
     id: Id,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the notification
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -116,11 +116,11 @@ pub(crate) fn print_problems(problems: &[String], json: bool) -> Result<(), Fail
 pub(crate) struct EraseArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The number of the object, as `list` shows it
+    /// The number of the order, deposit or other object, as `list` shows it
     #[arg(long, value_name = "ID")]
     business_id: String,
-    /// Only notifications of this provider: paytend, payby or payermax; may be repeated. Numbers of different providers
-    /// can be equal
+    /// Only notifications of this provider: paytend, payby or payermax; may be repeated. Different providers can use
+    /// the same number
     #[arg(long = "provider", value_name = "PROVIDER", value_parser = parse_provider)]
     providers: Vec<Provider>,
     /// Only notifications of this route, such as paytend:baas; may be repeated
@@ -153,7 +153,7 @@ pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
         filters.push(format!("kind {kind}"));
         erasure = erasure.kind(Kind::from_stored(kind));
     }
-    // The number of the object is personal data, and is not recorded.
+    // The business ID is personal data, and is not recorded.
     let detail = (!filters.is_empty()).then(|| filters.join(", "));
     store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
     let erased = {
@@ -188,7 +188,7 @@ fn print_written(file: &Path, json: JsonArgs) -> Result<(), Failure> {
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The new file. The key file of the store is not copied
+    /// The path of the copy. The key file of the store is not copied
     file: PathBuf,
     #[command(flatten)]
     json: JsonArgs,

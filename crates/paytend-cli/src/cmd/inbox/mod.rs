@@ -31,15 +31,15 @@ pub(crate) enum Command {
     Show(listing::ShowArgs),
     /// Make dead letters ready again
     Redrive(manage::RedriveArgs),
-    /// Make a dead letter of a notification that is not processed yet
+    /// Turn a notification that is not processed yet into a dead letter
     Bury(manage::BuryArgs),
-    /// Show how many notifications are in which state
+    /// Show the number of notifications in each state
     Stats(listing::StatsArgs),
     /// Check the integrity of the store and the settings of its engine
     Check(manage::CheckArgs),
-    /// List the actions of operators: content shown, and notifications redriven, buried or erased
+    /// List the actions of operators: showing content, and redriving, burying and erasing notifications
     Audit(audit::AuditArgs),
-    /// Remove the content and the number of all notifications about an object
+    /// Remove the content and the business ID of all notifications about an object, such as an order
     Erase(manage::EraseArgs),
     /// Create a key file for a store
     GenerateKey(manage::GenerateKeyArgs),
@@ -47,14 +47,14 @@ pub(crate) enum Command {
     Backup(manage::BackupArgs),
 }
 
-/// Writes the log to standard error. It contains no content and no numbers of objects.
+/// Writes the log to standard error. The log contains no content and no business IDs.
 fn log_to_stderr(level: Level) {
     let subscriber = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none())
         .with_max_level(level)
         .finish();
-    // A subscriber that is already set is kept.
+    // If a subscriber is already set, it is kept.
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 

@@ -13,7 +13,8 @@ use crate::exit::{Category, Failure};
 /// The environment variable with the URL for the system account, which may contain a password.
 const SYSTEM_URL: &str = "PAYTEND_NATS_SYSTEM_URL";
 
-/// How to log in to NATS servers. What the configuration file does not contain is read from environment variables.
+/// The credentials for NATS servers. Settings that the configuration file does not contain are read from environment
+/// variables.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NatsSettings {
@@ -23,14 +24,14 @@ pub(crate) struct NatsSettings {
     system_url_file: Option<PathBuf>,
     /// The credentials file of the system account.
     system_credentials_file: Option<PathBuf>,
-    /// The name of the store, if there are several in the account.
+    /// The name of the store, if the account contains several stores.
     name: Option<String>,
-    /// How long processed notifications are remembered. A duplicate that arrives later is processed again.
+    /// The time for which processed notifications are remembered. A duplicate that arrives later is processed again.
     pub(crate) forget_after: Option<Span>,
 }
 
 impl NatsSettings {
-    /// Returns the files, so that relative paths can be resolved.
+    /// Returns the paths of all files, so that relative paths can be resolved.
     pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         [&mut self.credentials_file, &mut self.system_url_file, &mut self.system_credentials_file].into_iter().flatten()
     }
@@ -60,7 +61,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns a credentials file. Only its owner may have access.
+/// Returns the path of a credentials file, from the configuration or the environment variable. Only its owner may have
+/// access.
 fn file(configured: Option<&PathBuf>, name: &str, permissions: FilePermissions) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = configured.cloned().or_else(|| variable(name).map(PathBuf::from)) else { return Ok(None) };
     if permissions == FilePermissions::OwnerOnly {

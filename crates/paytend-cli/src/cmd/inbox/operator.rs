@@ -1,9 +1,9 @@
-//! The user of a command, for the audit.
+//! The user who runs a command, for the audit log.
 
 /// Returns the user who runs the command.
 ///
-/// Only the number of the user comes from the system. `SUDO_USER` is a variable that anyone can set, except for a
-/// process of root: `sudo` sets it then, or root has chosen it. It is therefore named only for root.
+/// The user ID comes from the operating system. `SUDO_USER` is included only if root runs the command, because any
+/// other user can set the variable to any value.
 #[cfg(unix)]
 pub(crate) fn operator() -> String {
     let user = rustix::process::getuid().as_raw();
@@ -18,7 +18,7 @@ pub(crate) fn operator() -> String {
 
 #[cfg(unix)]
 fn describe(user: u32, sudo: Option<&str>) -> String {
-    // A name is at most 32 characters long, and is shown in a line.
+    // Names over 64 bytes and names with control characters are left out.
     let plain = |name: &&str| !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control);
     match sudo.filter(plain) {
         Some(name) => format!("uid {user}, sudo user {name}"),

@@ -33,7 +33,7 @@ use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::signals::Signals;
 
-/// How often the retention is applied.
+/// The interval at which content is removed after its retention.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(ClapArgs)]
@@ -41,17 +41,18 @@ pub(crate) struct Args {
     #[command(flatten)]
     store: StoreArgs,
     /// The directory with the keys: partner-private.pem, partner-id, paytend-public.b64, payby-public.b64 and
-    /// payermax-public.b64, as `paytend sandbox --keys` writes them
+    /// payermax-public.b64. `paytend sandbox --keys` creates these files
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// The address to listen on; port 0 for a free port
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
     /// A path and its provider: paytend:baas, paytend:issuing, payby, payermax or payermax:MERCHANT; may be repeated.
-    /// Without routes: /paytend/baas, /paytend/issuing, and /payby and /payermax if their keys are in the directory
+    /// The default is /paytend/baas, /paytend/issuing, and /payby and /payermax if their keys are in the directory
     #[arg(long = "route", value_name = "PATH=PROVIDER")]
     routes: Vec<RouteArg>,
-    /// The URL of a service that each notification is posted to, as JSON. Without it, notifications stay ready
+    /// The URL of a service that each notification is posted to, as JSON. Without this option, notifications stay in
+    /// the state ready
     #[arg(long, value_name = "URL", requires = "forward_secret_file")]
     forward_to: Option<String>,
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
@@ -60,7 +61,7 @@ pub(crate) struct Args {
     /// The key file of the store. The default is a file beside the store, which is created at the first start
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
-    /// Configuration file, TOML
+    /// The configuration file, in TOML format
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -135,7 +136,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     ended
 }
 
-/// Notifications contain personal data: without TLS they must not cross a network.
+/// Refuses to serve plain HTTP on a network interface, because notifications contain personal data.
 fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if address.ip().is_loopback() || config.tls.is_some() || !config.gate.trusted_proxy.is_empty() {
         return Ok(());
@@ -149,7 +150,8 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
     ))
 }
 
-/// The audit contains the names of operators. It is shown only to users of this machine, and not through a proxy.
+/// Refuses to serve the audit page on a network interface or behind a proxy, because the audit contains the names of
+/// operators.
 fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
         return Ok(());
@@ -160,7 +162,7 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     ))
 }
 
-/// Refuses notifications from peers other than the trusted proxies, because they crossed a network in plain HTTP.
+/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect their content.
 fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
     let proxies = Sources::new()
         .allow(&config.gate.trusted_proxy)
@@ -227,7 +229,7 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
     }
 }
 
-/// Returns the line of JSON with the addresses of the service, for scripts. The members are in this order.
+/// Returns the line of JSON with the addresses of the service, for scripts.
 fn ready_line(url: &str, endpoints: &Endpoints, store: &str) -> String {
     let [url, store] = [url, store].map(Value::from);
     format!(r#"{{"ready":true,"url":{url},"routes":{},"store":{store}}}"#, json!(endpoints.listed))

@@ -1,4 +1,4 @@
-//! The HTTP server: limits on connections and times, TLS, and a graceful stop.
+//! The HTTP server, with TLS, connection limits, timeouts and a graceful stop.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -32,7 +32,7 @@ use crate::exit::{Category, Failure};
 const MAX_CONNECTIONS: usize = 1024;
 /// The maximum time for a TLS handshake, and for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time limit for open connections after the stop.
+/// The time limit for open connections after the server is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the certificate and its key.
@@ -58,7 +58,8 @@ pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Serves until `stop` completes. The server then responds to open requests, and closes the connections.
+/// Serves requests until `stop` completes. Afterwards, the server responds to the requests in progress and closes the
+/// connections.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -76,7 +77,7 @@ pub(crate) async fn serve(
         let (slot, stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // Out of file descriptors, for example. The pause keeps this from using a whole processor.
+                // The process may have no free file descriptors. The pause avoids a busy loop.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -128,6 +129,6 @@ async fn connection(
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(32 << 10);
-    // Senders disconnect at any time.
+    // An error is ignored: senders can disconnect at any time.
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }

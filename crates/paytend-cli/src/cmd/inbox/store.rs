@@ -15,21 +15,21 @@ use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::nats::NatsSettings;
 use crate::exit::{Category, Failure};
 
-/// The environment variable with the store, which may contain a password.
+/// The environment variable with the name or URL of the store. Its value may contain a password.
 const VARIABLE: &str = "PAYTEND_STORE";
-/// PostgreSQL's port, which is not shown.
+/// The default port of PostgreSQL, which is left out of the output.
 const DEFAULT_PORT: u16 = 5432;
 
 /// The option that selects the store.
 #[derive(Args)]
 pub(crate) struct StoreArgs {
-    /// The store: sqlite:FILE, or a URL such as postgres://user@host/database or nats://host,host. If this option is
-    /// not given, the environment variable PAYTEND_STORE is used, which may contain a password
+    /// The store: sqlite:FILE, or a URL such as postgres://user@host/database or nats://host,host. The default is the
+    /// value of the environment variable PAYTEND_STORE, which may contain a password
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
 }
 
-/// A store as named by the user.
+/// A store, parsed from its name or URL.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StoreName {
     /// An SQLite file.
@@ -54,7 +54,8 @@ impl StoreArgs {
         self.store.is_some() || std::env::var(VARIABLE).is_ok_and(|store| !store.is_empty())
     }
 
-    /// Returns the store of the option, of the variable, or of the configuration file, in this order.
+    /// Returns the store that is named by the option, the environment variable or the configuration file, in this
+    /// order.
     pub(crate) fn name(&self, configured: Option<&str>) -> Result<StoreName, Failure> {
         if let Some(store) = &self.store {
             let name = parse(store)?;
@@ -100,7 +101,7 @@ impl StoreName {
         }
     }
 
-    /// Returns whether the store was given with a password.
+    /// Returns whether the URL of the store contains a password.
     fn has_password(&self) -> bool {
         match self {
             Self::Sqlite(_) => false,
@@ -109,8 +110,8 @@ impl StoreName {
         }
     }
 
-    /// Reads the keys from the given file, or from the file beside an SQLite store. They are generated if neither the
-    /// file beside the store nor the store exists.
+    /// Reads the keys from the given file, or from the file beside an SQLite store. Generates the keys if neither the
+    /// key file nor the SQLite store exists.
     pub(crate) fn keys(&self, given: Option<&Path>) -> Result<StoreKeys, Failure> {
         let file = match (self, given) {
             (Self::Sqlite(file), _) => file,
@@ -128,14 +129,14 @@ impl StoreName {
         Err(Failure::new(
             Category::Configuration,
             format!(
-                "the key file {} of the existing store is missing: restore it, or name it with --store-key",
+                "the key file {} of the existing store is missing: restore the file, or give its path with --store-key",
                 path.display()
             ),
         ))
     }
 }
 
-/// Connects to the server. A server that is unreachable is a network error.
+/// Connects to the server. Returns a network error if the server is unreachable.
 async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
     options.open().await.map(AnyStore::Postgres).map_err(unreachable)
 }
@@ -179,7 +180,7 @@ impl std::fmt::Display for StoreName {
     }
 }
 
-/// Returns the hosts as they are written in a URL, and `None` for sockets in the file system.
+/// Returns the hosts in URL notation. A socket in the file system is `None`.
 fn tcp_hosts(config: &PostgresConfig) -> Vec<Option<String>> {
     let name = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
     if config.get_hosts().is_empty() {
@@ -208,10 +209,10 @@ fn parse(store: &str) -> Result<StoreName, Failure> {
     }
 }
 
-/// Parses the URL as the driver does. The driver's error can contain parts of the URL, so it is left out.
+/// Parses the URL of a PostgreSQL database. The driver's error can contain parts of the URL, so it is left out.
 fn parse_postgres(url: &str) -> Result<StoreName, Failure> {
-    // The driver reads the user and the password up to the first `@`, whatever precedes it. With a second `@`, or a `/`
-    // or `?` in the user, a part of a password would be used as a different part of the URL.
+    // The driver reads the user and the password up to the first `@`. With a second `@`, or with a `/` or `?` before
+    // the first `@`, the driver would read a part of the password as a host or a path.
     let credentials = url.split_once("://").and_then(|(_, rest)| rest.split_once('@'));
     let ambiguous = credentials.is_some_and(|(credentials, rest)| {
         let user = credentials.split(':').next().unwrap_or_default();
@@ -229,7 +230,7 @@ fn parse_postgres(url: &str) -> Result<StoreName, Failure> {
     Ok(StoreName::Postgres(Box::new(config)))
 }
 
-/// Returns whether a store in a file contains a password. An invalid URL may contain one.
+/// Returns whether the name or URL of a store may contain a password. Returns true for an invalid URL.
 pub(crate) fn may_contain_password(store: &str) -> bool {
     match parse(store) {
         Ok(name) => name.has_password(),

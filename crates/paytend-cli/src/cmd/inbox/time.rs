@@ -14,7 +14,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     time.map(|time| format!("{time:.3}")).unwrap_or_default()
 }
 
-/// Parses a time: RFC 3339, or how long ago it was, such as `15h`.
+/// Parses a time in the format of RFC 3339, or a duration before the current time, such as `15h`.
 pub(crate) fn parse_since(text: &str) -> Result<SystemTime, String> {
     let ago = || parse_duration(text).and_then(|ago| SystemTime::now().checked_sub(ago));
     parse_time(text)

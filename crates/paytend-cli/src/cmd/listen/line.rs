@@ -10,11 +10,11 @@ use crate::cmd::inbox::time::rfc3339;
 use crate::output::{self, Style};
 use crate::payload::Node;
 
-/// An event of a notification.
+/// The event that a line reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum What {
-    /// The notification was verified, and then acknowledged or not stored.
+    /// The notification was verified. It was then stored and acknowledged, or could not be stored.
     Received,
     /// The notification was refused.
     Refused,
@@ -24,7 +24,7 @@ pub(super) enum What {
     ForwardFailed,
 }
 
-/// A line. Its members are described by `schemas/listen.json`.
+/// A line of the output. `schemas/listen.json` describes its members.
 #[derive(Debug, Serialize)]
 pub(super) struct Line {
     pub(super) event: What,
@@ -79,7 +79,7 @@ impl Line {
             "payermax" => ("data.amount.value", "data.amount.currency"),
             _ => ("amount", "currency"),
         };
-        // A value that is not an amount is not shown.
+        // The value is left out if it is not an amount.
         let plain =
             |text: &String| text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
         self.amount = content.text(paths.0).filter(plain);
@@ -113,12 +113,12 @@ impl Line {
     }
 }
 
-/// Returns text without control characters, because it comes from a sender.
+/// Removes control characters from a text that comes from a sender.
 fn shown(text: &str) -> String {
     text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Prints lines, and stops the service when the reader of its output has closed the pipe.
+/// Prints lines, and stops the command when the reader of its output has closed the pipe.
 #[derive(Clone)]
 pub(super) struct Printer {
     pub(super) json: bool,

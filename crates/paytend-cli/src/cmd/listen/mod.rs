@@ -40,10 +40,10 @@ pub(crate) struct Args {
     /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
-    /// The directory with the keys, as `paytend sandbox --keys` writes it, instead of a profile
+    /// The directory with the keys, such as a directory of `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
-    /// The port to listen on; 0 for a free port. Only this machine can connect
+    /// The port of the loopback interface to listen on; 0 for a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
     /// The URL of a service that each notification is posted to, as JSON
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
     #[arg(long, value_name = "FILE")]
     forward_secret_file: Option<PathBuf>,
-    /// The SQLite file that keeps the notifications; without it, they are kept in memory
+    /// The SQLite file that stores the notifications. Without this option, they are kept in memory
     #[arg(long, value_name = "FILE")]
     inbox: Option<PathBuf>,
     /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated

@@ -25,7 +25,7 @@ pub(super) struct Shared<S> {
     pub(super) printer: Printer,
     /// The kinds to print; empty for all.
     pub(super) only: Arc<Vec<String>>,
-    /// Limits the number of concurrent searches for the cause of a refusal. A search takes up to a second.
+    /// Limits how many refusals are explained at the same time. An explanation can take a second.
     pub(super) explaining: Arc<Semaphore>,
 }
 
@@ -57,7 +57,7 @@ async fn respond<S: Store, R: Receiver<Notification: Storable>>(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-    // The endpoint limits the size. The copy is needed to explain a refusal.
+    // The body is copied so that a refusal can be explained. The endpoint limits its size.
     let copy = Arc::new(Mutex::new(Vec::new()));
     let copied = copy.clone();
     let body = body.into_data_stream().inspect_ok(move |bytes| {

@@ -14,7 +14,7 @@ use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of orders that one read returns.
+/// The maximum number of orders in one read of the store.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -30,7 +30,7 @@ pub(crate) struct ListArgs {
     /// Only orders submitted since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<SystemTime>,
-    /// Write one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -96,13 +96,13 @@ pub(crate) struct ShowArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// Decrypt and show the request and the result. The store records the user
+    /// Decrypt and show the request and the result. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The key file of the store; the default is the file beside it
+    /// The key file of the store. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
-    /// Write a JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }
@@ -139,7 +139,7 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Write a JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }

@@ -23,7 +23,7 @@ pub(crate) struct DecideArgs {
     /// The outcome of the order: executed or not-executed
     #[arg(long = "as", value_name = "DECISION")]
     decision: Decision,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(crate) struct RetryArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     #[command(flatten)]
@@ -91,7 +91,7 @@ pub(crate) struct PauseArgs {
     store: StoreArgs,
     #[command(flatten)]
     operations: Operations,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -112,7 +112,7 @@ pub(crate) struct ResumeArgs {
     store: StoreArgs,
     #[command(flatten)]
     operations: Operations,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     #[command(flatten)]
@@ -174,7 +174,7 @@ pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
 pub(crate) struct RecoverArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The reason, which is stored and shown
+    /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]

@@ -8,7 +8,7 @@ use paytend_inbox::{StoreError, StoreErrorKind};
 
 use crate::exit::Failure;
 
-/// Calls a method of the store, for each type of store.
+/// Awaits a call on the concrete store, for each type of store.
 macro_rules! each {
     ($store:expr, $inner:ident => $call:expr) => {
         match $store {
@@ -26,13 +26,13 @@ pub(crate) enum Command {
     List(listing::ListArgs),
     /// Show an order and the actions of operators on it
     Show(listing::ShowArgs),
-    /// Decide the outcome of an order that is stuck or unknown, or cancel an order that was not sent
+    /// Record the outcome of a stuck or unknown order, or cancel an order that was not sent
     Decide(manage::DecideArgs),
     /// Query a stuck order again, or run a failed handler again
     Retry(manage::RetryArgs),
-    /// Stop sending an operation, in all dispatchers, until it is resumed
+    /// Stop sending orders of an operation, in all dispatchers, until `resume`
     Pause(manage::PauseArgs),
-    /// End a pause
+    /// Resume sending orders of an operation
     Resume(manage::ResumeArgs),
     /// Show the number of orders in each state, and the paused operations
     Stats(listing::StatsArgs),
@@ -63,7 +63,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     })
 }
 
-/// Returns the error for a store of notifications only.
+/// Returns the error for a store that contains notifications but no orders.
 pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
     let message = "a NATS store contains no orders: give the outbox's SQLite file or PostgreSQL database";
     Err(StoreError::new(StoreErrorKind::Configuration, message))
@@ -73,7 +73,7 @@ pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
 fn operation_path(name_or_path: &str) -> Result<String, Failure> {
     match paytend_model::operation(name_or_path) {
         Ok(entry) => Ok(entry.info.path.to_owned()),
-        // An operation that the merchant's program defines.
+        // The merchant's program can define operations that this crate does not know.
         Err(_) if name_or_path.starts_with('/') => Ok(name_or_path.to_owned()),
         Err(error) => Err(Failure::usage(error)),
     }

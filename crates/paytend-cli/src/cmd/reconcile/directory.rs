@@ -1,7 +1,7 @@
-//! The directory of a fetch, which can be continued.
+//! The directory of a fetch, with its lists. An interrupted fetch can be continued.
 //!
-//! The parts of an unfinished fetch are in `lists.partial`, one file each. When all are complete, the directory becomes
-//! `lists`, and replaces the previous one. A file is complete when it has its final name.
+//! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
+//! to `lists` and replaces the previous `lists`. A file with its final name is complete.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
@@ -19,7 +19,7 @@ const OLD: &str = "lists.old";
 const LOCK: &str = "lock";
 /// The file that describes the fetch.
 pub(super) const MANIFEST: &str = "fetch.json";
-/// How long a fetch can be continued.
+/// The maximum age of a fetch that can be continued, in hours.
 const MAX_AGE_HOURS: i64 = 24;
 
 /// A description of a fetch: the source, the days and the start time.
@@ -36,7 +36,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Returns whether this fetch can continue the fetch `earlier`.
+    /// Returns whether this fetch can reuse the parts of the fetch `earlier`.
     fn continues(&self, earlier: &Self) -> bool {
         let age = self.started_at.duration_since(earlier.started_at);
         (self.version, &self.source) == (earlier.version, &earlier.source)
@@ -53,8 +53,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory, and creates it if it does not exist. Keeps the parts of an earlier fetch if it can be
-    /// continued, and removes them otherwise.
+    /// Opens the directory, and creates it if it does not exist. Removes the parts of an earlier fetch that cannot be
+    /// continued.
     pub(super) fn open(path: &Path, manifest: &Manifest) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, "cannot use", &error);
         create_private(path).map_err(failed)?;
@@ -82,13 +82,13 @@ impl Directory {
         self.path.join(PARTIAL)
     }
 
-    /// Reads a part that is complete, or returns `None`.
+    /// Reads a part. Returns `None` if the part is not complete.
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Vec<T>>, Failure> {
         let path = self.partial().join(name);
         if path.exists() { read_lines(&path).map(Some) } else { Ok(None) }
     }
 
-    /// Writes a part, one row a line. The file is renamed to its final name after it was synced to disk.
+    /// Writes a part, one row per line. Renames the file to its final name after it is synced to disk.
     pub(super) fn write<'r, T: Serialize + 'r>(
         &self,
         name: &str,
@@ -108,7 +108,7 @@ impl Directory {
         write().map_err(|error| failure(&path, "cannot write", &error))
     }
 
-    /// Makes the fetch the current one.
+    /// Replaces the lists of the previous fetch with the lists of this fetch.
     pub(super) fn complete(&self, manifest: &Manifest) -> Result<(), Failure> {
         self.write(MANIFEST, [manifest])?;
         let (current, old) = (self.path.join(COMPLETE), self.path.join(OLD));
@@ -124,13 +124,14 @@ impl Directory {
     }
 }
 
-/// Returns the directory with the lists: the directory of a complete fetch if there is one, or the given directory.
+/// Returns the directory with the lists: `lists` if the given directory contains a complete fetch, or the given
+/// directory.
 pub(super) fn lists_in(path: &Path) -> PathBuf {
     let complete = path.join(COMPLETE);
     if complete.is_dir() { complete } else { path.to_owned() }
 }
 
-/// Reads a file with one JSON value a line.
+/// Reads a file with one JSON value per line.
 pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
     let file = File::open(path).map_err(|error| failure(path, "cannot read", &error))?;
     let mut rows = Vec::new();
@@ -142,7 +143,7 @@ pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Fai
         // The parser's message can contain values of the row.
         let row = serde_json::from_str(&line).map_err(|error| {
             let place = format!("{}, line {}, column {}", path.display(), index + 1, error.column());
-            Failure::new(Category::Configuration, format!("{place}: not a valid row; write one JSON object a line"))
+            Failure::new(Category::Configuration, format!("{place}: invalid row; expected one JSON object per line"))
         })?;
         rows.push(row);
     }
@@ -158,7 +159,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Creates a directory that only its owner can access, unless it exists.
+/// Creates a directory that only its owner can access. Does nothing if the directory exists.
 fn create_private(path: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -228,7 +229,7 @@ mod tests {
         directory.complete(&first).unwrap();
         assert_eq!(lists_in(&path), path.join("lists"));
         drop(directory);
-        // The next fetch replaces the first one only when it is complete.
+        // The next fetch replaces the lists of the first fetch only when it is complete.
         let directory = Directory::open(&path, &first).unwrap();
         assert_eq!(directory.read::<u32>("a.jsonl").unwrap(), None);
         assert!(path.join("lists/a.jsonl").exists());

@@ -40,7 +40,7 @@ struct Running<'a> {
     progress: Progress,
 }
 
-/// The rows of a unit.
+/// The rows of a fetched unit.
 enum Rows {
     Partner(Vec<paytend_model::issuing::PartnerTransaction>),
     Card(Vec<CardTransaction>),
@@ -49,7 +49,7 @@ enum Rows {
 }
 
 impl Fetch<'_> {
-    /// Fetches the lists. With a directory, the parts that an earlier run has fetched are read from it.
+    /// Fetches the lists. Reads parts that an earlier run has fetched from the directory `out`.
     pub(super) async fn run(&self, out: Option<&Path>, source: &str) -> Result<Lists, Failure> {
         let mut manifest = Manifest {
             version: 1,
@@ -131,7 +131,7 @@ impl Running<'_> {
         Ok(rows)
     }
 
-    /// Reads the rows of a unit from the directory, or fetches and stores them.
+    /// Reads the rows of a unit from the directory. If they are not stored, fetches and stores them.
     async fn kept<Q: Paged>(&self, unit: &Unit, query: Q) -> Result<Result<Vec<Q::Item>, Error>, Failure>
     where
         Q::Item: DeserializeOwned,
@@ -153,7 +153,7 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Queries the results of the topups that the partner transactions do not contain or whose status is not final.
+    /// Queries the results of topups that are missing in the partner transactions or have no final status.
     async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
         let listed: HashSet<&str> = lists.partner.iter().filter_map(|row| row.order_no.as_deref()).collect();
         let is_open = |status: Option<Status>| status.is_some_and(|status| !status.is_final());
@@ -171,7 +171,8 @@ impl Running<'_> {
         self.store(&name, &lists.topups)
     }
 
-    /// Returns the result of a topup, or `None` if the provider rejects the query: it does not know the order.
+    /// Returns the result of a topup. Returns `None` if the provider rejects the query because it does not know the
+    /// order.
     async fn topup(&self, number: &str) -> Result<Option<TopupResultResponse>, Failure> {
         let result = match self.fetch.client.send(&QueryTopupResult::new(number)).await {
             Ok(result) => Some(result),
@@ -215,7 +216,7 @@ impl Running<'_> {
     }
 }
 
-/// Separates a rejection by the provider, which concerns one card, from a failure of the fetch.
+/// Converts a rejection by the provider, which concerns one card, into a message. Returns other errors as failures.
 fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result<T, String>, Failure> {
     match result {
         Ok(value) => Ok(Ok(value)),
@@ -230,7 +231,7 @@ fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result
     }
 }
 
-/// Converts the error of a query. A query has no unknown outcome, because it changes nothing.
+/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome becomes a network error.
 fn failed(error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure.category() {

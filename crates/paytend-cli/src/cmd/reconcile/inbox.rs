@@ -13,11 +13,11 @@ use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::Failure;
 
-/// The maximum number of notifications that one list returns.
+/// The maximum number of notifications in one read of the store.
 const PAGE: usize = 1_000;
 
-/// Reads the notifications that were received at this time (in milliseconds since the epoch) or later. There is no
-/// latest time, because a notification can arrive days after its transaction.
+/// Reads the notifications that were received at `since` or later, in milliseconds since the Unix epoch. There is no
+/// upper limit, because a notification can arrive days after its transaction.
 pub(super) async fn notifications(args: &StoreArgs, key: Option<&Path>, since: i64) -> Result<Notifications, Failure> {
     let store = args.open().await?;
     let inbox = Inbox::open(store, args.name(None)?.keys(key)?).await?;
@@ -40,15 +40,15 @@ pub(super) async fn notifications(args: &StoreArgs, key: Option<&Path>, since: i
     }
 }
 
-/// Returns whether a notification is about a transaction of Paytend.
+/// Returns whether a notification is about a Paytend transaction.
 fn is_of_transaction(entry: &Stored) -> bool {
     let kinds = [types::CardTransaction::KIND, types::FundDeposit::KIND, types::PaymentFailure::KIND];
     entry.facts.route.product().is_some() && kinds.contains(&entry.facts.kind)
 }
 
-/// Decrypts a notification and adds it. A notification whose content was removed keeps its number.
+/// Decrypts a notification and adds it. If its content was removed, adds only its number.
 async fn add(inbox: &Inbox<AnyStore>, listed: &Stored, notifications: &mut Notifications) -> Result<(), Failure> {
-    // The report contains amounts and numbers, but no other content. The access is therefore not recorded.
+    // The access is not recorded in the audit, because the report contains only amounts and numbers.
     let Some(entry) = inbox.store().show(listed.id, None).await? else { return Ok(()) };
     let facts = &entry.facts;
     let payload = entry.payload.as_ref().unwrap_or(&StoredPayload::Dropped);

@@ -16,7 +16,7 @@ use crate::exit::{Category, Failure};
 /// The file with the balances.
 pub(super) const BALANCES: &str = "balances.json";
 
-/// The lists. Each row of a card's list contains the card.
+/// The provider's lists. Each row of a card's list contains the card.
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) given: ListSet,
@@ -29,7 +29,7 @@ pub(super) struct Lists {
     pub(super) problems: Vec<String>,
 }
 
-/// Balances and the time of their fetch.
+/// The balances of a fetch and its time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BalanceFile {
@@ -41,7 +41,7 @@ pub(super) struct BalanceFile {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredBalance {
-    /// The card; absent for the partner's funds.
+    /// The card ID; absent for the partner's funds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     card: Option<String>,
     currency: String,

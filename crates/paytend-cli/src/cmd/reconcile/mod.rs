@@ -40,16 +40,17 @@ pub(crate) struct Args {
     connection: ConnectionArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// The key file of the store; the default is the file beside an SQLite store
+    /// The key file of the store. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
-    /// The orders: a file with one JSON object a line. Without this option, the topups in the store's outbox
+    /// The orders: a file with one JSON object per line. The default is the topups in the store's outbox
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
     /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// A card whose lists are fetched, besides those in the orders and the notifications; may be repeated
+    /// An additional card whose lists are fetched, besides the cards in the orders and the notifications; may be
+    /// repeated
     #[arg(long, value_name = "ID")]
     card: Vec<String>,
     /// The balances at the beginning of the period: the file balances.json of the previous fetch
@@ -61,27 +62,27 @@ pub(crate) struct Args {
     /// Print JSON; the same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// Write the report as an HTML page, too
+    /// Also write the report as an HTML page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Keep the fetched lists in this directory. An interrupted fetch is continued when the command is run again
+    /// Store the fetched lists in this directory. If a fetch is interrupted, run the command again to continue
     #[arg(long, value_name = "DIR", conflicts_with = "offline")]
     out: Option<PathBuf>,
-    /// Read the lists from this directory and fetch nothing
+    /// Read the lists from this directory instead of the API
     #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "keys", "base_url"])]
     offline: Option<PathBuf>,
-    /// The number of rows on a page; by default, the provider decides
+    /// The number of rows per page. The default is the provider's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     page_size: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Counts, sums, balances and the open transactions, as readable text
+    /// Text with counts, sums, balances and the open transactions
     Text,
-    /// All transactions
+    /// JSON with all transactions
     Json,
-    /// One line for each row of a list
+    /// CSV with one line for each row of a list
     Csv,
 }
 
@@ -156,7 +157,7 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         let mut page = BufWriter::new(private_file(file).map_err(failed)?);
         report.write_html(&mut page).and_then(|()| page.flush()).map_err(failed)?;
     }
-    // The exit code reports the differences, even if the reader of the output has closed the pipe.
+    // The exit code reports the differences, even after the reader of the output has closed the pipe.
     match write_to_stdout(report, if args.json { Format::Json } else { args.format }) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}

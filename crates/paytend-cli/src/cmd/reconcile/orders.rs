@@ -14,7 +14,7 @@ pub(crate) trait OrderSource {
     async fn orders(&self) -> Result<Orders, Failure>;
 }
 
-/// A file with one JSON object a line.
+/// A file with one JSON object per line.
 pub(crate) struct FileOrders<'a>(&'a Path);
 
 impl<'a> FileOrders<'a> {

@@ -16,12 +16,12 @@ use crate::cmd::reconcile::inbox::millis;
 use crate::cmd::reconcile::orders::OrderSource;
 use crate::exit::{Category, Failure};
 
-/// The number of orders that are listed at a time.
+/// The maximum number of orders in one read of the store.
 const PAGE: usize = 1_000;
-/// How long before the period an order can be submitted that is executed within it.
+/// The maximum time from the submission of an order to its execution. Orders are read from this long before the period.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that never contained an order counts as no source of orders.
+/// The topups in a store. A store that never contained an order is treated as if no orders were given.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,
@@ -33,7 +33,7 @@ pub(super) struct OutboxOrders<'a> {
 impl OrderSource for OutboxOrders<'_> {
     async fn orders(&self) -> Result<Orders, Failure> {
         let store = self.store.open().await?;
-        // This store keeps no orders.
+        // A NATS store contains no orders.
         if matches!(store, AnyStore::Nats(_)) {
             return Ok(Orders::not_given());
         }
@@ -50,7 +50,7 @@ impl OrderSource for OutboxOrders<'_> {
         loop {
             let listed = each!(&store, store => store.list_orders(query.clone()))?;
             for order in listed.iter().filter(|order| is_sent(order)) {
-                // The report contains amounts and numbers, but no content as such. The look is therefore not recorded.
+                // The access is not recorded in the audit, because the report contains only amounts and numbers.
                 let number = order.facts.number.clone();
                 let Some(shown) = each!(&store, store => store.show_order(number.clone(), None))? else { continue };
                 let request = open_request(&keys, &shown)?;
@@ -65,7 +65,7 @@ impl OrderSource for OutboxOrders<'_> {
     }
 }
 
-/// Returns whether the provider may know the order.
+/// Returns whether the order may have reached the provider.
 fn is_sent(order: &OrderEntry) -> bool {
     order.progress.history.sends > 0 || order.progress.state != State::Recorded
 }
@@ -92,7 +92,7 @@ impl OutboxOrders<'_> {
         Ok(entry)
     }
 
-    /// Returns the status, or `None` if the rules have no meaning for the code in the result.
+    /// Returns the status, or `None` if the rules do not define the code in the result.
     fn status(&self, order: &OrderEntry, result: Option<&String>) -> Option<Status> {
         match order.progress.state {
             State::Rejected => Some(Status::Failed),

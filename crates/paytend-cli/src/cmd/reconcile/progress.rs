@@ -20,13 +20,13 @@ struct Counts {
 const STEP: usize = 250;
 
 impl Progress {
-    /// Creates the progress of a fetch of this number of lists.
+    /// Creates the progress of a fetch with this number of lists.
     pub(super) fn new(units: usize) -> Self {
         let counts = Mutex::new(Counts { units, ..Counts::default() });
         Self { is_shown: std::io::stderr().is_terminal(), counts }
     }
 
-    /// Adds lists that have to be fetched.
+    /// Adds lists to the number of lists to fetch.
     pub(super) fn add_units(&self, units: usize) {
         self.change(|counts| {
             counts.units += units;
@@ -42,7 +42,7 @@ impl Progress {
         });
     }
 
-    /// Counts a list that is complete.
+    /// Counts a complete list.
     pub(super) fn done(&self) {
         self.change(|counts| {
             counts.done += 1;

@@ -9,7 +9,7 @@ use paytend_reconcile::{Period, Rules};
 
 use crate::exit::{Category, Failure};
 
-/// The days that are fetched: the period, and the days before and after it that can contain a counterpart.
+/// The days to fetch: the period, and the days before and after it on which matching transactions can occur.
 pub(super) struct Days {
     first: Date,
     last: Date,
@@ -35,17 +35,17 @@ impl Days {
         Ok(Self { first, last, start })
     }
 
-    /// Refuses a period with so many days that the fetch would not end in a reasonable time.
+    /// Refuses a period with too many days, because the fetch would take too long.
     pub(super) fn check_length(&self) -> Result<(), Failure> {
         if self.first.series(1.day()).take_while(|day| *day <= self.last).count() <= MAX_DAYS {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "--from and --to: at most {MAX_DAYS} days are fetched at once; use --offline for more"
+            "--from and --to: at most {MAX_DAYS} days can be fetched; use --offline for a longer period"
         )))
     }
 
-    /// Returns the first millisecond of the first day.
+    /// Returns the start of the first day, in milliseconds since the Unix epoch.
     pub(super) fn start(&self) -> i64 {
         self.start
     }
@@ -65,7 +65,7 @@ impl Days {
     }
 }
 
-/// A part of a list, which is fetched and stored as a whole.
+/// A part of a list that is fetched and stored as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Unit {
     pub(super) list: UnitList,
@@ -111,8 +111,8 @@ impl Unit {
     }
 }
 
-/// Returns a card's identifier as a part of a file name. Different identifiers have different names, even on file
-/// systems that ignore case.
+/// Encodes a card's identifier for a file name. Different identifiers have different names, even on file systems that
+/// ignore case.
 fn safe(card: &str) -> String {
     let mut name = String::new();
     for byte in card.bytes() {

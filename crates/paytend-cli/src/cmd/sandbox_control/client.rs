@@ -17,7 +17,7 @@ pub(crate) struct SandboxArgs {
     /// The `control_url` that the sandbox printed
     #[arg(long, env = "PAYTEND_CONTROL_URL", value_name = "URL")]
     url: Option<String>,
-    /// The directory that the sandbox was started with, instead of --url
+    /// The sandbox's key directory (its --keys option), instead of --url
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     keys: Option<PathBuf>,
     /// Print the sandbox's response as JSON
@@ -26,7 +26,7 @@ pub(crate) struct SandboxArgs {
 }
 
 impl SandboxArgs {
-    /// Selects the sandbox with this control URL.
+    /// Creates options that select the sandbox with this control URL.
     pub(crate) fn at(url: &url::Url) -> Self {
         Self { url: Some(url.to_string()), keys: None, json: true }
     }
@@ -43,7 +43,7 @@ impl SandboxArgs {
         Ok(url.trim_end_matches('/').to_owned())
     }
 
-    /// Returns a client of the sandbox's API. It needs the key directory.
+    /// Returns a client for the sandbox's API, with the keys in the key directory.
     fn client(&self) -> Result<paytend_client::Client, Failure> {
         let keys = self.keys.as_ref().ok_or_else(|| Failure::usage("this command needs the keys: give --keys DIR"))?;
         let file = keys.join(SANDBOX_PROFILES);
@@ -85,7 +85,7 @@ impl SandboxArgs {
         response.text().await.map_err(|error| Failure::new(Category::Network, error.without_url()))
     }
 
-    /// Makes a request, and prints the response as JSON, or as `shown` formats it.
+    /// Makes a request. Prints the response as JSON, or as the text that `shown` returns.
     pub(super) async fn print(
         &self,
         method: Method,

@@ -22,7 +22,7 @@ const fn kind(kind: &'static str, applies_to: &'static str, effect: &'static str
     Kind { kind, applies_to, effect }
 }
 
-/// The kinds, as `FaultKind` of the crate `paytend-sandbox` describes them.
+/// The kinds of faults, with the effects that `FaultKind` of the crate `paytend-sandbox` documents.
 pub(crate) const KINDS: &[Kind] = &[
     kind("latency:DURATION", "calls", "The response is delayed."),
     kind("hang", "calls", "No response is sent. The request is not carried out."),
@@ -38,11 +38,11 @@ pub(crate) const KINDS: &[Kind] = &[
     kind("staleKey", "calls and notifications", "The message is signed with the key from before the last rotation."),
     kind("clockSkew:DURATION", "calls and notifications", "The time in the message is shifted."),
     kind("duplicate", "notifications", "The notification is posted twice."),
-    kind("reorder", "notifications", "The notification is posted after the next one."),
+    kind("reorder", "notifications", "The notification is posted after the next notification."),
     kind("late:DURATION", "notifications", "The notification is posted after a delay of the sandbox's clock."),
 ];
 
-/// Parses a fault, and suggests the name of a kind.
+/// Parses a fault. An error suggests a similar name.
 pub(super) fn parse(text: &str) -> Result<Fault, String> {
     text.parse().map_err(|error: paytend_sandbox::FaultError| {
         let given = text.split(':').nth(1).unwrap_or_default();
@@ -97,9 +97,9 @@ fn shown(response: &Value) -> String {
 mod tests {
     use super::*;
 
-    /// The sandbox accepts each kind in the list, for the calls or notifications in the list.
+    /// The sandbox accepts each listed kind for the listed calls or notifications.
     #[test]
-    fn listed_kinds_are_those_of_the_sandbox() {
+    fn listed_kinds_are_the_kinds_of_the_sandbox() {
         for one in KINDS {
             let text = one.kind.replace("DURATION", "1s");
             for (on, name) in [("topup", "calls"), ("notify *", "notifications")] {
@@ -107,7 +107,7 @@ mod tests {
                 assert_eq!(accepted, one.applies_to.contains(name), "{on}:{text}");
             }
         }
-        // The variants of the sandbox's type that are declared in its source.
+        // The test reads the variants of `FaultKind` from the sandbox's source.
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-sandbox/src/faults.rs");
         let source = std::fs::read_to_string(source).unwrap();
         let declared = source.split("pub enum FaultKind {").nth(1).unwrap().split("\n}").next().unwrap();

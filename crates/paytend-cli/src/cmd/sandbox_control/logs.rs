@@ -12,7 +12,7 @@ const EARLIER: usize = 10;
 
 /// Prints the most recent entries, and new entries as they arrive.
 pub(super) async fn tail(at: &SandboxArgs) -> Result<(), Failure> {
-    // The stream is opened first, so that no entry is missed between the list and the stream.
+    // The stream is opened before the list is read, so that no entry is missed.
     let mut stream = at.send(Method::GET, "/events", None).await?;
     let mut last = print_list(at, EARLIER).await?;
     let mut buffer = Vec::new();
@@ -38,7 +38,7 @@ pub(super) async fn tail(at: &SandboxArgs) -> Result<(), Failure> {
     }
 }
 
-/// Lists the entries, or shows one with its documents, which contain personal data.
+/// Lists the entries, or shows one entry with its documents. The documents contain personal data.
 pub(super) async fn show(at: &SandboxArgs, id: Option<u64>) -> Result<(), Failure> {
     let Some(id) = id else {
         print_list(at, usize::MAX).await?;
@@ -53,7 +53,7 @@ pub(super) async fn show(at: &SandboxArgs, id: Option<u64>) -> Result<(), Failur
     Ok(())
 }
 
-/// Prints the last entries, and returns the number of the last one.
+/// Prints the last entries, and returns the number of the last entry.
 async fn print_list(at: &SandboxArgs, most: usize) -> Result<Option<u64>, Failure> {
     let text = at.text(Method::GET, "/log", None).await?;
     let log: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Show the calls and deliveries of a running sandbox
     #[command(subcommand)]
     Logs(Logs),
-    /// Set the URL that the sandbox posts notifications to
+    /// Set the callback URL for notifications
     Callback {
         /// The product or provider
         #[arg(value_enum)]
@@ -72,7 +72,7 @@ pub(crate) enum Command {
     },
     /// Replace the state of the sandbox
     Import {
-        /// The file that `export` has printed; `-` for standard input
+        /// The file with the output of `export`; `-` for standard input
         file: PathBuf,
         #[command(flatten)]
         at: SandboxArgs,
@@ -89,7 +89,7 @@ pub(crate) enum Logs {
         #[command(flatten)]
         at: SandboxArgs,
     },
-    /// List the entries, or show one with its documents, which contain personal data
+    /// List the entries, or show one entry with its documents, which contain personal data
     Show {
         /// The number of the entry
         id: Option<u64>,
@@ -140,7 +140,7 @@ pub(crate) enum FaultCommand {
 
 #[derive(Subcommand)]
 pub(crate) enum Clock {
-    /// Show the time and the pace
+    /// Show the time and the speed of the clock
     Show {
         #[command(flatten)]
         at: SandboxArgs,
@@ -275,7 +275,7 @@ pub(crate) fn greet(sandbox: &Sandbox, keys: &Path) -> Result<(), Failure> {
     Ok(output::line(&style.dim("Ctrl-C stops the sandbox."))?)
 }
 
-/// Returns a path as it is written in a shell.
+/// Returns a path, quoted for a shell.
 fn shell_quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));

@@ -1,4 +1,4 @@
-//! `paytend trigger`: sends notifications as a provider does.
+//! `paytend trigger`: sends signed notifications, like a provider.
 
 pub(crate) mod sender;
 mod through_sandbox;
@@ -28,22 +28,22 @@ pub(crate) struct Args {
     /// The URL of the receiver
     #[arg(long, value_name = "URL", required_unless_present_any = ["list", "sandbox"])]
     to: Option<Url>,
-    /// The directory with the provider's private keys, as `paytend sandbox --keys` writes it
+    /// The directory with the provider's private keys, such as a directory of `paytend sandbox --keys`
     #[arg(long, value_name = "DIR", required_unless_present_any = ["list", "sandbox"])]
     keys: Option<PathBuf>,
-    /// The control URL of a running sandbox, where the event happens. The sandbox sends the notification
+    /// The control URL of a running sandbox. The sandbox executes the event and sends the notification
     #[arg(long, value_name = "URL", conflicts_with_all = ["keys", "duplicate", "corrupt"])]
     sandbox: Option<Url>,
     /// A field of the content, such as amount=12.50; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
-    /// The number of notifications, each with new numbers
+    /// The number of notifications. Each notification has a new number
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
     /// Send each notification twice
     #[arg(long)]
     duplicate: bool,
-    /// Corrupt the notifications. The command then fails if one is acknowledged
+    /// Corrupt the notifications, and fail if a corrupt notification is acknowledged
     #[arg(long, value_enum, value_name = "HOW")]
     corrupt: Option<Corruption>,
     /// Print JSON, one line for each request

@@ -1,4 +1,4 @@
-//! Sealing, signing, corrupting and posting notifications as a provider does.
+//! Seals, signs, corrupts and posts notifications, like a provider.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::keyfiles::key_failure;
 /// The time limit of a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a notification is corrupted.
+/// A way to corrupt a notification.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Corruption {
     /// The signature is changed
@@ -45,7 +45,7 @@ pub(crate) struct Sender {
 /// A receiver's response to a notification.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Whether the response is the documented acknowledgement of the provider.
+    /// Whether the response is the acknowledgement that the provider documents.
     pub(crate) acknowledged: bool,
 }
 
@@ -54,7 +54,7 @@ impl Sender {
         Self { folder: folder.to_owned(), permissions }
     }
 
-    /// Creates the request for a notification. Each call seals Paytend's notifications anew.
+    /// Creates the request for a notification. A Paytend notification is sealed again by each call.
     pub(crate) fn request(
         &self,
         route: Route,
@@ -97,14 +97,14 @@ impl Sender {
     }
 }
 
-/// Corrupts a notification in Paytend's envelope.
+/// Corrupts a Paytend notification, which is an envelope document.
 fn corrupted_document(mut request: Request<Bytes>, corruption: Option<Corruption>) -> Result<Request<Bytes>, Failure> {
     let member = match corruption {
         None | Some(Corruption::Key) => return Ok(request),
         Some(Corruption::Truncate) => return Ok(truncated(request)),
         Some(Corruption::Whitespace) => {
             return Err(Failure::usage(
-                "--corrupt whitespace applies to PayBy and PayerMax: Paytend signs no whitespace",
+                "--corrupt whitespace applies to PayBy and PayerMax: Paytend's signature covers no whitespace",
             ));
         }
         Some(Corruption::Signature) => "signature",
@@ -117,7 +117,7 @@ fn corrupted_document(mut request: Request<Bytes>, corruption: Option<Corruption
     Ok(request)
 }
 
-/// Corrupts a notification that is signed in a header.
+/// Corrupts a PayBy or PayerMax notification, whose signature is in a header.
 fn corrupted_body(mut request: Request<Bytes>, corruption: Option<Corruption>) -> Result<Request<Bytes>, Failure> {
     match corruption {
         None | Some(Corruption::Key) => {}
@@ -156,7 +156,7 @@ fn flipped(text: &str) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Creates the HTTP client for a URL. A proxy is not used on the loopback interface.
+/// Creates the HTTP client for a URL. Requests to the loopback interface do not use a proxy.
 pub(crate) fn http_client(url: &url::Url) -> Result<reqwest::Client, Failure> {
     let local = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -190,7 +190,7 @@ pub(crate) async fn post(
     Ok(Answer { status, acknowledged })
 }
 
-/// Returns an error's message with those of its causes.
+/// Returns the message of an error, followed by the messages of its causes.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{ClientBuilder, Error, Origin, Profile, folder, wrong};
 
 impl ClientBuilder {
-    /// Creates a builder from a profile in a TOML file, and replaces its fields for which an environment variable is
+    /// Creates a builder from a profile in a TOML file, and replaces each field for which an environment variable is
     /// set. See [`from_file`](Self::from_file) for the file, and [`from_env`](Self::from_env) for the variables.
     ///
     /// File paths in variables are relative to the current directory.
@@ -66,7 +66,8 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         profile.builder(Path::new(""), &Origin::Variables)
     }
 
-    /// Replaces the profile's settings for which a variable is set, and returns their names.
+    /// Replaces each setting of the profile for which a variable is set, and returns the names of the replaced
+    /// settings.
     pub(super) fn change(&self, profile: &mut Profile) -> Result<Vec<&'static str>, Error> {
         let mut changed = Vec::new();
         let mut pair = |first: &'static str, second: &'static str, given: bool| {

@@ -102,7 +102,7 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     let open = opening.iter().rev().take_while(dash).count();
     let after = &text[at + word.len()..];
     let after = &after[..after.len().min(2 * LONGEST_LABEL)];
-    // A label may contain a hyphen, for example the label of RSA-PSS keys.
+    // A label can contain a hyphen, for example the label of RSA-PSS keys.
     let ends = |at: &usize| match &after[*at..] {
         [b'-', next, ..] => !next.is_ascii_alphanumeric(),
         [b'\n' | b'-' | OTHER_DASH, ..] => true,
@@ -116,10 +116,10 @@ fn marker(text: &[u8], from: usize, at: usize) -> Option<Marker<'_>> {
     if open + close < 3 || !standalone || label.len() > LONGEST_LABEL || !label.iter().all(plain) {
         return None;
     }
-    // At most five hyphens belong to the line, because URL-safe base64 before an END line may end in a hyphen.
+    // At most five hyphens belong to the line, because URL-safe base64 before an END line can end in a hyphen.
     let mine = open.min(5);
     let start = opening.len() - mine + from;
-    // Further hyphens are not part of the line, because another BEGIN or END line may follow directly.
+    // Further hyphens are not part of the line, because another BEGIN or END line can follow directly.
     let used = close.min(5);
     let end = at + word.len() + label_end + used;
     let five = |dashes: &[u8]| dashes == b"-----";

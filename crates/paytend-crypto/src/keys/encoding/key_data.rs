@@ -1,8 +1,8 @@
-//! The content of a key without its encoding.
+//! The numbers of a key, after all encodings are removed.
 
 use zeroize::Zeroizing;
 
-/// The content of a key, independent of the encoding.
+/// The numbers of a key, after all encodings are removed.
 #[derive(PartialEq, Eq)]
 pub(crate) enum KeyData {
     /// A private key, as PKCS#1 DER.

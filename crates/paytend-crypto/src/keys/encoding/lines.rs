@@ -83,7 +83,7 @@ fn last_mark(prefix: &[u8]) -> &[u8] {
     &prefix[prefix.len() - length..]
 }
 
-/// Removes consecutive line numbers. `first` is the number of the BEGIN line. Blank lines may be unnumbered.
+/// Removes consecutive line numbers. `first` is the number of the BEGIN line. Blank lines can be unnumbered.
 fn without_numbers<'t>(lines: &[&'t [u8]], first: usize) -> Option<Vec<&'t [u8]>> {
     let mut last = first;
     let rest = |(at, line): (usize, &&'t [u8])| match number(line) {

@@ -57,7 +57,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Returns all keys, certificates and unreadable blocks in the data.
     fn items(&mut self, data: &[u8]) -> Result<Vec<Item>, KeyError> {
-        // Checked before whitespace is removed, because the last byte of DER may equal a whitespace character.
+        // Checked before whitespace is removed, because the last byte of DER can equal a whitespace character.
         if der::looks_like(data) {
             return Ok(vec![self.structure(data, Armour::Der)]);
         }
@@ -73,14 +73,14 @@ impl Reader<'_> {
         if raw.is_empty() {
             return Err(KeyError::Empty);
         }
-        // Checked before PEM, because a hex dump or a SOPS file may contain parts of PEM.
+        // Checked before PEM, because a hex dump or a SOPS file can contain parts of PEM.
         if let Some(foreign) = hexadecimal::dump(raw).or_else(|| recognise::sops(raw)) {
             return Err(foreign.into());
         }
         if armour::blocks(raw).is_empty()
             && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
-            // An environment file may contain an RSA key in addition to the unsupported key of another program.
+            // An environment file can contain an RSA key in addition to the unsupported key of another program.
             let values = self.values(raw);
             let is_read = values.iter().any(|item| item.outcome.is_ok());
             return if is_read { Ok(values) } else { Err(foreign.into()) };
@@ -193,7 +193,7 @@ impl Reader<'_> {
         }
         let depth = self.wrappings.iter().filter(|wrapping| **wrapping == Wrapping::Base64).count();
         let known = recognise::in_binary(bytes).is_some();
-        // If the beginning of the base64 is missing, the rest may start anywhere in a group of four characters.
+        // If the beginning of the base64 is missing, the rest can start anywhere in a group of four characters.
         let cut = |from: usize| {
             let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
             rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))

@@ -7,7 +7,7 @@ use super::base64_text::{self, DEEPEST, Decoded};
 use super::{der, encrypted, lines, text, write};
 use crate::keys::error::{ArmourProblem, KeyError};
 
-/// Decodes the body of a PEM block. The end of the body may be missing.
+/// Decodes the body of a PEM block. The end of the body can be missing.
 pub(super) fn decode(block: &Block<'_>) -> Result<Decoded, KeyError> {
     if let Some((line, problem)) = block.broken
         && problem != ArmourProblem::EndMissing

@@ -51,7 +51,7 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
             () if has(b"\"oct\"") => KeyAlgorithm::Symmetric.into(),
             () => ForeignKey::Jwk,
         },
-        // Options or a host name may precede the key.
+        // Options or a host name can precede the key.
         _ if starts(b"ssh-rsa ") || has(b"ssh-rsa AAAAB3NzaC1yc2E") => ForeignKey::OpenSshPublic { rsa: true },
         _ if starts_as_ssh(text) => ForeignKey::OpenSshPublic { rsa: false },
         _ if is_placeholder(text) => ForeignKey::Placeholder,
@@ -61,7 +61,7 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognizes a file encrypted with SOPS. The metadata of such a file may contain PEM of a different format.
+/// Recognizes a file encrypted with SOPS. The metadata of such a file can contain PEM of a different format.
 pub(super) fn sops(text: &[u8]) -> Option<ForeignKey> {
     contains(text, b"ENC[AES256_GCM,").then_some(ForeignKey::Sops)
 }

@@ -31,7 +31,7 @@ pub(super) fn read(data: &[u8]) -> Result<Structure, KeyError> {
     let present = data.len();
     let der = match der::announced(data) {
         Some(announced) if announced > present => return Err(KeyError::Truncated { announced, present }),
-        // A newline may follow the DER at the end of a file.
+        // A newline can follow the DER at the end of a file.
         Some(announced) if data[announced..].iter().all(u8::is_ascii_whitespace) => &data[..announced],
         Some(announced) => return Err(KeyError::TrailingData { announced, extra: present - announced }),
         None if matches!(data, [0x30, 0x80, 0x02, 0x01, 0x03, ..]) => return Err(ForeignKey::Pkcs12.into()),

@@ -55,7 +55,7 @@ pub(super) fn has_other_keys(text: &[u8]) -> bool {
     while at < text.len() {
         let length = text[at..].iter().take_while(|byte| is_digit(byte)).count();
         let run = &text[at..at + length];
-        // The key may follow a name and `=`, and may be damaged after its beginning.
+        // The key can follow a name and `=`, and may be damaged after its beginning.
         let begins = |mark: &[u8]| memchr::memmem::find_iter(run, mark).any(|from| length - from >= 20);
         if marks.into_iter().any(begins) && !inside(at + length - 1) && !is_in_comment(&text[..at]) {
             return true;
@@ -99,7 +99,7 @@ fn value(text: &[u8]) -> (usize, usize) {
     (start, block.take_while(inside).map(|(_, line)| line.len()).sum())
 }
 
-/// Returns the name at the end of `text`. The name may be in quotes.
+/// Returns the name at the end of `text`. The name can be in quotes.
 fn last_name(text: &[u8]) -> Option<&[u8]> {
     let text = trimmed_end(text, b" \"'`");
     let length = text.iter().rev().take(LONGEST_NAME + 1).take_while(|byte| is_name(byte)).count();
@@ -125,7 +125,7 @@ pub(super) fn name_before_value(text: &[u8]) -> Option<String> {
     let whole = text;
     let text = trimmed_end(text, b" \n\"'`");
     let removed = &whole[text.len()..];
-    // A line that ends with `=` may be the end of a key in base64.
+    // A line that ends with `=` can be the end of a key in base64.
     if text.ends_with(b"=") && removed.contains(&b'\n') && !removed.iter().any(|byte| b"\"'`".contains(byte)) {
         return None;
     }

@@ -174,7 +174,7 @@ pub(in crate::world) fn info(
     Ok(response)
 }
 
-/// Freezes the old card and activates the new one for the same cardholder. The balance is moved later.
+/// Freezes the old card and activates the new card for the same cardholder. The balance is moved later.
 pub(in crate::world) fn replace(
     partner: &mut Partner,
     context: &mut Context<'_>,
@@ -201,7 +201,7 @@ pub(in crate::world) fn replace(
     Ok(NoData::default())
 }
 
-/// Moves the whole balance of the old card to the new one.
+/// Moves the whole balance of the old card to the new card.
 pub(in crate::world) fn move_balance(partner: &mut Partner, old: &str, new: &str) {
     let (from, to) = (Place::Card(old.into()), Place::Card(new.into()));
     let all: Vec<_> = partner.ledger.balances(&from).map(|(currency, cents)| (currency.to_owned(), cents)).collect();

@@ -46,7 +46,7 @@ pub(in crate::world) fn update(
 ) -> Result<HolderResponse, Refusal> {
     let id = update.holder_id.as_str();
     let holder = partner.holders.get_mut(id).ok_or(Failure::UnknownHolder)?;
-    // Missing fields keep their values.
+    // Fields that the request does not contain keep their values.
     if !update.birthday.as_str().is_empty() {
         holder.data.birthday = update.birthday;
     }

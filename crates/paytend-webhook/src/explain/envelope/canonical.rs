@@ -71,7 +71,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// Returns the fields. Those in `names` have their encrypted values from the document.
+    /// Returns the fields that may be signed. The fields in `names` have their encrypted values from the document.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),
@@ -92,8 +92,8 @@ impl<'a> Canonical<'a> {
         ExpectedText { fields: ends.collect(), bytes: joined(&fields, b"") }
     }
 
-    /// Searches for the text that the sender signed. It may have different fields, or a different serialization of the
-    /// payload.
+    /// Searches for the text that the sender signed. This text may have different fields, or a different serialization
+    /// of the payload.
     pub(super) fn search(&self, key: &[u8], digest: [u8; 32]) -> Searched {
         let (mut found, mut left) = (None, MAX_HASHED);
         self.others(key, &mut |bytes, changes| {
@@ -139,8 +139,8 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Calls `try_one` with each other string that the sender may have signed, until `try_one` returns true. Returns
-    /// whether it did.
+    /// Calls `try_one` with every other string that the sender may have signed, until `try_one` returns true. Returns
+    /// whether `try_one` returned true.
     fn others(&self, key: &[u8], try_one: TryOne<'_>) -> bool {
         let payload = self.kind.payload_field();
         let mut attempt = |fields: &[Field], end: &[u8], changes| try_one(joined(fields, end), changes);

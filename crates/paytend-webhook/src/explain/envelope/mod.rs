@@ -33,7 +33,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
     }
     let Some((document, inner)) = unwrapped(kind, body, explanation) else { return };
     if let Some(inner) = inner {
-        // The wrapping has been reported already, so errors caused by it are dropped.
+        // The wrapping has been reported already, so findings about errors that it causes are removed.
         explanation.findings.retain(|finding| !matches!(finding, Finding::Malformed(_)));
         if !matches!(open(kind, payload_signed, &inner, keys, explanation), Opening::Refused) {
             return;
@@ -68,7 +68,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
         return;
     };
     let Some(signature) = base64::decode("signature", wire, explanation) else { return };
-    // A response without a payload has no session key, and its signature can be checked without one.
+    // A response without a payload has no session key, and its signature can be checked without a session key.
     let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
     let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
     let payload = payload.as_deref().filter(|_| key_at_hand);

@@ -20,10 +20,11 @@ const MAX_OF_ONE: usize = 2_000;
 /// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds.
+/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds of
+/// objects.
 const MAX_KINDS: usize = 12;
 
-/// The member orders that the other orders are derived from.
+/// The member orders from which the tried orders are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders, because a program may have sorted the received members.
@@ -122,7 +123,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The last object must have the remaining rank.
+    // The last object must have exactly the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

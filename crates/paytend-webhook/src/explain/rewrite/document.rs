@@ -37,7 +37,7 @@ pub(super) enum Node {
     Array(Vec<Node>),
     Text(usize),
     Number(usize),
-    /// A number in a string.
+    /// A number that is written as a JSON string.
     Quoted(usize),
     /// `true`, `false` or `null` from the source, or other JSON text that is written as is, such as a guessed value.
     Literal(String),

@@ -1,4 +1,4 @@
-//! How serializers escape characters in JSON strings.
+//! The rules by which serializers escape characters in JSON strings.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ struct Style {
     beyond: fn(u16) -> bool,
     /// The ASCII characters that are escaped as `\u` with four digits.
     ascii: &'static str,
-    /// How `/` is written.
+    /// Whether and where `/` is escaped.
     slash: Slash,
     /// Whether hexadecimal digits are written in upper case.
     upper: bool,

@@ -1,4 +1,5 @@
-//! The search over alternative serializations of a JSON text, starting with those that differ least from it.
+//! The search over alternative serializations of a JSON text, starting with the serializations that differ least from
+//! the text.
 //!
 //! Each alternative has a cost: 0 for the text as received, 1 for the output of common serializers, and 2 or more for
 //! less common output. All combinations are tried in the order of their total cost, until the search budget is used up.
@@ -62,7 +63,7 @@ const EACH_NODE: usize = 12;
 /// Maximum cost of a structure.
 const MAX_STRUCTURE: usize = 5;
 
-/// Maximum cost of the number spellings.
+/// Maximum cost of a combination of number spellings.
 const MAX_NUMBERS: usize = 5;
 
 /// A search over alternative serializations of a JSON text.
@@ -72,14 +73,14 @@ pub(super) struct Rewriter {
     changes: Vec<Change>,
     cost: usize,
     edges: Vec<Edge>,
-    /// The layouts, once created. The received whitespace is tried before them.
+    /// The layouts, created on first use. The received whitespace is tried before the layouts.
     layouts: Vec<Layout>,
     /// Whether the received whitespace does not match any layout.
     irregular: bool,
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
     rules: Vec<Vec<usize>>,
-    /// The structures of each cost, created on demand.
+    /// The structures by their cost, created when the search reaches this cost.
     structures: Vec<Vec<Structure>>,
     /// The hashes of the reordered structures created so far.
     orders: HashSet<u64>,
@@ -111,7 +112,7 @@ impl Rewriter {
         for at in 0..self.structures[cost].len() {
             for spelling in 0..self.spellings.len() {
                 let Some(left) = left.checked_sub(self.spellings[spelling].cost) else { continue };
-                // The received whitespace comes first, then the layouts.
+                // Try the received whitespace first, then the layouts.
                 for layout in 0..=self.layouts.len() {
                     let layout = layout.checked_sub(1).map(|layout| self.layouts[layout]);
                     let cost_here = layout.map_or(0, |layout| layout.cost);
@@ -253,7 +254,7 @@ impl Rewriter {
             }
             _ => self.unusual(&root, &null),
         };
-        // Several rules can create the same member order.
+        // Several rules can create the same member order, which is kept only once.
         let hash = |root: &Node| self.hasher.hash_one(root);
         let is_new = |structure: &Structure| {
             structure.changes[..] != [Change::Order] || self.orders.insert(hash(&structure.root))

@@ -13,7 +13,7 @@ use crate::explain::search::Search;
 /// Maximum number of combinations of number spellings tried at each cost, starting with cost 1.
 const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
-/// The text that was found, and the changes to its numbers.
+/// The signed text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
 /// A kind of combination of number spellings.
@@ -39,7 +39,7 @@ struct Walk<'a> {
 }
 
 impl Rewriter {
-    /// Tries the number spellings with this cost.
+    /// Tries all combinations of number spellings with this cost.
     pub(super) fn numbers(
         &self,
         template: &Template,
@@ -60,7 +60,7 @@ impl Rewriter {
             let lowest = if cost == 1 { 0 } else { MOST[cost - 2] };
             count > lowest && count <= MOST[cost - 1]
         };
-        // Rules without exponents come first, unless all combinations are tried anyway.
+        // Try rules without exponents first, unless all combinations are tried in any case.
         let all_tried = self.count(template, Kind::Plain) <= MOST[0];
         for rule in self.rules.iter().skip(1).filter(|_| cost <= 2) {
             let forms: Vec<usize> =
@@ -78,12 +78,12 @@ impl Rewriter {
             let count = self.count(template, kind);
             let tried = match kind {
                 Kind::Plain => fits(count),
-                // Numbers that may have been rounded are tried early.
+                // Other values for rounded numbers are tried at cost 1.
                 Kind::Rounded => cost == 1 && count > 1 && count <= MOST[2],
                 Kind::RoundedAndPlain => {
                     (cost == 2 && count > 0 && count <= 4 * MOST[1]) || (count > 4 * MOST[1] && fits(count))
                 }
-                // Exponents are never tried first.
+                // Exponents are not tried before cost 2.
                 Kind::Unusual(_) => (cost == 2 && count > 0 && count <= MOST[0]) || (cost > 1 && fits(count)),
             };
             if tried {

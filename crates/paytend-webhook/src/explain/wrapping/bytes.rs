@@ -117,7 +117,7 @@ pub(super) fn chunked(body: &[u8], out: &mut Vec<Undone>) {
             break;
         }
         rest = &rest[end + 1..];
-        // The last chunk may be truncated.
+        // Accept a truncated last chunk.
         let chunk = &rest[..length.min(rest.len())];
         bytes.extend_from_slice(chunk);
         rest = &rest[chunk.len()..];

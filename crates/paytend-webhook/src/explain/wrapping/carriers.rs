@@ -122,7 +122,7 @@ pub(super) fn surrounded(body: &[u8], out: &mut Vec<Undone>) {
             push(out, body[start..].to_vec(), wrapping);
         }
     }
-    // A label, as in a log line.
+    // Remove a label before the document, as in a log line.
     let label = body.iter().take(40).position(|byte| matches!(byte, b':' | b'>' | b'\n' | b' '));
     if let Some(at) = label.filter(|_| !body.starts_with(b"{")) {
         push(out, body[at + 1..].trim_ascii().to_vec(), wrapping);
@@ -138,7 +138,7 @@ pub(super) fn surrounded(body: &[u8], out: &mut Vec<Undone>) {
             push(out, body[start..=end].to_vec(), wrapping);
         }
     }
-    // A document followed by other text.
+    // Remove the text after a document.
     let mut documents = serde_json::Deserializer::from_slice(body).into_iter::<serde::de::IgnoredAny>();
     if body.trim_ascii_start().starts_with(b"{") && documents.next().is_some_and(|first| first.is_ok()) {
         let (first, rest) = body.split_at(documents.byte_offset());

@@ -36,7 +36,7 @@ pub(super) fn quotes(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     for quote in [b"'", b"\"", b"`"] {
         let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) else { continue };
-        // A JSON string may also contain escapes, so it is handled by `json_string`.
+        // JSON strings are handled by `json_string`, because they can contain escapes.
         if serde_json::from_slice::<String>(text).is_ok() {
             continue;
         }

@@ -73,7 +73,7 @@ fn literal(text: &str, quote: char) -> Option<(String, &str)> {
     }
 }
 
-/// Removes this many hexadecimal digits from the start and returns their value.
+/// Removes `digits` hexadecimal digits from the start and returns their numeric value.
 fn code(rest: &mut &str, digits: usize) -> Option<u32> {
     let (hex, after) = rest.split_at_checked(digits)?;
     *rest = after;

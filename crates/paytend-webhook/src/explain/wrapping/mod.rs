@@ -176,7 +176,8 @@ impl From<Layer> for Found {
 
 impl Layer {
     fn then(&self, bytes: Vec<u8>, change: Change, effect: Effect) -> Self {
-        // If another step follows a charset conversion, the bytes were misread in that charset, not signed in it.
+        // If another step follows a charset conversion, the bytes were decoded in that charset by mistake, not signed
+        // in it.
         let before = self.changes.iter().map(|change| match change {
             Change::Charset(charset) => Change::Misread(charset),
             other => *other,

@@ -53,7 +53,7 @@ fn large_messages_are_explained_in_bounded_time() {
     let fields: Vec<String> = (0..1000).map(|n| format!("\"f{n}\":\"{n}\"")).collect();
     let document = format!("{{\"signature\":\"AAAA\",{}}}", fields.join(","));
     assert!(!explain_document(document.as_bytes()).authentic());
-    // A generous limit, so that the test also passes on a busy machine.
+    // The limit is high, so that the test also passes on a busy machine.
     assert!(start.elapsed().as_secs() < 600, "{:?}", start.elapsed());
 
     for (body, limit) in [(vec![b' '; 4 << 20], 8 << 20), (deep, 1 << 20), (flat, 1 << 20)] {
@@ -61,6 +61,6 @@ fn large_messages_are_explained_in_bounded_time() {
             explain(Provider::PayBy, &signed("payby", b"{}"), &body, &detached_keys().with_max_bytes(limit));
         assert!(matches!(explanation.findings()[0], Finding::TextUnknown | Finding::TextTooLarge), "{explanation}");
     }
-    // An unbounded search would take days.
+    // Without a limit, this search would take days.
     assert!(start.elapsed().as_secs() < 1800, "{:?}", start.elapsed());
 }

@@ -14,7 +14,7 @@ pub(super) fn key(name: &str) -> PrivateKey {
     PrivateKey::from_bytes(&paytend_vectors::keys()[name].private).unwrap()
 }
 
-/// The keys in the vectors: the partner's, Paytend's, and some unrelated ones.
+/// The keys in the vectors: the partner's, Paytend's, and some unrelated keys.
 pub(super) fn known_keys() -> KnownKeys {
     KnownKeys::new()
         .own("own", key("partner").to_pkcs8_pem().unwrap().as_bytes())
@@ -25,7 +25,7 @@ pub(super) fn known_keys() -> KnownKeys {
         .partner_id(PARTNER_ID)
 }
 
-/// A sender that can make any mistake.
+/// A sender whose fields determine which mistakes it makes.
 pub(super) struct Sender {
     pub(super) fields: Vec<(&'static str, String)>,
     pub(super) content: Vec<u8>,

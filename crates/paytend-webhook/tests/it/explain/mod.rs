@@ -250,7 +250,7 @@ fn document_and_base64_errors_are_reported() {
     assert_eq!(wrapped(format!("\u{feff}{document}").as_bytes()), [], "a single byte order mark is accepted");
     let other = format!("\u{feff}{}", document.replace(PARTNER_ID, "888666000100999"));
     assert_eq!(wrapped(other.as_bytes())[0], Finding::OtherValue("partnerId"));
-    // Each deviation from standard base64 in the signature. The signature must contain a `+` for the test to be
+    // Test each deviation from standard base64 in the signature. The signature must contain a `+` for the test to be
     // meaningful.
     let parsed: serde_json::Value = serde_json::from_str(&document).unwrap();
     let with = |field: &str, change: &dyn Fn(&str) -> String| {

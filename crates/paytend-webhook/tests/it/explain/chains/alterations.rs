@@ -14,7 +14,7 @@ pub(super) struct Alteration {
     pub(super) alter: fn(&[u8], &Seeded) -> Option<Vec<u8>>,
     /// The names of the changes that may be reported.
     pub(super) changes: &'static [&'static str],
-    /// For an alteration that cannot be undone: the acceptable findings, at least one of which must be reported.
+    /// The acceptable findings for an alteration that cannot be undone. At least one of them must be reported.
     pub(super) lost: &'static [&'static str],
 }
 
@@ -80,7 +80,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
 fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
-    // Applies only to compact JSON, so that the removal is the only change.
+    // This alteration applies only to compact JSON, so that the removal is the only change.
     let is_compact = COMPACT.write(&read(body)?).into_bytes() == body;
     is_compact.then(|| COMPACT.write(&json).into_bytes())
 }

@@ -14,7 +14,7 @@ pub(super) enum Json {
 
 pub(super) type Members = Vec<(String, Json)>;
 
-/// The format that a program writes JSON in.
+/// The format in which a program writes JSON: separators, whitespace and escapes.
 #[derive(Clone, Copy)]
 pub(super) struct Writer {
     pub(super) comma: &'static str,

@@ -21,11 +21,11 @@ const CHAINS: usize = 1_000;
 enum Outcome {
     /// The signed text was found, and only the applied changes are reported.
     Explained,
-    /// A change cannot be undone, but the loss is reported.
+    /// A change cannot be undone, but its sign in the text is reported.
     Named,
     /// The alterations changed nothing.
     Unchanged,
-    /// The text was not found, or the loss was not reported.
+    /// The signed text was not found, and no sign of a change was reported.
     Unexplained(String),
     /// Changes were reported that were not applied.
     Wrong(String),

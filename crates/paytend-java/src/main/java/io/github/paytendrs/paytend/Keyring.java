@@ -14,7 +14,7 @@ import java.util.TreeMap;
  * decryption. The first peer key is used for encryption, and all peer keys for verification. Use several keys during a
  * key rotation.
  *
- * <p>Threads may share a keyring. A keyring keeps its own copies of the keys.
+ * <p>Threads can share a keyring. A keyring keeps its own copies of the keys.
  */
 public final class Keyring implements AutoCloseable {
   final Handle handle;

@@ -195,7 +195,7 @@ final class Native {
     }
   }
 
-  /** Wipes a buffer that may contain keys or payloads. */
+  /** Wipes a buffer that can contain keys or payloads. */
   private static void wipe(byte[] bytes) {
     java.util.Arrays.fill(bytes, (byte) 0);
   }

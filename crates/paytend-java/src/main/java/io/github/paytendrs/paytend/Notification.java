@@ -13,7 +13,7 @@ import java.util.Optional;
  * @param reading the result of parsing: {@code typed}, {@code unreadable} (a documented type that could not be parsed)
  *     or {@code unknown} (an undocumented type). If the result is not {@code typed}, store the notification with its
  *     content, and do not treat it as handled.
- * @param problem a description of the parsing problems, if any. Even a typed notification may have fields that could
+ * @param problem a description of the parsing problems, if any. Even a typed notification can have fields that could
  *     not be parsed.
  * @param dedupKey the deduplication key. It is the same for every delivery of a notification, even if the notification
  *     is sealed again. Store the key in the same transaction as the notification's effect. Notifications from Paytend

@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** A receiver for the notifications that arrive at one HTTP route. Threads may share a receiver. */
+/** A receiver for the notifications that arrive at one HTTP route. Threads can share a receiver. */
 public final class Receiver implements AutoCloseable {
   /** A Paytend product. Notification types are numbered separately for each product. */
   public enum Product {

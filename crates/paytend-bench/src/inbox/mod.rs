@@ -1,0 +1,61 @@
+//! Receiving into a store, from the socket to the disk, and the store alone at several sizes.
+
+mod growth;
+mod rates;
+mod report;
+mod service;
+mod steady;
+
+use std::time::Duration;
+
+use paytend_inbox::{Inbox, StoreKeys};
+use paytend_store_sqlite::SqliteStore;
+
+use self::report::Report;
+use self::service::Keys;
+
+/// The sizes of the stores, as numbers of notifications.
+const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
+
+/// Measures the parts that the arguments name, or all parts. Returns whether all results are within their limits.
+///
+/// With `--full`, the measurements take as long as the limits require, and stores grow to a million notifications.
+/// With `--write=FILE`, the report is also written to this file.
+pub(crate) fn run() -> bool {
+    let is_given = |name: &str| std::env::args().any(|argument| argument == name);
+    let all = !["rates", "steady", "growth"].into_iter().any(is_given);
+    let full = is_given("--full");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let report = runtime.block_on(async {
+        let mut report = Report::default();
+        let keys = Keys::generate();
+        if all || is_given("rates") {
+            let directory = tempfile::tempdir().unwrap();
+            report.rates = Some(rates::measure(&keys, &open(directory.path()).await).await);
+        }
+        if all || is_given("steady") {
+            let loads = [(500, if full { 600 } else { 20 }), (2_000, if full { 30 } else { 5 })];
+            for (rate, seconds) in loads {
+                let directory = tempfile::tempdir().unwrap();
+                let inbox = open(directory.path()).await;
+                report.steady.push(steady::measure(&keys, &inbox, rate, Duration::from_secs(seconds)).await);
+            }
+        }
+        if all || is_given("growth") {
+            let sizes = if full { &SIZES[..] } else { &SIZES[..2] };
+            report.growth.push(("SQLite", growth::sqlite(sizes).await));
+            report.growth.extend(growth::postgres(sizes).await.map(|points| ("PostgreSQL", points)));
+        }
+        report
+    });
+    println!("{}", report.markdown());
+    if let Some(path) = std::env::args().find_map(|argument| argument.strip_prefix("--write=").map(str::to_owned)) {
+        std::fs::write(path, report.markdown()).unwrap();
+    }
+    report.holds()
+}
+
+async fn open(directory: &std::path::Path) -> Inbox<SqliteStore> {
+    let store = SqliteStore::open(directory.join("inbox.db")).unwrap();
+    Inbox::open(store, StoreKeys::generate().unwrap()).await.unwrap()
+}

@@ -1,0 +1,135 @@
+//! The report on receiving, in Markdown, and its limits.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::growth::Point;
+use super::rates::{CONNECTIONS, Rates};
+use super::steady::Steady;
+use crate::measure::decimal;
+
+/// The minimum rate of new notifications relative to verification alone, in thousandths.
+const STORED_FLOOR: u128 = 700;
+/// The maximum time of 99 % of the acknowledgements at 500 notifications per second.
+const LATENCY: Duration = Duration::from_millis(50);
+/// The maximum growth of the memory under a constant load, in MiB.
+const MEMORY: u64 = 32;
+/// The maximum ratio of the speeds of the smallest and the largest store, in thousandths.
+const SLOWDOWN: u128 = 1_500;
+/// The minimum ratio of the speeds of duplicates and new notifications in SQLite, in thousandths.
+const DUPLICATES_FLOOR: u128 = 5_000;
+
+#[derive(Default)]
+pub(super) struct Report {
+    pub(super) rates: Option<Rates>,
+    pub(super) steady: Vec<Steady>,
+    /// The points of each store, from the smallest to the largest size.
+    pub(super) growth: Vec<(&'static str, Vec<Point>)>,
+}
+
+impl Rates {
+    fn share(&self) -> u128 {
+        self.new * 1000 / self.verified.max(1)
+    }
+}
+
+impl Steady {
+    fn holds(&self) -> bool {
+        let is_moderate = self.rate <= 500;
+        let [early, late] = self.memory;
+        self.lost == 0
+            && self.other == 0
+            && (!is_moderate || (self.refused == 0 && self.times[1] < LATENCY && late <= early + MEMORY))
+    }
+}
+
+/// Returns how many times slower a store became from the first to the last point, in thousandths.
+fn slowdown(points: &[Point], speed: impl Fn(&Point) -> u128) -> u128 {
+    match points {
+        [first, .., last] => speed(first) * 1000 / speed(last).max(1),
+        _ => 1000,
+    }
+}
+
+/// Returns how many times faster duplicates are than new notifications, in thousandths, at the worst point.
+fn duplicates(points: &[Point]) -> u128 {
+    points.iter().map(|point| point.duplicates * 1000 / point.new.max(1)).min().unwrap_or_default()
+}
+
+impl Report {
+    pub(super) fn holds(&self) -> bool {
+        self.rates.as_ref().is_none_or(|rates| rates.share() >= STORED_FLOOR)
+            && self.steady.iter().all(Steady::holds)
+            && self.growth.iter().all(|(store, points)| {
+                slowdown(points, |point| point.new) <= SLOWDOWN
+                    && slowdown(points, |point| point.completed) <= SLOWDOWN
+                    && (*store != "SQLite" || duplicates(points) >= DUPLICATES_FLOOR)
+            })
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let mut out = String::new();
+        if let Some(rates) = &self.rates {
+            let share = |rate: u128| decimal(rate * 1000 / rates.verified.max(1));
+            let _ = writeln!(
+                out,
+                "From the socket to the disk: SQLite, AWS-LC, 1024 bits, {CONNECTIONS} connections, senders on the\n\
+                 same processors. Values are notifications per second.\n\n\
+                 | work | rate | relative to the first line | floor |\n|---|---|---|---|\n\
+                 | verify and acknowledge, without a store | {} | 1.000 | – |\n\
+                 | verify, store and acknowledge | {} | {} | {} |\n\
+                 | verify and acknowledge a duplicate | {} | {} | – |\n",
+                rates.verified,
+                rates.new,
+                share(rates.new),
+                decimal(STORED_FLOOR),
+                rates.duplicates,
+                share(rates.duplicates),
+            );
+        }
+        if !self.steady.is_empty() {
+            out.push_str(
+                "A constant load of new notifications on SQLite. Times are from when a request was due to its\n\
+                 acknowledgement. The memory is that of the service and its senders, after a tenth of the time and at\n\
+                 the end.\n\n\
+                 | per second | seconds | acknowledged | asked to retry | lost | p50 | p99 | p99.9 | memory, MiB |\n\
+                 |---|---|---|---|---|---|---|---|---|\n",
+            );
+        }
+        for steady in &self.steady {
+            let [p50, p99, p999] = steady.times.map(|time| format!("{} ms", decimal(time.as_micros())));
+            let [early, late] = steady.memory;
+            let Steady { rate, seconds, acknowledged, refused, lost, .. } = steady;
+            let _ = writeln!(
+                out,
+                "| {rate} | {seconds} | {acknowledged} | {refused} | {lost} | {p50} | {p99} | {p999} | \
+                 {early} → {late} |",
+            );
+        }
+        if !self.growth.is_empty() {
+            out.push_str(
+                "\nThe store alone, with 1 KB of content for each notification and up to 500 calls in progress. Values\n\
+                 are notifications per second.\n\n\
+                 | store | stored | new | duplicates | claimed and completed | bytes each |\n|---|---|---|---|---|---|\n",
+            );
+        }
+        for (store, points) in &self.growth {
+            for Point { size, new, duplicates, completed, bytes_each } in points {
+                let _ = writeln!(out, "| {store} | {size} | {new} | {duplicates} | {completed} | {bytes_each} |");
+            }
+        }
+        for (store, points) in &self.growth {
+            let _ = write!(
+                out,
+                "\n{store}: from the first to the last size, accepting takes {} times as long and completing {} times\n\
+                 (at most {}). A duplicate is at least {} times faster than a new notification",
+                decimal(slowdown(points, |point| point.new)),
+                decimal(slowdown(points, |point| point.completed)),
+                decimal(SLOWDOWN),
+                decimal(duplicates(points)),
+            );
+            out.push_str(if *store == "SQLite" { " (floor 5.000).\n" } else { ".\n" });
+        }
+        out
+    }
+}

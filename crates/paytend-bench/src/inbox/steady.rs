@@ -1,0 +1,108 @@
+//! A constant load, with the times to the responses and the memory of the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_inbox::{Inbox, StoreAdmin as _};
+use paytend_store_sqlite::SqliteStore;
+use tokio::net::TcpStream;
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+
+use super::service::{Keys, exchange};
+
+/// The number of sealed requests that are kept ready.
+const READY: usize = 4_096;
+
+/// The result of a constant load.
+pub(super) struct Steady {
+    pub(super) rate: usize,
+    pub(super) seconds: usize,
+    pub(super) acknowledged: usize,
+    /// Requests that were answered with 503.
+    pub(super) refused: usize,
+    /// Requests with a different status.
+    pub(super) other: usize,
+    /// Acknowledged notifications that the store does not have.
+    pub(super) lost: usize,
+    /// The times from when a request was due to its acknowledgement: 50 %, 99 % and 99.9 % took at most this long.
+    pub(super) times: [Duration; 3],
+    /// The memory of the process after a tenth of the time and at the end, in MiB.
+    pub(super) memory: [u64; 2],
+}
+
+/// Sends at a constant rate, independently of the responses. Each request is a new notification.
+pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize, time: Duration) -> Steady {
+    let address = keys.serve(|endpoint| paytend_webhook::axum::route(endpoint, inbox.handler())).await;
+    let seconds = usize::try_from(time.as_secs()).unwrap();
+    let count = rate * seconds;
+    let (ready, mut requests) = mpsc::channel(READY);
+    let sealer = keys.clone();
+    std::thread::spawn(move || {
+        (0..count).all(|number| ready.blocking_send(sealer.request("steady", number)).is_ok());
+    });
+    while requests.len() < READY.min(count) {
+        tokio::task::yield_now().await;
+    }
+    let (sender, results) = mpsc::unbounded_channel();
+    let counting = tokio::spawn(evaluate(results, count));
+    let idle = Arc::new(Mutex::new(Vec::<TcpStream>::new()));
+    let started = Instant::now();
+    let mut early = 0;
+    for number in 0..count {
+        let due = started + Duration::from_micros(number as u64 * 1_000_000 / rate as u64);
+        tokio::time::sleep_until(due).await;
+        if number == count / 10 {
+            early = memory();
+        }
+        let request = requests.recv().await.unwrap();
+        let (idle, sender) = (Arc::clone(&idle), sender.clone());
+        tokio::spawn(async move {
+            let known = idle.lock().await.pop();
+            let mut stream = match known {
+                Some(stream) => stream,
+                None => TcpStream::connect(address).await.unwrap(),
+            };
+            let status = exchange(&mut stream, &request, &mut Vec::new()).await;
+            let _ = sender.send((status, due.elapsed()));
+            idle.lock().await.push(stream);
+        });
+    }
+    drop(sender);
+    let (statuses, times) = counting.await.unwrap();
+    let late = memory();
+    let [acknowledged, refused, other] = statuses;
+    let stats = inbox.store().stats().await.unwrap();
+    let stored = usize::try_from(stats.ready + stats.leased + stats.backoff + stats.done + stats.dead).unwrap();
+    let lost = acknowledged.saturating_sub(stored);
+    Steady { rate, seconds, acknowledged, refused, other, lost, times, memory: [early, late] }
+}
+
+/// Counts acknowledgements, refusals and other results, and returns the times of the acknowledgements.
+async fn evaluate(mut results: mpsc::UnboundedReceiver<(u16, Duration)>, count: usize) -> ([usize; 3], [Duration; 3]) {
+    // Allocated and written in advance, so that the results do not count as a growth of the service's memory.
+    let mut times = vec![Duration::MAX; count];
+    let (mut statuses, mut acknowledged) = ([0; 3], 0);
+    while let Some((status, time)) = results.recv().await {
+        match status {
+            200 => {
+                times[acknowledged] = time;
+                acknowledged += 1;
+                statuses[0] += 1;
+            }
+            503 => statuses[1] += 1,
+            _ => statuses[2] += 1,
+        }
+    }
+    times.truncate(acknowledged);
+    times.sort_unstable();
+    let at = |thousandths: usize| times.get(times.len() * thousandths / 1000).copied().unwrap_or_default();
+    (statuses, [500, 990, 999].map(at))
+}
+
+/// Returns the resident memory of this process in MiB, or 0 if the system does not report it.
+fn memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() / 1024
+}
