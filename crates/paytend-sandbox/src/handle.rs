@@ -210,6 +210,8 @@ impl Sandbox {
     /// had no URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried
     /// on the rest of its schedule.
     ///
+    /// Deliveries in flight end first. A receiver must therefore not wait for this method while it handles a delivery.
+    ///
     /// ```no_run
     /// # async fn example(sandbox: paytend_sandbox::Sandbox) -> Result<(), Box<dyn std::error::Error>> {
     /// let last = sandbox.deliveries().pop().ok_or("no notification was sent")?;

@@ -337,7 +337,10 @@ mod tests {
             let all: BTreeMap<String, String> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
             Variables(|name: &str| all.get(name).cloned()).builder()
         };
-        let client = with(&[]).unwrap().build().unwrap();
+        let builder = with(&[]).unwrap();
+        let (own, paytend) = builder.keys().unwrap();
+        assert_eq!((own.public_key().bits(), &paytend.to_base64()), (1024, &public));
+        let client = builder.build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
         assert_eq!(client.shared.base_url, Environment::Sandbox.url());
         // A key in a different format, and an encrypted key with its passphrase.
