@@ -7,6 +7,7 @@ mod benchmarks;
 mod bindings;
 mod ci;
 mod deny;
+mod dist;
 mod fuzz;
 mod layers;
 mod memory;
@@ -19,6 +20,7 @@ mod queues;
 mod setup;
 mod shell;
 mod soak;
+mod startup;
 mod stress;
 mod test;
 mod typos;
@@ -44,6 +46,7 @@ usage: cargo xtask <command>
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
   package    package every publishable crate in dependency order, and build each from its package
+  dist       build the `paytend` command, and pack it with its manual pages and completions
   bindings build|test|pack [LANGUAGE...]
              build, test or pack the bindings for other languages: c, python, node, java, go
   bindings header [--check]
@@ -63,6 +66,8 @@ usage: cargo xtask <command>
   bench outbox [--full]
              compare submitting, sending and completing orders on SQLite with the client alone, and measure the claim
              beside finished orders (some minutes; --full inserts 1,000,000)
+  bench startup
+             measure the time that the `paytend` command takes to start, and check that it is at most 15 ms
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile
@@ -92,6 +97,7 @@ fn main() -> ExitCode {
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
+        ["dist"] => dist::run(),
         ["prose", prefixes @ ..] => prose::run(prefixes),
         ["typos"] => typos::run(),
         ["fuzz-smoke"] => fuzz::smoke(10, None),
@@ -114,6 +120,7 @@ fn main() -> ExitCode {
             .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
             .run(),
         ["bench", "bindings"] => bindings::bench::run(),
+        ["bench", "startup"] => startup::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", "inbox", rest @ ..] => bench_inbox(rest),

@@ -1,6 +1,7 @@
 //! The `paytend` command.
 
 mod cmd;
+mod completion;
 mod connection;
 mod duration;
 mod event_kinds;
@@ -13,8 +14,10 @@ mod operations;
 mod output;
 mod payload;
 mod profiles;
+mod progress;
 mod prompt;
 mod settings;
+mod signals;
 mod suggest;
 mod urls;
 
@@ -77,7 +80,7 @@ enum Command {
     Listen(cmd::listen::Args),
     /// Send signed notifications to a URL, like a provider
     Trigger(cmd::trigger::Args),
-    /// List, show and resend the notifications in a store
+    /// List, show and resend the notifications in a store or of a sandbox
     #[command(subcommand)]
     Events(cmd::events::Command),
     /// Control a running sandbox: faults, clock and notifications
@@ -95,6 +98,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == completion::CALL) {
+        let words: Vec<String> =
+            words.skip_while(|word| word == "--").map(|word| word.to_string_lossy().into_owned()).collect();
+        completion::print(Cli::command(), &words);
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     cli.global.apply();
     let result = match cli.command {

@@ -10,6 +10,7 @@ use crate::world::outbox::DeliveryState;
 /// A notification and its delivery attempts.
 #[derive(Clone)]
 pub struct Delivery {
+    pub(crate) id: u64,
     pub(crate) what: String,
     pub(crate) content: String,
     pub(crate) document: String,
@@ -19,6 +20,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// Returns the delivery's ID. The first delivery has the ID 1.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Returns the notification's name: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
     pub fn notification(&self) -> &str {
         &self.what
@@ -69,6 +75,7 @@ impl Delivery {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
+            .field("id", &self.id)
             .field("what", &self.what)
             .field("attempts", &self.attempts)
             .field("reason", &self.reason)

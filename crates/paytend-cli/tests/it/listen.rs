@@ -1,7 +1,7 @@
 //! Tests for `paytend listen`, `trigger` and `events`.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,14 +29,18 @@ const EVENTS: &[(&str, &str)] = &[
 ];
 
 /// A running command that prints lines of JSON, and is killed on drop.
-struct Lines {
-    process: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+pub(crate) struct Lines {
+    pub(crate) process: Child,
+    pub(crate) lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Lines {
-    fn start(args: &[&str]) -> Self {
-        let mut process = command().args(args).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::of(command().args(args))
+    }
+
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (stdout, lines) = (process.stdout.take().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let to = lines.clone();
         std::thread::spawn(move || {
@@ -48,7 +52,7 @@ impl Lines {
     }
 
     /// Waits until at least `count` lines are printed, and returns all lines.
-    fn wait_for(&self, count: usize) -> Vec<String> {
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
         let start = Instant::now();
         loop {
             let lines = self.lines.lock().unwrap().clone();
@@ -316,7 +320,7 @@ fn invalid_options_of_listen_are_refused() {
         (&["--keys", &*keys, "--only", "fund-deposits"][..], 2, "did you mean `fund-deposit`?"),
         (&["--keys", empty.path().to_str().unwrap()], 3, "no keys"),
         (&["--keys", &keys, "--forward-to", "http://127.0.0.1:1"], 2, "--forward-secret-file"),
-        (&[], 2, "--keys"),
+        (&[], 3, "--keys"),
     ] {
         let ran = run(&[&["listen"], args].concat(), b"");
         assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);

@@ -5,10 +5,14 @@
 
 mod call;
 mod call_outcomes;
+#[cfg(unix)]
+mod completions;
 mod config;
 mod contract;
 mod demo;
 mod doctor;
+#[cfg(unix)]
+mod events;
 mod explain;
 mod global;
 #[cfg(unix)]
@@ -21,6 +25,7 @@ mod inbox_nats;
 mod inbox_postgres;
 mod inbox_service;
 mod inspect;
+mod json_output;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
@@ -48,6 +53,8 @@ mod sandbox_control;
 mod schema;
 #[cfg(unix)]
 mod shell;
+#[cfg(unix)]
+mod signals;
 mod support;
 #[cfg(unix)]
 mod terminal;

@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use crate::inbox_service::runtime;
 use crate::support::{RunOutput, run};
 
-struct Place {
+pub(crate) struct Place {
     store: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Place {
     /// Creates a store with a stuck order `S-1` and a recorded order `R-1`.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("orders.db");
         let place = Self { store: format!("sqlite:{}", path.display()), path, _directory: directory };

@@ -60,7 +60,11 @@ impl Terminal {
     }
 
     pub(crate) fn type_line(&mut self, text: &str) {
-        self.type_bytes(format!("{text}\n").as_bytes());
+        self.type_text(&format!("{text}\n"));
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.type_bytes(text.as_bytes());
     }
 
     pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {

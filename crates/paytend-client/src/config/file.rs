@@ -8,17 +8,18 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paytend_crypto::Passphrase;
 use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use paytend_crypto::rsa::Backend;
 use paytend_crypto::rustcrypto::RustCrypto;
+use paytend_crypto::{Passphrase, PrivateKey, PublicKey};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use self::variables::environment;
 use super::builder::ClientBuilder;
 use super::environment::Environment;
-use super::keys::{KeyEntries, Origin, PASSPHRASE};
+use super::keys::{KeyEntries, KeyMaterial, Origin, PASSPHRASE};
 use crate::client::Client;
 use crate::error::Error;
 use crate::policy::order_states::OrderStates;
@@ -62,6 +63,11 @@ struct Profile {
     response_names: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     paths: BTreeMap<String, String>,
+    /// Settings of receivers, which a client does not use.
+    #[serde(default, rename = "payby_public_key_file")]
+    _payby_public_key_file: IgnoredAny,
+    #[serde(default, rename = "payermax_public_key_file")]
+    _payermax_public_key_file: IgnoredAny,
 }
 
 /// The status codes of processing, succeeded and failed orders.
@@ -125,6 +131,8 @@ impl ClientBuilder {
     /// order_states = { processing = ["1"], succeeded = ["2"], failed = ["3"] }
     /// response_names = { topup = ["orderNo"] }
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
+    /// payby_public_key_file = "payby-public.b64" # for receivers such as `paytend listen`; not used by a client
+    /// payermax_public_key_file = "payermax-public.b64"
     /// ```
     ///
     /// The local sandbox writes a file in this format: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
@@ -144,6 +152,13 @@ impl ClientBuilder {
         let mut settings = Profile::read(path, profile)?;
         settings.passphrase = passphrase(std::env::var_os(PASSPHRASE));
         settings.builder(folder(path), &Origin::profile(profile))
+    }
+
+    /// Returns the partner's private key and Paytend's public key that [`from_env`](Self::from_env) or
+    /// [`from_file`](Self::from_file) has read, for a receiver of notifications with the same keys. Returns `None` if
+    /// the builder has a keyring instead.
+    pub fn keys(&self) -> Option<(&PrivateKey, &PublicKey)> {
+        self.read_keys().map(KeyMaterial::keys)
     }
 
     /// Sets the backend for the keys read by [`from_env`](Self::from_env) or [`from_file`](Self::from_file). The
@@ -346,7 +361,10 @@ mod tests {
             let all: BTreeMap<String, String> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
             Variables(|name: &str| all.get(name).cloned()).builder()
         };
-        let client = with(&[]).unwrap().build().unwrap();
+        let builder = with(&[]).unwrap();
+        let (own, paytend) = builder.keys().unwrap();
+        assert_eq!((own.public_key().bits(), &paytend.to_base64()), (1024, &public));
+        let client = builder.build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
         assert_eq!(client.shared.base_url, Environment::Sandbox.url());
         // A key in a different format, and an encrypted key with its passphrase.

@@ -119,6 +119,10 @@ pub(super) struct KeyMaterial {
 }
 
 impl KeyMaterial {
+    pub(super) fn keys(&self) -> (&PrivateKey, &PublicKey) {
+        (&self.own, &self.peer)
+    }
+
     /// Loads the keys with a backend. Only a backend can check whether the numbers in a key are consistent.
     pub(super) fn keyring(&self, backend: &dyn Backend) -> Result<Keyring, Error> {
         // If the key itself is valid, the message names the backend instead of the configuration entry.

@@ -9,6 +9,7 @@ use paytend_crypto::rsa::Backend as _;
 use paytend_crypto::{Fields, Outgoing, detached};
 use serde_json::Value;
 
+use crate::failure::Refusal;
 use crate::faults::FaultKind;
 use crate::runtime::acknowledgement::{Acknowledgement, shown_url, unreachable};
 use crate::runtime::core::{Core, Lost};
@@ -81,6 +82,18 @@ impl Core {
     pub(crate) async fn run_due(&self, until: Millis) -> bool {
         let _driving = self.driving.lock().await;
         self.run_all(until, At::Now).await
+    }
+
+    /// Posts a notification again, and returns after the attempt. An attempt that is in flight ends first, so the
+    /// notification is posted at least once after this call.
+    pub(crate) async fn resend(&self, delivery: u64, url: Option<String>) -> Result<Result<String, Refusal>, Lost> {
+        let _driving = self.driving.lock().await;
+        let resent = self.happen(|at| Event::Resent { at, delivery, url })?;
+        if resent.is_ok() {
+            self.run_all(self.look(|world| world.now).max(self.now()), At::Now).await;
+            self.wake.notify_one();
+        }
+        Ok(resent)
     }
 
     /// Like [`run_due`](Self::run_due), but returns immediately if due tasks or deliveries are already running. A

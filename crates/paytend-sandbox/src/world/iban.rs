@@ -12,6 +12,7 @@ use super::context::Context;
 use super::entities::{TransferOrderState, user_code};
 use super::issuing::holders::of_country;
 use super::money::{Cents, Place};
+use super::outbox::Sender;
 use super::partner::{Partner, given, same_mobile};
 use crate::failure::{Failure, Refusal};
 
@@ -139,7 +140,7 @@ pub(super) fn set_callback_url(
     _: &mut Context<'_>,
     request: SetCallbackUrl,
 ) -> Result<NoData, Refusal> {
-    partner.callback = Some(checked_url(request.url.as_str())?);
+    partner.set_callback(Sender::Baas, checked_url(request.url.as_str())?);
     Ok(NoData::default())
 }
 

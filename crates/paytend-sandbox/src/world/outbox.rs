@@ -1,9 +1,19 @@
 //! Notifications and their deliveries.
 
-use paytend_model::payby;
+use paytend_model::{Product, payby};
 use serde::{Deserialize, Serialize};
 
 use super::time::Millis;
+
+/// A product or provider with a callback URL of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Sender {
+    Baas,
+    Issuing,
+    Payby,
+    Payermax,
+}
 
 /// The sender of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +37,16 @@ impl Source {
                 .get(attempts.checked_sub(1)?)
                 .and_then(|wait| Millis::try_from(wait.as_millis()).ok()),
             _ => OWN.get(attempts.checked_sub(1)?).copied(),
+        }
+    }
+
+    /// Returns whose callback URL the notification is posted to.
+    pub(crate) fn sender(&self) -> Sender {
+        match self {
+            Self::Paytend { product, .. } if product == Product::Issuing.as_str() => Sender::Issuing,
+            Self::Paytend { .. } => Sender::Baas,
+            Self::PayBy => Sender::Payby,
+            Self::PayerMax => Sender::Payermax,
         }
     }
 
@@ -151,6 +171,12 @@ impl Outbox {
             delivery.postponed = true;
             delivery.next_at = delivery.next_at.map(|_| until);
         }
+    }
+
+    /// Schedules another attempt at once, whatever the state. The attempts so far count for the retries after it.
+    pub(crate) fn resend(&mut self, id: u64, now: Millis, url: String) {
+        let Some(delivery) = self.get_mut(id) else { return };
+        (delivery.url, delivery.next_at, delivery.state) = (Some(url), Some(now), DeliveryState::Pending);
     }
 
     pub(crate) fn attempted(&mut self, id: u64, at: Millis, attempt: Attempted) {

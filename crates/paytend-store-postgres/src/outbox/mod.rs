@@ -264,9 +264,8 @@ impl OutboxStore for PostgresStore {
         let (store, doing, limit, has_effect) =
             (self.clone(), "complete an order", self.effect_timeout(), effect.is_some());
         let completing = tokio::spawn(async move {
-            let attempted = store.attempt(doing, move |transaction| {
-                Box::pin(complete(transaction, lease, ended, effect, limit))
-            });
+            let attempted =
+                store.attempt(doing, move |transaction| Box::pin(complete(transaction, lease, ended, effect, limit)));
             let attempted = attempted.await;
             let completed = if has_effect { effect::ended(attempted) } else { attempted.0 };
             completed.map_err(|error| error.into_finish(doing))

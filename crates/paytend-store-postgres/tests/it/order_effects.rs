@@ -42,7 +42,7 @@ async fn create(server: &Server) -> (Config, PostgresStore) {
     (config, options.open().await.unwrap())
 }
 
-/// Submits and claims an order that is sent.
+/// Submits and claims an order that is sent, and stores its response.
 async fn sent(store: &PostgresStore, order: TestOrder) -> Lease {
     let keys = Arc::new(StoreKeys::generate().unwrap());
     store.submit_order(order.prepare(&keys)).await.unwrap();
@@ -50,11 +50,13 @@ async fn sent(store: &PostgresStore, order: TestOrder) -> Lease {
     let request = ClaimOrders { limit: 1, lease: LEASE, holder: 1, operations };
     let lease = store.claim_orders(request).await.unwrap().pop().unwrap().lease;
     store.begin_send(lease).await.unwrap();
+    let response = keys.seal_bound(&[b"result"], b"the response").unwrap();
+    store.record_outcome(lease, Ended::Responded, response).await.unwrap();
     lease
 }
 
 async fn complete(store: &PostgresStore, lease: Lease, effect: PostgresEffect) -> Result<(), FinishError> {
-    store.complete_order(lease, Ended::Responded, None, Some(effect)).await
+    store.complete_order(lease, Ended::Responded, Some(effect)).await
 }
 
 async fn state(store: &PostgresStore, number: &str) -> State {

@@ -28,6 +28,8 @@ pub(super) const NAMES: &[&str] = &[
     "order_states",
     "response_names",
     "paths",
+    "payby_public_key_file",
+    "payermax_public_key_file",
 ];
 
 /// The environment variables that replace a setting. See `ClientBuilder::from_file_and_env`.

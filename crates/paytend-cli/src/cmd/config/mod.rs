@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use paytend_client::ClientBuilder;
 
 use crate::exit::Failure;
+use crate::global::JsonArgs;
 use crate::profiles::{ProfilesFile, names, profile_mut};
 use crate::{keyring, output};
 
@@ -29,19 +30,11 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
-pub(crate) struct JsonArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
 pub(crate) struct ShowArgs {
     /// The profile. The default is the profile that other commands use
     profile: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 #[derive(Args)]
@@ -54,6 +47,8 @@ pub(crate) struct SetArgs {
     /// The profile to change. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -61,7 +56,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args, &file),
         Command::List(args) => show::list(&file, args.json),
-        Command::Show(args) => show::show(&file, args.profile.as_deref(), args.json),
+        Command::Show(args) => show::show(&file, args.profile.as_deref(), args.json.json),
         Command::Set(args) => set(&args, &file),
         Command::Secret(args) => secret::run(&args, &file),
         Command::Path(JsonArgs { json: true }) => output::json(&serde_json::json!({ "file": file.path })),
@@ -111,5 +106,8 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
     if let Some(error) = incomplete {
         output::warn(format!("the setting is stored, but the profile is not usable yet: {error}"));
     }
-    Ok(())
+    match args.json.json {
+        true => output::json(&serde_json::json!({ "profile": profile, "setting": args.setting, "file": file.path })),
+        false => Ok(()),
+    }
 }

@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// The format of the report on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Print JSON; the same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Also write the report as an HTML page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -167,7 +170,7 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
             .map_err(|error| Failure::new(Category::Unexpected, format!("cannot write {}: {error}", file.display())))?;
     }
     // The exit code reports the differences, even after the reader of the output has closed the pipe.
-    match write_to_stdout(report, args.format) {
+    match write_to_stdout(report, if args.json { Format::Json } else { args.format }) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
