@@ -74,7 +74,8 @@ impl Head {
     /// Reads a line of an HTTP message, such as `POST /path HTTP/1.1` or `sign: …`. Prefixes of curl and of log lines
     /// are removed.
     pub(super) fn read_line(&mut self, line: &str) {
-        let line = line.trim().trim_start_matches(['>', '<', '*']).trim();
+        let line = line.trim();
+        let line = ["> ", "< ", "* "].iter().find_map(|marker| line.strip_prefix(marker)).unwrap_or(line).trim();
         let words: Vec<&str> = line.split(' ').take(64).collect();
         // The request line may follow other text, as the bytes of a packet.
         for pair in words.windows(2) {
