@@ -374,7 +374,8 @@ int32_t paytend_hazmat_decrypt_blocks(const PaytendPrivateKey *key,
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
-int32_t paytend_request_id(PaytendBuffer *out, PaytendError **error);
+int32_t paytend_request_id(PaytendBuffer *out,
+                           PaytendError **error);
 
 // Seals a message. `kind_number` is a value of `PaytendKind`. `fields` is a JSON object of strings: the unencrypted
 // fields except `signType` and `version`, which sealing adds. An empty `payload` means no payload. `payload_signed`
