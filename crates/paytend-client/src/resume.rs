@@ -1,4 +1,4 @@
-//! Continues an order whose process ended: queries the order, and sends only the same bytes again.
+//! Continues an order whose process ended: queries the order, and resends only the same bytes.
 
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +21,7 @@ use crate::policy::order_states::OrderState;
 use crate::policy::resolution::Resolution;
 use crate::resolve::{QueryResponse, Resolvable, Resolved, state};
 
-/// An order that a query has found.
+/// An order found by a query.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FoundOrder<O: Resolvable> {
@@ -41,7 +41,7 @@ pub struct Resumed<O: Resolvable> {
     pub result: Result<Resolved<O>, Error>,
 }
 
-/// The start of a call by both clocks. Later wall-clock times are derived from the monotonic clock.
+/// The start time of a call on both clocks. Later wall-clock times are derived from the monotonic clock.
 struct Started {
     wall: SystemTime,
     deadline: Deadline,
@@ -153,7 +153,7 @@ impl Client {
         Resumed { history, result: result.map_err(|error| about::<O>(error, prepared)) }
     }
 
-    /// Sends a prepared request within this time, and returns the verified response. Attempts that sent nothing are
+    /// Sends a prepared request within `deadline`, and returns the verified response. Attempts that sent nothing are
     /// retried.
     ///
     /// The client does not remember what it sent. Count the send in a stored [`History`] before you call this method,
@@ -188,7 +188,7 @@ impl Client {
         call.run(self.shared.start_deadline(&options), response::data).await
     }
 
-    /// Queries the order of a prepared request once, on a new connection. Returns `None` if the provider reports with a
+    /// Queries a prepared request's order once, on a new connection. Returns `None` if the provider reports with a
     /// signed response that no such order exists ([`Resolution::unknown_order_codes`]).
     ///
     /// # Errors
@@ -237,7 +237,7 @@ impl Client {
         state::<O>(&self.shared, O::status_of_response(response))
     }
 
-    /// Returns the state of an order that a query has found.
+    /// Returns the state of an order found by a query.
     pub fn state_of_query<O: Resolvable>(&self, response: &<O::Query as Operation>::Response) -> OrderState {
         state::<O>(&self.shared, O::status_of_query(response))
     }
@@ -266,7 +266,7 @@ impl Client {
     }
 }
 
-/// Returns the error of a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
+/// Returns the error for a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
 fn doubted(error: Error, history: &History) -> Error {
     if history.sends > 0 { error.with_outcome(Outcome::Unknown) } else { error }
 }

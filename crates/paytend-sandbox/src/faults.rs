@@ -121,7 +121,7 @@ impl Fault {
         Self::new("*", fault)
     }
 
-    /// Creates a fault that applies to Paytend's notifications of a product and type.
+    /// Creates a fault that applies to Paytend's notifications for a product and type.
     pub fn on_notification(product: Product, notify_type: &str, fault: FaultKind) -> Self {
         Self::new(format!("notify {product} {notify_type}"), fault)
     }

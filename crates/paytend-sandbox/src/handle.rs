@@ -68,7 +68,7 @@ impl Deposit {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliverError {
-    /// The partner has set no callback URL.
+    /// The partner has not set a callback URL.
     #[error(
         "no callback URL is set; call the operation setCallbackUrl for BaaS, \
          or set the sandbox's issuing callback for Issuing"
@@ -137,8 +137,8 @@ impl Sandbox {
         self.notify(Product::Baas, "2", &deposit.content()).await
     }
 
-    /// Triggers the event behind one of Paytend's notifications, such as a deposit, the use of a card or the end of an
-    /// audit, and posts the notification.
+    /// Triggers the event behind one of Paytend's notifications, such as a deposit, a card transaction or an audit
+    /// result, and posts the notification.
     ///
     /// `content` is a JSON object whose fields replace the generated fields.
     ///
@@ -150,7 +150,7 @@ impl Sandbox {
         self.happen(Trigger::Notification { product, notify_type, content: content.to_owned() }).await
     }
 
-    /// Sets the callback URL for Issuing Cards. The operation `setCallbackUrl` sets only the URL for BaaS; the URL for
+    /// Sets the callback URL for Issuing Cards. The `setCallbackUrl` operation sets only the URL for BaaS; the URL for
     /// Issuing is agreed upon outside the API.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ impl Sandbox {
         self.core.faults().clear();
     }
 
-    /// Replaces Paytend's key and returns the new public key. The fault [`StaleKey`](crate::FaultKind::StaleKey) signs
+    /// Replaces Paytend's key and returns the new public key. The [`StaleKey`](crate::FaultKind::StaleKey) fault signs
     /// with the previous key.
     ///
     /// # Errors
@@ -290,7 +290,7 @@ impl Sandbox {
         })
     }
 
-    /// Returns the state of the topup with this order number, or `None` if there was no such topup.
+    /// Returns the state of the topup with this order number, or `None` if there is no such topup.
     pub fn topup(&self, order_no: &str) -> Option<TopupState> {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }

@@ -19,7 +19,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Returns the name of the notification: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
+    /// Returns the notification's name: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
     pub fn notification(&self) -> &str {
         &self.what
     }
@@ -50,7 +50,7 @@ impl Delivery {
         self.attempts.len()
     }
 
-    /// Returns the time of each attempt by the sandbox's clock, in milliseconds since 1970.
+    /// Returns the time of each attempt on the sandbox's clock, in milliseconds since 1970.
     pub fn times(&self) -> impl Iterator<Item = u64> {
         self.attempts.iter().map(|(at, _)| *at)
     }
@@ -96,7 +96,7 @@ impl CardView {
         self.state
     }
 
-    /// Returns the identifier of the cardholder, if the card has one.
+    /// Returns the cardholder's identifier, if the card has a cardholder.
     pub fn holder(&self) -> Option<&str> {
         self.holder.as_deref()
     }

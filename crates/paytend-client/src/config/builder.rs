@@ -28,13 +28,13 @@ use crate::policy::retry::RetryPolicy;
 use crate::transport::exchange::Transport;
 use crate::transport::http::HttpTransport;
 
-/// A builder for a [`Client`]. The documentation of each method states the default.
+/// A builder for a [`Client`]. Each method's documentation states the default.
 #[must_use]
 pub struct ClientBuilder {
     environment: Environment,
     partner_id: String,
     keyring: Result<Keyring, Error>,
-    /// The keys in `keyring`, if this crate has read them from a file or from environment variables.
+    /// The keys in `keyring`, if this crate read them from a file or from environment variables.
     #[cfg(feature = "config")]
     key_material: Option<KeyMaterial>,
     http: http::Options,
@@ -138,13 +138,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the timeout of an attempt, from the connection to the end of the response (default 30 s).
+    /// Sets the timeout for an attempt, from the connection to the end of the response (default 30 s).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Sets the deadline of a call (default 60 s). It covers all attempts, backoff, and the time spent waiting for the
+    /// Sets the deadline for a call (default 60 s). It covers all attempts, backoff, and the time spent waiting for the
     /// concurrency and rate limits.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -217,9 +217,9 @@ impl ClientBuilder {
 
     /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
     ///
-    /// By default the proxy from the environment variables is used, except for the hosts in `NO_PROXY`. The first
-    /// variable that is set is used: `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` or `all_proxy`. An invalid proxy in such
-    /// a variable is an error.
+    /// By default, the proxy is taken from the first of these environment variables that is set: `HTTPS_PROXY`,
+    /// `https_proxy`, `ALL_PROXY`, `all_proxy`. It is not used for the hosts in `NO_PROXY`. An invalid proxy URL in one
+    /// of these variables is an error.
     ///
     /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
@@ -257,8 +257,8 @@ impl ClientBuilder {
 
     /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
     ///
-    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. Setting the
+    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
@@ -283,8 +283,8 @@ impl ClientBuilder {
     /// not be reused. The function must build a new client each time, because clones of a client share their
     /// connections.
     ///
-    /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
-    /// proxy must not be set on this builder at the same time.
+    /// The function must disable redirects, retries and proxies itself. It cannot be combined with this builder's
+    /// options for TLS, the connection pool or the proxy.
     pub fn http_client(
         mut self,
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
@@ -408,14 +408,14 @@ impl ClientBuilder {
 }
 
 impl Client {
-    /// Returns a builder for a client of this partner.
+    /// Returns a client builder for this partner.
     ///
     /// `keyring` contains the partner's private key and Paytend's public key.
     pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> ClientBuilder {
         ClientBuilder::new(environment, partner_id.into(), keyring)
     }
 
-    /// Creates a client for another partner. It shares the connections, limits and configuration of this client.
+    /// Creates a client for another partner. It shares this client's connections, limits and configuration.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if the partner ID or the keyring is

@@ -60,7 +60,7 @@ struct Profile {
     paths: BTreeMap<String, String>,
 }
 
-/// The order status codes that mean processing, succeeded and failed.
+/// The status codes of processing, succeeded and failed orders.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct States {
@@ -122,7 +122,7 @@ impl ClientBuilder {
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
     /// ```
     ///
-    /// The local sandbox writes such a file: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
+    /// The local sandbox writes a file in this format: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
     ///
     /// On Unix, a file that contains a private key is refused if its group or others have access to it. This applies
     /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file
@@ -141,7 +141,7 @@ impl ClientBuilder {
         settings.builder(folder(path), &Origin::profile(profile))
     }
 
-    /// Sets the backend of the keys that [`from_env`](Self::from_env) or [`from_file`](Self::from_file) has read. The
+    /// Sets the backend for the keys read by [`from_env`](Self::from_env) or [`from_file`](Self::from_file). The
     /// default is the pure-Rust backend.
     ///
     /// ```no_run
@@ -156,7 +156,7 @@ impl ClientBuilder {
     ///
     /// [`build`](Self::build) returns an error if the backend cannot load the keys, or if this method is called after
     /// [`keyring`](Self::keyring). The keys of a keyring already have a backend; see
-    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend). A later call of `keyring` replaces both
+    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend). A later call to `keyring` replaces both
     /// the keys and their backend.
     pub fn backend(self, backend: &dyn Backend) -> Self {
         let keyring = match self.read_keys() {

@@ -101,7 +101,7 @@ impl Options {
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
                 // Redirects are disabled, because a signed request must be sent only to the intended host.
                 .redirect(reqwest::redirect::Policy::none())
-                // `RetryPolicy` decides about retries, because it knows which requests are safe to send again.
+                // Retries are left to `RetryPolicy`, which knows which requests are safe to resend.
                 .retry(reqwest::retry::never())
                 // Disables the proxies from environment variables; the configured proxy is added below.
                 .no_proxy();
@@ -158,7 +158,7 @@ fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Resu
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let proxy = proxy(&url).map_err(|_| {
             Error::configuration(format!(
-                "the environment variable {name} is not a valid proxy URL; correct it, or call no_proxy()"
+                "the {name} environment variable is not a valid proxy URL; correct it, or call no_proxy()"
             ))
         })?;
         return Ok(Some(proxy.no_proxy(NoProxy::from_env())));

@@ -21,9 +21,9 @@ pub enum SendResult {
 /// The sends and queries of an order so far, which determine the next step.
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
-/// times are wall-clock times, because a monotonic clock does not survive a restart. A step of the clock cannot end the
-/// settle time early: the time between two confirmations counts at most as the planned pause between them, and a clock
-/// that was set back counts as zero.
+/// times are wall-clock times, because a monotonic clock does not survive a restart. Adjusting the clock cannot end the
+/// settle time early: the time between two confirmations counts as at most the planned pause between them, and as zero
+/// if the clock was set back.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -57,7 +57,7 @@ pub struct History {
 }
 
 impl History {
-    /// Creates the history of an order that was not sent.
+    /// Creates the history for an order that has not been sent.
     pub fn new() -> Self {
         Self::default()
     }

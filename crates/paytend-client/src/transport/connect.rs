@@ -42,7 +42,7 @@ pub enum CertificateProblem {
     HostName,
     /// The certificate was not issued by a trusted authority.
     UnknownIssuer,
-    /// The certificate is revoked.
+    /// The certificate has been revoked.
     Revoked,
     /// Any other problem: the certificate cannot be parsed, or its signature or purpose is invalid.
     Other,
@@ -64,7 +64,7 @@ impl ConnectFailure {
         let mut found = None;
         visit(error, &mut |cause| {
             let Some(failure) = Self::of_one(cause) else { return };
-            // The most specific failure is returned: the failure of a proxy contains the TCP failure that caused it.
+            // The most specific failure is returned: a proxy failure contains the TCP failure that caused it.
             if found.is_none_or(|known: Self| failure.rank() > known.rank()) {
                 found = Some(failure);
             }
@@ -195,11 +195,11 @@ impl fmt::Display for ConnectFailure {
             Self::TlsRefused => {
                 f.write_str("TLS: refused by the server; check whether it requires a client certificate")
             }
-            Self::Proxy => f.write_str("proxy: unreachable, or it opened no tunnel; check the proxy address"),
+            Self::Proxy => f.write_str("proxy: unreachable, or it did not open a tunnel; check the proxy address"),
             Self::ProxyAuthentication => {
                 f.write_str("proxy: authentication required; check the user name and password")
             }
-            Self::Timeout => f.write_str("connecting timed out"),
+            Self::Timeout => f.write_str("the connect timeout expired"),
         }
     }
 }

@@ -1,4 +1,4 @@
-// The Balances tab: funds, and the state of a partner.
+// The Balances tab: funds, and a partner's state.
 import { partnerId } from "./catalogue.js";
 import { $, h, hook } from "./dom.js";
 import { refresh, wanted } from "./refresh.js";

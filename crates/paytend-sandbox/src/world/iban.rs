@@ -131,7 +131,7 @@ pub(super) fn upload_order_file(
     Ok(NoData::default())
 }
 
-/// Sets the URL for all BaaS notifications. The field `type` is ignored, because its codes are not public. Issuing has
+/// Sets the URL for all BaaS notifications. The `type` field is ignored, because its codes are not public. Issuing has
 /// a separate URL, which is set through the control interface or by
 /// [`Sandbox::issuing_callback`](crate::Sandbox::issuing_callback).
 pub(super) fn set_callback_url(

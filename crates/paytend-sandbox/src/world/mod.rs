@@ -1,4 +1,4 @@
-//! The state of the sandbox and the events that change it.
+//! The sandbox's state and the events that change it.
 //!
 //! This module has no I/O, keys or clock. Every change is an [`Event`] with its time. The same events always produce
 //! the same state, so the data file stores events.
@@ -51,7 +51,7 @@ pub(crate) enum Event {
     Postponed { at: Millis, delivery: u64, until: Millis },
     /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
-    /// A delivery attempt of a notification.
+    /// An attempt to deliver a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },
 }
 
@@ -148,7 +148,7 @@ impl World {
             return Err(Failure::DuplicateRequest.into());
         }
         let answer = self.with(partner, |partner, context| dispatch::call(partner, context, path, data));
-        // With zero delays, everything that an operation starts is finished before the response.
+        // With zero delays, everything that an operation starts has finished before the response is sent.
         self.pass(self.now);
         answer
     }

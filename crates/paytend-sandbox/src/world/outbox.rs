@@ -44,7 +44,7 @@ impl Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum DeliveryState {
-    /// The notification is not acknowledged yet, and another attempt will be made.
+    /// The notification has not been acknowledged yet, and another attempt will be made.
     Pending,
     /// The receiver acknowledged the notification as documented.
     Acknowledged,
@@ -99,7 +99,7 @@ pub(crate) struct Delivery {
     pub(crate) attempts: Vec<(Millis, Attempted)>,
 }
 
-/// All deliveries in the order of their creation, which is also the order of their first attempts.
+/// All deliveries in the order in which they were created, which is also the order of their first attempts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Outbox {
     pub(crate) deliveries: Vec<Delivery>,
@@ -135,8 +135,8 @@ impl Outbox {
         self.deliveries.get(at)
     }
 
-    /// Returns the due time and number of the next delivery. First attempts keep their order, and a retry does not
-    /// delay them.
+    /// Returns the due time and ID of the next delivery. First attempts keep their order, and a retry does not delay
+    /// them.
     pub(crate) fn next(&self) -> Option<(Millis, u64)> {
         self.deliveries.iter().filter_map(|one| Some((one.next_at?, one.id))).min()
     }

@@ -1,4 +1,4 @@
-//! The state of one partner.
+//! A partner's state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ pub(crate) struct Partner {
     /// The `requestId`s used so far.
     pub(crate) requests: BTreeSet<String>,
     counters: Counters,
-    /// The scheduled tasks by due time. Tasks with the same due time run in the order of their creation.
+    /// The scheduled tasks by due time. Tasks with the same due time run in the order in which they were created.
     tasks: BTreeMap<Millis, Vec<Task>>,
 }
 

@@ -1,4 +1,4 @@
-//! Triggers for events that no operation causes: deposits, the use of a card, audit results and notifications of any
+//! Triggers for events that no operation causes: deposits, card transactions, audit results and notifications of any
 //! kind.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use crate::failure::{Failure, Refusal};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "trigger", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Trigger {
-    /// A Paytend notification and the event behind it, such as a deposit, the use of a card or the end of an audit.
+    /// A Paytend notification and the event behind it, such as a deposit, a card transaction or an audit result.
     Notification { product: String, notify_type: String, content: String },
     /// A PayBy notification to a URL.
     PayBy { url: String, content: String },
@@ -39,7 +39,7 @@ pub(crate) enum Trigger {
     IssuingCallback { url: Option<String> },
 }
 
-/// Applies a trigger. Returns the numbers of the created deliveries as `{"deliveries":[1,2]}`.
+/// Applies a trigger. Returns the IDs of the created deliveries as `{"deliveries":[1,2]}`.
 pub(super) fn happen(partner: &mut Partner, context: &mut Context<'_>, trigger: Trigger) -> Result<String, Refusal> {
     let before = context.outbox.deliveries.len();
     match trigger {
@@ -85,7 +85,7 @@ pub(crate) fn merged(default: &str, overrides: &str) -> Result<String, Refusal> 
     serde_json::to_string(&all).map_err(|_| Failure::BadData.into())
 }
 
-/// Parses the fields of the content that the sandbox uses itself.
+/// Parses the content fields that the sandbox itself uses.
 fn typed<T: DeserializeOwned>(content: &str) -> Result<T, Refusal> {
     serde_json::from_str(content).map_err(|error| Refusal::because(Failure::BadData, error))
 }

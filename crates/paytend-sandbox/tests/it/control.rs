@@ -222,7 +222,7 @@ async fn page_loads_only_its_own_files_and_other_origins_are_refused() {
     assert!(foreign.headers().get("access-control-allow-origin").is_none());
 }
 
-/// The OpenAPI description has exactly the routes of the server.
+/// The OpenAPI description lists exactly the server's routes.
 #[tokio::test]
 async fn openapi_description_matches_routes() {
     let sandbox = Sandbox::start().await.unwrap();

@@ -1,4 +1,4 @@
-//! Tests for the notifications of all three providers, and for retries.
+//! Tests for notifications from all three providers, and for retries.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn paytend_receiver_accepts_all_nine_kinds_of_notification() {
         assert_eq!((typed.notify_type(), typed.problems()), (notify_type, &[][..]));
     }
     assert_eq!(came.lock().unwrap().len() - before, 9);
-    // The content of an unknown kind is sent unchanged.
+    // Content of an unknown kind is sent unchanged.
     let raw = sandbox.notify(Product::Baas, "99", r#"{"update":1.50}"#).await.unwrap();
     assert_eq!(raw.content(), r#"{"update":1.50}"#);
     assert!(matches!(sandbox.notify(Product::Baas, "2", "[]").await, Err(DeliverError::Refused { .. })));
@@ -193,7 +193,7 @@ async fn receiver_refuses_notifications_with_clock_skew_or_wrong_signature() {
         sandbox.notify_payby(&url, amount).await.unwrap();
         let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
         assert_eq!(receiver(&sandbox).receive(&headers, &body, now).is_ok(), taken, "{fault:?}");
-        // The digits of the amount are kept exactly.
+        // The amount's digits are kept exactly.
         assert!(String::from_utf8_lossy(&body).contains("1250.070"));
     }
 }
@@ -257,7 +257,7 @@ async fn reset_waits_for_deliveries_in_flight() {
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Advancing continues if its future is dropped, and time never goes back.
+/// Advancing continues if its future is dropped, and time never goes backwards.
 #[tokio::test]
 async fn advance_completes_after_its_future_is_dropped() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(1000)).start().await.unwrap();

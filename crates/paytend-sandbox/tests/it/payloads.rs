@@ -44,7 +44,7 @@ fn encrypt(payload: &[u8]) -> String {
     STANDARD.encode(data)
 }
 
-/// Posts a document, and returns the code and the message of the response.
+/// Posts a document, and returns the response's code and message.
 async fn post(sandbox: &Sandbox, path: &str, document: String) -> (String, String) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let sent = http.post(format!("{}{path}", sandbox.url())).body(document).send().await.unwrap();

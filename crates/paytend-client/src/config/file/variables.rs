@@ -1,4 +1,4 @@
-//! Settings from environment variables: a whole configuration, or changes to a profile.
+//! Settings from environment variables: a whole configuration, or overrides for a profile.
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ impl ClientBuilder {
 }
 
 impl Profile {
-    /// Creates the builder from a profile in a file, changed by variables.
+    /// Creates the builder from a profile in a file, with overrides from variables.
     fn with_variables<F: Fn(&str) -> Option<String>>(
         path: &Path,
         name: &str,
@@ -66,8 +66,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         profile.builder(Path::new(""), &Origin::Variables)
     }
 
-    /// Replaces each setting of the profile for which a variable is set, and returns the names of the replaced
-    /// settings.
+    /// Replaces each profile setting for which a variable is set, and returns the names of the replaced settings.
     pub(super) fn change(&self, profile: &mut Profile) -> Result<Vec<&'static str>, Error> {
         let mut changed = Vec::new();
         let mut pair = |first: &'static str, second: &'static str, given: bool| {
