@@ -46,7 +46,7 @@ pub(crate) enum Fault {
     Hang,
     /// The request is not executed, and the response is a signed rejection whose message contains [`SECRET`].
     Reject,
-    /// A signed response that is not an object, and contains [`SECRET`]. A topup is executed.
+    /// A signed success without data, whose message contains [`SECRET`]. A topup is executed.
     Unreadable,
     /// The request is executed, and the response is a rejection of a different request.
     RejectionOfAnother,
@@ -206,7 +206,7 @@ impl Transport for Provider {
                 Fault::LoseRequest | Fault::LoseResponse => Err(TransportError::new(TransportErrorKind::Broken)),
                 Fault::Hang => pending().await,
                 Fault::Reject | Fault::RejectionOfAnother => Ok(signed("1009", "")),
-                Fault::Unreadable => Ok(signed("00", &format!(r#"["{SECRET}"]"#))),
+                Fault::Unreadable => Ok(signed("00", "")),
                 Fault::Proxy => Ok(RawResponse::new(502, b"<html>".to_vec())),
                 Fault::UnsignedUnknown => {
                     Ok(RawResponse::new(200, br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec()))
