@@ -34,10 +34,11 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      due_at = paytend_now() + $2::bigint * interval '1 millisecond', holder = $3 \
      FROM due JOIN paytend_notification n ON n.id = due.id WHERE w.id = due.id RETURNING ";
 
-/// Reads the numbers of sightings and of completed runs. The snapshot of a statement that claims is older than its locks,
-/// so this statement follows it.
+/// Reads the numbers of sightings and of completed runs. The snapshot of a claim is older than its locks, so this
+/// statement follows it.
 const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = l.id), 0), \
-     (SELECT count(*) FROM paytend_outcome o WHERE o.id = l.id AND o.result = 'done') FROM unnest($1::bigint[]) AS l(id)";
+     (SELECT count(*) FROM paytend_outcome o WHERE o.id = l.id AND o.result = 'done') \
+     FROM unnest($1::bigint[]) AS l(id)";
 
 /// The columns of a claimed notification after its facts.
 ///
