@@ -1,6 +1,6 @@
 //! Claims notifications for workers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::Transaction;
 use futures_util::join;
@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 
 use crate::error::OpError;
 use crate::payloads::{self, DAY};
-use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, text, tries};
+use crate::rows::{FACTS, corrupt, count, facts, get, limit, millis, millis_of, system_time, text, tries};
 
 /// A query for due notifications. It is materialized, because a repeated scan would lock more rows than the limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
@@ -34,13 +34,17 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      due_at = paytend_now() + $2::bigint * interval '1 millisecond', holder = $3 \
      FROM due JOIN paytend_notification n ON n.id = due.id WHERE w.id = due.id RETURNING ";
 
+/// Reads the numbers of sightings and of completed runs. The snapshot of a claim is older than its locks, so this
+/// statement follows it.
+const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = l.id), 0), \
+     (SELECT count(*) FROM paytend_outcome o WHERE o.id = l.id AND o.result = 'done') \
+     FROM unnest($1::bigint[]) AS l(id)";
+
 /// The columns of a claimed notification after its facts.
 ///
 /// The last one is whether the server has recently recovered from a crash. In this case, it has reset its statistics
 /// after its start.
-const CLAIMED: &str = "n.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), \
-     (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done'), \
-     w.fence, w.tries, w.is_sighting, \
+const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
      coalesce(pg_stat_get_bgwriter_stat_reset_time() >= \
      greatest(pg_postmaster_start_time(), clock_timestamp() - interval '1 hour'), true)";
@@ -76,22 +80,23 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     }
     let mut days: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for row in &rows {
-        days.entry(get(row, 21)?).or_default().push(get(row, 12)?);
+        days.entry(get(row, 19)?).or_default().push(get(row, 12)?);
     }
-    rows.sort_by_cached_key(|row| (get::<i64>(row, 18).unwrap_or_default(), get::<i64>(row, 12).unwrap_or_default()));
+    rows.sort_by_cached_key(|row| (get::<i64>(row, 16).unwrap_or_default(), get::<i64>(row, 12).unwrap_or_default()));
     let mut is_first = true;
     for row in &rows {
-        is_first &= get::<i32>(row, 16)? == 1 && !get::<bool>(row, 19)?;
+        is_first &= get::<i32>(row, 14)? == 1 && !get::<bool>(row, 17)?;
     }
     let set_commit = async { if is_first { transaction.batch_execute(ASYNCHRONOUS).await } else { Ok(()) } };
-    let (set, payloads) = join!(set_commit, payloads::read(transaction, &days));
+    let (set, counts, payloads) = join!(set_commit, counts(transaction, &days), payloads::read(transaction, &days));
     set?;
-    let mut payloads = payloads?;
+    let (mut counts, mut payloads) = (counts?, payloads?);
     let mut found = Found::default();
     for row in &rows {
         let id = get(row, 12)?;
-        let lease = Lease { id: Id::new(id), fence: get(row, 15)?, holder: request.holder };
-        match read_one(row, lease, payloads.remove(&id)) {
+        let lease = Lease { id: Id::new(id), fence: get(row, 13)?, holder: request.holder };
+        let counts = counts.remove(&id).unwrap_or_default();
+        match read_one(row, lease, counts, payloads.remove(&id)) {
             Ok(claimed) => found.claimed.push(claimed),
             Err(_) => found.unreadable.push(lease),
         }
@@ -100,14 +105,34 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     Ok(found)
 }
 
-fn read_one(row: &Row, lease: Lease, payload: Option<Result<StoredPayload, OpError>>) -> Result<Claimed, OpError> {
+/// The numbers of sightings and of completed runs, or `None` if a number is invalid.
+type Counts = Option<(u64, u64)>;
+
+async fn counts(
+    transaction: &Transaction<'_>,
+    days: &BTreeMap<String, Vec<i64>>,
+) -> Result<HashMap<i64, Counts>, OpError> {
+    let ids: Vec<i64> = days.values().flatten().copied().collect();
+    let statement = transaction.prepare_cached(COUNTS).await?;
+    let rows = transaction.query(&statement, &[&ids]).await?;
+    let counts = |row: &Row| Some((count(row, 1).ok()?, count(row, 2).ok()?));
+    rows.iter().map(|row| Ok((get(row, 0)?, counts(row)))).collect()
+}
+
+fn read_one(
+    row: &Row,
+    lease: Lease,
+    counts: Counts,
+    payload: Option<Result<StoredPayload, OpError>>,
+) -> Result<Claimed, OpError> {
+    let (sightings, completed_runs) = counts.ok_or_else(corrupt)?;
     Ok(Claimed {
         lease,
-        tries: tries(get(row, 16)?)?,
-        is_sighting: get(row, 17)?,
-        completed_runs: count(row, 14)?,
-        sightings: count(row, 13)?,
-        received_at: system_time(get(row, 20)?),
+        tries: tries(get(row, 14)?)?,
+        is_sighting: get(row, 15)?,
+        completed_runs,
+        sightings,
+        received_at: system_time(get(row, 18)?),
         facts: facts(row, 0)?,
         payload: payload.unwrap_or(Ok(StoredPayload::Dropped))?,
     })

@@ -185,8 +185,8 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
         taken.into_iter().map(|waiting| (Member::new(waiting.lease, waiting.effect), waiting.caller)).unzip();
     let result = match has_deferrable {
         Ok(false) => effect::ended(store.attempt_together(DOING, &mut members).await),
-        Ok(true) => Ok(Report::default()),
-        Err(error) => Err(error.into()),
+        // No effect has begun, so each can have a transaction of its own.
+        Ok(true) | Err(_) => Ok(Report::default()),
     };
     settle(&store, members, callers, result).await;
 }
@@ -212,6 +212,10 @@ async fn settle(
         match progress {
             MemberProgress::Applied | MemberProgress::Begun => applied.push((lease, caller)),
             MemberProgress::Failed(error) => drop(caller.send(Err(repeat_alone(pace, lease, error)))),
+            MemberProgress::FailedFirst(error) => {
+                pace.mark(lease.id);
+                let _ = caller.send(Err(FinishError::Effect(error)));
+            }
             MemberProgress::Waiting if is_committed && is_held => later.push(Waiting { lease, effect, caller }),
             MemberProgress::Waiting => match &unreachable {
                 Some(error) => drop(caller.send(Err(error.clone().into()))),
@@ -224,7 +228,7 @@ async fn settle(
             if report.has_conflict {
                 pace.conflict();
             } else {
-                pace.completed_together(applied.len(), report.long);
+                pace.completed_together(report.begun, report.long, report.failed);
             }
             if report.others_are_ready {
                 store.notify();

@@ -10,14 +10,14 @@ use paytend_inbox::{Completion, FinishError, HandlerError, Lease};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::error::{OpError, describe, is_definite};
+use crate::error::{OpError, describe, is_definite, is_unsafe};
 use crate::finish;
 use crate::rows::{get, millis};
 
 /// Checks the deferred constraints and fires the deferred triggers of an effect, while its settings apply.
 const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
-/// Resets the settings and the role that an effect has changed.
-pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+/// Resets the settings and the role that an effect has changed, and drops its cursors and temporary tables.
+pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; DISCARD TEMP";
 /// Releases the locks that an effect has taken for its session.
 const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
 /// The time by which the server's limits exceed those of this program.
@@ -112,6 +112,8 @@ pub(crate) async fn apply_guarded(
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
             return Err(failed(HandlerError::retry("the effect ignored an error of a statement")));
         }
+        // The connection must not be used again.
+        Err(error) if is_unsafe(&error) => return Err(OpError::Commit(error)),
         // A constraint is violated.
         Err(error) if is_definite(&error) => return Err(failed(HandlerError::retry(describe(&error)))),
         reset => reset?,

@@ -70,6 +70,11 @@ pub(crate) fn is_definite(error: &Error) -> bool {
     error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
 }
 
+/// Returns whether the server has refused a commit or a check of constraints because of a setting.
+pub(crate) fn is_unsafe(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code() == UNSAFE)
+}
+
 /// Converts an error of an operation of the store.
 pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let described = describe(&error);
@@ -146,6 +151,6 @@ impl OpError {
 
     /// Returns whether the commit was refused because of a setting.
     pub(crate) fn is_unsafe(&self) -> bool {
-        matches!(self, Self::Commit(error) if error.code().is_some_and(|code| code.code() == UNSAFE))
+        matches!(self, Self::Commit(error) if is_unsafe(error))
     }
 }

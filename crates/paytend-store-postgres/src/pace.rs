@@ -4,14 +4,14 @@
 //! that do not wait for each other. After a long effect or a conflict, effects have transactions of their own for some
 //! time.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
 /// The longest time of a short effect. If more than a quarter of the effects take longer, effects have transactions of
-/// their own.
+/// their own. The same applies if a quarter of the effects fail.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions with a transaction of their own when a store is opened.
 const FIRST_ALONE: u32 = 8;
@@ -30,8 +30,7 @@ struct State {
     alone: u32,
     /// The number for the next conflict.
     penalty: u32,
-    /// The notifications whose effects did not succeed in a shared transaction.
-    marked: HashSet<Id>,
+    marked: Marks,
     /// Whether the database has deferrable constraints, and when this was read.
     deferrable: Option<(bool, Instant)>,
 }
@@ -39,7 +38,7 @@ struct State {
 impl Default for Pace {
     fn default() -> Self {
         let (alone, penalty) = (FIRST_ALONE, AFTER_CONFLICT.0);
-        Self(Mutex::new(State { alone, penalty, marked: HashSet::new(), deferrable: None }))
+        Self(Mutex::new(State { alone, penalty, marked: Marks::default(), deferrable: None }))
     }
 }
 
@@ -51,7 +50,7 @@ impl Pace {
     /// Returns whether a completion must have a transaction of its own.
     pub(crate) fn is_alone(&self, id: Id) -> bool {
         let state = self.state();
-        state.alone > 0 || state.marked.contains(&id) || state.deferrable() == Some(true)
+        state.alone > 0 || state.marked.contains(id) || state.deferrable() == Some(true)
     }
 
     /// Returns whether the database has deferrable constraints, or `None` if this must be read.
@@ -67,7 +66,7 @@ impl Pace {
     pub(crate) fn completed_alone(&self, id: Id, took: Duration, completed: bool) {
         let mut state = self.state();
         if completed {
-            state.marked.remove(&id);
+            state.marked.remove(id);
         }
         state.alone = match took > SHORT {
             true => (state.alone + 3).min(AFTER_CONFLICT.1),
@@ -75,10 +74,10 @@ impl Pace {
         };
     }
 
-    /// Counts completions in a shared transaction, some of which had long effects.
-    pub(crate) fn completed_together(&self, count: usize, long: usize) {
+    /// Counts completions in a shared transaction, some of which had long effects or failed.
+    pub(crate) fn completed_together(&self, count: usize, long: usize, failed: usize) {
         let mut state = self.state();
-        if long * 4 > count {
+        if long * 4 > count || failed * 4 >= count.max(5) {
             return state.conflict();
         }
         let count = u32::try_from(count).unwrap_or(u32::MAX);
@@ -92,11 +91,40 @@ impl Pace {
 
     /// Gives the next effect of a notification a transaction of its own.
     pub(crate) fn mark(&self, id: Id) {
-        let mut state = self.state();
-        if state.marked.len() >= MAX_MARKED {
-            state.marked.clear();
+        self.state().marked.insert(id);
+    }
+}
+
+/// The notifications whose effects did not succeed in a shared transaction. The oldest mark is removed if there are too
+/// many.
+#[derive(Default)]
+struct Marks {
+    numbers: HashMap<Id, u64>,
+    ids: BTreeMap<u64, Id>,
+    next: u64,
+}
+
+impl Marks {
+    fn contains(&self, id: Id) -> bool {
+        self.numbers.contains_key(&id)
+    }
+
+    fn insert(&mut self, id: Id) {
+        self.remove(id);
+        if self.ids.len() >= MAX_MARKED
+            && let Some((_, oldest)) = self.ids.pop_first()
+        {
+            self.numbers.remove(&oldest);
         }
-        state.marked.insert(id);
+        self.next += 1;
+        self.ids.insert(self.next, id);
+        self.numbers.insert(id, self.next);
+    }
+
+    fn remove(&mut self, id: Id) {
+        if let Some(number) = self.numbers.remove(&id) {
+            self.ids.remove(&number);
+        }
     }
 }
 
@@ -138,13 +166,31 @@ mod tests {
             }
             assert_eq!(count, expected);
         }
-        pace.completed_together(1000, 250);
+        pace.completed_together(1000, 250, 249);
         assert!(!pace.is_alone(id));
-        pace.completed_together(20, 6);
+        pace.completed_together(20, 6, 0);
         assert_eq!(pace.state().alone, 64, "many long effects count as a conflict");
         pace.completed_alone(id, SHORT * 2, true);
         assert_eq!(pace.state().alone, 67);
+        pace.completed_together(4, 0, 1);
+        assert_eq!(pace.state().alone, 67, "a single failure does not separate the others");
+        pace.completed_together(32, 0, 8);
+        assert_eq!(pace.state().alone, 124, "many failures count as a conflict");
         pace.set_deferrable(true);
         assert_eq!(pace.has_deferrable(), Some(true));
+    }
+
+    #[test]
+    fn only_the_oldest_marks_are_removed() {
+        let pace = Pace::default();
+        let is_marked = |id: i64| pace.state().marked.contains(Id::new(id));
+        let count = i64::try_from(MAX_MARKED).unwrap();
+        (1..=count).for_each(|id| pace.mark(Id::new(id)));
+        // This mark is the newest again.
+        pace.mark(Id::new(1));
+        pace.mark(Id::new(count + 1));
+        assert!(is_marked(1) && !is_marked(2) && (3..=count + 1).all(is_marked));
+        let state = pace.state();
+        assert_eq!((state.marked.ids.len(), state.marked.numbers.len()), (MAX_MARKED, MAX_MARKED));
     }
 }

@@ -25,11 +25,12 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     let statement = first.prepare("SELECT pg_backend_pid()").await.map_err(refused)?;
     let process = first.query_one(&statement, &[]).await.map_err(refused)?;
     // Without a second connection, nothing can be shared.
-    let Ok(second) = server.connect().await else { return Ok(false) };
-    second.batch_execute("BEGIN").await.map_err(failed)?;
-    let other = second.query_one("SELECT pg_backend_pid()", &[]).await.map_err(refused)?;
-    let is_shared = process.try_get::<_, i32>(0).map_err(failed)? == other.try_get::<_, i32>(0).map_err(failed)?;
-    if !is_shared {
+    let (_second, other) = match tokio::time::timeout(TIMEOUT, begin(server)).await {
+        Ok(Ok(second)) => second,
+        Ok(Err(error)) if is_statement(&error) => return Err(refused(error)),
+        Ok(Err(_)) | Err(_) => return Ok(false),
+    };
+    if process.try_get::<_, i32>(0).map_err(failed)? != other {
         return Ok(false);
     }
     // The second client holds the connection on which the statement was prepared.
@@ -39,9 +40,22 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     }
 }
 
+/// Begins a transaction on a new connection. Returns its client and the number of the server's process.
+async fn begin(server: &Server) -> Result<(Client, i32), Error> {
+    let client = server.connect().await?;
+    client.batch_execute("BEGIN").await?;
+    let process = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+    Ok((client, process))
+}
+
+/// Returns whether a prepared statement is missing, or belongs to a different client.
+fn is_statement(error: &Error) -> bool {
+    let codes = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+    error.code().is_some_and(|code| codes.contains(code))
+}
+
 fn refused(error: Error) -> StoreError {
-    let is_statement = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
-    if error.code().is_some_and(|code| is_statement.contains(code)) {
+    if is_statement(&error) {
         return StoreError::new(StoreErrorKind::Configuration, REFUSED);
     }
     store_error(DOING, error)

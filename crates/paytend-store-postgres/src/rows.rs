@@ -25,7 +25,7 @@ pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, 
     Ok(row.try_get(column)?)
 }
 
-fn corrupt() -> OpError {
+pub(crate) fn corrupt() -> OpError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value").into()
 }
 

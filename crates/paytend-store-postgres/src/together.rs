@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Transaction;
 use futures_util::{future, join};
 use paytend_inbox::{FinishError, HandlerError, Lease};
+use tokio_postgres::Statement;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
@@ -39,7 +40,7 @@ const REMOVE: &str = "DELETE FROM paytend_work WHERE id = ANY($1) AND pg_current
 const REPEAT: &str = "UPDATE paytend_work SET state = 0, tries = 0, due_at = paytend_now(), is_sighting = true, \
      again = false WHERE id = ANY($1) AND pg_current_xact_id()::text = $2";
 const UNDO: &str = "DELETE FROM paytend_outcome o USING unnest($1::bigint[], $2::bigint[]) AS l(id, fence) \
-     WHERE o.id = l.id AND o.fence = l.fence";
+     WHERE o.id = l.id AND o.fence = l.fence AND pg_current_xact_id()::text = $3";
 const PROMOTE: &str = "UPDATE paytend_work SET ready = true WHERE id IN (SELECT \
      (SELECT min(w.id) FROM paytend_work w WHERE w.order_key = k.order_key) FROM unnest($1::bytea[]) AS k(order_key))";
 
@@ -59,8 +60,10 @@ pub(crate) enum MemberProgress {
     Begun,
     /// The effect is applied, if there is one.
     Applied,
-    /// The effect failed and was rolled back.
+    /// The effect failed and was rolled back. An earlier effect may be the cause.
     Failed(HandlerError),
+    /// The effect failed before any other effect and without a conflict, and was rolled back.
+    FailedFirst(HandlerError),
 }
 
 /// The locked work of a member.
@@ -89,8 +92,12 @@ impl Member {
 pub(crate) struct Report {
     /// Whether a notification became ready.
     pub(crate) others_are_ready: bool,
+    /// The number of effects that have begun.
+    pub(crate) begun: usize,
     /// The number of effects that were not short.
     pub(crate) long: usize,
+    /// The number of effects that failed.
+    pub(crate) failed: usize,
     /// Whether an effect waited for a lock or for too long.
     pub(crate) has_conflict: bool,
 }
@@ -104,6 +111,7 @@ pub(crate) async fn complete(
     let effect_time = limit.min(EFFECT_TIME);
     let limits = format!("{}; SET LOCAL paytend.refuse_commit = on", effect::limits(effect_time, with_grace(limit)));
     let next = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}; SAVEPOINT paytend_effect", effect::RESET);
+    let ending = Ending::prepare(transaction).await?;
     let number = hold(transaction, members, &format!("{limits}; SAVEPOINT paytend_effect")).await?;
     if !members.iter().any(Member::is_held) {
         return Ok(Report::default());
@@ -117,6 +125,7 @@ pub(crate) async fn complete(
             continue;
         };
         member.progress = MemberProgress::Begun;
+        report.begun += 1;
         if !is_fresh {
             transaction.batch_execute(&next).await?;
         }
@@ -128,13 +137,18 @@ pub(crate) async fn complete(
             Ok(()) => MemberProgress::Applied,
             Err(error) => {
                 let error = effect_error(error)?;
-                report.has_conflict |= is_conflict(&error) || began.elapsed() >= effect_time;
+                let has_conflict = is_conflict(&error) || began.elapsed() >= effect_time;
+                report.has_conflict |= has_conflict;
+                report.failed += 1;
                 roll_back_effect(transaction).await?;
-                MemberProgress::Failed(error)
+                match report.begun == 1 && !has_conflict {
+                    true => MemberProgress::FailedFirst(error),
+                    false => MemberProgress::Failed(error),
+                }
             }
         };
     }
-    report.others_are_ready = finish(transaction, Ends::of(members), &number, limit).await?;
+    report.others_are_ready = finish(transaction, &ending, Ends::of(members), &number, limit).await?;
     Ok(report)
 }
 
@@ -198,11 +212,36 @@ impl Ends {
     }
 }
 
-/// Removes the work of the applied members and the outcomes of the others. Returns whether a notification became ready.
-async fn finish(transaction: &Transaction<'_>, ends: Ends, number: &str, limit: Duration) -> Result<bool, OpError> {
+/// The statements that end a shared transaction. They are prepared before the first effect, which can change the search
+/// path and the role.
+struct Ending {
+    remove: Statement,
+    repeat: Statement,
+    undo: Statement,
+    promote: Statement,
+}
+
+impl Ending {
+    async fn prepare(transaction: &Transaction<'_>) -> Result<Self, OpError> {
+        Ok(Self {
+            remove: transaction.prepare_cached(REMOVE).await?,
+            repeat: transaction.prepare_cached(REPEAT).await?,
+            undo: transaction.prepare_cached(UNDO).await?,
+            promote: transaction.prepare_cached(PROMOTE).await?,
+        })
+    }
+}
+
+/// Removes the work of the applied members and the outcomes of the others, if the transaction still has this number.
+/// Returns whether a notification became ready.
+async fn finish(
+    transaction: &Transaction<'_>,
+    ending: &Ending,
+    ends: Ends,
+    number: &str,
+    limit: Duration,
+) -> Result<bool, OpError> {
     let Ends { removed, repeated, undone_ids, undone_fences, keys } = ends;
-    let [remove, repeat] = [transaction.prepare_cached(REMOVE).await?, transaction.prepare_cached(REPEAT).await?];
-    let [undo, promote] = [transaction.prepare_cached(UNDO).await?, transaction.prepare_cached(PROMOTE).await?];
     // The tables are those of the store's search path from here on, whatever the last effect has set.
     let limits = effect::limits(with_grace(limit), with_grace(limit));
     let end = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}", effect::RESET);
@@ -217,19 +256,19 @@ async fn finish(transaction: &Transaction<'_>, ends: Ends, number: &str, limit: 
     };
     let removed_row: [&(dyn ToSql + Sync); 2] = [&removed, &number];
     let repeated_row: [&(dyn ToSql + Sync); 2] = [&repeated, &number];
-    let undone_row: [&(dyn ToSql + Sync); 2] = [&undone_ids, &undone_fences];
+    let undone_row: [&(dyn ToSql + Sync); 3] = [&undone_ids, &undone_fences, &number];
     let promoted_row: [&(dyn ToSql + Sync); 1] = [&keys];
     // All are sent at once, in this order.
-    let (ended, removed_count, repeated_count, undone, promoted) = join!(
+    let (ended, removed_count, repeated_count, undone_count, promoted) = join!(
         end,
-        transaction.execute(&remove, &removed_row),
-        run_unless(repeated.is_empty(), transaction.execute(&repeat, &repeated_row)),
-        run_unless(undone_ids.is_empty(), transaction.execute(&undo, &undone_row)),
-        run_unless(keys.is_empty(), transaction.execute(&promote, &promoted_row)),
+        transaction.execute(&ending.remove, &removed_row),
+        run_unless(repeated.is_empty(), transaction.execute(&ending.repeat, &repeated_row)),
+        run_unless(undone_ids.is_empty(), transaction.execute(&ending.undo, &undone_row)),
+        run_unless(keys.is_empty(), transaction.execute(&ending.promote, &promoted_row)),
     );
     ended?;
-    let (removed_count, repeated_count, _, promoted) = (removed_count?, repeated_count?, undone?, promoted?);
-    if removed_count + repeated_count != (removed.len() + repeated.len()) as u64 {
+    let (count, promoted) = (removed_count? + repeated_count? + undone_count?, promoted?);
+    if count != (removed.len() + repeated.len() + undone_ids.len()) as u64 {
         return Err(FinishError::Effect(HandlerError::retry("the effect ended the transaction")).into());
     }
     Ok(promoted > 0 || !repeated.is_empty())

@@ -1,6 +1,7 @@
 //! One attempt to process a claimed notification.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -130,8 +131,20 @@ async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     }
 }
 
+/// Completes the notification. The completion can wait for others, so heartbeats continue. If the lease is lost, the
+/// completion itself reports it.
 async fn complete<S: Store>(shared: &Shared<S>, claimed: &Claimed, completion: Completion<S::Effect>) -> Attempt {
-    match shared.inbox.store().complete(claimed.lease, completion.into_effect()).await {
+    let mut completing = pin!(shared.inbox.store().complete(claimed.lease, completion.into_effect()));
+    let completed = tokio::select! {
+        biased;
+        completed = completing.as_mut() => Some(completed),
+        () = heartbeats(shared, claimed.lease) => None,
+    };
+    let completed = match completed {
+        Some(completed) => completed,
+        None => completing.await,
+    };
+    match completed {
         Ok(()) => Attempt::Done,
         Err(FinishError::Effect(error)) => fail(shared, claimed, error).await,
         Err(FinishError::NotApplied) => finish(shared, claimed.lease, Release::GiveBack, Attempt::GivenBack).await,

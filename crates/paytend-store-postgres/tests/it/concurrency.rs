@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Store as _, StoreAdmin as _, StoreKeys};
 use paytend_vectors::Seeded;
 
-use crate::server::{Server, execute};
+use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const RECEIVERS: usize = 10;
@@ -69,4 +70,40 @@ async fn ten_receivers_and_ten_workers_process_each_notification_once() {
     drop(client);
     assert_eq!(store.stats().await.unwrap().done, effects.len() as u64);
     assert!(effects.len() >= EACH);
+}
+
+/// A claim begins before a completion commits, and locks the row afterwards. Its key must be that of a new run.
+#[tokio::test(flavor = "multi_thread")]
+async fn claim_during_a_completion_counts_the_completed_run() {
+    const LEASE: Duration = Duration::from_secs(600);
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let store = open(config.clone(), 4).await;
+    let mut slow = config.clone();
+    slow.application_name("slow");
+    let slow = open(slow, 1).await;
+    // The slow store reads the time after the snapshot of its claim, and waits for this lock.
+    let clock = "CREATE OR REPLACE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$ BEGIN \
+         IF current_setting('application_name') = 'slow' THEN PERFORM pg_advisory_xact_lock_shared(77); END IF; \
+         RETURN clock_timestamp(); END $$";
+    execute(&config, clock).await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let new = TestNotification { requeue_sighting: true, ..TestNotification::new("one") };
+    store.accept(new.prepare(&keys)).await.unwrap();
+    // The lease ends immediately, but is valid until the notification is claimed again.
+    let first = claim(&store, 1, Duration::ZERO).await.pop().unwrap();
+    store.accept(new.prepare(&keys)).await.unwrap();
+    let lock = store.pool().get().await.unwrap();
+    lock.batch_execute("SELECT pg_advisory_lock(77)").await.unwrap();
+    let claiming = tokio::spawn(async move { claim(&slow, 1, LEASE).await.pop() });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let waiting = "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    while number(&config, waiting).await == 0 {
+        assert!(Instant::now() < deadline, "the claim does not wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    store.complete(first.lease, None).await.unwrap();
+    lock.batch_execute("SELECT pg_advisory_unlock(77)").await.unwrap();
+    let again = claiming.await.unwrap().expect("the sighting is claimed");
+    assert_eq!((again.is_sighting, again.completed_runs, again.sightings), (true, 1, 1));
 }

@@ -8,6 +8,7 @@ use paytend_inbox::{
     AuditEvent, ClaimRequest, Claimed, Erasure, FinishError, HandlerError, Kind, Query, Release, Store as _,
     StoreAdmin as _, StoreErrorKind, StoreKeys,
 };
+use paytend_outbox::testing::TestOrder;
 use paytend_store_postgres::deadpool_postgres;
 use paytend_store_postgres::tokio_postgres::Transaction;
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
@@ -89,6 +90,34 @@ async fn completion_on_a_weakened_connection_is_rolled_back() {
     execute(&config, "ALTER ROLE postgres RESET synchronous_commit").await;
     drop(deadpool_postgres::Object::take(store.pool().get().await.unwrap()));
     assert!(process(&store, &claimed).await);
+}
+
+/// The row of the effect is checked before the completion.
+#[tokio::test(flavor = "multi_thread")]
+async fn weakened_connection_is_closed_after_an_effect_with_a_checked_row() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let store = open(config.clone(), 1).await;
+    let claimed = claimed_one(&store).await;
+    execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
+    drop(deadpool_postgres::Object::take(store.pool().get().await.unwrap()));
+    drop(store.pool().get().await.unwrap());
+    execute(&config, "ALTER ROLE postgres RESET synchronous_commit").await;
+    let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
+    let submitting = || {
+        let (store, order) = (store.clone(), TestOrder::new("A").prepare(&keys));
+        effect(move |transaction| {
+            Box::pin(async move {
+                store.submit_in(transaction, &order).await.map_err(|error| HandlerError::retry(error.to_string()))?;
+                Ok(())
+            })
+        })
+    };
+    let cause = cause(store.complete(claimed.lease, Some(submitting())).await);
+    assert!(cause.contains("synchronous_commit"), "{cause}");
+    // The next connection has the setting of the role.
+    store.complete(claimed.lease, Some(submitting())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

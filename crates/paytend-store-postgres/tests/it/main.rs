@@ -20,6 +20,7 @@ mod pooler;
 mod restarts;
 mod retention;
 mod server;
+mod shared_effects;
 mod shared_locks;
 mod support;
 mod tls;

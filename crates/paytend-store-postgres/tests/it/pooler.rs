@@ -18,7 +18,8 @@ const SOON: Duration = Duration::from_secs(20);
 struct Pooler(Child);
 
 impl Pooler {
-    /// Starts a pooler in front of a database, and returns the settings for connections to it.
+    /// Starts a pooler in front of a database, and returns the settings for connections to it. `mode` is its pool mode,
+    /// and further lines with settings.
     async fn start(
         server: &Server,
         directory: &std::path::Path,
@@ -89,6 +90,20 @@ async fn session_pooling_works() {
         assert!(process(&store, claimed).await);
     }
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// With one connection to the server, the connection that checks for a pooler would wait for two minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn session_pooling_with_one_connection_opens_in_time() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let database = server.database().await;
+    let directory = tempfile::tempdir().unwrap();
+    let mode = "session\ndefault_pool_size = 1";
+    let Some((_pooler, config)) = Pooler::start(&server, directory.path(), &database, mode).await else { return };
+    let opening = PostgresOptions::new(config).max_connections(1).without_listener().open();
+    let store = tokio::time::timeout(Duration::from_secs(60), opening).await.expect("opened in time").unwrap();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    assert!(accept(&store, &keys, "one").await.is_some());
 }
 
 /// PgBouncer before version 1.21 does not keep prepared statements. Newer versions keep them if they are configured to.

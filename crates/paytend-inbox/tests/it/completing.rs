@@ -1,0 +1,81 @@
+//! Tests of the worker with a store whose completions wait.
+
+use std::future::{pending, ready};
+use std::time::{Duration, SystemTime};
+
+use paytend_inbox::{
+    Accepted, AnyNotification, ClaimRequest, Claimed, Completion, Delivery, FinishError, Inbox, Lease, Mac,
+    MemoryEffect, MemoryStore, NewNotification, Release, Store, StoreAdmin as _, StoreError, StoreKeys, Worker,
+};
+
+use crate::support::{Log, deposit, until};
+
+/// A store whose completions are applied after `before`, and are reported after `after`.
+#[derive(Clone)]
+struct SlowStore {
+    store: MemoryStore,
+    before: Duration,
+    after: Duration,
+}
+
+impl Store for SlowStore {
+    type Effect = MemoryEffect;
+
+    async fn bind_keys(&self, check: Mac) -> Result<(), StoreError> {
+        self.store.bind_keys(check).await
+    }
+
+    async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
+        self.store.accept(notification).await
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.store.claim(request).await
+    }
+
+    async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
+        self.store.extend(lease, time).await
+    }
+
+    async fn complete(&self, lease: Lease, effect: Option<MemoryEffect>) -> Result<(), FinishError> {
+        tokio::time::sleep(self.before).await;
+        let completed = self.store.complete(lease, effect).await;
+        tokio::time::sleep(self.after).await;
+        completed
+    }
+
+    async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
+        self.store.release(lease, release).await
+    }
+
+    async fn changed(&self) {
+        self.store.changed().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_is_extended_while_the_completion_waits() {
+    let (long, short) = (Duration::from_secs(500), Duration::ZERO);
+    for (before, after) in [(long, short), (short, long)] {
+        let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
+        let memory = MemoryStore::with_clock(move || epoch + start.elapsed());
+        let store = SlowStore { store: memory.clone(), before, after };
+        let inbox = Inbox::open(store, StoreKeys::generate().unwrap()).await.unwrap();
+        let runs = Log::default();
+        let tasks: Vec<_> = (0..2)
+            .map(|_| {
+                let log = runs.clone();
+                let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
+                    log.add("run");
+                    ready(Ok(Completion::without_effect()))
+                });
+                tokio::spawn(worker.lease(Duration::from_secs(10)).build().run(pending()))
+            })
+            .collect();
+        inbox.accept(&deposit("F1")).await.unwrap();
+        until(|| async { (memory.stats().await.unwrap().done == 1).then_some(()) }).await;
+        tokio::time::sleep(long).await;
+        assert_eq!(runs.len(), 1, "the handler ran once");
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
