@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::HeaderMap;
 use futures_util::StreamExt as _;
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Accepted, State, Store as _, StoreAdmin as _, StoreKeys, StoredPayload};
 use paytend_store_nats::NatsStore;
@@ -18,6 +18,7 @@ use crate::support::{Raw, accept, claim, claim_until_found, options, requeued, t
 
 const LEASE: Duration = Duration::from_secs(120);
 const ROUNDS: usize = 20;
+const ARRIVALS: usize = 12;
 
 fn far_future() -> SystemTime {
     SystemTime::now() + Duration::from_secs(86_400)
@@ -108,16 +109,20 @@ async fn erasure_loses_no_notification_that_arrives_meanwhile() {
         operator.stats().await.unwrap();
         // The operator's index does not see what arrives from here on.
         silence(&proxy, &raw, "inbox").await;
-        let delay = Duration::from_micros(random.below(6_000) as u64);
-        let arrival = async {
-            pass(delay).await;
-            let new = receiver.accept(about(&format!("during {round}")).prepare(&keys)).await.unwrap();
-            let known = receiver.accept(about(&format!("before {round}")).prepare(&keys)).await.unwrap();
-            assert!(matches!(known, Accepted::Duplicate { .. }), "{known:?}");
-            new
-        };
-        let (new, erased) = join(arrival, operator.erase("object".into())).await;
-        accepted.insert(new.id());
+        let arrivals = (0..ARRIVALS).map(|number| {
+            let delay = Duration::from_micros(random.below(8_000) as u64);
+            let (receiver, keys) = (&receiver, &keys);
+            async move {
+                pass(delay).await;
+                if number == 0 {
+                    let known = receiver.accept(about(&format!("before {round}")).prepare(keys)).await.unwrap();
+                    assert!(matches!(known, Accepted::Duplicate { .. }), "{known:?}");
+                }
+                receiver.accept(about(&format!("during {round} {number}")).prepare(keys)).await.unwrap().id()
+            }
+        });
+        let (new, erased) = join(join_all(arrivals), operator.erase("object".into())).await;
+        accepted.extend(new);
         assert!(erased.unwrap() >= 1);
     }
     operator.erase("object".into()).await.unwrap();
