@@ -83,8 +83,8 @@ async fn sight_known(
     }
 }
 
-/// Stores the arrival of a duplicate. Every duplicate is stored, regardless of the notification's policy. Returns `None`
-/// if a different program has removed the notification.
+/// Stores the arrival of a duplicate. Every duplicate is stored, regardless of the notification's policy. Returns
+/// `None` if a different program has removed the notification.
 async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Option<Accepted>, StoreError> {
     let (requeue, operation) = (new.requeue_sighting, operation_number()?);
     let changed = update(shared, new.facts.dedup, current, |record, now| record.sight(now, requeue, operation));

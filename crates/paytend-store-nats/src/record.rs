@@ -19,8 +19,8 @@ const REMEMBERED: usize = 32;
 pub(crate) const UNREADABLE_KIND: &str = "unreadable";
 const UNREADABLE_RECORD: &str = "the notification's record cannot be read: it was written by a different program or a \
      newer version";
-const MISSING: &str = "the notification's message is missing: it was deleted, or the streams were restored from backups \
-     of different times";
+const MISSING: &str = "the notification's message is missing: it was deleted, or the streams were restored from \
+     backups of different times";
 
 /// The progress of a notification. The record contains all data that the index needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub(crate) struct Record {
     pub(crate) again: bool,
     #[serde(default)]
     pub(crate) sightings: u64,
-    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting, so that a repeated
+    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting. A repeated
     /// write of one of them changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     recent: Vec<u64>,
