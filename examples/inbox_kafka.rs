@@ -1,8 +1,8 @@
 //! A worker that publishes each stored notification to a Kafka topic. A notification is completed only after all
 //! in-sync replicas have its record, so no notification is lost. A notification can be published more than once, always
-//! with the same header `idempotency-key`.
+//! with the same `idempotency-key` header.
 //!
-//! Run this example with a broker and the store of a receiver, such as `paytend inbox serve`:
+//! Run this example with a broker and a receiver's store, such as that of `paytend inbox serve`:
 //! `cargo run -p paytend-examples --example inbox_kafka -- BROKER:PORT TOPIC inbox.db inbox.db.key`
 
 #![allow(clippy::print_stdout)]
@@ -19,7 +19,7 @@ use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
 use rskafka::record::Record;
 
-/// The partitions of the topic.
+/// The topic's partitions.
 struct Topic(Vec<PartitionClient>);
 
 impl Topic {
@@ -34,14 +34,14 @@ impl Topic {
         if partitions.is_empty() { Err("the topic has no partition".into()) } else { Ok(Self(partitions)) }
     }
 
-    /// Returns the partition of a key. Notifications about one object are in one partition.
+    /// Returns the partition for a key, so that all notifications about an object are in the same partition.
     fn partition(&self, key: &str) -> &PartitionClient {
         let hash = key.bytes().fold(5381_usize, |hash, byte| hash.wrapping_mul(33) ^ usize::from(byte));
         &self.0[hash % self.0.len()]
     }
 
-    /// Publishes a notification, and waits until all in-sync replicas have it. Set `min.insync.replicas` of the topic
-    /// to at least 2.
+    /// Publishes a notification, and waits until all in-sync replicas have it. Set the topic's `min.insync.replicas` to
+    /// at least 2.
     async fn publish(&self, delivery: Delivery<AnyNotification>) -> Result<Completion<SqliteEffect>, HandlerError> {
         let facts = delivery.facts();
         // Consumers ignore a record whose key they have already processed.
@@ -62,7 +62,7 @@ impl Topic {
             headers,
             key: Some(key.clone().into_bytes()),
         };
-        // An error causes another attempt. The broker's error message contains no content of a notification.
+        // An error causes another attempt. The broker's error message contains no notification content.
         self.partition(&key).produce(vec![record], Compression::NoCompression).await?;
         Ok(Completion::without_effect())
     }
@@ -82,12 +82,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let topic = Arc::clone(&topic);
         async move { topic.publish(delivery).await }
     })
-    // If the content of a sighting is no longer stored, the record has no value.
+    // If a sighting's content is no longer stored, the record has no value.
     .on_sighting(move |delivery| {
         let topic = Arc::clone(&sightings);
         async move { topic.publish(delivery).await }
     })
-    // The Kafka client retries indefinitely if no broker can be reached, so this timeout ends the attempt.
+    // The Kafka client retries indefinitely if no broker can be reached, so this timeout limits the attempt.
     .handler_timeout(Duration::from_secs(30))
     .retry(RetryPolicy::new().max_tries(100))
     .build();

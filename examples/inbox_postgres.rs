@@ -1,7 +1,7 @@
 //! A durable inbox on PostgreSQL, with axum. Start as many of these processes as needed: they share the database.
 //!
-//! Run it with the variables `DATABASE_URL`, such as `postgres://user@localhost/payments`, and `KEYS`, a directory as
-//! `paytend sandbox --keys` writes it: `cargo run -p paytend-examples --example inbox_postgres`
+//! Set `DATABASE_URL`, for example to `postgres://user@localhost/payments`, and `KEYS` to a directory that `paytend
+//! sandbox --keys` has written. Then run: `cargo run -p paytend-examples --example inbox_postgres`
 
 #![allow(clippy::print_stdout)]
 
@@ -36,14 +36,14 @@ async fn book(delivery: Delivery<Box<IbanTransaction>>) -> Result<Completion<Pos
     }))
 }
 
-/// Turns all other notifications into dead letters, for review by a person.
+/// Turns all other notifications into dead letters, for manual review.
 async fn keep(delivery: Delivery<AnyNotification>) -> Result<Completion<PostgresEffect>, HandlerError> {
     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let directory = PathBuf::from(std::env::var_os("KEYS").ok_or("set KEYS to a directory of keys")?);
+    let directory = PathBuf::from(std::env::var_os("KEYS").ok_or("set KEYS to the directory that contains the keys")?);
     let url = std::env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL")?;
 
     let store = PostgresOptions::from_url(&url)?.open().await?;

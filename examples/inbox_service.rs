@@ -1,5 +1,5 @@
 //! A program with its own HTTP server that receives notifications into an inbox, and serves `/healthz`, `/readyz` and
-//! `/metrics`. `paytend inbox serve` does the same as a command.
+//! `/metrics`. The `paytend inbox serve` command does the same.
 //!
 //! Run it with `cargo run -p paytend-examples --example inbox_service`
 
@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     drop(http);
 
-    // Requests and handlers that are running are finished before the program ends.
+    // Requests and handlers that are in progress are completed before the program exits.
     stop.cancel();
     serving.await??;
     endpoint.idle().await;

@@ -41,7 +41,7 @@ async fn book(delivery: Delivery<Box<IbanTransaction>>) -> Result<Completion<Sql
     }))
 }
 
-/// Turns all other notifications into dead letters, for review by a person.
+/// Turns all other notifications into dead letters, for manual review.
 async fn keep(delivery: Delivery<AnyNotification>) -> Result<Completion<SqliteEffect>, HandlerError> {
     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
 }
@@ -89,7 +89,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (amount, currency) = booked.await?;
     println!("booked: {amount} {currency}");
 
-    // The worker finishes the handlers that are running.
+    // The worker waits for its running handlers.
     let _ = stop.send(());
     working.await?;
     Ok(())

@@ -13,13 +13,13 @@ use paytend_model::issuing::{
 use paytend_model::{Gender, IdType};
 use paytend_sandbox::Sandbox;
 
-/// The code of a physical card in the local sandbox. In production, use the code from the documents that Paytend gave
-/// you.
+/// The code for a physical card in the local sandbox. In production, use the code from the documents that you received
+/// from Paytend.
 const PHYSICAL: &str = "2";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // The audit of a cardholder and the shipment of a card take no time in this sandbox. In production, wait for their
+    // In this sandbox, the cardholder audit and the card shipment take no time. In production, wait for their
     // notifications.
     let sandbox = Sandbox::start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     issue(&client).await.map_err(with_detail)
 }
 
-/// Adds the code and the message of Paytend's response to the error, if Paytend refused the request.
+/// Adds the code and message from Paytend's response to the error, if Paytend refused the request.
 fn with_detail(error: Box<dyn Error>) -> Box<dyn Error> {
     let detail = error.downcast_ref::<paytend_client::Error>().and_then(paytend_client::Error::detail);
     match detail {

@@ -19,7 +19,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS payout (number TEXT PRIMARY KEY, state TEXT NOT NULL)";
 
-/// Records a payout in the table `payout` and submits its topup, in one transaction.
+/// Records a payout in the `payout` table and submits its topup, in one transaction.
 async fn pay(outbox: &Outbox<SqliteStore>, topup: &Topup) -> Result<(), Failure> {
     // Validates, seals and encrypts the order before the transaction, not on the store's writer thread.
     let order = outbox.prepare(topup, SubmitOptions::new().order_by(format!("card {}", &*topup.card_id)))?;
@@ -33,7 +33,7 @@ async fn pay(outbox: &Outbox<SqliteStore>, topup: &Topup) -> Result<(), Failure>
     paid.await
 }
 
-/// Records the outcome of a payout. The change and the order's completion are committed in one transaction.
+/// Records a payout's outcome. The change and the order's completion are committed in one transaction.
 async fn book(ended: EndedOrder<Topup, TopupResultResponse>) -> Result<Completion<SqliteEffect>, HandlerError> {
     let state = match ended.ending() {
         Ending::Responded { state, .. } | Ending::Found { state, .. } => match state {
@@ -69,7 +69,7 @@ async fn main() -> Result<(), Failure> {
         .build()?;
     let outbox = Outbox::open(store.clone(), keys, client).await?;
 
-    // The sandbox executes the first topup and loses its response.
+    // The sandbox executes the first topup, but its response is lost.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once())?;
     let dispatcher = Dispatcher::builder(outbox.clone()).on::<Topup, _, _>(book).build();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -84,7 +84,7 @@ async fn main() -> Result<(), Failure> {
             .currency("EUR")
             .build();
         pay(&outbox, &topup).await?;
-        // Submitting the same payout again has no effect.
+        // Submitting the same payout again changes nothing.
         pay(&outbox, &topup).await?;
     }
 

@@ -21,7 +21,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 /// The database schema.
 ///
-/// The table `known` has one row per deduplication key, and its rows are never deleted. A person or a job processes
+/// The `known` table has one row per deduplication key, and its rows are never deleted. A person or a job processes
 /// the rows in `review`.
 const TABLES: &str = "
     CREATE TABLE known (dedup_key BLOB PRIMARY KEY) WITHOUT ROWID;
@@ -82,7 +82,7 @@ impl Inbox {
 }
 
 /// The `tradeStatus` of a deposit whose money has arrived. This is the sandbox's code; in production, use the code from
-/// the documents that Paytend gave you.
+/// the documents that you received from Paytend.
 const ARRIVED: &str = "2";
 
 /// Books a deposit once and returns whether it was booked.
@@ -116,7 +116,7 @@ fn review(
     Ok(())
 }
 
-/// Returns an error's message, with the code and the message of Paytend's response if Paytend refused the request.
+/// Returns an error's message, with the code and message from Paytend's response if Paytend refused the request.
 fn with_detail(error: &paytend_client::Error) -> String {
     error.detail().map_or_else(|| error.to_string(), |detail| format!("{error}: {detail}"))
 }

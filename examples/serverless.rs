@@ -3,7 +3,7 @@
 //! An instance processes one request at a time, so the plain receiver is enough. The gateway reads the body and
 //! supplies the source address.
 //!
-//! Outside of Lambda, `cargo run -p paytend-examples --example serverless` processes two generated events.
+//! Outside Lambda, `cargo run -p paytend-examples --example serverless` processes two generated events.
 
 #![allow(clippy::print_stdout)]
 
@@ -26,7 +26,7 @@ struct Function {
 impl Function {
     fn new(payby: &PublicKey) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let receiver = PayByReceiver::new([rustcrypto::public(payby)?])?;
-        // Allow only the source addresses that PayBy gave you.
+        // Allow only the source addresses that you received from PayBy.
         Ok(Self {
             receiver,
             filter: RequestFilter::new().sources(Sources::new().allow(["203.0.113.0/24"])?.only_listed()),
@@ -56,7 +56,7 @@ impl Function {
         self.filter.check(receiver.provider(), receiver.max_bytes(), request.method(), headers, peer)?;
         let verified = receiver.receive(headers, request.body(), SystemTime::now())?;
         // In production, store the deduplication key and the effect in one database transaction before acknowledging.
-        // Store a known key as a `sighting` and query the state. `receive_notifications.rs` shows how.
+        // If the key is already known, store a `sighting` and query the state. `receive_notifications.rs` shows how.
         match verified.notification() {
             Content::Typed(typed) if typed.problems.is_empty() => println!("accepted: {}", verified.dedup_key()),
             Content::Typed(_) => println!("accepted for review: a field could not be read"),

@@ -18,13 +18,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::builder().backend(AwsLc).start().await?;
     let keyring = sandbox.partner_keyring().ok_or("the sandbox has no partner key")?;
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
-        // These codes are specific to the local sandbox. In production, use the codes from the documents that Paytend
-        // gave you. See `Resolution` and `OrderStates`.
+        // These codes are specific to the local sandbox. In production, use the codes from the documents that you
+        // received from Paytend. See `Resolution` and `OrderStates`.
         .resolution(Resolution::local_sandbox())
         .order_states(OrderStates::local_sandbox())
         .build()?;
 
-    // The sandbox carries out the first topup and loses its response. The client then queries the order number.
+    // The sandbox executes the first topup, but its response is lost. The client then queries the order number.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once())?;
 
     // Choose a unique order number for each topup: Paytend executes each order number once.

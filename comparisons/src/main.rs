@@ -21,9 +21,9 @@ const JOBS: usize = 5_000;
 const ROUNDS: usize = 3;
 /// The maximum number of connections of a queue.
 const CONNECTIONS: u32 = 10;
-/// The maximum number of jobs in progress.
-const HANDLERS: usize = 32;
-/// The number of notifications that wait behind another notification of the same order key.
+/// The maximum number of jobs in progress. The other queues also hold jobs in memory that are not in progress.
+const HANDLERS: usize = 64;
+/// The number of jobs that wait behind another job.
 const BLOCKED: usize = 100_000;
 
 /// The jobs completed per second in each round.

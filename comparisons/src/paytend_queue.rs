@@ -6,16 +6,28 @@ use std::time::Instant;
 use futures_util::StreamExt as _;
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{AnyNotification, Completion, Delivery, HandlerError, Inbox, Store as _, StoreKeys, Worker};
+use paytend_store_postgres::tokio_postgres::types::Type;
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore, in_transaction};
 
 use crate::server::{Server, execute};
 use crate::{CONNECTIONS, HANDLERS, JOBS, effect};
 
+/// Copies the notification of the key, which is not due, as often as given. Storing them one after the other would take
+/// minutes.
+const BLOCK: &str = "INSERT INTO paytend_notification (dedup, content_tag, route, kind, notify_type, order_key, \
+     verified_by) SELECT sha256(n::text::bytea), content_tag, route, kind, notify_type, order_key, verified_by \
+     FROM paytend_notification, generate_series(1, {count}) n; \
+     INSERT INTO paytend_work (id, kind, order_key, ready, state, fence, tries, due_at, is_sighting, again) \
+     SELECT n.id, n.kind, n.order_key, false, 0, 0, 0, paytend_now(), false, false \
+     FROM paytend_notification n \
+     WHERE NOT EXISTS (SELECT FROM paytend_work w WHERE w.id = n.id); \
+     UPDATE paytend_work SET state = 2, due_at = due_at + interval '12 hours' WHERE ready";
+
 async fn handle(delivery: Delivery<AnyNotification>) -> Result<Completion<PostgresEffect>, HandlerError> {
     let line = delivery.facts().business_id.clone().unwrap_or_default();
     Ok(in_transaction(move |transaction| {
         Box::pin(async move {
-            transaction.execute(effect::INSERT, &[&line]).await?;
+            transaction.execute_typed(effect::INSERT, &[(&line, Type::TEXT)]).await?;
             Ok(())
         })
     }))
@@ -32,8 +44,9 @@ pub(crate) async fn rate(server: &Server, blocked: usize) -> u128 {
     let keys = Arc::new(StoreKeys::load_or_create(&file).unwrap());
     let inbox = Inbox::open(store.clone(), StoreKeys::load_or_create(&file).unwrap()).await.unwrap();
     if blocked > 0 {
-        accept(&store, &keys, 0..blocked, Some("account")).await;
-        execute(&config, "UPDATE paytend_work SET due_at = due_at + interval '1 day'; VACUUM ANALYZE").await;
+        accept(&store, &keys, 0..1, Some("account")).await;
+        execute(&config, &BLOCK.replace("{count}", &(blocked - 1).to_string())).await;
+        execute(&config, "VACUUM ANALYZE").await;
     }
     accept(&store, &keys, blocked..blocked + JOBS, None).await;
     let worker = Worker::builder(inbox, handle).max_concurrent(HANDLERS).build();

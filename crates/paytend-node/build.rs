@@ -1,4 +1,4 @@
-//! Sets the linker options of a Node addon.
+//! Sets the linker options for a Node addon.
 
 fn main() {
     napi_build::setup();

@@ -49,7 +49,7 @@ export class UnsignedFailure extends PaytendError {
 export class Unsealable extends PaytendError {}
 /** A key cannot be read or used. */
 export class KeyUnusable extends PaytendError {}
-/** A key's backend or the source of randomness is temporarily unavailable. */
+/** A key's backend or the random source is temporarily unavailable. */
 export class Unavailable extends PaytendError {}
 /** An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant. */
 export class Rejected extends PaytendError {}
@@ -100,7 +100,7 @@ export interface KeyInfo {
 export function inspectKey (data: Data): KeyInfo
 /** Verifies the `sign` header of a raw body. Returns the fingerprint of the key that verified the signature. */
 export function verify (keys: PublicKey | PublicKey[], body: Data, sign: string): string
-/** Generates a unique request identifier of 32 characters. */
+/** Generates a unique 32-character request identifier. */
 export function requestId (): string
 /** The version of the package. */
 export const version: string
@@ -114,7 +114,7 @@ export interface Opened {
    * payload is not UTF-8.
    */
   readonly payload: string
-  /** The bytes of the payload, exactly as signed. */
+  /** The payload bytes, exactly as signed. */
   readonly payloadBytes: Buffer
   /**
    * A description of the problem if the payload is not a single strict JSON object, and undefined otherwise. The
@@ -178,12 +178,12 @@ export class Keyring {
   openSync (kind: Kind, document: Data, options?: OpenOptions): Opened
 }
 
-/** A provider's key and its period of use. */
+/** A provider's key and its validity period. */
 export interface ScheduledKey {
   key: PublicKey
-  /** The start of the period of use (inclusive). */
+  /** The start of the validity period (inclusive). */
   notBefore?: Date
-  /** The end of the period of use (exclusive). */
+  /** The end of the validity period (exclusive). */
   retireAt?: Date
 }
 /** The object that a notification is about, and the reported state. */
@@ -211,8 +211,8 @@ export interface Notification {
   /**
    * The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
    * again. Store the key in the same transaction as the notification's effect. Notifications from Paytend have no
-   * sequence number, so a notification whose key is already stored may still be an update. Store that notification too,
-   * and query the current state of the object that `businessKey` identifies.
+   * sequence number, so a notification whose dedup key is already stored may still be an update. Store that
+   * notification too, and query the current state of the object that `businessKey` identifies.
    */
   readonly dedupKey: string
   readonly businessKey?: BusinessKey
@@ -227,7 +227,7 @@ export interface Notification {
   json (): any
 }
 
-/** Request headers: the header object of Node, Express or Fastify, a `Headers` object, or pairs. */
+/** Request headers: the header object from Node, Express or Fastify, a `Headers` object, or name-value pairs. */
 export type HeadersLike = Record<string, string | string[] | undefined> | Iterable<[string, string]>
 
 /** A receiver for the notifications that arrive at one HTTP route. */
@@ -257,7 +257,7 @@ export class PayByReceiver extends Receiver {
   )
 }
 /**
- * A receiver for PayerMax's notifications for the given merchants. Each merchant has its own key. `maxAge` is in
+ * A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key. `maxAge` is in
  * milliseconds; the default is 3 days.
  */
 export class PayerMaxReceiver extends Receiver {

@@ -55,7 +55,7 @@ function translated (error) {
   try {
     details = JSON.parse(error.message)
   } catch {
-    // This is a napi error about an argument's type. Its message is dropped, since it would reveal the argument.
+    // This is a napi error about an argument's type. Its message is dropped, because it would reveal the argument.
     return usage('an argument has the wrong type')
   }
   const { code, message, response } = details
@@ -311,7 +311,7 @@ function notification ({ summary, content }) {
   }, { content, json: () => parsed(content.toString(), 'content') })
 }
 
-/** Converts headers to pairs. Accepts the header objects of Node, Express and Fastify, `Headers`, and pairs. */
+/** Converts headers to pairs. Accepts header objects from Node, Express and Fastify, `Headers` objects, and pairs. */
 function pairs (headers) {
   const entries = typeof headers?.[Symbol.iterator] === 'function' ? [...headers] : Object.entries(headers ?? {})
   return entries.flatMap(([name, value]) =>

@@ -12,7 +12,7 @@ import javax.crypto.spec.SecretKeySpec;
  * <p>Ignore a {@code webhook-id} that your service has already processed: a notification can be posted more than once.
  */
 public final class Verify {
-    /** Returns whether the body, which is the bytes as received, is authentic. */
+    /** Returns whether the body is authentic. {@code body} is the raw bytes as received. */
     public static boolean verify(
             String secret, String id, String timestamp, String signatures, byte[] body, Instant now)
             throws GeneralSecurityException {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Verify returns whether the body, which is the bytes as received, is authentic.
+// Verify returns whether the body is authentic. The body must be the raw bytes as received.
 func Verify(secret, id, timestamp, signatures string, body []byte, now time.Time) bool {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	seconds, invalid := strconv.ParseInt(timestamp, 10, 64)

@@ -36,7 +36,7 @@ async fn topup_moves_money_to_card() {
     assert_eq!(sandbox.funds("EUR").to_string(), "9975.00");
 }
 
-/// The sandbox executes the request and loses its response.
+/// The sandbox executes the request, but its response is lost.
 #[tokio::test]
 async fn topup_with_lost_response_moves_money_once() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -47,7 +47,7 @@ async fn topup_with_lost_response_moves_money_once() {
     assert!(sandbox.conserves_money());
 }
 
-/// The sandbox refuses the topup, and the error contains the code and the message of its response.
+/// The sandbox refuses the topup, and the error contains the code and message from its response.
 #[tokio::test]
 async fn refused_topup_error_contains_provider_message() {
     let sandbox = Sandbox::start().await.unwrap();

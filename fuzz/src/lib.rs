@@ -15,7 +15,7 @@ use paytend_webhook::{Content, Receiver};
 /// The partner ID in all messages.
 pub const PARTNER_ID: &str = "888666000100260";
 
-/// The public key of the test key `partner` in the vectors. Only its length matters.
+/// The public key of the `partner` test key in the vectors. Only its length matters.
 pub const PUBLIC: &str = concat!(
     "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDPXVyZZUBX5NPRpO3i1MrGsKVe8z89kP7YYxUq0mqToUmsklUGwGGxa59TyOoI",
     "3FimojDHQSzcdIxOO9vv6RxIv+cF8h/2UaOMGKHiP35EtCMOp5at2QPBNxLOOidv8tb0mzY1cquVmUgsP8LQehSYAH0AjojQRjEh",
@@ -31,7 +31,7 @@ impl NoSecurity {
         Self(PublicKey::from_bytes(PUBLIC).expect("the test key is valid"))
     }
 
-    /// Creates a key for use as a public key.
+    /// Creates a key that is used as a public key.
     pub fn public() -> Arc<dyn RsaPublic> {
         Arc::new(Self::key())
     }
@@ -72,7 +72,7 @@ impl RsaPublic for NoSecurity {
     }
 }
 
-/// A constant random source, so that each input always has the same effect.
+/// A constant random source, so that each input always produces the same result.
 struct Fixed;
 
 impl RandomSource for Fixed {

@@ -1,4 +1,4 @@
-//! The sections of BENCHMARKS.md. The part before the first section is written by the program `paytend-bench`.
+//! The sections of BENCHMARKS.md. The part before the first section is written by the `paytend-bench` program.
 
 use std::path::PathBuf;
 

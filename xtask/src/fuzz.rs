@@ -30,7 +30,7 @@ fn folder() -> PathBuf {
     target().join("fuzz")
 }
 
-/// Checks the formatting of the fuzz targets' code, without a build.
+/// Checks the formatting of the fuzz targets, without building them.
 pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }

@@ -88,7 +88,7 @@ pub(crate) fn run() -> Result<(), String> {
     Err(problems.join("\n"))
 }
 
-/// Returns the packages of the whole dependency graph.
+/// Returns the packages in the whole dependency graph.
 fn all_packages() -> Result<Metadata, String> {
     let options = vec!["--locked".to_owned()];
     MetadataCommand::new().current_dir(root()).other_options(options).exec().map_err(|e| e.to_string())

@@ -7,6 +7,7 @@ mod benchmarks;
 mod bindings;
 mod ci;
 mod deny;
+mod dist;
 mod fuzz;
 mod layers;
 mod memory;
@@ -19,6 +20,7 @@ mod queues;
 mod setup;
 mod shell;
 mod soak;
+mod startup;
 mod stress;
 mod test;
 mod typos;
@@ -29,37 +31,43 @@ use std::process::ExitCode;
 const HELP: &str = "\
 usage: cargo xtask <command>
 
-  setup      install the tools for the full test run (Debian, as root), or name a missing tool
+  setup      install the tools for the full test run (on Debian, as root), or name the missing tool
   test       run all tests that this machine supports, and list the skipped ones with the reason
   ci         format, prose, spelling, lints, documentation, layers, packages, and all tests; fails if a test is skipped
   stress [RUNS] [FILTER...]
              run every test binary RUNS times (default 20), every other time under CPU load, and list those that
-             failed; a filter matches a part of `package/target`, such as paytend-client/it
-  deny       check licences, sources and bans of all dependencies, and advisories if their database is reachable
+             failed; a filter matches part of `package/target`, such as paytend-client/it
+  deny       check all dependencies' licences, sources and bans, and advisories if their database is reachable
   layers     check that crates depend only on lower layers, and that the paths in ARCHITECTURE.md exist
   mutants [PACKAGE]
              introduce known faults into the SQLite store, the outbox and the client, and check that the tests fail
-             for each of them (some minutes)
+             for each fault (takes some minutes)
   openapi    write crates/paytend-model/openapi.json from the types; --check fails if the file is stale
   prose [PREFIX...]
              check the language of documentation, comments and messages; a prefix limits the files, such as crates/
   package    package every publishable crate in dependency order, and build each from its package
+  dist       build the `paytend` command, and pack it with its manual pages and completions
   bindings build|test|pack [LANGUAGE...]
              build, test or pack the bindings for other languages: c, python, node, java, go
   bindings header [--check]
              write crates/paytend-ffi/include/paytend.h from the code; --check fails if the file is stale
   bindings merge FOLDER
-             pack the packages that contain the libraries of several platforms
+             create the packages that contain libraries for several platforms
   screenshots
              test the sandbox's web page in a headless Chromium, and update the screenshots in the README
   fuzz-smoke [SECONDS]
              run each fuzz target for SECONDS seconds (default 10)
   bench      compare the backends with libcrypto, and write BENCHMARKS.md (about two minutes);
              --check fails if a result is below its floor; `bench client`, `bench webhook` and `bench sandbox`
-             measure only that part
+             measure only the named part
   bench inbox [rates|steady|growth] [--full]
-             measure receiving into a store, and fail beyond a limit (some minutes; --full stores 1,000,000
-             notifications, holds a load for ten minutes, and writes the section of BENCHMARKS.md)
+             measure receiving into a store, and fail if a limit is exceeded (some minutes; --full stores 1,000,000
+             notifications, sustains a load for ten minutes, and writes its section of BENCHMARKS.md)
+  bench outbox [--full]
+             compare submitting, sending and completing orders on SQLite with the client alone, and measure the claim
+             beside finished orders (some minutes; --full inserts 1,000,000)
+  bench startup
+             measure the time that the `paytend` command takes to start, and check that it is at most 15 ms
   bench queues
              compare the PostgreSQL store with other job queues on one server (some minutes)
   bench reconcile
@@ -68,8 +76,8 @@ usage: cargo xtask <command>
              compare opening in each language with Rust and with handwritten code (some minutes)
   race [TRIES]
              cancel calls at about the time they are sent, TRIES times for each kind of connection (default 100,000),
-             and check that no request reported as not sent arrives (some minutes)
-  memory     run the tests of the AWS-LC backend with AddressSanitizer and valgrind (some minutes)
+             and check that no request reported as not sent reaches the server (some minutes)
+  memory     run the AWS-LC backend's tests with AddressSanitizer and valgrind (some minutes)
   soak       kill processes, crash servers and simulate power cuts hundreds of times under load (20 minutes)
   timing [--backend rustcrypto|aws-lc|openssl] [--rounds N]
              measure whether the time to open a message depends on its secrets (about a minute)";
@@ -89,6 +97,7 @@ fn main() -> ExitCode {
         ["openapi"] => openapi::run(false),
         ["openapi", "--check"] => openapi::run(true),
         ["package"] => package::run(),
+        ["dist"] => dist::run(),
         ["prose", prefixes @ ..] => prose::run(prefixes),
         ["typos"] => typos::run(),
         ["fuzz-smoke"] => fuzz::smoke(10, None),
@@ -111,10 +120,11 @@ fn main() -> ExitCode {
             .args(["--test", "million", "--", "--include-ignored", "--nocapture", "--test-threads", "1"])
             .run(),
         ["bench", "bindings"] => bindings::bench::run(),
+        ["bench", "startup"] => startup::run(),
         ["bench", "queues"] => queues::run(),
         ["bench", "--check"] => bench(&["--check"]),
         ["bench", "inbox", rest @ ..] => bench_inbox(rest),
-        ["bench", part @ ("client" | "webhook" | "sandbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
+        ["bench", part @ ("client" | "webhook" | "sandbox" | "outbox"), rest @ ..] => bench(&[&[*part], rest].concat()),
         [] | ["help" | "--help" | "-h"] => {
             println!("{HELP}");
             Ok(())
@@ -146,7 +156,7 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
         .run()
 }
 
-/// Measures receiving into a store. A complete measurement replaces its section of BENCHMARKS.md.
+/// Measures receiving into a store. A complete measurement replaces its section in BENCHMARKS.md.
 fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
     let report = shell::target().join("bench-inbox.md");
     let write = format!("--write={}", report.display());
@@ -159,7 +169,7 @@ fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
     result
 }
 
-/// Runs the client's test `race` with the given number of attempts.
+/// Runs the client's `race` test with the given number of attempts.
 fn race(tries: &str) -> Result<(), String> {
     tries.parse::<u32>().map_err(|_| format!("invalid number of attempts: {tries}"))?;
     let test = ["test", "--locked", "-p", "paytend-client", "--test", "race", "--", "--nocapture"];

@@ -1,4 +1,5 @@
-//! `memory`: runs the tests of the AWS-LC backend, which contains unsafe code, with AddressSanitizer and valgrind.
+//! `memory`: runs the AWS-LC backend's tests with AddressSanitizer and valgrind, because this backend contains unsafe
+//! code.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,7 @@ use cargo_metadata::Message;
 
 use crate::shell::{cargo, output, program, target};
 
-/// The target platform of the tests. It is passed explicitly, so that the flags do not apply to build scripts.
+/// The tests' target platform. It is passed explicitly, so that the flags do not apply to build scripts.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
 /// Returns why the tests cannot run, or `None` if everything is installed.
@@ -27,7 +28,8 @@ pub(crate) fn run() -> Result<(), String> {
     let flags = "-fsanitize=address -fno-omit-frame-pointer";
     let sanitized = build(&[("CFLAGS", flags), ("RUSTFLAGS", "-Clink-arg=-lasan")], "memory-asan")?;
     program(&sanitized).env("LD_PRELOAD", sanitizer).env("ASAN_OPTIONS", "detect_leaks=1").run()?;
-    // AWS-LC keeps memory for each thread until the process ends. It stays reachable, so it is not a leak.
+    // AWS-LC keeps some memory for each thread until the process exits. The memory stays reachable, so it is not a
+    // leak.
     let kinds = ["--show-leak-kinds=definite,indirect", "--errors-for-leak-kinds=definite,indirect"];
     let plain = build(&[], "memory")?;
     program("valgrind")
@@ -58,6 +60,6 @@ fn build(variables: &[(&str, &str)], folder: &str) -> Result<PathBuf, String> {
 /// Returns the path of the compiler's AddressSanitizer library, which must be loaded before all others.
 fn sanitizer() -> Option<PathBuf> {
     let path = PathBuf::from(output("cc", &["-print-file-name=libasan.so"])?.trim());
-    // The compiler returns the bare name of a library that it does not have.
+    // For a library that the compiler does not have, it returns only the name.
     path.is_absolute().then_some(path)
 }

@@ -29,17 +29,21 @@ const ENGINE: &str = "crates/paytend-store-sqlite/src/engine.rs";
 const WRITER: &str = "crates/paytend-store-sqlite/src/writer.rs";
 const SCHEMA: &str = "crates/paytend-store-sqlite/src/schema/0001.sql";
 const JOB: &str = "crates/paytend-outbox/src/dispatcher/job.rs";
+const CONFIRMATIONS: &str = "crates/paytend-outbox/src/dispatcher/confirmations.rs";
+const HANDLING: &str = "crates/paytend-outbox/src/dispatcher/handling.rs";
+const OUTBOX_ROWS: &str = "crates/paytend-outbox/src/memory/rows.rs";
+const UPLOAD: &str = "crates/paytend-outbox/src/upload.rs";
 const PROGRESS: &str = "crates/paytend-outbox/src/progress.rs";
 const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
-const MUTANTS: [Mutant; 21] = [
+const MUTANTS: [Mutant; 28] = [
     Mutant {
         name: "acknowledge before the commit",
         changes: &[(
             STORE,
-            "        accepted.await.map_err(without_lease)\n",
+            "        accepted.await.map_err(StoreError::from)\n",
             "        let id = paytend_inbox::Id::new(1);\n        tokio::select! {\n            biased;\n            \
-             result = accepted => result.map_err(without_lease),\n            \
+             result = accepted => result.map_err(StoreError::from),\n            \
              () = tokio::task::yield_now() => Ok(Accepted::New(id)),\n        }\n",
         )],
         package: SQLITE,
@@ -97,7 +101,7 @@ const MUTANTS: [Mutant; 21] = [
         name: "SQLite runs with synchronous = OFF",
         changes: &[(ENGINE, "Synchronous::Full => 2", "Synchronous::Full => 0")],
         package: SQLITE,
-        tests: ("faults", "power::power_cuts_lose_nothing"),
+        tests: ("faults", "power::no_acknowledged_notification_is_lost_in_power_cuts"),
     },
     Mutant {
         name: "number of attempts is used as the fence",
@@ -159,11 +163,74 @@ const MUTANTS: [Mutant; 21] = [
         name: "order that a notification reports is sent again",
         changes: &[(
             JOB,
-            "NextStep::Send if progress.history.sends > 0 && progress.is_notified",
-            "NextStep::Send if progress.history.sends > 9 && progress.is_notified",
+            "NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified",
+            "NextStep::Send | NextStep::Rejected if history.sends > 9 && progress.is_notified",
         )],
         package: OUTBOX,
         tests: ("it", "order_that_a_notification_reports_is_not_sent_again"),
+    },
+    Mutant {
+        name: "handler runs before the response is stored",
+        changes: &[
+            (HANDLING, "        if job.ended().is_none()\n", "        if job.ended().is_some()\n"),
+            (
+                PROGRESS,
+                "            if ended != Ended::Decided || self.decision.is_none() {\n                \
+                 return Err(IllegalTransition { from: self.state, to: ended.state() });\n            }\n            \
+                 self.become_state(State::Decided)?;\n",
+                "            self.become_state(ended.state())?;\n",
+            ),
+        ],
+        package: OUTBOX,
+        tests: ("it", "response_is_handled_after_a_crash_without_another_request"),
+    },
+    Mutant {
+        name: "notification of a different kind moves an order",
+        changes: &[(
+            OUTBOX_ROWS,
+            "row.filter(|row| row.facts.operation == notice.operation).is_some_and",
+            "row.is_some_and",
+        )],
+        package: OUTBOX,
+        tests: ("it", "memory_store_conforms"),
+    },
+    Mutant {
+        name: "new order of a recovery is sent without a query",
+        changes: &[(
+            OUTBOX_ROWS,
+            "        if self.recovering_since.is_some() {\n",
+            "        if self.recovering_since.is_some() && now < 0 {\n",
+        )],
+        package: OUTBOX,
+        tests: ("it", "orders_that_a_restored_handler_submits_again_are_queried_first"),
+    },
+    Mutant {
+        name: "old confirmations justify a send",
+        changes: &[(CONFIRMATIONS, "age.map_or(true, |age| age > limit)", "age.is_err()")],
+        package: OUTBOX,
+        tests: ("it", "confirmations_count_for_a_minute"),
+    },
+    Mutant {
+        name: "connections are kept after a rejection of an order that exists",
+        changes: &[(JOB, "if history.last_send == SendResult::Rejected {", "if history.sends > 99 {")],
+        package: OUTBOX,
+        tests: ("it", "connections_are_discarded_after_a_rejection_of_an_order_that_exists"),
+    },
+    Mutant {
+        name: "order whose key is missing is stuck",
+        changes: &[(
+            JOB,
+            "if let Some(key) = job.missing_key() {",
+            "if let Some(key) = job.missing_key().filter(|_| false) {",
+        )],
+        package: OUTBOX,
+        tests: ("it", "order_whose_key_is_missing_waits_for_it"),
+    },
+    Mutant {
+        name: "changed file is sent",
+        changes: &[(UPLOAD, "if length != self.bytes || sha256(&content) != self.sha256 {", "if length > 1 << 30 {")],
+        package: OUTBOX,
+        tests: ("it", "missing_or_changed_file_is_stuck_before_anything_is_sent"),
     },
     Mutant {
         name: "expired lease of an order is accepted",
@@ -284,5 +351,50 @@ impl Drop for Sources {
                 eprintln!("cannot restore {}: {error}", path.display());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::soak;
+
+    /// Returns whether a package has a test or a test module with this name.
+    fn has_test(package: &str, filter: &str) -> bool {
+        let name = filter.trim_end_matches(':').rsplit(':').next().unwrap();
+        let mut directories = vec![root().join("crates").join(package)];
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let is_module = path.file_stem().is_some_and(|stem| stem == name);
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "rs")
+                    && (is_module || std::fs::read_to_string(path).unwrap().contains(&format!("fn {name}")))
+                {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    #[test]
+    fn texts_and_tests_of_all_mutants_exist() {
+        for mutant in &MUTANTS {
+            for (path, from, _) in mutant.changes {
+                let source = std::fs::read_to_string(root().join(path)).unwrap();
+                assert_eq!(source.matches(from).count(), 1, "{}: {path}: {from}", mutant.name);
+            }
+            assert!(has_test(mutant.package, mutant.tests.1), "{}: {}", mutant.name, mutant.tests.1);
+        }
+    }
+
+    #[test]
+    fn long_tests_exist() {
+        for (_, filter) in soak::SQLITE {
+            assert!(has_test(SQLITE, filter), "{filter}");
+        }
+        assert!(!has_test(SQLITE, "orders::no_such_test"));
     }
 }

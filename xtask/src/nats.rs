@@ -1,10 +1,10 @@
-//! The NATS server program that the tests of the NATS store start.
+//! The NATS server program that the NATS store's tests start.
 
 use std::path::PathBuf;
 
 use crate::shell::{program, target};
 
-/// The version of the server that `setup` installs.
+/// The server version that `setup` installs.
 const VERSION: &str = "2.15.3";
 const MODULE: &str = "github.com/nats-io/nats-server/v2";
 
@@ -12,7 +12,7 @@ fn directory() -> PathBuf {
     target().join("xtask/nats")
 }
 
-/// Returns the path of the server program: the value of `PAYTEND_NATS_SERVER`, or else the program that [`install`] has
+/// Returns the path to the server program: the value of `PAYTEND_NATS_SERVER`, or else the program that [`install`] has
 /// built.
 pub(crate) fn server() -> Option<PathBuf> {
     let given = std::env::var_os("PAYTEND_NATS_SERVER").map(PathBuf::from);

@@ -1,4 +1,5 @@
-//! `package`: packages every publishable crate as for crates.io, and builds each from its package.
+//! `package`: packages every publishable crate in the same way as for crates.io, and builds each crate from its
+//! package.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ fn manifest() -> PathBuf {
     root().join("comparisons/Cargo.toml")
 }
 
-/// Checks the formatting of the comparison's code.
+/// Checks the comparison's code formatting.
 pub(crate) fn format() -> Result<(), String> {
     cargo(["fmt", "--check", "--manifest-path"]).args([&manifest()]).run()
 }

@@ -25,7 +25,7 @@ fn has_required_packages(python: &Path) -> bool {
         && program(python).args(["-c", "import cryptography, jsonschema, openapi_spec_validator"]).succeeds()
 }
 
-/// Returns the path of the spell checker in the environment of this interpreter.
+/// Returns the path of the spell checker in this interpreter's environment.
 pub(crate) fn typos(python: &Path) -> PathBuf {
     python.with_file_name(format!("typos{}", std::env::consts::EXE_SUFFIX))
 }
@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
     ensure("Python 3 with venv and pip", &["python3", "python3-venv"], || find_python().is_some())?;
     if python().is_none() {
         let base = find_python().ok_or("cannot find Python 3 with venv and pip")?;
-        // `--clear` removes an incomplete environment of an earlier run.
+        // `--clear` removes an incomplete environment left by an earlier run.
         base.args(["-m", "venv", "--clear"]).args([environment()]).run()?;
         let interpreter = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
         let requirements = root().join("xtask/requirements.txt");
@@ -66,7 +66,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Installs the tools that the tests of the bindings, the web page and the stores need.
+/// Installs the tools needed by the tests for the bindings, the web page and the stores.
 fn bindings_tools() -> Result<(), String> {
     ensure("cJSON with its header", &["libcjson-dev", "pkg-config"], || {
         program("pkg-config").args(["--exists", "libcjson"]).succeeds()
@@ -76,8 +76,11 @@ fn bindings_tools() -> Result<(), String> {
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
-    ensure("PostgreSQL, for the tests of its store", &["postgresql"], || postgres().is_some())?;
+    ensure("PostgreSQL, for the tests of the PostgreSQL store", &["postgresql"], || postgres().is_some())?;
     ensure("PgBouncer, for the tests of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
+    ensure("zsh and fish, for the tests of the completions", &["zsh", "fish"], || {
+        ["zsh", "fish"].into_iter().all(|shell| program(shell).args(["--version"]).succeeds())
+    })?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     nats::install()
 }

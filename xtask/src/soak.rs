@@ -6,18 +6,22 @@ use crate::shell::cargo;
 
 const STORE: &str = "paytend-store-sqlite";
 
+/// The tests of the SQLite store, each with its number of rounds.
+pub(crate) const SQLITE: [(&str, &str); 5] = [
+    ("500", "kill::"),
+    ("200", "power::no_acknowledged_notification_is_lost_in_power_cuts"),
+    ("50", "failpoints::no_notification_is_lost_by_processes_killed_at_each_point"),
+    ("500", "orders::no_order_is_executed_twice_or_lost_by_killed_processes"),
+    ("20", "orders::no_order_is_executed_twice_by_processes_killed_during_a_send"),
+];
+
 /// Runs each test with its number of rounds.
 pub(crate) fn run() -> Result<(), String> {
-    let sqlite = |rounds: &str, filter: &str| {
+    for (rounds, filter) in SQLITE {
         cargo(["test", "--locked", "-p", STORE, "--features", "failpoints", "--test", "faults", "--", filter])
             .env("PAYTEND_FAULT_ROUNDS", rounds)
-            .run()
-    };
-    sqlite("500", "kill::")?;
-    sqlite("200", "power::power_cuts_lose_nothing")?;
-    sqlite("50", "failpoints::processes")?;
-    sqlite("500", "orders::killed")?;
-    sqlite("20", "orders::processes")?;
+            .run()?;
+    }
     if setup::postgres().is_some() {
         cargo(["test", "--locked", "-p", "paytend-store-postgres", "--test", "it", "--", "crash"])
             .env("PAYTEND_FAULT_ROUNDS", "20")

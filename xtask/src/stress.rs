@@ -95,7 +95,7 @@ fn matches(name: &str, filters: &[&str]) -> bool {
     filters.is_empty() || filters.iter().any(|filter| name.contains(filter))
 }
 
-/// Builds the test binaries of the packages that match a filter, with the features that tests need.
+/// Builds the test binaries of the packages that match a filter, with the features that the tests need.
 fn build(filters: &[&str]) -> Result<Vec<Binary>, String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|error| error.to_string())?;
     let openssl = setup::openssl();

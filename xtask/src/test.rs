@@ -84,8 +84,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     cargo(faults).run()?;
     rows.push(Row { name: "the inbox on SQLite with kills, power cuts and failing disks", skipped: None });
 
-    // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter has no package
-    // `cryptography`.
+    // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter does not have the
+    // `cryptography` package.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
     rows.push(Row {
         name: "agreement with the Python reference implementation",

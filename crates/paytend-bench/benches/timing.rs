@@ -70,7 +70,7 @@ fn main() {
     std::process::exit(leaks.into());
 }
 
-/// Returns the times of each class, in microseconds.
+/// Returns the times for each class, in microseconds.
 fn measure(backend: &dyn Backend, rounds: usize) -> Vec<Vec<f64>> {
     let own = rustcrypto::generate(1024, &OsRandom).unwrap();
     let peer = rustcrypto::generate(1024, &OsRandom).unwrap();

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: compares all backends with libcrypto, the client with handwritten code, and receiving with
-//! opening alone, in one process.
+//! opening alone. Everything runs in one process.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,10 +7,11 @@ mod baseline;
 mod client;
 mod inbox;
 mod measure;
+mod outbox;
 mod report;
 mod sandbox;
 #[path = "../../paytend-store-postgres/tests/it/server.rs"]
-#[expect(dead_code, reason = "the tests of the store use more of it")]
+#[expect(dead_code, reason = "only the store's tests use the rest")]
 mod server;
 mod start;
 mod webhook;
@@ -62,9 +63,12 @@ fn main() -> ExitCode {
     let check = std::env::args().any(|argument| argument == "--check");
     let quick = std::env::args().any(|argument| argument == "--quick");
     let batch = Duration::from_millis(if quick { 5 } else { 40 });
-    // The inbox benchmark runs only if the arguments name it, because it needs an idle disk and takes minutes.
+    // These benchmarks run only if the arguments name them, because they need an idle disk and take minutes.
     if std::env::args().any(|argument| argument == "inbox") {
         return if inbox::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    if std::env::args().any(|argument| argument == "outbox") {
+        return if outbox::run() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     // If the arguments name no benchmark, all benchmarks run.
     let part = |name: &str| std::env::args().any(|argument| argument == name);
@@ -155,7 +159,7 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{filling}"}}"#)
 }
 
-/// Measures how opening scales with the number of processors, in thousandths for each backend.
+/// Measures how opening scales with the number of processors, for each backend, in thousandths.
 ///
 /// The result is the speed-up on all processors, divided by the speed-up of a reference. The reference is the baseline
 /// with separate keys and buffers for each thread.

@@ -1,6 +1,6 @@
 //! Interleaved measurement: each round measures the CPU time of one batch per candidate, in random order.
 //!
-//! Changes in the machine's speed affect all candidates equally, so ratios are comparable even where times are not.
+//! Changes in the machine's speed affect all candidates equally, so ratios are comparable even when times are not.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn shuffle(order: &mut [usize]) {
     }
 }
 
-/// Formats a ratio or a time in thousandths.
+/// Formats a ratio or a time that is given in thousandths.
 pub(crate) fn decimal(thousandths: u128) -> String {
     format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }

@@ -1,4 +1,4 @@
-//! The table of results and the floors that they are compared with.
+//! The results table, and the minimum values that results are compared with.
 //!
 //! Ratios are integers in thousandths, because this project avoids binary floating-point numbers.
 
@@ -10,7 +10,7 @@ use crate::sandbox::{self, Throughput};
 use crate::start::Start;
 use crate::webhook::{self, Webhook};
 
-/// A row of the table: the speed of each backend as a share of libcrypto's, in thousandths.
+/// A row of the table: each backend's speed relative to libcrypto, in thousandths.
 pub(crate) struct Row {
     work: &'static str,
     bits: usize,
@@ -104,7 +104,7 @@ impl Report {
             let (floor, service_floor) = (decimal(webhook::FLOOR), decimal(webhook::SERVICE_FLOOR));
             let _ = writeln!(
                 out,
-                "\nSpeed of receiving a fund deposit, {name}, 1024 bits, relative to only opening the message:\n\n\
+                "\nSpeed of receiving a fund deposit, {name}, 1024 bits, relative to opening the message alone:\n\n\
                  - the receiver: {} (floor {floor})\n\
                  - a whole service, from the request to the response: {} (floor {service_floor})\n\
                  - a whole service that runs the cryptography on a separate thread, \
@@ -140,7 +140,7 @@ impl Report {
         out
     }
 
-    /// Writes the table of the backends.
+    /// Writes the backends' table.
     fn backends(&self, out: &mut String) {
         let _ = write!(out, "| operation | bits | payload | libcrypto, µs |");
         for (name, _) in BACKENDS {
@@ -162,8 +162,8 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         format!(
             "# Benchmarks\n\n\
-             Written by `cargo xtask bench`. The table shows the speed of each backend relative to libcrypto.\n\
-             At 1.000, both are equally fast. The libcrypto baseline parses keys once and performs no checks. All\n\
+             Written by `cargo xtask bench`. The table shows each backend's speed relative to libcrypto;\n\
+             1.000 means equally fast. The libcrypto baseline parses keys once and performs no checks. All\n\
              candidates run in one process, in shuffled batches. Times are the thread's CPU time, as the median of\n\
              nine rounds. Only the ratios are meaningful, and only within one run.\n\n\
              Machine: {} processors, {}, {}.\n\

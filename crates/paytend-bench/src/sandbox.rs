@@ -1,4 +1,4 @@
-//! The sandbox's overhead beyond its cryptography.
+//! The sandbox's overhead in addition to its cryptography.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! The time that the command needs to start: whole processes, by the wall clock.
+//! Start-up times of the command, measured as the wall-clock time of whole processes.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,18 +14,18 @@ use paytend_model::issuing::QueryCardBalance;
 use crate::measure::decimal;
 use crate::sandbox::DATA;
 
-/// The maximum time from the start of the sandbox to its first response, in milliseconds.
+/// The maximum time from the sandbox's start to its first response, in milliseconds.
 const SANDBOX: u128 = 100;
-/// The number of runs of the sandbox.
+/// The number of times the sandbox is run.
 const STARTS: usize = 11;
-/// The number of runs of each short command.
+/// The number of times each short command is run.
 const RUNS: usize = 51;
 
-/// The measured times of whole processes.
+/// The measured run times of whole processes.
 pub(crate) struct Start {
-    /// The time from the start of the sandbox to its first signed response, in milliseconds.
+    /// The time from the sandbox's start to its first signed response, in milliseconds.
     sandbox: u128,
-    /// The time of each short command, in microseconds.
+    /// The run time of each short command, in microseconds.
     commands: Vec<(&'static str, u128)>,
 }
 
@@ -48,7 +48,7 @@ impl Start {
     }
 }
 
-/// Measures the command at `command` with existing keys. All results are medians.
+/// Measures the program at `command`, using existing keys. All results are medians.
 pub(crate) fn measure(command: &Path) -> Start {
     let folder = Folder(std::env::temp_dir().join(format!("paytend-bench-{}", std::process::id())));
     let keys = folder.0.join("keys");
@@ -56,7 +56,7 @@ pub(crate) fn measure(command: &Path) -> Start {
     Start { sandbox, commands: commands(command, &keys, &folder.0) }
 }
 
-/// Measures the time from the start of the sandbox to its first signed response, in milliseconds.
+/// Measures the time from the sandbox's start to its first signed response, in milliseconds.
 fn sandbox(command: &Path, keys: &Path) -> u128 {
     let start = || {
         let process =

@@ -1,4 +1,4 @@
-//! The overhead of receiving beyond the cryptography, and the cost of rejecting garbage.
+//! The overhead of receiving in addition to the cryptography, and the cost of rejecting garbage.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -116,7 +116,7 @@ fn measure_garbage(backend: &Candidate, payby: &PrivateKey, batch: Duration) -> 
         "a truncated envelope",
         "an envelope for another partner",
         "a body without a sign header",
-        "a body whose sign header does not have the length of the key",
+        "a body whose sign header does not match the key length",
     ];
     let times = medians_by(
         Clock::Thread,

@@ -1,5 +1,5 @@
-//! Measures how long it takes to open messages in Rust. Also creates the messages that the benchmarks of all languages
-//! open.
+//! Measures how long it takes to open messages in Rust. Also creates the messages that every language's benchmark
+//! opens.
 //!
 //! - `bench prepare FILE`: creates keys and messages, and writes them to FILE;
 //! - `bench FILE`: reads the keys and messages from FILE, and lines of the form `ours BITS COUNT` from standard input.

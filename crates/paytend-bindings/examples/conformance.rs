@@ -1,11 +1,10 @@
 //! The conformance program in Rust. The output of every binding's conformance program must match the output of this
 //! program.
 //!
-//! - `conformance vectors FILE`: runs all test vectors and writes the outcome of each case to FILE, one line for each
-//!   case;
-//! - `conformance seal FILE`: seals messages of all kinds and writes them to FILE, for the programs of the other
-//!   languages to open;
-//! - `conformance open FILE…`: opens messages that the programs of the other languages sealed.
+//! - `conformance vectors FILE`: runs all test vectors and writes the outcome of each case to FILE, one line per case;
+//! - `conformance seal FILE`: seals messages of all kinds and writes them to FILE, for the other languages' programs to
+//!   open;
+//! - `conformance open FILE…`: opens messages sealed by the other languages' programs.
 
 // The program panics on errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]

@@ -8,7 +8,7 @@ use paytend_crypto_aws_lc::AwsLc;
 
 use crate::Failure;
 
-/// The backend that the released packages contain.
+/// The backend used in the released packages.
 pub(crate) const BACKEND: AwsLc = AwsLc;
 
 pub(crate) fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Failure> {

@@ -25,7 +25,7 @@ pub enum Code {
     Unsealable = 6,
     /// `key`: a key cannot be read or used.
     Key = 7,
-    /// `unavailable`: a key's backend or the source of randomness is temporarily unavailable.
+    /// `unavailable`: a key's backend or the random source is temporarily unavailable.
     Unavailable = 8,
     /// `rejected`: an authentic notification was rejected because it is too old, dated in the future, or for the wrong
     /// merchant.
@@ -49,7 +49,7 @@ impl Code {
         Self::Internal,
     ];
 
-    /// Returns the name of the code, such as `not_authentic`.
+    /// Returns the code's name, such as `not_authentic`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Usage => "usage",
@@ -100,8 +100,8 @@ impl Failure {
         &self.message
     }
 
-    /// Returns `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure), or `None` for other failures.
-    /// They are not authenticated: an attacker on the network may have written them.
+    /// Returns the `respCode` and `respMsg` of an [`UnsignedFailure`](Code::UnsignedFailure), or `None` for other
+    /// failures. They are not authenticated: an attacker on the network may have written them.
     pub fn api_error(&self) -> Option<(&str, &str)> {
         self.api_error.as_ref().map(|(code, message)| (code.as_str(), message.as_str()))
     }

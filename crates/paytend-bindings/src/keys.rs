@@ -123,10 +123,10 @@ pub fn hazmat_decrypt_blocks(key: &PrivateKey, ciphertext: &[u8]) -> Result<Zero
     Ok(paytend_crypto::hazmat::decrypt_blocks(&*backend::private(key)?, ciphertext)?)
 }
 
-/// Generates a unique request identifier of 32 characters.
+/// Generates a unique 32-character request identifier.
 ///
 /// # Errors
-/// Returns [`Code::Unavailable`] if the source of randomness fails.
+/// Returns [`Code::Unavailable`] if the random source fails.
 pub fn request_id() -> Result<String, Failure> {
     Ok(RequestId::generate()?.as_str().to_owned())
 }

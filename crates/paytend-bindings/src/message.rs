@@ -30,7 +30,7 @@ pub fn kind(name: &str) -> Result<Kind, Failure> {
 /// # Errors
 /// - Returns [`Code::Unsealable`] if a field or the payload cannot be sealed; for example, if `requestId` is empty.
 /// - Returns [`Code::Key`] if the keyring has no key to sign or encrypt with.
-/// - Returns [`Code::Unavailable`] if a key's backend or the source of randomness fails.
+/// - Returns [`Code::Unavailable`] if a key's backend or the random source fails.
 pub fn seal<'a>(
     keyring: &Keyring,
     kind: Kind,
@@ -86,7 +86,7 @@ impl Opened {
         Ok(Zeroizing::new(std::str::from_utf8(&text).map_err(|_| not_utf8())?.to_owned()))
     }
 
-    /// Returns the bytes of the payload exactly as signed. The slice is empty for a message without a payload.
+    /// Returns the payload bytes exactly as signed. The slice is empty for a message without a payload.
     pub fn payload(&self) -> &[u8] {
         self.opened.payload_bytes()
     }

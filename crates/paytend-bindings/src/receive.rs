@@ -46,8 +46,8 @@ pub struct Notification {
     /// The deduplication key: 64 hexadecimal digits. It is the same for every delivery of a notification, even if the
     /// notification is sealed again. Store the key in the same transaction as the notification's effect.
     ///
-    /// Notifications from Paytend have no sequence number, so a notification whose key is already stored may still be
-    /// an update. Store that notification too, and query the current state of the object that the business key
+    /// Notifications from Paytend have no sequence number, so a notification whose dedup key is already stored may
+    /// still be an update. Store that notification too, and query the current state of the object that the business key
     /// identifies.
     pub dedup_key: String,
     /// The object that the notification is about, and the reported state.
@@ -180,17 +180,17 @@ impl Receiver {
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `keys` is empty or a key cannot be used.
-    /// - Returns [`Code::Usage`] if a key's period of use is empty.
+    /// - Returns [`Code::Usage`] if a key's validity period is empty.
     pub fn payby(keys: Vec<ScheduledKey>) -> Result<Self, Failure> {
         let keys = keys.into_iter().map(ScheduledKey::load).collect::<Result<Vec<_>, _>>()?;
         Ok(Self::PayBy(PayByReceiver::new(keys).map_err(config_failure)?))
     }
 
-    /// Creates a receiver for PayerMax's notifications for the given merchants.
+    /// Creates a receiver for PayerMax's notifications to the given merchants.
     ///
     /// # Errors
     /// - Returns [`Code::Key`] if `merchants` is empty, or a key cannot be used.
-    /// - Returns [`Code::Usage`] if a key's period of use is empty, or a merchant number is empty.
+    /// - Returns [`Code::Usage`] if a key's validity period is empty, or a merchant number is empty.
     pub fn payermax(merchants: Vec<(String, ScheduledKey)>) -> Result<Self, Failure> {
         if merchants.iter().any(|(merchant, _)| merchant.is_empty()) {
             return Err(Failure::new(Code::Usage, "missing merchant number; each PayerMax key needs one"));
@@ -201,7 +201,7 @@ impl Receiver {
     }
 
     /// Sets the maximum size of a body in bytes, and the maximum age of a notification in milliseconds. `None` keeps
-    /// the default. `max_age` has no effect on notifications from Paytend, which contain no timestamp.
+    /// the default. `max_age` does not apply to notifications from Paytend, which contain no timestamp.
     ///
     /// # Errors
     /// Returns [`Code::Usage`] if a limit is 0.

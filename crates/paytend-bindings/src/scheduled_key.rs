@@ -1,4 +1,4 @@
-//! Keys and their periods of use.
+//! Keys and their validity periods.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,14 +6,14 @@ use paytend_crypto::PublicKey;
 
 use crate::{Failure, backend};
 
-/// A provider's key and its period of use, in milliseconds since the Unix epoch.
+/// A provider's key and its validity period, in milliseconds since the Unix epoch.
 #[derive(Clone, Debug)]
 pub struct ScheduledKey {
     /// The provider's public key.
     pub key: PublicKey,
-    /// The start of the period of use (inclusive).
+    /// The start of the validity period (inclusive).
     pub not_before: Option<u64>,
-    /// The end of the period of use (exclusive).
+    /// The end of the validity period (exclusive).
     pub retire_at: Option<u64>,
 }
 

@@ -1,6 +1,7 @@
 //! The options that select a connection to the API, shared by all commands that call it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use paytend_client::{Client, ClientBuilder, Environment};
@@ -9,6 +10,7 @@ use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey};
 
 use crate::exit::{Category, Failure};
 use crate::keyfiles::key_failure;
+use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
 
 /// The names of the files in a key directory. `paytend sandbox --keys` creates such a directory.
@@ -19,20 +21,31 @@ pub(crate) const SANDBOX_PROFILES: &str = "paytend.toml";
 /// The name of the profile in `paytend.toml`.
 pub(crate) const SANDBOX_PROFILE: &str = "sandbox";
 
+/// The title of the control interface's description.
+const CONTROL_TITLE: &str = "Paytend sandbox: control interface";
+const IDENTIFICATION_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum size of the description, in bytes.
+const MAX_DESCRIPTION: usize = 4 << 20;
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionArgs {
     /// The profile to use; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
     /// A directory with keys and settings, such as a directory of `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
+    pub(crate) keys: Option<PathBuf>,
     /// The base URL of the API. It overrides the URL in the settings
     #[arg(long, value_name = "URL")]
-    base_url: Option<String>,
+    pub(crate) base_url: Option<String>,
 }
 
 impl ConnectionArgs {
+    /// Returns whether an option selects the connection.
+    pub(crate) fn is_given(&self) -> bool {
+        self.profile.is_some() || self.keys.is_some() || self.base_url.is_some()
+    }
+
     /// Returns a builder for the selected connection. The settings come from the options, from a profile with overrides
     /// in environment variables, or only from environment variables.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
@@ -49,7 +62,7 @@ impl ConnectionArgs {
     fn profile_builder(&self) -> Result<ClientBuilder, Failure> {
         let file = ProfilesFile::locate()?;
         match file.selected(self.profile.as_deref(), &file.read()?)? {
-            Some(name) => Ok(ClientBuilder::from_file_and_env(&file.path, &name)?),
+            Some(name) => Ok(ClientBuilder::from_file_with_keyring(&file.path, &name, keyring::read)?),
             None if in_environment() => Ok(ClientBuilder::from_env()?),
             None => Err(Failure::new(
                 Category::Configuration,
@@ -60,7 +73,7 @@ impl ConnectionArgs {
 }
 
 /// Returns whether environment variables configure a connection.
-fn in_environment() -> bool {
+pub(crate) fn in_environment() -> bool {
     ["PRIVATE_KEY", "PRIVATE_KEY_FILE", "PARTNER_ID", "BASE_URL", "ENVIRONMENT"]
         .iter()
         .any(|name| variable(&format!("PAYTEND_{name}")).is_some())
@@ -92,10 +105,30 @@ fn private(path: &Path) -> Result<PrivateKey, Failure> {
     read.map_err(|error: KeyError| key_failure(&path.display().to_string(), &error))
 }
 
-/// Returns whether a client is connected to the provider's sandbox or to a sandbox on this machine.
-pub(crate) fn is_sandbox(client: &Client) -> bool {
+/// Returns whether a client is connected to the provider's sandbox, or to one on this machine that identifies itself.
+///
+/// A loopback address alone proves nothing: it may be the end of a tunnel to production. The control interface of a
+/// sandbox has a description that needs no token.
+pub(crate) async fn is_sandbox(client: &Client) -> bool {
     let url = client.base_url();
+    if url == Environment::Sandbox.url() {
+        return true;
+    }
     let host = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    url == Environment::Sandbox.url() || host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    if host != "localhost" && !address.is_ok_and(|address| address.is_loopback()) {
+        return false;
+    }
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let Ok(http) = builder.timeout(IDENTIFICATION_TIMEOUT).build() else { return false };
+    let Ok(mut response) = http.get(format!("{url}/_sandbox/openapi.json")).send().await else { return false };
+    let mut text = Vec::new();
+    while let Ok(Some(piece)) = response.chunk().await {
+        text.extend_from_slice(&piece);
+        if text.len() > MAX_DESCRIPTION {
+            return false;
+        }
+    }
+    let description: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    response.status().is_success() && description["info"]["title"] == CONTROL_TITLE
 }

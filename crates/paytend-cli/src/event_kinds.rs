@@ -211,7 +211,8 @@ impl EventKind {
     }
 }
 
-fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &mut Vec<String>) {
+/// Adds the paths of fields, such as `data.amount.value`.
+pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &mut Vec<String>) {
     for field in fields {
         let path = format!("{prefix}{}", field.name);
         if field.fields.is_empty() {

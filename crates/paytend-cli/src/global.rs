@@ -23,6 +23,14 @@ pub(crate) struct GlobalArgs {
     verbose: u8,
 }
 
+/// The option of commands that print text or JSON.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct JsonArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// The option `--json` of commands whose output is always JSON, so that scripts can use the option with every command.
 #[derive(Args)]
 pub(crate) struct AlwaysJsonArgs {

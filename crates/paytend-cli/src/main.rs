@@ -1,6 +1,7 @@
 //! The `paytend` command.
 
 mod cmd;
+mod completion;
 mod connection;
 mod duration;
 mod event_kinds;
@@ -8,12 +9,17 @@ mod exit;
 mod global;
 mod inputs;
 mod keyfiles;
+mod keyring;
 mod operations;
 mod output;
 mod payload;
 mod profiles;
+mod progress;
 mod prompt;
+mod settings;
+mod signals;
 mod suggest;
+mod urls;
 
 use std::process::ExitCode;
 
@@ -41,6 +47,8 @@ enum Command {
     /// Manage profiles with connection settings
     #[command(subcommand)]
     Config(cmd::config::Command),
+    /// Check the keys, the connection and the settings, and show what to do about each problem
+    Doctor(Box<cmd::doctor::Args>),
     /// Call an operation of the API
     Call(cmd::call::Args),
     /// Print the items of a paginated list, one line of JSON each
@@ -54,6 +62,8 @@ enum Command {
     Open(cmd::open::Args),
     /// Verify the `sign` header of PayBy or PayerMax over a body from standard input
     Verify(cmd::verify::Args),
+    /// Describe captured messages: in documents, HTTP dumps, HAR files and log lines
+    Inspect(cmd::inspect::Args),
     /// Explain why a message from standard input is not authentic
     Explain(cmd::explain::Args),
     /// Run a local Paytend sandbox with fault injection and a web page
@@ -70,7 +80,7 @@ enum Command {
     Listen(cmd::listen::Args),
     /// Send signed notifications to a URL, like a provider
     Trigger(cmd::trigger::Args),
-    /// List, show and resend the notifications in a store
+    /// List, show and resend the notifications in a store or of a sandbox
     #[command(subcommand)]
     Events(cmd::events::Command),
     /// Control a running sandbox: faults, clock and notifications
@@ -88,17 +98,26 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == completion::CALL) {
+        let words: Vec<String> =
+            words.skip_while(|word| word == "--").map(|word| word.to_string_lossy().into_owned()).collect();
+        completion::print(Cli::command(), &words);
+        return ExitCode::SUCCESS;
+    }
     let cli = Cli::parse();
     cli.global.apply();
     let result = match cli.command {
         Command::Demo(args) => cmd::demo::run(&args),
         Command::Config(command) => cmd::config::run(command),
+        Command::Doctor(args) => cmd::doctor::run(&args),
         Command::Call(args) => cmd::call::run(args),
         Command::Pages(args) => cmd::pages::run(&args),
         Command::Keys(command) => cmd::keys::run(&command),
         Command::Seal(args) => cmd::seal::run(&args),
         Command::Open(args) => cmd::open::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
+        Command::Inspect(args) => cmd::inspect::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
         Command::Sandbox(args) => cmd::sandbox::run(args),
         Command::Inbox(command) => cmd::inbox::run(command),

@@ -60,6 +60,7 @@ pub(crate) fn suggested() -> Suggested {
     Suggested::new(operations().iter().map(full_name))
 }
 
-fn full_name(entry: &OperationEntry) -> String {
+/// Returns the name with its product, such as `issuing.topup`.
+pub(crate) fn full_name(entry: &OperationEntry) -> String {
     format!("{}.{}", entry.info.product, entry.info.name)
 }

@@ -31,6 +31,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(line(&text)?)
 }
 
+/// Writes the result of a command to standard output: as one line of JSON, or as text.
+pub(crate) fn result(as_json: bool, value: &impl Serialize, text: &str) -> Result<(), Failure> {
+    if as_json { json(value) } else { Ok(line(text)?) }
+}
+
 /// Writes JSON to standard output: indented on a terminal, and unchanged otherwise. All numbers keep their digits.
 pub(crate) fn json_text(text: &str) -> io::Result<()> {
     if io::stdout().is_terminal() { line(&indented(text)) } else { line(text) }

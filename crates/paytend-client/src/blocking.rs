@@ -116,7 +116,8 @@ impl Client {
         self.wait(self.client.upload(operation, progress))
     }
 
-    /// Returns an iterator over the items of a list, like the stream of [`Client::pages`](crate::Client::pages).
+    /// Returns an iterator over the items of a list, like the stream returned by
+    /// [`Client::pages`](crate::Client::pages).
     pub fn pages<Q: Paged>(&self, query: Q) -> impl Iterator<Item = Result<Q::Item, Error>> + '_ {
         use futures_util::StreamExt;
         let mut pages = Box::pin(self.client.pages(query));
@@ -131,7 +132,7 @@ impl Client {
         })
     }
 
-    /// Runs any other call of the asynchronous client to completion.
+    /// Runs any other call to the asynchronous client to completion.
     ///
     /// ```no_run
     /// # use std::time::Duration;

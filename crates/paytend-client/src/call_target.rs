@@ -1,4 +1,4 @@
-//! The operation that a request calls: an operation of `paytend-model`, or a path given by the caller.
+//! The operation that a request calls: an operation of `paytend-model`, or a path specified by the caller.
 
 use std::borrow::Cow;
 

@@ -65,7 +65,7 @@ impl Client {
         self.untyped(name_or_path, data)?.send().await
     }
 
-    /// Returns the base URL, without a slash at the end.
+    /// Returns the base URL, without a trailing slash.
     pub fn base_url(&self) -> &str {
         &self.shared.base_url
     }

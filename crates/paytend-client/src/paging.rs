@@ -32,7 +32,7 @@ pub trait Paged: Operation + Clone {
     #[must_use]
     fn starting_at(self, start: u64) -> Self;
 
-    /// Returns the items of the page, and the total number of items if the response contains it.
+    /// Returns the items on the page, and the total number of items if the response contains it.
     ///
     /// Returns `None` if the response does not contain the expected list. The fields of these responses are inferred.
     fn items(response: Self::Response) -> Option<(Vec<Self::Item>, Option<u64>)>;
@@ -96,8 +96,8 @@ impl Client {
     /// page. A partly filled page does not end it, because the provider may limit the page size. The meaning of
     /// `start`, a zero-based item offset, is inferred.
     ///
-    /// A repeated page is an error, and so is an empty page before the total is reached. If the provider sends no total
-    /// and repeats its last page endlessly, the stream also ends with an error.
+    /// A repeated page is an error, and so is an empty page before the total is reached. If the provider does not send
+    /// a total and repeats its last page endlessly, the stream also ends with an error.
     ///
     /// ```no_run
     /// use futures_util::TryStreamExt;

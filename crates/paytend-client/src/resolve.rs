@@ -121,7 +121,7 @@ impl Client {
     /// The order is also queried after a rejection. A code such as "duplicate" means that an order with this number
     /// exists. The rejection may also belong to another order that used the same connection.
     ///
-    /// One deadline covers the whole process. It should be longer than the deadline of an ordinary call; set it with
+    /// One deadline covers the whole process. It should be longer than for an ordinary call; set it with
     /// [`Request::deadline`] and call [`Request::resolve`]. An order that exists may still fail: see
     /// [`Resolved::state`] and [`send_and_wait`](Self::send_and_wait).
     ///
@@ -143,7 +143,7 @@ impl Client {
     ///
     /// # Errors
     /// Returns an error with the outcome
-    /// - [`NotSent`](Outcome::NotSent) if the request was never sent completely;
+    /// - [`NotSent`](Outcome::NotSent) if the request was never sent in full;
     /// - [`Rejected`](Outcome::Rejected) if the request was rejected, and the query confirmed that no such order
     ///   exists, as [`Resolution`](crate::Resolution) requires. Without configured
     ///   [codes](crate::Resolution::unknown_order_codes), this outcome is never returned;
@@ -179,8 +179,7 @@ impl<O: Resolvable> Request<'_, O> {
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
         let deadline = self.shared.start_deadline(&self.options);
         let (mut resolved, named) = self.resolve_within(deadline).await?;
-        // Only a final state reported by the query counts: the meaning of the status in the mutation's response is
-        // inferred.
+        // Only a final state reported by the query counts, because the meaning of the mutation's status is inferred.
         let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.shared.resolution.poll() };
         while !matches!(resolved, Resolved::Found { .. }) || !resolved.state().is_final() {
             if self.shared.left(deadline).is_none_or(|left| left <= wait) {
@@ -209,7 +208,7 @@ impl<O: Resolvable> Request<'_, O> {
         let (request_id, payload) = self.payload(&target)?;
         let first = call(shared, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
-        // The error of the first send, after which the order may exist.
+        // The error from the first send, after which the order may exist.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Call {
@@ -264,9 +263,9 @@ impl<O: Resolvable> Request<'_, O> {
         Resolved::Found { order, state }
     }
 
-    /// Returns the order's identifiers that are compared with the query's response, if the response contains them. An
-    /// order with the same number but a different card is a different order. If names are configured for the query,
-    /// only these fields are compared.
+    /// Returns the order identifiers to compare with the query's response, if the response contains them. An order with
+    /// the same number but a different card is a different order. If names are configured for the query, only these
+    /// fields are compared.
     pub(crate) fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }
@@ -324,7 +323,7 @@ impl<O: Resolvable> Request<'_, O> {
     }
 }
 
-/// The response to the query of an order.
+/// The response to an order query.
 pub(crate) type QueryResponse<O> = Response<<<O as Resolvable>::Query as Operation>::Response>;
 
 /// Returns the state for a status code of this operation.

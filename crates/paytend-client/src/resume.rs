@@ -1,4 +1,4 @@
-//! Continues an order whose process ended: queries the order, and sends only the same bytes again.
+//! Continues an order whose process ended: queries the order, and resends only the same bytes.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,13 +15,13 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::error::kind::{ErrorKind, Outcome};
 use crate::error::time_limit::TimeLimit;
-use crate::policy::history::History;
+use crate::policy::history::{History, SendResult};
 use crate::policy::next_step::NextStep;
 use crate::policy::order_states::OrderState;
 use crate::policy::resolution::Resolution;
 use crate::resolve::{QueryResponse, Resolvable, Resolved, state};
 
-/// An order that a query has found.
+/// An order found by a query.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FoundOrder<O: Resolvable> {
@@ -41,7 +41,7 @@ pub struct Resumed<O: Resolvable> {
     pub result: Result<Resolved<O>, Error>,
 }
 
-/// The start of a call by both clocks. Later wall-clock times are derived from the monotonic clock.
+/// The start time of a call on both clocks. Later wall-clock times are derived from the monotonic clock.
 struct Started {
     wall: SystemTime,
     deadline: Deadline,
@@ -114,6 +114,9 @@ impl Client {
                 }
                 NextStep::Query => match self.find_order(prepared, self.left(&started)).await {
                     Ok(Some(found)) => {
+                        if history.last_send == SendResult::Rejected {
+                            self.discard_connections();
+                        }
                         break Ok(Resolved::Found { order: found.response.into_data(), state: found.state });
                     }
                     Ok(None) => self.resolution().confirm(&mut history, self.wall_clock(&started)),
@@ -150,7 +153,7 @@ impl Client {
         Resumed { history, result: result.map_err(|error| about::<O>(error, prepared)) }
     }
 
-    /// Sends a prepared request within this time, and returns the verified response. Attempts that sent nothing are
+    /// Sends a prepared request within `deadline`, and returns the verified response. Attempts that sent nothing are
     /// retried.
     ///
     /// The client does not remember what it sent. Count the send in a stored [`History`] before you call this method,
@@ -185,7 +188,7 @@ impl Client {
         call.run(self.shared.start_deadline(&options), response::data).await
     }
 
-    /// Queries the order of a prepared request once, on a new connection. Returns `None` if the provider reports with a
+    /// Queries a prepared request's order once, on a new connection. Returns `None` if the provider reports with a
     /// signed response that no such order exists ([`Resolution::unknown_order_codes`]).
     ///
     /// # Errors
@@ -215,6 +218,15 @@ impl Client {
         }
     }
 
+    /// Stops using the existing connections. Requests in progress may finish on them.
+    ///
+    /// Call this method if an order exists although its send was rejected: the rejection belongs to a different request,
+    /// so later responses on the connection may also belong to earlier requests. [`resume`](Self::resume) and
+    /// [`resolve`](Self::resolve) do so themselves.
+    pub fn discard_connections(&self) {
+        self.shared.transport.discard_connections();
+    }
+
     /// Returns the settings for resolving orders.
     pub fn resolution(&self) -> &Resolution {
         &self.shared.resolution
@@ -225,7 +237,7 @@ impl Client {
         state::<O>(&self.shared, O::status_of_response(response))
     }
 
-    /// Returns the state of an order that a query has found.
+    /// Returns the state of an order found by a query.
     pub fn state_of_query<O: Resolvable>(&self, response: &<O::Query as Operation>::Response) -> OrderState {
         state::<O>(&self.shared, O::status_of_query(response))
     }
@@ -254,7 +266,7 @@ impl Client {
     }
 }
 
-/// Returns the error of a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
+/// Returns the error for a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
 fn doubted(error: Error, history: &History) -> Error {
     if history.sends > 0 { error.with_outcome(Outcome::Unknown) } else { error }
 }

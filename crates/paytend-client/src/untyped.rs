@@ -33,8 +33,8 @@ pub struct UntypedRequest<'c> {
 }
 
 impl Client {
-    /// Seals a request for an operation with a name (`topup`, `issuing.getCities`) or a path, as [`call`](Self::call)
-    /// does, and does not send it.
+    /// Seals a request for an operation that is selected by name (`topup`, `issuing.getCities`) or by path, as in
+    /// [`call`](Self::call), without sending it.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -64,7 +64,7 @@ impl Client {
 }
 
 impl UntypedRequest<'_> {
-    /// Sets the deadline of the whole call. See [`ClientBuilder::deadline`](crate::ClientBuilder::deadline).
+    /// Sets the deadline for the whole call. See [`ClientBuilder::deadline`](crate::ClientBuilder::deadline).
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
         self
@@ -139,7 +139,7 @@ impl fmt::Debug for UntypedRequest<'_> {
     }
 }
 
-/// Returns the data of a successful response. It is absent only if the operation has no response data.
+/// Returns the data in a successful response. It is absent only if the operation has no response data.
 fn data(target: &CallTarget, opened: &Opened) -> Result<Option<Json>, Error> {
     match opened.payload_text() {
         Some("") if target.has_response => {

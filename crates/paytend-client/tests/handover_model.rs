@@ -37,7 +37,7 @@ fn send(mut body: OutgoingBody, length: usize) -> bool {
     }
 }
 
-/// Body lengths of one piece and of several pieces.
+/// Lengths of bodies with one piece and with several pieces.
 const LENGTHS: [usize; 2] = [10, 70_000];
 
 #[test]

@@ -34,7 +34,7 @@ impl Backend for AwsLc {
 
     fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error> {
         let rsa = Rsa::private_from_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
-        // AWS-LC loads some keys that it cannot use, such as a key whose private exponent is above the modulus.
+        // AWS-LC loads some keys that it cannot use, such as a key whose private exponent is larger than the modulus.
         let mut two = vec![0; key.public_key().size()];
         if let Some(last) = two.last_mut() {
             *last = 2;
@@ -86,16 +86,16 @@ impl RsaPrivate for Private {
     fn decrypt_raw(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<(), BackendError> {
         let size = self.public.size();
         if ciphertext.len() != size || out.len() != size {
-            return Err(BackendError::new("the input or the output does not have the length of the modulus"));
+            return Err(BackendError::new("the input or the output is not as long as the modulus"));
         }
         // AWS-LC refuses 0, 1 and n - 1. Decrypting one of these returns the same number, because `d` is odd. The
-        // ciphertext is public, so the time of this comparison reveals nothing.
+        // ciphertext is public, so timing this comparison reveals nothing.
         if is_own_power(ciphertext, self.public.modulus()) {
             out.copy_from_slice(ciphertext);
             return Ok(());
         }
         let done = self.rsa.private_power(ciphertext, out);
-        done.map_err(|_| BackendError::new("AWS-LC failed to perform the private-key operation"))
+        done.map_err(|_| BackendError::new("AWS-LC's private-key operation failed"))
     }
 }
 
@@ -119,7 +119,7 @@ impl RsaPublic for Public {
     fn encrypt_raw(&self, block: &[u8]) -> Result<Vec<u8>, BackendError> {
         let mut out = vec![0; self.public.size()];
         let done = self.rsa.public_power(block, &mut out);
-        done.map_err(|_| BackendError::new("AWS-LC failed to perform the public-key operation"))?;
+        done.map_err(|_| BackendError::new("AWS-LC's public-key operation failed"))?;
         Ok(out)
     }
 }

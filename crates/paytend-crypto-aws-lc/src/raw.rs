@@ -1,6 +1,6 @@
 //! Safe wrappers for AWS-LC's raw RSA operations. This is the only module with `unsafe` code.
 //!
-//! On failure, every function clears AWS-LC's error queue for the thread. Errors contain no part of a key or message.
+//! On failure, every function clears the thread's AWS-LC error queue. Errors contain no part of a key or message.
 
 #![allow(unsafe_code)]
 
@@ -14,18 +14,18 @@ use aws_lc_sys::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// The error returned if AWS-LC does not perform an operation.
+/// The error returned if an AWS-LC operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Failed;
 
-/// An AWS-LC RSA key. AWS-LC wipes the memory of a key when the key is freed.
+/// An AWS-LC RSA key. AWS-LC wipes a key's memory when the key is freed.
 pub(crate) struct Rsa {
     key: NonNull<RSA>,
-    /// The length of the modulus in bytes.
+    /// The modulus length in bytes.
     size: usize,
 }
 
-// SAFETY: AWS-LC allows any thread to use and free a key, not only the thread that created the key.
+// SAFETY: AWS-LC allows any thread to use and free a key, not only the thread that created it.
 unsafe impl Send for Rsa {}
 // SAFETY: AWS-LC documents an `RSA` object as safe for concurrent use if it is not mutated. After its creation, only
 // `RSA_encrypt`, `RSA_decrypt`, `RSA_bits` and `RSA_private_key_to_bytes` are called. They change only the caches for
@@ -67,7 +67,7 @@ impl Rsa {
         let key = NonNull::new(unsafe { RSA_new() }).ok_or_else(failed)?;
         // From here on, the key is freed on every return path. `size` is set below.
         let mut rsa = Self { key, size: 0 };
-        // SAFETY: the key is new and not shared, the exponent is a valid number, and no callback is given.
+        // SAFETY: the key is new and not shared, the exponent is a valid number, and no callback is passed.
         let done = unsafe { RSA_generate_key_ex(rsa.key.as_ptr(), bits, exponent.0.as_ptr(), ptr::null_mut()) };
         if done != 1 {
             return Err(failed());
@@ -161,7 +161,7 @@ fn initialize() {
 /// Clears the thread's error queue. Otherwise, other code on this thread that uses AWS-LC could read this error as its
 /// own.
 fn failed() -> Failed {
-    // SAFETY: the function changes only data of this thread.
+    // SAFETY: the function changes only this thread's data.
     unsafe { ERR_clear_error() }
     Failed
 }

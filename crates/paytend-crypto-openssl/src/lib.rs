@@ -76,7 +76,7 @@ fn check_version(number: i64, text: &str) -> Result<(), UnsupportedLibrary> {
     }
 }
 
-/// Copies of a key, one for each processor.
+/// Copies of a key, one per processor.
 ///
 /// OpenSSL locks a key to blind an operation and to read values cached for the key. If each thread uses a separate
 /// copy, the threads do not wait for each other.
@@ -98,7 +98,7 @@ impl<Half> Copies<Half> {
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // The number of a thread is not available while the thread is being destroyed. Any copy works.
+        // A thread's number is not available while the thread is being destroyed. In that case, any copy works.
         &self.copies[THREAD.try_with(|thread| *thread).unwrap_or(0) % self.copies.len()]
     }
 }

@@ -40,7 +40,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Creates a verifier that accepts signatures by any of `keys`.
+    /// Creates a verifier that accepts a signature made by any of `keys`.
     ///
     /// # Errors
     /// Returns [`KeyError::Absent`] if `keys` is empty.

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use crate::keys::error::KeyError;
 
-/// An error of this crate.
+/// An error from this crate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The message is not from the expected sender, not for the expected receiver, or was changed in transit.
     ///
-    /// All causes return the same value, so the sender cannot distinguish a wrong signature, a wrong key, invalid
+    /// All causes result in the same error, so the sender cannot distinguish a wrong signature, a wrong key, invalid
     /// padding and a different partner's identifier.
     #[error("the message is not authentic")]
     NotAuthentic,
@@ -71,7 +71,7 @@ pub enum Malformed {
     /// The document is larger than the limit; see [`Expected::max_bytes`](crate::Expected::max_bytes).
     #[error("the document has {bytes} bytes, more than the limit of {limit}")]
     TooLarge {
-        /// The size of the document in bytes.
+        /// The document's size, in bytes.
         bytes: usize,
         /// The limit in bytes.
         limit: usize,
@@ -118,7 +118,7 @@ pub enum JsonProblem {
     TooComplex,
 }
 
-/// The rule of the envelope that a top-level field breaks.
+/// The envelope rule that a top-level field breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FieldProblem {
@@ -228,7 +228,7 @@ impl fmt::Debug for UnsignedFailure {
     }
 }
 
-/// A failure of an RSA backend. Its message is written by the backend's author and must not contain secrets.
+/// An RSA backend failure. Its message is written by the backend's author and must not contain secrets.
 #[derive(Clone)]
 pub struct BackendError {
     message: &'static str,

@@ -11,8 +11,8 @@ use crate::primitives::pkcs1v15;
 use crate::random::RandomSource;
 use crate::rsa::{RsaPrivate, RsaPublic};
 
-/// Returns the padded block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent. The block has the
-/// length of the modulus, `size` bytes. Returns `None` if `size` is too small.
+/// Returns the padded block that RSASSA-PKCS1-v1_5 with SHA-256 raises to the private exponent. The block is as long as
+/// the modulus: `size` bytes. Returns `None` if `size` is too small.
 pub fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     pkcs1v15::signature_block(digest, size)
 }
@@ -65,7 +65,7 @@ pub fn decrypt_blocks(key: &dyn RsaPrivate, ciphertext: &[u8]) -> Result<Zeroizi
     Ok(out)
 }
 
-/// The hash function that is identified in a PKCS#1 v1.5 signature.
+/// The hash function identified in a PKCS#1 v1.5 signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DigestAlgorithm {
@@ -95,7 +95,7 @@ impl DigestAlgorithm {
 /// Returns the digest in a signature made with this key's private half, for comparison with the digests of candidate
 /// messages.
 ///
-/// **This function verifies nothing** and is lenient about the length of the padding.
+/// **This function verifies nothing** and is lenient about the padding length.
 pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {
     if !key.public_key().admits(signature) {
         return None;
@@ -111,7 +111,7 @@ pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlg
     })
 }
 
-/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged; their number selects
+/// Decrypts a payload with AES-ECB and PKCS#7 padding. The bytes of `key` are used unchanged; the key length selects
 /// AES-128, AES-192 or AES-256.
 ///
 /// Returns `None` if the key has a different length, the last block is incomplete or the padding is invalid. **Never

@@ -10,7 +10,7 @@
 //! | [`rustcrypto`] | the default backend |
 //! | `envelope` | [`Keyring::seal`] and [`Keyring::open`]; the signed text, and the rules that make it unambiguous |
 //! | [`detached`] | the `sign` header of PayBy and PayerMax |
-//! | `testing` | a conformance suite for backends (feature `testing`) |
+//! | `testing` | a conformance suite for backends (the `testing` feature) |
 //! | [`hazmat`] | low-level functions without safety checks; not for applications |
 
 mod envelope;

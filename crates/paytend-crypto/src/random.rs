@@ -4,7 +4,7 @@ use crate::error::Error;
 
 /// A source of cryptographically secure random bytes.
 ///
-/// Use [`OsRandom`] (feature `os-random`) unless you need a fixed source for tests or a hardware generator.
+/// Use [`OsRandom`] (the `os-random` feature) unless you need a fixed source for tests or a hardware generator.
 pub trait RandomSource: Send + Sync {
     /// Fills `bytes` completely.
     ///
@@ -13,11 +13,11 @@ pub trait RandomSource: Send + Sync {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), Error>;
 }
 
-/// The operating system's random generator.
+/// The operating system's random number generator.
 ///
-/// Disable the feature `os-random` on systems that have no such generator: [`fill`](RandomSource::fill) then fails.
-/// Sealing returns [`Error::Random`] unless the keyring has a different source. Opening and verifying need no random
-/// bytes.
+/// Disable the `os-random` feature on systems without a random number generator: [`fill`](RandomSource::fill) then
+/// fails. Sealing returns [`Error::Random`] unless the keyring has a different source. Opening and verifying need no
+/// random bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

@@ -14,10 +14,10 @@ use crate::keys::public::PublicKey;
 /// An implementation of RSA that loads keys. Object-safe; applications choose one with
 /// [`KeyringBuilder::backend`](crate::KeyringBuilder::backend).
 ///
-/// [`RustCrypto`](crate::rustcrypto::RustCrypto) is the default. The crates `paytend-crypto-aws-lc` and
-/// `paytend-crypto-openssl` contain faster backends.
+/// [`RustCrypto`](crate::rustcrypto::RustCrypto) is the default. The `paytend-crypto-aws-lc` and
+/// `paytend-crypto-openssl` crates contain faster backends.
 pub trait Backend: Send + Sync {
-    /// Returns the name of the backend, such as `rustcrypto`.
+    /// Returns the backend's name, such as `rustcrypto`.
     fn name(&self) -> &str;
 
     /// Loads a private key.
@@ -39,7 +39,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// - Returns [`KeyError::Size`](crate::KeyError::Size) if `bits` is outside 1024 to 8192.
-    /// - Returns [`Error::Backend`] if the backend does not generate keys, or not of this size.
+    /// - Returns [`Error::Backend`] if the backend does not generate keys, or does not support this key size.
     fn generate(&self, bits: usize) -> Result<PrivateKey, Error> {
         let _ = bits;
         Err(BackendError::new("the backend does not generate keys").into())
@@ -74,10 +74,10 @@ forwarding!(&B, Arc<B>);
 /// Operations with a private key. Object-safe; a keyring holds it as `Arc<dyn RsaPrivate>`.
 ///
 /// # Requirements
-/// - The time of both operations must not depend on the key or on the result: use blinding, or hardware that guarantees
-///   this.
+/// - The run time of both operations must not depend on the key or on the result: use blinding, or hardware that
+///   guarantees this.
 /// - [`decrypt_raw`](Self::decrypt_raw) must not inspect the result: it must not check the padding or reject a value.
-/// - Return an error only if the operation was not performed. The error must not depend on the decrypted value.
+/// - Return an error only if the operation itself fails. The error must not depend on the decrypted value.
 pub trait RsaPrivate: Send + Sync {
     /// Returns the public half of the key.
     fn public_key(&self) -> &PublicKey;

@@ -1,4 +1,4 @@
-//! The default backend, based on the pure-Rust `rsa` crate. No type of that crate is part of this crate's API.
+//! The default backend, based on the pure-Rust `rsa` crate. This crate's API exposes no types from that crate.
 //!
 //! The private-key operation is always blinded with fresh randomness from the operating system. Its result is checked
 //! against the input, so that a fault in the CRT computation does not reveal the factors.
@@ -18,7 +18,7 @@ use crate::primitives::pkcs1v15;
 use crate::random::{OsRandom, RandomSource};
 use crate::rsa::{Backend, RsaPrivate, RsaPublic};
 
-/// The default backend. The functions of this module do the same without the trait.
+/// The default backend. The functions in this module do the same without the trait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCrypto;
 

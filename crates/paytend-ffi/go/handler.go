@@ -16,7 +16,7 @@ type HandlerOptions struct {
 	// MaxConcurrent is the maximum number of notifications that are verified and handled at once (default: 64).
 	MaxConcurrent int
 	// QueueTimeout is the maximum time that a notification waits to be handled (default: 10 s). After this time, the
-	// handler responds 503.
+	// handler responds with 503.
 	QueueTimeout time.Duration
 	// OnRejection is called for every rejected notification, with the reason. The provider does not receive the reason.
 	OnRejection func(*http.Request, error)
@@ -81,7 +81,7 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 
 // Handler returns an HTTP handler for a route. The handler verifies each notification, passes authentic notifications
 // to handle, and sends the response. The response is 408 if the body arrives too slowly, and 503 if too many
-// notifications are handled at once. Configure the server to limit the number of connections and the time to read
+// notifications are being handled. Configure the server to limit the number of connections and the time to read
 // headers.
 func (r *Receiver) Handler(handle func(*http.Request, *Received) Reply, options HandlerOptions) http.Handler {
 	options = options.withDefaults()

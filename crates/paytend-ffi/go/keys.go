@@ -8,7 +8,7 @@ import (
 	"runtime"
 )
 
-// PrivateKey is a private RSA key. Its memory is wiped when it is garbage-collected.
+// PrivateKey is a private RSA key. Its memory is wiped when the key is garbage-collected.
 type PrivateKey struct{ handle *C.PaytendPrivateKey }
 
 // PublicKey is a public RSA key.
@@ -246,7 +246,7 @@ func HazmatDecryptBlocks(key *PrivateKey, ciphertext []byte) ([]byte, error) {
 	return taken(out), nil
 }
 
-// RequestID generates a unique request identifier of 32 characters.
+// RequestID generates a unique 32-character request identifier.
 func RequestID() (string, error) {
 	var out C.PaytendBuffer
 	var err *C.PaytendError

@@ -30,7 +30,7 @@ type Message struct {
 	Fields map[string]string
 	// Payload is a JSON object as a string, or empty. It is signed exactly as given, and encrypted.
 	Payload string
-	// UnsignedPayload excludes the payload from the signature, as the upload endpoints of the IBAN product require.
+	// UnsignedPayload excludes the payload from the signature, as required by the upload endpoints of the IBAN product.
 	UnsignedPayload bool
 }
 

@@ -112,7 +112,7 @@ func textOf(slice C.PaytendSlice) string {
 	return strings.Clone(unsafe.String((*byte)(unsafe.Pointer(slice.data)), int(slice.len)))
 }
 
-// taken copies a buffer, then wipes and frees the original.
+// taken copies a buffer, and then wipes and frees the original.
 func taken(buffer C.PaytendBuffer) []byte {
 	defer C.paytend_buffer_free(buffer)
 	return bytesOf(C.PaytendSlice{data: buffer.data, len: buffer.len})

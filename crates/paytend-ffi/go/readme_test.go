@@ -1,4 +1,4 @@
-// Tests the code of README.md. `cargo xtask bindings test go` checks that the marked regions are identical to the code
+// Tests the code in README.md. `cargo xtask bindings test go` checks that the marked regions are identical to the code
 // blocks there.
 
 package paytend_test

@@ -30,7 +30,7 @@ type Receiver struct {
 	limit  int64
 }
 
-// Limits contains the limits of a receiver. A zero value means the default.
+// Limits contains a receiver's limits. A zero value means the default.
 type Limits struct {
 	// MaxBytes is the maximum size of a body (default: 64 KiB).
 	MaxBytes int64
@@ -57,10 +57,10 @@ func (l Limits) c() C.PaytendLimits {
 	return limits
 }
 
-// ScheduledKey is a provider's key and its period of use. A zero time means no limit.
+// ScheduledKey is a provider's key and its validity period. A zero time means no limit.
 type ScheduledKey struct {
 	Key *PublicKey
-	// NotBefore is the start of the period of use (inclusive), and RetireAt is its end (exclusive).
+	// NotBefore is the start of the validity period (inclusive), and RetireAt is its end (exclusive).
 	NotBefore, RetireAt time.Time
 	// Merchant is the merchant number for PayerMax, and empty for PayBy.
 	Merchant string
@@ -129,7 +129,7 @@ func NewPayByReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	return receiver(handle, limits), nil
 }
 
-// NewPayerMaxReceiver creates a receiver for PayerMax's notifications for the merchants in keys.
+// NewPayerMaxReceiver creates a receiver for PayerMax's notifications to the merchants in keys.
 func NewPayerMaxReceiver(keys []ScheduledKey, limits Limits) (*Receiver, error) {
 	var handle *C.PaytendReceiver
 	var err *C.PaytendError
@@ -158,8 +158,8 @@ type Received struct {
 	Problem string
 	// DedupKey is the same for every delivery of a notification, even if the notification is sealed again. Store the key
 	// in the same transaction as the notification's effect. Notifications from Paytend have no sequence number, so a
-	// notification whose key is already stored may still be an update. Store that notification too, and query the current
-	// state of the object that BusinessKey identifies.
+	// notification whose dedup key is already stored may still be an update. Store that notification too, and query the
+	// current state of the object that BusinessKey identifies.
 	DedupKey string
 	// BusinessKey identifies the object that the notification is about, and contains the reported state. It can be nil.
 	BusinessKey *BusinessKey

@@ -45,7 +45,7 @@ enum PaytendCode
   PAYTEND_CODE_UNSEALABLE = 6,
   // A key cannot be read or used.
   PAYTEND_CODE_KEY = 7,
-  // A key's backend or the source of randomness is temporarily unavailable.
+  // A key's backend or the random source is temporarily unavailable.
   PAYTEND_CODE_UNAVAILABLE = 8,
   // An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant.
   PAYTEND_CODE_REJECTED = 9,
@@ -142,7 +142,7 @@ typedef struct {
   size_t len;
 } PaytendSlice;
 
-// A header of an HTTP request, or a field of a message.
+// An HTTP request header, or a message field.
 typedef struct {
   // The name.
   PaytendSlice name;
@@ -166,7 +166,7 @@ typedef struct {
   size_t fields_len;
 } PaytendOpenedView;
 
-// The limits of a receiver. UINT64_MAX means the default.
+// A receiver's limits. UINT64_MAX means the default.
 typedef struct {
   // The maximum size of a body, in bytes.
   uint64_t max_bytes;
@@ -174,13 +174,13 @@ typedef struct {
   uint64_t max_age;
 } PaytendLimits;
 
-// A provider's key and its period of use. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
+// A provider's key and its validity period. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
 typedef struct {
   // The key.
   const PaytendPublicKey *key;
-  // The start of the period of use (inclusive).
+  // The start of the validity period (inclusive).
   uint64_t not_before;
-  // The end of the period of use (exclusive).
+  // The end of the validity period (exclusive).
   uint64_t retire_at;
   // The merchant number for PayerMax; empty for PayBy.
   PaytendSlice merchant;
@@ -196,16 +196,16 @@ extern "C" {
 // The buffer must have been returned by this library, and must not be used afterwards.
 void paytend_buffer_free(PaytendBuffer buffer);
 
-// Returns the version of the library as a zero-terminated string with static lifetime.
+// Returns the library version as a zero-terminated string with static lifetime.
 const char *paytend_version(void);
 
-// Returns the code of an error as a value of `PaytendCode`, or 0 if `error` is null.
+// Returns an error's code as a value of `PaytendCode`, or 0 if `error` is null.
 //
 // # Safety
 // `error` must be null or a valid handle.
 int32_t paytend_error_code(const PaytendError *error);
 
-// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that is valid until the error is
+// Returns the code's name, such as `not_authentic`, as a zero-terminated string that is valid until the error is
 // freed. Returns null if `error` is null.
 //
 // # Safety
@@ -219,15 +219,15 @@ const char *paytend_error_name(const PaytendError *error);
 // `error` must be null or a valid handle.
 const char *paytend_error_message(const PaytendError *error);
 
-// Returns `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
-// not authenticated: an attacker on the network may have written it.
+// Returns the `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value
+// is not authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.
 PaytendSlice paytend_error_resp_code(const PaytendError *error);
 
-// Returns `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is not
-// authenticated: an attacker on the network may have written it.
+// Returns the `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is
+// not authenticated: an attacker on the network may have written it.
 //
 // # Safety
 // `error` must be null or a valid handle.
@@ -370,7 +370,7 @@ int32_t paytend_hazmat_decrypt_blocks(const PaytendPrivateKey *key,
                                       PaytendBuffer *out,
                                       PaytendError **error);
 
-// Generates a request identifier of 32 characters, unique across threads, processes and machines.
+// Generates a 32-character request identifier that is unique across threads, processes and machines.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -406,7 +406,7 @@ int32_t paytend_open(const PaytendKeyring *keyring,
                      PaytendOpened **out,
                      PaytendError **error);
 
-// Returns the bytes of the payload exactly as signed; empty for a message without a payload. The payload is not
+// Returns the payload bytes exactly as signed; empty for a message without a payload. The payload is not
 // necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 //
 // # Safety
@@ -479,7 +479,7 @@ int32_t paytend_receiver_payby(const PaytendScheduledKey *keys,
                                PaytendReceiver **out,
                                PaytendError **error);
 
-// Creates a receiver for PayerMax's notifications for the merchants in `keys`.
+// Creates a receiver for PayerMax's notifications to the merchants in `keys`.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.
@@ -518,7 +518,7 @@ int32_t paytend_receiver_respond(const PaytendReceiver *receiver,
 // `receiver` must be null or a valid handle, which must not be used afterwards.
 void paytend_receiver_free(PaytendReceiver *receiver);
 
-// Returns everything except the content of a notification, as a JSON object. The slice is empty if `notification` is
+// Returns everything except a notification's content, as a JSON object. The slice is empty if `notification` is
 // null.
 //
 // The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
@@ -542,19 +542,19 @@ PaytendSlice paytend_notification_content(const PaytendNotification *notificatio
 // `notification` must be null or a valid handle, which must not be used afterwards.
 void paytend_notification_free(PaytendNotification *notification);
 
-// Returns the HTTP status of a response, or 0 if `response` is null.
+// Returns a response's HTTP status, or 0 if `response` is null.
 //
 // # Safety
 // `response` must be null or a valid handle.
 uint16_t paytend_provider_response_status(const PaytendProviderResponse *response);
 
-// Returns the body of a response, or an empty slice if `response` is null.
+// Returns a response's body, or an empty slice if `response` is null.
 //
 // # Safety
 // `response` must be null or a valid handle.
 PaytendSlice paytend_provider_response_body(const PaytendProviderResponse *response);
 
-// Writes a header of a response to `out`. The first header has index 0. Returns false, and writes nothing, if the
+// Writes a response header to `out`. The first header has index 0. Returns false, and writes nothing, if the
 // index is out of range or an argument is null.
 //
 // # Safety

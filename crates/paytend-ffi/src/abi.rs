@@ -48,7 +48,7 @@ impl PaytendSlice {
     }
 }
 
-/// A header of an HTTP request, or a field of a message.
+/// An HTTP request header, or a message field.
 #[repr(C)]
 pub struct PaytendHeader {
     /// The name.
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn paytend_buffer_free(buffer: PaytendBuffer) {
     }
 }
 
-/// Returns the version of the library as a zero-terminated string with static lifetime.
+/// Returns the library version as a zero-terminated string with static lifetime.
 #[unsafe(no_mangle)]
 pub extern "C" fn paytend_version() -> *const std::ffi::c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()

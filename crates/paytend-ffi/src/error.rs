@@ -28,7 +28,7 @@ pub enum PaytendCode {
     Unsealable = 6,
     /// A key cannot be read or used.
     Key = 7,
-    /// A key's backend or the source of randomness is temporarily unavailable.
+    /// A key's backend or the random source is temporarily unavailable.
     Unavailable = 8,
     /// An authentic notification was rejected because it is too old, dated in the future, or for the wrong merchant.
     Rejected = 9,
@@ -36,7 +36,7 @@ pub enum PaytendCode {
     Internal = 10,
 }
 
-/// Checks at compile time that the numbers are the same as those of [`Code`], which all bindings share.
+/// Checks at compile time that the numbers match [`Code`], which all bindings share.
 const _: () = {
     let pairs = [
         (PaytendCode::Usage as i32, Code::Usage),
@@ -72,7 +72,7 @@ impl PaytendError {
     }
 }
 
-/// Returns the code of an error as a value of `PaytendCode`, or 0 if `error` is null.
+/// Returns an error's code as a value of `PaytendCode`, or 0 if `error` is null.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.
@@ -82,7 +82,7 @@ pub unsafe extern "C" fn paytend_error_code(error: *const PaytendError) -> i32 {
     unsafe { error.as_ref() }.map_or(0, |error| error.failure.code().number())
 }
 
-/// Returns the name of the code, such as `not_authentic`, as a zero-terminated string that is valid until the error is
+/// Returns the code's name, such as `not_authentic`, as a zero-terminated string that is valid until the error is
 /// freed. Returns null if `error` is null.
 ///
 /// # Safety
@@ -104,8 +104,8 @@ pub unsafe extern "C" fn paytend_error_message(error: *const PaytendError) -> *c
     unsafe { error.as_ref() }.map_or(std::ptr::null(), |error| error.message.as_ptr())
 }
 
-/// Returns `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value is
-/// not authenticated: an attacker on the network may have written it.
+/// Returns the `respCode` of an unsigned error response, as a slice that is valid until the error is freed. The value
+/// is not authenticated: an attacker on the network may have written it.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.
@@ -116,8 +116,8 @@ pub unsafe extern "C" fn paytend_error_resp_code(error: *const PaytendError) -> 
     api_error.map_or(PaytendSlice::NONE, |(code, _)| PaytendSlice::of(code.as_bytes()))
 }
 
-/// Returns `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is not
-/// authenticated: an attacker on the network may have written it.
+/// Returns the `respMsg` of an unsigned error response, as a slice that is valid until the error is freed. The value is
+/// not authenticated: an attacker on the network may have written it.
 ///
 /// # Safety
 /// `error` must be null or a valid handle.

@@ -286,7 +286,7 @@ pub unsafe extern "C" fn paytend_hazmat_decrypt_blocks(
     }
 }
 
-/// Generates a request identifier of 32 characters, unique across threads, processes and machines.
+/// Generates a 32-character request identifier that is unique across threads, processes and machines.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

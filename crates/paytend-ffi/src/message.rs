@@ -90,7 +90,7 @@ pub struct PaytendOpened {
     views: OnceLock<Views>,
 }
 
-/// The fields of a message in their C representation.
+/// A message's fields in their C representation.
 struct Views(Vec<PaytendHeader>);
 
 // SAFETY: the slices point into the immutable `PaytendOpened` that contains them, so any thread can own them.
@@ -176,7 +176,7 @@ unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) 
     unsafe { opened.as_ref() }.map_or(PaytendSlice::NONE, |opened| PaytendSlice::of(part(opened)))
 }
 
-/// Returns the bytes of the payload exactly as signed; empty for a message without a payload. The payload is not
+/// Returns the payload bytes exactly as signed; empty for a message without a payload. The payload is not
 /// necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 ///
 /// # Safety

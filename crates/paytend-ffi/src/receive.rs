@@ -20,14 +20,14 @@ pub struct PaytendNotification {
 /// The HTTP response to send to the provider. Free it with `paytend_provider_response_free`.
 pub struct PaytendProviderResponse(ProviderResponse);
 
-/// A provider's key and its period of use. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
+/// A provider's key and its validity period. Times are in milliseconds since the Unix epoch; UINT64_MAX means no limit.
 #[repr(C)]
 pub struct PaytendScheduledKey {
     /// The key.
     pub key: *const PaytendPublicKey,
-    /// The start of the period of use (inclusive).
+    /// The start of the validity period (inclusive).
     pub not_before: u64,
-    /// The end of the period of use (exclusive).
+    /// The end of the validity period (exclusive).
     pub retire_at: u64,
     /// The merchant number for PayerMax; empty for PayBy.
     pub merchant: PaytendSlice,
@@ -58,7 +58,7 @@ pub enum PaytendReply {
     TryAgainLater = 2,
 }
 
-/// The limits of a receiver. UINT64_MAX means the default.
+/// A receiver's limits. UINT64_MAX means the default.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct PaytendLimits {
@@ -125,7 +125,7 @@ pub unsafe extern "C" fn paytend_receiver_payby(
     }
 }
 
-/// Creates a receiver for PayerMax's notifications for the merchants in `keys`.
+/// Creates a receiver for PayerMax's notifications to the merchants in `keys`.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn paytend_receiver_free(receiver: *mut PaytendReceiver) {
     unsafe { free(receiver) };
 }
 
-/// Returns everything except the content of a notification, as a JSON object. The slice is empty if `notification` is
+/// Returns everything except a notification's content, as a JSON object. The slice is empty if `notification` is
 /// null.
 ///
 /// The members are `provider`, `product`, `notify_type`, `reading`, `problem`, `dedup_key`, `business_key`,
@@ -263,7 +263,7 @@ pub unsafe extern "C" fn paytend_notification_free(notification: *mut PaytendNot
     unsafe { free(notification) };
 }
 
-/// Returns the HTTP status of a response, or 0 if `response` is null.
+/// Returns a response's HTTP status, or 0 if `response` is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle.
@@ -273,7 +273,7 @@ pub unsafe extern "C" fn paytend_provider_response_status(response: *const Payte
     unsafe { response.as_ref() }.map_or(0, |response| response.0.status)
 }
 
-/// Returns the body of a response, or an empty slice if `response` is null.
+/// Returns a response's body, or an empty slice if `response` is null.
 ///
 /// # Safety
 /// `response` must be null or a valid handle.
@@ -283,7 +283,7 @@ pub unsafe extern "C" fn paytend_provider_response_body(response: *const Paytend
     unsafe { response.as_ref() }.map_or(PaytendSlice::NONE, |response| PaytendSlice::of(&response.0.body))
 }
 
-/// Writes a header of a response to `out`. The first header has index 0. Returns false, and writes nothing, if the
+/// Writes a response header to `out`. The first header has index 0. Returns false, and writes nothing, if the
 /// index is out of range or an argument is null.
 ///
 /// # Safety

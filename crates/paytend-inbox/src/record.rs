@@ -64,7 +64,9 @@ impl Facts {
     }
 
     pub(crate) fn binding(&self) -> Binding {
-        Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone(), notify_type: self.notify_type.clone() }
+        // A store can replace U+0000 in facts.
+        let notify_type = self.notify_type.replace('\0', "\u{fffd}");
+        Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone(), notify_type }
     }
 }
 

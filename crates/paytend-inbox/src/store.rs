@@ -43,7 +43,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Extends a lease. The lease then ends when `time` has passed from now.
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Applies the effect and completes the notification in one transaction.
+    /// Applies the effect and completes the notification in one transaction. A store can apply several effects in one
+    /// transaction. If one is rolled back because of the others, it returns [`FinishError::NotApplied`].
     fn complete(
         &self,
         lease: Lease,

@@ -1,6 +1,6 @@
 //! The native part of the Java library: one function for all operations. Arguments and results are encoded as frames.
 //!
-//! Java refers to native objects by number, not by pointer, so no sequence of calls in Java can access freed memory.
+//! Java refers to native objects by ID, not by pointer, so no sequence of calls in Java can access freed memory.
 
 mod frames;
 mod operations;

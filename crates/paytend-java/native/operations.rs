@@ -99,7 +99,7 @@ fn object(arguments: &mut Reader<'_>) -> Result<std::sync::Arc<Object>, Failure>
     get(arguments.number()?)
 }
 
-/// Converts a limit, and rejects negative numbers. `paytend-bindings` rejects 0.
+/// Converts a limit, and rejects negative values. `paytend-bindings` rejects 0.
 fn limit<T: TryFrom<i64>>(name: &str, number: Option<i64>) -> Result<Option<T>, Failure> {
     let limit = number.map(T::try_from).transpose();
     limit.map_err(|_| Failure::new(Code::Usage, format!("`{name}` must be greater than 0")))
@@ -175,7 +175,7 @@ fn scheduled(arguments: &mut Reader<'_>) -> Result<ScheduledKey, Failure> {
     Ok(ScheduledKey { key, not_before: clamp_millis(not_before), retire_at: clamp_millis(retire_at) })
 }
 
-/// Creates a receiver for PayBy. Arguments: maximum size, maximum age, keys with their periods of use.
+/// Creates a receiver for PayBy. Arguments: maximum size, maximum age, keys with their validity periods.
 fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (max_bytes, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut keys = Vec::new();
@@ -185,7 +185,8 @@ fn new_payby(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     limited(Receiver::payby(keys)?, max_bytes, max_age)
 }
 
-/// Creates a receiver for PayerMax. Arguments: maximum size, maximum age, merchants and keys with their periods of use.
+/// Creates a receiver for PayerMax. Arguments: maximum size, maximum age, merchants and keys with their validity
+/// periods.
 fn new_payermax(arguments: &mut Reader<'_>) -> Result<Writer, Failed> {
     let (max_bytes, max_age) = (arguments.optional_number()?, arguments.optional_number()?);
     let mut merchants = Vec::new();

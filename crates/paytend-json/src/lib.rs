@@ -84,7 +84,7 @@ pub fn object_end(text: &[u8]) -> Result<usize, Flaw> {
 /// Returns the members of an object in order. `text` is the object, with optional whitespace around it.
 ///
 /// # Errors
-/// Returns a [`Flaw`] if `text` is not such an object, or if its members depend on the encoding.
+/// Returns a [`Flaw`] if `text` is not exactly one object, or if its members depend on the encoding.
 pub fn members(text: &[u8]) -> Result<Vec<Member<'_>>, Flaw> {
     let scanned = |encoding| {
         let mut members = Vec::new();

@@ -131,7 +131,7 @@ proptest! {
         let text = [b"{\"a\":\"".as_slice(), &inside, b"\"}", &suffix].concat();
         if let Ok(end) = object_end(&text) {
             prop_assert!(members(&text[..end]).is_ok() || members(&text[..end]) == Err(Flaw::Ambiguous));
-            // Without the following bytes, the end is the same or ambiguous.
+            // Without the following bytes, the end is either the same or ambiguous.
             let alone = object_end(&text[..end]);
             prop_assert!(alone == Ok(end) || alone == Err(Flaw::Ambiguous), "{:?}", alone);
         }

@@ -1,7 +1,7 @@
 //! The documents that are required to open an account or to create a cardholder.
 //!
-//! Source: documented, BaaS Core section 4.3 (users) and Issuing Cards section 4.3 (cardholders). The codes of these
-//! documents (`fileType`) are in the documentation that each partner receives from Paytend.
+//! Source: documented, BaaS Core section 4.3 (users) and Issuing Cards section 4.3 (cardholders). The `fileType` codes
+//! for these documents are in the documentation that each partner receives from Paytend.
 //!
 //! ```
 //! use paytend_model::documents::{Applicant, Document::*, required_documents};
@@ -113,17 +113,17 @@ pub enum Document {
     IdCard,
     /// A passport. For a corporation, the passport of the person who acts for it.
     Passport,
-    /// A face photo for recognition. For a corporation, a face photo of the person who acts for it.
+    /// A photo of the person's face. For a corporation, a face photo of the person who acts for it.
     FacePhoto,
-    /// A residence permit of an EEA country.
+    /// A residence permit from an EEA country.
     EeaResidencePermit,
     /// A certificate that proves an address in the EEA.
     EeaAddressCertificate,
-    /// The certificate of incorporation of a corporation.
+    /// A corporation's certificate of incorporation.
     CertificateOfIncorporation,
-    /// The articles of association of a corporation.
+    /// A corporation's articles of association.
     ArticlesOfAssociation,
-    /// The business registration certificate of a Hong Kong corporation.
+    /// A Hong Kong corporation's business registration certificate.
     BusinessRegistrationCertificate,
 }
 

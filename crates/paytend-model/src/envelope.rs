@@ -28,7 +28,7 @@ payload! {
         required {
             /// The globally unique serial number of the request.
             request_id: Code => "requestId" = "88866600010026020231106101530001" [MaxChars(32)],
-            /// The identifier of the partner.
+            /// The partner's identifier.
             partner_id: PartnerId => "partnerId" [Chars(15)],
             /// The signature type, always "RSA".
             sign_type: String => "signType" = "RSA" [Is("RSA")],
@@ -91,7 +91,7 @@ payload! {
     /// Source: the request body of every webhook.
     pub struct NotificationEnvelope: Documented {
         required {
-            /// The identifier of the partner.
+            /// The partner's identifier.
             partner_id: PartnerId => "partnerId",
             /// The notification type. Its meaning depends on the product.
             notify_type: Code => "notifyType" = "2",

@@ -20,7 +20,7 @@ payload! {
     #[doc(alias = "setCallbackUrl")]
     pub struct SetCallbackUrl: Documented {
         required {
-            /// The code of the URL type; the values are not documented.
+            /// The URL type code; the values are not documented.
             type_: Code => "type",
             /// The URL. Hidden in `Debug`, since a URL can contain a secret.
             url: Personal => "url" = "https://partner.example/paytend",

@@ -15,13 +15,13 @@ use crate::value::FieldType;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notification {
-    /// A notification of BaaS Core, Funding or Payout.
+    /// A notification from BaaS Core, Funding or Payout.
     Baas(BaasNotification),
-    /// A notification of Issuing Cards.
+    /// A notification from Issuing Cards.
     Issuing(IssuingNotification),
 }
 
-/// Declares the notifications of a product: an enum, the `notifyType` values, and methods for reading and writing.
+/// Declares a product's notifications: an enum, the `notifyType` values, and methods for reading and writing.
 macro_rules! notifications {
     (
         $(#[$about:meta])*
@@ -56,7 +56,7 @@ macro_rules! notifications {
                 schema: |generator| (<$content>::schema(generator), <$content>::example()),
             }),+];
 
-            /// Reads the content of a notification by its `notifyType`, as [`Notification::read`] does.
+            /// Reads a notification's content according to its `notifyType`, in the same way as [`Notification::read`].
             pub fn read(notify_type: &str, content: &[u8]) -> Content<Self> {
                 match notify_type {
                     $($notify_type => Content::<$content>::read(notify_type, content, &$identifying)
@@ -109,7 +109,7 @@ fn text(content: &impl Serialize) -> Result<String, serde_json::Error> {
 }
 
 notifications! {
-    /// A notification of BaaS Core, Funding or Payout, which share a callback URL.
+    /// A notification from BaaS Core, Funding or Payout, which share a callback URL.
     pub enum BaasNotification of Baas {
         /// an account was opened.
         AccountOpening(IbanAccount) = "1", "Account opening notification", Some("IBANAccount"),
@@ -133,7 +133,7 @@ notifications! {
 }
 
 notifications! {
-    /// A notification of Issuing Cards.
+    /// A notification from Issuing Cards.
     pub enum IssuingNotification of Issuing {
         /// a card has a new settlement or authorization.
         CardTransaction(TransactionNotification) = "1", "Card transaction notification",
@@ -155,7 +155,7 @@ pub struct NotificationInfo {
     pub product: Product,
     /// The `notifyType`. Each product uses the same numbers with different meanings.
     pub notify_type: &'static str,
-    /// The name in the documentation.
+    /// The documented name.
     pub title: &'static str,
     /// The documented name of the content object.
     pub object: Option<&'static str>,
@@ -169,8 +169,8 @@ pub struct NotificationInfo {
 }
 
 impl Notification {
-    /// Reads the content of a notification by its product and `notifyType`. The receiver must know the product, because
-    /// the `notifyType` alone is ambiguous. Reading does not fail and loses no data: see [`Content`].
+    /// Reads a notification's content according to its product and `notifyType`. The receiver must know the product,
+    /// because the `notifyType` alone is ambiguous. Reading never fails or loses data: see [`Content`].
     ///
     /// ```
     /// use paytend_model::{BaasNotification, Content, Notification, Product};

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document of all operations and notifications (feature `schema`), generated from the types.
+//! The OpenAPI 3.1 document of all operations and notifications (the `schema` feature), generated from the types.
 //!
 //! The document describes two layers. `requestBody` describes the envelope, which is sent on the wire. OpenAPI tools
 //! cannot see the payload, because it is encrypted. The payload is described under `x-plaintext` and
@@ -170,7 +170,7 @@ fn notification(kind: &NotificationInfo, generator: &mut SchemaGenerator) -> Val
     })
 }
 
-/// Returns the name of a webhook, such as `baas.fundDeposit`.
+/// Returns a webhook's name, such as `baas.fundDeposit`.
 fn webhook_name(kind: &NotificationInfo) -> String {
     let title = kind.title.trim_end_matches(" notification").to_lowercase();
     let mut words = title.split(' ').map(str::to_owned);

@@ -36,7 +36,7 @@ pub struct OperationInfo {
     pub kind: OperationKind,
     /// Whether a request has a payload, and whether the payload is signed.
     pub payload: PayloadRule,
-    /// The largest file that the operation accepts, in bytes before base64.
+    /// The largest file that the operation accepts, in bytes before base64 encoding.
     pub max_file_bytes: Option<usize>,
     /// The documented name of the request object, such as `Topup_BizData`.
     pub request_object: Option<&'static str>,
@@ -103,7 +103,7 @@ impl OperationInfo {
         Self { payload, ..self }
     }
 
-    /// Sets the size of the largest file that the operation accepts, in bytes before base64.
+    /// Sets the size of the largest file that the operation accepts, in bytes before base64 encoding.
     #[must_use]
     pub const fn max_file_bytes(self, bytes: usize) -> Self {
         Self { max_file_bytes: Some(bytes), ..self }
@@ -126,7 +126,7 @@ const fn last_part(path: &'static str) -> &'static str {
     path.split_at(start).1
 }
 
-/// A product of Paytend. Each product numbers its notifications separately, so a `notifyType` is ambiguous without
+/// A Paytend product. Each product numbers its notifications separately, so a `notifyType` is ambiguous without
 /// the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -176,7 +176,7 @@ impl fmt::Display for OperationKind {
 pub enum PayloadRule {
     /// The payload is encrypted and signed.
     Signed,
-    /// The payload is encrypted but not signed, as in the upload operations of BaaS Core.
+    /// The payload is encrypted but not signed, as in the BaaS Core upload operations.
     Unsigned,
     /// The operation has no payload: `bizData` is sent empty.
     None,

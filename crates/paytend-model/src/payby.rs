@@ -66,7 +66,7 @@ payload! {
 }
 
 impl TransferToBankNotification {
-    /// Reads the body of a notification. Reading does not fail and loses no data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
     }
@@ -81,12 +81,12 @@ payload! {
     /// A transfer to a bank account.
     pub struct TransferToBankOrder: Documented {
         required {
-            /// The merchant's order number of the transfer.
+            /// The merchant's order number for the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's order number of the transfer. The documentation gives this field the same description as the
+            /// PayBy's order number for the transfer. The documentation gives this field the same description as the
             /// merchant's number, but the two numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
-            /// The name of the account holder, in plain text or as a SHA-256 hash.
+            /// The account holder's name, in plain text or as a SHA-256 hash.
             holder_name: HashedText => "holderName" [MaxChars(100), MaxCharsWith("beneficiaryAddress", 140)],
             /// The amount in dirhams.
             amount: Money => "amount",
@@ -94,19 +94,19 @@ payload! {
             memo: Personal => "memo" = "company single pay" [MaxChars(128)],
         }
         optional {
-            /// The status of the transfer. The values are documented, but the field occurs only in the documentation's
+            /// The transfer status. The values are documented, but the field occurs only in the documentation's
             /// sample.
             status: TransferStatus => "status" = "SUCCESS",
             /// The IBAN of the beneficiary account, in plain text (at most 34 characters) or as a SHA-256 hash.
             iban: HashedText => "iban" [MaxPlainChars(34), Iban],
             /// The BIC of the beneficiary's bank.
             swift_code: String => "swiftCode" = "BBMEAEAD" [MinChars(8), MaxChars(11), Bic],
-            /// The address of the beneficiary, in plain text or as a SHA-256 hash. Required for a personal account.
+            /// The beneficiary's address, in plain text or as a SHA-256 hash. Required for a personal account.
             /// Documented as required, but absent from the documentation's sample.
             beneficiary_address: HashedText => "beneficiaryAddress" [MaxChars(140), PlainLatin],
             /// The URL that receives notifications. Hidden in `Debug`, since a URL can contain a secret.
             notify_url: Personal => "notifyUrl" = "https://www.yoursite.com" [MaxChars(200)],
-            /// The number of the beneficiary account.
+            /// The beneficiary account number.
             account_no: Personal => "accountNo" = "2000000000001" [MaxChars(64)],
             /// The payout network; `LOCAL` if absent.
             network_code: NetworkCode => "networkCode" [MaxChars(20)],
@@ -118,7 +118,7 @@ payload! {
             fundout_currency_code: Currency => "fundoutCurrencyCode" = "AED" [MaxChars(16)],
             /// The Fedwire (ABA) number of a bank in the United States, nine digits.
             fedwire_code: String => "fedwireCode" = "133563585" [Chars(9), Digits],
-            /// The name of the bank branch.
+            /// The bank branch name.
             branch_name: String => "branchName" = "Mall of the Emirates Branch" [MaxChars(35)],
             /// The intermediary bank of an international transfer.
             intermediary_bank: String => "intermediaryBank" = "NBADAEAA" [MaxChars(12)],

@@ -32,9 +32,9 @@ payload! {
             code: NotificationCode => "code" [MaxChars(32)],
             /// The message, "Success" in a valid callback. Hidden in `Debug`, like all free text.
             msg: Personal => "msg" = "Success" [MaxChars(256)],
-            /// The version of the API, "1.0".
+            /// The API version, "1.0".
             version: String => "version" = "1.0" [MaxChars(8)],
-            /// The version of the key, "1".
+            /// The key version, "1".
             key_version: String => "keyVersion" = "1" [MaxChars(8)],
             /// The identifier of the merchant's app.
             app_id: String => "appId" = "2222fd568ab5452b906a3d65a1fbac19" [MaxChars(64)],
@@ -51,7 +51,7 @@ payload! {
 }
 
 impl BalanceChangeNotification {
-    /// Reads the body of a notification. Reading does not fail and loses no data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }
@@ -78,7 +78,7 @@ payload! {
             counterparty: Counterparty => "counterparty",
             /// Whether the balance increased or decreased.
             direction: Direction => "direction",
-            /// PayerMax's number of the related trade.
+            /// PayerMax's number for the related trade.
             related_trade_no: OrderNo => "relatedTradeNo" = "20221212092644TU2586897700363059" [MaxChars(64)],
         }
         optional {
@@ -119,10 +119,10 @@ payload! {
     /// The counterparty of a balance change.
     pub struct Counterparty: Documented {
         required {
-            /// The identifier of the counterparty: the bank account for a deposit or a withdrawal, or the merchant for
+            /// The counterparty's identifier: the bank account for a deposit or a withdrawal, or the merchant for
             /// a transfer or an exchange.
             identify_id: Personal => "identifyId" = "P01010113842047",
-            /// The name of the counterparty.
+            /// The counterparty's name.
             identify_name: Personal => "identifyName" = "A merchant",
         }
     }

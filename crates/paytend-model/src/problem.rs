@@ -1,8 +1,8 @@
-//! The reasons why JSON cannot be read as a type.
+//! The reasons why JSON cannot be read as a Rust type.
 
 use std::fmt;
 
-/// The reason why JSON cannot be read as a type. Contains field names, but no values.
+/// The reason why JSON cannot be read as a Rust type. Contains field names, but no values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {

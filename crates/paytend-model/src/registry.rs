@@ -91,7 +91,7 @@ pub enum OperationError {
     Ambiguous,
 }
 
-/// An operation of this crate, with the fields of its request and response.
+/// An operation that this crate defines, with its request and response fields.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct OperationEntry {
@@ -233,7 +233,7 @@ mod tests {
             assert!(!info.documentation.is_empty() && !info.title.is_empty(), "{info:?}");
             assert_eq!(info.payload == PayloadRule::None, request.fields.is_empty(), "{info:?}");
             assert_eq!(info.response_object.is_none(), response.fields.is_empty(), "{info:?}");
-            // The paths of BaaS Core are not published, but the names of all operations are.
+            // The BaaS Core paths are not published, but all operation names are.
             assert_eq!(info.provenance.operation, Source::Documented, "{info:?}");
             assert!(info.product == Product::Issuing || info.provenance.path == Source::Inferred, "{info:?}");
             let reads = info.title.starts_with("Query");

@@ -12,7 +12,7 @@ const own = paytend.PrivateKey.generate(1024)
 const ring = new paytend.Keyring(own, own.publicKey)
 const folder = mkdtempSync(join(tmpdir(), 'paytend-failures-'))
 
-/** Returns the message of the thrown error, and checks that it contains no personal data. */
+/** Returns the thrown error's message, and checks that it contains no personal data. */
 async function thrown (code, work) {
   try {
     await work()

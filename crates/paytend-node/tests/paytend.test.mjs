@@ -114,7 +114,7 @@ test('encoded keys can be inspected and loaded', () => {
   assert.equal(new Set(Array.from({ length: 1000 }, paytend.requestId)).size, 1000)
 })
 
-test('scheduled key is used only during its period of use', () => {
+test('scheduled key is used only during its validity period', () => {
   const day = Date.UTC(2026, 11, 1)
   const at = (millis) => ({ now: new Date(day + millis) })
   const key = { key: own.publicKey, notBefore: new Date(day), retireAt: new Date(day + 3_600_000) }
@@ -145,8 +145,9 @@ test('scheduled key is used only during its period of use', () => {
 })
 
 test('messages are opened on the worker pool', async () => {
-  // The event loop keeps running while many messages are opened. On the main thread, all of them would be opened in one
-  // turn of the loop. A busy machine may delay the main thread for a whole round, so there are several rounds.
+  // The event loop keeps running while many messages are being opened. On the main thread, all messages would be opened
+  // in a single turn of the loop. A busy machine can delay the main thread for a whole round, so the test runs several
+  // rounds.
   const document = sealed({ a: 1 })
   const round = async () => {
     let turns = 0

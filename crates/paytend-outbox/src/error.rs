@@ -18,6 +18,10 @@ pub enum SubmitError {
     /// The order has no number.
     #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
     NoNumber,
+    /// The file cannot be stored by reference: it cannot be read, it is not the file of the order, or the order has no
+    /// file.
+    #[error("the file of the order cannot be stored by reference: {0}")]
+    File(#[source] std::io::Error),
     /// The number belongs to an order with different content.
     #[error("the order number is used by an order with other content: {} differ; use a new number", fields.join(", "))]
     Conflict {
@@ -77,6 +81,12 @@ pub enum ActionError {
     /// The order is not stuck, and no handler has failed.
     #[error("the order is not stuck, and no handler has failed")]
     NotStuck,
+    /// The outcome of the order is not known.
+    #[error("the outcome of the order is not known: decide it first")]
+    Undecided,
+    /// The order is completed.
+    #[error("the order is completed")]
+    Completed,
 }
 
 /// Converts an illegal transition to an error of the store. It means that a program of a different version has changed

@@ -4,6 +4,9 @@
 pub mod dispatcher;
 mod error;
 mod memory;
+mod new_order;
+mod notice;
+mod obstacle;
 mod outbox;
 mod progress;
 mod record;
@@ -13,15 +16,17 @@ mod terms;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod upload;
 
 pub use dispatcher::{Dispatcher, DispatcherBuilder, EndedOrder, Ending, NotQueried};
 pub use error::{ActionError, BeginSendError, SubmitError, unknown_state};
 pub use memory::{MemoryOutbox, MemoryOutboxEffect, OutboxTransaction};
+pub use notice::OrderNotice;
 pub use outbox::{Outbox, SubmitOptions, open_request, open_result};
 pub use progress::{IllegalTransition, Progress};
 pub use record::{
-    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderNotice,
-    OrderQuery, OrderRelease, OrderStats, Pause, Submitted,
+    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderQuery,
+    OrderRelease, OrderStats, Pause, Submitted,
 };
 pub use store::{OutboxAdmin, OutboxStore};
 pub use terms::{Decision, ParseDecisionError, ParseStateError, State, millis, system_time};

@@ -2,18 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use paytend_client::{Client, PreparedRequest};
-use paytend_inbox::{StoreError, StoreKeys};
+use futures_util::future::BoxFuture;
+use paytend_client::Client;
+use paytend_inbox::{Facts, HandlerError, StoreError, StoreKeys};
 use paytend_model::{Operation, OperationKind};
 use serde_json::value::RawValue;
 
 use crate::error::SubmitError;
+use crate::notice::OrderNotice;
 use crate::record::{NewOrder, OrderEntry, OrderFacts, REQUEST, RESULT, Submitted, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
+use crate::upload::{self, StoredUpload};
 
 /// The maximum length of an order number, in characters.
 const MAX_NUMBER: usize = 128;
@@ -52,6 +56,7 @@ pub struct SubmitOptions {
     not_before: Option<SystemTime>,
     trace_parent: Option<String>,
     fields: Vec<(String, String)>,
+    file: Option<PathBuf>,
 }
 
 impl SubmitOptions {
@@ -84,6 +89,30 @@ impl SubmitOptions {
     /// Sets the W3C trace context. It is stored, and sent as the `traceparent` header.
     pub fn trace_parent(mut self, value: impl Into<String>) -> Self {
         self.trace_parent = Some(value.into());
+        self
+    }
+
+    /// Stores the file of an upload by reference: its path, length and SHA-256 instead of its content. The content of
+    /// the order must be that of the file, which is at most 2 MiB.
+    ///
+    /// The file is read again when the order is sent. If it is missing or has changed, the order is stuck before
+    /// anything is sent. Restore the file, or submit the same order with the new path, and retry the order. The handler
+    /// receives the order with an empty file.
+    ///
+    /// ```no_run
+    /// # use paytend_client::file_from_path;
+    /// # use paytend_model::issuing::UploadDocument;
+    /// # use paytend_outbox::{MemoryOutbox, Outbox, SubmitOptions};
+    /// # async fn example(outbox: Outbox<MemoryOutbox>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let passport = file_from_path("passport.jpeg")?;
+    /// let upload = UploadDocument::builder().holder_id("H1").file_type("3").file_content(passport).suffix(".jpeg");
+    /// let options = SubmitOptions::new().number("passport of H1").file_by_reference("passport.jpeg");
+    /// outbox.submit(&upload.build(), options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn file_by_reference(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
         self
     }
 
@@ -141,7 +170,15 @@ impl<S: OutboxStore> Outbox<S> {
         let number = number.filter(|number| (1..=MAX_NUMBER).contains(&number.chars().count()));
         let fields: Vec<[&[u8]; 2]> =
             options.fields.iter().map(|(name, value)| [name.as_bytes(), value.as_bytes()]).collect();
-        let mut content = vec![O::INFO.path.as_bytes(), prepared.payload().as_bytes()];
+        let partner = self.client.partner_id();
+        let trace_parent = options.trace_parent.as_deref();
+        let upload = options.file.as_deref();
+        let upload = upload.map(|path| StoredUpload::new(&prepared, partner, &options.fields, trace_parent, path));
+        let upload = upload.transpose().map_err(SubmitError::File)?;
+        let mut content = vec![O::INFO.path.as_bytes()];
+        // The same file has the same tag, whether its content or its reference is stored.
+        let parts = upload::content_parts::<O>(prepared.payload());
+        content.extend(parts.iter().map(|part| part.as_bytes()));
         content.extend(fields.iter().flatten());
         let mut facts = OrderFacts::new(
             number.ok_or(SubmitError::NoNumber)?,
@@ -152,14 +189,15 @@ impl<S: OutboxStore> Outbox<S> {
         facts.order_key = options.order_by.map(|name| self.keys.tag("outbox order", &[name.as_bytes()]));
         facts.not_before = options.not_before;
         facts.traceparent = options.trace_parent;
-        let bytes = prepared.to_bytes();
+        let bytes = upload.as_ref().map_or_else(|| prepared.to_bytes(), StoredUpload::to_bytes);
         let sealed = facts.with_binding(REQUEST, |parts| self.keys.seal_bound(parts, &bytes))?;
-        let payload = zeroize::Zeroizing::new(prepared.payload().to_owned());
-        let compare = move |stored: &[u8]| match PreparedRequest::<O>::from_bytes(stored) {
-            Ok(stored) => differing(stored.payload(), &payload),
+        let payload = zeroize::Zeroizing::new(upload::comparable(prepared.payload()));
+        let compare = move |stored: &[u8]| match payload_of(stored) {
+            Ok(stored) => differing(&upload::comparable(&stored), &payload),
             Err(_) => Vec::new(),
         };
-        Ok(NewOrder { facts, request: sealed, keys: Arc::clone(&self.keys), compare: Arc::new(compare) })
+        let keys = Arc::clone(&self.keys);
+        Ok(NewOrder { facts, request: sealed, keys, compare: Arc::new(compare), upload: upload.map(Arc::new) })
     }
 
     /// Stores a prepared order in a separate transaction. A dispatcher sends the order soon after this method returns
@@ -188,6 +226,31 @@ impl<S: OutboxStore> Outbox<S> {
         self.submit_prepared(self.prepare(order, options)?).await
     }
 
+    /// Returns a function for [`WorkerBuilder::before_handlers`](paytend_inbox::WorkerBuilder::before_handlers), which
+    /// records the notifications about orders ([`OrderNotice::of`]) of an inbox.
+    ///
+    /// ```
+    /// # use paytend_inbox::{HandlerError, Inbox, MemoryStore, Worker};
+    /// # use paytend_outbox::{MemoryOutbox, Outbox};
+    /// # fn example(inbox: Inbox<MemoryStore>, outbox: Outbox<MemoryOutbox>) {
+    /// let worker = Worker::builder(inbox, async |delivery| {
+    ///     Err(HandlerError::dead_letter(format!("no handler for {}", delivery.facts().kind)))
+    /// })
+    /// .before_handlers(outbox.notices());
+    /// # }
+    /// ```
+    pub fn notices(&self) -> impl Fn(&Facts) -> BoxFuture<'static, Result<(), HandlerError>> + Send + Sync + 'static {
+        let store = self.store.clone();
+        move |facts| {
+            let Some(notice) = OrderNotice::of(facts) else { return Box::pin(std::future::ready(Ok(()))) };
+            let store = store.clone();
+            Box::pin(async move {
+                store.notice_order(notice).await?;
+                Ok(())
+            })
+        }
+    }
+
     /// Returns the keys.
     pub fn keys(&self) -> &StoreKeys {
         &self.keys
@@ -204,17 +267,24 @@ impl<S: OutboxStore> Outbox<S> {
 }
 
 /// Decrypts the stored request of an order and returns its payload, which contains the business data. Returns `None` if
-/// the request is not stored.
+/// the request is not stored. If
+/// the file of an upload is stored by reference, the payload contains the reference.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the key is missing, or if the request was altered or moved.
 pub fn open_request(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
     let Some(sealed) = &entry.request else { return Ok(None) };
     let bytes = open(keys, &entry.facts, REQUEST, sealed)?;
-    let payload = paytend_client::stored_payload(&bytes);
-    payload
-        .map(|payload| Some(zeroize::Zeroizing::new(payload.to_owned())))
-        .map_err(|error| StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string()))
+    let payload = payload_of(&bytes).map(|payload| Some(zeroize::Zeroizing::new(payload)));
+    payload.map_err(|error| StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error))
+}
+
+/// Returns the payload of a decrypted request.
+fn payload_of(bytes: &[u8]) -> Result<String, String> {
+    match StoredUpload::from_bytes(bytes)? {
+        Some(upload) => Ok(upload.shown_payload()),
+        None => paytend_client::stored_payload(bytes).map(str::to_owned).map_err(|error| error.to_string()),
+    }
 }
 
 /// Decrypts the result of an order, a JSON object. Returns `None` if no result is stored.

@@ -8,6 +8,7 @@ use paytend_client::History;
 use paytend_inbox::Lease;
 
 use crate::error::ActionError;
+use crate::obstacle;
 use crate::record::{Action, Ended, OrderRelease};
 use crate::terms::{Decision, State, after, system_time};
 
@@ -37,7 +38,7 @@ pub struct Progress {
     pub decision: Option<Decision>,
     /// Whether a notification about the order has arrived.
     pub is_notified: bool,
-    /// Whether a notification about the order has arrived during the current attempt.
+    /// Whether a notification about the order, or a decision, has arrived during the current attempt.
     pub is_due_again: bool,
     /// The cause of the last failure.
     pub cause: Option<String>,
@@ -100,6 +101,7 @@ impl Progress {
         (self.fence, self.holder) = (self.fence + 1, holder);
         self.tries = self.tries.saturating_add(1);
         (self.is_leased, self.is_due_again) = (true, false);
+        self.cause = self.cause.take().and_then(obstacle::earlier);
         self.due_at = Some(after(now, lease));
     }
 
@@ -116,10 +118,11 @@ impl Progress {
     /// Counts a send. The store commits this change before the first byte is sent.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if an operator has decided its
-    /// outcome, or if a notification has reported the order.
-    pub fn begin_send(&mut self, now: i64) -> Result<(), IllegalTransition> {
-        if self.decision.is_some() || self.is_notified {
+    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if `not_before` has not passed,
+    /// if an operator has decided its outcome, or if a notification has reported the order.
+    pub fn begin_send(&mut self, now: i64, not_before: Option<i64>) -> Result<(), IllegalTransition> {
+        let is_early = not_before.is_some_and(|time| time > now);
+        if is_early || self.decision.is_some() || self.is_notified {
             return Err(IllegalTransition { from: self.state, to: State::Sending });
         }
         self.become_state(State::Sending)?;
@@ -135,7 +138,12 @@ impl Progress {
         let due_after = |delay: Duration| Some(after(now, delay.min(MAX_DELAY)));
         match release {
             OrderRelease::NotSent { history, after, cause } => {
-                self.become_state(if history.sends == 0 { State::Recorded } else { State::Unknown })?;
+                let is_unsent = history.sends == 0 && !self.is_notified;
+                let state = if is_unsent { State::Recorded } else { State::Unknown };
+                // The state is the same if the attempt ended before its send was counted.
+                if self.state != state {
+                    self.become_state(state)?;
+                }
                 (self.history, self.due_at) = (*history, due_after(*after));
                 self.cause = Some(cause.clone());
             }
@@ -152,15 +160,13 @@ impl Progress {
                 self.cause = Some(cause.clone());
             }
             OrderRelease::Unhandled { ended, after, cause } => {
-                if self.state != ended.state() {
-                    self.become_state(ended.state())?;
-                    self.tries = 1;
-                }
+                self.end(*ended)?;
                 self.due_at = after.and_then(due_after);
                 self.cause = Some(cause.clone());
             }
-            OrderRelease::GiveBack { after } => {
+            OrderRelease::GiveBack { after, cause } => {
                 self.due_at = due_after(*after);
+                self.cause = cause.clone().or_else(|| self.cause.take());
                 self.tries = self.tries.saturating_sub(1);
             }
         }
@@ -173,7 +179,7 @@ impl Progress {
             }
         }
         // The operator has decided during the attempt. The next attempt runs the handler.
-        if self.decision.is_some() && !self.state.is_final() {
+        if self.decision.is_some() && self.is_due_again && !self.state.is_final() {
             self.due_at = Some(now);
         }
         if self.is_due_again && matches!(self.state, State::Unknown | State::Stuck) && self.history.sends > 0 {
@@ -182,21 +188,56 @@ impl Progress {
         Ok(())
     }
 
-    /// Completes the order: its outcome is known, and its handler has succeeded.
+    /// Changes the state to that of an outcome, unless the order has it.
+    fn end(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
+        if self.state == ended.state() {
+            return Ok(());
+        }
+        let is_refuted = match ended {
+            Ended::Rejected => self.is_notified,
+            Ended::Decided => self.decision.is_none(),
+            Ended::Responded | Ended::Found => false,
+        };
+        if is_refuted {
+            return Err(IllegalTransition { from: self.state, to: ended.state() });
+        }
+        self.become_state(ended.state())?;
+        (self.tries, self.cause) = (1, None);
+        Ok(())
+    }
+
+    /// Records the outcome of the order. The lease stays, and the handler has yet to run. Recording the same outcome
+    /// again changes nothing.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the state does not allow the change, or if the order would be rejected although
-    /// a notification has reported it.
+    /// Returns [`IllegalTransition`] if the state does not allow the change, if the order would be rejected although a
+    /// notification has reported it, or if the outcome is a decision that no operator has made.
+    pub fn record_outcome(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
+        self.end(ended)
+    }
+
+    /// Completes the order: its handler has succeeded.
+    ///
+    /// # Errors
+    /// Returns [`IllegalTransition`] if neither this outcome was [recorded](Self::record_outcome) nor an operator has
+    /// decided it.
     pub fn complete(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
-        if self.is_notified && ended.state() == State::Rejected && self.state != State::Rejected {
-            return Err(IllegalTransition { from: self.state, to: State::Rejected });
+        if self.state != ended.state() && ended != Ended::Decided {
+            return Err(IllegalTransition { from: self.state, to: ended.state() });
         }
-        if self.state != ended.state() {
-            self.become_state(ended.state())?;
-        }
-        (self.is_open, self.is_leased, self.due_at, self.tries) = (false, false, None, 0);
+        self.end(ended)?;
         self.cause = None;
+        self.close();
         Ok(())
+    }
+
+    fn close(&mut self) {
+        (self.is_open, self.is_leased, self.due_at, self.tries) = (false, false, None, 0);
+    }
+
+    /// Ends the current lease. Its holder can no longer change the order.
+    fn end_lease(&mut self) {
+        (self.fence, self.is_leased) = (self.fence + 1, false);
     }
 
     /// Applies an action of an operator.
@@ -205,29 +246,53 @@ impl Progress {
     /// Returns [`ActionError`] if the state does not allow the action. Nothing is changed.
     pub fn act(&mut self, now: i64, action: Action) -> Result<(), ActionError> {
         match action {
-            Action::Decide(decision) => {
-                match self.state {
-                    _ if self.decision.is_some() || self.state.is_final() => return Err(ActionError::Final),
-                    State::Sending => return Err(ActionError::Sending),
-                    State::Recorded if decision == Decision::Executed => return Err(ActionError::NotSent),
-                    _ => {}
-                }
-                self.decision = Some(decision);
-                self.make_due(now);
-            }
+            Action::Decide(decision) => self.decide(now, decision)?,
             Action::Retry => match self.state {
                 State::Stuck => {
                     self.state = if self.history.sends == 0 { State::Recorded } else { State::Unknown };
-                    self.history.query_failed();
-                    self.history.queries = 0;
+                    self.query_again();
                     self.make_due(now);
                 }
                 // Only the handler has to run again.
                 state if state.is_final() && self.is_open && !self.is_leased => self.make_due(now),
                 _ => return Err(ActionError::NotStuck),
             },
+            Action::Close => {
+                match self.state {
+                    _ if !self.is_open => return Err(ActionError::Completed),
+                    state if state.is_final() => {}
+                    _ if self.decision.is_some() => self.state = State::Decided,
+                    _ => return Err(ActionError::Undecided),
+                }
+                self.end_lease();
+                self.close();
+            }
         }
         Ok(())
+    }
+
+    fn decide(&mut self, now: i64, decision: Decision) -> Result<(), ActionError> {
+        let lease_ended = self.due_at.is_some_and(|end| end <= now);
+        match self.state {
+            _ if self.decision.is_some() || self.state.is_final() => return Err(ActionError::Final),
+            State::Sending if !lease_ended => return Err(ActionError::Sending),
+            State::Recorded if decision == Decision::Executed => return Err(ActionError::NotSent),
+            State::Sending => {
+                self.state = State::Unknown;
+                self.end_lease();
+            }
+            _ => {}
+        }
+        self.decision = Some(decision);
+        self.is_due_again |= self.is_leased;
+        self.make_due(now);
+        Ok(())
+    }
+
+    /// Discards the results of earlier queries.
+    fn query_again(&mut self) {
+        self.history.discard_confirmations();
+        (self.history.queries, self.history.failed_queries) = (0, 0);
     }
 
     fn make_due(&mut self, now: i64) {
@@ -239,8 +304,15 @@ impl Progress {
 
     /// Records that a notification about the order has arrived. Returns whether it is the first notification of the
     /// order, or makes the order due.
+    ///
+    /// The first notification revokes a rejection, or a decision that the order was not executed, if the handler has
+    /// not succeeded: the order is queried again. A handler that is running loses its lease.
     pub fn notice(&mut self, now: i64) -> bool {
         let is_new = !std::mem::replace(&mut self.is_notified, true);
+        if is_new && self.is_denied() {
+            self.revoke(now);
+            return true;
+        }
         self.is_due_again |= self.is_leased;
         match self.state {
             // The order was sent, but the record of the send is lost.
@@ -250,8 +322,7 @@ impl Progress {
             }
             State::Stuck => {
                 self.state = State::Unknown;
-                self.history.query_failed();
-                self.history.queries = 0;
+                self.query_again();
             }
             State::Unknown => {}
             // A dispatcher that holds the order reads `is_due_again` at the end of its attempt.
@@ -261,20 +332,45 @@ impl Progress {
         true
     }
 
+    /// Returns whether the recorded outcome says that the order does not exist.
+    fn is_denied(&self) -> bool {
+        match self.state {
+            State::Rejected => true,
+            State::Responded | State::Found => false,
+            _ => self.decision == Some(Decision::NotExecuted),
+        }
+    }
+
+    fn revoke(&mut self, now: i64) {
+        if !self.is_open {
+            tracing::error!(
+                "a notification reports an order that was completed as rejected or not executed: find it with \
+                 `paytend outbox list --json`, whose member `notified` is true"
+            );
+            return;
+        }
+        self.end_lease();
+        (self.state, self.decision) = (State::Unknown, None);
+        if self.history.sends == 0 {
+            self.history.may_have_been_sent();
+        }
+        self.query_again();
+        self.make_due(now);
+    }
+
     /// Prepares an order in a store that was restored from a backup. An order that is not final may have been sent
-    /// after the backup, so it is queried first. Returns whether the order was changed.
-    pub fn recover(&mut self, now: i64) -> bool {
+    /// after the backup, so it is queried first. It is not due before `not_before`. Returns whether the order was
+    /// changed.
+    pub fn recover(&mut self, now: i64, not_before: Option<i64>) -> bool {
         if self.state.is_final() || self.decision.is_some() {
             return false;
         }
-        // A scheduled order that is not claimed keeps its scheduled time.
-        let scheduled = self.due_at.filter(|due_at| self.is_unsent() && !self.is_leased && *due_at > now);
         self.history.may_have_been_sent();
         // The leases in the backup belong to processes that have ended. If a process still runs, the larger fence stops
         // it.
-        (self.state, self.is_leased, self.fence) = (State::Unknown, false, self.fence + 1);
-        self.make_due(now);
-        self.due_at = scheduled.or(self.due_at);
+        self.state = State::Unknown;
+        self.end_lease();
+        self.make_due(not_before.map_or(now, |time| time.max(now)));
         true
     }
 }

@@ -1,13 +1,13 @@
 //! The stored data of an order.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
 use paytend_inbox::{Lease, Mac, SealedPayload, StoreError, StoreKeys};
 
-use crate::error::SubmitError;
+pub use crate::new_order::NewOrder;
 use crate::progress::Progress;
 use crate::terms::{Decision, State};
 
@@ -59,61 +59,6 @@ impl fmt::Debug for OrderFacts {
     }
 }
 
-/// Compares a stored request with the request of a new order. Returns the names of the fields that differ.
-pub(crate) type Compare = dyn Fn(&[u8]) -> Vec<String> + Send + Sync;
-
-/// A sealed and encrypted order that is not stored yet. [`Outbox::prepare`](crate::Outbox::prepare) creates it.
-#[derive(Clone)]
-pub struct NewOrder {
-    pub(crate) facts: OrderFacts,
-    pub(crate) request: SealedPayload,
-    pub(crate) keys: Arc<StoreKeys>,
-    pub(crate) compare: Arc<Compare>,
-}
-
-impl NewOrder {
-    /// Returns the facts.
-    pub fn facts(&self) -> &OrderFacts {
-        &self.facts
-    }
-
-    /// Returns the encrypted request.
-    pub fn request(&self) -> &SealedPayload {
-        &self.request
-    }
-
-    /// Checks that a stored order with the same number has the same content. A store calls this method when it finds an
-    /// order with the number.
-    ///
-    /// # Errors
-    /// Returns [`SubmitError::Conflict`] with the names of the fields that differ, or [`SubmitError::Store`] if the
-    /// stored request cannot be decrypted.
-    pub fn check_same(&self, stored: &OrderFacts, request: Option<&SealedPayload>) -> Result<(), SubmitError> {
-        if stored.operation != self.facts.operation {
-            return Err(SubmitError::Conflict { fields: vec!["operation".to_owned()] });
-        }
-        if stored.content_tag == self.facts.content_tag {
-            return Ok(());
-        }
-        let unknown = || vec!["content".to_owned()];
-        let fields = match request {
-            Some(sealed) => {
-                let opened = stored.with_binding(REQUEST, |parts| self.keys.open_bound("an order", parts, sealed))?;
-                let fields = (self.compare)(&zeroize::Zeroizing::new(opened));
-                if fields.is_empty() { unknown() } else { fields }
-            }
-            None => unknown(),
-        };
-        Err(SubmitError::Conflict { fields })
-    }
-}
-
-impl fmt::Debug for NewOrder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NewOrder").field("facts", &self.facts).finish_non_exhaustive()
-    }
-}
-
 /// The parts of an order that are encrypted.
 pub(crate) const REQUEST: &str = "request";
 pub(crate) const RESULT: &str = "result";
@@ -123,7 +68,8 @@ pub(crate) const RESULT: &str = "result";
 pub enum Submitted {
     /// The order was not known and is stored.
     New,
-    /// An order with this number and the same content was submitted before. Nothing was changed.
+    /// An order with this number and the same content was submitted before. Nothing was changed, except the path of a
+    /// file that is stored by reference, if nothing was sent.
     Known {
         /// The state of the known order.
         state: State,
@@ -227,6 +173,8 @@ pub enum OrderRelease {
     GiveBack {
         /// The delay, at most 24 hours.
         after: Duration,
+        /// The obstacle; `None` keeps the cause of the last failure.
+        cause: Option<String>,
     },
 }
 
@@ -237,6 +185,9 @@ pub enum Action {
     Decide(Decision),
     /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
     Retry,
+    /// Completes an order whose outcome is known or decided without its handler, for example because the key of its
+    /// request is lost.
+    Close,
 }
 
 impl Action {
@@ -246,6 +197,7 @@ impl Action {
             Self::Decide(Decision::Executed) => "decide executed",
             Self::Decide(Decision::NotExecuted) => "decide not-executed",
             Self::Retry => "retry",
+            Self::Close => "close",
         }
     }
 }
@@ -322,6 +274,12 @@ pub struct OrderStats {
     pub unhandled: u64,
     /// The time since the oldest due order became due.
     pub oldest_due: Option<Duration>,
+    /// The number of open orders for each payload key with which their requests or results are encrypted. Without its
+    /// keys, an order waits.
+    pub open_by_key: BTreeMap<u32, u64>,
+    /// The time since which new orders are queried before they are sent. See
+    /// [`recover_orders`](crate::OutboxAdmin::recover_orders).
+    pub recovering_since: Option<SystemTime>,
 }
 
 impl OrderStats {
@@ -360,34 +318,6 @@ impl Pause {
     /// Creates a pause.
     pub fn new(operation: String, since: SystemTime, audit: Audit) -> Self {
         Self { operation, since, audit }
-    }
-}
-
-/// A notification about an order.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OrderNotice {
-    /// The order number.
-    pub number: String,
-}
-
-impl OrderNotice {
-    /// Creates a notice about the order with this number.
-    pub fn new(number: impl Into<String>) -> Self {
-        Self { number: number.into() }
-    }
-
-    /// Returns a notice with the business ID of a notification, or `None` if the notification has no business ID.
-    ///
-    /// The store ignores unknown numbers. If the number is in a different field, use [`new`](Self::new).
-    pub fn of(facts: &paytend_inbox::Facts) -> Option<Self> {
-        Some(Self { number: facts.business_id.clone()? })
-    }
-}
-
-impl fmt::Debug for OrderNotice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OrderNotice").finish_non_exhaustive()
     }
 }
 

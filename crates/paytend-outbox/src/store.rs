@@ -7,9 +7,10 @@ use paytend_client::History;
 use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, StoreError};
 
 use crate::error::{ActionError, BeginSendError, SubmitError};
+use crate::notice::OrderNotice;
 use crate::record::{
-    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderNotice, OrderQuery, OrderRelease,
-    OrderStats, Pause, Submitted,
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderQuery, OrderRelease, OrderStats, Pause,
+    Submitted,
 };
 
 /// A durable store of orders.
@@ -17,12 +18,13 @@ use crate::record::{
 /// The contract, which the module `testing` checks:
 ///
 /// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. A number is stored once,
-///   even if several calls run at the same time. Submitting the same order again changes nothing.
+///   even if several calls run at the same time. Submitting the same order again changes nothing, except as
+///   [`NewOrder::moved_file`] requires.
 /// - A claimed order is not claimed again before its lease ends. Each claim increases the fence.
 /// - A change for a fence other than the current one fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
-/// - [`complete_order`](Self::complete_order) applies the effect, the result and the completion in one transaction, or
-///   none of them.
+/// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
+/// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or neither.
 /// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
 ///   later orders.
 /// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
@@ -52,12 +54,20 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// has returned `Ok`.
     fn begin_send(&self, lease: Lease) -> impl Future<Output = Result<History, BeginSendError>> + Send;
 
-    /// Applies the effect, stores the result, and completes the order in one transaction.
+    /// Stores the outcome and the result of an order, before its handler runs. The lease stays.
+    fn record_outcome(
+        &self,
+        lease: Lease,
+        ended: Ended,
+        result: SealedPayload,
+    ) -> impl Future<Output = Result<(), FinishError>> + Send;
+
+    /// Applies the effect and completes the order in one transaction. The outcome was recorded before, or an operator
+    /// has decided it.
     fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
@@ -70,7 +80,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Records a notification about an order, in a separate transaction. Returns whether the order exists and the
-    /// notification is its first or makes the order due.
+    /// notification is its first or makes the order due. An order of a different operation is not
+    /// changed.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Waits until an order may have become due. The future can complete too early or never, because dispatchers also
@@ -113,9 +124,15 @@ pub trait OutboxAdmin: OutboxStore {
     /// Returns the counts.
     fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
 
-    /// Prepares a store that was restored from a backup. Every order that is not final may have been sent after the
-    /// backup, so it is queried before it is sent. Stop all dispatchers first. Returns the number of these orders.
+    /// Begins the recovery of a store that was restored from a backup: every order that is not final may have been sent
+    /// after the backup, and is queried before anything is sent. The same applies to orders that are submitted until
+    /// [`end_recovery`](Self::end_recovery): the backup does not contain the orders after it, so they are submitted
+    /// again. Stop all dispatchers first. Returns the number of stored orders that are queried.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
+
+    /// Ends a recovery: orders that are submitted from now on are sent without a query. Returns whether a recovery was
+    /// in progress.
+    fn end_recovery(&self, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes the request and the result of completed orders that were submitted before this time. The rows are kept,
     /// so that their numbers cannot be used again. Returns the number of orders whose content was removed.

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use paytend_inbox::{StoreError, StoreErrorKind};
 
+use crate::record::Ended;
+
 /// The result of an order, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ended", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -19,6 +21,15 @@ pub(crate) enum StoredResult {
 }
 
 impl StoredResult {
+    /// Returns how the outcome of the order became known.
+    pub(crate) fn ended(&self) -> Ended {
+        match self {
+            Self::Responded { .. } => Ended::Responded,
+            Self::Found { .. } | Self::Notified => Ended::Found,
+            Self::Rejected { .. } => Ended::Rejected,
+        }
+    }
+
     pub(crate) fn to_bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
         // Serialization of strings and of optional strings does not fail.
         zeroize::Zeroizing::new(serde_json::to_vec(self).unwrap_or_default())

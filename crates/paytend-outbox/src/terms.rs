@@ -28,9 +28,11 @@ pub enum State {
     Responded,
     /// A query or a notification shows that the order exists. This state is final.
     Found,
-    /// The order was rejected and does not exist. This state is final.
+    /// The order was rejected and does not exist. This state is final, unless a notification reports the order before
+    /// its handler has succeeded.
     Rejected,
-    /// An operator has decided the outcome. This state is final.
+    /// An operator has decided the outcome. This state is final, unless the decision is that the order was not executed
+    /// and a notification reports the order before its handler has succeeded.
     Decided,
 }
 
@@ -61,7 +63,7 @@ impl State {
         }
     }
 
-    /// Returns whether the outcome of the order is known and cannot change.
+    /// Returns whether the outcome of the order is known.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Responded | Self::Found | Self::Rejected | Self::Decided)
     }

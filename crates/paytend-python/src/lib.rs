@@ -175,7 +175,7 @@ impl Keyring {
     }
 }
 
-/// A key, and the start and end of its period of use in milliseconds since the Unix epoch.
+/// A key, and the start and end of its validity period in milliseconds since the Unix epoch.
 type Scheduled<'py> = (PyRef<'py, PublicKey>, Option<u64>, Option<u64>);
 
 fn scheduled((key, not_before, retire_at): &Scheduled<'_>) -> ScheduledKey {

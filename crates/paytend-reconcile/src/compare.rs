@@ -1,13 +1,11 @@
 //! The differences between the rows of a transaction, field by field.
 
-use std::collections::BTreeSet;
-
 use paytend_model::Decimal;
 use serde::Serialize;
 
 use crate::entry::{Entry, EntryTime, Kind, Status};
 use crate::list::List;
-use crate::matching::Row;
+use crate::matching::{Row, Space};
 use crate::rules::Rules;
 
 /// A field in which the rows of a transaction differ.
@@ -99,8 +97,7 @@ pub(crate) fn compare<'a>(rows: &[&Row<'a>], kind: Kind, rules: &Rules) -> Compa
             |row: &Row<'a>| row.entry.order_no.as_deref().filter(|_| (row.kind == Kind::Deposit) == of_deposit);
         compared.distinct(Field::OrderNumber, rows, number);
     }
-    let spaces: BTreeSet<_> = rows.iter().map(|row| row.space()).collect();
-    for space in spaces {
+    for space in Space::ALL {
         let number = |row: &Row<'a>| row.entry.trade_no.as_deref().filter(|_| row.space() == space);
         compared.distinct(Field::TradeNumber, rows, number);
     }

@@ -98,6 +98,62 @@ impl Entry {
     }
 }
 
+/// The first values of [`Entry::compare`], which are compared without an access to the row.
+#[derive(Clone, Copy)]
+pub(crate) struct SortKey {
+    list: List,
+    /// Whether the row has no time, milliseconds or a text.
+    form: u8,
+    /// The milliseconds, or the start of the text.
+    time: [u64; 3],
+    /// Whether `time` does not determine the text.
+    is_cut: bool,
+    /// The start of the reference.
+    reference: [u64; 2],
+}
+
+impl SortKey {
+    pub(crate) fn new(entry: &Entry) -> Self {
+        let (mut time, mut is_cut) = ([0; 3], false);
+        let form = match &entry.time {
+            None => 0,
+            Some(EntryTime::Millis(millis)) => {
+                // Without the sign, the numbers keep their order.
+                time[0] = millis.cast_unsigned() ^ (1 << 63);
+                1
+            }
+            Some(EntryTime::Text(text)) => {
+                is_cut = copy_start(text, &mut time);
+                2
+            }
+        };
+        let mut reference = [0; 2];
+        copy_start(&entry.reference, &mut reference);
+        Self { list: entry.list, form, time, is_cut, reference }
+    }
+
+    /// Compares two rows as [`Entry::compare`] does.
+    pub(crate) fn compare((key, entry): &(Self, &Entry), (other_key, other): &(Self, &Entry)) -> Ordering {
+        let by_time = (key.list, key.form, key.time).cmp(&(other_key.list, other_key.form, other_key.time));
+        if by_time != Ordering::Equal || key.is_cut || other_key.is_cut {
+            return by_time.then_with(|| entry.compare(other));
+        }
+        key.reference.cmp(&other_key.reference).then_with(|| entry.compare(other))
+    }
+}
+
+/// Copies the start of a text into numbers, which have its order. Returns whether a different text can have the same
+/// copy.
+fn copy_start(text: &str, to: &mut [u64]) -> bool {
+    for (number, chunk) in to.iter_mut().zip(text.as_bytes().chunks(8)) {
+        let mut bytes = [0; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        *number = u64::from_be_bytes(bytes);
+    }
+    // The rest of the copy is zero.
+    text.len() > to.len() * 8 || text.contains('\0')
+}
+
 impl fmt::Debug for Entry {
     /// Writes only the list, because the numbers of orders and cards can be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,5 +256,38 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sort_keys_have_the_order_of_the_rows() {
+        let random = paytend_vectors::Seeded::new();
+        let texts =
+            ["", "\0", "a", "a\0", "2026-11-27", "2026-11-27T10:15:30.123456789Z", "2026-11-27T10:15:30.123456780Z"];
+        let texts =
+            [&texts[..], &["2026-11-27T10:15:30.1234", "2026-11-27T10:15:30.1234\0", "ąąąąąąąąąąąąąąą"]].concat();
+        let millis = [i64::MIN, -1, 0, 1, i64::MAX];
+        let entries: Vec<Entry> = std::iter::repeat_with(|| {
+            let mut entry = Entry::new(List::ALL[random.below(2)], texts[random.below(texts.len())]);
+            entry.time = match random.below(3) {
+                0 => None,
+                1 => Some(EntryTime::Millis(millis[random.below(millis.len())])),
+                _ => Some(EntryTime::Text(texts[random.below(texts.len())].to_owned())),
+            };
+            entry.order_no = (random.below(2) == 0).then(|| texts[random.below(2)].to_owned());
+            entry
+        })
+        .take(300)
+        .collect();
+        let keyed: Vec<_> = entries.iter().map(|entry| (SortKey::new(entry), entry)).collect();
+        for one in &keyed {
+            for other in &keyed {
+                assert_eq!(SortKey::compare(one, other), one.1.compare(other.1), "{:?} {:?}", one.1.time, other.1.time);
+            }
+        }
     }
 }

@@ -6,13 +6,13 @@ use paytend_model::Decimal;
 
 use crate::balance::{Account, Balances, Effect};
 use crate::classify::classify;
-use crate::entry::{Entry, Kind, Status};
+use crate::entry::{Entry, Kind, SortKey, Status};
 use crate::input::{Notifications, Orders, Provider};
 use crate::list::{List, ListSet};
-use crate::matching::{Row, matched};
+use crate::matching::{Ambiguity, Groups, Row, matched};
 use crate::report::{Candidates, Item, ListSummary, Report, SumRow, Tally};
 use crate::rules::Rules;
-use crate::time::{Span, TimeReader, date_of};
+use crate::time::{DateReader, Span, TimeReader};
 
 /// Compares the provider's lists with notifications and orders.
 ///
@@ -48,11 +48,12 @@ pub fn reconcile<'a>(
             given = given.with(list);
         }
     }
-    let rows = rows([&provider.entries, &orders.entries, &notifications.entries], rules);
+    let mut rows = rows([&provider.entries, &orders.entries, &notifications.entries], rules);
     let mut comparison = Comparison::new(rules, given);
-    comparison.total(&rows);
+    comparison.total(&mut rows);
     let (mut balances, problems) = Balances::new(&provider.opening, &provider.closing);
     comparison.transactions(&rows, &mut balances);
+    comparison.sums.sort_by_key(|sums| (sums.list, sums.currency));
     let count = |list: List| rows.iter().filter(|row| row.entry.list == list).count();
     let lists = List::ALL.map(|list| ListSummary { list, given: given.contains(list), rows: count(list) });
     Report {
@@ -62,7 +63,7 @@ pub fn reconcile<'a>(
         ignored_notifications: notifications.ignored,
         outside_period: comparison.outside_period,
         items: comparison.items,
-        sums: comparison.sums.into_values().collect(),
+        sums: comparison.sums,
         balances: balances.checks(),
         problems,
     }
@@ -70,10 +71,11 @@ pub fn reconcile<'a>(
 
 /// Returns all rows with their interpreted codes and times, sorted by their values.
 fn rows<'a>(lists: [&'a [Entry]; 3], rules: &Rules) -> Vec<Row<'a>> {
-    let mut entries: Vec<&'a Entry> = lists.into_iter().flatten().collect();
-    entries.sort_unstable_by(|one, other| one.compare(other));
+    let keyed = lists.into_iter().flatten().map(|entry| (SortKey::new(entry), entry));
+    let mut entries: Vec<(SortKey, &'a Entry)> = keyed.collect();
+    entries.sort_unstable_by(SortKey::compare);
     let mut reader = TimeReader::new(rules.time_zone.get());
-    let row = |entry: &'a Entry| {
+    let mut row = |entry: &'a Entry| {
         let span = entry.time.as_ref().and_then(|time| reader.read(time));
         Row {
             entry,
@@ -81,9 +83,10 @@ fn rows<'a>(lists: [&'a [Entry]; 3], rules: &Rules) -> Vec<Row<'a>> {
             status: rules.codes.status(entry),
             span,
             unreadable_time: entry.time.is_some() && span.is_none(),
+            sums: 0,
         }
     };
-    entries.into_iter().map(row).collect()
+    entries.into_iter().map(|(_, entry)| row(entry)).collect()
 }
 
 struct Comparison<'a, 'r> {
@@ -91,29 +94,35 @@ struct Comparison<'a, 'r> {
     given: ListSet,
     bounds: Option<(i64, i64)>,
     items: Vec<Item<'a>>,
-    sums: BTreeMap<(List, Option<&'a str>), SumRow<'a>>,
+    sums: Vec<SumRow<'a>>,
     outside_period: u64,
 }
 
 impl<'a, 'r> Comparison<'a, 'r> {
     fn new(rules: &'r Rules, given: ListSet) -> Self {
         let bounds = rules.period.map(|period| period.bounds(rules.time_zone.get()));
-        Self { rules, given, bounds, items: Vec::new(), sums: BTreeMap::new(), outside_period: 0 }
+        Self { rules, given, bounds, items: Vec::new(), sums: Vec::new(), outside_period: 0 }
     }
 
     /// Adds all rows to the totals.
-    fn total(&mut self, rows: &[Row<'a>]) {
+    fn total(&mut self, rows: &mut [Row<'a>]) {
+        let mut known: BTreeMap<(List, Option<&'a str>), usize> = BTreeMap::new();
+        // The rows are sorted by list, and most lists have one currency.
+        let mut last = None;
         for row in rows {
-            let (list, currency) = (row.entry.list, row.entry.currency.as_deref());
-            let sums = self.sums.entry((list, currency)).or_insert_with(|| SumRow {
-                list,
-                currency,
-                total: Tally::default(),
-                by_outcome: Default::default(),
-                outside_period: Tally::default(),
-            });
-            sums.total.count += 1;
-            sums.total.amount.add(row.entry.amount.unwrap_or_default());
+            let key = (row.entry.list, row.entry.currency.as_deref());
+            let index = match last {
+                Some((known, index)) if known == key => index,
+                _ => *known.entry(key).or_insert_with(|| {
+                    self.sums.push(empty_sums(key));
+                    self.sums.len() - 1
+                }),
+            };
+            last = Some((key, index));
+            row.sums = index;
+            let total = &mut self.sums[index].total;
+            total.count += 1;
+            total.amount.add(row.entry.amount.unwrap_or_default());
         }
     }
 
@@ -121,20 +130,19 @@ impl<'a, 'r> Comparison<'a, 'r> {
     fn transactions(&mut self, rows: &[Row<'a>], balances: &mut Balances) {
         let window = i64::try_from(self.rules.window.as_millis()).unwrap_or(i64::MAX);
         let mut matched = matched(rows, window);
-        let (groups, group_of) = matched.groups();
-        let mut candidates: HashMap<usize, Candidates<'a>> = HashMap::new();
-        for ambiguity in &matched.ambiguous {
-            let first = ambiguity.candidates.iter().map(|row| rows[groups[group_of[*row]].rows[0]].entry);
-            let mut first: Vec<_> = first.map(|entry| (entry.list, entry.reference.as_str())).collect();
-            first.sort_unstable();
-            candidates.insert(group_of[ambiguity.row], Candidates { count: ambiguity.count, first });
-        }
+        let groups = matched.groups();
+        let mut candidates = candidates(rows, &groups, &matched.ambiguous);
         let listed = if balances.is_empty() { HashSet::new() } else { cards_with_topups(rows) };
-        let mut order: Vec<(Option<Span>, Item<'a>)> = Vec::with_capacity(groups.len());
-        for (index, group) in groups.into_iter().enumerate() {
-            let members: Vec<&Row<'a>> = group.rows.iter().map(|row| &rows[*row]).collect();
+        let zone = self.rules.time_zone.get();
+        let mut dates = DateReader::new(zone);
+        let mut items: Vec<Item<'a>> = Vec::with_capacity(groups.iter().len());
+        let mut spans: Vec<Option<Span>> = Vec::with_capacity(groups.iter().len());
+        let mut members: Vec<&Row<'a>> = Vec::new();
+        for (index, (group, reasons)) in groups.iter().enumerate() {
+            members.clear();
+            members.extend(group.iter().map(|row| &rows[*row]));
             let span = span(&members);
-            let mut item = classify(&members, group.reasons, candidates.remove(&index), self.given, self.rules);
+            let mut item = classify(&members, reasons, candidates.remove(&index), self.given, self.rules);
             let is_outside = span.zip(self.bounds).is_some_and(|(span, (from, to))| !(from..to).contains(&span.start));
             self.add_sums(&members, &item, is_outside);
             if is_outside {
@@ -144,19 +152,17 @@ impl<'a, 'r> Comparison<'a, 'r> {
             if !balances.is_empty() {
                 add_movements(&members, &item, &listed, balances, self.rules);
             }
-            item.date = span.and_then(|span| Some(date_of(span.start, self.rules.time_zone.get())?.to_string()));
-            order.push((span, item));
+            item.date = span.and_then(|span| dates.read(span.start));
+            items.push(item);
+            spans.push(span);
         }
-        let key =
-            |(span, item): &(Option<Span>, Item<'a>)| (item.outcome, *span, item.kind, item.order_no, item.trade_no);
-        // The rows are sorted, and the sort is stable, so the order of equal items does not depend on the input.
-        order.sort_by(|one, other| key(one).cmp(&key(other)));
-        self.items = order.into_iter().map(|(_, item)| item).collect();
+        sort(&mut items, &spans);
+        self.items = items;
     }
 
     fn add_sums(&mut self, members: &[&Row<'a>], item: &Item<'a>, is_outside: bool) {
         for row in members {
-            let Some(sums) = self.sums.get_mut(&(row.entry.list, row.entry.currency.as_deref())) else { continue };
+            let sums = &mut self.sums[row.sums];
             let amount = row.entry.amount.unwrap_or_default();
             let status = row.status.or(item.status);
             let is_executed = matches!(status, Some(Status::Succeeded | Status::Reversed | Status::Returned));
@@ -167,6 +173,48 @@ impl<'a, 'r> Comparison<'a, 'r> {
                 tally.executed.add(amount);
                 sums.total.executed.add(amount);
             }
+        }
+    }
+}
+
+fn empty_sums<'a>((list, currency): (List, Option<&'a str>)) -> SumRow<'a> {
+    let (total, outside_period) = (Tally::default(), Tally::default());
+    SumRow { list, currency, total, by_outcome: Default::default(), outside_period }
+}
+
+/// Returns the candidates of each group that is ambiguous.
+fn candidates<'a>(rows: &[Row<'a>], groups: &Groups, ambiguous: &[Ambiguity]) -> HashMap<usize, Candidates<'a>> {
+    let mut candidates = HashMap::new();
+    for ambiguity in ambiguous {
+        let first = ambiguity.candidates.iter().map(|row| rows[groups.first_row(*row)].entry);
+        let mut first: Vec<_> = first.map(|entry| (entry.list, entry.reference.as_str())).collect();
+        first.sort_unstable();
+        candidates.insert(groups.of_row(ambiguity.row), Candidates { count: ambiguity.count, first });
+    }
+    candidates
+}
+
+/// Sorts the transactions by outcome and time. Equal transactions keep their order, which is the order of their rows,
+/// so it does not depend on the input.
+fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
+    // Small keys are sorted, because a transaction is large.
+    let key = |(index, item): (usize, &Item<'_>)| (item.outcome, spans[index], item.kind, index);
+    let mut order: Vec<_> = items.iter().enumerate().map(key).collect();
+    let numbers = |index: usize| (items[index].order_no, items[index].trade_no);
+    order.sort_unstable_by(|one, other| {
+        let by_time = (one.0, one.1, one.2).cmp(&(other.0, other.1, other.2));
+        by_time.then_with(|| numbers(one.3).cmp(&numbers(other.3))).then_with(|| one.3.cmp(&other.3))
+    });
+    let mut places = vec![0; items.len()];
+    for (place, (.., index)) in order.iter().enumerate() {
+        places[*index] = place;
+    }
+    // Each swap brings a transaction to its place.
+    for index in 0..items.len() {
+        while places[index] != index {
+            let place = places[index];
+            items.swap(index, place);
+            places.swap(index, place);
         }
     }
 }

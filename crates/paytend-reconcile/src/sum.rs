@@ -1,6 +1,5 @@
 //! Exact sums of decimals.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use paytend_model::Decimal;
@@ -19,8 +18,9 @@ use serde::{Serialize, Serializer};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
-    /// The sum of the mantissas for each scale. A mantissa has at most 96 bits, so a sum of 2^31 mantissas fits.
-    by_scale: BTreeMap<u32, i128>,
+    /// The sum of the mantissas for each scale, in no order: most sums have one scale. A mantissa has at most 96 bits,
+    /// so a sum of 2^31 mantissas fits.
+    by_scale: Vec<(u32, i128)>,
     /// Whether a sum of mantissas has overflowed, which requires more than 2^31 of the largest amounts.
     overflowed: bool,
 }
@@ -56,10 +56,12 @@ impl Sum {
     }
 
     fn add_mantissa(&mut self, scale: u32, mantissa: i128) {
-        let sum = self.by_scale.entry(scale).or_default();
-        match sum.checked_add(mantissa) {
-            Some(added) => *sum = added,
-            None => self.overflowed = true,
+        match self.by_scale.iter_mut().find(|(known, _)| *known == scale) {
+            Some((_, sum)) => match sum.checked_add(mantissa) {
+                Some(added) => *sum = added,
+                None => self.overflowed = true,
+            },
+            None => self.by_scale.push((scale, mantissa)),
         }
     }
 
@@ -73,7 +75,7 @@ impl Sum {
         if self.overflowed {
             return None;
         }
-        let scale = self.by_scale.keys().next_back().copied().unwrap_or_default();
+        let scale = self.by_scale.iter().map(|(scale, _)| *scale).max().unwrap_or_default();
         // The digits of each scale are added at their positions. Each position is a sum of at most 29 digits.
         let mut positions = vec![0i32; 96];
         for (own, mantissa) in &self.by_scale {

@@ -88,7 +88,11 @@ fn local(text: &str, zone: &TimeZone) -> Option<Span> {
 }
 
 fn day(text: &str, zone: &TimeZone) -> Option<Span> {
-    let date: Date = text.parse().ok()?;
+    span_of(text.parse().ok()?, zone)
+}
+
+/// Returns the span of a date.
+fn span_of(date: Date, zone: &TimeZone) -> Option<Span> {
     let (start, next) = (midnight(date, zone)?, midnight(date.checked_add(1.day()).ok()?, zone)?);
     Some(Span { start, end: next - 1 })
 }
@@ -98,9 +102,30 @@ pub(crate) fn midnight(date: Date, zone: &TimeZone) -> Option<i64> {
     Some(date.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
-/// Returns the date of a time in milliseconds since the Unix epoch.
-pub(crate) fn date_of(millis: i64, zone: &TimeZone) -> Option<Date> {
-    Some(Timestamp::from_millisecond(millis).ok()?.to_zoned_datetime(zone.clone()).date())
+/// Returns the dates of times as text. Repeated dates are computed once.
+pub(crate) struct DateReader<'a> {
+    zone: &'a TimeZone,
+    /// The first and the last millisecond of the last date.
+    span: Span,
+    text: String,
+}
+
+impl<'a> DateReader<'a> {
+    pub(crate) fn new(zone: &'a TimeZone) -> Self {
+        // No time is in this span.
+        Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
+    }
+
+    /// Returns the date of a time, or `None` if it is out of range.
+    pub(crate) fn read(&mut self, millis: i64) -> Option<String> {
+        if !(self.span.start..=self.span.end).contains(&millis) {
+            let date = Timestamp::from_millisecond(millis).ok()?.to_zoned_datetime(self.zone.clone()).date();
+            // The first and the last day of the range have no span.
+            self.span = span_of(date, self.zone).unwrap_or(Span { start: 1, end: 0 });
+            self.text = date.to_string();
+        }
+        Some(self.text.clone())
+    }
 }
 
 #[cfg(test)]

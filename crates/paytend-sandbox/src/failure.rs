@@ -64,7 +64,7 @@ failures! {
     MissingDocuments = "S115" "documents are missing",
     UnknownCountry = "S116" "unknown country",
     FileTooLarge = "S117" "the file is larger than 2 MiB",
-    BadQuantity = "S118" "quantity must be from 1 to 100, and 1 if holderId is given",
+    BadQuantity = "S118" "quantity must be from 1 to 100, and 1 if holderId is set",
     UnknownAccount = "S119" "unknown account",
 }
 

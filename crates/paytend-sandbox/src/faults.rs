@@ -121,7 +121,7 @@ impl Fault {
         Self::new("*", fault)
     }
 
-    /// Creates a fault that applies to Paytend's notifications of a product and type.
+    /// Creates a fault that applies to Paytend's notifications for a product and type.
     pub fn on_notification(product: Product, notify_type: &str, fault: FaultKind) -> Self {
         Self::new(format!("notify {product} {notify_type}"), fault)
     }
@@ -172,8 +172,8 @@ pub struct FaultError(String);
 impl FaultError {
     fn form() -> Self {
         Self(
-            "use ON:KIND[:MILLIS][:next|:times=N][:percent=N], such as topup:resetAfter:next or \
-             \"notify baas 2:late:60000\""
+            "use ON:KIND[:DURATION][:next|:times=N][:percent=N], such as topup:resetAfter:next or \
+             \"notify baas 2:late:60s\""
                 .to_owned(),
         )
     }
@@ -203,6 +203,13 @@ impl Fault {
     }
 }
 
+/// Parses a duration such as `90s`, `15h`, `3d` or `1h30m`, and returns it in milliseconds. A day has 24 hours.
+pub(crate) fn duration(text: &str) -> Option<i64> {
+    let span: jiff::Span = text.parse().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    duration.as_millis().try_into().ok()
+}
+
 impl FromStr for Fault {
     type Err = FaultError;
 
@@ -211,7 +218,7 @@ impl FromStr for Fault {
         let (on, kind) = (parts.next().ok_or_else(FaultError::form)?, parts.next().ok_or_else(FaultError::form)?);
         let mut parts = parts.peekable();
         let mut object = serde_json::json!({ "kind": kind });
-        if let Some(millis) = parts.peek().and_then(|part| part.parse::<i64>().ok()) {
+        if let Some(millis) = parts.peek().and_then(|part| part.parse().ok().or_else(|| duration(part))) {
             object["millis"] = millis.into();
             parts.next();
         }
@@ -309,9 +316,23 @@ mod tests {
         assert_eq!(fault, Fault::new("topup", FaultKind::ResetAfter).once());
         let fault: Fault = "notify baas 2:late:60000:times=3:percent=50".parse().unwrap();
         assert_eq!(fault, Fault::new("notify baas 2", FaultKind::Late { millis: 60_000 }).times(3).percent(50));
-        for bad in
-            ["", "topup", "topup:explode", "topup:late", ":hang", "a:hang:percent=101", "a:hang:often", "a:latency:-1"]
-        {
+        assert_eq!("notify baas 2:late:1m:times=3:percent=50".parse(), Ok(fault));
+        let latency: Fault = "topup:latency:1h30m".parse().unwrap();
+        assert_eq!(latency, Fault::new("topup", FaultKind::Latency { millis: 5_400_000 }));
+        for bad in [
+            "",
+            "topup",
+            "topup:explode",
+            "topup:late",
+            ":hang",
+            "a:hang:percent=101",
+            "a:hang:often",
+            "a:latency:-1",
+            "topup:latency:1y",
+            "topup:latency:-1s",
+            "topup:latency:soon",
+            "topup:latency:99999999999999999999d",
+        ] {
             assert!(bad.parse::<Fault>().is_err(), "{bad}");
         }
     }

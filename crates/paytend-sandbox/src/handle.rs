@@ -3,13 +3,15 @@
 use paytend_model::{Amount, Operation, Product};
 use serde_json::json;
 
+use crate::failure::Refusal;
 use crate::faults::{Fault, FaultError};
 use crate::runtime::clock::Pace;
+use crate::runtime::core::Lost;
 use crate::sandbox::Sandbox;
 use crate::views::{CardView, Delivery};
 use crate::world::entities::TopupState;
 use crate::world::money::{Place, number};
-use crate::world::outbox::DeliveryState;
+use crate::world::outbox::{DeliveryState, Sender};
 use crate::world::trigger::Trigger;
 use crate::world::{Event, World};
 
@@ -68,10 +70,10 @@ impl Deposit {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliverError {
-    /// The partner has set no callback URL.
+    /// The partner has not set a callback URL.
     #[error(
         "no callback URL is set; call the operation setCallbackUrl for BaaS, \
-         or set the sandbox's issuing callback for Issuing"
+         or set the sandbox's callback URL for Issuing, PayBy or PayerMax"
     )]
     NoCallbackUrl,
     /// The sandbox refused the trigger.
@@ -87,15 +89,16 @@ pub enum DeliverError {
     Lost(String),
 }
 
+/// Returns the response to an event, or the error for a refused event.
+fn refused(result: Result<Result<String, Refusal>, Lost>) -> Result<String, DeliverError> {
+    let answer = result.map_err(|lost| DeliverError::Lost(lost.to_string()))?;
+    answer.map_err(|refusal| DeliverError::Refused { code: refusal.failure.code(), message: refusal.message() })
+}
+
 impl Sandbox {
     fn trigger(&self, trigger: Trigger) -> Result<Vec<u64>, DeliverError> {
         let partner = self.partner_id().to_owned();
-        let answer = self
-            .core
-            .happen(|at| Event::Triggered { at, partner, trigger })
-            .map_err(|lost| DeliverError::Lost(lost.to_string()))?;
-        let text = answer
-            .map_err(|refusal| DeliverError::Refused { code: refusal.failure.code(), message: refusal.message() })?;
+        let text = refused(self.core.happen(|at| Event::Triggered { at, partner, trigger }))?;
         let told: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         let ids = told["deliveries"].as_array().into_iter().flatten();
         Ok(ids.filter_map(serde_json::Value::as_u64).collect())
@@ -137,8 +140,8 @@ impl Sandbox {
         self.notify(Product::Baas, "2", &deposit.content()).await
     }
 
-    /// Triggers the event behind one of Paytend's notifications, such as a deposit, the use of a card or the end of an
-    /// audit, and posts the notification.
+    /// Triggers the event behind one of Paytend's notifications, such as a deposit, a card transaction or an audit
+    /// result, and posts the notification.
     ///
     /// `content` is a JSON object whose fields replace the generated fields.
     ///
@@ -150,31 +153,80 @@ impl Sandbox {
         self.happen(Trigger::Notification { product, notify_type, content: content.to_owned() }).await
     }
 
-    /// Sets the callback URL for Issuing Cards. The operation `setCallbackUrl` sets only the URL for BaaS; the URL for
+    /// Sets the callback URL for Issuing Cards. The `setCallbackUrl` operation sets only the URL for BaaS; the URL for
     /// Issuing is agreed upon outside the API.
     ///
     /// # Errors
     /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL, and [`DeliverError::Lost`] if the data
     /// file cannot be written.
     pub fn issuing_callback(&self, url: &str) -> Result<(), DeliverError> {
-        self.trigger(Trigger::IssuingCallback { url: Some(url.to_owned()) }).map(drop)
+        self.set_callback(Sender::Issuing, url)
     }
 
-    /// Posts a PayBy notification to a URL, and retries it on PayBy's schedule until it is acknowledged.
+    /// Sets the callback URL for PayBy's notifications. It is agreed upon outside the API.
     ///
     /// # Errors
-    /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL or `content` is not a JSON object, and
-    /// [`DeliverError::Lost`] if the data file cannot be written.
-    pub async fn notify_payby(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
-        self.happen(Trigger::PayBy { url: url.to_owned(), content: content.to_owned() }).await
+    /// Returns [`DeliverError`] in the same cases as [`issuing_callback`](Self::issuing_callback).
+    pub fn payby_callback(&self, url: &str) -> Result<(), DeliverError> {
+        self.set_callback(Sender::Payby, url)
     }
 
-    /// Posts a PayerMax notification to a URL.
+    /// Sets the callback URL for PayerMax's notifications. It is agreed upon outside the API.
+    ///
+    /// # Errors
+    /// Returns [`DeliverError`] in the same cases as [`issuing_callback`](Self::issuing_callback).
+    pub fn payermax_callback(&self, url: &str) -> Result<(), DeliverError> {
+        self.set_callback(Sender::Payermax, url)
+    }
+
+    fn set_callback(&self, sender: Sender, url: &str) -> Result<(), DeliverError> {
+        self.trigger(Trigger::Callback { sender, url: url.to_owned() }).map(drop)
+    }
+
+    /// Posts a PayBy notification to a URL, and retries it on PayBy's schedule until it is acknowledged. Without a URL,
+    /// the notification is posted to the [callback URL](Self::payby_callback).
+    ///
+    /// # Errors
+    /// Returns [`DeliverError::NoCallbackUrl`] if there is no URL.
+    ///
+    /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL or `content` is not a JSON object, and
+    /// [`DeliverError::Lost`] if the data file cannot be written.
+    pub async fn notify_payby(&self, url: Option<&str>, content: &str) -> Result<Delivery, DeliverError> {
+        self.happen(Trigger::PayBy { url: url.map(str::to_owned), content: content.to_owned() }).await
+    }
+
+    /// Posts a PayerMax notification to a URL, or to the [callback URL](Self::payermax_callback).
     ///
     /// # Errors
     /// Returns [`DeliverError`] in the same cases as [`notify_payby`](Self::notify_payby).
-    pub async fn notify_payermax(&self, url: &str, content: &str) -> Result<Delivery, DeliverError> {
-        self.happen(Trigger::PayerMax { url: url.to_owned(), content: content.to_owned() }).await
+    pub async fn notify_payermax(&self, url: Option<&str>, content: &str) -> Result<Delivery, DeliverError> {
+        self.happen(Trigger::PayerMax { url: url.map(str::to_owned), content: content.to_owned() }).await
+    }
+
+    /// Posts a notification again, with the same content in a new message, and returns its delivery after the attempt.
+    /// An earlier state of the delivery, such as acknowledged, does not matter.
+    ///
+    /// `delivery` is the [number](Delivery::id) of the delivery. The notification is posted to its previous URL. If it
+    /// had no URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried
+    /// on the rest of its schedule.
+    ///
+    /// Deliveries in flight end first. A receiver must therefore not wait for this method while it handles a delivery.
+    ///
+    /// ```no_run
+    /// # async fn example(sandbox: paytend_sandbox::Sandbox) -> Result<(), Box<dyn std::error::Error>> {
+    /// let last = sandbox.deliveries().pop().ok_or("no notification was sent")?;
+    /// let again = sandbox.resend(last.id()).await?;
+    /// assert_eq!(again.attempts(), last.attempts() + 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`DeliverError::Refused`] if there is no such delivery or it has no URL, and [`DeliverError::Lost`] if
+    /// the data file cannot be written.
+    pub async fn resend(&self, delivery: u64) -> Result<Delivery, DeliverError> {
+        refused(self.core.resend(delivery, None).await)?;
+        self.delivery(delivery).ok_or(DeliverError::NoCallbackUrl)
     }
 
     /// Returns PayBy's public key. The key is generated on first use.
@@ -242,7 +294,7 @@ impl Sandbox {
         self.core.faults().clear();
     }
 
-    /// Replaces Paytend's key and returns the new public key. The fault [`StaleKey`](crate::FaultKind::StaleKey) signs
+    /// Replaces Paytend's key and returns the new public key. The [`StaleKey`](crate::FaultKind::StaleKey) fault signs
     /// with the previous key.
     ///
     /// # Errors
@@ -256,6 +308,7 @@ impl Sandbox {
         self.core.look(|world| {
             let one = world.outbox.get(id)?;
             Some(Delivery {
+                id,
                 what: one.source.name(),
                 content: one.content.clone(),
                 document,
@@ -290,7 +343,7 @@ impl Sandbox {
         })
     }
 
-    /// Returns the state of the topup with this order number, or `None` if there was no such topup.
+    /// Returns the state of the topup with this order number, or `None` if there is no such topup.
     pub fn topup(&self, order_no: &str) -> Option<TopupState> {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }

@@ -1,4 +1,4 @@
-//! The file `paytend.toml` in a key directory. A client can read its settings from this file.
+//! The `paytend.toml` file in a key directory, from which a client can read its settings.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -14,11 +14,11 @@ const NAME: &str = "paytend.toml";
 /// The first line, which marks a file that the sandbox may overwrite.
 const FIRST_LINE: &str = "# The sandbox writes this file at each start. Delete this line to keep your changes.";
 
-/// The file `paytend.toml` of a [`KeyFolder`], and whether the sandbox has written it.
+/// The `paytend.toml` file in a [`KeyFolder`], and whether the sandbox has written it.
 ///
-/// The file has a profile `sandbox` with the running sandbox's URL, the partner's identifier, the names of the key
+/// The file has a `sandbox` profile with the running sandbox's URL, the partner's identifier, the names of the key
 /// files and the sandbox's status codes. It contains no secrets. A client reads it with
-/// `ClientBuilder::from_file("keys/paytend.toml", "sandbox")` of the crate `paytend-client`.
+/// `ClientBuilder::from_file("keys/paytend.toml", "sandbox")` from the `paytend-client` crate.
 ///
 /// Each start of a sandbox overwrites the file, unless its first line was deleted.
 ///
@@ -53,7 +53,7 @@ impl ProfileFile {
         let path = folder.path.join(NAME);
         match is_replaceable(&path).and_then(|replaceable| {
             if replaceable {
-                // The port makes the name of the temporary file unique among the running sandboxes.
+                // The port makes the temporary file's name unique among the running sandboxes.
                 let draft = folder.path.join(format!("{NAME}.{}", address.port()));
                 replace(&path, &draft, &text(folder, address))?;
             }
@@ -77,7 +77,7 @@ impl fmt::Display for ProfileFile {
                  and start the sandbox again"
             ),
             Self::Failed { source, .. } => {
-                write!(f, "cannot write {path}: {source}; configure the base URL and the keys of clients yourself")
+                write!(f, "cannot write {path}: {source}; configure each client's base URL and keys yourself")
             }
         }
     }

@@ -146,14 +146,14 @@ impl SandboxBuilder {
         self
     }
 
-    /// Uses one key pair for both sides, like the public demo of Paytend's sandbox.
+    /// Uses one key pair for both sides, as in the public demo of Paytend's sandbox.
     pub fn shared_key(mut self) -> Self {
         self.shared = true;
         self
     }
 
-    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes the file `paytend.toml`
-    /// with a client's settings into the directory; see [`ProfileFile`].
+    /// Uses the keys in a directory and adds its partner. [`start`](Self::start) also writes a `paytend.toml` file with
+    /// client settings into the directory; see [`ProfileFile`].
     pub fn folder(mut self, folder: KeyFolder) -> Self {
         self.key = Some(folder.paytend.clone());
         self.partners.push((folder.partner_id.clone(), folder.partner.clone()));
@@ -199,7 +199,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Opens the data file, if a data file is set, and returns the state that it contains.
+    /// Opens the data file, if one is set, and returns the state that it contains.
     fn kept(&self) -> Result<(Kept, Option<World>), StartError> {
         #[cfg(feature = "persist")]
         if let Some(file) = &self.data {
@@ -266,7 +266,7 @@ impl SandboxBuilder {
             let settings = self.settings.clone();
             core.happen(|_| Event::Begin { at, partners: ids, settings }).map_err(|_| StartError::Write)?.ok();
         }
-        // The current settings replace the settings of a stored world.
+        // The current settings replace a stored world's settings.
         if core.look(|world| world.settings != self.settings) {
             let settings = self.settings.clone();
             core.happen(|at| Event::Configured { at, settings }).map_err(|_| StartError::Write)?.ok();
@@ -343,7 +343,7 @@ impl Sandbox {
         self.token.as_deref()
     }
 
-    /// Returns the file `paytend.toml` in the key directory. Returns `None` if the sandbox has no key directory.
+    /// Returns the `paytend.toml` file in the key directory, or `None` if the sandbox has no key directory.
     pub fn profile_file(&self) -> Option<&ProfileFile> {
         self.profile_file.as_ref()
     }
@@ -358,13 +358,13 @@ impl Sandbox {
         &self.partner_id
     }
 
-    /// Returns the private key of the generated partner, or `None` if the builder was given partners.
+    /// Returns the generated partner's private key, or `None` if partners were added to the builder.
     pub fn partner_key(&self) -> Option<&PrivateKey> {
         self.generated.as_ref()
     }
 
-    /// Returns the generated partner's keyring, on the sandbox's backend. Returns `None` if the builder was given
-    /// partners.
+    /// Returns the generated partner's keyring, on the sandbox's backend. Returns `None` if partners were added to the
+    /// builder.
     pub fn partner_keyring(&self) -> Option<Keyring> {
         let own = self.generated.as_ref()?;
         let keys = self.core.keys();

@@ -117,7 +117,7 @@ pub enum ScenarioError {
     /// A step failed.
     #[error("step {number} ({step}): {problem}")]
     Step {
-        /// The number of the step, counted from 1.
+        /// The step number, starting at 1.
         number: usize,
         /// A description of the step.
         step: String,
@@ -328,7 +328,7 @@ impl Story {
         Ok(serde_json::json!({ "respCode": text("respCode"), "respMsg": text("respMsg"), "data": data, "lost": false }))
     }
 
-    /// Returns the content of the next received notification that no step has checked yet.
+    /// Returns the content of the next received notification that has not been checked by a step yet.
     async fn notified(&self, what: &str) -> Outcome {
         // Wait for deliveries that are due now or in flight.
         self.sandbox.advance(Duration::ZERO).await;

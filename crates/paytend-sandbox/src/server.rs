@@ -371,7 +371,7 @@ fn findings(info: &OperationInfo, payload: &str) -> Vec<String> {
     findings.iter().filter(|finding| !finding.is_error()).map(ToString::to_string).collect()
 }
 
-/// Returns the `partnerId` of a request of any length. The request is not verified.
+/// Returns the `partnerId` in a request of any length. The request is not verified.
 fn partner_of(body: &[u8]) -> Result<String, Failure> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -10,6 +10,7 @@ use crate::world::outbox::DeliveryState;
 /// A notification and its delivery attempts.
 #[derive(Clone)]
 pub struct Delivery {
+    pub(crate) id: u64,
     pub(crate) what: String,
     pub(crate) content: String,
     pub(crate) document: String,
@@ -19,7 +20,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Returns the name of the notification: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
+    /// Returns the delivery's ID. The first delivery has the ID 1.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Returns the notification's name: `baas 2` (the product and `notifyType`), `payby` or `payermax`.
     pub fn notification(&self) -> &str {
         &self.what
     }
@@ -50,7 +56,7 @@ impl Delivery {
         self.attempts.len()
     }
 
-    /// Returns the time of each attempt by the sandbox's clock, in milliseconds since 1970.
+    /// Returns the time of each attempt on the sandbox's clock, in milliseconds since 1970.
     pub fn times(&self) -> impl Iterator<Item = u64> {
         self.attempts.iter().map(|(at, _)| *at)
     }
@@ -69,6 +75,7 @@ impl Delivery {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
+            .field("id", &self.id)
             .field("what", &self.what)
             .field("attempts", &self.attempts)
             .field("reason", &self.reason)
@@ -96,7 +103,7 @@ impl CardView {
         self.state
     }
 
-    /// Returns the identifier of the cardholder, if the card has one.
+    /// Returns the cardholder's identifier, if the card has a cardholder.
     pub fn holder(&self) -> Option<&str> {
         self.holder.as_deref()
     }

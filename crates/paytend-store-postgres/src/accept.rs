@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::slice;
 
 use deadpool_postgres::Transaction;
-use paytend_inbox::{Accepted, Id, Mac, NewNotification, StoreError};
+use paytend_inbox::{Accepted, Id, Mac, NewNotification};
 use tokio_postgres::Row;
 
 use crate::batch;
@@ -26,21 +26,16 @@ pub(crate) struct Stored {
     pub(crate) day: Option<String>,
 }
 
-/// Stores a notification, or a sighting if it is known.
-pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Stored, OpError> {
+/// Stores a notification, or a sighting if it is known. Returns `None` if a concurrent transaction has stored the
+/// notification. The caller then tries again in a new transaction: this one holds the lock of the order key, and a
+/// sighting waits for completions that wait for this lock.
+pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Option<Stored>, OpError> {
     if let Some(known) = find(transaction, &new.facts.dedup).await? {
-        return sight(transaction, new, &known).await;
+        return sight(transaction, new, &known).await.map(Some);
     }
-    // The lock of the order key ensures that numbers follow the order of the commits, and that a concurrent completion
-    // finds the new notification.
-    if let Some((id, day)) = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten() {
-        return Ok(Stored { accepted: Accepted::New(id), day: Some(day) });
-    }
-    // A concurrent transaction has stored the notification and committed.
-    match find(transaction, &new.facts.dedup).await? {
-        Some(known) => sight(transaction, new, &known).await,
-        None => Err(StoreError::unavailable("a concurrent delivery was rolled back").into()),
-    }
+    // Numbers of one order key are in the order of the commits, and no completion misses the new notification.
+    let inserted = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten();
+    Ok(inserted.map(|(id, day)| Stored { accepted: Accepted::New(id), day: Some(day) }))
 }
 
 /// Stores sightings of known notifications. The notifications must not be requeued by a sighting.

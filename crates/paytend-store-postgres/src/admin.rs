@@ -12,9 +12,9 @@ use paytend_inbox::{
 use crate::accept::enqueue;
 use crate::error::OpError;
 use crate::finish::die;
-use crate::locks::lock_key;
+use crate::locks::{lock_key, lock_keys, lock_number};
 use crate::payloads::{self, DAY};
-use crate::rows::{ENTRY_TABLES, count, entry, entry_columns, get, limit};
+use crate::rows::{ENTRY_TABLES, count, entry, entry_columns, get, limit, text};
 use crate::store::PostgresStore;
 use crate::{audit, check, settings};
 
@@ -163,7 +163,7 @@ async fn list(transaction: &Transaction<'_>, query: &Query) -> Result<Vec<Entry>
     );
     let statement = transaction.prepare_cached(&sql).await?;
     let mut after = query.after.map_or(i64::MIN, Id::get);
-    let kind = query.kind.as_ref().map(|kind| kind.as_str());
+    let kind = query.kind.as_ref().map(|kind| text(kind.as_str()));
     let mut entries = Vec::new();
     loop {
         let missing = limit(query.limit.saturating_sub(entries.len()));
@@ -220,6 +220,11 @@ async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpErr
 /// Fails if the row is locked, because an effect that holds the row may wait for the order key.
 async fn lock_pending(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     lock_key_of(transaction, id).await?;
+    lock_work(transaction, id).await
+}
+
+/// Locks the work. The caller holds the lock of the order key. Returns whether the notification is pending.
+async fn lock_work(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement = transaction.prepare_cached("SELECT 1 FROM paytend_work WHERE id = $1 FOR UPDATE NOWAIT").await?;
     Ok(transaction.query_opt(&statement, &[&id]).await?.is_some())
 }
@@ -242,16 +247,19 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
 }
 
 async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, OpError> {
-    let sql = "SELECT id, route, kind FROM paytend_notification WHERE left(business_id, 200) = left($1, 200) \
-         AND business_id = $1 ORDER BY id FOR NO KEY UPDATE";
-    let rows = transaction.query(sql, &[&erasure.business_id()]).await?;
-    let mut ids: Vec<i64> = Vec::new();
+    let sql = "SELECT id, route, kind, order_key FROM paytend_notification \
+         WHERE left(business_id, 200) = left($1, 200) AND business_id = $1 ORDER BY id FOR NO KEY UPDATE";
+    let rows = transaction.query(sql, &[&text(erasure.business_id())]).await?;
+    let (mut ids, mut keys): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
     for row in &rows {
         let (route, kind) = (get::<&str>(row, 1)?.parse(), Kind::from_stored(get(row, 2)?));
         if erasure.selects_all() || route.is_ok_and(|route| erasure.selects(route, &kind)) {
             ids.push(get(row, 0)?);
+            keys.extend(get::<Option<&[u8]>>(row, 3)?.map(lock_number));
         }
     }
+    // Other transactions use this order, too: rows of notifications, order keys, other rows.
+    lock_keys(transaction, keys).await?;
     payloads::delete(transaction, &ids).await?;
     for sql in [
         "UPDATE paytend_outcome SET cause = NULL WHERE id = ANY($1)",
@@ -260,7 +268,7 @@ async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, 
         transaction.execute(sql, &[&ids]).await?;
     }
     for id in &ids {
-        if lock_pending(transaction, *id).await? {
+        if lock_work(transaction, *id).await? {
             die(transaction, *id, Some("erased")).await?;
         }
     }

@@ -4,12 +4,12 @@ use deadpool_postgres::Transaction;
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};
 
 use crate::error::OpError;
-use crate::rows::{get, limit, millis_of, system_time};
+use crate::rows::{get, limit, millis_of, system_time, text};
 
 pub(crate) async fn record(transaction: &Transaction<'_>, event: &AuditEvent) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_audit (action, id, operator, detail) VALUES ($1, $2, $3, $4)";
     let (action, id): (&str, _) = (&event.action, event.id.map(Id::get));
-    transaction.execute(sql, &[&action, &id, &event.operator, &event.detail]).await?;
+    transaction.execute(sql, &[&action, &id, &text(&event.operator), &event.detail.as_deref().map(text)]).await?;
     Ok(())
 }
 

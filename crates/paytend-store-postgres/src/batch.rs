@@ -10,7 +10,7 @@ use tokio_postgres::types::ToSql;
 use crate::error::OpError;
 use crate::locks::{lock_keys, lock_number};
 use crate::payloads::DAY;
-use crate::rows::get;
+use crate::rows::{get, text};
 
 /// Inserts the facts in the order of the dedup keys. All transactions use this order, so that they cannot deadlock.
 const INSERT: &str = "INSERT INTO paytend_notification AS n (dedup, content_tag, route, kind, notify_type, \
@@ -99,11 +99,7 @@ async fn insert_facts(
     rows.iter().map(|row| Ok((get(row, 1)?, (Id::new(get(row, 0)?), get(row, 2)?)))).collect()
 }
 
-/// Replaces U+0000, which a PostgreSQL text cannot contain, by U+FFFD.
-fn text(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
-}
-
+/// The content keeps characters that texts of the database cannot contain.
 fn optional(value: Option<&String>) -> Option<Cow<'_, str>> {
     value.map(|value| text(value))
 }

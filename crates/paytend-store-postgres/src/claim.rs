@@ -1,13 +1,15 @@
 //! Claims notifications for workers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use deadpool_postgres::Transaction;
+use futures_util::join;
 use paytend_inbox::{ClaimRequest, Claimed, Id, Lease, StoredPayload};
+use tokio_postgres::Row;
 
 use crate::error::OpError;
 use crate::payloads::{self, DAY};
-use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, tries};
+use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_time, text, tries};
 
 /// A query for due notifications. It is materialized, because a repeated scan would lock more rows than the limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
@@ -26,19 +28,27 @@ const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      AND w.due_at <= (SELECT paytend_now()) ORDER BY w.due_at, w.id LIMIT limits.n FOR UPDATE SKIP LOCKED) f), \
      due AS MATERIALIZED (SELECT id, due_at FROM found ORDER BY due_at, id LIMIT $1)";
 
-/// Claims the notifications without waiting for the disk. If a crash of the server undoes a claim, its lease is lost,
-/// because every change checks the holder.
+/// Claims the notifications.
 const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      tries = least(w.tries, 2147483646) + 1, \
-     due_at = paytend_now() + $2 * interval '1 millisecond', holder = $3 FROM due WHERE w.id = due.id \
-     RETURNING w.id, w.fence, w.tries, w.is_sighting, due.due_at::text, \
-     set_config('synchronous_commit', 'off', true)";
+     due_at = paytend_now() + $2::bigint * interval '1 millisecond', holder = $3 \
+     FROM due JOIN paytend_notification n ON n.id = due.id WHERE w.id = due.id RETURNING ";
 
-struct Taken {
-    lease: Lease,
-    tries: i32,
-    is_sighting: bool,
-}
+/// The columns of a claimed notification after its facts.
+///
+/// The last one is whether the server has recently recovered from a crash. In this case, it has reset its statistics
+/// after its start.
+const CLAIMED: &str = "n.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), \
+     (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done'), \
+     w.fence, w.tries, w.is_sighting, \
+     CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
+     coalesce(pg_stat_get_bgwriter_stat_reset_time() >= \
+     greatest(pg_postmaster_start_time(), clock_timestamp() - interval '1 hour'), true)";
+
+/// Commits without waiting for the disk. If a crash of the server undoes a claim, its lease is lost, because every
+/// change checks the holder. Its count of attempts is lost, too. Only first attempts are therefore claimed in this way,
+/// and no attempts after a crash. A notification that crashes the server becomes a dead letter.
+const ASYNCHRONOUS: &str = "SET LOCAL synchronous_commit = off";
 
 /// The result of a claim.
 #[derive(Default)]
@@ -48,63 +58,40 @@ pub(crate) struct Found {
     pub(crate) unreadable: Vec<Lease>,
 }
 
-/// Claims due notifications.
+/// Claims notifications that are due, those that have been due for longest first.
 pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Found, OpError> {
     let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
-    // The number is passed as text, so that the server determines its type.
-    let rows = if request.kind_limits.is_empty() {
-        let statement = transaction.prepare_cached(&format!("{DUE} {}", TAKE.replace("$2", "$2::bigint"))).await?;
+    let columns = format!("{FACTS}, {CLAIMED}, {}, {DAY}", millis_of("n.received_at"));
+    let mut rows = if request.kind_limits.is_empty() {
+        let statement = transaction.prepare_cached(&format!("{DUE} {TAKE} {columns}")).await?;
         transaction.query(&statement, &[&count_limit, &lease, &holder]).await?
     } else {
-        let sql = format!("{DUE_BY_KIND} {}", TAKE.replace("$2", "$2::bigint"));
-        let statement = transaction.prepare_cached(&sql).await?;
-        let kinds: Vec<&str> = request.kind_limits.iter().map(|(kind, _)| kind.as_str()).collect();
+        let statement = transaction.prepare_cached(&format!("{DUE_BY_KIND} {TAKE} {columns}")).await?;
+        let kinds: Vec<_> = request.kind_limits.iter().map(|(kind, _)| text(kind.as_str())).collect();
         let limits: Vec<i64> = request.kind_limits.iter().map(|(_, count)| limit(*count)).collect();
         transaction.query(&statement, &[&count_limit, &lease, &holder, &kinds, &limits]).await?
     };
     if rows.is_empty() {
         return Ok(Found::default());
     }
-    let mut taken = HashMap::new();
-    for row in &rows {
-        let lease = Lease { id: Id::new(get(row, 0)?), fence: get(row, 1)?, holder: request.holder };
-        taken.insert(get::<i64>(row, 0)?, Taken { lease, tries: get(row, 2)?, is_sighting: get(row, 3)? });
-    }
-    read(transaction, &rows, taken).await
-}
-
-/// Reads the claimed notifications, starting with the notification that has been due for the longest time.
-async fn read(
-    transaction: &Transaction<'_>,
-    rows: &[tokio_postgres::Row],
-    mut taken: HashMap<i64, Taken>,
-) -> Result<Found, OpError> {
-    let mut ids: Vec<i64> = Vec::with_capacity(rows.len());
-    let mut due: Vec<&str> = Vec::with_capacity(rows.len());
-    for row in rows {
-        ids.push(get(row, 0)?);
-        due.push(get(row, 4)?);
-    }
-    let sql = format!(
-        "SELECT {FACTS}, n.id, {}, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), {DAY}, \
-         (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done') \
-         FROM unnest($1::bigint[], $2::text[]) AS c(id, due_at) JOIN paytend_notification n ON n.id = c.id \
-         ORDER BY c.due_at::timestamptz, n.id",
-        millis_of("n.received_at")
-    );
-    let statement = transaction.prepare_cached(&sql).await?;
-    let rows = transaction.query(&statement, &[&ids, &due]).await?;
     let mut days: BTreeMap<String, Vec<i64>> = BTreeMap::new();
     for row in &rows {
-        days.entry(get(row, 15)?).or_default().push(get(row, 12)?);
+        days.entry(get(row, 21)?).or_default().push(get(row, 12)?);
     }
-    let mut payloads = payloads::read(transaction, &days).await?;
+    rows.sort_by_cached_key(|row| (get::<i64>(row, 18).unwrap_or_default(), get::<i64>(row, 12).unwrap_or_default()));
+    let mut is_first = true;
+    for row in &rows {
+        is_first &= get::<i32>(row, 16)? == 1 && !get::<bool>(row, 19)?;
+    }
+    let set_commit = async { if is_first { transaction.batch_execute(ASYNCHRONOUS).await } else { Ok(()) } };
+    let (set, payloads) = join!(set_commit, payloads::read(transaction, &days));
+    set?;
+    let mut payloads = payloads?;
     let mut found = Found::default();
     for row in &rows {
         let id = get(row, 12)?;
-        let Some(taken) = taken.remove(&id) else { continue };
-        let (lease, payload) = (taken.lease, payloads.remove(&id));
-        match read_one(row, taken, payload) {
+        let lease = Lease { id: Id::new(id), fence: get(row, 15)?, holder: request.holder };
+        match read_one(row, lease, payloads.remove(&id)) {
             Ok(claimed) => found.claimed.push(claimed),
             Err(_) => found.unreadable.push(lease),
         }
@@ -113,18 +100,14 @@ async fn read(
     Ok(found)
 }
 
-fn read_one(
-    row: &tokio_postgres::Row,
-    taken: Taken,
-    payload: Option<Result<StoredPayload, OpError>>,
-) -> Result<Claimed, OpError> {
+fn read_one(row: &Row, lease: Lease, payload: Option<Result<StoredPayload, OpError>>) -> Result<Claimed, OpError> {
     Ok(Claimed {
-        lease: taken.lease,
-        tries: tries(taken.tries)?,
-        is_sighting: taken.is_sighting,
-        completed_runs: count(row, 16)?,
-        sightings: count(row, 14)?,
-        received_at: system_time(get(row, 13)?),
+        lease,
+        tries: tries(get(row, 16)?)?,
+        is_sighting: get(row, 17)?,
+        completed_runs: count(row, 14)?,
+        sightings: count(row, 13)?,
+        received_at: system_time(get(row, 20)?),
         facts: facts(row, 0)?,
         payload: payload.unwrap_or(Ok(StoredPayload::Dropped))?,
     })

@@ -9,7 +9,7 @@ use paytend_inbox::{StoreError, StoreErrorKind};
 use rustls::ClientConfig;
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, Error, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::listen::listen_on;
@@ -76,8 +76,24 @@ impl Server {
             .map_err(|error| StoreError::unavailable("cannot create the connection pool").with_source(error))
     }
 
+    /// Opens a separate connection, which ends with the client.
+    pub(crate) async fn connect(&self) -> Result<Client, Error> {
+        match &self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                tokio::spawn(connection);
+                Ok(client)
+            }
+        }
+    }
+
     /// Listens on a separate connection until the connection ends.
-    pub(crate) async fn listen(&self, hint: impl FnMut(Option<&str>)) -> Result<(), tokio_postgres::Error> {
+    pub(crate) async fn listen(&self, hint: impl FnMut(Option<&str>)) -> Result<(), Error> {
         match &self.tls {
             None => listen_on(&self.config, NoTls, hint).await,
             Some(tls) => listen_on(&self.config, tls.clone(), hint).await,

@@ -1,21 +1,28 @@
 //! Effects of handlers.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Object, Transaction};
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, join};
 use paytend_inbox::{Completion, FinishError, HandlerError, Lease};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
 
-use crate::error::{OpError, describe};
+use crate::error::{OpError, describe, is_definite};
 use crate::finish;
-use crate::settings::UNSAFE;
+use crate::rows::{get, millis};
 
-/// Resets all session state that an effect can change.
-const RESET: &str = "RESET ALL; RESET SESSION AUTHORIZATION; RESET ROLE; SELECT pg_advisory_unlock_all()";
-/// The time limit for resetting the settings of a connection.
+/// Checks the deferred constraints and fires the deferred triggers of an effect, while its settings apply.
+const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
+/// Resets the settings and the role that an effect has changed.
+pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL";
+/// Releases the locks that an effect has taken for its session.
+const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
+/// The time by which the server's limits exceed those of this program.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a connection may take to reset its settings.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A change in the transaction that completes a notification. Create it with [`in_transaction`].
@@ -25,11 +32,17 @@ pub type PostgresEffect =
 /// Completes a notification together with a change in the same transaction.
 ///
 /// If the change returns an error or exceeds its time limit, it is rolled back and the notification is attempted again.
-/// The change fails if it begins or ends a transaction, or changes a setting on which durability depends. Other changed
-/// settings are reset after the transaction.
+/// The change fails if it begins or ends a transaction. Its deferred constraints are checked at its end. Then, before
+/// the commit, the settings and the role that it has changed are reset.
+///
+/// Short changes of several notifications share a transaction, and each is rolled back separately if it fails. See the
+/// section "Effects that share a transaction" in the documentation of this crate.
+///
+/// `execute_typed` and `query_typed` need one round trip to the server, `execute` and `query` with SQL text need two.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};
+/// use paytend_store_postgres::tokio_postgres::types::Type;
 /// use paytend_store_postgres::{PostgresEffect, in_transaction};
 ///
 /// async fn book(
@@ -40,7 +53,8 @@ pub type PostgresEffect =
 ///     Ok(in_transaction(move |transaction| {
 ///         Box::pin(async move {
 ///             let amount = amount.value().to_string();
-///             transaction.execute("INSERT INTO booking (amount) VALUES ($1::text::numeric)", &[&amount]).await?;
+///             let sql = "INSERT INTO booking (amount) VALUES ($1::text::numeric)";
+///             transaction.execute_typed(sql, &[(&amount, Type::TEXT)]).await?;
 ///             Ok(())
 ///         })
 ///     }))
@@ -53,24 +67,80 @@ where
     Completion::with_effect(Box::new(effect))
 }
 
-/// Applies the effect, if any, and completes the notification. Returns whether another notification became ready.
+/// Completes a notification, after its effect if there is one. Returns whether a notification became ready, and the
+/// time of the effect.
 pub(crate) async fn complete(
     transaction: &Transaction<'_>,
     lease: Lease,
-    effect: Option<(PostgresEffect, Duration)>,
-) -> Result<bool, OpError> {
-    let Some((effect, limit)) = effect else {
+    effect: Option<PostgresEffect>,
+    limit: Duration,
+) -> Result<(bool, Duration), OpError> {
+    let Some(effect) = effect else {
         let held = finish::held(transaction, lease).await?;
-        return finish::complete(transaction, &held).await;
+        return Ok((finish::complete(transaction, &held).await?, Duration::ZERO));
     };
     let held = finish::held_for_effect(transaction, lease, limit).await?;
+    let began = Instant::now();
+    apply_guarded(effect, transaction, limit, held.transaction()).await?;
+    let took = began.elapsed();
+    Ok((finish::complete(transaction, &held).await?, took))
+}
+
+/// Limits the time of statements and pauses for an effect. Returns the number of the transaction.
+pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: Duration) -> Result<String, OpError> {
+    let sql = "SELECT pg_current_xact_id()::text, set_config('statement_timeout', $1, true), \
+         set_config('idle_in_transaction_session_timeout', $1, true)";
+    let limit = server_limit(with_grace(limit)).to_string();
+    get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
+}
+
+/// Applies an effect in a transaction of its own, whose number the caller has read. Afterwards, resets what the effect
+/// has changed for its session, so that the next statements use the store's tables and rights.
+pub(crate) async fn apply_guarded(
+    effect: PostgresEffect,
+    transaction: &tokio_postgres::Transaction<'_>,
+    limit: Duration,
+    number: &str,
+) -> Result<(), OpError> {
     apply(effect, transaction, limit).await?;
-    finish::complete(transaction, &held).await.map_err(|error| match error {
-        OpError::Sql(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
-            failed(HandlerError::retry("the effect ignored an error of a statement"))
+    let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
+    let is_same = "SELECT pg_current_xact_id()::text = $1";
+    let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
+    // Both are sent at once, in this order.
+    let (reset, is_same) = join!(transaction.batch_execute(&reset), transaction.query_typed_one(is_same, &row));
+    match reset {
+        Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
+            return Err(failed(HandlerError::retry("the effect ignored an error of a statement")));
         }
-        error => error,
-    })
+        // A constraint is violated.
+        Err(error) if is_definite(&error) => return Err(failed(HandlerError::retry(describe(&error)))),
+        reset => reset?,
+    }
+    if is_same?.try_get(0)? {
+        return Ok(());
+    }
+    Err(failed(HandlerError::retry("the effect ended the transaction")))
+}
+
+/// Returns the statements that limit the time of each statement and of each pause for the rest of the transaction. The
+/// server then ends a stuck effect even if this program or the network fails.
+pub(crate) fn limits(statement: Duration, pause: Duration) -> String {
+    format!(
+        "SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}",
+        server_limit(statement),
+        server_limit(pause)
+    )
+}
+
+/// Returns the server's time limit for an effect with this limit.
+pub(crate) fn with_grace(limit: Duration) -> Duration {
+    limit.saturating_add(GRACE)
+}
+
+/// Returns a time limit in milliseconds.
+pub(crate) fn server_limit(limit: Duration) -> i64 {
+    // The largest value that PostgreSQL accepts is a 32-bit number.
+    millis(limit).min(i64::from(i32::MAX))
 }
 
 /// Applies an effect within its time limit. A panic becomes an error without the panic's message.
@@ -101,20 +171,23 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Converts the error of a commit. If the commit was refused because an effect had changed a setting, the notification
-/// is attempted again.
-pub(crate) fn commit_error(error: OpError) -> OpError {
-    match error {
-        OpError::Sql(error) if error.code().is_some_and(|code| code.code() == UNSAFE) => {
-            failed(HandlerError::retry(describe(&error)))
-        }
-        error => error,
+/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit, the
+/// reason is the effect: a constraint that is checked at the commit, or a setting.
+pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
+    if let Some(client) = client {
+        tokio::spawn(reset(client));
     }
+    result.map_err(|error| match error {
+        OpError::Commit(error) => failed(HandlerError::retry(describe(&error))),
+        error => error,
+    })
 }
 
-/// Resets the settings, the role and the locks of a session after an effect. Closes the connection if the reset fails.
-pub(crate) async fn reset(client: Object) {
-    let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(RESET)).await;
+/// Resets the settings, the role and the locks that an effect has changed for its session. If that fails, closes the
+/// connection.
+async fn reset(client: Object) {
+    let sql = format!("{RESET}; {UNLOCK}");
+    let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(&sql)).await;
     if !matches!(reset, Ok(Ok(()))) {
         drop(Object::take(client));
     }

@@ -6,7 +6,7 @@ use std::io;
 use deadpool_postgres::PoolError;
 use paytend_inbox::{FinishError, HandlerError, StoreError, StoreErrorKind};
 use tokio_postgres::Error;
-use tokio_postgres::error::{DbError, SqlState};
+use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::settings::UNSAFE;
 
@@ -59,6 +59,17 @@ fn describe_server(error: &DbError) -> String {
     }
 }
 
+/// Returns PostgreSQL's code of the error of an effect.
+pub(crate) fn postgres_code(error: &HandlerError) -> Option<&SqlState> {
+    error.source()?.downcast_ref::<Error>()?.code()
+}
+
+/// Returns whether the server has reported an error and kept the session. Otherwise, the connection may be lost, and it
+/// is unknown whether a commit took effect.
+pub(crate) fn is_definite(error: &Error) -> bool {
+    error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
+}
+
 /// Converts an error of an operation of the store.
 pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let described = describe(&error);
@@ -98,8 +109,11 @@ pub(crate) fn pool_error(doing: &str, error: PoolError) -> StoreError {
 pub(crate) enum OpError {
     Sql(Error),
     Finish(FinishError),
-    /// An effect exceeded its time limit. The connection is closed, because a rollback would wait for the effect's
-    /// statement.
+    /// The server has refused the commit.
+    Commit(Error),
+    /// It is unknown whether the commit took effect.
+    Unknown(Error),
+    /// An effect exceeded its time limit. A rollback would wait for its statement.
     Stuck(HandlerError),
 }
 
@@ -124,7 +138,7 @@ impl From<StoreError> for OpError {
 impl OpError {
     pub(crate) fn into_finish(self, doing: &str) -> FinishError {
         match self {
-            Self::Sql(error) => store_error(doing, error).into(),
+            Self::Sql(error) | Self::Commit(error) | Self::Unknown(error) => store_error(doing, error).into(),
             Self::Finish(error) => error,
             Self::Stuck(error) => FinishError::Effect(error),
         }
@@ -132,6 +146,6 @@ impl OpError {
 
     /// Returns whether the commit was refused because of a setting.
     pub(crate) fn is_unsafe(&self) -> bool {
-        matches!(self, Self::Sql(error) if error.code().is_some_and(|code| code.code() == UNSAFE))
+        matches!(self, Self::Commit(error) if error.code().is_some_and(|code| code.code() == UNSAFE))
     }
 }

@@ -7,9 +7,10 @@ use paytend_inbox::{FinishError, HandlerError, Lease, Release};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use crate::effect::{server_limit, with_grace};
 use crate::error::OpError;
 use crate::locks::lock_key;
-use crate::rows::{get, millis};
+use crate::rows::{get, millis, text};
 
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
@@ -37,13 +38,17 @@ pub(crate) struct Held {
     transaction: String,
 }
 
-/// The columns of [`Held`], and the condition for a valid lease. Claims skip the locked row, even after the lease has
-/// ended.
+impl Held {
+    /// Returns the number of the transaction that holds the row.
+    pub(crate) fn transaction(&self) -> &str {
+        &self.transaction
+    }
+}
+
+/// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
+/// lease has ended.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
-
-/// The difference between the time limits of the server and the time limits of this program.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Locks the work of a lease.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
@@ -66,8 +71,7 @@ pub(crate) async fn held_for_effect(
          set_config('idle_in_transaction_session_timeout', $4, true) {IS_HELD}"
     );
     let statement = transaction.prepare_cached(&sql).await?;
-    // PostgreSQL accepts only 32-bit numbers.
-    let limit = millis(limit.saturating_add(GRACE)).min(i64::from(i32::MAX)).to_string();
+    let limit = server_limit(with_grace(limit)).to_string();
     read_held(
         lease,
         transaction
@@ -125,10 +129,11 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
     match release {
         Release::Retry { after, cause } => {
             outcome(transaction, &held, "retry", Some(cause)).await?;
+            let cause = text(cause);
             let sql = "UPDATE paytend_work SET state = 2, cause = $3, \
                  due_at = paytend_now() + $2::bigint * interval '1 millisecond' WHERE id = $1";
             let statement = transaction.prepare_cached(sql).await?;
-            transaction.execute(&statement, &[&id, &millis((*after).min(MAX_DELAY)), cause]).await?;
+            transaction.execute(&statement, &[&id, &millis((*after).min(MAX_DELAY)), &cause]).await?;
         }
         Release::GiveBack => {
             let sql = "UPDATE paytend_work SET state = 0, due_at = paytend_now(), \
@@ -150,6 +155,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
 /// Turns a pending notification into a dead letter. Returns whether the notification was pending. The caller must hold
 /// the lock of the order key.
 pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&str>) -> Result<bool, OpError> {
+    let cause = cause.map(text);
     let sql = "INSERT INTO paytend_dead (id, fence, tries, is_sighting, cause) \
          SELECT id, fence, tries, is_sighting, $2 FROM paytend_work WHERE id = $1";
     let statement = transaction.prepare_cached(sql).await?;
@@ -180,7 +186,7 @@ async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause
     let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
          SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";
     let statement = transaction.prepare_cached(sql).await?;
-    let (id, fence) = (held.lease.id.get(), held.lease.fence);
+    let (id, fence, cause) = (held.lease.id.get(), held.lease.fence, cause.map(text));
     let row: [&(dyn ToSql + Sync); 7] =
         [&id, &fence, &result, &held.tries, &held.is_sighting, &cause, &held.transaction];
     match transaction.execute(&statement, &row).await? {

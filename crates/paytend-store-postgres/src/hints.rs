@@ -1,7 +1,7 @@
 //! Hints that wake workers when a notification may have become ready. A lost hint only causes a delay, because workers
 //! also poll.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
@@ -29,14 +29,36 @@ pub(crate) struct Hints {
     sender: Arc<str>,
     changed: Arc<Notify>,
     to_send: Arc<Notify>,
-    sending: OnceLock<AbortHandle>,
-    listening: OnceLock<AbortHandle>,
+    sending: Background,
+    listening: Background,
+}
+
+/// A task that is started on demand, and again if its runtime has ended.
+#[derive(Default)]
+struct Background(Mutex<Option<AbortHandle>>);
+
+impl Background {
+    fn ensure(&self, start: impl FnOnce() -> AbortHandle) {
+        let mut task = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.as_ref().is_none_or(AbortHandle::is_finished) {
+            *task = Some(start());
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let task = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
 }
 
 impl Hints {
     pub(crate) fn new(pool: Pool, server: Option<Server>) -> Self {
         let sender = format!("{:016x}", random());
-        let (sending, listening) = (OnceLock::new(), OnceLock::new());
+        let [sending, listening] = [(); 2].map(|()| Background::default());
         Self {
             pool,
             server,
@@ -52,7 +74,7 @@ impl Hints {
     pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
         self.to_send.notify_one();
-        self.sending.get_or_init(|| {
+        self.sending.ensure(|| {
             let (pool, to_send, sender) = (self.pool.clone(), Arc::clone(&self.to_send), Arc::clone(&self.sender));
             tokio::spawn(send(pool, to_send, sender)).abort_handle()
         });
@@ -61,20 +83,12 @@ impl Hints {
     /// Waits until a notification may have become ready. The first call starts the listener.
     pub(crate) async fn changed(&self) {
         if let Some(server) = &self.server {
-            self.listening.get_or_init(|| {
+            self.listening.ensure(|| {
                 let (server, changed, sender) = (server.clone(), Arc::clone(&self.changed), Arc::clone(&self.sender));
                 tokio::spawn(listen(server, changed, sender)).abort_handle()
             });
         }
         self.changed.notified().await;
-    }
-}
-
-impl Drop for Hints {
-    fn drop(&mut self) {
-        for task in [self.sending.get(), self.listening.get()].into_iter().flatten() {
-            task.abort();
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::connect::Server;
 use crate::error::{pool_error, store_error};
 use crate::options::PostgresOptions;
 use crate::store::{PostgresStore, Rules};
-use crate::{schema, settings};
+use crate::{pooler, schema, settings};
 
 impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
@@ -24,7 +24,9 @@ impl PostgresOptions {
     /// # Errors
     /// - Returns [`StoreError`] if no server is reachable, if the server refuses the login, or if it is a standby.
     /// - Returns [`StoreError`] if the URL disables TLS for a different machine.
-    /// - Returns [`StoreError`] if the server's settings can lose acknowledged notifications.
+    /// - Returns [`StoreError`] if acknowledged notifications could be lost with the server's settings.
+    /// - Returns [`StoreError`] if the server is behind a pooler in transaction mode that does not keep prepared
+    ///   statements, such as PgBouncer before version 1.21.
     /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
     ///   [`must_exist`](Self::must_exist) is set.
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
@@ -35,6 +37,10 @@ impl PostgresOptions {
         if !self.danger_any_settings {
             settings::check(&settings)?;
         }
+        let is_pooled = pooler::is_transaction_pooler(&server, &client).await?;
+        if is_pooled && self.listen {
+            tracing::warn!("a pooler in transaction mode delivers no hints of other processes: workers poll");
+        }
         if self.create {
             schema::migrate(&mut client).await?;
         } else {
@@ -44,7 +50,7 @@ impl PostgresOptions {
         let rules = Rules {
             effect_timeout: self.effect_timeout,
             danger_any_settings: self.danger_any_settings,
-            listen: self.listen,
+            listen: self.listen && !is_pooled,
         };
         let store = PostgresStore::new(server, pool, rules);
         if self.create {

@@ -1,13 +1,14 @@
 //! The queue of notifications to store. Waiting notifications are committed together.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use paytend_inbox::{Accepted, NewNotification, StoreError};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
-use crate::accept::{accept, accept_known};
+use crate::accept::{Stored, accept, accept_known};
 use crate::error::OpError;
+use crate::lanes::{self, Lane, Lanes};
 use crate::store::PostgresStore;
 use crate::{batch, payloads};
 
@@ -18,64 +19,61 @@ const MAX_WAITING: usize = 4096;
 /// The number of concurrent transactions. While they commit, new notifications wait in the queue.
 const LANES: usize = 2;
 
+/// The number of attempts to store a notification that a concurrent transaction stores, too.
+const ATTEMPTS: usize = 3;
+
 const DOING: &str = "store a notification";
 
 type Reply = Result<Accepted, StoreError>;
 
-struct Waiting {
+pub(crate) struct Waiting {
     notification: NewNotification,
     caller: oneshot::Sender<Reply>,
 }
 
 /// The queue of a store.
-#[derive(Default)]
-pub(crate) struct Queue(Mutex<State>);
-
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
-    /// The number of running tasks that store notifications from the queue.
-    lanes: usize,
+pub(crate) struct Queue {
+    lanes: Arc<Lanes<Waiting>>,
+    interrupted: Arc<Notify>,
     /// The last day for which partitions were added.
-    day: String,
+    day: Mutex<String>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let interrupted = Arc::<Notify>::default();
+        Self { lanes: Lanes::new(Arc::clone(&interrupted)), interrupted, day: Mutex::default() }
+    }
 }
 
 impl Queue {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the notifications that can be stored together. Takes at most one notification of each order key, because
-    /// their numbers must follow the order of arrival. Ends the lane if the queue is empty.
-    fn take(&self) -> Vec<Waiting> {
-        let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
-        let mut state = self.state();
-        while batch.len() < MAX_BATCH
-            && let Some(next) = state.waiting.pop_front()
-        {
-            if next.notification.facts.order_key.is_none_or(|key| keys.insert(key)) {
-                batch.push(next);
-            } else {
-                left.push_back(next);
-            }
-        }
-        left.append(&mut state.waiting);
-        state.waiting = left;
-        if batch.is_empty() {
-            state.lanes -= 1;
-        }
-        batch
-    }
-
     /// Returns whether partitions must be added, because a notification of a new day was stored.
     fn is_new_day(&self, day: &str) -> bool {
-        let mut state = self.state();
-        let is_new = day > state.day.as_str();
+        let mut last = self.day.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = day > last.as_str();
         if is_new {
-            day.clone_into(&mut state.day);
+            day.clone_into(&mut last);
         }
         is_new
     }
+}
+
+/// Takes the notifications that can be stored together: at most one for each order key, because their numbers must be
+/// in the order of their arrival.
+fn take_together(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
+    let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
+    while batch.len() < MAX_BATCH
+        && let Some(next) = waiting.pop_front()
+    {
+        if next.notification.facts.order_key.is_none_or(|key| keys.insert(key)) {
+            batch.push(next);
+        } else {
+            left.push_back(next);
+        }
+    }
+    left.append(waiting);
+    *waiting = left;
+    batch
 }
 
 impl PostgresStore {
@@ -83,18 +81,17 @@ impl PostgresStore {
     /// waiting.
     pub(crate) async fn store(&self, notification: NewNotification) -> Reply {
         let (caller, reply) = oneshot::channel();
-        {
-            let mut state = self.queue().state();
-            if state.waiting.len() >= MAX_WAITING {
-                return Err(StoreError::unavailable("the store is overloaded"));
-            }
-            state.waiting.push_back(Waiting { notification, caller });
-            if state.lanes < LANES {
-                state.lanes += 1;
-                tokio::spawn(run_lane(self.clone()));
-            }
+        let queue = self.queue();
+        if queue.lanes.push(Waiting { notification, caller }, MAX_WAITING).is_err() {
+            return Err(StoreError::unavailable("the store is overloaded"));
         }
-        reply.await.unwrap_or_else(|_| Err(StoreError::unavailable("the operation did not complete")))
+        let start = || {
+            if let Some(lane) = queue.lanes.start(LANES) {
+                tokio::spawn(run_lane(self.clone(), lane));
+            }
+        };
+        let reply = lanes::reply(&queue.interrupted, reply, start).await;
+        reply.unwrap_or_else(|| Err(StoreError::unavailable("the operation did not complete")))
     }
 
     /// Adds the partitions of the next days after the first notification of a day was stored. Without a partition,
@@ -116,12 +113,8 @@ impl PostgresStore {
 }
 
 /// Stores batches until the queue is empty.
-async fn run_lane(store: PostgresStore) {
-    loop {
-        let batch = store.queue().take();
-        if batch.is_empty() {
-            return;
-        }
+async fn run_lane(store: PostgresStore, mut lane: Lane<Waiting>) {
+    while let Some(batch) = lane.take(take_together) {
         // A panic fails only this batch, and its callers receive an error.
         let _ = tokio::spawn(store_batch(store.clone(), batch)).await;
     }
@@ -136,10 +129,8 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
         batch.into_iter().map(|waiting| (waiting.notification, waiting.caller)).unzip();
     let notifications = Arc::new(notifications);
     let new = Arc::clone(&notifications);
-    let inserted = store
-        .transact(DOING, move |transaction| Box::pin(async move { batch::insert(transaction, &new).await }))
-        .await
-        .map(|(inserted, _)| inserted);
+    let (inserted, _) =
+        store.attempt(DOING, move |transaction| Box::pin(async move { batch::insert(transaction, &new).await })).await;
     let waiting = |notifications: Arc<Vec<NewNotification>>, callers: Vec<oneshot::Sender<Reply>>| {
         let notifications = Arc::unwrap_or_clone(notifications);
         let both = notifications.into_iter().zip(callers);
@@ -147,8 +138,8 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     };
     let inserted = match inserted {
         Ok(inserted) => inserted,
-        // The database refuses a value in the batch, so each notification is stored separately.
-        Err(OpError::Sql(error)) if is_refused(&error) => {
+        // The database refuses a value of a notification in the batch.
+        Err(OpError::Sql(error) | OpError::Commit(error)) if is_refused(&error) => {
             return store_each(&store, waiting(notifications, callers)).await;
         }
         Err(error) => {
@@ -202,9 +193,8 @@ async fn store_known(store: &PostgresStore, known: Vec<Waiting>) {
 /// Stores each notification in a separate transaction.
 async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
     for Waiting { notification, caller } in batch {
-        let stored =
-            store.write(DOING, move |transaction| Box::pin(async move { accept(transaction, &notification).await }));
-        let reply = stored.await.map(|stored| {
+        let stored = store_one(store, notification).await;
+        let reply = stored.map(|stored| {
             store.stored(stored.day.as_deref());
             stored.accepted
         });
@@ -212,7 +202,19 @@ async fn store_each(store: &PostgresStore, batch: Vec<Waiting>) {
     }
 }
 
-/// Returns whether an error is caused by a value: invalid data, a violated constraint, or an exceeded size limit.
+async fn store_one(store: &PostgresStore, notification: NewNotification) -> Result<Stored, StoreError> {
+    let notification = Arc::new(notification);
+    for _ in 0..ATTEMPTS {
+        let new = Arc::clone(&notification);
+        let stored = store.write(DOING, move |transaction| Box::pin(async move { accept(transaction, &new).await }));
+        if let Some(stored) = stored.await? {
+            return Ok(stored);
+        }
+    }
+    Err(StoreError::unavailable("a concurrent delivery was rolled back"))
+}
+
+/// Returns whether an error is caused by a value: invalid data, a violated constraint, or a limit of a row.
 fn is_refused(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
 }

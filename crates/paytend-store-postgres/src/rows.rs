@@ -1,5 +1,6 @@
 //! Reads the rows of notifications.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{
@@ -106,6 +107,11 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
         cause: get(row, 18)?,
         payload: None,
     })
+}
+
+/// Replaces U+0000, which PostgreSQL's texts cannot contain.
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }
 
 pub(crate) fn system_time(millis: i64) -> SystemTime {

@@ -12,11 +12,13 @@ use paytend_inbox::{
 };
 use tokio_postgres::IsolationLevel;
 
+use crate::completions::Completions;
 use crate::connect::Server;
-use crate::effect::{self, PostgresEffect};
-use crate::error::{OpError, pool_error};
+use crate::effect::PostgresEffect;
+use crate::error::{OpError, is_definite, pool_error};
 use crate::hints::Hints;
 use crate::queue::Queue;
+use crate::together::{self, Member, Report};
 use crate::{claim, finish, settings};
 
 /// The interval at which an idle worker checks whether the server's clock was set back.
@@ -37,6 +39,7 @@ struct Shared {
     pool: Pool,
     rules: Rules,
     queue: Queue,
+    completions: Completions,
     hints: Hints,
     /// The time of the last check for due times that are too far in the future.
     repaired: Mutex<Option<Instant>>,
@@ -58,6 +61,7 @@ impl PostgresStore {
                 pool,
                 rules,
                 queue: Queue::default(),
+                completions: Completions::default(),
                 hints,
                 repaired: Mutex::default(),
             }),
@@ -73,12 +77,26 @@ impl PostgresStore {
         &self.shared.queue
     }
 
-    /// Runs an operation in a transaction, in the current task. Returns its value and the connection.
-    pub(crate) async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
+    pub(crate) fn completions(&self) -> &Completions {
+        &self.shared.completions
+    }
+
+    /// Runs an operation in a transaction, in the current task. Returns its result, and the connection if it can be
+    /// used again.
+    pub(crate) async fn attempt<T, F>(&self, doing: &'static str, function: F) -> (Result<T, OpError>, Option<Object>)
     where
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
     {
-        self.shared.transact(doing, function).await
+        self.shared.attempt(doing, function).await
+    }
+
+    /// Completes several notifications in one transaction, in this task.
+    pub(crate) async fn attempt_together(
+        &self,
+        doing: &'static str,
+        members: &mut [Member],
+    ) -> (Result<Report, OpError>, Option<Object>) {
+        self.shared.attempt_together(doing, members).await
     }
 
     /// Runs an operation in a transaction, in a separate task. The commit continues if the caller stops waiting.
@@ -89,8 +107,8 @@ impl PostgresStore {
     {
         let shared = Arc::clone(&self.shared);
         let running = tokio::spawn(async move {
-            let run = shared.transact(doing, function).await;
-            run.map(|(value, _)| value).map_err(|error| error.into_finish(doing))
+            let (result, _) = shared.attempt(doing, function).await;
+            result.map_err(|error| error.into_finish(doing))
         });
         running.await.unwrap_or_else(|_| Err(not_completed()))
     }
@@ -144,41 +162,101 @@ impl Shared {
         must
     }
 
-    /// Runs an operation in a transaction. Returns its value and the connection.
-    async fn transact<T, F>(&self, doing: &'static str, function: F) -> Result<(T, Object), OpError>
+    /// Runs an operation in a transaction. Returns its result, and the connection if it can be used again.
+    async fn attempt<T, F>(&self, doing: &'static str, function: F) -> (Result<T, OpError>, Option<Object>)
     where
         F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<T, OpError>>,
     {
-        let mut client = self.pool.get().await.map_err(|error| pool_error(doing, error))?;
-        let transaction = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?;
-        let error = match function(&transaction).await {
-            Ok(value) => match transaction.commit().await {
-                Ok(()) => return Ok((value, client)),
-                Err(error) => OpError::Sql(error),
-            },
-            Err(error @ OpError::Stuck(_)) => {
-                drop(transaction);
-                self.server.abandon(client);
-                return Err(error);
-            }
-            Err(error) => {
-                let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, transaction.rollback()).await;
-                if !matches!(rolled_back, Ok(Ok(()))) {
-                    self.server.abandon(client);
-                    return Err(error);
-                }
-                error
-            }
+        let mut client = match self.pool.get().await {
+            Ok(client) => client,
+            Err(error) => return (Err(pool_error(doing, error).into()), None),
         };
-        if error.is_unsafe() {
-            // The connection is closed, because the unsafe setting may apply only to its session.
-            drop(Object::take(client));
+        let ended = match begin(&mut client).await {
+            Ok(transaction) => {
+                let result = function(&transaction).await;
+                end(transaction, result).await
+            }
+            Err(error) => (Err(error), Disposal::Keep),
+        };
+        self.dispose(client, ended)
+    }
+
+    /// Completes several notifications in one transaction. Returns a report, and the connection if it can be used
+    /// again.
+    pub(crate) async fn attempt_together(
+        &self,
+        doing: &'static str,
+        members: &mut [Member],
+    ) -> (Result<Report, OpError>, Option<Object>) {
+        let mut client = match self.pool.get().await {
+            Ok(client) => client,
+            Err(error) => return (Err(pool_error(doing, error).into()), None),
+        };
+        let ended = match begin(&mut client).await {
+            Ok(transaction) => {
+                let result = together::complete(&transaction, members, self.rules.effect_timeout).await;
+                end(transaction, result).await
+            }
+            Err(error) => (Err(error), Disposal::Keep),
+        };
+        self.dispose(client, ended)
+    }
+
+    fn dispose<T>(
+        &self,
+        client: Object,
+        ended: (Result<T, OpError>, Disposal),
+    ) -> (Result<T, OpError>, Option<Object>) {
+        let (result, disposal) = ended;
+        match disposal {
+            Disposal::Keep => (result, Some(client)),
+            Disposal::Close => {
+                drop(Object::take(client));
+                (result, None)
+            }
+            Disposal::Abandon => {
+                self.server.abandon(client);
+                (result, None)
+            }
         }
-        Err(error)
     }
 }
 
-fn not_completed() -> FinishError {
+/// What happens to a connection after a transaction.
+enum Disposal {
+    Keep,
+    Close,
+    /// A statement may still run.
+    Abandon,
+}
+
+async fn begin(client: &mut Object) -> Result<Transaction<'_>, OpError> {
+    Ok(client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?)
+}
+
+/// Commits or rolls back.
+async fn end<T>(transaction: Transaction<'_>, result: Result<T, OpError>) -> (Result<T, OpError>, Disposal) {
+    let error = match result {
+        Ok(value) => match transaction.commit().await {
+            Ok(()) => return (Ok(value), Disposal::Keep),
+            Err(error) if is_definite(&error) => OpError::Commit(error),
+            Err(error) => return (Err(OpError::Unknown(error)), Disposal::Close),
+        },
+        Err(error @ OpError::Stuck(_)) => return (Err(error), Disposal::Abandon),
+        Err(error) => {
+            let rolled_back = tokio::time::timeout(ROLLBACK_TIMEOUT, transaction.rollback()).await;
+            if !matches!(rolled_back, Ok(Ok(()))) {
+                return (Err(error), Disposal::Abandon);
+            }
+            error
+        }
+    };
+    // The setting may apply only to the session.
+    let disposal = if error.is_unsafe() { Disposal::Close } else { Disposal::Keep };
+    (Err(error), disposal)
+}
+
+pub(crate) fn not_completed() -> FinishError {
     StoreError::unavailable("the operation did not complete").into()
 }
 
@@ -225,28 +303,7 @@ impl Store for PostgresStore {
     }
 
     async fn complete(&self, lease: Lease, effect: Option<PostgresEffect>) -> Result<(), FinishError> {
-        let shared = Arc::clone(&self.shared);
-        let doing = "complete a notification";
-        let running = tokio::spawn(async move {
-            let effect = effect.map(|effect| (effect, shared.rules.effect_timeout));
-            let has_effect = effect.is_some();
-            let completed =
-                shared.transact(doing, move |transaction| Box::pin(effect::complete(transaction, lease, effect))).await;
-            match completed {
-                Ok((others_are_ready, client)) => {
-                    if has_effect {
-                        tokio::spawn(effect::reset(client));
-                    }
-                    Ok(others_are_ready)
-                }
-                Err(error) if has_effect => Err(effect::commit_error(error).into_finish(doing)),
-                Err(error) => Err(error.into_finish(doing)),
-            }
-        });
-        if running.await.unwrap_or_else(|_| Err(not_completed()))? {
-            self.notify();
-        }
-        Ok(())
+        self.complete_queued(lease, effect).await
     }
 
     async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {

@@ -71,6 +71,7 @@ pub struct SqliteStore {
 
 pub(crate) struct Shared {
     pub(crate) options: SqliteOptions,
+    pub(crate) clocks: outbox::Clocks,
     queue: Queue,
     lookups: SyncSender<Lookup>,
     counts: Arc<Counts>,
@@ -110,7 +111,8 @@ impl SqliteStore {
         let connection = engine::open_reader(&options)?;
         let (waiting, clock) = (options.max_waiting, options.clock.clone());
         let lookups = Lookups::start(connection, waiting, Arc::clone(&counts), clock, queue.clone())?;
-        Ok(Self { shared: Arc::new(Shared { options, queue, lookups, counts, deadline, changed, reader }) })
+        let clocks = outbox::Clocks::new(&options.clock);
+        Ok(Self { shared: Arc::new(Shared { options, clocks, queue, lookups, counts, deadline, changed, reader }) })
     }
 
     /// Runs a function in the writer's transaction, and returns its result after the commit. If the function returns an
@@ -282,7 +284,7 @@ where
     }
 
     fn wakes_workers(&self) -> bool {
-        ![CLAIM, COUNT, EXTEND].contains(&self.doing)
+        ![CLAIM, COUNT, EXTEND, outbox::BEGIN_SEND, outbox::RECORD].contains(&self.doing)
     }
 
     fn reply(self: Box<Self>, committed: Result<(), StoreError>) {

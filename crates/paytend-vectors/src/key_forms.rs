@@ -8,7 +8,7 @@ use crate::{folder, read};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyFormCase {
-    /// The name of the file.
+    /// The file's name.
     pub file: String,
     /// A description of the content.
     pub what: String,
@@ -44,7 +44,7 @@ pub enum KeyFormResult {
 }
 
 impl KeyFormCase {
-    /// Returns the content of the file.
+    /// Returns the file's content.
     pub fn data(&self) -> Vec<u8> {
         std::fs::read(folder().join("key-forms").join(&self.file)).unwrap_or_else(|e| panic!("{}: {e}", self.file))
     }

@@ -27,7 +27,7 @@ pub const PARTNER_ID: &str = "888666000100260";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyCase {
-    /// The length of the modulus, in bits.
+    /// The modulus length, in bits.
     pub bits: usize,
     /// The private key: base64 of PKCS#8 DER.
     pub private: String,
@@ -57,7 +57,7 @@ pub struct EnvelopeCase {
     pub receiver: String,
     /// The session key, as text.
     pub random_key: String,
-    /// The text of the payload.
+    /// The payload text.
     pub payload: String,
     /// The signed text.
     pub canonical: String,
@@ -81,7 +81,7 @@ pub struct AuthenticCase {
     pub payload_field: String,
     /// The wire document.
     pub document: Vec<u8>,
-    /// The bytes of the payload.
+    /// The payload bytes.
     pub payload: Vec<u8>,
     /// The reason why the payload is not strict JSON (`json` or `utf8`), or `None` if it is strict JSON.
     pub problem: Option<String>,
@@ -106,7 +106,7 @@ pub struct DetachedCase {
     pub name: String,
     /// The name of the key that must verify the signature.
     pub key: String,
-    /// The bytes of the body in base64.
+    /// The body, as base64.
     pub body_base64: String,
     /// Whether the signature is valid.
     pub valid: bool,
@@ -118,7 +118,7 @@ pub struct DetachedCase {
 }
 
 impl DetachedCase {
-    /// Returns the bytes of the body.
+    /// Returns the body's bytes.
     pub fn body(&self) -> Vec<u8> {
         STANDARD.decode(&self.body_base64).unwrap()
     }

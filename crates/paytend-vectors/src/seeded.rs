@@ -10,7 +10,7 @@ pub const SEED: &str = "PAYTEND_TEST_SEED";
 
 /// A seeded random number generator that prints its seed if the test fails.
 ///
-/// The numbers are predictable, so keys that are made from them are for tests only.
+/// The numbers are predictable, so keys generated from them are for tests only.
 #[derive(Debug)]
 pub struct Seeded {
     seed: u64,
@@ -18,7 +18,7 @@ pub struct Seeded {
 }
 
 impl Seeded {
-    /// Creates a generator with the seed in the environment variable `PAYTEND_TEST_SEED`, or with a random seed.
+    /// Creates a generator with the seed in the `PAYTEND_TEST_SEED` environment variable, or with a random seed.
     ///
     /// # Panics
     /// Panics if the variable is not a number.

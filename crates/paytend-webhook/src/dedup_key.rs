@@ -34,7 +34,7 @@ impl DedupKey {
         Self(hash.finalize().into())
     }
 
-    /// Returns the 32 bytes of the key.
+    /// Returns the key's 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

@@ -41,7 +41,7 @@ pub struct Authentic<'a> {
     pub(crate) now: SystemTime,
 }
 
-/// The sending time, the dedup key and the business key of an authentic body.
+/// The send time, the dedup key and the business key of an authentic body.
 #[derive(Debug)]
 pub struct Facts {
     pub(crate) sent_at: Option<SystemTime>,

@@ -55,7 +55,7 @@ pub enum Reason {
     /// The filter accepts only listed sources, and this source is not listed.
     #[error("{}", unlisted(*.address, .forwarded_for.as_deref()))]
     Source {
-        /// The address of the source, if known.
+        /// The source's address, if known.
         address: Option<IpAddr>,
         /// The `X-Forwarded-For` header, if present. It is read only if the peer is one of the [trusted
         /// proxies](crate::Sources::trusted_proxies).
@@ -67,7 +67,7 @@ pub enum Reason {
     /// The body is larger than the receiver's limit.
     #[error("the body has {length} bytes or more; the receiver's limit, `max_bytes`, is {limit}")]
     TooLarge {
-        /// The announced number of bytes, or the number read so far.
+        /// The number of bytes declared in `Content-Length`, or the number read so far.
         length: u64,
         /// The receiver's limit in bytes.
         limit: usize,
@@ -147,7 +147,7 @@ impl Reason {
 fn words(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    // Durations below two days are shown in hours, because limits are usually given in hours.
+    // Durations below two days are shown in hours, because limits are usually specified in hours.
     let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
     let mut parts = Vec::new();
     let mut rest = millis;

@@ -182,7 +182,7 @@ pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) 
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }
 
-/// The purpose of a key.
+/// A key's purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyRole {
@@ -214,7 +214,7 @@ struct Counter {
     key: Fingerprint,
     role: KeyRole,
     count: AtomicU64,
-    /// Seconds since the Unix epoch; 0 if the key was never used.
+    /// Seconds since the Unix epoch; 0 if the key has never been used.
     last: AtomicU64,
 }
 

@@ -47,7 +47,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// The value of an identifying member.
+/// An identifying member's value.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Identity<'a> {
     /// The text of a string or a number.

@@ -16,8 +16,9 @@ use crate::verified::BusinessKey;
 
 /// A receiver for PayBy's transfer-to-bank notifications. Cloning is cheap.
 ///
-/// It is not documented whether `notify_timestamp` is the time of the notification or of the attempt. PayBy retries for
-/// 24 hours and 22 minutes (documented). The default maximum age of 26 hours accepts the last attempt in either case.
+/// The documentation does not state whether `notify_timestamp` is the time of the notification or of the attempt. PayBy
+/// retries for 24 hours and 22 minutes (documented). The default maximum age of 26 hours accepts the last attempt in
+/// either case.
 ///
 /// The sample in the documentation has no timestamp. Notifications without a timestamp, or with a timestamp that is not
 /// a number, are accepted unless [`require_timestamp`](Self::require_timestamp) is set.

@@ -34,7 +34,7 @@ pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 /// PayerMax's signature scheme, with the signature in a header.
 #[derive(Clone, Debug)]
 pub struct PayerMax {
-    /// The keys of each merchant.
+    /// Each merchant's keys.
     merchants: Arc<BTreeMap<String, Vec<ScheduledKey<dyn RsaPublic>>>>,
     /// Whether the merchant in the body is not checked.
     any_merchant: bool,

@@ -53,7 +53,7 @@ impl PaytendReceiver {
 
     /// Creates a receiver for the notifications of `product` to `partner_id`. A message for a different partner is
     /// rejected. A message does not identify its product, so use a separate route for each product. `partner_id` is
-    /// compared as given: if it was read from a file, remove the line break at its end.
+    /// compared exactly: if it was read from a file, remove the trailing line break.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
@@ -106,8 +106,8 @@ impl PaytendReceiver {
     }
 }
 
-/// Returns the partner identifier, or an error if no notification can contain it. Without this check, a line break at
-/// its end would cause the rejection of every notification.
+/// Returns the partner identifier, or an error if no notification can contain it. Without this check, a trailing line
+/// break would cause the rejection of every notification.
 fn checked_partner(id: impl Into<String>) -> Result<String, ConfigError> {
     let id = id.into();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');

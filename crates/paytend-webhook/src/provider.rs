@@ -48,8 +48,8 @@ impl Provider {
         response
     }
 
-    /// Returns the response to a request that is not authentic. This case is not documented by any provider; every
-    /// status other than 200 is a failure.
+    /// Returns the response to a request that is not authentic. No provider documents this case; every status other
+    /// than 200 counts as a failure.
     pub(crate) fn refuse_with(self, status: StatusCode) -> Response<Bytes> {
         let mut response = json(
             status,
@@ -88,7 +88,7 @@ pub enum Reply {
     ///
     /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,
-    /// The notification could not be stored now. The provider should retry.
+    /// The notification cannot be stored at the moment. The provider should retry.
     TryAgainLater,
     /// The request is rejected with HTTP 400. Use this in servers that reject a request before passing it to a
     /// receiver. Never use it for an authentic notification: the notification would be lost.

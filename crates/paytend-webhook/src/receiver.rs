@@ -16,10 +16,10 @@ use crate::verified::Verified;
 /// the receiver's configuration. A message for a different partner or merchant, or with a different signing key, is
 /// rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
-    /// The type of the notifications after verification.
+    /// The type of a verified notification.
     type Notification: Send + 'static;
 
-    /// Returns the provider of the notifications.
+    /// Returns the provider that sends the notifications.
     fn provider(&self) -> Provider;
 
     /// Returns the size limit for bodies, in bytes. A server can stop reading at this limit.
@@ -31,7 +31,7 @@ pub trait Receiver: Clone + Send + Sync + 'static {
         true
     }
 
-    /// Returns how often each key was used. A key can be retired when its count no longer grows.
+    /// Returns how often each key has been used. A key can be retired when its count stops increasing.
     fn key_usage(&self) -> Vec<KeyUsage>;
 
     /// Verifies and parses a notification. `body` is the raw body as received; `now` is the current time, or a fixed
@@ -72,7 +72,7 @@ impl Rejection {
         )
     }
 
-    /// Returns the provider of the route.
+    /// Returns the route's provider.
     pub fn provider(&self) -> Provider {
         self.provider
     }

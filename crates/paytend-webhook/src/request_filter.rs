@@ -73,7 +73,7 @@ impl RequestFilter {
     ///
     /// # Errors
     /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The
-    /// endpoints of the feature `server` log it. Direct callers must log it themselves.
+    /// endpoints of the `server` feature log it. Direct callers must log it themselves.
     pub fn check(
         &self,
         provider: Provider,
@@ -112,7 +112,7 @@ impl RequestFilter {
             return Err(Reason::ContentType(excerpt_of_all(headers, &header::CONTENT_TYPE)));
         }
         check_body(headers, &[], limit)?;
-        // An invalid length is ignored here: the server rejects it, and the bytes of the body are counted in any case.
+        // An invalid length is ignored here: the server rejects it, and the bytes of the body are counted anyway.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         announced.map_or(Ok(()), |length| check_length(length, limit))?;
         Ok(source)

@@ -20,7 +20,7 @@ use crate::server::Endpoint;
 use crate::verified::Verified;
 
 /// The peer address of the connection, as a request extension. A server that sets this extension makes the address
-/// available to a [`Notifications`] service. With the feature `axum`, axum's `ConnectInfo<SocketAddr>` is read as well.
+/// available to a [`Notifications`] service. With the `axum` feature, axum's `ConnectInfo<SocketAddr>` is read as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
@@ -31,7 +31,7 @@ pub struct Peer(pub IpAddr);
 /// The handler [runs to completion](crate::server#handlers) in its own task, even if the sender disconnects and the
 /// server drops this service's future. If the handler panics, the response asks the provider to retry later.
 ///
-/// With the feature `tower`, this type is a tower service. With the feature `hyper`, it is also a hyper service.
+/// With the `tower` feature, this type is a tower service. With the `hyper` feature, it is also a hyper service.
 #[derive(Clone, Debug)]
 pub struct Notifications<R, H> {
     endpoint: Endpoint<R>,

@@ -19,10 +19,10 @@ pub enum Source {
 /// The allowed sources and the trusted proxies.
 ///
 /// # Behind a proxy
-/// The source is the peer of the connection, unless the peer is one of the [trusted proxies](Self::trusted_proxies).
-/// For a trusted proxy, the source is the last address in `X-Forwarded-For` that is not itself a trusted proxy.
-/// Repeated headers are read in order. Earlier addresses are controlled by the sender and are ignored. If there is no
-/// such address, or it cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An
+/// The source is the connection's peer, unless the peer is one of the [trusted proxies](Self::trusted_proxies). For a
+/// trusted proxy, the source is the last address in `X-Forwarded-For` that is not itself a trusted proxy. Repeated
+/// headers are read in order. Earlier addresses are controlled by the sender and are ignored. If there is no such
+/// address, or it cannot be parsed, the source is unknown and therefore unlisted. No other header is read. An
 /// IPv4-mapped IPv6 address (`::ffff:203.0.113.7`) is treated as the IPv4 address.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {

@@ -77,8 +77,7 @@ impl PaytendSender {
         self.raw(notification.notify_type(), &content)
     }
 
-    /// Creates the request for a notification of any type and content. The content is a JSON object, or
-    /// empty.
+    /// Creates the request for a notification with any type and content. The content is a JSON object, or empty.
     ///
     /// # Errors
     /// Returns [`SendError`] if the notification cannot be sealed.
@@ -99,7 +98,7 @@ impl DetachedSender {
     /// Creates a sender with the provider's private key.
     ///
     /// # Errors
-    /// Returns [`SendError`] if the numbers of the key are inconsistent.
+    /// Returns [`SendError`] if the numbers in the key are inconsistent.
     pub fn new(key: &PrivateKey) -> Result<Self, SendError> {
         Ok(Self { key: rustcrypto::private(key).map_err(paytend_crypto::Error::from)? })
     }

@@ -80,7 +80,7 @@ impl<N> Verified<N> {
         self.received_at
     }
 
-    /// Returns the sending time that the provider reports, if any. Paytend's notifications have no timestamp.
+    /// Returns the send time reported by the provider, if any. Paytend's notifications have no timestamp.
     pub fn sent_at(&self) -> Option<SystemTime> {
         self.sent_at
     }
@@ -95,8 +95,8 @@ impl<N> Verified<N> {
     /// | PayBy | `notify_id`, and the order's number and status if there is an order |
     /// | PayerMax | `code`, `appId`, merchant, `relatedTradeNo`, `notifyType`, direction, amount and currency |
     ///
-    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the sending
-    /// time do not change the key. If the identifying members are absent, the key is derived from the whole body.
+    /// PayBy's and PayerMax's members are each read from the raw body. Errors elsewhere in the body and the send time
+    /// do not change the key. If the identifying members are absent, the key is derived from the whole body.
     ///
     /// **A notification with a known key may still be an update.** Paytend's notifications have no ID or timestamp. A
     /// notification that reports a state for the second time can be identical to an earlier one. Examples are a card
@@ -166,20 +166,20 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
     }
 }
 
-/// A record of the arrival of a notification, for a [`DedupKey`] that may already be known. Store it, so that a person
-/// or a job can query the state. It contains order numbers or user IDs, and no other content.
+/// A record of a notification's arrival, for a [`DedupKey`] that may already be known. Store it, so that a person or a
+/// job can query the state. It contains order numbers or user IDs, and no other content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting {
     /// The provider of the notification.
     pub provider: Provider,
-    /// The dedup key, equal to the key of the earlier arrival.
+    /// The dedup key, which equals the earlier arrival's key.
     pub dedup_key: DedupKey,
     /// The object whose current state should be queried.
     pub business_key: Option<BusinessKey>,
     /// The time of receipt.
     pub received_at: SystemTime,
-    /// The sending time that the provider reports. For PayBy and PayerMax it distinguishes a retry from a new
+    /// The send time reported by the provider. For PayBy and PayerMax, it distinguishes a retry from a new
     /// notification.
     pub sent_at: Option<SystemTime>,
     /// The fingerprint of the key that verified the signature.

@@ -23,8 +23,8 @@ fn limit(language: &str) -> f64 {
 
 /// Returns the maximum time of a language's binding relative to its handwritten code.
 ///
-/// At 1024 bits, node:crypto uses OpenSSL's special code for this size, and AWS-LC needs about 1.1 times as long. All
-/// other handwritten code must be slower than the binding.
+/// At 1024 bits, node:crypto uses OpenSSL's special code for this key size, and AWS-LC needs about 1.1 times as long.
+/// All other handwritten code must be slower than the binding.
 fn handwritten_limit(language: &str, bits: &str) -> f64 {
     if (language, bits) == ("node", "1024") { 1.05 } else { 1.00 }
 }
@@ -180,11 +180,11 @@ fn write_section(table: &str) -> Result<(), String> {
     benchmarks::replace(
         HEADING,
         &format!(
-            "Written by `cargo xtask bench bindings`. Each binding opens a notification of 400 B with AWS-LC.\n\
+            "Written by `cargo xtask bench bindings`. Each binding opens a 400-byte notification with AWS-LC.\n\
          Keys and keyrings are created once. The handwritten code uses Python's `cryptography`,\n\
          node:crypto with custom code that removes the padding (which node:crypto does not support), the\n\
          JDK's JCE with Jackson, and Go's crypto/rsa. At 1024 bits, node:crypto uses OpenSSL's special code\n\
-         for this size, and AWS-LC needs about 1.1 times as long.\n\n\
+         for this key size, and AWS-LC needs about 1.1 times as long.\n\n\
          Times are medians of {ROUNDS} interleaved rounds. Values below 1.000 are faster.\n\n\
          {table}"
         ),

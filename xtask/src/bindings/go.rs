@@ -20,7 +20,7 @@ fn source() -> PathBuf {
     root().join("crates/paytend-ffi/go")
 }
 
-/// Returns the directory where cgo looks for the library of this platform.
+/// Returns the directory where cgo looks for this platform's library.
 fn library(module: &Path) -> PathBuf {
     let os = if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS };
     let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
@@ -80,14 +80,14 @@ pub(super) fn bench() -> Result<Program, String> {
     Ok(program(binary))
 }
 
-/// Returns the directory `lib` and the path of this platform's library in it.
+/// Returns the `lib` directory and the path of this platform's library in it.
 pub(super) fn native() -> (PathBuf, PathBuf) {
     let base = source().join("lib");
     let inside = library(&source()).strip_prefix(&base).map(Path::to_path_buf).unwrap_or_default();
     (base, inside.join("libpaytend.a"))
 }
 
-/// Packages the module with the library of this platform.
+/// Packages the module with this platform's library.
 pub(super) fn pack(platform: &str) -> Result<(), String> {
     build()?;
     let name = format!("paytend-go-{}-{platform}", version());

@@ -34,7 +34,7 @@ fn maven(arguments: &[&str]) -> Program {
     maven_command().args(["--batch-mode", "--quiet", "--file"]).args([source().join("pom.xml")]).args(arguments)
 }
 
-/// Builds the library of this platform and copies it to the jar's resources.
+/// Builds this platform's library and copies it to the jar's resources.
 fn copy_library() -> Result<(), String> {
     cargo(["build", "--release", "--locked", "-p", "paytend-java"]).run()?;
     let manifest = std::fs::read_to_string(source().join("pom.xml")).map_err(|e| e.to_string())?;
@@ -59,7 +59,7 @@ pub(super) fn test() -> Result<(), String> {
     prepare(&[])
 }
 
-/// Packages the jar and writes the class path of the tests to a file.
+/// Packages the jar and writes the tests' class path to a file.
 fn prepare(options: &[&str]) -> Result<(), String> {
     copy_library()?;
     std::fs::create_dir_all(folder()).map_err(|e| e.to_string())?;

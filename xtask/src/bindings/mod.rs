@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, target};
 
-/// A function that returns a program. The caller adds the arguments of the program.
+/// A function that returns a program. The caller adds the program's arguments.
 type ProgramFn = fn() -> Result<Program, String>;
 
 /// A language and its commands.
@@ -28,9 +28,9 @@ struct Binding {
     /// Packages the binding. The names of packages with native libraries contain the platform.
     pack: fn(platform: &str) -> Result<(), String>,
     /// Returns the native library directory and the path of this platform's library in it. `None` means that a package
-    /// never contains the libraries of several platforms.
+    /// never contains libraries for several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
-    /// Returns the program that is compared with `examples/conformance.rs` of paytend-bindings.
+    /// Returns the program that is compared with `examples/conformance.rs` in paytend-bindings.
     conformance: ProgramFn,
     /// Builds and returns the benchmark program.
     bench: ProgramFn,
@@ -146,7 +146,7 @@ fn keep_library(binding: &Binding) -> Result<(), String> {
     copy(&base.join(relative), &kept)
 }
 
-/// Creates the packages that contain the libraries of several platforms.
+/// Creates the packages that contain libraries for several platforms.
 ///
 /// `from` contains the `natives` directories that `pack` created on each platform.
 fn merge(from: &Path) -> Result<(), String> {
@@ -192,7 +192,7 @@ fn rust() -> Result<Program, String> {
 }
 
 /// Checks that each language has the same outcome as Rust for each case in `vectors/`, and can open the messages that
-/// the other languages sealed.
+/// the other languages have sealed.
 fn check_conformance(bindings: &[&Binding]) -> Result<(), String> {
     println!("\n== conformance");
     let out = folder().join("conformance");
@@ -249,7 +249,7 @@ fn released() -> PathBuf {
     target().join("release")
 }
 
-/// Returns the version of all bindings, which is the workspace's version.
+/// Returns the version shared by all bindings, which is the workspace's version.
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }

@@ -1,13 +1,13 @@
 //! Checks that a binding's tests run the code blocks of its README.
 //!
-//! The tests of Python and Node run the code blocks themselves. The tests of the compiled languages run a program with
+//! The Python and Node tests run the code blocks themselves. The tests for the compiled languages run a program with
 //! marked regions, which must equal the README's code blocks.
 
 use std::path::Path;
 
 use crate::shell::root;
 
-/// The markers at the beginning and the end of a region.
+/// The markers at the start and end of a region.
 const BEGIN: &str = "README: begin";
 const END: &str = "README: end";
 
@@ -44,7 +44,7 @@ const READMES: [Readme; 5] = [
     },
 ];
 
-/// Checks that the README of a language contains the code that its tests run.
+/// Checks that a language's README contains the code that its tests run.
 pub(super) fn check(language: &str) -> Result<(), String> {
     READMES.iter().filter(|readme| readme.language == language).try_for_each(Readme::check)
 }
@@ -72,7 +72,7 @@ fn compare(shown: &[String], run: &[String]) -> Result<(), String> {
     }
 }
 
-/// Returns the code blocks of a language in a Markdown document.
+/// Returns the code blocks in a language from a Markdown document.
 fn blocks(markdown: &str, fence: &str) -> Vec<String> {
     between(markdown, |line| line == format!("```{fence}"), |line| line == "```")
 }
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// Each line in a `sh` block is a command of `cargo xtask`, or is run by the tests of the language.
+    /// Each line in a `sh` block is a `cargo xtask` command, or is run by the language's tests.
     #[test]
     fn each_shell_line_is_an_xtask_command_or_is_tested() {
         for readme in &READMES {

@@ -120,7 +120,7 @@ fn long_sentences(paragraph: &[&Text]) -> Vec<String> {
     findings
 }
 
-/// Finds documentation of public functions that does not begin with a verb in the third person.
+/// Finds documentation for public functions that does not begin with a verb in the third person.
 pub(super) fn verbs(source: &str) -> Vec<String> {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let mut findings = Vec::new();

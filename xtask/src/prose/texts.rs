@@ -17,7 +17,7 @@ pub(super) struct Text {
     pub(super) text: String,
 }
 
-/// Returns the texts of a file in order.
+/// Returns the texts in a file, in order.
 pub(super) fn find(path: &str, source: &str) -> Vec<Text> {
     let found = match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("md") => prose(source.lines().enumerate().map(|(index, line)| (index + 1, line))),
@@ -29,7 +29,7 @@ pub(super) fn find(path: &str, source: &str) -> Vec<Text> {
     found.into_iter().map(|text| Text { text: without_code(&text.text), ..text }).collect()
 }
 
-/// Returns the lines outside of fenced code blocks.
+/// Returns the lines outside fenced code blocks.
 fn prose<'s>(lines: impl Iterator<Item = (usize, &'s str)>) -> Vec<Text> {
     let mut fenced = false;
     let mut texts = Vec::new();

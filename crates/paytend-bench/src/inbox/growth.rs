@@ -1,4 +1,4 @@
-//! The speed of a store as it grows.
+//! How fast a store is at different sizes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use paytend_store_sqlite::SqliteStore;
 
 use crate::server::{Server, execute, number};
 
-/// The number of notifications of each measurement.
+/// The number of notifications in each measurement.
 const SAMPLE: usize = 10_000;
 /// The number of notifications that are accepted or completed at the same time.
 const CONCURRENT: usize = 500;
 
-/// The speed of a store of one size, per second.
+/// The speed of a store at one size, in notifications per second.
 pub(super) struct Point {
     pub(super) size: usize,
     pub(super) new: u128,
     pub(super) duplicates: u128,
     pub(super) completed: u128,
-    /// Bytes on disk for each stored notification.
+    /// Bytes on disk per stored notification.
     pub(super) bytes_each: u64,
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn postgres(sizes: &[usize]) -> Option<Vec<Point>> {
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).max_connections(10).open().await.unwrap();
     let kibibytes = || async {
-        // What autovacuum does in a server that runs for longer.
+        // On a long-running server, autovacuum does this.
         execute(&config, "VACUUM ANALYZE").await;
         let size = "SELECT (pg_database_size(current_database()) / 1024)::int";
         u64::try_from(number(&config, size).await).unwrap()
@@ -49,7 +49,7 @@ pub(super) async fn postgres(sizes: &[usize]) -> Option<Vec<Point>> {
     Some(measure(&store, sizes, kibibytes).await)
 }
 
-/// Fills a store to each size with processed notifications, as in a service that keeps up, and measures it.
+/// Fills a store to each size with processed notifications, as in a service whose workers keep up, and measures it.
 async fn measure<S: Store>(store: &S, sizes: &[usize], kibibytes: impl AsyncFn() -> u64) -> Vec<Point> {
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let (mut stored, mut points) = (0, Vec::new());

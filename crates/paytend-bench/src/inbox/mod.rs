@@ -1,4 +1,4 @@
-//! Receiving into a store, from the socket to the disk, and the store alone at several sizes.
+//! Benchmarks of receiving into a store, from the socket to the disk, and of the store alone at several sizes.
 
 mod growth;
 mod rates;
@@ -14,10 +14,10 @@ use paytend_store_sqlite::SqliteStore;
 use self::report::Report;
 use self::service::Keys;
 
-/// The sizes of the stores, as numbers of notifications.
+/// The store sizes to measure, in notifications.
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
-/// Measures the parts that the arguments name, or all parts. Returns whether all results are within their limits.
+/// Runs the measurements named in the arguments, or all of them. Returns whether all results are within their limits.
 ///
 /// With `--full`, the measurements take as long as the limits require, and stores grow to a million notifications.
 /// With `--write=FILE`, the report is also written to this file.

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::service::{Keys, exchange};
 
-/// The number of the senders' connections.
+/// The number of connections that the senders use.
 pub(super) const CONNECTIONS: usize = 64;
 /// The number of notifications in one round.
 const ROUND: usize = 3_000;

@@ -1,4 +1,4 @@
-//! The report on receiving, in Markdown, and its limits.
+//! The Markdown report on receiving, and the limits that it checks.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::measure::decimal;
 
 /// The minimum rate of new notifications relative to verification alone, in thousandths.
 const STORED_FLOOR: u128 = 700;
-/// The maximum time of 99 % of the acknowledgements at 500 notifications per second.
+/// The maximum 99th percentile of the acknowledgement time, at 500 notifications per second.
 const LATENCY: Duration = Duration::from_millis(50);
-/// The maximum growth of the memory under a constant load, in MiB.
+/// The maximum memory growth under a constant load, in MiB.
 const MEMORY: u64 = 32;
-/// The maximum ratio of the speeds of the smallest and the largest store, in thousandths.
+/// The maximum speed of the smallest store relative to the largest, in thousandths.
 const SLOWDOWN: u128 = 1_500;
-/// The minimum ratio of the speeds of duplicates and new notifications in SQLite, in thousandths.
+/// The minimum speed of duplicates relative to new notifications in SQLite, in thousandths.
 const DUPLICATES_FLOOR: u128 = 5_000;
 
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) rates: Option<Rates>,
     pub(super) steady: Vec<Steady>,
-    /// The points of each store, from the smallest to the largest size.
+    /// The measurements for each store, from the smallest to the largest size.
     pub(super) growth: Vec<(&'static str, Vec<Point>)>,
 }
 
@@ -89,9 +89,9 @@ impl Report {
         }
         if !self.steady.is_empty() {
             out.push_str(
-                "A constant load of new notifications on SQLite. Times are from when a request was due to its\n\
-                 acknowledgement. The memory is that of the service and its senders, after a tenth of the time and at\n\
-                 the end.\n\n\
+                "A constant load of new notifications on SQLite. Times run from when a request was due until its\n\
+                 acknowledgement. Memory includes the service and its senders. It is measured after a tenth of the\n\
+                 time and at the end.\n\n\
                  | per second | seconds | acknowledged | asked to retry | lost | p50 | p99 | p99.9 | memory, MiB |\n\
                  |---|---|---|---|---|---|---|---|---|\n",
             );
@@ -108,9 +108,10 @@ impl Report {
         }
         if !self.growth.is_empty() {
             out.push_str(
-                "\nThe store alone, with 1 KB of content for each notification and up to 500 calls in progress. Values\n\
-                 are notifications per second.\n\n\
-                 | store | stored | new | duplicates | claimed and completed | bytes each |\n|---|---|---|---|---|---|\n",
+                "\nThe store alone, with 1 KB of content per notification and up to 500 calls in progress.\n\
+                 Values are notifications per second.\n\n\
+                 | store | stored | new | duplicates | claimed and completed | bytes each |\n\
+                 |---|---|---|---|---|---|\n",
             );
         }
         for (store, points) in &self.growth {
@@ -121,8 +122,8 @@ impl Report {
         for (store, points) in &self.growth {
             let _ = write!(
                 out,
-                "\n{store}: from the first to the last size, accepting takes {} times as long and completing {} times\n\
-                 (at most {}). A duplicate is at least {} times faster than a new notification",
+                "\n{store}: at the last size, accepting takes {} times as long as at the first, and completing takes\n\
+                 {} times as long (at most {}). A duplicate is at least {} times faster than a new notification",
                 decimal(slowdown(points, |point| point.new)),
                 decimal(slowdown(points, |point| point.completed)),
                 decimal(SLOWDOWN),

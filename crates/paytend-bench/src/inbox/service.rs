@@ -1,4 +1,4 @@
-//! A service that receives notifications, and its senders.
+//! A service that receives notifications, and the senders that post to it.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::PARTNER_ID;
 
-/// The keys of the sender and of the receiver.
+/// The sender's and the receiver's keys.
 #[derive(Clone)]
 pub(super) struct Keys {
     sender: Keyring,
@@ -22,7 +22,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Generates keys of 1024 bits.
+    /// Generates 1024-bit keys.
     pub(super) fn generate() -> Self {
         let [paytend, partner] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
         let ring = |own: &PrivateKey, peer: &PrivateKey| {
@@ -31,7 +31,7 @@ impl Keys {
         Self { sender: ring(&paytend, &partner), receiver: ring(&partner, &paytend) }
     }
 
-    /// Creates the HTTP request of a deposit. Each number is another deposit.
+    /// Creates the HTTP request for a deposit notification. Each `number` results in a different deposit.
     pub(super) fn request(&self, round: &str, number: usize) -> Vec<u8> {
         let (id, remark) = (format!("{round}-{number}"), "0".repeat(300));
         let content = format!(
@@ -42,7 +42,7 @@ impl Keys {
         format!("POST / HTTP/1.1\r\nhost: bench\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
     }
 
-    /// Serves a receiver on a free port of the loopback.
+    /// Serves a receiver on a free loopback port.
     pub(super) async fn serve(&self, route: impl FnOnce(Endpoint<PaytendReceiver>) -> MethodRouter) -> SocketAddr {
         let endpoint = Endpoint::new(PaytendReceiver::new(Product::Baas, PARTNER_ID, self.receiver.clone()))
             .listed_budget(Budget::new().max_concurrent(2).max_waiting(512));

@@ -1,4 +1,4 @@
-//! A constant load, with the times to the responses and the memory of the process.
+//! A constant load that measures response times and the process's memory use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::service::{Keys, exchange};
 
-/// The number of sealed requests that are kept ready.
+/// The number of requests that are sealed in advance.
 const READY: usize = 4_096;
 
-/// The result of a constant load.
+/// The results under a constant load.
 pub(super) struct Steady {
     pub(super) rate: usize,
     pub(super) seconds: usize,
@@ -25,13 +25,13 @@ pub(super) struct Steady {
     pub(super) other: usize,
     /// Acknowledged notifications that the store does not have.
     pub(super) lost: usize,
-    /// The times from when a request was due to its acknowledgement: 50 %, 99 % and 99.9 % took at most this long.
+    /// The time from when a request was due until its acknowledgement: the 50th, 99th and 99.9th percentiles.
     pub(super) times: [Duration; 3],
-    /// The memory of the process after a tenth of the time and at the end, in MiB.
+    /// The process's memory use after a tenth of the time and at the end, in MiB.
     pub(super) memory: [u64; 2],
 }
 
-/// Sends at a constant rate, independently of the responses. Each request is a new notification.
+/// Sends at a constant rate, without waiting for the responses. Each request is a new notification.
 pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize, time: Duration) -> Steady {
     let address = keys.serve(|endpoint| paytend_webhook::axum::route(endpoint, inbox.handler())).await;
     let seconds = usize::try_from(time.as_secs()).unwrap();
@@ -78,9 +78,10 @@ pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize
     Steady { rate, seconds, acknowledged, refused, other, lost, times, memory: [early, late] }
 }
 
-/// Counts acknowledgements, refusals and other results, and returns the times of the acknowledgements.
+/// Counts acknowledgements, refusals and other results, and returns the 50th, 99th and 99.9th percentiles of the
+/// acknowledgement times.
 async fn evaluate(mut results: mpsc::UnboundedReceiver<(u16, Duration)>, count: usize) -> ([usize; 3], [Duration; 3]) {
-    // Allocated and written in advance, so that the results do not count as a growth of the service's memory.
+    // Allocated and written in advance, so that the results do not count as memory growth of the service.
     let mut times = vec![Duration::MAX; count];
     let (mut statuses, mut acknowledged) = ([0; 3], 0);
     while let Some((status, time)) = results.recv().await {

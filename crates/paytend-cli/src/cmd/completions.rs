@@ -5,7 +5,71 @@ use std::io::{self, Write as _};
 use clap::{Args as ClapArgs, Command};
 use clap_complete::Shell;
 
+use crate::completion::source;
 use crate::exit::Failure;
+
+/// The bash function that completes values, before it calls the generated function.
+const BASH: &str = r#"
+_paytend_values() {
+    local line="${COMP_LINE:0:COMP_POINT}" current prefix value
+    local -a words
+    # The words are separated at blanks only, because bash also separates them at `:` and `=`.
+    read -ra words <<< "$line"
+    [[ $line == *[[:space:]] ]] && words+=("")
+    (( ${#words[@]} )) && current="${words[${#words[@]}-1]}"
+    COMPREPLY=()
+    while IFS= read -r value; do
+        COMPREPLY+=("$value")
+    done < <("$1" complete-values -- "${words[@]}" 2>/dev/null)
+    if (( ${#COMPREPLY[@]} == 0 )); then
+        _paytend "$@"
+        return
+    fi
+    # bash replaces only the part of the word after the last separator.
+    prefix="${current%"${current##*[$COMP_WORDBREAKS]}"}"
+    COMPREPLY=("${COMPREPLY[@]#"$prefix"}")
+    if [[ ${COMPREPLY[0]} == *[:=] ]]; then
+        compopt -o nospace 2>/dev/null || true
+    fi
+}
+complete -F _paytend_values -o bashdefault -o default paytend
+"#;
+
+/// The zsh function that completes values, before it calls the generated function.
+const ZSH: &str = r#"
+_paytend_values() {
+    local -a values open
+    values=("${(@f)$("${words[1]}" complete-values -- "${(@)words[1,CURRENT]}" 2>/dev/null)}")
+    values=("${(@)values:#}")
+    if (( ! $#values )); then
+        _paytend "$@"
+        return
+    fi
+    # No blank follows a value that is continued.
+    open=("${(@M)values:#*[:=]}")
+    values=("${(@)values:#*[:=]}")
+    (( $#open )) && compadd -Q -S '' -- "${(@)open}"
+    (( $#values )) && compadd -Q -- "${(@)values}"
+    return 0
+}
+
+if (( $+functions[compdef] )); then
+    compdef _paytend_values paytend
+fi
+if [ "$funcstack[1]" = "_paytend" ]; then
+    _paytend_values "$@"
+fi
+"#;
+
+/// The fish function that prints the values of the current word.
+const FISH: &str = r#"
+function __paytend_values
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    # The quotes keep a word that is empty. fish completes the part after `=` of an option.
+    $words[1] complete-values -- $words "$current" 2>/dev/null | string replace -r -- '^--[^=]*=' ''
+end
+"#;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -14,29 +78,51 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, mut command: Command) -> Result<(), Failure> {
-    let name = command.get_name().to_owned();
-    let values = match args.shell {
-        Shell::Fish => fish_values(&command, &[]),
-        _ => String::new(),
-    };
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command, name, &mut script);
-    script.extend_from_slice(values.as_bytes());
-    Ok(io::stdout().lock().write_all(&script)?)
+    Ok(io::stdout().lock().write_all(script(args.shell, &mut command).as_bytes())?)
 }
 
-/// Returns the completions of the values of arguments for fish. The generator writes only the values of options.
+/// Returns the completion script of a shell.
+fn script(shell: Shell, command: &mut Command) -> String {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, command, name, &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    match shell {
+        Shell::Bash => script + BASH,
+        Shell::Zsh => {
+            // The generated end calls or registers the generated function.
+            let end = script.find("\nif [ \"$funcstack[1]\"").unwrap_or(script.len());
+            script.get(..end).unwrap_or_default().to_owned() + ZSH
+        }
+        Shell::Fish => format!("{script}{FISH}{}", fish_values(command, &[])),
+        _ => script,
+    }
+}
+
+/// Returns the fish completions of the arguments whose values are not in the generated script.
 fn fish_values(command: &Command, path: &[&str]) -> String {
+    let used: Vec<String> = path.iter().map(|name| format!("__fish_seen_subcommand_from {name}")).collect();
+    let condition = used.join("; and ");
     let mut lines = String::new();
-    let values: Vec<String> = command
-        .get_positionals()
-        .flat_map(|argument| argument.get_possible_values())
-        .map(|value| value.get_name().to_owned())
-        .filter(|value| value.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
-        .collect();
-    if !values.is_empty() && !path.is_empty() {
-        let used: Vec<String> = path.iter().map(|name| format!("__fish_seen_subcommand_from {name}")).collect();
-        lines = format!("complete -c paytend -n \"{}\" -f -a \"{}\"\n", used.join("; and "), values.join(" "));
+    for argument in command.get_arguments().filter(|argument| source(path, argument).is_some()) {
+        let option = match (argument.get_long(), argument.get_short()) {
+            (None, _) => " -f".to_owned(),
+            (Some(long), None) => format!(" -l {long} -x"),
+            (Some(long), Some(short)) => format!(" -l {long} -s {short} -x"),
+        };
+        lines.push_str(&format!("complete -c paytend -n \"{condition}\"{option} -a \"(__paytend_values)\"\n"));
+    }
+    for argument in command.get_positionals().filter(|argument| source(path, argument).is_none()) {
+        let values: Vec<String> = argument
+            .get_possible_values()
+            .iter()
+            .map(|value| value.get_name().to_owned())
+            .filter(|value| value.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
+            .collect();
+        if !values.is_empty() && !path.is_empty() {
+            let values = values.join(" ");
+            lines.push_str(&format!("complete -c paytend -n \"{condition}\" -f -a \"{values}\"\n"));
+        }
     }
     for child in command.get_subcommands() {
         lines.push_str(&fish_values(child, &[path, &[child.get_name()]].concat()));

@@ -6,7 +6,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::exit::{Category, Failure};
-use crate::global::AlwaysJsonArgs;
 use crate::output;
 
 #[derive(ClapArgs)]
@@ -17,21 +16,22 @@ pub(crate) struct Args {
     /// The `control_token` that `paytend sandbox` printed, if any
     #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
-    #[command(flatten)]
-    _json: AlwaysJsonArgs,
+    /// Print JSON; the output of this command is always JSON
+    #[arg(long = "json", global = true)]
+    _json: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Add a fault, such as topup:resetAfter:next or "notify baas 2:late:60000:times=3:percent=50"
+    /// Add a fault, such as topup:resetAfter:next or "notify baas 2:late:1m:times=3:percent=50"
     Fault { fault: Fault },
     /// Remove all faults
     ClearFaults,
     /// Advance the clock
     Advance {
-        /// Duration, such as 15h, 30m or 90s
+        /// Duration, such as 90s, 15h, 3d or 1h30m
         by: String,
     },
     /// Trigger an event and send its notification

@@ -1,5 +1,7 @@
 //! `paytend pages`: prints the items of a paginated list.
 
+use std::io::IsTerminal as _;
+
 use clap::Args as ClapArgs;
 use futures_util::TryStreamExt as _;
 use paytend_client::{Client, Paged};
@@ -9,6 +11,7 @@ use crate::cmd::call::request::RequestArgs;
 use crate::exit::Failure;
 use crate::operations::Target;
 use crate::output;
+use crate::progress::Progress;
 
 /// The operations whose response is one page of a list.
 const LISTS: &[&str] = &[
@@ -65,11 +68,14 @@ async fn print_list(name: &str, client: &Client, payload: &str, limit: usize) ->
 async fn print<Q: Paged>(client: &Client, payload: &str, limit: usize) -> Result<(), Failure> {
     let query: Q = serde_json::from_str(payload).map_err(Failure::usage)?;
     let mut items = client.pages(query);
+    // On a terminal, the items themselves show the progress.
+    let progress = (!std::io::stdout().is_terminal()).then(|| Progress::counting("items fetched:"));
     for _ in 0..limit {
         match items.try_next().await? {
             Some(item) => output::json(&item)?,
             None => break,
         }
+        progress.iter().for_each(Progress::step);
     }
     Ok(())
 }

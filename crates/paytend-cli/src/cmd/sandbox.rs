@@ -1,8 +1,8 @@
-//! `paytend sandbox`: runs a local sandbox until it is interrupted.
+//! `paytend sandbox`: runs a local sandbox until a signal ends it.
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use paytend_crypto::keys::FilePermissions;
@@ -13,6 +13,7 @@ use crate::cmd::sandbox_control::{self, Command};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output;
+use crate::signals::Signals;
 
 #[derive(ClapArgs)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -145,8 +146,13 @@ async fn serve(args: Args) -> Result<(), Failure> {
     if !keys.join("payermax-public.b64").exists() {
         sandbox.payermax_key().map_err(|error| configuration(&error))?;
     }
+    let mut signals = Signals::new()?;
     if !args.json && std::io::stdout().is_terminal() {
-        return serve_on_terminal(&sandbox, &keys).await;
+        if let Some(kept @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = sandbox.profile_file() {
+            output::warn(kept);
+        }
+        sandbox_control::greet(&sandbox, &keys)?;
+        return signals.received().await;
     }
     // The JSON is written as text, so that its members have this order.
     let mut ready = String::from(r#"{"ready":true"#);
@@ -164,30 +170,5 @@ async fn serve(args: Args) -> Result<(), Failure> {
         ready.push_str(&format!(",\"{name}\":{}", serde_json::Value::from(value)));
     }
     output::line(&(ready + "}"))?;
-    shutdown_signal().await?;
-    Ok(())
-}
-
-/// Prints the URLs of the sandbox, and waits for the signal to stop.
-async fn serve_on_terminal(sandbox: &Sandbox, keys: &Path) -> Result<(), Failure> {
-    if let Some(kept @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = sandbox.profile_file() {
-        output::warn(kept);
-    }
-    sandbox_control::greet(sandbox, keys)?;
-    shutdown_signal().await?;
-    Ok(())
-}
-
-/// Waits for an interrupt or termination signal.
-pub(crate) async fn shutdown_signal() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminated.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    signals.received().await
 }

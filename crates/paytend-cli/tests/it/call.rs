@@ -10,15 +10,15 @@ use crate::schema::checked;
 use crate::support::{RunOutput, command, finish};
 
 /// A sandbox, and the commands that are connected to it.
-struct Connected {
-    sandbox: RunningSandbox,
-    folder: tempfile::TempDir,
+pub(crate) struct Connected {
+    pub(crate) sandbox: RunningSandbox,
+    pub(crate) folder: tempfile::TempDir,
 }
 
-const TOPUP: [&str; 5] = ["topup", "-f", "cardId=1755902", "-f", "currency=EUR"];
+pub(crate) const TOPUP: [&str; 5] = ["topup", "-f", "cardId=1755902", "-f", "currency=EUR"];
 
 impl Connected {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys");
         let sandbox = RunningSandbox::start(&["--keys", keys.to_str().unwrap(), "--timing", "instant"]);
@@ -29,7 +29,7 @@ impl Connected {
         self.folder.path().join("keys").to_str().unwrap().to_owned()
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = command();
         command.args(args).args(["--keys", &self.keys()]);
         command
@@ -39,19 +39,26 @@ impl Connected {
         finish(&mut self.command(&[&["call"][..], args].concat()), b"")
     }
 
-    fn topup(&self, order: &str, args: &[&str]) -> RunOutput {
+    pub(crate) fn topup(&self, order: &str, args: &[&str]) -> RunOutput {
         let order = format!("orderNo={order}");
         self.call(&[&TOPUP[..], &["-f", &order, "-f", "amount=25.50"], args].concat())
     }
 
-    fn fault(&self, fault: &str) {
+    /// Returns the command for a topup whose outcome is resolved.
+    pub(crate) fn resolving(&self, order: &str) -> Command {
+        let order = format!("orderNo={order}");
+        let fields = ["-f", &order, "-f", "amount=25.50", "--resolve", "--json"];
+        self.command(&[&["call"], &TOPUP[..], &fields].concat())
+    }
+
+    pub(crate) fn fault(&self, fault: &str) {
         let url = self.sandbox.url("control_url");
         let ran = finish(command().args(["control", "--url", &url, "fault", fault]), b"");
         assert_eq!(ran.code, 0, "{}", ran.stderr);
     }
 
     /// Returns the number of calls to a path in the sandbox's log.
-    fn calls(&self, path: &str) -> usize {
+    pub(crate) fn calls(&self, path: &str) -> usize {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("{}/log", self.sandbox.url("control_url"));
         let text = runtime.block_on(async {
@@ -158,10 +165,27 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     assert!(refused.code == 2 && refused.stderr.contains("give --yes"), "{} {}", refused.code, refused.stderr);
     let confirmed = connected.topup("T-1", &[&elsewhere[..], &["--yes"]].concat());
     assert_eq!(confirmed.code, 5, "{}", confirmed.stderr);
+    // A server on this machine that is not a sandbox may be a tunnel to production.
+    let tunnel = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", tunnel.local_addr().unwrap());
+    std::thread::spawn(move || tunnel.incoming().for_each(answer_as_api));
+    let refused = connected.topup("T-1", &["--base-url", &url]);
+    assert!(refused.code == 2 && refused.stderr.contains("does not identify itself"), "{}", refused.stderr);
+    assert_eq!(connected.topup("T-1", &["--base-url", &url, "--yes"]).code, 7);
     // Queries and dry runs need no confirmation.
     let query = connected.call(&[&["getPartnerBalance"], &elsewhere[..]].concat());
     assert_eq!(query.code, 5, "{}", query.stderr);
     assert_eq!(connected.topup("T-1", &[&elsewhere[..], &["--dry-run"]].concat()).code, 0);
+}
+
+/// Responds to every request as an API that has no sandbox's control interface.
+fn answer_as_api(stream: std::io::Result<std::net::TcpStream>) {
+    let mut stream = stream.unwrap();
+    let mut request = [0; 16 << 10];
+    let _ = stream.read(&mut request);
+    let body = r#"{"respCode":"S404","respMsg":"not found"}"#;
+    let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let _ = std::io::Write::write_all(&mut stream, format!("{head}{body}").as_bytes());
 }
 
 #[test]

@@ -118,6 +118,31 @@ fn secrets_are_neither_accepted_as_arguments_nor_shown() {
     assert!(ran.code == 3 && ran.stderr.contains("line 2") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
 }
 
+/// Without the feature, the command says how to get it, and a profile that names an entry is not usable.
+#[cfg(not(feature = "keyring"))]
+#[test]
+fn keyring_is_a_feature_of_the_build() {
+    let (config, keys) = (Config::new(), Keys::new());
+    assert_eq!(config.init(&keys, "one", "http://127.0.0.1:1").code, 0);
+    let before = std::fs::read_to_string(config.file()).unwrap();
+    let own = keys.arg("partner.pem");
+    for args in [&["config", "secret", &own][..], &["config", "secret", "--remove"]] {
+        let ran = config.run(args);
+        assert!(ran.code == 3 && ran.stderr.contains("--features keyring"), "{}", ran.stderr);
+        assert_eq!(std::fs::read_to_string(config.file()).unwrap(), before, "the profile must not change");
+    }
+    let set = config.run(&["config", "set", "private_key_keyring", "entry"]);
+    assert!(set.code == 0 && set.stderr.contains("--features keyring"), "{}", set.stderr);
+    assert!(!std::fs::read_to_string(config.file()).unwrap().contains("private_key_file"));
+    let call = config.run(&["call", "getPartnerBalance"]);
+    assert!(call.code == 3 && call.stderr.contains("private_key_keyring"), "{}", call.stderr);
+    let doctor = config.run(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.stdout.contains("--features keyring"), "{}", doctor.stdout);
+    // A private key is never an argument.
+    let canary = config.run(&["config", "secret", "CANARY-KEY"]);
+    assert!(canary.code == 3 && canary.stderr.contains("cannot read the key file"), "{}", canary.stderr);
+}
+
 #[test]
 fn invalid_profile_is_not_written() {
     let (config, keys) = (Config::new(), Keys::new());

@@ -1,9 +1,14 @@
 //! Tests of `paytend inbox` on PostgreSQL. They are skipped if it is not installed.
 
+use std::time::{Duration, Instant};
+
+use paytend_store_postgres::tokio_postgres::NoTls;
 use serde_json::{Value, json};
 
 use crate::inbox_service::{Service, Workplace, runtime};
+use crate::listen::Lines;
 use crate::postgres_server::Server;
+use crate::schema::checked;
 use crate::support::{command, finish};
 
 /// Returns the URL of the server's first database.
@@ -55,4 +60,62 @@ fn several_services_share_a_database() {
     assert!(backup.code == 2 && backup.stderr.contains("pg_dump"), "{}", backup.stderr);
     let [first, second] = services;
     assert_eq!((first.terminate(), second.terminate()), (Some(0), Some(0)));
+}
+
+/// A transaction that commits late has a smaller number than notifications that are visible already.
+#[test]
+fn tail_prints_a_notification_that_was_committed_late() {
+    let place = Workplace::new();
+    let runtime = runtime();
+    let Some(server) = runtime.block_on(Server::start(&[])) else { return };
+    let url = url(&server);
+    let key = place.path("store.key");
+    assert_eq!(finish(command().args(["inbox", "generate-key"]).arg(&key), b"").code, 0);
+    let mut serve = command();
+    serve.args(["inbox", "serve", "--keys"]).arg(place.path("keys")).arg("--store-key").arg(&key);
+    let service = Service::start(serve.env("PAYTEND_STORE", &url));
+    let mut sent = 0;
+    let mut post = || {
+        sent += 1;
+        let content = format!(r#"{{"transactionId":"T{sent}","amount":25.00,"currency":"EUR"}}"#);
+        assert_eq!(runtime.block_on(service.post("/paytend/baas", place.paytend("2", &content))), 200);
+        format!("T{sent}")
+    };
+    let tail = Lines::of(command().args(["events", "tail", "--json"]).env("PAYTEND_STORE", &url));
+    let numbers = || {
+        let lines = tail.lines.lock().unwrap().clone();
+        lines.iter().map(|line| checked("events", line)["business_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let start = Instant::now();
+    let wait_for = |number: &str| {
+        while !numbers().iter().any(|printed| printed == number) {
+            assert!(start.elapsed() < Duration::from_secs(60), "{number}: {:?}", numbers());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    // Notifications from before the start of `tail` are not printed, so they are sent until one is printed.
+    while numbers().is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        post();
+    }
+    let late = "INSERT INTO paytend_notification \
+                (dedup, content_tag, route, kind, notify_type, business_kind, business_id, verified_by) \
+                SELECT decode(repeat('01', 32), 'hex'), content_tag, route, kind, notify_type, business_kind, 'LATE', verified_by \
+                FROM paytend_notification ORDER BY id LIMIT 1";
+    let (mut client, connection) = runtime.block_on(server.config("postgres").connect(NoTls)).unwrap();
+    runtime.spawn(connection);
+    let transaction = runtime.block_on(client.transaction()).unwrap();
+    runtime.block_on(transaction.execute(late, &[])).unwrap();
+    post();
+    let second = post();
+    wait_for(&second);
+    assert!(!numbers().contains(&"LATE".to_owned()));
+    runtime.block_on(transaction.commit()).unwrap();
+    wait_for("LATE");
+    wait_for(&post());
+    let printed = numbers();
+    let mut once = printed.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), printed.len(), "{printed:?}");
 }

@@ -1,7 +1,7 @@
 //! Tests for `paytend listen`, `trigger` and `events`.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,14 +29,18 @@ const EVENTS: &[(&str, &str)] = &[
 ];
 
 /// A running command that prints lines of JSON, and is killed on drop.
-struct Lines {
-    process: Child,
-    lines: Arc<Mutex<Vec<String>>>,
+pub(crate) struct Lines {
+    pub(crate) process: Child,
+    pub(crate) lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Lines {
-    fn start(args: &[&str]) -> Self {
-        let mut process = command().args(args).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self::of(command().args(args))
+    }
+
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (stdout, lines) = (process.stdout.take().unwrap(), Arc::new(Mutex::new(Vec::new())));
         let to = lines.clone();
         std::thread::spawn(move || {
@@ -48,7 +52,7 @@ impl Lines {
     }
 
     /// Waits until at least `count` lines are printed, and returns all lines.
-    fn wait_for(&self, count: usize) -> Vec<String> {
+    pub(crate) fn wait_for(&self, count: usize) -> Vec<String> {
         let start = Instant::now();
         loop {
             let lines = self.lines.lock().unwrap().clone();
@@ -198,6 +202,20 @@ fn exit_code_of_trigger_depends_on_the_acknowledgement() {
         let ran = trigger(args);
         assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);
     }
+    // Credentials and tokens in the URL are not shown.
+    let ran = trigger(&["--to", "http://user:CANARY@127.0.0.1:1/hook?token=CANARY"]);
+    assert!(ran.code == 5 && ran.stderr.contains("127.0.0.1:1/hook"), "{}", ran.stderr);
+    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("CANARY"), "{}", ran.stderr);
+    // Output that nothing reads does not replace the result, and does not stop the notifications.
+    for (url, code) in [(&acknowledges, 0), (&fails, 6)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let args = ["trigger", "baas.fund-deposit", "--keys", &keys, "--to", url, "--times", "2"];
+        let ran = command().args(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(code), "{stderr}");
+        assert!(code == 0 || stderr.contains("did not acknowledge 2"), "{stderr}");
+    }
     let empty = tempfile::tempdir().unwrap();
     let args = ["trigger", "payby.transfer-to-bank", "--to", &acknowledges, "--keys", empty.path().to_str().unwrap()];
     let ran = run(&args, b"");
@@ -302,7 +320,7 @@ fn invalid_options_of_listen_are_refused() {
         (&["--keys", &*keys, "--only", "fund-deposits"][..], 2, "did you mean `fund-deposit`?"),
         (&["--keys", empty.path().to_str().unwrap()], 3, "no keys"),
         (&["--keys", &keys, "--forward-to", "http://127.0.0.1:1"], 2, "--forward-secret-file"),
-        (&[], 2, "--keys"),
+        (&[], 3, "--keys"),
     ] {
         let ran = run(&[&["listen"], args].concat(), b"");
         assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);

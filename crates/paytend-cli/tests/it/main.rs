@@ -4,11 +4,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod call;
+mod call_outcomes;
+#[cfg(unix)]
+mod completions;
 mod config;
 mod contract;
 mod demo;
+mod doctor;
+#[cfg(unix)]
+mod events;
 mod explain;
 mod global;
+#[cfg(unix)]
+mod guide;
 mod help;
 mod inbox;
 mod inbox_forward;
@@ -16,6 +24,8 @@ mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
 mod inbox_service;
+mod inspect;
+mod json_output;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
@@ -35,9 +45,16 @@ mod readme_commands;
 mod reconcile;
 mod reconcile_life;
 mod reconcile_outbox;
+mod reconcile_paging;
 mod running;
 mod sandbox;
 #[cfg(unix)]
 mod sandbox_control;
 mod schema;
+#[cfg(unix)]
+mod shell;
+#[cfg(unix)]
+mod signals;
 mod support;
+#[cfg(unix)]
+mod terminal;

@@ -13,15 +13,15 @@ use serde_json::{Value, json};
 use crate::inbox_service::runtime;
 use crate::support::{RunOutput, run};
 
-struct Place {
+pub(crate) struct Place {
     store: String,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     _directory: tempfile::TempDir,
 }
 
 impl Place {
     /// Creates a store with a stuck order `S-1` and a recorded order `R-1`.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("orders.db");
         let place = Self { store: format!("sqlite:{}", path.display()), path, _directory: directory };
@@ -112,7 +112,11 @@ fn decisions_are_recorded_and_invalid_decisions_are_refused() {
     assert!(shown["audit"][0]["who"].as_str().unwrap().starts_with("paytend outbox, user "));
     assert!(shown["due_at"].is_string(), "the handler is due with the decision");
     // A recorded order can be cancelled.
+    let close = |number| place.outbox(&["close", number, "--why", "the key is lost"]);
+    assert!(close("R-1").stderr.contains("decide it first"));
     assert_eq!(decide("R-1", "not-executed").code, 0);
+    assert_eq!(close("R-1").stdout, "the order is completed\n");
+    assert!(close("R-1").stderr.contains("the order is completed"));
 }
 
 #[test]
@@ -123,6 +127,11 @@ fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
     let ran = place.outbox(&["retry", "S-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("not stuck"), "{}", ran.stderr);
     assert_eq!(place.outbox(&["recover", "--why", "restored"]).stdout, "recovered: 2\n");
+    assert!(place.json(&["stats"])["recovering_since"].is_string());
+    let end = || place.outbox(&["recover", "--end", "--why", "the orders agree"]);
+    assert_eq!(end().stdout, "the recovery has ended\n");
+    assert_eq!(place.json(&["stats"])["recovering_since"], Value::Null);
+    assert!(end().stderr.contains("no recovery is in progress"));
     let shown = place.json(&["show", "R-1"]);
     assert_eq!((&shown["state"], &shown["sends"]), (&json!("unknown"), &json!(1)));
     assert_eq!(shown["audit"][0]["action"], "recover");
@@ -136,9 +145,46 @@ fn sending_is_paused_and_resumed() {
     assert_eq!(place.outbox(&["pause", "--why", "x"]).code, 2);
     let paused = place.json(&["stats"])["paused"].clone();
     assert_eq!((&paused[0]["operation"], &paused[1]["why"]), (&json!("*"), &json!("the provider asks")));
+    let ran = place.outbox(&["resume", "topup"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(
+        ran.stderr.contains("/issuing/card/topup was resumed and is not sent yet: all operations"),
+        "{}",
+        ran.stderr
+    );
+    let ran = place.outbox(&["resume", "topup"]);
+    assert!(ran.code == 1 && ran.stderr.contains("not paused separately: all operations are paused"), "{}", ran.stderr);
+    assert_eq!(place.outbox(&["pause", "topup", "--why", "again"]).code, 0);
+    let ran = place.outbox(&["resume", "--all"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
+    assert!(ran.stderr.contains("are paused separately: /issuing/card/topup"), "{}", ran.stderr);
+    assert_eq!(place.outbox(&["resume", "topup"]).code, 0);
+    assert_eq!(place.outbox(&["pause", "--all", "--why", "again"]).code, 0);
     assert_eq!(place.outbox(&["resume", "--all"]).stdout, "resumed: *\n");
     let ran = place.outbox(&["resume", "--all"]);
     assert!(ran.code == 1 && ran.stderr.contains("was not paused"), "{}", ran.stderr);
+}
+
+#[test]
+fn orders_whose_key_is_missing_are_reported() {
+    let place = Place::new();
+    assert_eq!(place.json(&["stats"])["missing_keys"], json!({}));
+    let file = format!("{}.key", place.path.display());
+    let mut keys = StoreKeys::load(&file).unwrap();
+    let old = keys.payload_key_ids().next().unwrap();
+    keys.rotate().unwrap();
+    assert!(keys.remove(old));
+    std::fs::write(&file, keys.to_text().as_str()).unwrap();
+    assert_eq!(place.json(&["stats"])["missing_keys"], json!({ old.to_string(): 2 }));
+    let ran = place.outbox(&["check"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
+    // Only a file that was named must be readable.
+    std::fs::write(&file, "unreadable").unwrap();
+    let ran = place.outbox(&["stats"]);
+    assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);
+    assert!(place.outbox(&["check"]).stdout.contains("no problems"));
+    assert_ne!(place.outbox(&["stats", "--store-key", &file]).code, 0);
 }
 
 #[test]

@@ -60,7 +60,15 @@ impl Terminal {
     }
 
     pub(crate) fn type_line(&mut self, text: &str) {
-        self.master.write_all(format!("{text}\n").as_bytes()).unwrap();
+        self.type_text(&format!("{text}\n"));
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.type_bytes(text.as_bytes());
+    }
+
+    pub(crate) fn type_bytes(&mut self, bytes: &[u8]) {
+        self.master.write_all(bytes).unwrap();
     }
 
     /// Waits for the end of the command, and returns its exit code.

@@ -18,7 +18,7 @@ use crate::reconcile_life::{Life, open};
 use crate::support::{command, finish, run};
 
 /// Returns the orders as lines of the order file.
-fn lines(life: &Life) -> Vec<Value> {
+pub(crate) fn lines(life: &Life) -> Vec<Value> {
     life.orders.values().cloned().collect()
 }
 
@@ -141,6 +141,18 @@ fn interrupted_fetch_is_continued() {
         let ran = life.reconcile(&lines(&life), &arguments);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), calls, "the stored lists are not fetched again");
+        // The lists are not compared with days or a partner that they do not contain.
+        let other_days = ["reconcile", "--from", "2020-01-01", "--to", "2020-01-02", "--offline", out_arg];
+        let ran = run(&other_days, b"");
+        assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
+        let hint = "fetch them with `paytend reconcile --from 2020-01-01 --to 2020-01-02 --out DIR`";
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+        let offline = ["--offline", out_arg, "--profile", "sandbox"];
+        assert_eq!(life.reconcile(&lines(&life), &offline).code, 0);
+        let ran = life.reconcile(&lines(&life), &[&offline[..], &["--base-url", "http://127.0.0.1:9"]].concat());
+        assert!(ran.code == 3 && ran.stderr.contains("at http://127.0.0.1:9"), "{}", ran.stderr);
+        let ran = life.reconcile(&lines(&life), &[&offline[..], &["--card", "other"]].concat());
+        assert!(ran.code == 3 && ran.stderr.contains("the lists of card other"), "{}", ran.stderr);
         // A complete fetch is replaced, not continued.
         assert_eq!(life.reconcile(&lines(&life), &arguments).code, 0);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), 2 * calls);

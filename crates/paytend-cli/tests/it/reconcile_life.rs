@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use paytend_client::{Client, Environment, OrderState, OrderStates, Resolution};
@@ -137,12 +138,17 @@ impl Life {
 
     /// Runs `paytend reconcile` with the orders, for the days around the current time.
     pub(crate) fn reconcile(&self, orders: &[Value], arguments: &[&str]) -> RunOutput {
-        let lines: Vec<String> = orders.iter().map(Value::to_string).collect();
-        std::fs::write(self.path("orders.jsonl"), lines.join("\n")).unwrap();
-        self.run(&[&["--orders", &self.arg("orders.jsonl")], arguments].concat())
+        finish(&mut self.command(orders, arguments), b"")
     }
 
-    fn run(&self, arguments: &[&str]) -> RunOutput {
+    /// Returns the command that [`reconcile`](Self::reconcile) runs.
+    pub(crate) fn command(&self, orders: &[Value], arguments: &[&str]) -> Command {
+        let lines: Vec<String> = orders.iter().map(Value::to_string).collect();
+        std::fs::write(self.path("orders.jsonl"), lines.join("\n")).unwrap();
+        self.around_now(&[&["--orders", &self.arg("orders.jsonl")], arguments].concat())
+    }
+
+    fn around_now(&self, arguments: &[&str]) -> Command {
         let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
         let (from, to) = (today.yesterday().unwrap().to_string(), today.tomorrow().unwrap().to_string());
         let store = format!("sqlite:{}", self.path("inbox.db").display());
@@ -152,7 +158,8 @@ impl Life {
         if let Some(file) = &self.profiles {
             reconcile.env("PAYTEND_CONFIG", file);
         }
-        finish(reconcile.args(fixed).args(arguments), b"")
+        reconcile.args(fixed).args(arguments);
+        reconcile
     }
 
     /// Returns the options of the connection.
@@ -171,7 +178,7 @@ impl Life {
     pub(crate) fn report_of_store(&self) -> (Value, i32) {
         let connection = self.connection();
         let connection: Vec<&str> = connection.iter().map(String::as_str).collect();
-        parsed(&self.run(&[&connection[..], &["--format", "json"]].concat()))
+        parsed(&finish(&mut self.around_now(&[&connection[..], &["--format", "json"]].concat()), b""))
     }
 }
 

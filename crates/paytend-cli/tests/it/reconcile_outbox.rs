@@ -1,15 +1,21 @@
-//! Tests of `paytend reconcile` with the orders of an outbox.
+//! Tests of `paytend reconcile` with the orders in an outbox.
 
 use std::time::{Duration, Instant};
 
 use paytend_inbox::{Completion, HandlerError, StoreKeys};
+use paytend_model::Operation as _;
 use paytend_model::issuing::{Topup, TopupResultResponse};
-use paytend_outbox::{Dispatcher, EndedOrder, OrderStats, Outbox, OutboxAdmin as _, State, SubmitOptions};
+use paytend_outbox::{
+    Action, Audit, ClaimOrders, Decision, Dispatcher, EndedOrder, OrderRelease, OrderStats, Outbox, OutboxAdmin as _,
+    OutboxStore as _, State, SubmitOptions,
+};
 use paytend_sandbox::{Fault, FaultKind};
 use paytend_store_sqlite::{SqliteEffect, SqliteStore};
+use paytend_vectors::Seeded;
 
 use crate::inbox_service::runtime;
 use crate::reconcile_life::{Life, open};
+use crate::support::run;
 
 async fn ignore(_: EndedOrder<Topup, TopupResultResponse>) -> Result<Completion<SqliteEffect>, HandlerError> {
     Ok(Completion::without_effect())
@@ -52,4 +58,135 @@ fn topups_in_the_outbox_are_compared() {
         let expected = ("only_provider".to_owned(), "X-1".to_owned(), String::new());
         assert_eq!((open(&report), code), (vec![expected], 8), "{report:#}");
     });
+}
+
+/// A random life whose orders are in the outbox and whose notifications are in the inbox, with planted differences.
+#[test]
+fn planted_differences_are_named_exactly_with_both_stores() {
+    let random = Seeded::new();
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        let place = Orders::open(&life).await;
+        let mut expected: Vec<(String, String, String)> = Vec::new();
+        let mut expect = |outcome: &str, number: &str, fields: &str| {
+            expected.push((outcome.to_owned(), number.to_owned(), fields.to_owned()));
+        };
+        place.send(&life, "O-first", "50.00").await;
+        for index in 0..30 {
+            let (number, amount) = (format!("O-{index}"), format!("1.{:02}", random.below(100)));
+            match random.below(11) {
+                0 => {
+                    let lost =
+                        [FaultKind::ResetAfter, FaultKind::ResetBefore, FaultKind::HalfBody][random.below(3)].clone();
+                    life.sandbox.fault(Fault::on::<Topup>(lost).once()).unwrap();
+                    place.send(&life, &number, &amount).await;
+                }
+                1 => place.send(&life, &number, "9000000.00").await, // rejected
+                // Agrees with the provider, which does not list the order.
+                2 => place.decide(&life, &number, &amount, Decision::NotExecuted).await,
+                3 => {
+                    place.decide(&life, &number, &amount, Decision::Executed).await;
+                    expect("only_here", &number, "");
+                }
+                4 => {
+                    place.make_stuck(&life, &number, &amount).await;
+                    expect("unresolved", &number, "");
+                }
+                5 => {
+                    // A different program sends an order.
+                    life.topup(&number, 1_00).await;
+                    expect("only_provider", &number, "");
+                }
+                6 => {
+                    place.decide(&life, &number, &amount, Decision::NotExecuted).await;
+                    let topup = topup(life.sandbox.card_id(), &number, &amount);
+                    life.client.send(&topup).await.unwrap();
+                    expect("different", &number, "status");
+                }
+                7 => {
+                    let trade = life.use_card(random.below(2) == 0, 1 + random.below(20)).await;
+                    let store = format!("sqlite:{}", life.path("inbox.db").display());
+                    let erased = run(&["inbox", "erase", "--store", &store, "--business-id", &trade], b"");
+                    assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"), "{}", erased.stderr);
+                    expect("only_provider", &trade, "");
+                    expect("unresolved", "", "");
+                }
+                8 | 9 => drop(life.use_card(random.below(2) == 0, 1 + random.below(20)).await),
+                _ => place.send(&life, &number, &amount).await,
+            }
+        }
+        let (report, code) = life.report_of_store();
+        expected.sort();
+        assert_eq!(open(&report), expected, "{report:#}");
+        assert_eq!(code, if expected.is_empty() { 0 } else { 8 });
+        assert!(life.sandbox.conserves_money());
+    });
+}
+
+fn topup(card: &str, number: &str, amount: &str) -> Topup {
+    Topup::builder().card_id(card).order_no(number).amount(amount.parse().unwrap()).currency("EUR").build()
+}
+
+/// The outbox of a life, in the store of its inbox.
+struct Orders {
+    store: SqliteStore,
+    outbox: Outbox<SqliteStore>,
+}
+
+impl Orders {
+    async fn open(life: &Life) -> Self {
+        let store = SqliteStore::open(life.path("inbox.db")).unwrap();
+        let keys = StoreKeys::load_or_create(life.path("inbox.db.key")).unwrap();
+        Self { store: store.clone(), outbox: Outbox::open(store, keys, life.client.clone()).await.unwrap() }
+    }
+
+    async fn submit(&self, life: &Life, number: &str, amount: &str) {
+        self.outbox.submit(&topup(life.sandbox.card_id(), number, amount), SubmitOptions::new()).await.unwrap();
+    }
+
+    /// Submits an order, and sends it until its outcome is known.
+    async fn send(&self, life: &Life, number: &str, amount: &str) {
+        self.submit(life, number, amount).await;
+        self.dispatch(number).await;
+    }
+
+    /// Runs a dispatcher until the outcome of an order is known and handled.
+    async fn dispatch(&self, number: &str) {
+        let dispatcher = Dispatcher::builder(self.outbox.clone()).poll_interval(Duration::from_millis(20));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let dispatching = tokio::spawn(dispatcher.on::<Topup, _, _>(ignore).build().run(async {
+            let _ = stopped.await;
+        }));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let progress = self.store.show_order(number.to_owned(), None).await.unwrap().unwrap().progress;
+            if progress.state.is_final() && !progress.is_open {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{number} is {}", progress.state);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        drop(stop);
+        dispatching.await.unwrap();
+    }
+
+    /// Submits an order that is stuck before anything of it arrives.
+    async fn make_stuck(&self, life: &Life, number: &str, amount: &str) {
+        self.submit(life, number, amount).await;
+        let operations = vec![(Topup::INFO.path.to_owned(), 1)];
+        let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };
+        let claimed = self.store.claim_orders(request).await.unwrap().pop().unwrap();
+        assert_eq!(claimed.facts.number, number);
+        let history = self.store.begin_send(claimed.lease).await.unwrap();
+        let release = OrderRelease::Stuck { history, cause: "no response".into() };
+        self.store.release_order(claimed.lease, release, None).await.unwrap();
+    }
+
+    /// Submits an order, and decides its outcome.
+    async fn decide(&self, life: &Life, number: &str, amount: &str, decision: Decision) {
+        self.make_stuck(life, number, amount).await;
+        let audit = Audit { who: "a test".into(), why: "planted".into() };
+        self.store.act_on_order(number.to_owned(), Action::Decide(decision), audit).await.unwrap().unwrap();
+        self.dispatch(number).await;
+    }
 }

@@ -147,7 +147,7 @@ fn control_commands_change_a_running_sandbox() {
         (vec!["fault", "topupp:hang"], 2, "unknown target `topupp`"),
         (vec!["fault", "topup"], 2, "topup:resetAfter:next"),
         (vec!["advance", "soon"], 6, "15h"),
-        (vec!["trigger", "payby"], 6, "url"),
+        (vec!["trigger", "baas", "2", "--to", "http://127.0.0.1:1/"], 6, "callback URL"),
         (vec!["trigger", "baas", "2", "--content", "{"], 2, "--content"),
     ] {
         let (found, output) = control(&arguments);

@@ -104,14 +104,16 @@ fn state_is_seeded_exported_and_imported() {
 }
 
 #[test]
-fn callbacks_are_set_for_both_products() {
+fn callbacks_are_set_for_all_senders() {
     let controlled = Controlled::new();
-    for (product, url) in [("baas", "http://127.0.0.1:1/baas"), ("issuing", "http://127.0.0.1:1/issuing")] {
-        let set = controlled.run(&["callback", product, url]);
-        assert_eq!(set.code, 0, "{}", set.stderr);
+    let senders = ["baas", "issuing", "payby", "payermax"];
+    for sender in senders {
+        let set = controlled.run(&["callback", sender, &format!("http://127.0.0.1:1/{sender}")]);
+        assert_eq!((set.code, &*set.stdout), (0, ""), "{}", set.stderr);
     }
     let state = run(&["control", "--url", &controlled.sandbox.url("control_url"), "state"], b"").stdout;
-    assert!(state.contains("127.0.0.1:1/baas") && state.contains("127.0.0.1:1/issuing"), "{state}");
+    assert!(senders.iter().all(|sender| state.contains(&format!("127.0.0.1:1/{sender}"))), "{state}");
+    assert_eq!(controlled.run(&["callback", "paypal", "http://127.0.0.1:1/"]).code, 2);
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn events_happen_in_the_sandbox() {
     for (args, code, part) in [
         (&["baas.fund-deposit", "--set", "amuont=1"][..], 2, "did you mean `amount`?"),
         (&["baas.fund-deposit", "--set", "amount=much"], 2, "a number was expected"),
-        (&["payby.transfer-to-bank"], 6, "url"),
+        (&["payby.transfer-to-bank"], 6, "paytend sandbox callback"),
         (&["baas.fund-deposit", "--corrupt", "content"], 2, "--corrupt"),
     ] {
         let ran = trigger(args);
@@ -183,7 +185,7 @@ fn scenario_runs_and_invalid_options_are_refused() {
         (&["sandbox", "fault", "list", "--url", "http://127.0.0.1:1/_sandbox"], 5, ""),
         (&["sandbox", "fault", "list", "--keys", "/no/such/directory"], 3, "configuration file"),
         (&["sandbox"], 2, "--keys"),
-        (&["sandbox", "callback", "baas", "http://127.0.0.1:1", "--url", "http://127.0.0.1:1"], 2, "--keys DIR"),
+        (&["sandbox", "callback", "baas", "http://127.0.0.1:1", "--url", "http://127.0.0.1:1"], 5, ""),
     ] {
         let ran = run(args, b"");
         assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {} {}", ran.code, ran.stderr);

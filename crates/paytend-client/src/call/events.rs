@@ -1,4 +1,4 @@
-//! Events of calls, for metrics and alerts.
+//! Call events, for metrics and alerts.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use paytend_crypto::RequestId;
 
 use crate::error::kind::{ErrorKind, Outcome};
 
-/// An event of a call. It contains no secrets or personal data.
+/// An event during a call. It contains no secrets or personal data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// Whether an attempt or the call has ended, or the call was dropped.
+    /// Whether an attempt ended, the call ended, or the call was dropped.
     pub phase: Phase,
     /// The operation's name.
     pub operation: String,
     /// The `requestId`.
     pub request_id: RequestId,
-    /// The number of the attempt, starting at one; zero before the first attempt.
+    /// The attempt number, starting at one; zero before the first attempt.
     pub attempt: u32,
-    /// The HTTP status of the response, if there was a response. For a whole call, the status of its last response.
+    /// The HTTP status of the response, if any. For a whole call, the status of the last response.
     pub status: Option<u16>,
     /// The kind of failure; `None` for a success or a dropped call.
     pub error: Option<ErrorKind>,
-    /// The outcome of the request; `None` for a success.
+    /// The request's outcome; `None` for a success.
     pub outcome: Option<Outcome>,
     /// The duration of the attempt, or of the whole call.
     pub latency: Duration,
 }
 
-/// The phase of a call that an [`Event`] reports.
+/// The phase of a call, as reported by an [`Event`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {

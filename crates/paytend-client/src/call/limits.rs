@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 
-/// The limits of a client and its clones.
+/// The limits shared by a client and its clones.
 pub(crate) struct Limits {
     pub(crate) at_once: Option<Semaphore>,
     pub(crate) rate: Option<Rate>,
@@ -31,7 +31,7 @@ impl fmt::Debug for Limits {
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// The permit of the first caller in the queue, released when that caller is dropped. The semaphore is fair.
+    /// The permit held by the first caller in the queue, released when that caller is dropped. The semaphore is fair.
     first: Semaphore,
     state: Mutex<State>,
 }

@@ -1,4 +1,4 @@
-//! Reports the events of a call, including a call that is dropped before it ends.
+//! Reports call events, including those of calls that are dropped before they end.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ impl<'g> CallObserver<'g> {
         self.report(Phase::Attempt, result, latency);
     }
 
-    /// Records the outcome of the failed attempt, and prepares for the next attempt.
+    /// Records the failed attempt's outcome, and prepares for the next attempt.
     pub(crate) fn again(&mut self, outcome: Outcome) {
         self.doubtful |= outcome == Outcome::Unknown && self.target.kind == OperationKind::Mutation;
         self.sent_before |= !self.handover.withdraw();

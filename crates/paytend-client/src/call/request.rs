@@ -73,7 +73,7 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Sets the deadline of the whole call: its attempts, the waits between them, and the time spent waiting for the
+    /// Sets the deadline for the whole call: its attempts, the waits between them, and the time spent waiting for the
     /// concurrency and rate limits.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = Some(deadline);
@@ -201,7 +201,7 @@ impl<'r, O: Operation> Request<'r, O> {
     }
 }
 
-/// Seals a payload. Keeps the payload of a query, because a retry may have to seal it again.
+/// Seals a payload. Keeps a query's payload, because a retry may have to seal it again.
 pub(crate) fn call<'j>(
     shared: &'j Shared,
     target: &'j CallTarget,

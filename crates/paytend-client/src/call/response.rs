@@ -75,7 +75,7 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subje
     }
 }
 
-/// Parses the data of a successful response.
+/// Parses the data in a successful response.
 pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, Error> {
     // A success without data is accepted only for an operation without response data. The signed text of such a
     // response is always the same, so for any other operation it could be a replayed response to a different request.

@@ -14,7 +14,7 @@ use crate::call::prepared::PreparedRequest;
 
 /// The first bytes of every stored request.
 const MAGIC: &[u8] = b"PTRQ";
-/// The version of the format of stored requests.
+/// The format version of stored requests.
 const VERSION: u8 = 1;
 /// The length in bytes of the checksum (SHA-256) at the end.
 const CHECKSUM: usize = 32;
@@ -94,7 +94,7 @@ impl<O: Operation> PreparedRequest<O> {
     /// Restores a request from the bytes that [`to_bytes`](Self::to_bytes) returned.
     ///
     /// # Errors
-    /// - Returns [`RestoreError::NotARequest`] if the bytes have a different origin.
+    /// - Returns [`RestoreError::NotARequest`] if the bytes are not a stored request.
     /// - Returns [`RestoreError::Version`] if a newer version of this crate wrote them.
     /// - Returns [`RestoreError::Damaged`] if they were altered.
     /// - Returns [`RestoreError::OtherOperation`] if the request calls an operation other than `O`.
@@ -167,7 +167,7 @@ pub(crate) fn member(document: &str, name: &str) -> Option<String> {
     serde_json::from_slice(found.value).ok()
 }
 
-/// Returns the payload of a stored request of any operation, for tools that show it. It contains the business data.
+/// Returns the payload of a stored request for any operation, for tools that display it. It contains the business data.
 ///
 /// # Errors
 /// Returns the same errors as [`PreparedRequest::from_bytes`], except [`RestoreError::OtherOperation`].

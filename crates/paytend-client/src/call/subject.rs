@@ -72,7 +72,7 @@ impl Subject {
         Self { required: Required::None, ..self.clone() }
     }
 
-    /// Checks that a response's payload contains the identifiers of the request.
+    /// Checks that a response's payload contains the request's identifiers.
     ///
     /// A payload that is not an object is not checked here. It is reported when the data is parsed.
     ///
@@ -113,7 +113,7 @@ impl fmt::Debug for Subject {
 /// The value of an identifier field.
 #[derive(PartialEq)]
 enum Value {
-    /// The value of a string or a number. `1755902` and `"1755902"` are the same identifier.
+    /// A string or a number. `1755902` and `"1755902"` are the same identifier.
     Text(String),
     /// A string that is not valid Unicode. It differs from every value in a request.
     Unreadable,

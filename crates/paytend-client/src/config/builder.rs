@@ -28,13 +28,13 @@ use crate::policy::retry::RetryPolicy;
 use crate::transport::exchange::Transport;
 use crate::transport::http::HttpTransport;
 
-/// A builder for a [`Client`]. The documentation of each method states the default.
+/// A builder for a [`Client`]. Each method's documentation states the default.
 #[must_use]
 pub struct ClientBuilder {
     environment: Environment,
     partner_id: String,
     keyring: Result<Keyring, Error>,
-    /// The keys in `keyring`, if this crate has read them from a file or from environment variables.
+    /// The keys in `keyring`, if this crate read them from a file or from environment variables.
     #[cfg(feature = "config")]
     key_material: Option<KeyMaterial>,
     http: http::Options,
@@ -66,10 +66,14 @@ enum TransportChoice {
 
 impl ClientBuilder {
     pub(crate) fn new(environment: Environment, partner_id: String, keyring: Keyring) -> Self {
+        Self::start(environment, partner_id, Ok(keyring))
+    }
+
+    fn start(environment: Environment, partner_id: String, keyring: Result<Keyring, Error>) -> Self {
         Self {
             environment,
             partner_id,
-            keyring: Ok(keyring),
+            keyring,
             #[cfg(feature = "config")]
             key_material: None,
             http: http::Options::default(),
@@ -90,6 +94,14 @@ impl ClientBuilder {
             random: Arc::new(OsRandom),
             events: None,
         }
+    }
+
+    /// Creates a builder without keys and without a partner ID, for [`http_client_builder`](Self::http_client_builder).
+    ///
+    /// [`build`](Self::build) returns an error until [`keyring`](Self::keyring) and [`partner_id`](Self::partner_id)
+    /// are called.
+    pub fn without_keys(environment: Environment) -> Self {
+        Self::start(environment, String::new(), Err(Error::configuration("no keys are set; call keyring()")))
     }
 
     /// Replaces the builder's initial environment.
@@ -138,13 +150,13 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the timeout of an attempt, from the connection to the end of the response (default 30 s).
+    /// Sets the timeout for an attempt, from the connection to the end of the response (default 30 s).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// Sets the deadline of a call (default 60 s). It covers all attempts, backoff, and the time spent waiting for the
+    /// Sets the deadline for a call (default 60 s). It covers all attempts, backoff, and the time spent waiting for the
     /// concurrency and rate limits.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -217,9 +229,9 @@ impl ClientBuilder {
 
     /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
     ///
-    /// By default the proxy from the environment variables is used, except for the hosts in `NO_PROXY`. The first
-    /// variable that is set is used: `HTTPS_PROXY`, `https_proxy`, `ALL_PROXY` or `all_proxy`. An invalid proxy in such
-    /// a variable is an error.
+    /// By default, the proxy is taken from the first of these environment variables that is set: `HTTPS_PROXY`,
+    /// `https_proxy`, `ALL_PROXY`, `all_proxy`. It is not used for the hosts in `NO_PROXY`. An invalid proxy URL in one
+    /// of these variables is an error.
     ///
     /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
@@ -257,8 +269,8 @@ impl ClientBuilder {
 
     /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
     ///
-    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. The environment variable
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. Setting the
+    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
@@ -283,8 +295,8 @@ impl ClientBuilder {
     /// not be reused. The function must build a new client each time, because clones of a client share their
     /// connections.
     ///
-    /// The function must disable redirects, retries and proxies itself. Options for TLS, the connection pool or the
-    /// proxy must not be set on this builder at the same time.
+    /// The function must disable redirects, retries and proxies itself. It cannot be combined with this builder's
+    /// options for TLS, the connection pool or the proxy.
     pub fn http_client(
         mut self,
         make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
@@ -332,6 +344,25 @@ impl ClientBuilder {
     pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = random;
         self
+    }
+
+    /// Returns a builder for an HTTP client with the proxy, the certificates and the timeouts of this builder.
+    ///
+    /// Use it for other requests to the same server, such as a connectivity check. The client does not follow
+    /// redirects.
+    ///
+    /// # Errors
+    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
+    /// - the base URL, the proxy or a certificate is invalid;
+    /// - [`http_client`](Self::http_client) or [`transport`](Self::transport) is set.
+    pub fn http_client_builder(self) -> Result<reqwest::ClientBuilder, Error> {
+        let base_url = parse_base_url(self.environment.url()).map_err(Error::configuration)?;
+        match self.transport {
+            TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
+            TransportChoice::Given(_) | TransportChoice::Other(_) => {
+                Err(Error::configuration("the HTTP client is custom: create another one in the same way"))
+            }
+        }
     }
 
     /// Builds the client.
@@ -408,14 +439,14 @@ impl ClientBuilder {
 }
 
 impl Client {
-    /// Returns a builder for a client of this partner.
+    /// Returns a client builder for this partner.
     ///
     /// `keyring` contains the partner's private key and Paytend's public key.
     pub fn builder(environment: Environment, partner_id: impl Into<String>, keyring: Keyring) -> ClientBuilder {
         ClientBuilder::new(environment, partner_id.into(), keyring)
     }
 
-    /// Creates a client for another partner. It shares the connections, limits and configuration of this client.
+    /// Creates a client for another partner. It shares this client's connections, limits and configuration.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if the partner ID or the keyring is

@@ -1,4 +1,4 @@
-//! Checks for the builder's values: partner, paths, names, states and base URL.
+//! Checks of the builder's values: partner ID, paths, response names, order states and base URL.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -29,7 +29,7 @@ impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sandbox => f.write_str("Sandbox"),
-            // The URL may contain credentials. `build` refuses them, and no output must show them.
+            // The URL may contain credentials. `build` refuses them, and they must not appear in any output.
             Self::BaseUrl(url) if url.contains('@') => f.write_str("BaseUrl(_)"),
             Self::BaseUrl(url) => f.debug_tuple("BaseUrl").field(url).finish(),
         }

@@ -8,21 +8,25 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use paytend_crypto::Passphrase;
 use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use paytend_crypto::rsa::Backend;
 use paytend_crypto::rustcrypto::RustCrypto;
+use paytend_crypto::{Passphrase, PrivateKey, PublicKey};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use self::variables::environment;
 use super::builder::ClientBuilder;
 use super::environment::Environment;
-use super::keys::{KeyEntries, Origin, PASSPHRASE};
+use super::keys::{KeyEntries, KeyMaterial, Origin, PASSPHRASE};
 use crate::client::Client;
 use crate::error::Error;
 use crate::policy::order_states::OrderStates;
 use crate::policy::resolution::Resolution;
+
+/// The field with the name of a keyring entry.
+const KEYRING: &str = "private_key_keyring";
 
 /// The settings from a profile or from the environment variables.
 #[derive(Default, Deserialize)]
@@ -34,6 +38,7 @@ struct Profile {
     private_key_file: Option<PathBuf>,
     #[serde(default, deserialize_with = "secret")]
     private_key: Option<Zeroizing<String>>,
+    private_key_keyring: Option<String>,
     private_key_passphrase_file: Option<PathBuf>,
     /// The passphrase from the environment. It cannot be set in a file.
     #[serde(skip)]
@@ -58,9 +63,14 @@ struct Profile {
     response_names: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     paths: BTreeMap<String, String>,
+    /// Settings of receivers, which a client does not use.
+    #[serde(default, rename = "payby_public_key_file")]
+    _payby_public_key_file: IgnoredAny,
+    #[serde(default, rename = "payermax_public_key_file")]
+    _payermax_public_key_file: IgnoredAny,
 }
 
-/// The order status codes that mean processing, succeeded and failed.
+/// The status codes of processing, succeeded and failed orders.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct States {
@@ -104,7 +114,8 @@ impl ClientBuilder {
     /// [profiles.sandbox]
     /// environment = "sandbox"                # or base_url = "https://…"
     /// partner_id = "888666000100260"
-    /// private_key_file = "partner-private.pem" # relative to this file; or private_key = "MIIC…"
+    /// private_key_file = "partner-private.pem" # relative to this file; or private_key = "MIIC…"; or
+    ///                                        # private_key_keyring = "…", see from_file_with_keyring
     /// public_key_file = "paytend-public.b64" # or public_key = "MIGf…"
     /// private_key_passphrase_file = "phrase" # for an encrypted private key; or PAYTEND_PASSPHRASE in the environment
     /// deadline_seconds = 60                  # this and all following fields are optional
@@ -120,9 +131,11 @@ impl ClientBuilder {
     /// order_states = { processing = ["1"], succeeded = ["2"], failed = ["3"] }
     /// response_names = { topup = ["orderNo"] }
     /// paths = { "baas.getUser" = "/iban/account/queryUser" }
+    /// payby_public_key_file = "payby-public.b64" # for receivers such as `paytend listen`; not used by a client
+    /// payermax_public_key_file = "payermax-public.b64"
     /// ```
     ///
-    /// The local sandbox writes such a file: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
+    /// The local sandbox writes a file in this format: `paytend sandbox --keys keys` creates `keys/paytend.toml`.
     ///
     /// On Unix, a file that contains a private key is refused if its group or others have access to it. This applies
     /// to the files of the signing key, its passphrase and the client certificate. It also applies to the TOML file
@@ -141,7 +154,14 @@ impl ClientBuilder {
         settings.builder(folder(path), &Origin::profile(profile))
     }
 
-    /// Sets the backend of the keys that [`from_env`](Self::from_env) or [`from_file`](Self::from_file) has read. The
+    /// Returns the partner's private key and Paytend's public key that [`from_env`](Self::from_env) or
+    /// [`from_file`](Self::from_file) has read, for a receiver of notifications with the same keys. Returns `None` if
+    /// the builder has a keyring instead.
+    pub fn keys(&self) -> Option<(&PrivateKey, &PublicKey)> {
+        self.read_keys().map(KeyMaterial::keys)
+    }
+
+    /// Sets the backend for the keys read by [`from_env`](Self::from_env) or [`from_file`](Self::from_file). The
     /// default is the pure-Rust backend.
     ///
     /// ```no_run
@@ -156,7 +176,7 @@ impl ClientBuilder {
     ///
     /// [`build`](Self::build) returns an error if the backend cannot load the keys, or if this method is called after
     /// [`keyring`](Self::keyring). The keys of a keyring already have a backend; see
-    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend). A later call of `keyring` replaces both
+    /// [`KeyringBuilder::backend`](paytend_crypto::KeyringBuilder::backend). A later call to `keyring` replaces both
     /// the keys and their backend.
     pub fn backend(self, backend: &dyn Backend) -> Self {
         let keyring = match self.read_keys() {
@@ -202,6 +222,22 @@ impl Profile {
         Ok(profile)
     }
 
+    /// Reads the private key from the keyring, if the profile names an entry and no variable replaces it.
+    fn read_keyring<E: fmt::Display>(
+        &mut self,
+        origin: &Origin,
+        read: impl FnOnce(&str) -> Result<Zeroizing<String>, E>,
+    ) -> Result<(), Error> {
+        let Some(entry) = self.private_key_keyring.take().filter(|_| !origin.has_changed("private_key")) else {
+            return Ok(());
+        };
+        if self.private_key.is_some() || self.private_key_file.is_some() {
+            return Err(origin.wrong(&["private_key", "private_key_file", KEYRING], "set one of them only"));
+        }
+        self.private_key = Some(read(&entry).map_err(|error| origin.wrong(&[KEYRING], error))?);
+        Ok(())
+    }
+
     /// Creates the builder. File paths are relative to `folder`.
     fn builder(self, folder: &Path, origin: &Origin) -> Result<ClientBuilder, Error> {
         let environment = match (self.environment.as_deref(), self.base_url) {
@@ -215,6 +251,9 @@ impl Profile {
         };
         let permissions =
             if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
+        if self.private_key_keyring.is_some() {
+            return Err(origin.wrong(&[KEYRING], "this program does not read a keyring; use private_key_file"));
+        }
         let keys = KeyEntries {
             private_key: self.private_key,
             private_key_file: self.private_key_file,
@@ -322,7 +361,10 @@ mod tests {
             let all: BTreeMap<String, String> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
             Variables(|name: &str| all.get(name).cloned()).builder()
         };
-        let client = with(&[]).unwrap().build().unwrap();
+        let builder = with(&[]).unwrap();
+        let (own, paytend) = builder.keys().unwrap();
+        assert_eq!((own.public_key().bits(), &paytend.to_base64()), (1024, &public));
+        let client = builder.build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
         assert_eq!(client.shared.base_url, Environment::Sandbox.url());
         // A key in a different format, and an encrypted key with its passphrase.

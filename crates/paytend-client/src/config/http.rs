@@ -75,6 +75,15 @@ impl Options {
         self,
         base_url: &str,
     ) -> Result<impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static, Error> {
+        let builder = self.builders(base_url)?;
+        Ok(move || builder().build())
+    }
+
+    /// Returns a function that creates builders of clients.
+    pub(super) fn builders(
+        self,
+        base_url: &str,
+    ) -> Result<impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
             // No proxy is used for the local machine: a proxy cannot reach it, and would see the plain HTTP traffic.
@@ -101,7 +110,7 @@ impl Options {
                 .connect_timeout(self.connect_timeout.unwrap_or(Duration::from_secs(10)))
                 // Redirects are disabled, because a signed request must be sent only to the intended host.
                 .redirect(reqwest::redirect::Policy::none())
-                // `RetryPolicy` decides about retries, because it knows which requests are safe to send again.
+                // Retries are left to `RetryPolicy`, which knows which requests are safe to resend.
                 .retry(reqwest::retry::never())
                 // Disables the proxies from environment variables; the configured proxy is added below.
                 .no_proxy();
@@ -121,7 +130,7 @@ impl Options {
             if let Some(connections) = self.pool_max_idle {
                 client = client.pool_max_idle_per_host(connections);
             }
-            client.build()
+            client
         })
     }
 }
@@ -158,7 +167,7 @@ fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Resu
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let proxy = proxy(&url).map_err(|_| {
             Error::configuration(format!(
-                "the environment variable {name} is not a valid proxy URL; correct it, or call no_proxy()"
+                "the {name} environment variable is not a valid proxy URL; correct it, or call no_proxy()"
             ))
         })?;
         return Ok(Some(proxy.no_proxy(NoProxy::from_env())));

@@ -21,15 +21,23 @@ pub(super) enum Origin {
     /// A profile in a file.
     Profile {
         name: String,
-        /// The fields that environment variables have replaced.
+        /// The fields overridden by environment variables.
         changed: Vec<&'static str>,
     },
 }
 
 impl Origin {
-    /// Returns the origin of the entries of a profile that no variable has changed.
+    /// Returns the origin of the entries in a profile without overrides.
     pub(super) fn profile(name: &str) -> Self {
         Self::Profile { name: name.to_owned(), changed: Vec::new() }
+    }
+
+    /// Returns whether an environment variable has replaced a field.
+    pub(super) fn has_changed(&self, field: &str) -> bool {
+        match self {
+            Self::Variables => true,
+            Self::Profile { changed, .. } => changed.contains(&field),
+        }
     }
 
     /// Creates an error that names the entries, either as variables or as fields of the profile.
@@ -111,7 +119,11 @@ pub(super) struct KeyMaterial {
 }
 
 impl KeyMaterial {
-    /// Loads the keys with a backend. Only a backend can check whether the numbers of a key are consistent.
+    pub(super) fn keys(&self) -> (&PrivateKey, &PublicKey) {
+        (&self.own, &self.peer)
+    }
+
+    /// Loads the keys with a backend. Only a backend can check whether the numbers in a key are consistent.
     pub(super) fn keyring(&self, backend: &dyn Backend) -> Result<Keyring, Error> {
         // If the key itself is valid, the message names the backend instead of the configuration entry.
         let wrong = |entry, error| match error {
@@ -129,7 +141,7 @@ impl KeyMaterial {
     }
 }
 
-/// Returns an error's message, followed by the message of its source.
+/// Returns an error's message, followed by its source's message.
 fn with_source(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }

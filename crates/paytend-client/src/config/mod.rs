@@ -1,4 +1,4 @@
-//! The configuration of a client: the builder, environment variables and files.
+//! Client configuration: the builder, environment variables and files.
 
 pub(crate) mod builder;
 mod checks;

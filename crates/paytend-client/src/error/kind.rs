@@ -1,8 +1,8 @@
-//! The kinds of failures, and the outcomes of a request.
+//! Failure kinds and request outcomes.
 
 use crate::transport::connect::ConnectFailure;
 
-/// The kind of failure of a call.
+/// The kind of failure that ended a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -31,12 +31,12 @@ pub enum ErrorKind {
     Data,
 }
 
-/// The outcome of a request, as far as it is known.
+/// The known outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The request was not sent completely, so it can be sent again. Earlier requests with the same order number may
-    /// still have been executed.
+    /// The request was not sent in full, so it can be sent again. Earlier requests with the same order number may still
+    /// have been executed.
     NotSent,
     /// Paytend rejected the request and signed the rejection.
     ///

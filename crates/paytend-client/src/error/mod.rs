@@ -1,4 +1,4 @@
-//! The error type: the kind of failure, and the outcome of the request.
+//! The error type, with the kind of failure and the request's outcome.
 
 mod display;
 pub(crate) mod foreign;
@@ -90,7 +90,7 @@ impl Error {
         Self::new(ErrorKind::Timeout).caused_by(limit)
     }
 
-    /// Sets the operation of a request that was not sent.
+    /// Sets the operation in the error of a request that was not sent.
     pub(crate) fn about(mut self, target: &CallTarget) -> Self {
         self.0.operation = Some(target.name.to_string());
         self
@@ -183,7 +183,7 @@ impl Error {
         self.0.kind
     }
 
-    /// Returns the outcome of the request, which determines whether money may have moved.
+    /// Returns the request's outcome, which determines whether money may have moved.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
@@ -216,9 +216,9 @@ impl Error {
         self.0.attempts
     }
 
-    /// Returns the body of the response. Returns `None` after an authentic success, or if no response arrived.
+    /// Returns the response body. Returns `None` after an authentic success, or if no response arrived.
     ///
-    /// The body is not verified. Do not log it: an error page may repeat the content of the request.
+    /// The body is not verified. Do not log it: an error page may repeat the request's content.
     pub fn raw_body(&self) -> Option<&[u8]> {
         self.0.body.as_deref()
     }
@@ -254,7 +254,7 @@ impl Error {
         self.0.request_id.as_ref()
     }
 
-    /// Returns the HTTP status of the response, if there was a response.
+    /// Returns the HTTP status of the response, if any.
     pub fn http_status(&self) -> Option<u16> {
         self.0.http_status
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeLimit {
-    /// The timeout of one attempt: [`Builder::attempt_timeout`](crate::ClientBuilder::attempt_timeout).
+    /// The timeout for one attempt: [`Builder::attempt_timeout`](crate::ClientBuilder::attempt_timeout).
     Attempt(Duration),
-    /// The deadline of the whole call: [`Builder::deadline`](crate::ClientBuilder::deadline) or
+    /// The deadline for the whole call: [`Builder::deadline`](crate::ClientBuilder::deadline) or
     /// [`Request::deadline`](crate::Request::deadline).
     Deadline(Duration),
     /// The deadline of a call that was waiting because of

@@ -21,9 +21,9 @@ pub enum SendResult {
 /// The sends and queries of an order so far, which determine the next step.
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
-/// times are wall-clock times, because a monotonic clock does not survive a restart. A step of the clock cannot end the
-/// settle time early: the time between two confirmations counts at most as the planned pause between them, and a clock
-/// that was set back counts as zero.
+/// times are wall-clock times, because a monotonic clock does not survive a restart. Adjusting the clock cannot end the
+/// settle time early: the time between two confirmations counts as at most the planned pause between them, and as zero
+/// if the clock was set back.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -52,10 +52,12 @@ pub struct History {
     pub settled: Duration,
     /// The number of queries since the last send.
     pub queries: u32,
+    /// The number of consecutive queries that failed.
+    pub failed_queries: u32,
 }
 
 impl History {
-    /// Creates the history of an order that was not sent.
+    /// Creates the history for an order that has not been sent.
     pub fn new() -> Self {
         Self::default()
     }
@@ -89,13 +91,20 @@ impl History {
         self.settled = self.settled.saturating_add(since.unwrap_or_default().min(pause));
         self.confirmations = self.confirmations.saturating_add(1);
         self.last_confirmed = Some(now);
+        self.failed_queries = 0;
         self.queries = self.queries.saturating_add(1);
     }
 
     /// Records that a query failed. This resets the confirmations, because they must be consecutive.
     pub fn query_failed(&mut self) {
-        (self.confirmations, self.last_confirmed, self.settled) = (0, None, Duration::ZERO);
+        self.discard_confirmations();
         self.queries = self.queries.saturating_add(1);
+        self.failed_queries = self.failed_queries.saturating_add(1);
+    }
+
+    /// Discards the confirmations, for example because they are too old. The order is queried again.
+    pub fn discard_confirmations(&mut self) {
+        (self.confirmations, self.last_confirmed, self.settled) = (0, None, Duration::ZERO);
     }
 
     /// Records that the order may have been sent by a process whose records are lost, for example because a store was

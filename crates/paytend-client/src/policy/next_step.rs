@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(confirmations_until_send([100, 900_000_000, 900_000_000, 900_000_000, 900_000_004, 900_000_008]), 6);
         // A clock that is set back counts as zero.
         assert_eq!(confirmations_until_send([100_000, 4, 8, 12, 16]), 5);
-        // A clock that stands still never ends the settle time.
+        // With a stopped clock, the settle time never ends.
         assert_eq!(confirmations_until_send([100; 1000]), 1000);
     }
 
@@ -161,8 +161,9 @@ mod tests {
         }
         history.query_failed();
         assert_eq!((history.confirmations, history.settled, history.queries), (0, Duration::ZERO, 4));
+        assert_eq!(history.failed_queries, 1);
         resolution().confirm(&mut history, SystemTime::UNIX_EPOCH + SECOND * 99);
-        assert_eq!((history.confirmations, history.settled), (1, Duration::ZERO));
+        assert_eq!((history.confirmations, history.settled, history.failed_queries), (1, Duration::ZERO, 0));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The states of an order, and their status codes.
+//! Order states and their status codes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -60,8 +60,8 @@ impl OrderStates {
         Self::default()
     }
 
-    /// Returns the mapping for the local sandbox (the `paytend-sandbox` crate): `1` is processing, `2` is succeeded and
-    /// `3` is failed.
+    /// Returns the mapping for the local sandbox (the `paytend-sandbox` crate): `1` means processing, `2` succeeded and
+    /// `3` failed.
     ///
     /// These codes are specific to that sandbox. They are not Paytend's codes.
     pub fn local_sandbox() -> Self {

@@ -8,8 +8,8 @@ use crate::error::Error;
 ///
 /// An order is found when the query succeeds and its response contains the order number. If no such order exists, the
 /// query returns a code that is specified in the partner's documents. Without
-/// [`unknown_order_codes`](Self::unknown_order_codes) no order is sent again, and the outcome of an order that is not
-/// found remains unknown.
+/// [`unknown_order_codes`](Self::unknown_order_codes) no order is sent again, and the outcome of an order remains
+/// unknown if it is not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Resolution {
@@ -80,7 +80,7 @@ impl Resolution {
     /// Returns the settings for the local sandbox (the `paytend-sandbox` crate), whose query reports an unknown order
     /// with the code `S102`.
     ///
-    /// This code is specific to that sandbox. It is not a code of Paytend.
+    /// This code is specific to that sandbox. It is not a Paytend code.
     pub fn local_sandbox() -> Self {
         Self::new().unknown_order_codes(["S102"])
     }

@@ -20,7 +20,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Returns a policy of four attempts, with waits of up to 200 ms, 400 ms and 800 ms.
+    /// Returns a policy with four attempts and waits of up to 200 ms, 400 ms and 800 ms.
     fn default() -> Self {
         Self { max_attempts: 4, base: Duration::from_millis(200), cap: Duration::from_secs(10) }
     }
@@ -34,11 +34,11 @@ pub struct FailedAttempt {
     pub operation: OperationKind,
     /// The kind of failure.
     pub error: ErrorKind,
-    /// The outcome of the request.
+    /// The request's outcome.
     pub outcome: Outcome,
     /// The step at which connecting failed, if no connection was made.
     pub connect: Option<ConnectFailure>,
-    /// The HTTP status of the response, if there was a response.
+    /// The HTTP status of the response, if any.
     pub status: Option<u16>,
     /// The delay that the response requests with `Retry-After`.
     pub retry_after: Option<Duration>,
@@ -46,14 +46,14 @@ pub struct FailedAttempt {
     pub attempt: u32,
     /// The time since the start of the call.
     pub elapsed: Duration,
-    /// The deadline of the call, measured from its start.
+    /// The call's deadline, measured from its start.
     pub deadline: Duration,
     /// 64 random bits, for the jitter.
     pub random: u64,
 }
 
 impl FailedAttempt {
-    /// Creates the properties of a first attempt that failed immediately, without a response. The deadline is 60 s.
+    /// Creates the properties of a first attempt that failed immediately, without a response, with a deadline of 60 s.
     pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
         Self {
             operation,
@@ -100,7 +100,7 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the upper limit of all waits (default 10 s). A delay from `Retry-After` may be longer.
+    /// Sets the upper limit for all waits (default 10 s). A delay from `Retry-After` may be longer.
     pub fn cap(mut self, wait: Duration) -> Self {
         self.cap = wait;
         self

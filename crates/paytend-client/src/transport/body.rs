@@ -15,12 +15,12 @@ const PIECE: usize = 32 << 10;
 /// A progress callback, called with the number of bytes handed over and the total number of bytes.
 pub(crate) type Progress = std::sync::Arc<dyn Fn(usize, usize) + Send + Sync>;
 
-/// The body of a request, which is either sent or withdrawn.
+/// A request body, which is either sent or withdrawn.
 ///
 /// Read the body piece by piece as an [`http_body::Body`], or as a whole with [`into_bytes`](Self::into_bytes).
 ///
 /// The caller may give up while another thread still holds the body. In that case the last piece is an error instead of
-/// data. A request that was reported as "not sent" therefore never arrives completely at the server.
+/// data. A request that was reported as "not sent" therefore never reaches the server in full.
 pub struct OutgoingBody {
     left: Bytes,
     total: usize,
@@ -35,14 +35,14 @@ pub struct WithdrawnError;
 
 impl fmt::Display for WithdrawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the call ended by a timeout or was dropped before the request was sent")
+        f.write_str("the call timed out or was dropped before the request was sent")
     }
 }
 
 impl std::error::Error for WithdrawnError {}
 
 impl From<Bytes> for OutgoingBody {
-    /// Creates a body that belongs to no call, for testing a transport.
+    /// Creates a body that does not belong to a call, for testing a transport.
     fn from(bytes: Bytes) -> Self {
         Self::watched(bytes, Handover::default(), None)
     }

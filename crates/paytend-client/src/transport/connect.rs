@@ -42,7 +42,7 @@ pub enum CertificateProblem {
     HostName,
     /// The certificate was not issued by a trusted authority.
     UnknownIssuer,
-    /// The certificate is revoked.
+    /// The certificate has been revoked.
     Revoked,
     /// Any other problem: the certificate cannot be parsed, or its signature or purpose is invalid.
     Other,
@@ -59,12 +59,14 @@ impl ConnectFailure {
         }
     }
 
-    /// Finds the failure in an error chain; `None` if the chain contains no connect error.
-    pub(super) fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
+    /// Returns the failure in an error chain of reqwest or hyper, or `None` if the chain contains no connect error.
+    ///
+    /// [`Error::connect_failure`](crate::Error::connect_failure) returns it for the client's own errors.
+    pub fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut found = None;
         visit(error, &mut |cause| {
             let Some(failure) = Self::of_one(cause) else { return };
-            // The most specific failure is returned: the failure of a proxy contains the TCP failure that caused it.
+            // The most specific failure is returned: a proxy failure contains the TCP failure that caused it.
             if found.is_none_or(|known: Self| failure.rank() > known.rank()) {
                 found = Some(failure);
             }
@@ -195,11 +197,11 @@ impl fmt::Display for ConnectFailure {
             Self::TlsRefused => {
                 f.write_str("TLS: refused by the server; check whether it requires a client certificate")
             }
-            Self::Proxy => f.write_str("proxy: unreachable, or it opened no tunnel; check the proxy address"),
+            Self::Proxy => f.write_str("proxy: unreachable, or it did not open a tunnel; check the proxy address"),
             Self::ProxyAuthentication => {
                 f.write_str("proxy: authentication required; check the user name and password")
             }
-            Self::Timeout => f.write_str("connecting timed out"),
+            Self::Timeout => f.write_str("the connect timeout expired"),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The error of a transport.
+//! The transport error.
 
 use std::fmt;
 
 use super::body::WithdrawnError;
 use super::connect::ConnectFailure;
 
-/// The kind of failure of an exchange.
+/// The kind of failure that ended an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
@@ -47,7 +47,7 @@ impl TransportError {
         self.kind
     }
 
-    /// Returns the HTTP status, if it had arrived before the failure.
+    /// Returns the HTTP status, if it arrived before the failure.
     pub fn status(&self) -> Option<u16> {
         self.status
     }

@@ -1,4 +1,4 @@
-//! The interface of a transport, and the request that it sends.
+//! The transport interface, and the request that a transport sends.
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +15,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// A transport must not retry or follow redirects. It verifies only the TLS certificate of the server; the client does
+/// A transport must not retry or follow redirects. It verifies only the server's TLS certificate; the client does
 /// everything else. If the transport retried too, the attempts would multiply.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
@@ -57,7 +57,7 @@ pub struct HttpRequest {
     pub url: String,
     /// The headers: `Content-Type`, `Accept`, `User-Agent`, and `traceparent` if it is set.
     pub headers: HeaderMap,
-    /// The body. It records whether it was handed over completely, so that a failure can be reported as "not sent" or
+    /// The body. It records whether it was handed over in full, so that a failure can be reported as "not sent" or
     /// "unknown".
     pub body: OutgoingBody,
     /// The maximum number of bytes to read from the response.

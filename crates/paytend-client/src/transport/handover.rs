@@ -1,4 +1,4 @@
-//! The atomic state that decides whether a request body was handed to the connection or withdrawn.
+//! The atomic state that determines whether a request body was handed to the connection or withdrawn.
 //!
 //! Two threads can change this state: the connection's task takes the last piece of the body, or the caller gives up.
 //! The first change wins, and the other thread sees it. "Not sent" and "the server has the whole request" can therefore
@@ -6,7 +6,7 @@
 
 use super::sync::{Arc, AtomicU8, Ordering};
 
-/// Not decided: the last piece has not been released.
+/// Undecided: the last piece has not been released.
 const OPEN: u8 = 0;
 /// The last piece has been released to the connection.
 const HANDED_OVER: u8 = 1;
@@ -34,7 +34,7 @@ impl Handover {
         self.decide(WITHDRAWN)
     }
 
-    /// Sets the state to `wanted` if it is not decided yet. Returns whether the state is now `wanted`.
+    /// Sets the state to `wanted` if it has not been decided yet. Returns whether the state is now `wanted`.
     fn decide(&self, wanted: u8) -> bool {
         match self.0.compare_exchange(OPEN, wanted, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => true,

@@ -29,7 +29,7 @@ impl RawResponse {
         self.status
     }
 
-    /// Returns the bytes of the body.
+    /// Returns the body.
     pub fn body(&self) -> &[u8] {
         &self.body
     }

@@ -97,7 +97,7 @@ async fn success_that_cannot_be_parsed_is_reported_as_a_failure() {
     assert_eq!((error.kind(), error.outcome(), error.http_status()), (ErrorKind::Data, Outcome::Unknown, Some(200)));
 }
 
-/// The connection of a dropped call is closed.
+/// A dropped call's connection is closed.
 #[tokio::test]
 async fn dropped_call_closes_its_connection() {
     use tokio::io::AsyncReadExt;

@@ -1,5 +1,5 @@
-//! Checks that the traces of all tests in this binary contain no secrets or personal data. All levels and the traces of
-//! dependencies are included.
+//! Checks that the traces from all tests in this binary contain no secrets or personal data. Traces at all levels and
+//! from dependencies are included.
 
 use crate::traces::TRACE_TO;
 

@@ -24,7 +24,7 @@ fn unknown(code: Option<&str>) -> OrderState {
     OrderState::Unknown(code.map(str::to_owned))
 }
 
-/// A failed topup is an existing order in the state `Failed`, not an error.
+/// A failed topup is an existing order in the `Failed` state, not an error.
 #[tokio::test]
 async fn status_code_determines_the_order_state() {
     let lost = || Step::Lost(TransportErrorKind::Broken);

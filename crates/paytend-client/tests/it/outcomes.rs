@@ -1,4 +1,4 @@
-//! Tests for the error kind and the outcome of each failure.
+//! Tests for each failure's error kind and outcome.
 
 use paytend_client::{Error, ErrorKind, Outcome};
 use paytend_model::iban::VerifyMobileNumber;
@@ -21,7 +21,7 @@ async fn each_response_has_the_expected_error_kind_and_outcome() {
     let good = response(&paytend(), "00", "success", r#"{"orderNo":"T-1"}"#);
     let cases: Vec<(&str, &str, Vec<u8>, ErrorKind, Outcome)> = vec![
         ("an error page", "502 Bad Gateway", b"<html>no</html>".to_vec(), ErrorKind::InvalidResponse, Outcome::Unknown),
-        ("an error of another server", "404 Not Found", b"{}".to_vec(), ErrorKind::InvalidResponse, Outcome::Unknown),
+        ("an error from another server", "404 Not Found", b"{}".to_vec(), ErrorKind::InvalidResponse, Outcome::Unknown),
         ("an empty body", "200 OK", vec![], ErrorKind::InvalidResponse, Outcome::Unknown),
         (
             "truncated JSON",

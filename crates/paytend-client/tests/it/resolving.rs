@@ -283,7 +283,7 @@ async fn settle_time_starts_at_the_first_unknown_order_report() {
     }
 }
 
-/// Paytend has signed a success, so the order is not sent again, even if the query reports it unknown.
+/// Paytend signed a success, so the order is not sent again, even if the query reports it as unknown.
 #[tokio::test]
 async fn order_is_not_sent_again_after_a_success_that_cannot_be_parsed() {
     let unknown = || Step::Failure("X1");

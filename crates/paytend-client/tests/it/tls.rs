@@ -43,7 +43,7 @@ pub(crate) fn identity(authority: &Authority, name: &str) -> String {
     format!("{}{}", certificate.pem(), key.serialize_pem())
 }
 
-/// Starts a server with a certificate for `localhost`. It requires a client certificate if `clients` is given.
+/// Starts a server with a certificate for `localhost`. It requires a client certificate if `clients` is set.
 async fn serve(authority: &Authority, clients: Option<&Authority>) -> String {
     serve_with(authority, CertificateParams::new(["localhost".to_owned()]).unwrap(), clients).await.0
 }

@@ -1,7 +1,7 @@
 //! A global subscriber that writes traces as text.
 //!
-//! A subscriber for a single thread does not work. `tracing` caches for all threads which call sites are enabled, so a
-//! test on another thread can disable them.
+//! A per-thread subscriber does not work: `tracing` caches, for all threads, which call sites are enabled, so a test on
+//! another thread can disable them.
 
 use std::sync::Arc;
 

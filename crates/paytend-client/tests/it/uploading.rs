@@ -78,7 +78,7 @@ fn file_that_is_too_large_is_rejected_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
     let file = std::fs::File::create(&path).unwrap();
-    // A sparse file of 1 TiB uses no disk space, and would take long to read.
+    // A sparse file of 1 TiB uses no disk space, and would take a long time to read.
     file.set_len(1 << 40).unwrap();
     assert_eq!(file_from_path(&path).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     file.set_len(MAX_FILE_BYTES as u64 + 1).unwrap();

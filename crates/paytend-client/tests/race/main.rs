@@ -1,7 +1,6 @@
-//! A race test: a request that was reported as "not sent" never arrives completely at the server.
+//! A race test: a request reported as "not sent" must never reach the server in full.
 //!
-//! Calls give up around the time when the body is handed over. The server reads raw bytes and records complete
-//! requests.
+//! Calls give up at about the time the body is handed over. The server reads raw bytes and records complete requests.
 //!
 //! `PAYTEND_RACE_TRIES` sets the number of calls per kind of connection (`cargo xtask race` sets a high number), and
 //! `PAYTEND_RACE_SEED` sets the seed.
@@ -122,9 +121,9 @@ async fn calls(client: &Client, clock: &SpinningClock, usual: u64, tries: u64, m
     }
 }
 
-/// Returns the numbers of requests reported as not sent, as unknown and as dropped.
+/// Returns three counts: the requests reported as not sent, as unknown and as dropped.
 ///
-/// Panics if a request that was reported as not sent arrived.
+/// Panics if a request reported as not sent arrived.
 fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64) -> (usize, usize, usize) {
     let server = Server::start(protocol, pooled);
     let clock = Arc::new(SpinningClock::default());

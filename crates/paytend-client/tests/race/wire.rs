@@ -1,7 +1,7 @@
 //! A server that reads raw bytes and records each complete request.
 //!
-//! It uses no HTTP library, because a library might discard a request that the client sent completely and then
-//! cancelled. Such a request must be recorded.
+//! It uses no HTTP library, because a library might discard a request that the client sent in full and then cancelled.
+//! Such a request must be recorded.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -101,8 +101,7 @@ impl Server {
         &self.certificate
     }
 
-    /// Reads all connections to their end and returns the complete requests. The client must have closed the
-    /// connections.
+    /// Reads all connections to the end and returns the complete requests. The client must have closed the connections.
     pub(crate) fn stop(self) -> HashSet<String> {
         let _ = self.stop.send(());
         self.thread.join().unwrap();

@@ -86,8 +86,8 @@ fn is_plain(value: &str) -> bool {
 }
 
 /// Returns whether `respMsg` could be split into a shorter value and additional fields. In the sort order, such fields
-/// would be between `respMsg` and `next`, and the last field would end where `text` ends. So it suffices to check the
-/// part after the last `&`.
+/// would be between `respMsg` and `next`, and the last field would end where `text` ends. It is therefore enough to
+/// check the part after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
     let Some((_, last)) = text.rsplit_once('&') else { return false };
     let Some((name, value)) = last.split_once('=') else { return false };
@@ -102,7 +102,7 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
 /// inserted. The plain fields are also read from this text.
 pub(crate) struct Template {
     text: String,
-    /// The start of the name, the start of the value and the end of the value of each plain field.
+    /// For each plain field, the offsets of the start of its name, the start of its value and the end of its value.
     fields: Vec<[usize; 3]>,
     key_at: Option<usize>,
     payload_at: Option<usize>,

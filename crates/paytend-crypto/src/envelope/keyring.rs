@@ -82,12 +82,12 @@ impl Keyring {
         !self.inner.decryption.is_empty() && !self.inner.verification.is_empty()
     }
 
-    /// Returns the fingerprints of the decryption keys, in the order that they are tried.
+    /// Returns the fingerprints of the decryption keys, in the order in which they are tried.
     pub fn decryption_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.decryption.iter().map(|k| k.key.public_key().fingerprint())
     }
 
-    /// Returns the fingerprints of the verification keys, in the order that they are tried.
+    /// Returns the fingerprints of the verification keys, in the order in which they are tried.
     pub fn verification_keys(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         self.inner.verification.iter().map(|k| k.public_key().fingerprint())
     }
@@ -137,7 +137,7 @@ pub struct KeyringBuilder<'b> {
 
 impl<'b> KeyringBuilder<'b> {
     /// Sets the backend that loads the key material of all keys, whether added before or after this call. The default
-    /// is [`RustCrypto`](crate::rustcrypto::RustCrypto), if the feature `rustcrypto` is enabled.
+    /// is [`RustCrypto`](crate::rustcrypto::RustCrypto), if the `rustcrypto` feature is enabled.
     pub fn backend(mut self, backend: &'b dyn Backend) -> Self {
         self.backend = Some(backend);
         self
@@ -216,7 +216,7 @@ impl<'b> KeyringBuilder<'b> {
         let backend = || match self.backend {
             Some(backend) => Ok(backend),
             None => default_backend().ok_or(BackendError::new(
-                "no backend for the keys: call KeyringBuilder::backend, or enable the feature `rustcrypto`",
+                "no backend for the keys: call KeyringBuilder::backend, or enable the `rustcrypto` feature",
             )),
         };
         let load_private = |key: &PrivateKeySource| match &key.0 {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::envelope::request_id::RequestId;
 
-/// The kind of a message, which determines the fields of its envelope.
+/// The kind of a message, which determines its envelope's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A request from a partner to Paytend. The payload field is `bizData`.
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds of messages.
+    /// All message kinds.
     pub const ALL: [Self; 3] = [Self::Request, Self::Response, Self::Notification];
 
     /// Returns the name of the payload field: `bizData`, `respData` or `content`.
@@ -104,17 +104,17 @@ impl Fields {
         self
     }
 
-    /// Returns the value of a field, or `None` if it is not set.
+    /// Returns a field's value, or `None` if the field is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Returns the names and values, in the order that they were set.
+    /// Returns the names and values, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns the kind of message.
+    /// Returns the message kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }

@@ -232,7 +232,7 @@ impl Incoming {
     }
 }
 
-/// A session key: its characters as bytes, and their number.
+/// A session key: its characters as bytes, and its length.
 #[derive(Default)]
 struct SessionKey {
     bytes: Zeroizing<[u8; 32]>,
@@ -257,7 +257,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Returns the kind of message.
+    /// Returns the message kind.
     pub fn kind(&self) -> Kind {
         self.kind
     }

@@ -101,7 +101,7 @@ fn read_fields(document: &[u8], limit: usize) -> Result<WireFields<'_>, Malforme
     json::read_document(text).map_err(|f| Malformed::Json { problem: f.problem, line: f.line, column: f.column })
 }
 
-/// Returns the text of a plain field, or `None` if the value is `null` or empty. An unknown field can be a number,
+/// Returns a plain field's text, or `None` if the value is `null` or empty. An unknown field can be a number,
 /// `true` or `false`; its text is returned as it was signed.
 fn plain_value<'a>(kind: Kind, name: &str, value: &'a Value<'a>) -> Result<Option<&'a str>, Malformed> {
     let text = match value {

@@ -24,7 +24,7 @@ use std::str::FromStr;
 pub struct RequestId(String);
 
 impl RequestId {
-    /// Generates an identifier from the system's clock and random generator.
+    /// Generates an identifier from the system clock and the system's random number generator.
     ///
     /// # Errors
     /// Returns [`Error::Random`] if the operating system provides no random bytes.

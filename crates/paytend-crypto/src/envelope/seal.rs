@@ -34,7 +34,7 @@ impl<'a> Outgoing<'a> {
         self
     }
 
-    /// Excludes the payload from the signature, as the upload endpoints of the IBAN product require.
+    /// Excludes the payload from the signature, as required by the upload endpoints of the IBAN product.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;
@@ -147,7 +147,7 @@ impl Keyring {
     }
 }
 
-/// Writes `"name":"`. The function `value` writes the rest of the value and its closing quote.
+/// Writes `"name":"`. `value` writes the rest of the value and its closing quote.
 fn member(document: &mut String, name: &str, value: impl FnOnce(&mut String)) {
     if !document.ends_with('{') {
         document.push(',');

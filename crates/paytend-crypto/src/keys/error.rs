@@ -31,10 +31,10 @@ pub enum KeyError {
     /// The input is a key in an unsupported format, or a different kind of file that this crate recognizes.
     #[error("{0}")]
     Foreign(ForeignKey),
-    /// A public key was given where a private key is expected.
+    /// A public key was passed where a private key is expected.
     #[error("a private key was expected, but this is a {0}; use the matching private key")]
     PublicGiven(KeyStructure),
-    /// A private key was given where a public key is expected.
+    /// A private key was passed where a public key is expected.
     #[error(
         "a public key was expected, but this is a {0}; keep it secret and write its public key with \
          `openssl pkey -in FILE -pubout -out public.pem`"
@@ -56,7 +56,7 @@ pub enum KeyError {
         /// The length of the data after the key, in bytes.
         extra: usize,
     },
-    /// A BEGIN or END line of PEM is missing or invalid.
+    /// A PEM BEGIN or END line is missing or invalid.
     #[error("line {line}: {problem}")]
     Armour {
         /// The line number, starting at 1. An escaped newline counts as a newline.
@@ -76,7 +76,7 @@ pub enum KeyError {
          in a URL or form"
     )]
     PlusSigns {
-        /// The number of the first line with such a space, starting at 1. An escaped newline counts as a newline.
+        /// The line number of the first such space, starting at 1. An escaped newline counts as a newline.
         line: usize,
     },
     /// The beginning of the key is missing.
@@ -107,15 +107,15 @@ pub enum KeyError {
     /// The file does not contain the expected key.
     #[error("{path}: {problem}")]
     InFile {
-        /// The file's path as given.
+        /// The file's path, as passed.
         path: String,
-        /// The problem with the content.
+        /// The problem with the file's content.
         problem: Box<KeyError>,
     },
     /// The file cannot be read.
     #[error("cannot read the key file {path}: {kind}")]
     File {
-        /// The file's path as given.
+        /// The file's path, as passed.
         path: String,
         /// The operating system's error.
         kind: std::io::ErrorKind,
@@ -126,7 +126,7 @@ pub enum KeyError {
          PAYTEND_DANGER_ANY_PERMISSIONS=1 if a container platform mounts it"
     )]
     Permissions {
-        /// The file's path as given.
+        /// The file's path, as passed.
         path: String,
         /// The file's permission bits.
         mode: u32,
@@ -215,7 +215,7 @@ impl fmt::Display for Encryption {
     }
 }
 
-/// A problem in a BEGIN or END line of PEM.
+/// A problem in a PEM BEGIN or END line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArmourProblem {

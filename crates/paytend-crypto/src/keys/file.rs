@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::keys::error::KeyError;
 
-/// The environment variable `PAYTEND_DANGER_ANY_PERMISSIONS`. If it is `1` or `true`, files with secrets are accepted
+/// The `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable. If it is `1` or `true`, files with secrets are accepted
 /// with any permissions. Intended for secrets that a container platform mounts with a mode such as 0440 or 0444.
 pub const DANGER_ANY_PERMISSIONS: &str = "PAYTEND_DANGER_ANY_PERMISSIONS";
 
@@ -59,7 +59,7 @@ pub fn require_owner_only(path: &Path, file: &File) -> Result<(), KeyError> {
     Err(KeyError::Permissions { path: path.display().to_string(), mode })
 }
 
-/// Returns whether the variable's value allows any permissions.
+/// Returns whether the variable's value disables the permission check.
 fn accepts_any(value: Option<&std::ffi::OsStr>) -> bool {
     value.is_some_and(|value| value == "1" || value == "true")
 }

@@ -1,4 +1,4 @@
-//! The names of unsupported formats, and the commands that convert them. The module `recognise` detects the formats.
+//! The names of unsupported formats, and the commands that convert them. The `recognise` module detects the formats.
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub enum ForeignKey {
         /// Whether the key is an RSA key.
         rsa: bool,
     },
-    /// A public key in the format of RFC 4716, used by commercial SSH programs.
+    /// A public key in RFC 4716 format, used by commercial SSH programs.
     Ssh2Public,
     /// A PuTTY private key.
     Putty,

@@ -50,7 +50,7 @@ impl KeyStructure {
     }
 }
 
-/// Writes the name of the structure, such as `PKCS#8 private key`.
+/// Writes the structure's name, such as `PKCS#8 private key`.
 impl fmt::Display for KeyStructure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -101,7 +101,7 @@ pub enum Wrapping {
     Hexadecimal,
 }
 
-/// Writes the name of the wrapping in lower case, such as `base64 of the whole input`.
+/// Writes the wrapping's name in lower case, such as `base64 of the whole input`.
 impl fmt::Display for Wrapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! The passphrase of an encrypted private key.
+//! The passphrase for an encrypted private key.
 
 use std::fmt;
 use std::path::Path;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::keys::error::KeyError;
 use crate::keys::file::{FilePermissions, read_secret_file};
 
-/// The passphrase of an encrypted private key. Its memory is wiped on drop, and its `Debug` output does not show it.
+/// The passphrase for an encrypted private key. Its memory is wiped on drop, and its `Debug` output does not show it.
 ///
 /// ```
 /// use paytend_crypto::{Passphrase, PrivateKey};

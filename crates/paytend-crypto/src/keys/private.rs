@@ -50,12 +50,12 @@ impl PrivateKey {
     /// Reads a key in any supported encoding, including PKCS#8 encrypted with the passphrase. Also returns the key's
     /// format. Ignores a passphrase that is not needed.
     ///
-    /// Encrypted keys need the feature `encrypted-keys`. The supported scheme is PBES2 with PBKDF2 or scrypt, and AES
-    /// or 3DES.
+    /// Encrypted keys require the `encrypted-keys` feature. The supported scheme is PBES2 with PBKDF2 or scrypt, and
+    /// AES or 3DES.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and no passphrase is given, or the encryption scheme
-    ///   is not supported.
+    /// - Returns [`KeyError::Encrypted`] if the key is encrypted and no passphrase is passed, or if the encryption
+    ///   scheme is not supported.
     /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
     /// - Returns the same errors as [`from_bytes`](Self::from_bytes) if the data is not a private key.
@@ -71,13 +71,13 @@ impl PrivateKey {
     }
 
     /// Reads a private key from a file, in any supported encoding. On Unix, refuses a file that its group or others can
-    /// read, write or execute, unless the environment variable
-    /// [`PAYTEND_DANGER_ANY_PERMISSIONS`](crate::keys::DANGER_ANY_PERMISSIONS) is `1`.
+    /// read, write or execute, unless the [`PAYTEND_DANGER_ANY_PERMISSIONS`](crate::keys::DANGER_ANY_PERMISSIONS)
+    /// environment variable is `1`.
     ///
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if users other than the owner have access to the file.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. The contained error is the one that
     ///   [`from_bytes`](Self::from_bytes) returns for the content.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::OwnerOnly, None)
@@ -88,7 +88,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. The contained error is the one that
     ///   [`from_bytes`](Self::from_bytes) returns for the content.
     pub fn danger_from_file_with_any_permissions(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         Self::read_file(path, FilePermissions::DangerAny, None)
@@ -100,7 +100,7 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Permissions`] if other users have access to the file and `permissions` does not allow it.
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a private key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a private key. The contained error is the one that
     ///   [`read`](Self::read) returns for the content.
     pub fn read_file(
         path: impl AsRef<Path>,
@@ -140,7 +140,7 @@ impl fmt::Debug for PrivateKey {
 impl FromStr for PrivateKey {
     type Err = KeyError;
 
-    /// Reads a key as [`from_bytes`](Self::from_bytes) does.
+    /// Reads a key in the same way as [`from_bytes`](Self::from_bytes).
     fn from_str(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text)
     }

@@ -35,8 +35,8 @@ impl PublicKey {
     /// detected from the data. The key can be escaped, quoted or re-encoded as in
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
-    /// From a certificate, only the key is read. The issuer and the validity period are not checked. From a chain of
-    /// certificates, the key of the certificate that issued no other certificate is read.
+    /// Only the key of a certificate is read; the issuer and the validity period are not checked. For a certificate
+    /// chain, the key of the leaf certificate is read: the certificate that issued no other certificate.
     ///
     /// # Errors
     /// Returns a [`KeyError`] if the data is not a readable public key. The error identifies the unsupported format or
@@ -61,7 +61,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// - Returns [`KeyError::File`] if the file cannot be read.
-    /// - Returns [`KeyError::InFile`] if the content is not a public key. Its problem is the error that
+    /// - Returns [`KeyError::InFile`] if the content is not a public key. The contained error is the one that
     ///   [`read`](Self::read) returns for the content.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
@@ -100,17 +100,17 @@ impl PublicKey {
         &self.exponent
     }
 
-    /// Returns the modulus length in bytes. Every signature and every ciphertext block has the same length.
+    /// Returns the modulus length in bytes. Every signature and every ciphertext block has this length.
     pub fn size(&self) -> usize {
         self.modulus.len()
     }
 
-    /// Returns the length of the modulus in bits.
+    /// Returns the modulus length in bits.
     pub fn bits(&self) -> usize {
         bit_length(&self.modulus)
     }
 
-    /// Returns the strength of the key, based on its length.
+    /// Returns the key's strength, based on its length.
     pub fn strength(&self) -> Strength {
         match self.bits() {
             ..2048 => Strength::Legacy,
@@ -155,17 +155,17 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = KeyError;
 
-    /// Reads a key as [`from_bytes`](Self::from_bytes) does.
+    /// Reads a key in the same way as [`from_bytes`](Self::from_bytes).
     fn from_str(text: &str) -> Result<Self, KeyError> {
         Self::from_bytes(text)
     }
 }
 
-/// The strength of a key, based on its length.
+/// A key's strength, based on its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Strength {
-    /// Below 2048 bits. Breakable by a well-funded attacker; accepted because the provider's keys have 1024 bits.
+    /// Below 2048 bits. Breakable by a well-funded attacker; accepted because the provider uses 1024-bit keys.
     Legacy,
     /// 2048 to 3071 bits.
     Acceptable,

@@ -22,7 +22,7 @@ pub(crate) const BLOCK: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionKeyLength {
-    /// 16 characters, AES-128. Not observed; supported in case a provider uses such keys.
+    /// 16 characters, AES-128. Not observed; supported in case a provider uses keys of this length.
     Chars16,
     /// 24 characters, AES-192. Used by Paytend.
     #[default]

@@ -13,7 +13,7 @@ pub(crate) const OVERHEAD: usize = 11;
 pub(crate) const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20];
 
-/// Returns the block `00 01 FF … FF 00 DigestInfo`, which has the length of the modulus. Returns `None` if the modulus
+/// Returns the block `00 01 FF … FF 00 DigestInfo`, which is as long as the modulus. Returns `None` if the modulus
 /// is too short (below 496 bits).
 pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>> {
     let content = SHA256_PREFIX.len() + digest.len();
@@ -29,7 +29,7 @@ pub(crate) fn signature_block(digest: &[u8; 32], size: usize) -> Option<Vec<u8>>
     Some(block)
 }
 
-/// Returns the block `00 02 random-non-zero 00 content`, which has the length of the modulus. The content has at most
+/// Returns the block `00 02 random-non-zero 00 content`, which is as long as the modulus. The content has at most
 /// `size - OVERHEAD` bytes.
 pub(crate) fn encryption_block(
     content: &[u8],

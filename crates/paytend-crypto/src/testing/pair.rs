@@ -21,7 +21,7 @@ const PARTNER_ID: &str = "888666000100260";
 const THREADS: usize = 4;
 const MESSAGES_A_THREAD: usize = 25;
 
-/// A source of the same bytes in every run for one key, so that a failure can be repeated.
+/// A random source that returns the same bytes in every run for one key, so that a failure can be reproduced.
 struct Predictable {
     seed: [u8; 32],
     calls: AtomicU64,
@@ -44,7 +44,7 @@ impl RandomSource for Predictable {
     }
 }
 
-/// Checks a key pair of a backend and returns the number of checks.
+/// Checks a backend's key pair and returns the number of checks.
 ///
 /// The checks cover signatures, raw operations, messages exchanged with the default backend in both directions, and the
 /// refusal of invalid messages. All checks also run on several threads at the same time.
@@ -89,7 +89,7 @@ fn signatures(
         let mut other = digest;
         other[31] ^= 1;
         checks.that(!public.verify_sha256(&other, &signature), || {
-            "verify_sha256 accepts a signature of a different digest".into()
+            "verify_sha256 accepts a signature for a different digest".into()
         })?;
         let longer = [&signature[..], &[0]].concat();
         let padded = [&[0], &signature[..]].concat();
@@ -98,7 +98,7 @@ fn signatures(
         for wrong in [&[][..], &signature[1..], &signature[..size - 1], &longer, &padded, &modulus, &zeros, &[0xff; 9]]
         {
             let refused = !public.verify_sha256(&digest, wrong);
-            checks.that(refused, || format!("verify_sha256 accepts a signature of {} bytes", wrong.len()))?;
+            checks.that(refused, || format!("verify_sha256 accepts a signature that is {} bytes long", wrong.len()))?;
         }
     }
     Ok(())

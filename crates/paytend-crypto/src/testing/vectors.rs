@@ -55,8 +55,8 @@ struct Pair {
 type Pairs = BTreeMap<String, Pair>;
 
 /// Checks a backend and returns the number of checks. Runs [`check_pair`] for every key in the test vectors, compares
-/// signatures with those of the default backend, and runs all vectors. Also checks that private keys with inconsistent
-/// numbers are refused, and that generated keys have the requested size. A backend can refuse to generate keys.
+/// signatures with the default backend's, and runs all vectors. Also checks that private keys with inconsistent numbers
+/// are refused, and that generated keys have the requested size. A backend may refuse to generate keys.
 ///
 /// # Errors
 /// Returns the first check that fails.
@@ -112,7 +112,7 @@ fn load(checks: &mut Checks, backend: &dyn Backend) -> Result<Pairs, Conformance
             small.push(material);
         }
     }
-    checks.that(small.len() >= 2, || "the test vectors have fewer than two keys of 1024 bits".into())?;
+    checks.that(small.len() >= 2, || "the test vectors contain fewer than two 1024-bit keys".into())?;
     inconsistent(checks, backend, [small[0].pkcs1_der(), small[1].pkcs1_der()])?;
     Ok(pairs)
 }
@@ -120,8 +120,8 @@ fn load(checks: &mut Checks, backend: &dyn Backend) -> Result<Pairs, Conformance
 /// Checks that a private key with the modulus or the private exponent of a different key is refused.
 fn inconsistent(checks: &mut Checks, backend: &dyn Backend, der: [&[u8]; 2]) -> Result<(), ConformanceError> {
     let [one, other] = der.map(RsaPrivateKeyRef::from_der);
-    let one = checks.get(one, "cannot parse a key of the vectors")?;
-    let other = checks.get(other, "cannot parse a key of the vectors")?;
+    let one = checks.get(one, "cannot parse a key from the test vectors")?;
+    let other = checks.get(other, "cannot parse a key from the test vectors")?;
     let exponent = RsaPrivateKeyRef { private_exponent: other.private_exponent, ..one.clone() };
     let modulus = RsaPrivateKeyRef { modulus: other.modulus, ..one.clone() };
     for (name, numbers) in [("private exponent", exponent), ("modulus", modulus)] {

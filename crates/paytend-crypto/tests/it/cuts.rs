@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use paytend_crypto::Kind;
 use serde_json::{Map, Value};
 
-/// The maximum number of `&` in a signed text that is split in every possible way.
+/// The maximum number of `&` characters for which a signed text is split in every possible way.
 pub(crate) const MAX_CUTS: usize = 12;
 
 /// Returns every document whose signed text is `canonical`.
 ///
-/// The text is split at every subset of its `&`. Each piece is split at its first `=`. To limit the number of
-/// documents, only one piece at a time is also split at its second or third `=`. `document` contains the key and the
+/// The text is split at every subset of its `&` characters. Each piece is split at its first `=`. To limit the number
+/// of documents, only one piece at a time is also split at its second or third `=`. `document` contains the key and the
 /// signature.
 pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind: Kind) -> Vec<String> {
     let signed: Value = serde_json::from_str(document).unwrap();

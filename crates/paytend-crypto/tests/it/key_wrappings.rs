@@ -6,8 +6,8 @@ use paytend_crypto::keys::read;
 use paytend_crypto::{PrivateKey, PublicKey};
 use paytend_vectors::{KeyFormCase, KeyFormResult, Seeded, key_forms};
 
-/// A change of encoding or formatting that often happens to key files and environment variables. The key stays the
-/// same.
+/// A change in encoding or formatting that is common in key files and environment variables. The key itself is
+/// unchanged.
 type Wrap = (&'static str, fn(&str, &Seeded) -> String);
 
 const WRAPS: [Wrap; 16] = [

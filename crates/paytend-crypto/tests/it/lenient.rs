@@ -90,7 +90,7 @@ fn payload_whose_end_depends_on_its_encoding_is_refused() {
     let receiver = keyring("partner", "paytend");
     let error = receiver.open(document.as_bytes(), &expected()).unwrap_err();
     assert_eq!(error, Error::Payload(PayloadProblem::End));
-    // Without the field `d`, the end is unambiguous.
+    // Without `d`, the end is unambiguous.
     let (_, document) = sealed(Kind::Notification, &NOTIFICATION, payload);
     assert_eq!(receiver.open(document.as_bytes(), &expected()).unwrap().payload_bytes(), payload);
 }
@@ -138,7 +138,7 @@ fn seal_refuses_payloads_that_are_not_strict_json() {
     }
 }
 
-/// Generates the content of a payload string in UTF-8, with places where an attacker might try to split the string.
+/// Generates the content of a UTF-8 payload string, with places where an attacker might try to split the string.
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => Just(b"\\ud83d".as_slice()),

@@ -254,7 +254,7 @@ fn session_key_of_unexpected_length_is_refused() {
     }
 }
 
-/// A private key that counts its decryptions. The decryptions fail if `broken` is set.
+/// A private key that counts its decryptions. Decryption fails if `broken` is set.
 struct Counting {
     inner: Arc<dyn RsaPrivate>,
     decryptions: AtomicUsize,

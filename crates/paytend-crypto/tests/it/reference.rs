@@ -3,7 +3,7 @@
 //!
 //! The reference implementation is a Python program: the file at the path in `PAYTEND_REFERENCE`, or else the copy
 //! beside the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` is the
-//! path of a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
+//! path to a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
 //! interpreter the tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` fails if a test is
 //! skipped.
 

@@ -1,4 +1,4 @@
-//! The test cases of Project Wycheproof for the two RSA schemes of the protocol.
+//! Project Wycheproof's test cases for the protocol's two RSA schemes.
 
 use paytend_crypto::{PrivateKey, PublicKey, detached, hazmat, rustcrypto};
 use wycheproof::TestResult;

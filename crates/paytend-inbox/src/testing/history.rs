@@ -74,6 +74,7 @@ impl Action {
             (0..5, _) | (9..18, None) => {
                 let number = random(60);
                 Self::Accept(TestNotification {
+                    route: crate::route::Route::PaytendBaas,
                     name: number.to_string(),
                     kind: Kind::named(["red", "green", "blue"][number % 3]),
                     order: number.is_multiple_of(2).then(|| format!("key {}", number % 5)),
@@ -154,6 +155,6 @@ fn ended(result: Result<(), FinishError>) -> String {
         Ok(()) => "ok".into(),
         Err(FinishError::LeaseLost) => "lost".into(),
         Err(FinishError::Effect(_)) => "failed".into(),
-        Err(FinishError::Store(error)) => panic!("{error}"),
+        Err(error) => panic!("{error}"),
     }
 }

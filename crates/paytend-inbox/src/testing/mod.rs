@@ -141,6 +141,8 @@ impl Harness for MemoryHarness {
 pub struct TestNotification {
     /// The name. Notifications with equal names are duplicates.
     pub name: String,
+    /// The provider and product.
+    pub route: Route,
     /// The kind.
     pub kind: Kind,
     /// Notifications with equal order names are processed in order.
@@ -155,13 +157,14 @@ impl TestNotification {
     /// Creates a notification without an order name and without a business ID.
     pub fn new(name: impl Into<String>) -> Self {
         let kind = Kind::named("fund-deposit");
-        Self { name: name.into(), kind, order: None, business_id: None, requeue_sighting: false }
+        let route = Route::PaytendBaas;
+        Self { name: name.into(), route, kind, order: None, business_id: None, requeue_sighting: false }
     }
 
     /// Returns the notification for [`Store::accept`](crate::Store::accept), encrypted with these keys.
     pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewNotification {
         let tag = keys.content_tag(self.name.as_bytes());
-        let route = Route::PaytendBaas;
+        let route = self.route;
         let mut facts = Facts::new(keys.order_key(route, &self.name), tag, route, self.kind.clone(), "2".into());
         facts.order_key = self.order.as_ref().map(|order| keys.order_key(route, order));
         facts.business_id.clone_from(&self.business_id);

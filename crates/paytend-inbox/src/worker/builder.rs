@@ -6,8 +6,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::HandlerError;
 use crate::inbox::Inbox;
 use crate::kind::{AnyNotification, Kind, NotificationType};
+use crate::record::Facts;
 use crate::retry::{MAX_DELAY, RetryPolicy};
 use crate::store::Store;
 use crate::worker::delivery::Delivery;
@@ -125,6 +127,19 @@ impl<S: Store> WorkerBuilder<S> {
         T: Future<Output = Handled<S::Effect>> + Send + 'static,
     {
         self.handlers.on_sighting(handler);
+        self
+    }
+
+    /// Sets a function that runs before the handler of each attempt. If it fails, the handler does not run, and the
+    /// attempt fails with the error. The handler's time limit applies to both together.
+    ///
+    /// `Outbox::notices` of `paytend-outbox` is such a function: it records the notifications about orders.
+    pub fn before_handlers<F, T>(mut self, function: F) -> Self
+    where
+        F: Fn(&Facts) -> T + Send + Sync + 'static,
+        T: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.handlers.before(function);
         self
     }
 

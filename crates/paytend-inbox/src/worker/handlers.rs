@@ -8,16 +8,20 @@ use futures_util::future::BoxFuture;
 
 use crate::error::HandlerError;
 use crate::kind::{AnyNotification, NotificationType};
+use crate::record::Facts;
 use crate::worker::delivery::{Completion, Delivery};
 
 /// The result of a handler.
 pub(super) type Handled<E> = Result<Completion<E>, HandlerError>;
 type Handler<E> = Arc<dyn Fn(Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> + Send + Sync>;
 
+type Before = Box<dyn Fn(&Facts) -> BoxFuture<'static, Result<(), HandlerError>> + Send + Sync>;
+
 pub(super) struct Handlers<E> {
     by_kind: HashMap<String, Handler<E>>,
     sightings: Option<Handler<E>>,
     otherwise: Handler<E>,
+    before: Option<Before>,
 }
 
 impl<E: 'static> Handlers<E> {
@@ -26,7 +30,7 @@ impl<E: 'static> Handlers<E> {
         F: Fn(Delivery<AnyNotification>) -> T + Send + Sync + 'static,
         T: Future<Output = Handled<E>> + Send + 'static,
     {
-        Self { by_kind: HashMap::new(), sightings: None, otherwise: erase(otherwise) }
+        Self { by_kind: HashMap::new(), sightings: None, otherwise: erase(otherwise), before: None }
     }
 
     pub(super) fn on<N, F, T>(&mut self, handler: F)
@@ -53,12 +57,27 @@ impl<E: 'static> Handlers<E> {
         self.sightings = Some(erase(handler));
     }
 
+    pub(super) fn before<F, T>(&mut self, function: F)
+    where
+        F: Fn(&Facts) -> T + Send + Sync + 'static,
+        T: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        self.before = Some(Box::new(move |facts| Box::pin(function(facts))));
+    }
+
     pub(super) fn has_sighting_handler(&self) -> bool {
         self.sightings.is_some()
     }
 
-    /// Starts the handler for a notification.
-    pub(super) fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
+    /// Runs the function that precedes all handlers, and then the handler for a notification.
+    pub(super) async fn run(&self, delivery: Delivery<AnyNotification>) -> Handled<E> {
+        if let Some(before) = &self.before {
+            before(delivery.facts()).await?;
+        }
+        self.start(delivery).await
+    }
+
+    fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
         let sighting = self.sightings.as_ref().filter(|_| delivery.is_sighting());
         // The stored kind is not used, because an older program may have stored a type that it did not know.
         let kind = delivery.notification().kind(delivery.facts().route);

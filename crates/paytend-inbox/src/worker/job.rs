@@ -107,7 +107,7 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         received_in_span_id = trace.map(|trace| trace.parent_id),
     );
     // The handler is called inside the future, because this call can panic too.
-    let handling = async { shared.handlers.start(delivery).await };
+    let handling = async { shared.handlers.run(delivery).await };
     let guarded = AssertUnwindSafe(tracing::Instrument::instrument(handling, span)).catch_unwind();
     match tokio::time::timeout(shared.settings.handler_timeout, guarded).await {
         Ok(Ok(handled)) => handled,
@@ -134,6 +134,7 @@ async fn complete<S: Store>(shared: &Shared<S>, claimed: &Claimed, completion: C
     match shared.inbox.store().complete(claimed.lease, completion.into_effect()).await {
         Ok(()) => Attempt::Done,
         Err(FinishError::Effect(error)) => fail(shared, claimed, error).await,
+        Err(FinishError::NotApplied) => finish(shared, claimed.lease, Release::GiveBack, Attempt::GivenBack).await,
         Err(error) => lost(claimed.lease, &error),
     }
 }

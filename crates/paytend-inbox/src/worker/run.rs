@@ -30,6 +30,9 @@ pub struct Stopped {
 /// The time for which a stopping worker waits for the store, after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a claim waits for the end of further attempts.
+const GATHER_TIME: Duration = Duration::from_millis(2);
+
 /// The running attempts.
 struct Jobs {
     tasks: JoinSet<Attempt>,
@@ -52,6 +55,18 @@ impl Jobs {
             }
             None => std::future::pending().await,
         }
+    }
+
+    /// Waits briefly until a quarter of the slots is free, so that a claim takes several notifications. Attempts often
+    /// end together, because stores commit their completions together.
+    async fn gather(&mut self, max_concurrent: usize) {
+        let enough = max_concurrent - max_concurrent / 4;
+        let gathering = async {
+            while self.tasks.len() > enough {
+                self.next().await;
+            }
+        };
+        let _ = tokio::time::timeout(GATHER_TIME, gathering).await;
     }
 
     fn kind_limits(&self, settings: &Settings) -> Vec<(Kind, usize)> {
@@ -105,6 +120,9 @@ impl<S: Store> Worker<S> {
 
     async fn claim(&self, jobs: &mut Jobs, cancel: &CancellationToken) -> Claims {
         let settings = &self.shared.settings;
+        if jobs.tasks.len() < settings.max_concurrent {
+            jobs.gather(settings.max_concurrent).await;
+        }
         let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
         if free == 0 {
             return Claims::Full;

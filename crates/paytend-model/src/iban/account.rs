@@ -17,7 +17,7 @@ payload! {
     #[doc(alias = "getUser")]
     pub struct QueryUser: Inferred {
         optional {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
             /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
             /// example in the documentation does not.
@@ -57,13 +57,13 @@ payload! {
     /// A user of BaaS Core. The object's name is documented.
     pub struct UserResponse: Inferred {
         optional {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
             /// The mobile number.
             mobile: Personal => "mobile" = "37060000000" [Phone],
-            /// The code of the audit status.
+            /// The audit status code.
             audit_status: Code => "auditStatus",
-            /// The code of the user status.
+            /// The user status code.
             user_status: Code => "userStatus",
         }
     }
@@ -94,11 +94,11 @@ impl Operation for QueryCities {
 }
 
 payload! {
-    /// Query user fees: returns the fees of a user.
+    /// Query user fees: returns a user's fees.
     #[doc(alias = "getUserFees")]
     pub struct QueryUserFees: Inferred {
         required {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
         }
     }
@@ -114,7 +114,7 @@ impl Operation for QueryUserFees {
 }
 
 payload! {
-    /// The fees of a user. The object's name is documented.
+    /// A user's fees. The object's name is documented.
     pub struct UserFeesResponse: Inferred {
         optional {
             /// The fees.
@@ -127,7 +127,7 @@ payload! {
     /// A fee.
     pub struct Fee: Inferred {
         optional {
-            /// The code of the fee type.
+            /// The fee type code.
             fee_type: Code => "feeType",
             /// The amount in major units of `currency`.
             amount: Amount => "amount" = "1.50",
@@ -172,11 +172,11 @@ payload! {
 }
 
 payload! {
-    /// Query account information: returns the accounts and balances of a user.
+    /// Query account information: returns a user's accounts and balances.
     #[doc(alias = "getAccounts")]
     pub struct QueryAccounts: Inferred {
         required {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
         }
     }
@@ -192,7 +192,7 @@ impl Operation for QueryAccounts {
 }
 
 payload! {
-    /// The accounts of a user. The object's name is documented.
+    /// A user's accounts. The object's name is documented.
     pub struct AccountsResponse: Inferred {
         optional {
             /// The accounts.

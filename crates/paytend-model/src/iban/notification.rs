@@ -16,7 +16,7 @@ payload! {
             currency: Currency => "currency",
             /// The balance, in major units of `currency`.
             balance: Amount => "balance" = "1250.07",
-            /// The code of the account status.
+            /// The account status code.
             status: Code => "status",
         }
     }
@@ -27,11 +27,11 @@ payload! {
     /// `notifyType` 3), sent when the audit status or the user status changes. The object's name is documented.
     pub struct UserStatusChange: Inferred {
         optional {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
-            /// The code of the audit status.
+            /// The audit status code.
             audit_status: Code => "auditStatus",
-            /// The code of the user status.
+            /// The user status code.
             user_status: Code => "userStatus",
         }
     }
@@ -42,9 +42,9 @@ payload! {
     /// name nor its fields are documented.
     pub struct PaymentFailure: Inferred {
         optional {
-            /// The order number of the payment.
+            /// The order number for the payment.
             order_no: OrderNo => "orderNo",
-            /// The provider's transaction number of the payment.
+            /// The provider's transaction number for the payment.
             transaction_id: TransactionId => "transactionId",
         }
     }
@@ -55,7 +55,7 @@ payload! {
     /// when a junior user has paid to become a standard user. The object's name is documented.
     pub struct UserUpgrade: Inferred {
         optional {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
         }
     }
@@ -67,17 +67,17 @@ payload! {
     /// order. The object's name is documented.
     pub struct TransferOrder: Inferred {
         optional {
-            /// The number of the transfer order.
+            /// The transfer order number.
             order_no: OrderNo => "orderNo",
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
-            /// The number of the transaction that triggered the order.
+            /// The provider's number for the transaction that triggered the order.
             transaction_id: TransactionId => "transactionId",
             /// The amount in major units of `currency`.
             amount: Amount => "amount" = 1250.07,
             /// The currency.
             currency: Currency => "currency",
-            /// The code of the order status.
+            /// The order status code.
             status: Code => "status",
         }
     }

@@ -12,7 +12,7 @@ use crate::value::{Base64Text, Code, CountryCode, FileContent, Gender, IdType, M
 pub(super) const SECTION: &str = "Paytend BaaS Core API, Account Opening Interface";
 
 payload! {
-    /// Verify mobile number: makes Paytend send a verification code to a mobile number. Pass the code when
+    /// Verify mobile number: asks Paytend to send a verification code to a mobile number. Pass the code when
     /// creating the user. This is the first, optional step of opening an account.
     #[doc(alias = "verifyMobileNumber")]
     pub struct VerifyMobileNumber: Documented {
@@ -20,7 +20,7 @@ payload! {
             /// The mobile number with country code. The provider's published demo includes a leading `+`; the signed
             /// example in the documentation does not.
             mobile: Personal => "mobile" = "8613261402222" [Phone],
-            /// The code of the purpose. The documentation's example uses "1"; the values are not documented.
+            /// The purpose code. The documentation's example uses "1"; the values are not documented.
             type_: Code => "type",
         }
     }
@@ -57,7 +57,7 @@ payload! {
             first_name: Base64Text => "firstName" = "T25h",
             /// The family name.
             last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
-            /// The number of the identity document.
+            /// The identity document number.
             id_no: Personal => "idNo" = "12345678",
             /// The kind of identity document.
             id_type: IdType => "idType",
@@ -97,7 +97,7 @@ payload! {
         optional {
             /// The verification code that was sent to the mobile number.
             verification_code: Personal => "verificationCode" = "123456",
-            /// The name of the corporation.
+            /// The corporation's name.
             corporation_name: Base64Text => "corporationName" = "xb1hbGdpcmlvIFVBQg==",
             /// The registration number in the certificate of incorporation.
             registration_no: Personal => "registrationNo" = "305123456",
@@ -131,7 +131,7 @@ payload! {
             first_name: Base64Text => "firstName" = "T25h",
             /// The family name.
             last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
-            /// The number of the identity document.
+            /// The identity document number.
             id_no: Personal => "idNo" = "12345678",
             /// The kind of identity document.
             id_type: IdType => "idType",
@@ -162,11 +162,11 @@ payload! {
     #[doc(alias = "uploadDocument")]
     pub struct UploadDocument: Inferred {
         required {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
         }
         optional {
-            /// The code of the document type.
+            /// The document type code.
             file_type: Code => "fileType" = "3",
             /// The file, at most 2 MiB.
             file_content: FileContent => "fileContent",

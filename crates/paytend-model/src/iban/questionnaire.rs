@@ -7,12 +7,12 @@ use crate::operation::{NoData, Operation, OperationInfo};
 use crate::value::UserId;
 
 payload! {
-    /// Individual questionnaire: submits the answers of a personal user. The questions are in the partner
+    /// Individual questionnaire: submits a personal user's answers. The questions are in the partner
     /// documentation; set the answers in `extra`.
     #[doc(alias = "individualQuestionnaire")]
     pub struct IndividualQuestionnaire: Inferred {
         required {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
         }
     }
@@ -28,12 +28,12 @@ impl Operation for IndividualQuestionnaire {
 }
 
 payload! {
-    /// Corporation questionnaire: submits the answers of a corporate user. The questions are in the partner
+    /// Corporation questionnaire: submits a corporate user's answers. The questions are in the partner
     /// documentation; set the answers in `extra`.
     #[doc(alias = "corporationQuestionnaire")]
     pub struct CorporationQuestionnaire: Inferred {
         required {
-            /// The identifier of the user.
+            /// The user's identifier.
             user_id: UserId => "userId",
         }
     }

@@ -12,15 +12,15 @@ payload! {
         optional {
             /// Paytend's transaction number.
             transaction_id: TransactionId => "transactionId",
-            /// The number of the order that the transaction belongs to.
+            /// The order number for the transaction.
             order_no: OrderNo => "orderNo" = "F20231106000123",
             /// The IBAN of the account.
             account_num: Personal => "accountNum" = "LT121000011101001000" [Iban],
-            /// The code of the trade type; a JSON number.
+            /// The trade type code; a JSON number.
             trade_type: Code => "tradeType" = 1 [AsNumber],
-            /// The code of the trade status; a JSON number.
+            /// The trade status code; a JSON number.
             trade_status: Code => "tradeStatus" = 2 [AsNumber],
-            /// The code of the payment method; a JSON number.
+            /// The payment method code; a JSON number.
             payment_type: Code => "paymentType" = 3 [AsNumber],
             /// The currency.
             currency: Currency => "currency",
@@ -28,17 +28,17 @@ payload! {
             amount: Amount => "amount" = 1250.07 [AsNumber],
             /// The fee in major units; a JSON number.
             fee: Amount => "fee" = 0.35 [AsNumber],
-            /// The name of the counterparty.
+            /// The counterparty's name.
             counterparty_account_name: Personal => "counterpartyAccountName" = "Žalgirio UAB",
-            /// The account number of the counterparty.
+            /// The counterparty's account number.
             counterparty_account_num: Personal => "counterpartyAccountNum" = "DE89370400440532013000",
             /// The BIC of the counterparty's bank.
             counterparty_bank_bic: String => "counterpartyBankBic" = "COBADEFFXXX" [Bic],
             /// The name of the counterparty's bank.
             counterparty_bank_name: String => "counterpartyBankName" = "Commerzbank",
-            /// The time of the transaction; the format is not documented.
+            /// The transaction time; the format is not documented.
             trans_date: String => "transDate" = "2023-11-06 10:15:30",
-            /// The date of reconciliation; the format is not documented.
+            /// The reconciliation date; the format is not documented.
             reconciliation_date: String => "reconciliationDate" = "2023-11-06",
             /// The payer's reference.
             reference: Personal => "reference" = "Invoice 42",

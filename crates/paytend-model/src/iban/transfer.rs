@@ -12,7 +12,7 @@ payload! {
     #[doc(alias = "submitTransferOrder")]
     pub struct SubmitTransferOrder: Inferred {
         required {
-            /// The number of the transfer order, from its notification.
+            /// The transfer order number, from its notification.
             order_no: OrderNo => "orderNo",
         }
     }
@@ -33,13 +33,13 @@ payload! {
     #[doc(alias = "uploadTransferOrderFile")]
     pub struct UploadTransferOrderFile: Inferred {
         required {
-            /// The number of the transfer order.
+            /// The transfer order number.
             order_no: OrderNo => "orderNo",
             /// The file, at most 2 MiB.
             file_content: FileContent => "fileContent",
         }
         optional {
-            /// The code of the document type.
+            /// The document type code.
             file_type: Code => "fileType" = "3",
             /// The file name extension, with the dot.
             suffix: String => "suffix" = ".pdf",

@@ -37,11 +37,11 @@ payload! {
     /// A card design.
     pub struct Sku: Inferred {
         optional {
-            /// The code of the design, for use in a card application.
+            /// The design code, for use in a card application.
             sku: Code => "sku" = "SKU001",
-            /// The code of the card scheme.
+            /// The card scheme code.
             card_scheme: Code => "cardScheme" = "3",
-            /// The code of the card type.
+            /// The card type code.
             card_type: Code => "cardType" = "2",
         }
     }
@@ -56,25 +56,25 @@ payload! {
     #[doc(alias = "applyCard")]
     pub struct ApplyCard: Observed {
         required {
-            /// The partner's unique order number of the application.
+            /// The partner's unique order number for the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
-            /// The code of the card scheme. The provider's published demo uses "3".
+            /// The card scheme code. The provider's published demo uses "3".
             card_scheme: Code => "cardScheme" = "3",
-            /// The code of the card type. The provider's published demo uses "2".
+            /// The card type code. The provider's published demo uses "2".
             card_type: Code => "cardType" = "2",
-            /// The code of the card design, from [`QuerySkus`].
+            /// The card design code, from [`QuerySkus`].
             sku: Code => "sku" = "SKU001",
             /// The number of cards.
             quantity: Count => "quantity" = "1" [Positive],
-            /// The name of the recipient.
+            /// The recipient's name.
             contact_name: Personal => "contactName" = "Ona Kazlauskiene",
-            /// The mobile number of the recipient.
+            /// The recipient's mobile number.
             contact_mobile: Personal => "contactMobile" = "37060000000" [Phone],
             /// The delivery address.
             delivery_address: Address => "deliveryAddress",
         }
         optional {
-            /// The identifier of the cardholder. If absent, the cards are bought without being activated.
+            /// The cardholder's identifier. If absent, the cards are bought without being activated.
             holder_id: HolderId => "holderId",
             /// A remark. The provider's published demo sends an empty string if there is no remark.
             remarks: Personal => "remarks" = "first card",
@@ -95,11 +95,11 @@ payload! {
     #[doc(alias = "getApplyCardResult")]
     pub struct QueryApplyResult: Observed {
         required {
-            /// The partner's order number of the application.
+            /// The partner's order number for the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
         }
         optional {
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
         }
     }
@@ -119,13 +119,13 @@ payload! {
     /// `notifyType` 3). The object's name is documented.
     pub struct CardApplyResponse: Inferred {
         optional {
-            /// The partner's order number of the application.
+            /// The partner's order number for the application.
             order_no: OrderNo => "orderNo" = "A20231106000001",
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
-            /// The identifier of the card, if the application was for a single card.
+            /// The card's identifier, if the application was for a single card.
             card_id: CardId => "cardId",
-            /// The code of the application status.
+            /// The application status code.
             status: Code => "status",
         }
     }
@@ -137,9 +137,9 @@ payload! {
     #[doc(alias = "activeCard")]
     pub struct ActiveCard: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
-            /// The identifier of the new cardholder.
+            /// The new cardholder's identifier.
             holder_id: HolderId => "holderId",
         }
     }
@@ -154,11 +154,11 @@ impl Operation for ActiveCard {
 }
 
 payload! {
-    /// Query card information: returns the data of a card.
+    /// Query card information: returns a card's data.
     #[doc(alias = "getCardInfo")]
     pub struct QueryCardInfo: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
         }
     }
@@ -174,22 +174,22 @@ impl Operation for QueryCardInfo {
 }
 
 payload! {
-    /// The data of a card. The object's name is documented. If the provider sends the card number, it is in `extra`.
+    /// A card's data. The object's name is documented. If the provider sends the card number, it is in `extra`.
     pub struct CardInfoResponse: Inferred {
         optional {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
-            /// The code of the card scheme.
+            /// The card scheme code.
             card_scheme: Code => "cardScheme" = "3",
-            /// The code of the card type.
+            /// The card type code.
             card_type: Code => "cardType" = "2",
-            /// The code of the card design.
+            /// The card design code.
             sku: Code => "sku" = "SKU001",
-            /// The currency of the card.
+            /// The card's currency.
             currency: Currency => "currency",
-            /// The code of the card status.
+            /// The card status code.
             status: Code => "status",
         }
     }
@@ -201,11 +201,11 @@ payload! {
     #[doc(alias = "replaceCard")]
     pub struct ReplaceCard: Observed {
         required {
-            /// The identifier of the new card.
+            /// The new card's identifier.
             card_id: CardId => "cardId" = "1755903",
-            /// The security code of the new card.
+            /// The new card's security code.
             cvv: Personal => "cvv" = "123",
-            /// The identifier of the old card.
+            /// The old card's identifier.
             old_card_id: CardId => "oldCardId",
         }
     }
@@ -224,7 +224,7 @@ payload! {
     #[doc(alias = "lostCard")]
     pub struct ReportLoss: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
         }
     }
@@ -243,7 +243,7 @@ payload! {
     #[doc(alias = "cancelCardLost")]
     pub struct CancelReportLoss: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
         }
     }
@@ -259,12 +259,12 @@ impl Operation for CancelReportLoss {
 }
 
 payload! {
-    /// Retrieve password: requests the PIN of a card. The documented response is an object without fields, so it does
+    /// Retrieve password: requests a card's PIN. The documented response is an object without fields, so it does
     /// not contain the PIN. How the PIN reaches the cardholder is not documented.
     #[doc(alias = "retrievePassword")]
     pub struct RetrievePassword: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
         }
     }

@@ -11,11 +11,11 @@ use crate::value::{Amount, CardId, Code, Count, Currency, Date, OrderNo, Transac
 const SECTION: &str = "Paytend BaaS Issuing Cards, Card Interface";
 
 payload! {
-    /// Query card balance: returns the balance of a card.
+    /// Query card balance: returns a card's balance.
     #[doc(alias = "getCardBalance")]
     pub struct QueryCardBalance: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
         }
     }
@@ -31,10 +31,10 @@ impl Operation for QueryCardBalance {
 }
 
 payload! {
-    /// The balance of a card, or its overdue monthly fee. The object's name is documented.
+    /// A card's balance, or its overdue monthly fee. The object's name is documented.
     pub struct CardBalanceResponse: Inferred {
         optional {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
             /// The available or overdue amount, in major units of `currency`.
             balance: Amount => "balance" = "25.50",
@@ -45,11 +45,11 @@ payload! {
 }
 
 payload! {
-    /// Query card overdue monthly fee: returns the overdue monthly fee of a card. The path is inferred.
+    /// Query card overdue monthly fee: returns a card's overdue monthly fee. The path is inferred.
     #[doc(alias = "getCardOverdueMonthlyFee")]
     pub struct QueryCardOverdueMonthlyFee: Documented {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
         }
     }
@@ -79,9 +79,9 @@ payload! {
     #[doc(alias = "topup")]
     pub struct Topup: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
-            /// The partner's unique order number of the topup.
+            /// The partner's unique order number for the topup.
             order_no: OrderNo => "orderNo",
             /// The amount in major units of `currency`; sent as a JSON string, as in the provider's published demo.
             amount: Amount => "amount" [Positive, AsText],
@@ -106,7 +106,7 @@ payload! {
         optional {
             /// The partner's order number.
             order_no: OrderNo => "orderNo",
-            /// The code of the topup status.
+            /// The topup status code.
             status: Code => "status",
         }
     }
@@ -117,7 +117,7 @@ payload! {
     #[doc(alias = "getTopupResult")]
     pub struct QueryTopupResult: Observed {
         required {
-            /// The partner's order number of the topup.
+            /// The partner's order number for the topup.
             order_no: OrderNo => "orderNo",
         }
     }
@@ -138,26 +138,26 @@ payload! {
         optional {
             /// The partner's order number.
             order_no: OrderNo => "orderNo",
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
             /// The amount in major units of `currency`.
             amount: Amount => "amount",
             /// The currency.
             currency: Currency => "currency",
-            /// The code of the topup status.
+            /// The topup status code.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Query transaction information: returns a page of the settled transactions of a card.
+    /// Query transaction information: returns a page of a card's settled transactions.
     ///
     /// The provider's published demo sends an empty string for unused filters.
     #[doc(alias = "getCardTransactions")]
     pub struct QueryCardTransactions: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
             /// The first day of the period.
             begin_date: Date => "beginDate" = "2023-11-01",
@@ -165,7 +165,7 @@ payload! {
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// The code of the transaction status. Without it, transactions in every status are returned.
+            /// The transaction status code. Without it, transactions in every status are returned.
             transaction_status: Code => "transactionStatus",
             /// The currency. Without it, transactions in every currency are returned.
             currency: Currency => "currency",
@@ -188,7 +188,7 @@ impl Operation for QueryCardTransactions {
 }
 
 payload! {
-    /// A page of the transactions of a card. The object's name is documented.
+    /// A page of a card's transactions. The object's name is documented.
     pub struct CardTransactionsResponse: Inferred {
         optional {
             /// The total number of entries.
@@ -222,13 +222,13 @@ payload! {
         optional {
             /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
             trade_id: TransactionId => "tradeId",
-            /// The type of transaction.
+            /// The transaction type.
             trade_type: TradeType => "tradeType",
-            /// The status of the transaction.
+            /// The transaction status.
             trade_status: TradeStatus => "tradeStatus",
             /// The booking date; the format is not known.
             business_date: String => "businessDate" = "2023-11-06",
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
             /// The amount in major units of `currency`.
             amount: Amount => "amount",
@@ -236,7 +236,7 @@ payload! {
             currency: Currency => "currency",
             /// The provider's transaction number, under an alternative field name.
             transaction_id: TransactionId => "transactionId",
-            /// The code of the status, under an alternative field name.
+            /// The status code, under an alternative field name.
             transaction_status: Code => "transactionStatus",
         }
     }
@@ -296,7 +296,7 @@ payload! {
     #[doc(alias = "getAuthorizationTransactions")]
     pub struct QueryAuthorizations: Observed {
         required {
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
             /// The first day of the period.
             begin_date: Date => "beginDate" = "2023-11-01",

@@ -26,7 +26,7 @@ payload! {
             first_name: Base64Text => "firstName" = "T25h",
             /// The family name.
             last_name: Base64Text => "lastName" = "S2F6bGF1c2tpZW7Elw==",
-            /// The number of the identity document.
+            /// The identity document number.
             id_no: Personal => "idNo" = "12345678",
             /// The kind of identity document.
             id_type: IdType => "idType",
@@ -59,7 +59,7 @@ payload! {
         required {
             /// The street and house number.
             address_line: Base64Text => "addressLine" = "R2VkaW1pbm8gcHIuIDE=",
-            /// The provider's code of the city, from [`QueryCities`].
+            /// The provider's code for the city, from [`QueryCities`].
             city_code: Personal => "cityCode" = "VNO",
             /// The postal code.
             postcode: Personal => "postcode" = "01103",
@@ -87,24 +87,24 @@ payload! {
             mobile: Personal => "mobile" = "37060000000" [Phone],
             /// The e-mail address.
             email: Personal => "email" = "ona@example.com" [Email],
-            /// The number of the identity document.
+            /// The identity document number.
             id_no: Personal => "idNo" = "12345678",
             /// The kind of identity document.
             id_type: IdType => "idType",
             /// The country of nationality.
             nationality_code: CountryCode => "nationalityCode",
-            /// The code of the audit status.
+            /// The audit status code.
             status: Code => "status",
         }
     }
 }
 
 payload! {
-    /// Update cardholder: changes the data of a cardholder.
+    /// Update cardholder: changes a cardholder's data.
     #[doc(alias = "updateCardholder")]
     pub struct UpdateCardholder: Observed {
         required {
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
             /// The date of birth, `yyyy-MM-dd`.
             birthday: Personal => "birthday" = "1990-02-28" [Date],
@@ -132,9 +132,9 @@ payload! {
     #[doc(alias = "getHolder")]
     pub struct QueryCardholder: Observed {
         optional {
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
-            /// The number of the identity document.
+            /// The identity document number.
             id_no: Personal => "idNo" = "12345678" [RequiredUnless("holderId")],
             /// The kind of identity document.
             id_type: IdType => "idType" [RequiredUnless("holderId")],
@@ -175,9 +175,9 @@ payload! {
     #[doc(alias = "uploadDocument")]
     pub struct UploadDocument: Observed {
         required {
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
-            /// The code of the document type. The provider's published demo uses "3".
+            /// The document type code. The provider's published demo uses "3".
             file_type: Code => "fileType" = "3",
             /// The file, at most 2 MiB. A photo of a document must show a document of the kind given in `idType`
             /// (documented).
@@ -238,7 +238,7 @@ payload! {
     /// A city for use in addresses.
     pub struct City: Inferred {
         optional {
-            /// The provider's code of the city.
+            /// The provider's code for the city.
             city_code: Code => "cityCode" = "VNO",
             /// The name of the city.
             city_name: String => "cityName" = "Vilnius",

@@ -10,13 +10,13 @@ payload! {
         optional {
             /// The provider's transaction number.
             transaction_id: TransactionId => "transactionId",
-            /// The identifier of the card.
+            /// The card's identifier.
             card_id: CardId => "cardId",
-            /// The number of the order that the transaction belongs to.
+            /// The order number for the transaction.
             order_no: OrderNo => "orderNo",
-            /// The code of the transaction type, a settlement or an authorization.
+            /// The transaction type code, a settlement or an authorization.
             transaction_type: Code => "transactionType",
-            /// The code of the transaction status.
+            /// The transaction status code.
             transaction_status: Code => "transactionStatus",
             /// The amount in major units of `currency`.
             amount: Amount => "amount",
@@ -31,9 +31,9 @@ payload! {
     /// sent when the audit of a cardholder is completed. The object's name is documented.
     pub struct CardHolderResult: Inferred {
         optional {
-            /// The identifier of the cardholder.
+            /// The cardholder's identifier.
             holder_id: HolderId => "holderId",
-            /// The code of the audit result.
+            /// The audit result code.
             status: Code => "status",
         }
     }

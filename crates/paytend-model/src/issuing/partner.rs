@@ -90,7 +90,7 @@ payload! {
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// The code of the transaction status. Without it, transactions in every status are returned.
+            /// The transaction status code. Without it, transactions in every status are returned.
             transaction_status: Code => "transactionStatus",
             /// The currency. Without it, transactions in every currency are returned.
             currency: Currency => "currency",
@@ -140,13 +140,13 @@ payload! {
         optional {
             /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
             trade_id: TransactionId => "tradeId",
-            /// The type of transaction.
+            /// The transaction type.
             trade_type: TradeType => "tradeType",
-            /// The status of the transaction.
+            /// The transaction status.
             trade_status: TradeStatus => "tradeStatus",
             /// The booking date; the format is not known.
             business_date: String => "businessDate" = "2023-11-06",
-            /// The partner's number of the order that the transaction belongs to.
+            /// The partner's order number for the transaction.
             order_no: OrderNo => "orderNo",
             /// The amount in major units of `currency`.
             amount: Amount => "amount",
@@ -154,7 +154,7 @@ payload! {
             currency: Currency => "currency",
             /// The provider's transaction number, under an alternative field name.
             transaction_id: TransactionId => "transactionId",
-            /// The code of the status, under an alternative field name.
+            /// The status code, under an alternative field name.
             transaction_status: Code => "transactionStatus",
         }
     }

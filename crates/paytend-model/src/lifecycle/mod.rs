@@ -60,7 +60,7 @@ pub struct Tracked<S, T = i64> {
     state: S,
     /// The time of the newest update that reported this state, or `None` if any such update had no time.
     at: Option<T>,
-    /// A lower bound of the time of the newest update.
+    /// A lower bound for the time of the newest update.
     since: Option<T>,
 }
 

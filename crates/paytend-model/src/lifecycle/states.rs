@@ -23,12 +23,12 @@ pub enum CardState {
     Applied,
     /// Shipped or bought in bulk, but not active yet. Only for physical cards.
     Unactivated,
-    /// Active: the card was activated with the operation Active card, was shipped as a virtual card, or replaced
+    /// Active: the card was activated with the Active card operation, was shipped as a virtual card, or replaced
     /// another card.
     Active,
     /// Reported lost.
     Lost,
-    /// Frozen, because the card was replaced by a new card.
+    /// Frozen, because a new card has replaced this card.
     Frozen,
     /// Cancelled permanently. The documentation mentions cancellation, but no operation for it.
     Cancelled,
@@ -70,7 +70,7 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The state of an account opening in BaaS Core. The order of the states is the order of the calls in section 4.4 of
+/// The state of a BaaS Core account opening. The order of the states is the order of the calls in section 4.4 of
 /// the BaaS Core documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new
 /// documents can then be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -26,10 +26,10 @@
 /// }
 /// ```
 ///
-/// `#[doc(alias = "…")]` before the struct sets an operation's name on the wire. The name of the type is followed by
-/// the source of its fields. The wire name of a field is followed by three optional parts: an example, the rules, and
-/// the source. The example is a JSON value. The rules are variants of [`Rule`](crate::Rule). The source of a field is
-/// given only if it differs from the source of the type.
+/// `#[doc(alias = "…")]` before the struct sets an operation's name on the wire. The type's name is followed by the
+/// source of its fields. A field's wire name is followed by three optional parts: an example, the rules, and the
+/// source. The example is a JSON value. The rules are variants of [`Rule`](crate::Rule). A field's source is specified
+/// only if it differs from the type's source.
 macro_rules! payload {
     // Adds an empty `required` or `optional` block if the declaration omits the block.
     ($(#[doc = $about:literal])* $(#[doc(alias = $alias:literal)])?

@@ -14,12 +14,12 @@ impl Extra {
         self.iter().find(|(known, _)| *known == name).map(|(_, json)| json)
     }
 
-    /// Returns the names of the fields and their values as JSON text.
+    /// Returns the field names, and the field values as JSON text.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, json)| (name.as_str(), json.get()))
     }
 
-    /// Sets a field to a JSON value, given as text. Use this method for documented fields that this crate does not
+    /// Sets a field to a JSON value, passed as text. Use this method for documented fields that this crate does not
     /// know yet.
     ///
     /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it,

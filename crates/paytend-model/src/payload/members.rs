@@ -108,7 +108,7 @@ impl Members {
         })?;
         for member in found {
             let Ok(name) = serde_json::from_slice(member.name) else {
-                members.problems.push(Problem::Because("the name of a field is not strict JSON"));
+                members.problems.push(Problem::Because("a field name is not strict JSON"));
                 continue;
             };
             let value = match serde_json::from_slice(member.value) {

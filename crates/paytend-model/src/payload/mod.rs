@@ -21,8 +21,8 @@ use crate::value::FieldType;
 /// A JSON object in the provider's API, as a Rust type. The `payload!` macro implements this trait.
 ///
 /// Reading keeps the JSON text of unknown fields. Only `serde_json` supports this, and only if it reads the object
-/// directly: reading fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. Use a separate
-/// field for the payload there.
+/// directly: reading fails inside `#[serde(flatten)]`, and inside untagged and internally tagged enums. In these cases,
+/// use a separate field for the payload.
 pub trait Payload:
     Validate + Serialize + DeserializeOwned + fmt::Debug + Clone + PartialEq + Send + Sync + 'static
 {
@@ -34,7 +34,7 @@ pub trait Payload:
     const ABOUT: &'static str;
     /// The source of every field that does not name a different source.
     const SOURCE: Source;
-    /// The known fields, in the order that they are written.
+    /// The known fields, in the order in which they are written.
     const FIELDS: &'static [Field];
 
     /// Reads an object as far as possible. An optional field that cannot be read is `None` and listed in the

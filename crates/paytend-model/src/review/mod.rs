@@ -41,7 +41,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reviews the JSON text of a request of type `P`.
+/// Reviews the JSON text of a `P` request.
 pub(crate) fn review<P: Payload>(json: &str) -> Vec<Finding> {
     let value = match text::object(json) {
         Ok(value) => value,
@@ -155,7 +155,11 @@ fn shape(value: Option<&Value>) -> String {
             1 => "a string of 1 character".into(),
             count => format!("a string of {count} characters"),
         },
-        Some(Value::Array(items)) => format!("a list of {}", items.len()),
+        Some(Value::Array(items)) => match items.len() {
+            0 => "an empty list".into(),
+            1 => "a list of 1 item".into(),
+            count => format!("a list of {count} items"),
+        },
         Some(Value::Object(_)) => "an object".into(),
     }
 }

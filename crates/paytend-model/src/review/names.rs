@@ -11,7 +11,7 @@ use crate::validate::Severity;
 pub(super) struct Object<'a> {
     pub(super) members: &'a Map<String, Value>,
     pub(super) fields: &'static [Field],
-    /// The path of the object, with a dot at the end. Empty for the request itself.
+    /// The object's path, with a dot at the end. Empty for the request itself.
     pub(super) path: String,
     /// Whether the object is inside an inferred field.
     pub(super) inferred: bool,

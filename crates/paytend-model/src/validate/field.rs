@@ -18,7 +18,7 @@ pub struct Field {
     pub type_name: &'static str,
     /// The known fields of the object, or of each object in the list. Empty for all other types.
     pub fields: &'static [Field],
-    /// The rules that [`Validate::validate`](super::Validate::validate) checks, in addition to the rules of the type.
+    /// The rules that [`Validate::validate`](super::Validate::validate) checks, in addition to the type's rules.
     pub rules: &'static [Rule],
     /// The description of the field.
     pub about: &'static str,

@@ -1,10 +1,10 @@
-//! Validation of payloads against the rules of their fields.
+//! Validation of payloads against their fields' rules.
 //!
-//! Reading a payload does not apply these rules, because the provider may change a length. Validate a payload before
-//! sending it.
+//! Reading a payload does not check these rules, because the provider may change a maximum length. Validate a payload
+//! before sending it.
 //!
 //! A violation is an error if the rule is documented or if the provider's published programs follow it. A violation of
-//! any other rule is a warning: the rule is inferred, may be wrong, and never rejects a request.
+//! any other rule is a warning: the rule is inferred and may be wrong, so it never causes a request to be rejected.
 
 mod field;
 mod report;

@@ -21,7 +21,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Reports that a field violates a rule, unless `holds` is true. Whether the violation is an error or a warning
+    /// Reports that a field violates a rule, unless `holds` is `true`. Whether the violation is an error or a warning
     /// depends on the field's source. For a field that this crate does not declare, the violation is an error.
     pub fn require(&mut self, field: &str, holds: bool, rule: Rule) {
         self.within(field, |report| report.unless(holds, rule));
@@ -31,7 +31,7 @@ impl Report {
         self.violations
     }
 
-    /// Runs `check` for an object with the known fields `fields`.
+    /// Runs `check` for an object whose known fields are `fields`.
     pub(crate) fn object(&mut self, fields: &'static [Field], check: impl FnOnce(&mut Self)) {
         let outer = (self.fields, self.field, self.inferred);
         self.inferred |= self.field.is_some_and(|field| field.source == Source::Inferred);
@@ -102,7 +102,7 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The path of the field in wire names, such as `eeaAddress.postcode`.
+    /// The field's path in wire names, such as `eeaAddress.postcode`.
     pub field: String,
     /// The violated rule.
     pub rule: Rule,

@@ -1,11 +1,11 @@
-//! The rules of fields, and their error messages.
+//! Field rules, and their error messages.
 
 use std::fmt;
 
 use super::severity::Severity;
 use crate::provenance::Source;
 
-/// A rule for the value of a field.
+/// A rule for a field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {

@@ -31,7 +31,7 @@ macro_rules! codes {
                 Self::from(self.as_str())
             }
 
-            /// Returns the value on the wire.
+            /// Returns the wire value.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $wire,)+
@@ -146,7 +146,7 @@ codes! {
 }
 
 codes! {
-    /// `gender`: both values have been observed. Their meaning is described in the partner documentation.
+    /// `gender`: both values have been observed. The partner documentation describes their meaning.
     pub enum Gender {
         /// the meaning is not public.
         One = "1",

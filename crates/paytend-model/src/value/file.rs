@@ -12,7 +12,7 @@ use super::FieldType;
 use crate::problem::Problem;
 use crate::validate::{Report, Rule};
 
-/// The size of the largest file that Paytend accepts, in bytes before base64: 2 MiB.
+/// The size of the largest file that Paytend accepts, in bytes before base64 encoding: 2 MiB.
 ///
 /// Source: documented ("2M") for all three upload operations. Inferred: 1M is 1,048,576 bytes. Paytend may
 /// reject files between 2,000,000 and 2,097,152 bytes.

@@ -56,7 +56,7 @@ pub(crate) trait FieldType: Serialize + Sized {
     /// Reports the rules that the value violates, from `rules` and from its type.
     fn check(&self, rules: &[Rule], report: &mut Report);
 
-    /// Returns the JSON Schema of the type, without the rules of the field.
+    /// Returns the type's JSON Schema, without the field's rules.
     #[cfg(feature = "schema")]
     fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
 

@@ -250,8 +250,8 @@ text! {
 }
 
 text! {
-    /// The number of an order. The partner chooses a unique number for each order and can query the order by this
-    /// number. Some fields contain the provider's number instead, as the documentation of these fields states.
+    /// An order number. The partner chooses a unique number for each order and can query the order by this number. A
+    /// few fields contain the provider's number instead, as their documentation states.
     pub struct OrderNo shown = "T20231106000001";
 }
 
@@ -316,7 +316,7 @@ impl Code {
         Self(Scalar { text: code.to_string(), number: true })
     }
 
-    /// Returns whether the code was received as a JSON number, and is written as one.
+    /// Returns whether the code was received as a JSON number, and is therefore written as a JSON number.
     pub fn is_number(&self) -> bool {
         self.0.number
     }

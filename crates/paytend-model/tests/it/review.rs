@@ -18,7 +18,7 @@ fn warning(text: &str) -> (bool, String) {
 #[test]
 fn findings_identify_the_field_and_describe_the_value() {
     assert_eq!(findings("topup", r#"{"cardId":"1","orderNo":"T","amount":"1.10","currency":"EUR"}"#), []);
-    assert_eq!(findings("topup", "[1,2]"), [error("expected a JSON object; found a list of 2")]);
+    assert_eq!(findings("topup", "[1,2]"), [error("expected a JSON object; found a list of 2 items")]);
     assert_eq!(
         findings("topup", r#"{"cardId":{},"orderNo":"T","amount":"1.10","currency":"EURO","memo":"secret"}"#),
         [error("`cardId`: expected a string or a number; found an object")]
@@ -67,7 +67,7 @@ fn inferred_fields_only_cause_warnings() {
     assert_eq!(findings("getUserFees", "{}"), [warning("`userId` is missing")]);
     assert_eq!(
         findings("getUserFees", r#"{"userId":[]}"#),
-        [warning("`userId`: expected a string or a number; found a list of 0")]
+        [warning("`userId`: expected a string or a number; found an empty list")]
     );
     assert_eq!(
         findings("createIndividual", r#"{"mobile":"+37060000000","birthday":"31.12.1990","address":{"state":""}}"#)[0],
@@ -147,7 +147,7 @@ fn all_missing_nested_fields_are_reported() {
     assert!(found.contains(&warning("`eeaAddress` is missing")), "{found:?}");
     assert!(found.iter().any(|(_, text)| text.starts_with("`email` should be")), "{found:?}");
     assert!(!found.iter().any(|(_, text)| text.contains("eeaAddress.")), "{found:?}");
-    // A missing amount does not hide the findings of other fields.
+    // A missing amount does not hide the findings for other fields.
     for amount in ["", r#","amount":null"#] {
         assert_eq!(
             findings("topup", &format!(r#"{{"cardId":"","orderNo":"T","currency":"EURO"{amount}}}"#)),
@@ -159,7 +159,7 @@ fn all_missing_nested_fields_are_reported() {
         );
     }
     // A field of an unexpected type is reported only once.
-    assert_eq!(address("[]"), [error("`eeaAddress`: expected a JSON object; found a list of 0")]);
+    assert_eq!(address("[]"), [error("`eeaAddress`: expected a JSON object; found an empty list")]);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn nested_fields_of_an_inferred_field_only_cause_warnings() {
         found,
         [
             warning("`address.countryCode` is missing"),
-            warning("`address.cityCode`: expected a string or a number; found a list of 0"),
+            warning("`address.cityCode`: expected a string or a number; found an empty list"),
         ]
     );
 }
@@ -182,7 +182,7 @@ fn input_that_is_not_a_json_object_is_described() {
         ("\u{feff}{}", "a byte order mark before the object"),
         ("5", "a number"),
         ("null", "null"),
-        ("[{\"cardId\":\"SECRET\"}]", "a list of 1"),
+        ("[{\"cardId\":\"SECRET\"}]", "a list of 1 item"),
         (r#""SECRET""#, "a string of 6 characters"),
         (r#""{\"cardId\":\"SECRET\"}""#, "a JSON string that contains a JSON object; it was serialized twice"),
         ("cardId=SECRET&amount=1", "form-encoded text"),

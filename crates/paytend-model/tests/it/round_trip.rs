@@ -28,7 +28,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The values of a type's fields, and additional members.
+/// The values for a type's fields, and additional members.
 type Plan = (Vec<(u8, Index, Value)>, Vec<(String, Value)>);
 
 fn built(payload: &Type, (fields, further): &Plan) -> Value {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use paytend_client::Resolvable;
@@ -30,6 +31,8 @@ pub(super) struct Shared<S: OutboxStore> {
     pub(super) outbox: Outbox<S>,
     pub(super) operations: BTreeMap<&'static str, OperationEntry<S>>,
     pub(super) settings: Settings,
+    /// The number of results that were not stored before their leases ended.
+    pub(super) unstored: AtomicUsize,
 }
 
 pub(super) struct OperationEntry<S: OutboxStore> {
@@ -192,8 +195,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the number of queries after which an order that is neither found nor reported unknown is stuck (default 40,
-    /// at least 1). With the default retry policy, 40 failing queries take about 15 hours on average.
+    /// Sets the number of consecutive failed queries after which an order is stuck (default 40, at least 1). With the
+    /// default retry policy, 40 failing queries take about 15 hours on average.
     pub fn max_queries(mut self, count: u32) -> Self {
         self.settings.max_queries = count.max(1);
         self
@@ -210,7 +213,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     pub fn build(self) -> Dispatcher<S> {
         let Self { outbox, operations, mut settings } = self;
         settings.send_timeout = settings.send_timeout.min(settings.lease * 2 / 3);
-        Dispatcher { shared: Arc::new(Shared { outbox, operations, settings }) }
+        Dispatcher { shared: Arc::new(Shared { outbox, operations, settings, unstored: AtomicUsize::new(0) }) }
     }
 }
 

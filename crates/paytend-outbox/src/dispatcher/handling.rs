@@ -15,7 +15,7 @@ use crate::dispatcher::job::{Attempt, Handled, Job, Runner, random};
 use crate::record::{Ended, OrderRelease};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
-use crate::terms::{Decision, State};
+use crate::terms::Decision;
 
 /// The result of a call of the handler.
 enum Returned<E> {
@@ -32,44 +32,44 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         prepared: &PreparedRequest<O>,
         decision: Decision,
     ) -> Attempt {
-        self.run(job, prepared, Ended::Decided, Ending::Decided(decision), None).await
+        self.run(job, prepared, Ended::Decided, Ending::Decided(decision)).await
     }
 
-    /// Runs the handler with a result, and completes the order.
+    /// Stores a result unless it was stored before, runs the handler with it, and completes the order.
     pub(super) async fn handle(
         &self,
         job: &Job<'_, S>,
         prepared: &PreparedRequest<O>,
         stored: StoredResult,
     ) -> Attempt {
-        let client = job.shared.outbox.client();
+        // Stored first: after a crash, the handler runs with the stored result, and nothing is sent or queried again.
+        if job.ended().is_none()
+            && let Err(attempt) = job.record(&stored).await
+        {
+            return attempt;
+        }
+        let (client, ended) = (job.shared.outbox.client(), stored.ended());
         // The parser's message can contain values.
         let unreadable = |error: serde_json::Error| format!("unreadable data, column {}", error.column());
-        let (ended, ending) = match &stored {
-            StoredResult::Responded { data } => (
-                Ended::Responded,
-                serde_json::from_str::<O::Response>(data).map_err(unreadable).map(|response| {
+        let ending = match stored {
+            StoredResult::Responded { data } => {
+                serde_json::from_str::<O::Response>(&data).map_err(unreadable).map(|response| {
                     let state = L::response_state(client, &response);
                     Ending::Responded { response, state }
-                }),
-            ),
-            StoredResult::Found { data } => (
-                Ended::Found,
-                serde_json::from_str::<L::Found>(data).map_err(unreadable).map(|order| {
-                    let state = L::found_state(client, &order);
-                    Ending::Found { order, state }
-                }),
-            ),
-            StoredResult::Notified => (Ended::Found, Ok(Ending::Notified)),
-            StoredResult::Rejected { code, message } => {
-                (Ended::Rejected, Ok(Ending::Rejected { code: code.clone(), message: message.clone() }))
+                })
             }
+            StoredResult::Found { data } => serde_json::from_str::<L::Found>(&data).map_err(unreadable).map(|order| {
+                let state = L::found_state(client, &order);
+                Ending::Found { order, state }
+            }),
+            StoredResult::Notified => Ok(Ending::Notified),
+            StoredResult::Rejected { code, message } => Ok(Ending::Rejected { code, message }),
         };
         match ending {
-            Ok(ending) => self.run(job, prepared, ended, ending, Some(&stored)).await,
+            Ok(ending) => self.run(job, prepared, ended, ending).await,
             Err(cause) => {
                 let release = OrderRelease::Unhandled { ended, after: None, cause };
-                job.release(release, Some(&stored), Attempt::Unhandled).await
+                job.release(release, None, Attempt::Unhandled).await
             }
         }
     }
@@ -80,7 +80,6 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         prepared: &PreparedRequest<O>,
         ended: Ended,
         ending: Ending<O::Response, L::Found>,
-        stored: Option<&StoredResult>,
     ) -> Attempt {
         let (store, lease) = (job.shared.outbox.store(), job.claimed.lease);
         let returned = match self.ended_order(job, prepared, ending) {
@@ -94,24 +93,20 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         };
         match returned {
             Returned::Handled(Ok(completion)) => {
-                let sealed = match stored.map(|stored| job.shared.outbox.seal_result(&job.claimed.facts, stored)) {
-                    Some(Err(error)) => return job.not_finished(&error.into()),
-                    sealed => sealed.and_then(Result::ok),
-                };
                 fail::fail_point!("outbox-before-complete");
-                let completed = store.complete_order(lease, ended, sealed, completion.into_effect()).await;
+                let completed = store.complete_order(lease, ended, completion.into_effect()).await;
                 fail::fail_point!("outbox-after-complete");
                 match completed {
                     Ok(()) => Attempt::Done,
-                    Err(FinishError::Effect(error)) => self.failed(job, ended, stored, &error).await,
+                    Err(FinishError::Effect(error)) => self.failed(job, ended, &error).await,
                     Err(error) => job.not_finished(&error),
                 }
             }
-            Returned::Handled(Err(error)) => self.failed(job, ended, stored, &error).await,
+            Returned::Handled(Err(error)) => self.failed(job, ended, &error).await,
             Returned::LeaseLost => job.lost(),
             Returned::Stopped => {
                 let (after, cause) = (Some(Duration::ZERO), "the dispatcher was stopped".to_owned());
-                job.release(OrderRelease::Unhandled { ended, after, cause }, stored, Attempt::Unhandled).await
+                job.release(OrderRelease::Unhandled { ended, after, cause }, None, Attempt::Unhandled).await
             }
         }
     }
@@ -155,13 +150,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    async fn failed(
-        &self,
-        job: &Job<'_, S>,
-        ended: Ended,
-        stored: Option<&StoredResult>,
-        error: &HandlerError,
-    ) -> Attempt {
+    async fn failed(&self, job: &Job<'_, S>, ended: Ended, error: &HandlerError) -> Attempt {
         let policy = job.shared.settings.retry;
         // The first attempt of the handler follows a send or query. The attempts of sends and queries do not count.
         let is_first = !job.claimed.progress.state.is_final();
@@ -173,20 +162,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             _ => Some(policy.delay(tries, random())),
         };
         let release = OrderRelease::Unhandled { ended, after, cause: error.cause().to_owned() };
-        job.release(release, stored, Attempt::Unhandled).await
-    }
-}
-
-impl<S: OutboxStore> Job<'_, S> {
-    /// Returns how the outcome became known, or `None` if the order is not final.
-    pub(super) fn ended(&self) -> Option<Ended> {
-        match self.claimed.progress.state {
-            State::Responded => Some(Ended::Responded),
-            State::Found => Some(Ended::Found),
-            State::Rejected => Some(Ended::Rejected),
-            State::Decided => Some(Ended::Decided),
-            State::Recorded | State::Sending | State::Unknown | State::Stuck => None,
-        }
+        job.release(release, None, Attempt::Unhandled).await
     }
 }
 

@@ -5,23 +5,29 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::BoxFuture;
-use paytend_client::{Error, ErrorKind, History, NextStep, Outcome, PreparedRequest};
-use paytend_inbox::{Completion, FinishError, HandlerError, StoreError, StoreErrorKind};
+use paytend_client::{Error, ErrorKind, History, NextStep, Outcome, PreparedRequest, SendResult};
+use paytend_inbox::{Completion, HandlerError, StoreError, StoreErrorKind};
 use paytend_model::Operation;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::dispatcher::builder::Shared;
+use crate::dispatcher::confirmations::is_outdated;
 use crate::dispatcher::ended::EndedOrder;
 use crate::dispatcher::exchange::{Lookup, data_text};
 use crate::error::BeginSendError;
+use crate::obstacle;
 use crate::progress::CONTRADICTION;
 use crate::record::{ClaimedOrder, OrderRelease, REQUEST, RESULT, open};
 use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
+use crate::terms::State;
+use crate::upload::{FileProblem, StoredUpload};
 
 /// The delay after which a paused order is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
+/// The delay after which an order whose key is missing is claimed again.
+const KEY_MISSING: Duration = Duration::from_secs(60);
 
 /// The result of an attempt, as reported in metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,9 +95,6 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     }
 }
 
-/// The maximum age of a report that an order does not exist, in addition to twice the pause between queries.
-const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
-
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> {
     fn process<'j>(&'j self, job: Job<'j, S>) -> BoxFuture<'j, Attempt> {
         Box::pin(async move { self.attempt(&job).await })
@@ -101,8 +104,13 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Process<S> for Runner<S, O, L> 
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     async fn attempt(&self, job: &Job<'_, S>) -> Attempt {
         let progress = &job.claimed.progress;
+        if let Some(key) = job.missing_key() {
+            let cause = obstacle::missing_key(key, progress.cause.as_deref());
+            tracing::error!(id = job.claimed.lease.id.get(), %cause, "an order waits");
+            return job.give_back(KEY_MISSING, Some(cause)).await;
+        }
         let crashed = progress.tries > job.shared.settings.retry.tries();
-        let prepared = match job.prepared::<O>() {
+        let (prepared, upload) = match job.prepared::<O>() {
             Ok(prepared) => prepared,
             Err(error) if error.kind() == StoreErrorKind::Unavailable => return job.failed_store(&error),
             Err(error) => return job.give_up(error.to_string()).await,
@@ -111,28 +119,39 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             // The process ended during each of the earlier attempts, so they reported no result.
             return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
         }
-        if progress.state.is_final() {
-            return match job.result() {
-                Ok(stored) => self.handle(job, &prepared, stored).await,
-                Err(error) => job.give_up(error.to_string()).await,
-            };
-        }
-        if let Some(decision) = progress.decision {
-            return self.handle_decision(job, &prepared, decision).await;
+        // A decision has no result. An outcome that became known during the attempt of the decision precedes it.
+        match progress.decision {
+            Some(decision) if progress.state == State::Decided || !progress.state.is_final() => {
+                return self.handle_decision(job, &prepared, decision).await;
+            }
+            _ if !progress.state.is_final() => {}
+            _ => {
+                return match job.result() {
+                    Ok(stored) => self.handle(job, &prepared, stored).await,
+                    Err(error) => job.give_up(error.to_string()).await,
+                };
+            }
         }
         if !L::HAS_QUERY && progress.is_notified && progress.history.sends > 0 {
             return self.handle(job, &prepared, StoredResult::Notified).await;
         }
         let mut history = progress.history;
-        if job.is_outdated(&history) {
+        if is_outdated(&history, job.now(), job.shared.outbox.client().resolution().query_pause()) {
             // The order may have been executed since the last query.
-            history.query_failed();
+            history.discard_confirmations();
         }
         match Self::next_step(job, &history) {
             NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified => {
                 job.stuck(history, CONTRADICTION.to_owned()).await
             }
-            NextStep::Send => self.send(job, &prepared).await,
+            NextStep::Send => match upload {
+                None => self.send(job, &prepared, &prepared).await,
+                Some(upload) => match upload.with_file(job.shared.outbox.client(), job.limit()).await {
+                    Ok(sealed) => self.send(job, &sealed, &prepared).await,
+                    Err(FileProblem::Temporary(cause)) => job.not_sent(progress.history, cause).await,
+                    Err(FileProblem::Changed(cause)) => job.stuck(progress.history, cause).await,
+                },
+            },
             NextStep::Query => self.query(job, &prepared, history).await,
             NextStep::Rejected => {
                 let stored = job.result().unwrap_or(StoredResult::Rejected { code: None, message: None });
@@ -154,15 +173,20 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>) -> Attempt {
+    /// Sends a request. `handled` is the request for the handler, which may have no file.
+    async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, handled: &PreparedRequest<O>) -> Attempt {
         fail::fail_point!("outbox-before-begin-send");
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
             Ok(history) => history,
             Err(BeginSendError::LeaseLost) => return job.lost(),
-            Err(BeginSendError::Store(error)) => return job.failed_store(&error),
+            Err(BeginSendError::Store(error)) => {
+                // The send may have been counted, and does not begin.
+                let cause = format!("the store failed before the send: {error}");
+                return job.not_sent(job.claimed.progress.history, cause).await;
+            }
             // Sending was paused, or an operator has decided the outcome.
             Err(BeginSendError::Paused | BeginSendError::Illegal(_)) => {
-                return job.release(OrderRelease::GiveBack { after: PAUSED }, None, Attempt::GivenBack).await;
+                return job.give_back(PAUSED, None).await;
             }
         };
         fail::fail_point!("outbox-before-send");
@@ -171,22 +195,22 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let error = match sent {
             Ok(response) => {
                 let data = data_text(response.opened().payload_text());
-                return self.handle(job, prepared, StoredResult::Responded { data }).await;
+                return self.handle(job, handled, StoredResult::Responded { data }).await;
             }
             Err(error) => error,
         };
         history.send_failed(&error);
-        let (settings, tries, cause) = (&job.shared.settings, job.claimed.progress.tries, error.to_string());
+        let cause = error.to_string();
         if error.outcome() == Outcome::NotSent {
-            if tries >= settings.retry.tries() {
-                return job.stuck(history, cause).await;
-            }
-            let after = settings.retry.delay(tries, random());
-            return job.release(OrderRelease::NotSent { history, after, cause }, None, Attempt::NotSent).await;
+            return job.not_sent(history, cause).await;
         }
         let rejected = rejection(&error);
+        if rejected.is_some() {
+            // The rejection may belong to a different request, and the query may run in a different process.
+            job.shared.outbox.client().discard_connections();
+        }
         match (L::HAS_QUERY, rejected) {
-            (false, Some(rejected)) if history.sends == 1 => self.handle(job, prepared, rejected).await,
+            (false, Some(rejected)) if history.sends == 1 => self.handle(job, handled, rejected).await,
             (false, _) => job.stuck(history, cause).await,
             (true, rejected) => {
                 let release = OrderRelease::Unknown { history, after: Duration::ZERO, cause: Some(cause) };
@@ -200,7 +224,13 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let found = L::find(client, prepared, job.limit()).await;
         fail::fail_point!("outbox-after-query");
         let (after, cause) = match found {
-            Ok(Some(data)) => return self.handle(job, prepared, StoredResult::Found { data }).await,
+            Ok(Some(data)) => {
+                if history.last_send == SendResult::Rejected {
+                    // The rejection belongs to a different request, so later responses on its connection may, too.
+                    client.discard_connections();
+                }
+                return self.handle(job, prepared, StoredResult::Found { data }).await;
+            }
             Ok(None) => {
                 client.resolution().confirm(&mut history, job.now());
                 let waits = Self::next_step(job, &history) == NextStep::Query;
@@ -209,10 +239,10 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             }
             Err(error) => {
                 history.query_failed();
-                if history.queries >= job.shared.settings.max_queries {
+                if history.failed_queries >= job.shared.settings.max_queries {
                     return job.stuck(history, error.to_string()).await;
                 }
-                let backoff = job.shared.settings.retry.delay(history.queries, random());
+                let backoff = job.shared.settings.retry.delay(history.failed_queries, random());
                 (backoff.max(client.resolution().query_pause()), Some(error.to_string()))
             }
         };
@@ -229,12 +259,18 @@ fn rejection(error: &Error) -> Option<StoredResult> {
 }
 
 impl<S: OutboxStore> Job<'_, S> {
-    /// Decrypts and restores the request.
-    fn prepared<O: Operation>(&self) -> Result<PreparedRequest<O>, StoreError> {
+    /// Decrypts and restores the request. The request of an upload that is stored by reference has no file.
+    fn prepared<O: Operation>(&self) -> Result<(PreparedRequest<O>, Option<StoredUpload>), StoreError> {
         let corrupt = |what: String| StoreError::new(StoreErrorKind::Corrupt, what);
         let sealed = self.claimed.request.as_ref().ok_or_else(|| corrupt("the request was removed".to_owned()))?;
         let bytes = open(self.shared.outbox.keys(), &self.claimed.facts, REQUEST, sealed)?;
-        PreparedRequest::from_bytes(&bytes).map_err(|error| corrupt(error.to_string()))
+        match StoredUpload::from_bytes(&bytes).map_err(corrupt)? {
+            Some(upload) => {
+                let prepared = upload.without_file(self.shared.outbox.client()).map_err(corrupt)?;
+                Ok((prepared, Some(upload)))
+            }
+            None => Ok((PreparedRequest::from_bytes(&bytes).map_err(|error| corrupt(error.to_string()))?, None)),
+        }
     }
 
     fn result(&self) -> Result<StoredResult, StoreError> {
@@ -254,66 +290,12 @@ impl<S: OutboxStore> Job<'_, S> {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
     }
 
-    /// Returns whether the last confirmation is too old to justify a send, or in the future.
-    fn is_outdated(&self, history: &History) -> bool {
-        let limit = MAX_CONFIRMATION_AGE + self.shared.outbox.client().resolution().query_pause() * 2;
-        let age = history.last_confirmed.map(|last| self.now().duration_since(last));
-        history.sends > 0 && age.is_some_and(|age| age.is_err() || age.is_ok_and(|age| age > limit))
-    }
-
-    pub(super) async fn stuck(&self, history: History, cause: String) -> Attempt {
-        self.release(OrderRelease::Stuck { history, cause }, None, Attempt::Stuck).await
-    }
-
-    /// Ends the attempt, and leaves the order to an operator.
-    pub(super) async fn give_up(&self, cause: String) -> Attempt {
-        match self.ended() {
-            Some(ended) => {
-                let release = OrderRelease::Unhandled { ended, after: None, cause };
-                self.release(release, None, Attempt::Unhandled).await
-            }
-            None => self.stuck(self.claimed.progress.history, cause).await,
-        }
-    }
-
-    /// Ends the attempt, and stores the result, if any.
-    pub(super) async fn release(
-        &self,
-        release: OrderRelease,
-        result: Option<&StoredResult>,
-        attempt: Attempt,
-    ) -> Attempt {
-        let id = self.claimed.lease.id.get();
-        if let OrderRelease::Stuck { cause, .. } | OrderRelease::Unhandled { after: None, cause, .. } = &release {
-            tracing::error!(id, %cause, "an order waits for an operator");
-        }
-        let sealed = match result.map(|result| self.shared.outbox.seal_result(&self.claimed.facts, result)) {
-            Some(Err(error)) => return self.failed_store(&error),
-            sealed => sealed.and_then(Result::ok),
-        };
-        fail::fail_point!("outbox-before-release");
-        match self.shared.outbox.store().release_order(self.claimed.lease, release, sealed).await {
-            Ok(()) => attempt,
-            Err(error) => self.not_finished(&error),
-        }
-    }
-
-    pub(super) fn not_finished(&self, error: &FinishError) -> Attempt {
-        match error {
-            FinishError::LeaseLost => self.lost(),
-            error => self.failed_store(error),
-        }
-    }
-
-    pub(super) fn lost(&self) -> Attempt {
-        tracing::warn!(id = self.claimed.lease.id.get(), "the lease was lost: the order was claimed again");
-        Attempt::LeaseLost
-    }
-
-    fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
-        let id = self.claimed.lease.id.get();
-        tracing::error!(id, %error, "the result of an attempt was not stored: it is claimed again after its lease");
-        Attempt::StoreFailed
+    /// Returns the payload key of the request or the result, if the key is missing.
+    fn missing_key(&self) -> Option<u32> {
+        let keys = self.shared.outbox.keys();
+        let sealed = [&self.claimed.request, &self.claimed.result];
+        let used = sealed.into_iter().flatten().map(|sealed| sealed.key_id);
+        used.into_iter().find(|key| !keys.payload_key_ids().any(|known| known == *key))
     }
 }
 

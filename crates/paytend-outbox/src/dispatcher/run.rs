@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use paytend_inbox::StoreError;
@@ -124,6 +125,9 @@ impl<S: OutboxStore> Dispatcher<S> {
 
     async fn claim(&self, jobs: &mut Jobs, cancel: &CancellationToken) -> Claims {
         let settings = &self.shared.settings;
+        if self.shared.unstored.load(Ordering::SeqCst) > 0 {
+            return Claims::Failed;
+        }
         let free = settings.max_concurrent.saturating_sub(jobs.tasks.len());
         let operations = jobs.room(&self.shared, free);
         if operations.is_empty() {
@@ -184,7 +188,7 @@ enum Claims {
     Empty,
     /// All slots are in use.
     Full,
-    /// The store failed.
+    /// The store failed, or has not stored a result yet.
     Failed,
 }
 

@@ -12,9 +12,10 @@ use paytend_inbox::{FinishError, HandlerError, Lease, Mac, SealedPayload, StoreE
 use tokio::sync::Notify;
 
 use crate::error::{ActionError, BeginSendError, SubmitError};
+use crate::notice::OrderNotice;
 use crate::record::{
-    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderNotice, OrderQuery, OrderRelease,
-    OrderStats, Pause, Submitted,
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderQuery, OrderRelease, OrderStats, Pause,
+    Submitted,
 };
 use crate::store::{OutboxAdmin, OutboxStore};
 use crate::terms::millis;
@@ -163,11 +164,14 @@ impl OutboxStore for MemoryOutbox {
         self.rows().begin_send(now, lease)
     }
 
+    async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
+        self.rows().record_outcome(lease, ended, result)
+    }
+
     async fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<MemoryOutboxEffect>,
     ) -> Result<(), FinishError> {
         self.transaction(|transaction| {
@@ -177,7 +181,7 @@ impl OutboxStore for MemoryOutbox {
                 let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
                 applied.map_err(FinishError::Effect)?;
             }
-            transaction.rows.complete(lease, ended, result)
+            transaction.rows.complete(lease, ended)
         })
     }
 
@@ -236,7 +240,11 @@ impl OutboxAdmin for MemoryOutbox {
     }
 
     async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
-        Ok(self.change(|rows, now| rows.recover(now, &audit)))
+        Ok(self.change(|rows, now| rows.recover(now, audit)))
+    }
+
+    async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
+        Ok(self.change(|rows, now| rows.end_recovery(now, audit)))
     }
 
     async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {

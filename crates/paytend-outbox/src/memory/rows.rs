@@ -1,16 +1,17 @@
 //! The rows of a [`MemoryOutbox`](super::MemoryOutbox).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use paytend_client::History;
 use paytend_inbox::{FinishError, Id, Lease, Mac, SealedPayload};
 
 use crate::error::{ActionError, BeginSendError, SubmitError, illegal};
+use crate::notice::OrderNotice;
 use crate::progress::Progress;
 use crate::record::{
-    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderNotice,
-    OrderQuery, OrderRelease, OrderStats, Pause, Submitted,
+    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderQuery,
+    OrderRelease, OrderStats, Pause, Submitted,
 };
 use crate::terms::{State, millis, system_time};
 
@@ -21,6 +22,7 @@ pub(super) struct Rows {
     rows: BTreeMap<i64, Row>,
     by_number: HashMap<String, i64>,
     pauses: BTreeMap<String, Pause>,
+    recovering_since: Option<i64>,
     /// The audit entries that do not concern a single order.
     audit: Vec<AuditEntry>,
     /// The orders whose content was shown, each with the viewer.
@@ -53,19 +55,25 @@ impl Row {
 
 impl Rows {
     pub(super) fn submit(&mut self, now: i64, order: &NewOrder) -> Result<Submitted, SubmitError> {
-        if let Some(row) = self.by_number.get(&order.facts.number).and_then(|id| self.rows.get(id)) {
+        if let Some(row) = self.by_number.get(&order.facts.number).and_then(|id| self.rows.get_mut(id)) {
             order.check_same(&row.facts, row.request.as_ref())?;
+            let moved = order.moved_file(&row.facts, &row.progress, row.request.as_ref())?;
+            row.request = moved.or_else(|| row.request.take());
             return Ok(Submitted::Known { state: row.progress.state });
         }
         let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
         self.by_number.insert(order.facts.number.clone(), id);
+        let mut progress = Progress::new(now, order.facts.not_before.map(millis));
+        if self.recovering_since.is_some() {
+            progress.recover(now, order.facts.not_before.map(millis));
+        }
         let row = Row {
             facts: order.facts.clone(),
             request: Some(order.request.clone()),
             result: None,
             submitted_at: now,
             audit: Vec::new(),
-            progress: Progress::new(now, order.facts.not_before.map(millis)),
+            progress,
         };
         self.rows.insert(id, row);
         Ok(Submitted::New)
@@ -125,20 +133,24 @@ impl Rows {
             return Err(BeginSendError::Paused);
         }
         let row = self.held(lease).map_err(|_| BeginSendError::LeaseLost)?;
-        row.progress.begin_send(now)?;
+        row.progress.begin_send(now, row.facts.not_before.map(millis))?;
         Ok(row.progress.history)
     }
 
-    pub(super) fn complete(
+    pub(super) fn record_outcome(
         &mut self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
+        result: SealedPayload,
     ) -> Result<(), FinishError> {
         let row = self.held(lease)?;
-        row.progress.complete(ended).map_err(illegal)?;
-        row.result = result.or_else(|| row.result.take());
+        row.progress.record_outcome(ended).map_err(illegal)?;
+        row.result = Some(result);
         Ok(())
+    }
+
+    pub(super) fn complete(&mut self, lease: Lease, ended: Ended) -> Result<(), FinishError> {
+        Ok(self.held(lease)?.progress.complete(ended).map_err(illegal)?)
     }
 
     pub(super) fn release(
@@ -156,7 +168,7 @@ impl Rows {
 
     pub(super) fn notice(&mut self, now: i64, notice: &OrderNotice) -> bool {
         let row = self.by_number.get(&notice.number).and_then(|id| self.rows.get_mut(id));
-        row.is_some_and(|row| row.progress.notice(now))
+        row.filter(|row| row.facts.operation == notice.operation).is_some_and(|row| row.progress.notice(now))
     }
 
     pub(super) fn list(&self, query: &OrderQuery) -> Vec<OrderEntry> {
@@ -210,18 +222,32 @@ impl Rows {
         let due = self.rows.iter().filter(|(id, row)| row.progress.is_due(now) && self.is_first(**id, row));
         let oldest = due.filter_map(|(_, row)| row.progress.due_at).min();
         stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
+        for row in self.rows.values().filter(|row| row.progress.is_open) {
+            let parts = [&row.request, &row.result].into_iter().flatten();
+            for key in parts.map(|part| part.key_id).collect::<BTreeSet<_>>() {
+                *stats.open_by_key.entry(key).or_default() += 1;
+            }
+        }
+        stats.recovering_since = self.recovering_since.map(system_time);
         stats
     }
 
-    pub(super) fn recover(&mut self, now: i64, audit: &Audit) -> u64 {
+    pub(super) fn recover(&mut self, now: i64, audit: Audit) -> u64 {
         let mut recovered = 0;
+        self.recovering_since.get_or_insert(now);
         for row in self.rows.values_mut() {
-            if row.progress.recover(now) {
+            if row.progress.recover(now, row.facts.not_before.map(millis)) {
                 recovered += 1;
                 row.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone()));
             }
         }
+        self.audit.push(AuditEntry::new(system_time(now), "recover".to_owned(), audit));
         recovered
+    }
+
+    pub(super) fn end_recovery(&mut self, now: i64, audit: Audit) -> bool {
+        self.audit.push(AuditEntry::new(system_time(now), "end recovery".to_owned(), audit));
+        self.recovering_since.take().is_some()
     }
 
     pub(super) fn drop_content(&mut self, before: i64) -> u64 {

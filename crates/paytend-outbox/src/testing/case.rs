@@ -77,8 +77,14 @@ impl<'a, H: Harness> Case<'a, H> {
     }
 
     pub(super) async fn complete(&self, lease: Lease, line: &str, end: EffectEnd) -> Result<(), FinishError> {
+        self.record(lease).await?;
         let effect = self.harness.effect(line, end);
-        self.store.complete_order(lease, Ended::Responded, Some(self.sealed("{}")), Some(effect)).await
+        self.store.complete_order(lease, Ended::Responded, Some(effect)).await
+    }
+
+    /// Stores a response.
+    pub(super) async fn record(&self, lease: Lease) -> Result<(), FinishError> {
+        self.store.record_outcome(lease, Ended::Responded, self.sealed("the response")).await
     }
 
     /// Sends and completes an order.

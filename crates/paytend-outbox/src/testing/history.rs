@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use paytend_inbox::{FinishError, Lease, StoreKeys};
 
-use crate::record::{Action, ClaimOrders, Ended, OrderNotice, OrderQuery, OrderRelease, Pause};
+use crate::notice::OrderNotice;
+use crate::record::{Action, ClaimOrders, Ended, OrderQuery, OrderRelease, Pause};
 use crate::store::{OutboxAdmin, OutboxStore};
 use crate::terms::Decision;
 use crate::testing::case::{LEASE, audit};
@@ -104,11 +105,16 @@ async fn act<H: Harness>(
             Ok(history) => format!("sends {}", history.sends),
             Err(error) => error.to_string(),
         },
-        (56..66, Some(lease)) => {
+        (56..61, Some(lease)) => {
+            let ended = [Ended::Responded, Ended::Found, Ended::Rejected, Ended::Decided][two % 4];
+            let result = keys.seal_bound(&[b"result"], b"{}").unwrap();
+            finished(store.record_outcome(lease, ended, result).await)
+        }
+        (61..66, Some(lease)) => {
             let end = if one.is_multiple_of(4) { EffectEnd::Error } else { EffectEnd::Ok };
             let effect = harness.effect(&format!("{step} {}", lease.fence), end);
             let ended = [Ended::Responded, Ended::Found, Ended::Rejected, Ended::Decided][two % 4];
-            finished(store.complete_order(lease, ended, None, Some(effect)).await)
+            finished(store.complete_order(lease, ended, Some(effect)).await)
         }
         (66..80, Some(lease)) => finished(store.release_order(lease, release(one, two), None).await),
         (80..82, Some(lease)) => finished(store.extend_order(lease, LEASE).await),
@@ -116,7 +122,7 @@ async fn act<H: Harness>(
             let decisions = [Action::Decide(Decision::Executed), Action::Decide(Decision::NotExecuted), Action::Retry];
             format!("{:?}", store.act_on_order(number, decisions[two % 3], audit()).await.unwrap())
         }
-        (87..91, _) => store.notice_order(OrderNotice { number }).await.unwrap().to_string(),
+        (87..91, _) => store.notice_order(OrderNotice::new(operation, number)).await.unwrap().to_string(),
         (91..93, _) => {
             let operation = if one.is_multiple_of(5) { Pause::ALL.to_owned() } else { operation };
             store.pause_sending(operation, audit()).await.unwrap();
@@ -127,7 +133,11 @@ async fn act<H: Harness>(
             store.resume_sending(operation, audit()).await.unwrap().to_string()
         }
         (97, _) if one.is_multiple_of(4) => store.recover_orders(audit()).await.unwrap().to_string(),
-        _ => format!("{:?}", crate::OrderStats { oldest_due: None, ..store.order_stats().await.unwrap() }),
+        (98, _) => store.end_recovery(audit()).await.unwrap().to_string(),
+        _ => format!(
+            "{:?}",
+            crate::OrderStats { oldest_due: None, recovering_since: None, ..store.order_stats().await.unwrap() }
+        ),
     };
     (shown, Vec::new())
 }
@@ -141,7 +151,7 @@ fn release(one: usize, two: usize) -> OrderRelease {
         1 | 2 => OrderRelease::Unknown { history, after, cause: Some(cause) },
         3 => OrderRelease::Stuck { history, cause },
         4 => OrderRelease::Unhandled { ended: Ended::Responded, after: (one > 500).then_some(after), cause },
-        _ => OrderRelease::GiveBack { after },
+        _ => OrderRelease::GiveBack { after, cause: (one > 500).then_some(cause) },
     }
 }
 

@@ -19,6 +19,7 @@ use crate::memory::{MemoryOutbox, MemoryOutboxEffect};
 use crate::outbox::differing;
 use crate::record::{NewOrder, OrderFacts, REQUEST, Submitted};
 use crate::store::{OutboxAdmin, OutboxStore};
+use crate::upload::StoredUpload;
 
 pub use history::random_history;
 
@@ -126,6 +127,8 @@ pub struct TestOrder {
     pub order_by: Option<String>,
     /// The time before which the order is not sent.
     pub not_before: Option<SystemTime>,
+    /// The path of the file of an upload, which is stored by reference.
+    pub file: Option<String>,
 }
 
 impl TestOrder {
@@ -137,6 +140,7 @@ impl TestOrder {
             content: r#"{"amount":"1.00","card":"7"}"#.to_owned(),
             order_by: None,
             not_before: None,
+            file: None,
         }
     }
 
@@ -151,10 +155,12 @@ impl TestOrder {
         let mut facts = OrderFacts::new(self.number.clone(), request_id, self.operation.clone(), tag);
         facts.order_key = self.order_by.as_ref().map(|name| keys.tag("outbox order", &[name.as_bytes()]));
         facts.not_before = self.not_before;
-        let request =
-            facts.with_binding(REQUEST, |parts| keys.seal_bound(parts, self.content.as_bytes())).expect("randomness");
+        let upload = self.file.as_ref().map(|path| StoredUpload::example(&self.content, path));
+        let bytes =
+            upload.as_ref().map_or_else(|| self.content.clone().into_bytes(), |upload| upload.to_bytes().to_vec());
+        let request = facts.with_binding(REQUEST, |parts| keys.seal_bound(parts, &bytes)).expect("randomness");
         let content = self.content.clone();
         let compare = move |stored: &[u8]| differing(&String::from_utf8_lossy(stored), &content);
-        NewOrder { facts, request, keys: Arc::clone(keys), compare: Arc::new(compare) }
+        NewOrder { facts, request, keys: Arc::clone(keys), compare: Arc::new(compare), upload: upload.map(Arc::new) }
     }
 }

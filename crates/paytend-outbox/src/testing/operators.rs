@@ -5,18 +5,22 @@
 use std::time::Duration;
 
 use crate::error::{ActionError, BeginSendError};
-use crate::record::{Action, Ended, OrderNotice, OrderQuery, OrderRelease, Pause};
+use crate::notice::OrderNotice;
+use crate::record::{Action, Ended, OrderQuery, OrderRelease, Pause};
 use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::{Decision, State};
 use crate::testing::case::{Case, LEASE, PAY, audit};
-use crate::testing::{Harness, TestOrder};
+use crate::testing::{EffectEnd, Harness, TestOrder};
 
 pub(super) async fn run<H: Harness>(harness: &H) {
     paused_operation_is_not_sent(harness).await;
     stuck_order_waits_for_a_person(harness).await;
     decisions_are_refused_where_they_would_be_wrong(harness).await;
     notice_moves_an_order_on(harness).await;
+    notice_revokes_a_rejection_and_a_decision(harness).await;
+    order_is_closed_without_its_handler(harness).await;
     restored_store_queries_before_it_sends(harness).await;
+    orders_of_a_recovery_are_queried_before_they_are_sent(harness).await;
     listings_and_counts_are_complete(harness).await;
     content_of_completed_orders_is_removed_after_its_retention(harness).await;
 }
@@ -71,7 +75,7 @@ async fn paused_operation_is_not_sent<H: Harness>(harness: &H) {
         let unknown = case.claim(9).await;
         let numbers: Vec<&str> = unknown.iter().map(|claimed| claimed.facts.number.as_str()).collect();
         assert_eq!(numbers, ["sent"]);
-        let give_back = OrderRelease::GiveBack { after: Duration::ZERO };
+        let give_back = OrderRelease::GiveBack { after: Duration::ZERO, cause: None };
         case.store.release_order(unknown[0].lease, give_back, None).await.unwrap();
         assert!(case.store.resume_sending(operation.into(), audit()).await.unwrap());
         assert!(!case.store.resume_sending(operation.into(), audit()).await.unwrap());
@@ -113,7 +117,7 @@ async fn stuck_order_waits_for_a_person<H: Harness>(harness: &H) {
     assert_eq!(decided.progress.decision, Some(Decision::Executed));
     let refused = case.store.begin_send(decided.lease).await;
     assert!(matches!(refused, Err(BeginSendError::Illegal(_))), "a decided order was sent: {refused:?}");
-    case.store.complete_order(decided.lease, Ended::Decided, None, None).await.unwrap();
+    case.store.complete_order(decided.lease, Ended::Decided, None).await.unwrap();
     let entry = case.entry("decided").await;
     assert_eq!((entry.progress.state, entry.progress.is_open), (State::Decided, false));
     let actions: Vec<&str> = entry.audit.iter().map(|entry| entry.action.as_str()).collect();
@@ -144,8 +148,15 @@ async fn decisions_are_refused_where_they_would_be_wrong<H: Harness>(harness: &H
 
 async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
-    let notice = |number: &str| case.store.notice_order(OrderNotice { number: number.into() });
+    let notice = |number: &str| case.store.notice_order(OrderNotice::new(PAY, number));
     assert!(!notice("absent").await.unwrap());
+    // A notice about an order of a different operation with the same number changes nothing.
+    case.submit_new("other").await;
+    let other = OrderNotice::new("/test/other", "other");
+    assert!(!case.store.notice_order(other).await.unwrap());
+    let claimed = case.claim_one().await;
+    assert_eq!((claimed.progress.state, claimed.progress.is_notified), (State::Recorded, false));
+    case.finish(&claimed).await;
     // A stuck order is queried again.
     case.submit_new("stuck").await;
     let mut claimed = case.claim_one().await;
@@ -154,7 +165,8 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     assert!(notice("stuck").await.unwrap());
     let claimed = case.claim_one().await;
     assert_eq!((claimed.progress.state, claimed.progress.is_notified), (State::Unknown, true));
-    case.store.complete_order(claimed.lease, Ended::Found, None, None).await.unwrap();
+    case.store.record_outcome(claimed.lease, Ended::Found, case.sealed("{}")).await.unwrap();
+    case.store.complete_order(claimed.lease, Ended::Found, None).await.unwrap();
     assert!(!notice("stuck").await.unwrap(), "a second notification about a completed order changes nothing");
     // A notice that arrives during an attempt is not lost.
     case.submit_new("during").await;
@@ -178,15 +190,60 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     case.is_consistent().await;
 }
 
+async fn notice_revokes_a_rejection_and_a_decision<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    for ended in [Ended::Rejected, Ended::Decided] {
+        let number = format!("{ended:?}");
+        case.submit_new(&number).await;
+        let mut claimed = case.claim_one().await;
+        case.store.begin_send(claimed.lease).await.unwrap();
+        if ended == Ended::Rejected {
+            case.store.record_outcome(claimed.lease, ended, case.sealed("{}")).await.unwrap();
+        } else {
+            case.stuck(&claimed).await;
+            let action = Action::Decide(Decision::NotExecuted);
+            case.store.act_on_order(number.clone(), action, audit()).await.unwrap().unwrap();
+            claimed = case.claim_one().await;
+        }
+        assert!(case.store.notice_order(OrderNotice::new(PAY, number.clone())).await.unwrap());
+        let effect = harness.effect("revoked", EffectEnd::Ok);
+        super::case::assert_lost(case.store.complete_order(claimed.lease, ended, Some(effect)).await);
+        let claimed = case.claim_one().await;
+        assert_eq!((claimed.progress.state, claimed.progress.decision), (State::Unknown, None), "{number}");
+        case.store.record_outcome(claimed.lease, Ended::Found, case.sealed("{}")).await.unwrap();
+        case.store.complete_order(claimed.lease, Ended::Found, None).await.unwrap();
+    }
+    assert!(case.recorded().await.is_empty());
+    case.is_consistent().await;
+}
+
+async fn order_is_closed_without_its_handler<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    for number in ["1", "2"] {
+        case.submit_ordered(number, "card").await;
+    }
+    let act = |action| case.store.act_on_order("1".into(), action, audit());
+    assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Undecided));
+    act(Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
+    act(Action::Close).await.unwrap().unwrap();
+    assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Completed));
+    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order of the key");
+    case.is_consistent().await;
+}
+
 async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     for number in ["done", "leased", "stuck", "recorded"] {
         case.submit_new(number).await;
     }
+    let not_before = Some(harness.now(&case.store).await + LEASE);
+    case.submit(&TestOrder { not_before, ..TestOrder::new("scheduled") }).await.unwrap();
     let claimed = case.claim(3).await;
     case.finish(&claimed[0]).await;
     case.stuck(&claimed[2]).await;
-    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 3);
+    for _ in 0..2 {
+        assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 4);
+    }
     // A dispatcher that still runs after the restore has lost its leases.
     let refused = case.store.begin_send(claimed[1].lease).await;
     assert!(matches!(refused, Err(BeginSendError::LeaseLost)), "{refused:?}");
@@ -195,7 +252,36 @@ async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
         assert_eq!(case.entry(&claimed.facts.number).await.audit[0].action, "recover");
     }
     assert_eq!(case.state("done").await, State::Responded);
-    assert!(case.claim(9).await.is_empty());
+    assert!(case.claim(9).await.is_empty(), "a scheduled order was claimed before its time");
+    case.is_consistent().await;
+}
+
+async fn orders_of_a_recovery_are_queried_before_they_are_sent<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    assert!(!case.store.end_recovery(audit()).await.unwrap());
+    assert_eq!(case.store.order_stats().await.unwrap().recovering_since, None);
+    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 0);
+    let since = Some(harness.now(&case.store).await);
+    case.advance(Duration::from_secs(1)).await;
+    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 0);
+    assert_eq!(case.store.order_stats().await.unwrap().recovering_since, since);
+    case.submit_new("submitted").await;
+    let effect =
+        harness.submit_with_line(&case.store, TestOrder::new("effect").prepare(&case.keys), "x", EffectEnd::Ok);
+    effect.await.unwrap();
+    let later = Some(harness.now(&case.store).await + LEASE);
+    let scheduled = TestOrder { not_before: later, ..TestOrder::new("scheduled") };
+    case.submit(&scheduled).await.unwrap();
+    // The same order again stays the same.
+    case.submit(&TestOrder::new("submitted")).await.unwrap();
+    for claimed in case.claim(9).await {
+        assert_ne!(claimed.facts.number, "scheduled");
+        assert_eq!((claimed.progress.state, claimed.progress.history.sends), (State::Unknown, 1));
+    }
+    assert_eq!(case.state("scheduled").await, State::Unknown);
+    assert!(case.store.end_recovery(audit()).await.unwrap());
+    case.submit_new("after").await;
+    assert_eq!(case.state("after").await, State::Recorded);
     case.is_consistent().await;
 }
 
@@ -234,5 +320,19 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     let stats = case.store.order_stats().await.unwrap();
     assert_eq!((stats.count(State::Recorded), stats.count(State::Responded), stats.unhandled), (3, 1, 0));
     assert_eq!(stats.oldest_due, Some(Duration::from_secs(2)));
+    assert_eq!(stats.open_by_key.into_values().collect::<Vec<_>>(), [3]);
+    // The result of an open order has a different key.
+    let claimed = case.claim_one().await;
+    case.store.begin_send(claimed.lease).await.unwrap();
+    case.record(claimed.lease).await.unwrap();
+    let by_key = case.store.order_stats().await.unwrap().open_by_key;
+    assert_eq!(by_key.into_values().collect::<Vec<_>>(), [3], "an order with two parts was counted twice");
+    let mut rotated = paytend_inbox::StoreKeys::parse(&case.keys.to_text()).unwrap();
+    rotated.rotate().unwrap();
+    let result = rotated.seal_bound(&[b"result"], b"{}").unwrap();
+    let key = result.key_id;
+    case.store.record_outcome(claimed.lease, Ended::Responded, result).await.unwrap();
+    let by_key = case.store.order_stats().await.unwrap().open_by_key;
+    assert_eq!((by_key.len(), by_key.get(&key)), (2, Some(&1)), "the key of a result is not counted");
     case.is_consistent().await;
 }

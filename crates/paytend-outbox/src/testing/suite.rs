@@ -8,15 +8,17 @@ use futures_util::future::join_all;
 use paytend_inbox::{FinishError, StoreErrorKind, StoreKeys};
 
 use crate::error::{BeginSendError, SubmitError};
-use crate::record::{OrderRelease, Submitted};
+use crate::record::{Ended, OrderRelease, REQUEST, Submitted, open};
 use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::State;
 use crate::testing::case::{Case, LEASE, PAY, assert_lost};
 use crate::testing::{EffectEnd, Harness, TestOrder};
+use crate::upload::StoredUpload;
 
 pub(super) async fn run<H: Harness>(harness: &H) {
     same_order_is_stored_once(harness).await;
     concurrent_submissions_store_one_order(harness).await;
+    unsent_upload_follows_its_file(harness).await;
     order_is_stored_with_the_transaction_of_its_caller(harness).await;
     claims_respect_limits_operations_and_schedules(harness).await;
     claimed_order_is_not_claimed_before_its_lease_ends(harness).await;
@@ -24,6 +26,7 @@ pub(super) async fn run<H: Harness>(harness: &H) {
     stale_fence_changes_nothing(harness).await;
     send_is_counted_before_it_begins(harness).await;
     effect_and_completion_are_one_transaction(harness).await;
+    recorded_outcome_survives_a_crash(harness).await;
     outcome_survives_a_failed_handler(harness).await;
     orders_of_a_key_are_claimed_one_after_the_other(harness).await;
     store_refuses_a_different_key(harness).await;
@@ -58,6 +61,27 @@ async fn concurrent_submissions_store_one_order<H: Harness>(harness: &H) {
         let known = submitted.iter().filter(|result| matches!(result, Ok(Submitted::Known { .. }))).count();
         assert_eq!((new, known), (1, 7), "{submitted:?}");
     }
+    case.is_consistent().await;
+}
+
+async fn unsent_upload_follows_its_file<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    let order = |path: &str| TestOrder { file: Some(path.into()), ..TestOrder::new("A") };
+    let path = async || {
+        let entry = case.entry("A").await;
+        let bytes = open(&case.keys, &entry.facts, REQUEST, entry.request.as_ref().unwrap()).unwrap();
+        StoredUpload::from_bytes(&bytes).unwrap().unwrap().path().to_owned()
+    };
+    case.submit(&order("/old")).await.unwrap();
+    case.submit(&order("/new")).await.unwrap();
+    assert_eq!(path().await, "/new");
+    // The content is the same, so an order that is stored by reference stays one.
+    case.submit(&TestOrder::new("A")).await.unwrap();
+    assert_eq!(path().await, "/new");
+    let claimed = case.claim_one().await;
+    case.store.begin_send(claimed.lease).await.unwrap();
+    case.submit(&order("/later")).await.unwrap();
+    assert_eq!(path().await, "/new", "the request of a sent order was replaced");
     case.is_consistent().await;
 }
 
@@ -146,7 +170,7 @@ async fn stale_fence_changes_nothing<H: Harness>(harness: &H) {
     assert_lost(case.store.extend_order(stale.lease, LEASE).await);
     assert!(matches!(case.store.begin_send(stale.lease).await, Err(BeginSendError::LeaseLost)));
     assert_lost(case.complete(stale.lease, "stale", EffectEnd::Ok).await);
-    let release = OrderRelease::GiveBack { after: Duration::ZERO };
+    let release = OrderRelease::GiveBack { after: Duration::ZERO, cause: None };
     assert_lost(case.store.release_order(stale.lease, release.clone(), None).await);
     assert_eq!((case.recorded().await.len(), case.entry("A").await.progress.history.sends), (0, 0));
     case.finish(&current).await;
@@ -200,7 +224,7 @@ async fn effect_and_completion_are_one_transaction<H: Harness>(harness: &H) {
         let failed = case.complete(claimed.lease, "failed", end).await;
         assert!(matches!(failed, Err(FinishError::Effect(_))), "{failed:?}");
         let entry = case.entry("A").await;
-        assert_eq!((entry.progress.state, entry.result), (State::Sending, None));
+        assert_eq!((entry.progress.state, entry.progress.is_open), (State::Responded, true));
     }
     case.complete(claimed.lease, "done", EffectEnd::Ok).await.unwrap();
     let entry = case.entry("A").await;
@@ -210,15 +234,44 @@ async fn effect_and_completion_are_one_transaction<H: Harness>(harness: &H) {
     case.is_consistent().await;
 }
 
+async fn recorded_outcome_survives_a_crash<H: Harness>(harness: &H) {
+    let case = Case::new(harness).await;
+    case.submit_new("A").await;
+    let claimed = case.claim_one().await;
+    assert!(case.record(claimed.lease).await.is_err(), "an outcome of an order that was not sent");
+    let history = case.store.begin_send(claimed.lease).await.unwrap();
+    let effect = harness.effect("unrecorded", EffectEnd::Ok);
+    let completed = case.store.complete_order(claimed.lease, Ended::Responded, Some(effect)).await;
+    assert!(completed.is_err(), "an order was completed before its outcome was stored");
+    for _ in 0..2 {
+        case.record(claimed.lease).await.unwrap();
+    }
+    let other = case.store.record_outcome(claimed.lease, Ended::Rejected, case.sealed("{}")).await;
+    assert!(other.is_err(), "a recorded outcome was changed");
+    // The process ends here.
+    case.advance(LEASE).await;
+    let next = case.claim_one().await;
+    assert_lost(case.record(claimed.lease).await);
+    assert_eq!((next.progress.state, next.progress.history), (State::Responded, history));
+    assert_eq!(next.progress.tries, 2);
+    let opened = case.keys.open_bound("A", &[b"result"], next.result.as_ref().unwrap()).unwrap();
+    assert_eq!(opened, b"the response");
+    let refused = case.store.begin_send(next.lease).await;
+    assert!(matches!(refused, Err(BeginSendError::Illegal(_))), "sent after a response: {refused:?}");
+    case.complete(next.lease, "done", EffectEnd::Ok).await.unwrap();
+    assert_eq!(case.recorded().await, ["done"]);
+    case.is_consistent().await;
+}
+
 async fn outcome_survives_a_failed_handler<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     case.submit_new("A").await;
     let claimed = case.claim_one().await;
     case.store.begin_send(claimed.lease).await.unwrap();
-    let ended = crate::record::Ended::Responded;
+    let ended = Ended::Responded;
     let unhandled = |after| OrderRelease::Unhandled { ended, after, cause: "later".into() };
-    let sealed = case.sealed("the response");
-    case.store.release_order(claimed.lease, unhandled(Some(Duration::from_secs(5))), Some(sealed)).await.unwrap();
+    case.record(claimed.lease).await.unwrap();
+    case.store.release_order(claimed.lease, unhandled(Some(Duration::from_secs(5))), None).await.unwrap();
     assert!(case.claim(1).await.is_empty());
     case.advance(Duration::from_secs(5)).await;
     let next = case.claim_one().await;
@@ -256,7 +309,7 @@ async fn orders_of_a_key_are_claimed_one_after_the_other<H: Harness>(harness: &H
     let action = crate::record::Action::Decide(crate::terms::Decision::NotExecuted);
     case.store.act_on_order("2".into(), action, super::case::audit()).await.unwrap().unwrap();
     let second = case.claim_one().await;
-    case.store.complete_order(second.lease, crate::record::Ended::Decided, None, None).await.unwrap();
+    case.store.complete_order(second.lease, Ended::Decided, None).await.unwrap();
     assert_eq!(case.claimed_numbers(9).await, ["3"]);
     case.submit_ordered("4", "card").await;
     assert!(case.claim(9).await.is_empty());

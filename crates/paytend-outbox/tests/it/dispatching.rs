@@ -14,19 +14,19 @@ use paytend_outbox::{
 
 use crate::provider::{Fault, World, record, topup};
 
-fn audit() -> Audit {
+pub(crate) fn audit() -> Audit {
     Audit { who: "a test".into(), why: "as requested".into() }
 }
 
-fn loss() -> ReportLoss {
+pub(crate) fn loss() -> ReportLoss {
     ReportLoss::builder().card_id("7").build()
 }
 
-fn numbered(number: &str) -> SubmitOptions {
+pub(crate) fn numbered(number: &str) -> SubmitOptions {
     SubmitOptions::new().number(number)
 }
 
-async fn submit(world: &World, number: &str) {
+pub(crate) async fn submit(world: &World, number: &str) {
     let submitted = world.outbox.submit(&topup(number), SubmitOptions::new()).await.unwrap();
     assert_eq!(submitted, Submitted::New);
 }
@@ -152,6 +152,33 @@ async fn order_of_a_dead_process_is_queried_first() {
     }
 }
 
+/// The process ends while the handler runs with the response.
+#[tokio::test(start_paused = true)]
+async fn response_is_handled_after_a_crash_without_another_request() {
+    for number in ["T-1", "L-1"] {
+        let world = World::new().await;
+        let hanging = world
+            .dispatcher()
+            .on::<Topup, _, _>(|_| std::future::pending())
+            .on_without_query::<ReportLoss, _, _>(|_| std::future::pending());
+        let dying = world.start(hanging);
+        match number {
+            "T-1" => submit(&world, number).await,
+            _ => drop(world.outbox.submit(&loss(), numbered(number)).await.unwrap()),
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        dying.abort();
+        let entry = world.entry(number).await;
+        assert_eq!((entry.progress.state, entry.progress.is_open), (State::Responded, true));
+        let result = paytend_outbox::open_result(world.outbox.keys(), &entry).unwrap().unwrap();
+        assert!(result.starts_with(r#"{"ended":"responded""#), "{}", *result);
+        world.start(world.dispatcher());
+        assert!(!world.settled(number).await.is_open);
+        assert!(world.recorded()[0].starts_with(&format!("{number}: responded")), "{:?}", world.recorded());
+        assert_eq!((world.recorded().len(), world.provider.paths().len()), (1, 1), "{:?}", world.provider.paths());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn order_without_a_query_is_sent_at_most_once() {
     for (fault, ended, line) in [
@@ -171,25 +198,12 @@ async fn order_without_a_query_is_sent_at_most_once() {
             world.outbox.store().act_on_order("L-1".into(), Action::Retry, audit()).await.unwrap().unwrap();
             assert_eq!(world.settled("L-1").await.state, State::Stuck, "{fault:?}");
             // A notification shows that the order exists.
-            world.outbox.store().notice_order(notice("L-1")).await.unwrap();
+            world.outbox.store().notice_order(OrderNotice::about::<ReportLoss>("L-1")).await.unwrap();
             assert_eq!(world.settled("L-1").await.state, State::Found, "{fault:?}");
             assert_eq!(world.recorded(), ["L-1: notified after 1"]);
         }
         assert_eq!(world.provider.paths(), ["lostCard"], "{fault:?}");
     }
-}
-
-fn notice(number: &str) -> OrderNotice {
-    let mut facts = paytend_inbox::Facts::new(
-        paytend_inbox::Mac::from_bytes([0; 32]),
-        paytend_inbox::Mac::from_bytes([0; 32]),
-        paytend_inbox::Route::PaytendIssuing,
-        paytend_inbox::Kind::UNKNOWN,
-        String::new(),
-    );
-    assert_eq!(OrderNotice::of(&facts), None);
-    facts.business_id = Some(number.into());
-    OrderNotice::of(&facts).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +213,7 @@ async fn order_that_a_notification_reports_is_not_sent_again() {
     world.start(world.dispatcher());
     submit(&world, "T-1").await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    world.outbox.store().notice_order(notice("T-1")).await.unwrap();
+    world.outbox.store().notice_order(OrderNotice::about::<Topup>("T-1")).await.unwrap();
     let progress = world.settled("T-1").await;
     assert_eq!(progress.state, State::Stuck);
     assert!(progress.cause.unwrap().contains("a notification reports the order"));
@@ -318,19 +332,18 @@ async fn paused_operation_is_not_sent_until_it_is_resumed() {
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
+/// The rejection of a different order means that the responses of a connection are out of step. The connections are
+/// discarded at once, and again when a query finds the order.
 #[tokio::test(start_paused = true)]
-async fn restored_store_queries_before_it_sends() {
-    let world = World::new().await;
-    submit(&world, "sent after the backup").await;
-    submit(&world, "never sent").await;
-    // The order is sent after the backup, so the restored store has no record of the send.
-    let order = topup("sent after the backup");
-    world.outbox.client().send(&order).await.unwrap();
-    assert_eq!(world.outbox.store().recover_orders(audit()).await.unwrap(), 2);
-    world.start(world.dispatcher());
-    assert_eq!(world.settled("sent after the backup").await.state, State::Found);
-    assert_eq!(world.settled("never sent").await.state, State::Responded);
-    assert_eq!(world.provider.executed("sent after the backup"), 1);
+async fn connections_are_discarded_after_a_rejection() {
+    for (fault, discarded) in [(Fault::RejectionOfAnother, 2), (Fault::LoseResponse, 0), (Fault::Reject, 1)] {
+        let world = World::new().await;
+        world.provider.faults([fault]);
+        world.start(world.dispatcher());
+        submit(&world, "T-1").await;
+        world.settled("T-1").await;
+        assert_eq!(world.provider.discarded(), discarded, "{fault:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,15 +1,55 @@
 //! Random runs with all kinds of faults, and two dispatchers on one store that can be aborted at any time.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use paytend_inbox::RetryPolicy;
-use paytend_outbox::{OrderQuery, OutboxAdmin as _, State, SubmitOptions};
+use paytend_model::issuing::{ReportLoss, Topup};
+use paytend_outbox::{DispatcherBuilder, MemoryOutbox, OrderQuery, OutboxAdmin as _, State, SubmitOptions};
 use paytend_vectors::Seeded;
 
-use crate::provider::{Fault, World, topup};
+use crate::provider::{Fault, World, record, shown, topup};
 
 const ORDERS: usize = 24;
+
+/// The endings with which the handlers of each order have run.
+type Runs = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
+
+/// Creates a dispatcher whose handlers take a random time, so that some are aborted.
+fn dispatcher(world: &World, random: &Arc<Seeded>, runs: &Runs) -> DispatcherBuilder<MemoryOutbox> {
+    let run = {
+        let (random, runs) = (Arc::clone(random), Arc::clone(runs));
+        move |number: &str, ending: &str| {
+            runs.lock().unwrap().entry(number.to_owned()).or_default().insert(ending.to_owned());
+            tokio::time::sleep(Duration::from_millis(random.below(8_000) as u64))
+        }
+    };
+    let run_loss = run.clone();
+    world
+        .dispatcher()
+        .on::<Topup, _, _>(move |ended| {
+            let ending = shown(ended.ending());
+            let running = run(ended.number(), &ending);
+            async move {
+                running.await;
+                record(ended.number(), ended.sends(), &ending)
+            }
+        })
+        .on_without_query::<ReportLoss, _, _>(move |ended| {
+            let ending = shown(ended.ending());
+            let running = run_loss(ended.number(), &ending);
+            async move {
+                running.await;
+                record(ended.number(), ended.sends(), &ending)
+            }
+        })
+        .retry(RetryPolicy::new().base(Duration::from_secs(1)).max_tries(50))
+}
+
+fn is_loss(number: &str) -> bool {
+    number.starts_with('L')
+}
 
 const FAULTS: [Fault; 12] = [
     Fault::None,
@@ -34,8 +74,15 @@ async fn no_order_is_executed_twice_or_lost() {
         let choosing = Arc::clone(&random);
         world.provider.choose(Some(Box::new(move || FAULTS[choosing.below(FAULTS.len())])));
         world.provider.delay(Duration::from_millis(500));
-        let dispatcher = || world.dispatcher().retry(RetryPolicy::new().base(Duration::from_secs(1)).max_tries(50));
+        let runs = Runs::default();
+        let dispatcher = || dispatcher(&world, &random, &runs);
         for number in 0..ORDERS {
+            if number.is_multiple_of(4) {
+                let number = format!("L{number}");
+                let loss = ReportLoss::builder().card_id(number.as_str()).build();
+                world.outbox.submit(&loss, SubmitOptions::new().number(number)).await.unwrap();
+                continue;
+            }
             let number = number.to_string();
             let options = match random.below(3) {
                 0 => SubmitOptions::new().order_by(format!("card {}", random.below(3))),
@@ -60,14 +107,14 @@ async fn no_order_is_executed_twice_or_lost() {
         world.provider.choose(None);
         world.start(dispatcher());
         world.start(dispatcher());
-        check(&world).await;
+        check(&world, &runs).await;
     }
 }
 
 /// Waits until all orders are completed or stuck, and compares the store with the provider.
-async fn check(world: &World) {
+async fn check(world: &World, runs: &Runs) {
     for number in 0..ORDERS {
-        let number = number.to_string();
+        let number = if number.is_multiple_of(4) { format!("L{number}") } else { number.to_string() };
         // Orders behind a stuck order with the same key stay open.
         let deadline = tokio::time::Instant::now() + Duration::from_secs(48 * 3600);
         while world.entry(&number).await.progress.due_at.is_some() && tokio::time::Instant::now() < deadline {
@@ -76,16 +123,25 @@ async fn check(world: &World) {
     }
     let entries = world.outbox.store().list_orders(OrderQuery { limit: 999, ..OrderQuery::default() }).await.unwrap();
     assert_eq!(entries.len(), ORDERS);
+    let runs = runs.lock().unwrap();
     for entry in entries {
         let (number, state) = (&entry.facts.number, entry.progress.state);
         let executed = world.provider.executed(number);
         let agrees = match state {
             State::Responded | State::Found => executed == 1,
+            // Without a query, the rejection of a different order cannot be recognized.
+            State::Rejected if is_loss(number) => executed <= 1,
             State::Rejected | State::Recorded => executed == 0,
             State::Stuck => executed <= 1,
             _ => false,
         };
         assert!(agrees, "order {number} is {state} and was executed {executed} times: {:?}", entry.progress);
+        let sent = world.provider.received().iter().filter(|request| request.order == *number).count();
+        assert!(!is_loss(number) || sent <= 1, "order {number} was sent {sent} times");
+        // An outcome that a handler was called with is never lost, although its process was aborted.
+        let endings = runs.get(number).into_iter().flatten();
+        let endings: BTreeSet<&str> = endings.filter_map(|ending| ending.split(' ').next()).collect();
+        assert!(endings.iter().all(|ending| *ending == state.as_str()), "order {number} is {state}: {endings:?}");
     }
     let mut lines = world.recorded();
     let count = lines.len();

@@ -4,6 +4,11 @@
 
 mod conforms;
 mod dispatching;
+mod flaky;
 mod lives;
+mod notices;
 mod progress;
 mod provider;
+mod restored;
+mod safety;
+mod uploads;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use paytend_client::{
 };
 use paytend_crypto::{Expected, Fields, Keyring, Outgoing, PrivateKey};
 use paytend_inbox::{Completion, HandlerError, StoreKeys};
-use paytend_model::issuing::{ReportLoss, Topup};
+use paytend_model::issuing::{ReportLoss, Topup, UploadDocument};
 use paytend_outbox::{
     Dispatcher, DispatcherBuilder, Ending, MemoryOutbox, MemoryOutboxEffect, OrderEntry, Outbox, OutboxAdmin as _,
     OutboxTransaction,
@@ -28,6 +29,9 @@ fn paytend() -> Keyring {
     Keyring::from_keys(&KEYS[1], KEYS[0].public_key()).unwrap()
 }
 
+/// A value that must not appear in errors and debug output.
+pub(crate) const SECRET: &str = "SECRET 4400123412341234";
+
 /// The fault that is applied to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -40,8 +44,10 @@ pub(crate) enum Fault {
     LoseResponse,
     /// The request is executed, and no response is sent.
     Hang,
-    /// The request is not executed, and the response is a signed rejection.
+    /// The request is not executed, and the response is a signed rejection whose message contains [`SECRET`].
     Reject,
+    /// A signed response that is not an object, and contains [`SECRET`]. A topup is executed.
+    Unreadable,
     /// The request is executed, and the response is a rejection of a different request.
     RejectionOfAnother,
     /// The request is not executed, and the response is an error page of a proxy.
@@ -56,6 +62,7 @@ pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) order: String,
     pub(crate) document: String,
+    pub(crate) payload: serde_json::Value,
     pub(crate) at: Instant,
 }
 
@@ -66,6 +73,7 @@ struct State {
     executed: HashMap<String, usize>,
     in_flight: usize,
     most_in_flight: usize,
+    discarded: usize,
 }
 
 type Choose = Box<dyn Fn() -> Fault + Send + Sync>;
@@ -117,13 +125,19 @@ impl Provider {
         self.state.lock().unwrap().most_in_flight
     }
 
+    /// Returns how often the client has discarded its connections.
+    pub(crate) fn discarded(&self) -> usize {
+        self.state.lock().unwrap().discarded
+    }
+
     fn receive(&self, url: &str, body: &[u8]) -> (String, String) {
         let opened = paytend().open(body, &Expected::request(PARTNER_ID)).unwrap();
         let payload: serde_json::Value = serde_json::from_str(opened.payload_text().unwrap()).unwrap();
-        let order = payload["orderNo"].as_str().or(payload["cardId"].as_str()).unwrap().to_owned();
+        let names = ["orderNo", "cardId", "holderId"];
+        let order = names.iter().find_map(|name| payload[name].as_str()).unwrap().to_owned();
         let path = url.rsplit('/').next().unwrap().to_owned();
         let document = String::from_utf8(body.to_vec()).unwrap();
-        let received = Received { path: path.clone(), order: order.clone(), document, at: Instant::now() };
+        let received = Received { path: path.clone(), order: order.clone(), document, payload, at: Instant::now() };
         self.state.lock().unwrap().received.push(received);
         (path, order)
     }
@@ -134,7 +148,7 @@ impl Provider {
 }
 
 fn signed(code: &str, data: &str) -> RawResponse {
-    let fields = Fields::response(code, "message");
+    let fields = Fields::response(code, SECRET);
     RawResponse::new(200, paytend().seal(&Outgoing::new(&fields).payload(data)).unwrap().into_document().into_bytes())
 }
 
@@ -157,6 +171,10 @@ impl Drop for InFlight<'_> {
 }
 
 impl Transport for Provider {
+    fn discard_connections(&self) {
+        self.state.lock().unwrap().discarded += 1;
+    }
+
     fn exchange(&self, request: HttpRequest) -> Exchange<'_> {
         Box::pin(async move {
             let _in_flight = InFlight::new(self);
@@ -173,7 +191,12 @@ impl Transport for Provider {
             let is_query = path == "getTopupResult";
             let executes = matches!(
                 fault,
-                Fault::None | Fault::LoseResponse | Fault::Hang | Fault::RejectionOfAnother | Fault::UnsignedUnknown
+                Fault::None
+                    | Fault::LoseResponse
+                    | Fault::Hang
+                    | Fault::RejectionOfAnother
+                    | Fault::UnsignedUnknown
+                    | Fault::Unreadable
             );
             if !is_query && executes {
                 self.execute(&order);
@@ -183,12 +206,13 @@ impl Transport for Provider {
                 Fault::LoseRequest | Fault::LoseResponse => Err(TransportError::new(TransportErrorKind::Broken)),
                 Fault::Hang => pending().await,
                 Fault::Reject | Fault::RejectionOfAnother => Ok(signed("1009", "")),
+                Fault::Unreadable => Ok(signed("00", &format!(r#"["{SECRET}"]"#))),
                 Fault::Proxy => Ok(RawResponse::new(502, b"<html>".to_vec())),
                 Fault::UnsignedUnknown => {
                     Ok(RawResponse::new(200, br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec()))
                 }
                 _ if is_query && self.executed(&order) == 0 => Ok(signed("X1", "")),
-                _ if path == "lostCard" => Ok(signed("00", "")),
+                _ if path == "lostCard" || path == "uploadDocument" => Ok(signed("00", "")),
                 _ => Ok(signed("00", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#))),
             }
         })
@@ -214,6 +238,8 @@ impl Clock for TokioClock {
 pub(crate) struct World {
     pub(crate) provider: Arc<Provider>,
     pub(crate) outbox: Outbox<MemoryOutbox>,
+    /// By how many seconds the store's clock is set back.
+    pub(crate) set_back: Arc<AtomicU64>,
 }
 
 impl World {
@@ -234,9 +260,13 @@ impl World {
             .unwrap();
         let start = Instant::now();
         let epoch = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let store = MemoryOutbox::with_clock(move || epoch + start.elapsed());
+        let set_back = Arc::new(AtomicU64::new(0));
+        let seconds = Arc::clone(&set_back);
+        let store = MemoryOutbox::with_clock(move || {
+            epoch + start.elapsed() - Duration::from_secs(seconds.load(Ordering::SeqCst))
+        });
         let outbox = Outbox::open(store, StoreKeys::generate().unwrap(), client).await.unwrap();
-        Self { provider, outbox }
+        Self { provider, outbox, set_back }
     }
 
     /// Creates a dispatcher whose handlers record the outcome of each order.
@@ -245,6 +275,10 @@ impl World {
             .on::<Topup, _, _>(async |ended| record(ended.number(), ended.sends(), &shown(ended.ending())))
             .on_without_query::<ReportLoss, _, _>(async |ended| {
                 record(ended.number(), ended.sends(), &shown(ended.ending()))
+            })
+            .on_without_query::<UploadDocument, _, _>(async |ended| {
+                let line = format!("{} with {:?}", shown(ended.ending()), ended.order().file_content);
+                record(ended.number(), ended.sends(), &line)
             })
     }
 
@@ -281,7 +315,7 @@ impl World {
     }
 }
 
-fn shown<R, F>(ending: &Ending<R, F>) -> String {
+pub(crate) fn shown<R, F>(ending: &Ending<R, F>) -> String {
     match ending {
         Ending::Responded { state, .. } => format!("responded {state}"),
         Ending::Found { state, .. } => format!("found {state}"),

@@ -87,7 +87,7 @@ class KeyUnusable(PaytendError):
 
 
 class Unavailable(PaytendError):
-    """A key's backend or the source of randomness is temporarily unavailable."""
+    """A key's backend or the random source is temporarily unavailable."""
 
     code = "unavailable"
 

@@ -140,7 +140,7 @@ def verify(keys: Union[PublicKey, Sequence[PublicKey]], body: Data, sign: str) -
 
 @_translated
 def request_id() -> str:
-    """Generates a unique request identifier of 32 characters."""
+    """Generates a unique 32-character request identifier."""
     return _native.request_id()
 
 
@@ -180,7 +180,7 @@ class Opened:
 
     @property
     def payload_bytes(self) -> bytes:
-        """The bytes of the payload, exactly as signed."""
+        """The payload bytes, exactly as signed."""
         return self._opened.payload_bytes()
 
     @property

@@ -20,12 +20,12 @@ Reply = Literal["accepted", "duplicate", "try_again_later"]
 
 @dataclass(frozen=True)
 class ScheduledKey:
-    """A provider's key and its period of use."""
+    """A provider's key and its validity period."""
 
     key: PublicKey
-    #: The start of the period of use (inclusive).
+    #: The start of the validity period (inclusive).
     not_before: Optional[datetime] = None
-    #: The end of the period of use (exclusive).
+    #: The end of the validity period (exclusive).
     retire_at: Optional[datetime] = None
 
 
@@ -76,8 +76,8 @@ class Notification:
     problem: Optional[str]
     #: The deduplication key. It is the same for every delivery of a notification, even if the notification is sealed
     #: again. Store the key in the same transaction as the notification's effect. Notifications from Paytend have no
-    #: sequence number, so a notification whose key is already stored may still be an update. Store that notification
-    #: too, and query the current state of the object that ``business_key`` identifies.
+    #: sequence number, so a notification whose dedup key is already stored may still be an update. Store that
+    #: notification too, and query the current state of the object that ``business_key`` identifies.
     dedup_key: str
     #: The object that the notification is about, and the reported state.
     business_key: Optional[BusinessKey]
@@ -105,8 +105,8 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[Any, Any]]: ...
 
 
-#: Request headers: a mapping, an object with ``items()``, or pairs. A value can be a list, since some gateways pass
-#: repeated headers as a list.
+#: Request headers: a mapping, an object with ``items()``, or name-value pairs. A value can be a list, since some
+#: gateways pass repeated headers as a list.
 Headers = Union[Mapping[str, Any], _HasItems, Iterable[tuple[_Name, _Value]]]
 
 
@@ -172,7 +172,7 @@ class _Receiver:
     ) -> Notification:
         """Verifies a notification. ``body`` must be the raw request body, as bytes or as a string.
 
-        ``headers`` is a mapping, an object with ``items()``, or pairs. A value can be a list.
+        ``headers`` is a mapping, an object with ``items()``, or name-value pairs. A value can be a list.
 
         Raises :class:`PaytendError` if the notification is rejected. The exception's ``response`` is the
         response to send, or ``None`` if an argument has the wrong type.
@@ -222,7 +222,7 @@ class PayByReceiver(_Receiver):
 
 
 class PayerMaxReceiver(_Receiver):
-    """A receiver for PayerMax's notifications for the given merchants. Each merchant has its own key."""
+    """A receiver for PayerMax's notifications to the given merchants. Each merchant has its own key."""
 
     @_translated
     def __init__(

@@ -64,17 +64,19 @@ pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i
 
 /// Matches the sets that only the provider has, and whose first list is `list`.
 fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) {
-    let all = summaries(rows, matched);
-    let comparable =
-        |set: &&Summary<'_>| set.amount.is_some() && set.currency.is_some() && set.span.is_some() && !set.inconsistent;
-    let (provider, partner): (Vec<&Summary<'_>>, Vec<&Summary<'_>>) =
-        all.iter().filter(comparable).partition(|set| set.lists.of_partner().is_empty());
-    let provider: Vec<_> = provider.into_iter().filter(|set| set.lists.iter().next() == Some(list)).collect();
+    let lists = matched.lists(rows);
+    let is_of_provider = |lists: ListSet| lists.of_partner().is_empty() && lists.iter().next() == Some(list);
+    let provider = summaries(rows, matched, &lists, is_of_provider);
+    let provider: Vec<&Summary<'_>> = provider.iter().filter(|set| set.is_comparable()).collect();
     let buckets: HashSet<Bucket<'_>> = provider.iter().filter_map(|set| set.bucket()).collect();
-    let may_fit =
-        |set: &&Summary<'_>| !set.lists.contains(list) && set.bucket().is_some_and(|bucket| buckets.contains(&bucket));
-    let partner: Vec<_> = partner.into_iter().filter(may_fit).collect();
-    if provider.is_empty() || partner.is_empty() {
+    if buckets.is_empty() {
+        return;
+    }
+    let is_of_partner = |lists: ListSet| !lists.of_partner().is_empty() && !lists.contains(list);
+    let partner = summaries(rows, matched, &lists, is_of_partner);
+    let may_fit = |set: &&Summary<'_>| set.is_comparable() && set.bucket().is_some_and(|it| buckets.contains(&it));
+    let partner: Vec<&Summary<'_>> = partner.iter().filter(may_fit).collect();
+    if partner.is_empty() {
         return;
     }
     let of_provider = candidates(&provider, &partner, window);
@@ -128,6 +130,10 @@ fn candidates(sets: &[&Summary<'_>], others: &[&Summary<'_>], window: i64) -> Ve
 }
 
 impl<'a> Summary<'a> {
+    fn is_comparable(&self) -> bool {
+        self.amount.is_some() && self.currency.is_some() && self.span.is_some() && !self.inconsistent
+    }
+
     fn bucket(&self) -> Option<Bucket<'a>> {
         // Equal amounts have equal hashes, even with a different number of trailing zeros.
         Some((self.kind, self.currency?, self.amount?))
@@ -161,12 +167,20 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Returns the compared values of each set.
-fn summaries<'a>(rows: &'a [Row<'_>], matched: &mut Matched) -> Vec<Summary<'a>> {
+/// Returns the compared values of the sets that are selected by their lists.
+fn summaries<'a>(
+    rows: &'a [Row<'_>],
+    matched: &mut Matched,
+    lists: &[ListSet],
+    is_selected: impl Fn(ListSet) -> bool,
+) -> Vec<Summary<'a>> {
     let mut of_root: Vec<usize> = vec![usize::MAX; rows.len()];
     let mut summaries: Vec<Summary<'a>> = Vec::new();
     for (index, row) in rows.iter().enumerate() {
         let root = matched.find(index);
+        if !is_selected(lists[root]) {
+            continue;
+        }
         if of_root[root] == usize::MAX {
             of_root[root] = summaries.len();
             summaries.push(Summary::new(root, row));

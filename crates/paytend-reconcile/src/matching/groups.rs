@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use super::{BY_ORDER_NUMBER, BY_TRADE_NUMBER, Row};
+use crate::list::ListSet;
 
 /// Disjoint sets of rows that are about the same transaction.
 pub(crate) struct Matched {
@@ -30,10 +31,32 @@ impl Ambiguity {
     pub(crate) const SHOWN: usize = 10;
 }
 
-/// The rows of a transaction, and the reasons why they were matched.
-pub(crate) struct Group {
-    pub(crate) rows: Vec<usize>,
-    pub(crate) reasons: u8,
+/// The groups of rows. Each group is a transaction.
+pub(crate) struct Groups {
+    /// The rows, sorted by group.
+    rows: Vec<usize>,
+    /// The index in `rows` of the first row of each group, and the end.
+    starts: Vec<usize>,
+    reasons: Vec<u8>,
+    of_row: Vec<usize>,
+}
+
+impl Groups {
+    /// Returns the rows of each group, and the reasons why they were matched.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&[usize], u8)> {
+        let rows = self.starts.windows(2).map(|range| &self.rows[range[0]..range[1]]);
+        rows.zip(self.reasons.iter().copied())
+    }
+
+    /// Returns the group of a row.
+    pub(crate) fn of_row(&self, row: usize) -> usize {
+        self.of_row[row]
+    }
+
+    /// Returns the first row of the group of a row.
+    pub(crate) fn first_row(&self, row: usize) -> usize {
+        self.rows[self.starts[self.of_row[row]]]
+    }
 }
 
 impl Matched {
@@ -56,7 +79,7 @@ impl Matched {
         reason: u8,
         key: impl Fn(&'r Row<'a>) -> Option<K>,
     ) {
-        let mut first = HashMap::new();
+        let mut first = HashMap::with_capacity(rows.len() / 2);
         for (index, row) in rows.iter().enumerate() {
             if let Some(key) = key(row) {
                 match first.entry(key) {
@@ -93,20 +116,45 @@ impl Matched {
         }
     }
 
-    /// Returns the groups, and the group of each row.
-    pub(crate) fn groups(&mut self) -> (Vec<Group>, Vec<usize>) {
-        let mut of_root = vec![usize::MAX; self.parents.len()];
-        let mut of_row = vec![0; self.parents.len()];
-        let mut groups: Vec<Group> = Vec::new();
-        for (row, group) in of_row.iter_mut().enumerate() {
+    /// Returns the lists of each set, at its root.
+    pub(crate) fn lists(&mut self, rows: &[Row<'_>]) -> Vec<ListSet> {
+        let mut lists = vec![ListSet::default(); rows.len()];
+        for (index, row) in rows.iter().enumerate() {
+            let root = self.find(index);
+            lists[root] = lists[root].with(row.entry.list);
+        }
+        lists
+    }
+
+    /// Returns the groups, in the order of their first rows.
+    pub(crate) fn groups(&mut self) -> Groups {
+        let count = self.parents.len();
+        let mut of_root = vec![usize::MAX; count];
+        let mut groups =
+            Groups { rows: vec![0; count], starts: Vec::new(), reasons: Vec::new(), of_row: vec![0; count] };
+        let mut sizes: Vec<usize> = Vec::new();
+        for row in 0..count {
             let root = self.find(row);
             if of_root[root] == usize::MAX {
-                of_root[root] = groups.len();
-                groups.push(Group { rows: Vec::new(), reasons: self.reasons[root] });
+                of_root[root] = sizes.len();
+                sizes.push(0);
+                groups.reasons.push(self.reasons[root]);
             }
-            *group = of_root[root];
-            groups[of_root[root]].rows.push(row);
+            sizes[of_root[root]] += 1;
+            groups.of_row[row] = of_root[root];
         }
-        (groups, of_row)
+        let mut end = 0;
+        groups.starts.reserve_exact(sizes.len() + 1);
+        groups.starts.push(0);
+        for size in &mut sizes {
+            groups.starts.push(end + *size);
+            // The place of the next row of the group.
+            end += std::mem::replace(size, end);
+        }
+        for (row, group) in groups.of_row.iter().enumerate() {
+            groups.rows[sizes[*group]] = row;
+            sizes[*group] += 1;
+        }
+        groups
     }
 }

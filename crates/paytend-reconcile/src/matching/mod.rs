@@ -3,7 +3,7 @@
 mod amount;
 mod groups;
 
-pub(crate) use groups::{Ambiguity, Matched};
+pub(crate) use groups::{Ambiguity, Groups, Matched};
 
 use crate::entry::{Entry, Kind, Status};
 use crate::list::List;
@@ -22,6 +22,8 @@ pub(crate) struct Row<'a> {
     pub(crate) span: Option<Span>,
     /// Whether the row has a time that cannot be read.
     pub(crate) unreadable_time: bool,
+    /// The index of the sums of its list and currency.
+    pub(crate) sums: usize,
 }
 
 /// A number space. Transaction numbers are unique within a space, but not across spaces.
@@ -33,6 +35,10 @@ pub(crate) enum Space {
     Cards,
     /// IBAN accounts.
     Accounts,
+}
+
+impl Space {
+    pub(crate) const ALL: [Self; 3] = [Self::Funds, Self::Cards, Self::Accounts];
 }
 
 impl Row<'_> {

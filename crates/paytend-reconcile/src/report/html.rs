@@ -1,9 +1,9 @@
 //! The report as an HTML page.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
 
-use super::text::{described, label, story};
+use super::text::{described, is_hidden, label, story};
 use super::{Item, Outcome, Report};
 use crate::compare::shown;
 use crate::entry::Entry;
@@ -16,7 +16,8 @@ const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width">
 <title>Reconciliation</title>
 <style>
@@ -51,12 +52,8 @@ impl<T: Display> Display for Escaped<T> {
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                // Control characters are not allowed in a page, and the other characters can change the order of the
-                // text.
-                c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
-                    f.write_str("\u{fffd}")?;
-                }
-                c => write!(f, "{c}")?,
+                c if is_hidden(c) => f.write_str("\u{fffd}")?,
+                c => f.write_char(c)?,
             }
         }
         Ok(())

@@ -177,10 +177,15 @@ fn line(entry: &Entry) -> String {
     printable(&parts.join("  "))
 }
 
-/// Removes control characters from a text, because they could change the display of a terminal.
+/// Returns a text without hidden characters, which could change what a terminal shows.
 fn printable(text: &str) -> String {
-    let is_safe = |c: char| {
-        !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().map(|c| if is_safe(c) { c } else { '\u{fffd}' }).collect()
+    text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Returns whether a character is invisible, or changes the place or the order of other characters. Two numbers that
+/// differ only in such characters would look equal.
+pub(super) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -6,6 +6,8 @@
 mod ambiguity;
 mod balances;
 mod cases;
+mod days;
 mod formats;
+mod hostile;
 mod life;
 mod properties;

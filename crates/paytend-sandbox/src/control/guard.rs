@@ -1,5 +1,5 @@
-//! Access control for the control interface. On the loopback interface, all local clients have access except web pages
-//! of other origins. On other addresses a token is required.
+//! Access control for the control interface. On the loopback interface, all local clients have access, except web pages
+//! with a different origin. On other addresses, a token is required.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Guard {
         }
         let origin = text(header::ORIGIN);
         if !origin.is_empty() && origin != format!("http://{host}") {
-            return Err(Bad(StatusCode::FORBIDDEN, "requests from web pages of other origins are refused".into()));
+            return Err(Bad(StatusCode::FORBIDDEN, "requests from web pages with another origin are refused".into()));
         }
         let Some(token) = &self.token else { return Ok(()) };
         let given = text(header::AUTHORIZATION).strip_prefix("Bearer ");
@@ -50,7 +50,7 @@ impl Guard {
     }
 }
 
-/// Returns whether two strings are equal. The comparison takes constant time.
+/// Compares two strings in constant time. Returns whether they are equal.
 fn same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

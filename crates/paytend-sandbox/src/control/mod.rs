@@ -8,7 +8,7 @@ mod show;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State as Shared};
+use axum::extract::{DefaultBodyLimit, Path, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router, middleware};
@@ -16,15 +16,17 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::faults::Fault;
+use crate::failure::Refusal;
+use crate::faults::{Fault, duration};
 use crate::runtime::clock::Pace;
-use crate::runtime::core::Core;
+use crate::runtime::core::{Core, Lost};
 use crate::world::money::Cents;
+use crate::world::outbox::Sender;
 use crate::world::time::{LONGEST, Millis};
 use crate::world::trigger::{Trigger, kinds};
 use crate::world::{Event, World};
 use guard::Guard;
-use response::{Answer, Bad};
+use response::{Answer, Bad, number};
 
 /// The maximum size of a request body in bytes, large enough to import a large state.
 const MOST: usize = 256 << 20;
@@ -38,6 +40,7 @@ pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr
         .route("/_sandbox/state", get(show::state))
         .route("/_sandbox/reset", post(reset))
         .route("/_sandbox/seed", post(seed))
+        .route("/_sandbox/callback", post(callback))
         .route("/_sandbox/trigger", post(trigger))
         .route("/_sandbox/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_sandbox/clock", get(clock).post(set_clock))
@@ -46,6 +49,7 @@ pub(crate) fn router(core: Arc<Core>, token: Option<String>, address: SocketAddr
         .route("/_sandbox/log/{id}", get(show::entry))
         .route("/_sandbox/deliveries", get(show::deliveries))
         .route("/_sandbox/deliveries/{id}", get(show::delivery))
+        .route("/_sandbox/deliveries/{id}/resend", post(resend))
         .route("/_sandbox/events", get(show::events))
         .route("/_sandbox/keys", get(keys))
         .route("/_sandbox/keys/rotate", post(rotate))
@@ -66,7 +70,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
 }
 
-/// Returns the given partner identifier if the partner exists, or the first partner's identifier if none is given.
+/// Returns the given partner identifier if the partner exists, or the first partner's identifier if none is specified.
 fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     core.look(|world| match named {
         Some(id) if world.partners.contains_key(&id) => Ok(id),
@@ -89,12 +93,16 @@ async fn replace(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
 
 /// Applies an event, then runs all tasks and deliveries that are due.
 async fn happen(core: &Core, event: impl FnOnce(Millis) -> Event) -> Answer {
-    let answer = core.happen(event).map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
-    let text = answer
-        .map_err(|refusal| Bad(StatusCode::CONFLICT, format!("{} ({})", refusal.message(), refusal.failure.code())))?;
+    let text = refused(core.happen(event))?;
     core.run_due(core.now()).await;
     core.wake.notify_one();
     Ok(Json(serde_json::from_str(if text.is_empty() { "{}" } else { &text }).unwrap_or_default()))
+}
+
+/// Returns the response to an event, or the error for a refused event.
+fn refused(result: Result<Result<String, Refusal>, Lost>) -> Result<String, Bad> {
+    let answer = result.map_err(|lost| Bad(StatusCode::INTERNAL_SERVER_ERROR, lost.to_string()))?;
+    answer.map_err(|refusal| Bad(StatusCode::CONFLICT, format!("{} ({})", refusal.message(), refusal.failure.code())))
 }
 
 async fn info(Shared(core): Shared<Arc<Core>>) -> Json<Value> {
@@ -126,7 +134,7 @@ struct Seed {
     /// The amount to add to the partner's funds.
     funds: Option<paytend_model::Amount>,
     currency: Option<String>,
-    /// The callback URL for Issuing, which no operation sets.
+    /// The callback URL for Issuing, which cannot be set by an operation.
     issuing_callback: Option<String>,
 }
 
@@ -134,7 +142,7 @@ async fn seed(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let seed: Seed = read(&body)?;
     let partner = partner(&core, seed.partner)?;
     if let Some(url) = seed.issuing_callback {
-        let (partner, trigger) = (partner.clone(), Trigger::IssuingCallback { url: Some(url) });
+        let (partner, trigger) = (partner.clone(), Trigger::Callback { sender: Sender::Issuing, url });
         drop(happen(&core, |at| Event::Triggered { at, partner, trigger }).await?);
     }
     if let Some(funds) = seed.funds {
@@ -148,12 +156,47 @@ async fn seed(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct NewCallback {
+    partner: Option<String>,
+    /// The product or provider: `baas`, `issuing`, `payby` or `payermax`.
+    product: Sender,
+    url: String,
+}
+
+async fn callback(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
+    let NewCallback { partner: named, product: sender, url } = read(&body)?;
+    let partner = partner(&core, named)?;
+    let trigger = Trigger::Callback { sender, url };
+    drop(happen(&core, |at| Event::Triggered { at, partner, trigger }).await?);
+    Ok(Json(json!({})))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Resend {
+    /// The URL to post to. The default is the previous URL.
+    url: Option<String>,
+}
+
+/// Posts a notification again, and returns its delivery after the attempt.
+async fn resend(Shared(core): Shared<Arc<Core>>, id: Path<String>, body: String) -> Answer {
+    let Resend { url } = read(&body)?;
+    let delivery = number(Path(id.0.clone()))?;
+    if core.look(|world| world.outbox.get(delivery).is_none()) {
+        return Err(Bad::unknown("delivery"));
+    }
+    refused(core.resend(delivery, url).await)?;
+    show::delivery(Shared(core), id).await
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wanted {
     partner: Option<String>,
     /// The product or provider: `baas`, `issuing`, `payby` or `payermax`.
     product: String,
     notify_type: Option<String>,
-    /// The URL to post to, for PayBy and PayerMax.
+    /// The URL to post to, for PayBy and PayerMax. The default is the callback URL.
     url: Option<String>,
     /// Fields that replace the generated fields. The JSON is kept exactly as written.
     content: Option<Box<serde_json::value::RawValue>>,
@@ -163,10 +206,12 @@ async fn trigger(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let wanted: Wanted = read(&body)?;
     let partner = partner(&core, wanted.partner)?;
     let content = wanted.content.map(|content| content.get().to_owned()).unwrap_or_default();
-    let url = || wanted.url.clone().ok_or(Bad::request("`url` is missing; it is required for payby and payermax"));
     let trigger = match wanted.product.as_str() {
-        "payby" => Trigger::PayBy { url: url()?, content },
-        "payermax" => Trigger::PayerMax { url: url()?, content },
+        "payby" => Trigger::PayBy { url: wanted.url, content },
+        "payermax" => Trigger::PayerMax { url: wanted.url, content },
+        _ if wanted.url.is_some() => {
+            return Err(Bad::request("`url` applies to payby and payermax; set the callback URL instead"));
+        }
         product => Trigger::Notification {
             product: product.to_owned(),
             notify_type: wanted.notify_type.ok_or(Bad::request("`notifyType` is missing"))?,
@@ -213,15 +258,15 @@ async fn set_clock(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Advance {
-    /// A duration such as `15h`, `90s` or `1h 30m`.
+    /// A duration such as `90s`, `15h`, `3d` or `1h 30m`.
     by: String,
 }
 
 async fn advance(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
     let Advance { by } = read(&body)?;
-    let span: jiff::SignedDuration =
-        by.parse().map_err(|_| Bad::request("invalid duration in `by`; examples: 90s, 30m, 15h"))?;
-    let millis = Millis::try_from(span.as_millis())
+    let millis = duration(&by)
+        .ok_or_else(|| Bad::request("invalid duration in `by`; examples: 90s, 15h, 3d, 1h30m"))?
+        .try_into()
         .map_err(|_| Bad::request("`by` must not be negative; time only moves forward"))?;
     if millis > LONGEST {
         return Err(Bad::request("`by` must be at most ten years"));

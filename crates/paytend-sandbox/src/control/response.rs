@@ -1,4 +1,4 @@
-//! The responses of the control interface, and the parameters shared by several commands.
+//! Responses from the control interface, and the parameters shared by several commands.
 
 use axum::Json;
 use axum::extract::{Path, Query};
@@ -29,12 +29,12 @@ impl IntoResponse for Bad {
 /// The result of a command: the JSON to return, or an error response.
 pub(super) type Answer = Result<Json<Value>, Bad>;
 
-/// Parses the number of an entry or a delivery in the path.
+/// Parses the ID of an entry or a delivery in the path.
 pub(super) fn number(Path(id): Path<String>) -> Result<u64, Bad> {
-    id.parse().map_err(|_| Bad::unknown("number"))
+    id.parse().map_err(|_| Bad::unknown("ID"))
 }
 
-/// The query parameters of a list. `after` is the number of the last entry that the client has.
+/// The query parameters of a list. `after` is the ID of the last entry that the client has.
 #[derive(Deserialize)]
 pub(super) struct After {
     after: Option<u64>,

@@ -16,7 +16,7 @@ use crate::runtime::acknowledgement::shown_url;
 use crate::runtime::core::Core;
 use crate::world::World;
 use crate::world::money::Place;
-use crate::world::outbox::Delivery;
+use crate::world::outbox::{Delivery, Sender};
 use crate::world::partner::Partner;
 
 #[derive(Deserialize)]
@@ -104,7 +104,8 @@ fn of_partner(partner: &Partner, personal: bool) -> Value {
         .collect();
     json!({
         "funds": money(Place::Funds), "fees": money(Place::Fees),
-        "callback": partner.callback, "issuingCallback": partner.issuing_callback,
+        "callback": partner.callback(Sender::Baas), "issuingCallback": partner.callback(Sender::Issuing),
+        "paybyCallback": partner.callback(Sender::Payby), "payermaxCallback": partner.callback(Sender::Payermax),
         "cards": cards, "holders": holders, "users": users, "topups": topups, "transferOrders": orders,
     })
 }

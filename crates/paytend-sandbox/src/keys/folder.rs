@@ -81,8 +81,8 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether private key files are accepted even if users other than the owner can access them. The environment
-    /// variable `PAYTEND_DANGER_ANY_PERMISSIONS=1` does the same for the whole program.
+    /// Sets whether private key files are accepted even if users other than the owner can access them. Setting the
+    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
@@ -129,7 +129,7 @@ pub enum FolderError {
     /// The directory contains a key file with an unrecognized name.
     #[error("{0} looks like an unrelated key; use an empty directory to let the sandbox generate keys")]
     Occupied(PathBuf),
-    /// A key file or the file `partner-id` is missing.
+    /// A key file or `partner-id` is missing.
     #[error("{0} is missing; use a directory with all key files, or an empty one")]
     Incomplete(PathBuf),
 }
@@ -236,8 +236,8 @@ fn is_key(path: &Path) -> bool {
         .is_some_and(|ending| ["pem", "key", "der", "p12", "pfx", "b64"].iter().any(|known| ending == *known))
 }
 
-/// Returns whether a path has a component that is a typical name for real keys, such as `prod`. The path is checked as
-/// given and with its symbolic links resolved.
+/// Returns whether a path has a component that is a typical name for real keys, such as `prod`. The path is checked
+/// both as passed and with its symbolic links resolved.
 fn named_as_real(path: &Path) -> bool {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     // The path may not exist yet, so resolve the links of its nearest existing ancestor.

@@ -17,7 +17,7 @@ pub(crate) struct Seals {
     pub(crate) stale: Keyring,
 }
 
-/// The keys of the sandbox.
+/// The sandbox's keys.
 pub(crate) struct Keys {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) paytend: PrivateKey,
@@ -78,13 +78,13 @@ impl Keys {
         self.seals.get(partner)
     }
 
-    /// Generates a keyring with a key that the partner does not know, for the fault `wrongKey`.
+    /// Generates a keyring with a key that the partner does not know, for the `wrongKey` fault.
     pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
         let key = self.backend.generate(self.bits).ok()?;
         self.keyring(&key, self.partners.get(partner)?).ok()
     }
 
-    /// Replaces Paytend's key. The fault `staleKey` then uses the previous key.
+    /// Replaces Paytend's key. The `staleKey` fault then uses the previous key.
     pub(crate) fn rotate(&mut self) -> Result<PublicKey, paytend_crypto::Error> {
         let old = std::mem::replace(&mut self.paytend, self.backend.generate(self.bits)?);
         self.seals = self.make(Some(&old))?;

@@ -11,11 +11,11 @@ use crate::world::time::Millis;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Pace {
-    /// The pace of the machine's clock.
+    /// The same pace as the machine's clock.
     Real,
-    /// Time stands still until it is [advanced](crate::Sandbox::advance).
+    /// Time is stopped until it is [advanced](crate::Sandbox::advance).
     Frozen,
-    /// A multiple of the pace of the machine's clock.
+    /// A multiple of real time; 60 means one minute per second.
     Accelerated(u32),
 }
 
@@ -32,7 +32,7 @@ impl Clock {
         Self { began: Instant::now(), from, pace }
     }
 
-    /// Returns the time of the machine's clock.
+    /// Returns the time on the machine's clock.
     pub(crate) fn machine() -> Millis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)

@@ -17,7 +17,7 @@ use crate::runtime::store::Store;
 use crate::world::time::Millis;
 use crate::world::{Event, World};
 
-/// The data file, if the sandbox has a data file.
+/// The data file, if one is configured.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     #[cfg(feature = "persist")]
@@ -161,11 +161,11 @@ impl Core {
         at(&locked(&self.state).world)
     }
 
-    /// Writes an event to the data file, if the sandbox has a data file, and then applies the event.
+    /// Writes an event to the data file, if one is configured, and then applies the event.
     pub(crate) fn happen(&self, event: impl FnOnce(Millis) -> Event) -> Result<Result<String, Refusal>, Lost> {
         let now = self.now();
         let mut state = locked(&self.state);
-        // The sandbox's time never goes back, even if the machine's clock does.
+        // The sandbox's time never goes backwards, even if the machine's clock does.
         let event = event(now.max(state.world.now));
         // Refused requests and queries are written too, because they use up a `requestId` and advance time.
         state.kept.append(&event)?;

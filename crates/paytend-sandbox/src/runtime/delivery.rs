@@ -9,6 +9,7 @@ use paytend_crypto::rsa::Backend as _;
 use paytend_crypto::{Fields, Outgoing, detached};
 use serde_json::Value;
 
+use crate::failure::Refusal;
 use crate::faults::FaultKind;
 use crate::runtime::acknowledgement::{Acknowledgement, shown_url, unreachable};
 use crate::runtime::core::{Core, Lost};
@@ -83,23 +84,35 @@ impl Core {
         self.run_all(until, At::Now).await
     }
 
-    /// Like [`run_due`](Self::run_due), but returns at once if due tasks or deliveries are already running. A request
-    /// made by a receiver while it handles a delivery must not wait for that delivery.
+    /// Posts a notification again, and returns after the attempt. An attempt that is in flight ends first, so the
+    /// notification is posted at least once after this call.
+    pub(crate) async fn resend(&self, delivery: u64, url: Option<String>) -> Result<Result<String, Refusal>, Lost> {
+        let _driving = self.driving.lock().await;
+        let resent = self.happen(|at| Event::Resent { at, delivery, url })?;
+        if resent.is_ok() {
+            self.run_all(self.look(|world| world.now).max(self.now()), At::Now).await;
+            self.wake.notify_one();
+        }
+        Ok(resent)
+    }
+
+    /// Like [`run_due`](Self::run_due), but returns immediately if due tasks or deliveries are already running. A
+    /// request made by a receiver while it handles a delivery must not wait for that delivery.
     pub(crate) async fn run_due_if_free(&self, until: Millis) {
         if let Ok(_driving) = self.driving.try_lock() {
             self.run_all(until, At::Now).await;
         }
     }
 
-    /// Advances time. Everything that falls due in this period runs at its due time and has finished on return. The
-    /// work continues even if the returned future is dropped.
+    /// Advances time. Everything that falls due in this period runs at its due time and has finished when this method
+    /// returns. The work continues even if the returned future is dropped.
     pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
         let core = Arc::clone(self);
         let passing = tokio::spawn(async move {
             let _driving = core.driving.lock().await;
             let until = core.now().saturating_add(by.min(LONGEST));
             core.run_all(until, At::Scheduled).await;
-            // The clock may have passed `until` meanwhile. Use the later time, because time never goes back.
+            // The clock may have passed `until` in the meantime. Use the later time, because time never goes backwards.
             let reached = until.max(core.now());
             core.set_clock(reached, core.clock().pace());
             if let Err(error) = core.happen(|_| Event::Due { at: reached }) {
@@ -302,7 +315,7 @@ async fn read(mut response: reqwest::Response) -> Body {
     Body { text: String::from_utf8_lossy(&bytes).into_owned(), cut }
 }
 
-/// Corrupts the signature of a document if a fault requires it.
+/// Corrupts a document's signature if a fault requires it.
 pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
     if !faults.contains(&FaultKind::WrongSignature) {
         return document;

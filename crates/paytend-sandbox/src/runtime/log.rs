@@ -10,9 +10,9 @@ use tokio::sync::broadcast;
 use crate::faults::FaultKind;
 use crate::world::time::Millis;
 
-/// The maximum number of kept entries.
+/// The maximum number of entries in the log.
 const KEPT: usize = 1000;
-/// The maximum size of the kept entries, in bytes.
+/// The maximum total size of the entries in the log, in bytes.
 const MOST: usize = 64 << 20;
 
 /// A document that was sent or received, with its decrypted contents. It includes personal data and session keys, so it
@@ -22,7 +22,7 @@ const MOST: usize = 64 << 20;
 pub(crate) struct Side {
     /// The document exactly as it was sent or received.
     pub(crate) wire: String,
-    /// The canonical string, which is signed.
+    /// The signed canonical string.
     pub(crate) canonical: Option<String>,
     /// The decrypted payload.
     pub(crate) payload: Option<String>,
@@ -41,12 +41,12 @@ pub(crate) struct Entry {
     pub(crate) what: String,
     /// The path of a call.
     pub(crate) path: Option<String>,
-    /// The outcome in words, such as `00 success` or `acknowledged`.
+    /// The outcome as text, such as `00 success` or `acknowledged`.
     pub(crate) verdict: String,
     /// Whether the call or attempt succeeded.
     pub(crate) good: bool,
     pub(crate) faults: Vec<FaultKind>,
-    /// The number of the delivery.
+    /// The delivery's ID.
     pub(crate) delivery: Option<u64>,
     pub(crate) url: Option<String>,
     pub(crate) status: Option<u16>,
@@ -86,7 +86,7 @@ impl Log {
         Self { kept: Mutex::default(), listeners: broadcast::Sender::new(256) }
     }
 
-    /// Adds an entry, and returns its number.
+    /// Adds an entry, and returns its ID.
     pub(crate) fn add(&self, entry: Entry) -> u64 {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.last += 1;
@@ -113,7 +113,7 @@ impl Log {
         let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
     }
 
-    /// Removes all entries. The numbers of later entries continue.
+    /// Removes all entries. The IDs of later entries continue from the last ID.
     pub(crate) fn clear(&self) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.clear();
@@ -124,7 +124,7 @@ impl Log {
         self.listeners.subscribe()
     }
 
-    /// Returns the entries with numbers above the number `id`, converted by `map`.
+    /// Returns the entries with IDs above `id`, converted by `map`.
     pub(crate) fn after<T>(&self, id: u64, map: impl Fn(&Entry) -> T) -> Vec<T> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.entries.iter().filter(|entry| entry.id > id).map(map).collect()

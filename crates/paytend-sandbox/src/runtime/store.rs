@@ -1,5 +1,5 @@
-//! The data file. Each event is written before it is applied. After a crash, an event has therefore been applied
-//! completely or not at all.
+//! The data file. Each event is written before it is applied. After a crash, each event has therefore been applied
+//! either in full or not at all.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub enum StoreError {
     /// The file has a different format version.
     #[error("the data file has format version {found}; this sandbox reads only version {FORM}; use a new file")]
     Version {
-        /// The version of the file.
+        /// The file's version.
         found: i64,
     },
 }

@@ -13,7 +13,7 @@ export function takeToken() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!given) return false;
   token = given;
-  // Remove the token from the address bar, the history and screenshots.
+  // Remove the token from the address bar, so that it does not appear in the history or in screenshots.
   history.replaceState(null, "", location.pathname + location.search);
   return true;
 }

@@ -1,4 +1,4 @@
-// The Balances tab: funds, and the state of a partner.
+// The Balances tab: funds, and a partner's state.
 import { partnerId } from "./catalogue.js";
 import { $, h, hook } from "./dom.js";
 import { refresh, wanted } from "./refresh.js";
@@ -78,7 +78,9 @@ function showWorld() {
     partner.transferOrders, "None. A large deposit or the trigger baas 8 creates a transfer order."));
   $("callbacks").replaceChildren(
     callback("BaaS", partner.callback, "None. Call setCallbackUrl to set it."),
-    callback("Issuing", partner.issuingCallback, "None. Set it below."));
+    callback("Issuing", partner.issuingCallback, "None. Set it below."),
+    callback("PayBy", partner.paybyCallback, "None. Set it below."),
+    callback("PayerMax", partner.payermaxCallback, "None. Set it below."));
 }
 
 export function showState(state) {

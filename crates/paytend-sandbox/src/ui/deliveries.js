@@ -1,7 +1,7 @@
 // The Deliveries tab: notifications and their delivery attempts.
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { title } from "./catalogue.js";
-import { $, h } from "./dom.js";
+import { $, h, toast } from "./dom.js";
 import { act, refresh } from "./refresh.js";
 import { show } from "./tabs.js";
 import { block, moment } from "./text.js";
@@ -34,8 +34,13 @@ function deliveryNode(id) {
     button.textContent = contents.hidden ? "Show contents" : "Hide contents";
     button.setAttribute("aria-expanded", String(!contents.hidden));
   }));
+  const again = h("button", { type: "button", class: "small", "data-testid": "resend" }, "Resend");
+  again.addEventListener("click", () => act(again, async () => {
+    const { state } = await post(`/deliveries/${id}/resend`, {});
+    toast(`delivery ${id} was resent: ${STATES[state]?.[0] ?? state}`, state === "acknowledged");
+  }));
   const attributes = { class: "delivery", tabindex: "-1", "data-testid": "delivery", "data-id": id };
-  return { node: h("li", attributes, description, button, contents), description, drawn: "" };
+  return { node: h("li", attributes, description, button, " ", again, contents), description, drawn: "" };
 }
 
 export function showDeliveries(all) {

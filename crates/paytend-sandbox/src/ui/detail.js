@@ -1,4 +1,4 @@
-// The Detail tab: the request and the response of a log entry.
+// The Detail tab: the request and the response in a log entry.
 import { get } from "./api.js";
 import { faultText, kindOf, title } from "./catalogue.js";
 import { toDelivery } from "./deliveries.js";
@@ -52,7 +52,7 @@ function detail(entry, revealed) {
     return h("section", { "aria-label": heading },
       h("h3", null, heading),
       revealed && block("Payload, decrypted", payload, `${name}-payload`, "None."),
-      revealed && block("Canonical string, which is signed", canonical, `${name}-canonical`,
+      revealed && block("Signed canonical string", canonical, `${name}-canonical`,
         "None: the document has no signature of this kind, or it is not authentic."),
       open && block("Wire", wire, `${name}-wire`, absent));
   };

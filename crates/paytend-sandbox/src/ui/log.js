@@ -6,7 +6,7 @@ import { short, stamp } from "./text.js";
 const MAX_LOG_ENTRIES = 1000;
 
 export const log = $("log");
-/** The log entries and their rows in the list, by the number of the entry. */
+/** The log entries and their rows in the list, by entry ID. */
 export const rows = new Map();
 let filter = "all";
 export let selected = null;
@@ -91,7 +91,7 @@ export function select(id) {
   mark();
 }
 
-/** Binds the list's controls. `open` is called with the number of a clicked entry. */
+/** Binds the list's controls. `open` is called with the ID of a clicked entry. */
 export function bindLog(open) {
   log.addEventListener("click", (event) => {
     const button = event.target.closest("button.entry");

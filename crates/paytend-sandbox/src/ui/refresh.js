@@ -1,4 +1,4 @@
-// Reloads the state of the sandbox whenever it may have changed.
+// Reloads the sandbox's state whenever it may have changed.
 import { get } from "./api.js";
 import { $, toast } from "./dom.js";
 

@@ -6,7 +6,7 @@ import { log, mark, put, rows, selected, applyFilter } from "./log.js";
 import { refreshSoon } from "./refresh.js";
 
 let loading = null;
-/** Reads the whole log. Entries that the stream delivers meanwhile are appended. */
+/** Reads the whole log. Entries that the stream delivers in the meantime are appended. */
 async function loadLog() {
   const meanwhile = (loading = []);
   try {
@@ -18,7 +18,7 @@ async function loadLog() {
     log.replaceChildren();
     for (const entry of [...entries, ...meanwhile]) put(entry, false);
     const now = rows.get(selected);
-    // After a restart or reset, the same number may belong to a different entry.
+    // After a restart or reset, the same ID may belong to a different entry.
     if (before && now && now.entry.at === before.at && now.entry.what === before.what) mark();
     else if (selected !== null) closeEntry();
     applyFilter();

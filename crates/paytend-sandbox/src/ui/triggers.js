@@ -46,14 +46,8 @@ function trigger(control, product, notifyType) {
     }
   }
   const wanted = { partner: partnerId(), product, notifyType: notifyType ?? undefined };
-  if (!notifyType) {
-    wanted.url = $("trigger-url").value.trim();
-    if (!wanted.url) {
-      toast("enter a URL for PayBy and PayerMax", false);
-      $("trigger-url").focus();
-      return;
-    }
-  }
+  // Without a URL, notifications of PayBy and PayerMax are posted to the callback URL.
+  if (!notifyType) wanted.url = $("trigger-url").value.trim() || undefined;
   // The overrides are sent exactly as typed, so 25.00 stays 25.00.
   const body = JSON.stringify(wanted);
   act(control, async () => {

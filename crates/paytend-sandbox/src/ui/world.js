@@ -32,8 +32,9 @@ export function bindWorld() {
 
   whenShown("world", () => showKeys().catch((error) => toast(error.message, false)));
   onSubmit("callback-form", (button) => act(button, async () => {
-    await post("/seed", { partner: partnerId(), issuingCallback: $("issuing-callback").value.trim() });
-    toast("the callback URL for Issuing is set");
+    const product = $("callback-product");
+    await post("/callback", { partner: partnerId(), product: product.value, url: $("callback-url").value.trim() });
+    toast(`the callback URL for ${product.selectedOptions[0].textContent} is set`);
   }));
   onSubmit("seed-form", (button) => act(button, async () => {
     const funds = $("seed-funds").value.trim();

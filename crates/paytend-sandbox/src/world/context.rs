@@ -35,11 +35,13 @@ impl Context<'_> {
     ) -> u64 {
         // Each product has a separate URL. The products use the same `notifyType` numbers, so a receiver could not
         // distinguish their notifications at a single URL.
-        let url = match product {
-            Product::Issuing => partner.issuing_callback.as_ref(),
-            _ => partner.callback.as_ref(),
-        };
         let source = Source::Paytend { product: product.as_str().to_owned(), notify_type: notify_type.to_owned() };
-        self.outbox.post(self.now, self.partner, source, content, url.cloned())
+        self.post(partner, source, content, None)
+    }
+
+    /// Creates a notification of any sender. The default of `url` is the sender's callback URL.
+    pub(crate) fn post(&mut self, partner: &Partner, source: Source, content: String, url: Option<String>) -> u64 {
+        let url = url.or_else(|| partner.callback(source.sender()).cloned());
+        self.outbox.post(self.now, self.partner, source, content, url)
     }
 }

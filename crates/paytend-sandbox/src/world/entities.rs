@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::money::Cents;
 use super::time::Millis;
 
-/// The status of an audit.
+/// The audit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Audit {
@@ -36,7 +36,7 @@ impl Audit {
     }
 }
 
-/// Returns the code of a card's state: `0` applied, `1` unactivated, `2` active, `3` lost, `4` frozen, `5` cancelled.
+/// Returns the code for a card's state: `0` applied, `1` unactivated, `2` active, `3` lost, `4` frozen, `5` cancelled.
 pub(crate) fn card_code(state: CardState) -> Code {
     match state {
         CardState::Applied => "0",
@@ -49,7 +49,7 @@ pub(crate) fn card_code(state: CardState) -> Code {
     .into()
 }
 
-/// Returns the code of a topup's state: `1` processing, `2` succeeded, `3` failed.
+/// Returns the code for a topup's state: `1` processing, `2` succeeded, `3` failed.
 pub(crate) fn topup_code(state: TopupState) -> Code {
     match state {
         TopupState::Processing => "1",
@@ -59,7 +59,8 @@ pub(crate) fn topup_code(state: TopupState) -> Code {
     .into()
 }
 
-/// Returns the code of a user's state: `0` registered, `1` documents uploaded, `2` under audit, `3` open, `4` rejected.
+/// Returns the code for a user's state: `0` registered, `1` documents uploaded, `2` under audit, `3` open, `4`
+/// rejected.
 pub(crate) fn user_code(state: AccountState) -> Code {
     match state {
         AccountState::Registered => "0",
@@ -71,7 +72,7 @@ pub(crate) fn user_code(state: AccountState) -> Code {
     .into()
 }
 
-/// Returns the code of a transfer order's state: `1` triggered, `2` information submitted, `3` file uploaded.
+/// Returns the code for a transfer order's state: `1` triggered, `2` information submitted, `3` file uploaded.
 pub(crate) fn transfer_code(state: TransferOrderState) -> Code {
     match state {
         TransferOrderState::Triggered => "1",
@@ -126,9 +127,9 @@ pub(crate) struct Topup {
     pub(crate) at: Millis,
 }
 
-/// The code of an authorization.
+/// The code for an authorization.
 pub(crate) const AUTHORIZED: &str = "1";
-/// The code of a settlement.
+/// The code for a settlement.
 pub(crate) const SETTLED: &str = "2";
 
 /// An authorization, which reserves money on a card, or a settlement, which withdraws money.
@@ -139,7 +140,7 @@ pub(crate) struct CardTransaction {
     pub(crate) card: String,
     pub(crate) amount: Cents,
     pub(crate) currency: String,
-    /// The code of the transaction: [`AUTHORIZED`] or [`SETTLED`].
+    /// The transaction's code: [`AUTHORIZED`] or [`SETTLED`].
     pub(crate) status: String,
     pub(crate) at: Millis,
 }
@@ -150,14 +151,14 @@ pub(crate) struct CardTransaction {
 pub(crate) struct User {
     pub(crate) mobile: String,
     pub(crate) person: Option<Box<CreateIndividual>>,
-    /// The country of a corporation; `None` for a person.
+    /// A corporation's country; `None` for a person.
     pub(crate) country: Option<String>,
     pub(crate) state: AccountState,
     pub(crate) audit: Option<Audit>,
     pub(crate) standard: bool,
     /// The `fileType` of each uploaded document.
     pub(crate) documents: Vec<String>,
-    /// Whether the result of an identity verification provider was uploaded. The result replaces all documents.
+    /// Whether an identity verification provider's result was uploaded. The result replaces all documents.
     pub(crate) identified: bool,
     pub(crate) accounts: Vec<String>,
 }
@@ -181,7 +182,7 @@ pub(crate) enum Task {
     Ship(String),
     BookTopup(String),
     AuditUser(String),
-    /// Moves the balance of the old card (first) to the new card (second).
+    /// Moves the balance from the old card (first) to the new card (second).
     Replace(String, String),
     MonthlyFee(String),
 }

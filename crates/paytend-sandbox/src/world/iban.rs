@@ -12,6 +12,7 @@ use super::context::Context;
 use super::entities::{TransferOrderState, user_code};
 use super::issuing::holders::of_country;
 use super::money::{Cents, Place};
+use super::outbox::Sender;
 use super::partner::{Partner, given, same_mobile};
 use crate::failure::{Failure, Refusal};
 
@@ -131,7 +132,7 @@ pub(super) fn upload_order_file(
     Ok(NoData::default())
 }
 
-/// Sets the URL for all BaaS notifications. The field `type` is ignored, because its codes are not public. Issuing has
+/// Sets the URL for all BaaS notifications. The `type` field is ignored, because its codes are not public. Issuing has
 /// a separate URL, which is set through the control interface or by
 /// [`Sandbox::issuing_callback`](crate::Sandbox::issuing_callback).
 pub(super) fn set_callback_url(
@@ -139,7 +140,7 @@ pub(super) fn set_callback_url(
     _: &mut Context<'_>,
     request: SetCallbackUrl,
 ) -> Result<NoData, Refusal> {
-    partner.callback = Some(checked_url(request.url.as_str())?);
+    partner.set_callback(Sender::Baas, checked_url(request.url.as_str())?);
     Ok(NoData::default())
 }
 

@@ -1,4 +1,4 @@
-//! The state of the sandbox and the events that change it.
+//! The sandbox's state and the events that change it.
 //!
 //! This module has no I/O, keys or clock. Every change is an [`Event`] with its time. The same events always produce
 //! the same state, so the data file stores events.
@@ -49,9 +49,11 @@ pub(crate) enum Event {
     Triggered { at: Millis, partner: String, trigger: Trigger },
     /// The postponement of a notification.
     Postponed { at: Millis, delivery: u64, until: Millis },
+    /// A request to post a notification again, to another URL if one is given.
+    Resent { at: Millis, delivery: u64, url: Option<String> },
     /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
-    /// A delivery attempt of a notification.
+    /// An attempt to deliver a notification.
     Attempted { at: Millis, delivery: u64, attempt: Attempted },
 }
 
@@ -99,6 +101,10 @@ impl World {
                 self.pass(at);
                 self.with(&partner, |partner, context| trigger::happen(partner, context, trigger))
             }
+            Event::Resent { at, delivery, url } => {
+                self.pass(at);
+                self.resend(delivery, url.as_deref())
+            }
             Event::Configured { at, settings } => {
                 self.pass(at);
                 self.settings = settings;
@@ -142,13 +148,24 @@ impl World {
         self.now = self.now.max(until);
     }
 
+    /// Schedules a notification to be posted again: to the given URL, to its previous URL, or to the callback URL.
+    fn resend(&mut self, id: u64, url: Option<&str>) -> Result<String, Refusal> {
+        let absent = || Refusal::because(Failure::WrongState, "there is no such notification");
+        let delivery = self.outbox.get(id).ok_or_else(absent)?;
+        let callback = || self.partners.get(&delivery.partner)?.callback(delivery.source.sender()).cloned();
+        let url = url.map(iban::checked_url).transpose()?.or_else(|| delivery.url.clone()).or_else(callback);
+        let url = url.ok_or_else(|| Refusal::because(Failure::WrongState, "no callback URL is set"))?;
+        self.outbox.resend(id, self.now, url);
+        Ok(String::new())
+    }
+
     fn call(&mut self, partner: &str, path: &str, request_id: String, data: &str) -> Result<String, Refusal> {
         let known = self.partners.get_mut(partner).ok_or(Failure::UnknownPartner)?;
         if !known.requests.insert(request_id) {
             return Err(Failure::DuplicateRequest.into());
         }
         let answer = self.with(partner, |partner, context| dispatch::call(partner, context, path, data));
-        // With zero delays, everything that an operation starts is finished before the response.
+        // With zero delays, everything that an operation starts has finished before the response is sent.
         self.pass(self.now);
         answer
     }

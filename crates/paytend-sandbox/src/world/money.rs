@@ -50,7 +50,7 @@ pub(crate) fn number(amount: &Amount) -> Amount {
 pub(crate) enum Place {
     /// Everything outside the sandbox. Its balance is the negative sum of the money inside.
     Outside,
-    /// The funds of the partner.
+    /// The partner's funds.
     Funds,
     /// A card.
     Card(String),

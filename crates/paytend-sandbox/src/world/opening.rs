@@ -84,7 +84,7 @@ pub(super) fn upload(partner: &mut Partner, _: &mut Context<'_>, document: Uploa
     match document.file_content.as_ref().filter(|content| !content.as_bytes().is_empty()) {
         Some(content) if content.as_bytes().len() > MAX_FILE_BYTES => return Err(Failure::FileTooLarge.into()),
         Some(_) => user.documents.push(given(document.file_type.as_deref()).unwrap_or("3").to_owned()),
-        // An upload without a file is the result of an identity verification provider.
+        // An upload without a file is an identity verification provider's result.
         None => user.identified = true,
     }
     user.state = AccountState::DocumentsUploaded;
@@ -152,8 +152,8 @@ pub(super) fn corporation_questionnaire(
     answered(partner, context, request.user_id.as_str(), true)
 }
 
-/// Applies the result of an audit. A passed audit opens an account with an IBAN. Notifications report the status and
-/// the account.
+/// Applies an audit result. A passed audit opens an account with an IBAN. Notifications report the status and the
+/// account.
 pub(super) fn audited(partner: &mut Partner, context: &mut Context<'_>, id: &str, result: Audit) {
     let Some(user) = partner.users.get_mut(id) else { return };
     user.audit = Some(result);

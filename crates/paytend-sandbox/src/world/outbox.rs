@@ -1,9 +1,19 @@
 //! Notifications and their deliveries.
 
-use paytend_model::payby;
+use paytend_model::{Product, payby};
 use serde::{Deserialize, Serialize};
 
 use super::time::Millis;
+
+/// A product or provider with a callback URL of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Sender {
+    Baas,
+    Issuing,
+    Payby,
+    Payermax,
+}
 
 /// The sender of a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +40,16 @@ impl Source {
         }
     }
 
+    /// Returns whose callback URL the notification is posted to.
+    pub(crate) fn sender(&self) -> Sender {
+        match self {
+            Self::Paytend { product, .. } if product == Product::Issuing.as_str() => Sender::Issuing,
+            Self::Paytend { .. } => Sender::Baas,
+            Self::PayBy => Sender::Payby,
+            Self::PayerMax => Sender::Payermax,
+        }
+    }
+
     /// Returns the name, such as `baas 2` or `payby`.
     pub(crate) fn name(&self) -> String {
         match self {
@@ -44,7 +64,7 @@ impl Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum DeliveryState {
-    /// The notification is not acknowledged yet, and another attempt will be made.
+    /// The notification has not been acknowledged yet, and another attempt will be made.
     Pending,
     /// The receiver acknowledged the notification as documented.
     Acknowledged,
@@ -99,7 +119,7 @@ pub(crate) struct Delivery {
     pub(crate) attempts: Vec<(Millis, Attempted)>,
 }
 
-/// All deliveries in the order of their creation, which is also the order of their first attempts.
+/// All deliveries in the order in which they were created, which is also the order of their first attempts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Outbox {
     pub(crate) deliveries: Vec<Delivery>,
@@ -135,8 +155,8 @@ impl Outbox {
         self.deliveries.get(at)
     }
 
-    /// Returns the due time and number of the next delivery. First attempts keep their order, and a retry does not
-    /// delay them.
+    /// Returns the due time and ID of the next delivery. First attempts keep their order, and a retry does not delay
+    /// them.
     pub(crate) fn next(&self) -> Option<(Millis, u64)> {
         self.deliveries.iter().filter_map(|one| Some((one.next_at?, one.id))).min()
     }
@@ -151,6 +171,12 @@ impl Outbox {
             delivery.postponed = true;
             delivery.next_at = delivery.next_at.map(|_| until);
         }
+    }
+
+    /// Schedules another attempt at once, whatever the state. The attempts so far count for the retries after it.
+    pub(crate) fn resend(&mut self, id: u64, now: Millis, url: String) {
+        let Some(delivery) = self.get_mut(id) else { return };
+        (delivery.url, delivery.next_at, delivery.state) = (Some(url), Some(now), DeliveryState::Pending);
     }
 
     pub(crate) fn attempted(&mut self, id: u64, at: Millis, attempt: Attempted) {

@@ -1,4 +1,4 @@
-//! The state of one partner.
+//! A partner's state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +10,7 @@ use super::entities::{
     Application, Audit, Card, CardState, CardTransaction, Counters, Holder, Task, Topup, TransferOrder, User,
 };
 use super::money::{Cents, Ledger, Place};
+use super::outbox::Sender;
 use super::settings::Settings;
 use super::time::Millis;
 use crate::failure::Failure;
@@ -39,13 +40,17 @@ pub(crate) struct Partner {
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) transfer_orders: BTreeMap<String, TransferOrder>,
     /// The callback URL for BaaS.
-    pub(crate) callback: Option<String>,
+    callback: Option<String>,
     /// The callback URL for Issuing.
-    pub(crate) issuing_callback: Option<String>,
+    issuing_callback: Option<String>,
+    /// The callback URL for PayBy's notifications.
+    payby_callback: Option<String>,
+    /// The callback URL for PayerMax's notifications.
+    payermax_callback: Option<String>,
     /// The `requestId`s used so far.
     pub(crate) requests: BTreeSet<String>,
     counters: Counters,
-    /// The scheduled tasks by due time. Tasks with the same due time run in the order of their creation.
+    /// The scheduled tasks by due time. Tasks with the same due time run in the order in which they were created.
     tasks: BTreeMap<Millis, Vec<Task>>,
 }
 
@@ -71,6 +76,27 @@ impl Partner {
         partner.holders.insert(DEMO_HOLDER.into(), demo_holder());
         partner.later(at.saturating_add(MONTH), Task::MonthlyFee(FIRST_CARD.into()));
         partner
+    }
+
+    /// Returns the callback URL of a sender.
+    pub(crate) fn callback(&self, sender: Sender) -> Option<&String> {
+        match sender {
+            Sender::Baas => self.callback.as_ref(),
+            Sender::Issuing => self.issuing_callback.as_ref(),
+            Sender::Payby => self.payby_callback.as_ref(),
+            Sender::Payermax => self.payermax_callback.as_ref(),
+        }
+    }
+
+    /// Sets the callback URL of a sender.
+    pub(crate) fn set_callback(&mut self, sender: Sender, url: String) {
+        let callback = match sender {
+            Sender::Baas => &mut self.callback,
+            Sender::Issuing => &mut self.issuing_callback,
+            Sender::Payby => &mut self.payby_callback,
+            Sender::Payermax => &mut self.payermax_callback,
+        };
+        *callback = Some(url);
     }
 
     /// Returns the next number for a kind of object.

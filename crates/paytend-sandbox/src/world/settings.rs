@@ -18,16 +18,16 @@ use super::time::Millis;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Timing {
-    /// The time from a topup to the arrival of the money on the card.
+    /// The time from a topup to the money's arrival on the card.
     pub topup: Millis,
-    /// The time from the creation of a cardholder to the result of the audit.
+    /// The time from a cardholder's creation to the audit result.
     pub holder_audit: Millis,
-    /// The time from an application to the shipment of its cards.
+    /// The time from an application to the shipment of the cards.
     pub shipment: Millis,
-    /// The time from the questionnaire to the opening of the account.
+    /// The time from the questionnaire to the account opening.
     pub account_audit: Millis,
-    /// The time from a replacement to the arrival of the old card's balance on the new card. The documentation says
-    /// within 24 hours.
+    /// The time from a card replacement until the old card's balance is on the new card. According to the
+    /// documentation, this takes at most 24 hours.
     pub replacement: Millis,
 }
 
@@ -37,8 +37,7 @@ impl Timing {
         Self { topup: 0, holder_audit: 0, shipment: 0, account_audit: 0, replacement: 0 }
     }
 
-    /// Returns durations of a few seconds, and one day for the balance of a replaced card, so that clients have to
-    /// poll.
+    /// Returns durations of a few seconds, and one day for a replaced card's balance, so that clients have to poll.
     pub fn realistic() -> Self {
         let (second, hour) = (1000, 3_600_000);
         Self {
@@ -78,9 +77,9 @@ pub struct Settings {
     pub currency: String,
     /// The partner's initial funds, in hundredths.
     pub funds: i64,
-    /// The fee of an active card per 30 days, in hundredths.
+    /// The fee for an active card per 30 days, in hundredths.
     pub monthly_fee: i64,
-    /// Whether responses have the reserved field `encryptFlag`.
+    /// Whether responses have the reserved `encryptFlag` field.
     pub encrypt_flag: bool,
     /// The minimum deposit amount that triggers a transfer order, in hundredths.
     pub transfer_order_from: i64,

@@ -1,4 +1,4 @@
-//! Triggers for events that no operation causes: deposits, the use of a card, audit results and notifications of any
+//! Triggers for events that no operation causes: deposits, card transactions, audit results and notifications of any
 //! kind.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use super::iban::{account, checked_url, iban};
 use super::issuing::holders;
 use super::money::{self, Cents, Place};
 use super::opening;
-use super::outbox::Source;
+use super::outbox::{Sender, Source};
 use super::partner::{FIRST_CARD, Partner};
 use crate::failure::{Failure, Refusal};
 
@@ -27,19 +27,19 @@ use crate::failure::{Failure, Refusal};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "trigger", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Trigger {
-    /// A Paytend notification and the event behind it, such as a deposit, the use of a card or the end of an audit.
+    /// A Paytend notification and the event behind it, such as a deposit, a card transaction or an audit result.
     Notification { product: String, notify_type: String, content: String },
-    /// A PayBy notification to a URL.
-    PayBy { url: String, content: String },
-    /// A PayerMax notification to a URL.
-    PayerMax { url: String, content: String },
+    /// A PayBy notification to a URL, or to the callback URL.
+    PayBy { url: Option<String>, content: String },
+    /// A PayerMax notification to a URL, or to the callback URL.
+    PayerMax { url: Option<String>, content: String },
     /// An addition to the partner's funds, in hundredths.
     Fund { cents: i64, currency: String },
-    /// A new callback URL for Issuing.
-    IssuingCallback { url: Option<String> },
+    /// A new callback URL.
+    Callback { sender: Sender, url: String },
 }
 
-/// Applies a trigger. Returns the numbers of the created deliveries as `{"deliveries":[1,2]}`.
+/// Applies a trigger. Returns the IDs of the created deliveries as `{"deliveries":[1,2]}`.
 pub(super) fn happen(partner: &mut Partner, context: &mut Context<'_>, trigger: Trigger) -> Result<String, Refusal> {
     let before = context.outbox.deliveries.len();
     match trigger {
@@ -48,26 +48,30 @@ pub(super) fn happen(partner: &mut Partner, context: &mut Context<'_>, trigger: 
         }
         Trigger::PayBy { url, content } => {
             let default = super::outbox::payby(context.now, partner.number("payby"));
-            post(context, Source::PayBy, &url, merged(&default, &content)?)?;
+            post(partner, context, Source::PayBy, url.as_deref(), merged(&default, &content)?)?;
         }
         Trigger::PayerMax { url, content } => {
             let default = super::outbox::payermax(context.now, partner.number("payermax"));
-            post(context, Source::PayerMax, &url, merged(&default, &content)?)?;
+            post(partner, context, Source::PayerMax, url.as_deref(), merged(&default, &content)?)?;
         }
         Trigger::Fund { cents, currency } => {
             partner.ledger.transfer(&Place::Outside, &Place::Funds, &currency, Cents(cents))?;
         }
-        Trigger::IssuingCallback { url } => {
-            partner.issuing_callback = url.as_deref().map(checked_url).transpose()?;
-        }
+        Trigger::Callback { sender, url } => partner.set_callback(sender, checked_url(&url)?),
     }
     let made: Vec<u64> = context.outbox.deliveries[before..].iter().map(|delivery| delivery.id).collect();
     Ok(serde_json::json!({ "deliveries": made }).to_string())
 }
 
-fn post(context: &mut Context<'_>, source: Source, url: &str, content: String) -> Result<(), Refusal> {
-    let url = checked_url(url)?;
-    context.outbox.post(context.now, context.partner, source, content, Some(url));
+fn post(
+    partner: &Partner,
+    context: &mut Context<'_>,
+    source: Source,
+    url: Option<&str>,
+    content: String,
+) -> Result<(), Refusal> {
+    let url = url.map(checked_url).transpose()?;
+    context.post(partner, source, content, url);
     Ok(())
 }
 
@@ -85,7 +89,7 @@ pub(crate) fn merged(default: &str, overrides: &str) -> Result<String, Refusal> 
     serde_json::to_string(&all).map_err(|_| Failure::BadData.into())
 }
 
-/// Parses the fields of the content that the sandbox uses itself.
+/// Parses the content fields that the sandbox itself uses.
 fn typed<T: DeserializeOwned>(content: &str) -> Result<T, Refusal> {
     serde_json::from_str(content).map_err(|error| Refusal::because(Failure::BadData, error))
 }

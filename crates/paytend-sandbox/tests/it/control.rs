@@ -85,12 +85,18 @@ async fn invalid_requests_get_an_error_message() {
     let control = Control::of(&sandbox);
     for (path, body, status, word) in [
         ("/trigger", json!({"product": "baas"}), 400, "notifyType"),
-        ("/trigger", json!({"product": "payby"}), 400, "url"),
+        ("/trigger", json!({"product": "baas", "notifyType": "2", "url": "http://x/"}), 400, "payby and payermax"),
+        ("/callback", json!({"product": "payout", "url": "http://x/"}), 400, "payout"),
+        ("/callback", json!({"product": "payby"}), 400, "url"),
+        ("/callback", json!({"product": "payby", "url": "ftp://x/"}), 409, "http or https"),
+        ("/deliveries/7/resend", json!({}), 404, "delivery"),
+        ("/deliveries/7/resend", json!({"to": "http://x/"}), 400, "to"),
         ("/trigger", json!({"product": "payout", "notifyType": "1"}), 409, "baas or issuing"),
         ("/trigger", json!({"product": "baas", "notifyType": "2", "content": {"amount": "much"}}), 409, "amount"),
         ("/trigger", json!({"product": "baas", "notifyType": "2", "partner": "1"}), 404, "partner"),
         ("/faults", json!({"on": "topup", "fault": {"kind": "explode"}}), 400, "explode"),
-        ("/clock/advance", json!({"by": "soon"}), 400, "15h"),
+        ("/clock/advance", json!({"by": "soon"}), 400, "3d"),
+        ("/clock/advance", json!({"by": "4000d"}), 400, "ten years"),
         ("/clock/advance", json!({"by": "-1h"}), 400, "negative"),
         ("/clock", json!({"pace": "slow"}), 400, "slow"),
         ("/seed", json!({"funds": "0"}), 400, "above zero"),
@@ -222,7 +228,7 @@ async fn page_loads_only_its_own_files_and_other_origins_are_refused() {
     assert!(foreign.headers().get("access-control-allow-origin").is_none());
 }
 
-/// The OpenAPI description has exactly the routes of the server.
+/// The OpenAPI description lists exactly the server's routes.
 #[tokio::test]
 async fn openapi_description_matches_routes() {
     let sandbox = Sandbox::start().await.unwrap();

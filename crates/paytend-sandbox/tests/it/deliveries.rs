@@ -1,4 +1,4 @@
-//! Tests for the notifications of all three providers, and for retries.
+//! Tests for notifications from all three providers, and for retries.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ async fn set_url(sandbox: &Sandbox, url: &str) {
 async fn payby_notification_is_retried_on_the_documented_schedule() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(200, r#"{"response":"FAIL"}"#); 20], PAYBY).await;
-    let first = sandbox.notify_payby(&url, "").await.unwrap();
+    let first = sandbox.notify_payby(Some(&url), "").await.unwrap();
     assert_eq!((first.is_acknowledged(), first.attempts(), first.status()), (false, 1, Some(200)));
     // The documented waits are 2 min, 10 min, 10 min, 1 h, 2 h, 6 h and 15 h.
     sandbox.advance(minutes(30 * 60)).await;
@@ -55,7 +55,7 @@ async fn payby_notification_is_retried_on_the_documented_schedule() {
 async fn payermax_receiver_accepts_a_retried_notification() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[(500, "later")], PAYERMAX).await;
-    sandbox.notify_payermax(&url, r#"{"notifyType":"WITHDRAW"}"#).await.unwrap();
+    sandbox.notify_payermax(Some(&url), r#"{"notifyType":"WITHDRAW"}"#).await.unwrap();
     sandbox.advance(minutes(1)).await;
     let delivery = sandbox.deliveries().pop().unwrap();
     assert_eq!((delivery.is_acknowledged(), delivery.attempts()), (true, 2));
@@ -114,7 +114,7 @@ async fn paytend_receiver_accepts_all_nine_kinds_of_notification() {
         assert_eq!((typed.notify_type(), typed.problems()), (notify_type, &[][..]));
     }
     assert_eq!(came.lock().unwrap().len() - before, 9);
-    // The content of an unknown kind is sent unchanged.
+    // Content of an unknown kind is sent unchanged.
     let raw = sandbox.notify(Product::Baas, "99", r#"{"update":1.50}"#).await.unwrap();
     assert_eq!(raw.content(), r#"{"update":1.50}"#);
     assert!(matches!(sandbox.notify(Product::Baas, "2", "[]").await, Err(DeliverError::Refused { .. })));
@@ -190,10 +190,10 @@ async fn receiver_refuses_notifications_with_clock_skew_or_wrong_signature() {
             sandbox.fault(Fault::on_payby(fault).once()).unwrap();
         }
         let amount = r#"{"amount":{"amount":1250.070,"currency":"AED"}}"#;
-        sandbox.notify_payby(&url, amount).await.unwrap();
+        sandbox.notify_payby(Some(&url), amount).await.unwrap();
         let (headers, body) = came.lock().unwrap().last().cloned().unwrap();
         assert_eq!(receiver(&sandbox).receive(&headers, &body, now).is_ok(), taken, "{fault:?}");
-        // The digits of the amount are kept exactly.
+        // The amount's digits are kept exactly.
         assert!(String::from_utf8_lossy(&body).contains("1250.070"));
     }
 }
@@ -203,7 +203,7 @@ async fn receiver_refuses_notifications_with_clock_skew_or_wrong_signature() {
 async fn overdue_delivery_gets_one_attempt() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(40_000_000)).start().await.unwrap();
     let (url, came) = hook(&[(500, "no"); 3], PAYBY).await;
-    sandbox.notify_payby(&url, "").await.unwrap();
+    sandbox.notify_payby(Some(&url), "").await.unwrap();
     let ended = async {
         while !sandbox.deliveries()[0].is_final() {
             tokio::task::yield_now().await;
@@ -257,7 +257,7 @@ async fn reset_waits_for_deliveries_in_flight() {
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Advancing continues if its future is dropped, and time never goes back.
+/// Advancing continues if its future is dropped, and time never goes backwards.
 #[tokio::test]
 async fn advance_completes_after_its_future_is_dropped() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(1000)).start().await.unwrap();
@@ -363,7 +363,7 @@ async fn failed_delivery_has_a_reason() {
         (server_error, 500, "the status is 500; expected 200"),
         (other_body, 200, r#"expected a JSON object with "response":"SUCCESS"; found the bare word SUCCESS"#),
     ] {
-        let delivery = sandbox.notify_payby(&url, "").await.unwrap();
+        let delivery = sandbox.notify_payby(Some(&url), "").await.unwrap();
         assert_eq!((delivery.is_acknowledged(), delivery.status()), (false, (status > 0).then_some(status)));
         assert!(delivery.reason().unwrap().starts_with(reason), "{delivery:?}");
     }
@@ -376,7 +376,7 @@ async fn self_signed_certificate_is_accepted_for_allowed_host() {
         let mut settings = paytend_sandbox::Settings::default();
         settings.self_signed_hosts = allowed.into_iter().map(str::to_owned).collect();
         let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
-        let delivery = sandbox.notify_payby(&url, "").await.unwrap();
+        let delivery = sandbox.notify_payby(Some(&url), "").await.unwrap();
         assert_eq!(delivery.is_acknowledged(), acknowledged, "{delivery:?}");
     }
 }
@@ -388,6 +388,6 @@ async fn bare_success_acknowledges_payby_notification_only_if_enabled() {
         settings.payby_plain_success = plain;
         let sandbox = Sandbox::builder().settings(settings).start().await.unwrap();
         let (url, _) = hook(&[(200, "SUCCESS")], PAYBY).await;
-        assert_eq!(sandbox.notify_payby(&url, "").await.unwrap().is_acknowledged(), plain);
+        assert_eq!(sandbox.notify_payby(Some(&url), "").await.unwrap().is_acknowledged(), plain);
     }
 }

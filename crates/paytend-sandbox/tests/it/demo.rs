@@ -1,4 +1,4 @@
-//! Tests that make the calls of the provider's published demo, in the same order and with the same payloads. Only
+//! Tests that make the same calls as the provider's published demo, in the same order and with the same payloads. Only
 //! people's names differ.
 
 use bytes::Bytes;
@@ -6,7 +6,7 @@ use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, det
 use paytend_sandbox::{Failure, Sandbox, Settings};
 use serde_json::Value;
 
-/// A call of the demo: the path, the payload, and the reason if it is refused.
+/// A call in the demo: the path, the payload, and the reason if it is refused.
 #[derive(serde::Deserialize)]
 struct Call {
     path: String,
@@ -201,7 +201,7 @@ async fn refusal_names_field_and_rule_but_not_the_value() {
         (
             r#"{"cardId":["SECRET"],"orderNo":"T","amount":"1","currency":"EUR"}"#,
             Failure::BadData,
-            "`cardId`: expected a string or a number; found a list of 1",
+            "`cardId`: expected a string or a number; found a list of 1 item",
         ),
         (
             r#"{"cardId":"1755902","orderNo":"","amount":"1","currency":"EUR"}"#,

@@ -1,4 +1,4 @@
-//! Tests for fault injection from the perspective of a client.
+//! Tests for fault injection from a client's perspective.
 
 use std::time::Duration;
 

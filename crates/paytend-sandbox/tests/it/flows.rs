@@ -137,7 +137,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
     let mut corporation = CreateCorporation::new("37060000001");
     corporation.country_code = Some("LT".into());
     let user = client.send(&corporation).await.unwrap().user_id.unwrap();
-    // The result of an identity verification provider replaces the documents.
+    // An identity verification provider's result replaces the documents.
     let mut pushed = UploadDocument::new(user.clone());
     pushed.extra.set("sumsubResult", r#"{"reviewAnswer":"GREEN"}"#).unwrap();
     client.send(&pushed).await.unwrap();
@@ -318,7 +318,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
         (r#"{"amount":"4.00","transactionType":"2"}"#, "6.00"),
         (r#"{"amount":"5.50"}"#, "0.50"),
     ] {
-        // The event takes effect even though no callback URL is set.
+        // The event is applied even though no callback URL is set.
         assert!(matches!(used(content).await, Err(paytend_sandbox::DeliverError::NoCallbackUrl)));
         assert_eq!(sandbox.card(card).unwrap().balance().to_string(), balance);
     }

@@ -13,6 +13,7 @@ mod hook;
 mod payloads;
 #[cfg(feature = "persist")]
 mod persist;
+mod resend;
 #[cfg(feature = "scenario")]
 mod scenarios;
 mod wire;

@@ -44,7 +44,7 @@ fn encrypt(payload: &[u8]) -> String {
     STANDARD.encode(data)
 }
 
-/// Posts a document, and returns the code and the message of the response.
+/// Posts a document, and returns the response's code and message.
 async fn post(sandbox: &Sandbox, path: &str, document: String) -> (String, String) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let sent = http.post(format!("{}{path}", sandbox.url())).body(document).send().await.unwrap();
@@ -60,7 +60,7 @@ async fn refusal_describes_a_payload_that_is_not_an_object() {
     let found = |found: &str| format!("expected a JSON object; found {found}");
     for (payload, reason) in [
         (&b" "[..], found("whitespace only")),
-        (br#"[{"cardId":"SECRET"}]"#, found("a list of 1")),
+        (br#"[{"cardId":"SECRET"}]"#, found("a list of 1 item")),
         (b"cardId=SECRET&orderNo=T", found("form-encoded text")),
         (b"<html>SECRET</html>", found("HTML")),
         (b"eyJjYXJkSWQiOiJTRUNSRVQifQ==", found("a JSON object in base64; decode it first")),

@@ -172,7 +172,7 @@ async fn responses_follow_the_documented_wire_format() {
     assert_eq!(got.status().as_u16(), 405);
 }
 
-/// The field `encryptFlag` is reserved and unsigned, and clients ignore it.
+/// The `encryptFlag` field is reserved and unsigned, and clients ignore it.
 #[tokio::test]
 async fn responses_have_encrypt_flag_if_enabled() {
     let mut settings = Settings::default();

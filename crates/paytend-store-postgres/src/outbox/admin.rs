@@ -10,12 +10,16 @@ use paytend_outbox::{
 use tokio_postgres::Transaction;
 
 use crate::error::OpError;
+use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::rows::{count, get, limit};
 use crate::store::PostgresStore;
 
 /// The maximum number of orders that one transaction changes.
 const CHUNK: usize = 1_000;
+
+/// The name of the time at which a recovery began. It is absent outside of a recovery.
+const RECOVERY: &str = "recovering since";
 
 /// Queries that count invalid rows, each with the description of the problem.
 const RULES: [(&str, &str); 5] = [
@@ -121,11 +125,23 @@ impl OutboxAdmin for PostgresStore {
         // The changes are made in one transaction, so that a dispatcher that starts too early finds either all orders
         // prepared or none.
         let recovered = self.write("prepare a restored store", move |transaction| {
-            Box::pin(async move { recover(transaction, &audit).await })
+            Box::pin(async move { recover(transaction, audit).await })
         });
         let recovered = recovered.await?;
         self.notify();
         Ok(recovered)
+    }
+
+    async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
+        self.write("end the recovery", move |transaction| {
+            Box::pin(async move {
+                let removed = transaction.execute("DELETE FROM paytend_meta WHERE name = $1", &[&RECOVERY]).await?;
+                let at = system_time(rows::now(transaction).await?);
+                rows::audit(transaction, None, &AuditEntry::new(at, "end recovery".to_owned(), audit)).await?;
+                Ok(removed > 0)
+            })
+        })
+        .await
     }
 
     async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
@@ -205,7 +221,7 @@ async fn act(
     if let Err(refused) = stored.progress.act(now, action) {
         return Ok(Err(refused));
     }
-    rows::save(transaction, stored.id, &stored.progress).await?;
+    finish(transaction, &stored).await?;
     let entry = AuditEntry::new(system_time(now), action.as_str().to_owned(), audit);
     rows::audit(transaction, Some(stored.id), &entry).await?;
     Ok(Ok(()))
@@ -225,7 +241,22 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     stats.unhandled = count(&row, 0)?;
     let oldest: Option<i64> = get(&row, 1)?;
     stats.oldest_due = oldest.map(|millis| Duration::from_millis(millis.unsigned_abs()));
+    let sql = "SELECT p.key_id, count(DISTINCT o.id) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id \
+         WHERE o.is_open GROUP BY p.key_id";
+    for row in &transaction.query(sql, &[]).await? {
+        let key = u32::try_from(get::<i64>(row, 0)?).map_err(|_| rows::corrupt())?;
+        stats.open_by_key.insert(key, count(row, 1)?);
+    }
+    stats.recovering_since = recovering_since(transaction).await?.map(system_time);
     Ok(stats)
+}
+
+/// Returns the time at which a recovery began that has not ended.
+pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Option<i64>, OpError> {
+    let sql = "SELECT value FROM paytend_meta WHERE name = $1";
+    let Some(row) = transaction.query_opt(sql, &[&RECOVERY]).await? else { return Ok(None) };
+    let bytes = get::<&[u8]>(&row, 0)?.try_into().map_err(|_| rows::corrupt())?;
+    Ok(Some(i64::from_be_bytes(bytes)))
 }
 
 async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, OpError> {
@@ -235,18 +266,25 @@ async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64,
     count(&transaction.query_one(sql, &[&before, &limit(CHUNK)]).await?, 0)
 }
 
-async fn recover(transaction: &Transaction<'_>, audit: &Audit) -> Result<u64, OpError> {
+async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpError> {
+    // Waits for changes in progress, including those that have locked a row and will change it, and lets later ones
+    // wait. Weaker locks than EXCLUSIVE deadlock with them.
+    transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
+    let since = rows::now(transaction).await?.to_be_bytes();
+    let sql = "INSERT INTO paytend_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    transaction.execute(sql, &[&RECOVERY, &since.as_slice()]).await?;
     let rows = transaction.query(&rows::select("is_open ORDER BY id FOR NO KEY UPDATE"), &[]).await?;
     let now = rows::now(transaction).await?;
     let mut recovered = 0;
     for row in &rows {
         let mut stored = rows::stored(row)?;
-        if stored.progress.recover(now) {
+        if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, stored.id, &stored.progress).await?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(stored.id), &entry).await?;
             recovered += 1;
         }
     }
+    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit)).await?;
     Ok(recovered)
 }

@@ -17,10 +17,10 @@ use paytend_outbox::{
 };
 use tokio_postgres::Transaction;
 
-use crate::effect::PostgresEffect;
+use crate::effect::{self, PostgresEffect};
 use crate::error::OpError;
 use crate::locks;
-use crate::store::PostgresStore;
+use crate::store::{PostgresStore, not_completed};
 use rows::{REQUEST, RESULT, Stored};
 
 impl PostgresStore {
@@ -102,9 +102,14 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
         locks::lock_key_of(transaction, key.as_bytes()).await?;
     }
     let now = rows::now(transaction).await?;
-    let progress = Progress::new(now, facts.not_before.map(millis));
+    let mut progress = Progress::new(now, facts.not_before.map(millis));
     if let Some(id) = rows::insert(transaction, now, facts, &progress).await? {
         rows::put_part(transaction, id, REQUEST, order.request()).await?;
+        // Read after the insertion, which waits for a recovery that begins at the same time.
+        if admin::recovering_since(transaction).await?.is_some() {
+            progress.recover(now, facts.not_before.map(millis));
+            rows::save(transaction, id, &progress).await?;
+        }
         return Ok(Ok(Submitted::New));
     }
     // A concurrent transaction has stored the order and committed.
@@ -120,19 +125,44 @@ async fn same(
     known: &Stored,
 ) -> Result<Result<Submitted, SubmitError>, OpError> {
     let request = rows::part(transaction, known.id, REQUEST).await?;
-    let same = order.check_same(&known.facts, request.as_ref());
-    Ok(same.map(|()| Submitted::Known { state: known.progress.state }))
+    if let Err(conflict) = order.check_same(&known.facts, request.as_ref()) {
+        return Ok(Err(conflict));
+    }
+    if let Some(moved) = order.moved_file(&known.facts, &known.progress, request.as_ref())? {
+        rows::put_part(transaction, known.id, REQUEST, &moved).await?;
+    }
+    Ok(Ok(Submitted::Known { state: known.progress.state }))
 }
 
 async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<bool, OpError> {
-    let Some(mut stored) = rows::by_number(transaction, &notice.number).await? else { return Ok(false) };
+    let found = rows::by_number(transaction, &notice.number).await?;
+    let Some(mut stored) = found.filter(|stored| stored.facts.operation == notice.operation) else { return Ok(false) };
     let is_new = stored.progress.notice(rows::now(transaction).await?);
     rows::save(transaction, stored.id, &stored.progress).await?;
     Ok(is_new)
 }
 
-/// Locks and returns the order of a lease. Returns an error if the lease is lost. Claims skip the locked row, even
-/// after the lease has ended.
+/// Completes a held order, after its effect if there is one.
+async fn complete(
+    transaction: &Transaction<'_>,
+    lease: Lease,
+    ended: Ended,
+    effect: Option<PostgresEffect>,
+    limit: Duration,
+) -> Result<(), OpError> {
+    let mut stored = held(transaction, lease).await?;
+    if let Some(effect) = effect {
+        let number = effect::limit(transaction, limit).await?;
+        effect::apply_guarded(effect, transaction, limit, &number).await?;
+        // The effect may have changed the order, for example with a notice.
+        stored = held(transaction, lease).await?;
+    }
+    stored.progress.complete(ended).map_err(illegal)?;
+    finish(transaction, &stored).await
+}
+
+/// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
+/// lease has ended.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
@@ -204,7 +234,8 @@ impl OutboxStore for PostgresStore {
                 if claim::is_paused(transaction, &held.facts.operation).await? {
                     return Ok(Err(BeginSendError::Paused));
                 }
-                Ok(held.progress.begin_send(now).map(|()| held.progress.history).map_err(BeginSendError::from))
+                let begun = held.progress.begin_send(now, held.facts.not_before.map(millis));
+                Ok(begun.map(|()| held.progress.history).map_err(BeginSendError::from))
             })
         });
         match begun.await {
@@ -214,29 +245,34 @@ impl OutboxStore for PostgresStore {
         }
     }
 
+    async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
+        self.change_held("store a result", lease, move |transaction, _, held| {
+            Box::pin(async move {
+                held.progress.record_outcome(ended).map_err(illegal)?;
+                rows::put_part(transaction, held.id, RESULT, &result).await
+            })
+        })
+        .await
+    }
+
     async fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<PostgresEffect>,
     ) -> Result<(), FinishError> {
-        let limit = self.effect_timeout();
-        self.change_held("complete an order", lease, move |transaction, _, stored| {
-            Box::pin(async move {
-                if let Some(effect) = effect {
-                    crate::effect::apply(effect, transaction, limit).await?;
-                    // The effect may have changed the order, for example with a notice.
-                    *stored = held(transaction, lease).await?;
-                }
-                stored.progress.complete(ended).map_err(illegal)?;
-                match result {
-                    Some(result) => rows::put_part(transaction, stored.id, RESULT, &result).await,
-                    None => Ok(()),
-                }
-            })
-        })
-        .await
+        let (store, doing, limit, has_effect) =
+            (self.clone(), "complete an order", self.effect_timeout(), effect.is_some());
+        let completing = tokio::spawn(async move {
+            let attempted =
+                store.attempt(doing, move |transaction| Box::pin(complete(transaction, lease, ended, effect, limit)));
+            let attempted = attempted.await;
+            let completed = if has_effect { effect::ended(attempted) } else { attempted.0 };
+            completed.map_err(|error| error.into_finish(doing))
+        });
+        completing.await.unwrap_or_else(|_| Err(not_completed()))?;
+        self.notify();
+        Ok(())
     }
 
     async fn release_order(

@@ -8,13 +8,13 @@ use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, millis, syste
 use tokio_postgres::{Row, Transaction};
 
 use crate::error::OpError;
-use crate::rows::get;
+use crate::rows::{get, text};
 
 /// The columns of an order that [`stored`] reads.
 const COLUMNS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.order_key, o.not_before, o.traceparent, \
      o.state, o.is_open, o.sends, o.last_sent_at, o.last_send, o.confirmations, o.confirmed_at, o.settled_ms, \
      o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, o.cause, o.id, \
-     o.submitted_at, o.holder";
+     o.submitted_at, o.holder, o.failed_queries";
 
 /// The names of the encrypted parts of an order.
 pub(super) const REQUEST: &str = "request";
@@ -42,7 +42,7 @@ impl Stored {
     }
 }
 
-fn corrupt() -> OpError {
+pub(super) fn corrupt() -> OpError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value").into()
 }
 
@@ -77,6 +77,7 @@ pub(super) fn stored(row: &Row) -> Result<Stored, OpError> {
     history.last_confirmed = get::<Option<i64>>(row, 13)?.map(system_time);
     history.settled = Duration::from_millis(u64::try_from(get::<i64>(row, 14)?).map_err(|_| corrupt())?);
     history.queries = count(row, 15)?;
+    history.failed_queries = count(row, 27)?;
     let progress = Progress {
         state: get::<&str>(row, 7)?.parse().map_err(paytend_outbox::unknown_state)?,
         is_open: get(row, 8)?,
@@ -155,7 +156,7 @@ pub(super) async fn save(transaction: &Transaction<'_>, id: i64, progress: &Prog
     let sql = "UPDATE paytend_order SET state = $2, is_open = $3, sends = $4, last_sent_at = $5, last_send = $6, \
          confirmations = $7, confirmed_at = $8, settled_ms = $9, queries = $10, fence = $11, tries = $12, \
          is_leased = $13, due_at = $14, decision = $15, is_notified = $16, is_due_again = $17, cause = $18, \
-         holder = $19 \
+         holder = $19, failed_queries = $20 \
          WHERE id = $1";
     let history = &progress.history;
     let last_send: i16 = match history.last_send {
@@ -184,8 +185,9 @@ pub(super) async fn save(transaction: &Transaction<'_>, id: i64, progress: &Prog
                 &progress.decision.map(|decision| decision.as_str()),
                 &progress.is_notified,
                 &progress.is_due_again,
-                &progress.cause,
+                &progress.cause.as_deref().map(text),
                 &progress.holder.cast_signed(),
+                &i64::from(history.failed_queries),
             ],
         )
         .await?;
@@ -229,7 +231,7 @@ pub(super) async fn part(transaction: &Transaction<'_>, id: i64, part: &str) -> 
 pub(super) async fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES ($1, $2, $3, $4, $5)";
     let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
-        [&millis(entry.at), &id, &entry.action, &entry.audit.who, &entry.audit.why];
+        [&millis(entry.at), &id, &entry.action, &text(&entry.audit.who), &text(&entry.audit.why)];
     transaction.execute(sql, &row).await?;
     Ok(())
 }

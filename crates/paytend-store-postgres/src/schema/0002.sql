@@ -26,6 +26,7 @@ CREATE TABLE paytend_order (
     confirmed_at bigint,
     settled_ms bigint NOT NULL DEFAULT 0,
     queries bigint NOT NULL DEFAULT 0,
+    failed_queries bigint NOT NULL DEFAULT 0,
     fence bigint NOT NULL DEFAULT 0,
     tries bigint NOT NULL DEFAULT 0,
     is_leased boolean NOT NULL DEFAULT false,

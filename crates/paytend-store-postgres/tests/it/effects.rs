@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use paytend_inbox::{
-    Claimed, FinishError, HandlerError, Release, Store as _, StoreAdmin as _, StoreErrorKind, StoreKeys,
+    AuditEvent, ClaimRequest, Claimed, Erasure, FinishError, HandlerError, Kind, Query, Release, Store as _,
+    StoreAdmin as _, StoreErrorKind, StoreKeys,
 };
+use paytend_store_postgres::deadpool_postgres;
 use paytend_store_postgres::tokio_postgres::Transaction;
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
 
@@ -35,6 +37,7 @@ fn running(sql: &'static str) -> PostgresEffect {
     })
 }
 
+/// Accepts a new notification, because the deduplication keys differ, and claims it.
 async fn claimed_one(store: &PostgresStore) -> Claimed {
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     accept(store, &keys, "one").await.unwrap();
@@ -53,18 +56,38 @@ async fn lines(store: &PostgresStore) -> i64 {
     client.query_one("SELECT count(*) FROM effect", &[]).await.unwrap().get(0)
 }
 
+/// The deferred trigger of the completion refuses a commit that a crash could undo.
 #[tokio::test(flavor = "multi_thread")]
-async fn effect_that_weakens_the_commit_is_rolled_back() {
+async fn effect_does_not_weaken_the_commit() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
     let store = open(config, 1).await;
-    let claimed = claimed_one(&store).await;
     for sql in ["SET synchronous_commit = off", "SET LOCAL synchronous_commit = off"] {
-        let cause = cause(store.complete(claimed.lease, Some(running(sql))).await);
-        assert!(cause.contains("synchronous_commit"), "{cause}");
-        assert_eq!(lines(&store).await, 0, "{sql}");
+        let claimed = claimed_one(&store).await;
+        store.complete(claimed.lease, Some(running(sql))).await.unwrap();
+        let client = store.pool().get().await.unwrap();
+        let row = client.query_one("SELECT current_setting('synchronous_commit')", &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), "on", "{sql}");
     }
+    assert_eq!(lines(&store).await, 2);
+}
+
+/// A setting of the connection itself cannot be reset.
+#[tokio::test(flavor = "multi_thread")]
+async fn completion_on_a_weakened_connection_is_rolled_back() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    execute(&config, EFFECTS).await;
+    let store = open(config.clone(), 1).await;
+    let claimed = claimed_one(&store).await;
+    execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
+    drop(deadpool_postgres::Object::take(store.pool().get().await.unwrap()));
+    let cause = cause(store.complete(claimed.lease, Some(running(""))).await);
+    assert!(cause.contains("synchronous_commit"), "{cause}");
+    assert_eq!(lines(&store).await, 0);
+    execute(&config, "ALTER ROLE postgres RESET synchronous_commit").await;
+    drop(deadpool_postgres::Object::take(store.pool().get().await.unwrap()));
     assert!(process(&store, &claimed).await);
 }
 
@@ -171,6 +194,41 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
         assert!(Instant::now() < deadline, "a stuck statement still runs");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Texts of PostgreSQL cannot contain U+0000.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_with_u_0000_are_stored_and_found() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let store = open(config, 1).await;
+    let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
+    let kind = Kind::named("a\0kind");
+    let named = |name: &str| paytend_inbox::testing::TestNotification {
+        business_id: Some("an\0object".into()),
+        kind: kind.clone(),
+        ..paytend_inbox::testing::TestNotification::new(name)
+    };
+    for name in ["one", "two"] {
+        store.accept(named(name).prepare(&keys)).await.unwrap();
+    }
+    let claim = async |limit| {
+        let kind_limits = vec![(kind.clone(), limit)];
+        store.claim(ClaimRequest { limit: 10, lease: LEASE, holder: 1, kind_limits }).await.unwrap()
+    };
+    assert_eq!(claim(0).await.len(), 0);
+    let claimed = claim(1).await.pop().unwrap();
+    let cause = || "a\0cause".to_owned();
+    store.release(claimed.lease, Release::Retry { after: Duration::ZERO, cause: cause() }).await.unwrap();
+    let claimed = claim(2).await;
+    assert_eq!(claimed.len(), 2);
+    store.release(claimed[0].lease, Release::DeadLetter { cause: cause() }).await.unwrap();
+    assert!(store.bury(claimed[1].lease.id, cause()).await.unwrap());
+    let query = || Query { kind: Some(kind.clone()), limit: 10, ..Query::default() };
+    let listed = store.list(query()).await.unwrap();
+    assert!(listed.len() == 2 && listed.iter().all(|entry| entry.cause.as_deref() == Some("a\u{fffd}cause")));
+    store.record(AuditEvent::new("look", "an\0operator").detail(Some(cause()))).await.unwrap();
+    assert_eq!(store.erase(Erasure::new("an\0object")).await.unwrap(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreKeys;
 use paytend_outbox::testing::{EffectEnd, Harness, TestOrder, conformance, random_history};
-use paytend_outbox::{ClaimOrders, NewOrder, OutboxStore as _, SubmitError, Submitted};
+use paytend_outbox::{Audit, ClaimOrders, NewOrder, OutboxAdmin as _, OutboxStore as _, SubmitError, Submitted};
 use paytend_store_postgres::{PostgresEffect, PostgresStore};
 use paytend_vectors::Seeded;
 
@@ -92,4 +92,30 @@ async fn sends_and_submissions_are_refused_on_a_connection_without_durability() 
     weaken().await;
     assert!(store.begin_send(claimed.lease).await.is_err());
     assert_eq!(store.begin_send(claimed.lease).await.unwrap().sends, 1);
+}
+
+/// A change locks its row, and writes it later. The recovery must wait for it without a deadlock.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovery_waits_for_a_change_in_progress() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = open(server.database().await, 4).await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    store.submit_order(TestOrder::new("T-1").prepare(&keys)).await.unwrap();
+    let mut client = store.pool().get().await.unwrap();
+    let transaction = client.transaction().await.unwrap();
+    transaction.execute("SELECT 1 FROM paytend_order FOR NO KEY UPDATE", &[]).await.unwrap();
+    let recovering = tokio::spawn({
+        let store = store.clone();
+        async move { store.recover_orders(Audit { who: "a test".into(), why: "as requested".into() }).await }
+    });
+    let observer = store.pool().get().await.unwrap();
+    let waits = "SELECT 1 FROM pg_locks WHERE NOT granted";
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while observer.query(waits, &[]).await.unwrap().is_empty() {
+        assert!(std::time::Instant::now() < deadline, "the recovery does not wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    transaction.execute("UPDATE paytend_order SET tries = tries + 1", &[]).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(recovering.await.unwrap().unwrap(), 1);
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use paytend_inbox::{Store as _, StoreAdmin as _, StoreKeys};
+use paytend_inbox::{Store as _, StoreAdmin as _, StoreErrorKind, StoreKeys};
+use paytend_store_postgres::PostgresOptions;
 use paytend_store_postgres::tokio_postgres::{Config, NoTls};
 
-use crate::server::{Server, execute, give};
+use crate::server::{Server, execute, give, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_secs(600);
@@ -18,7 +19,12 @@ struct Pooler(Child);
 
 impl Pooler {
     /// Starts a pooler in front of a database, and returns the settings for connections to it.
-    async fn start(server: &Server, directory: &std::path::Path, database: &Config) -> Option<(Self, Config)> {
+    async fn start(
+        server: &Server,
+        directory: &std::path::Path,
+        database: &Config,
+        mode: &str,
+    ) -> Option<(Self, Config)> {
         let program =
             ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|path| std::path::Path::new(path).exists());
         let Some(program) = program else {
@@ -29,7 +35,7 @@ impl Pooler {
         let name = database.get_dbname().unwrap();
         let settings = format!(
             "[databases]\n{name} = host={} user=postgres\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
-             unix_socket_dir = {}\nauth_type = any\npool_mode = session\n",
+             unix_socket_dir = {}\nauth_type = any\npool_mode = {mode}\n",
             server.directory().display(),
             directory.display()
         );
@@ -62,7 +68,7 @@ async fn session_pooling_works() {
     let database = server.database().await;
     execute(&database, EFFECTS).await;
     let directory = tempfile::tempdir().unwrap();
-    let Some((_pooler, config)) = Pooler::start(&server, directory.path(), &database).await else { return };
+    let Some((_pooler, config)) = Pooler::start(&server, directory.path(), &database, "session").await else { return };
     let store = open(config, 2).await;
     let keys = Arc::new(StoreKeys::generate().unwrap());
     // The store receives a hint from a process that does not use the pooler.
@@ -83,4 +89,36 @@ async fn session_pooling_works() {
         assert!(process(&store, claimed).await);
     }
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// PgBouncer before version 1.21 does not keep prepared statements. Newer versions keep them if they are configured to.
+#[tokio::test(flavor = "multi_thread")]
+async fn transaction_pooling_works_or_is_refused() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let database = server.database().await;
+    let directory = tempfile::tempdir().unwrap();
+    let started = Pooler::start(&server, directory.path(), &database, "transaction");
+    let Some((_pooler, config)) = started.await else { return };
+    let options = || PostgresOptions::new(config.clone()).max_connections(2);
+    match options().open().await {
+        Ok(store) => {
+            execute(&database, EFFECTS).await;
+            let keys = Arc::new(StoreKeys::generate().unwrap());
+            for number in 0..20 {
+                accept(&store, &keys, &number.to_string()).await.unwrap();
+            }
+            for claimed in claim(&store, 20, LEASE).await {
+                assert!(process(&store, &claimed).await);
+            }
+            assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), StoreErrorKind::Configuration);
+            assert!(error.to_string().contains("use session pooling"), "{error}");
+            options().must_exist().open().await.unwrap_err();
+            // Nothing was created.
+            let tables = "SELECT count(*)::int FROM pg_class WHERE relname LIKE 'paytend%'";
+            assert_eq!(number(&database, tables).await, 0);
+        }
+    }
 }

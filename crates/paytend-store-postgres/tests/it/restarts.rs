@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use paytend_inbox::{Query, StoreAdmin as _, StoreKeys};
 use paytend_store_postgres::PostgresStore;
 use paytend_store_postgres::tokio_postgres::Config;
@@ -15,6 +16,8 @@ use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_millis(500);
+/// The number of receivers, and of workers.
+const EACH: usize = 10;
 
 /// Returns the number of crashes: a few, unless the variable `PAYTEND_FAULT_ROUNDS` is set.
 fn rounds() -> usize {
@@ -45,9 +48,10 @@ async fn receive(store: PostgresStore, keys: Arc<StoreKeys>, reported: Arc<Repor
 
 async fn work(store: PostgresStore, reported: Arc<Reported>) {
     while !reported.stopped.load(Ordering::SeqCst) {
-        let claimed = claim(&store, 5, LEASE).await;
-        for claimed in &claimed {
-            if process(&store, claimed).await {
+        let claimed = claim(&store, 20, LEASE).await;
+        let completing = claimed.iter().map(|claimed| process(&store, claimed));
+        for (claimed, completed) in claimed.iter().zip(join_all(completing).await) {
+            if completed {
                 reported.completed.lock().unwrap().insert(claimed.facts.business_id.clone().unwrap());
             }
         }
@@ -57,7 +61,7 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
-/// A load of receivers and workers on one store.
+/// Receivers and workers, each with a store of its own, as in as many processes.
 struct Load {
     store: PostgresStore,
     reported: Arc<Reported>,
@@ -67,11 +71,13 @@ struct Load {
 impl Load {
     async fn start(config: Config) -> Self {
         let keys = Arc::new(StoreKeys::generate().unwrap());
-        let (store, reported, mut tasks) = (open(config, 12).await, Arc::new(Reported::default()), Vec::new());
-        for prefix in 0..4 {
-            tasks.push(tokio::spawn(receive(store.clone(), Arc::clone(&keys), Arc::clone(&reported), prefix)));
-            tasks.push(tokio::spawn(work(store.clone(), Arc::clone(&reported))));
+        let (reported, mut tasks) = (Arc::new(Reported::default()), Vec::new());
+        for prefix in 0..EACH {
+            let store = open(config.clone(), 2).await;
+            tasks.push(tokio::spawn(receive(store, Arc::clone(&keys), Arc::clone(&reported), prefix)));
+            tasks.push(tokio::spawn(work(open(config.clone(), 2).await, Arc::clone(&reported))));
         }
+        let store = open(config, 2).await;
         Self { store, reported, tasks }
     }
 
@@ -99,7 +105,7 @@ impl Load {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let claimed = claim(&store, 50, Duration::from_secs(30)).await;
-            futures_util::future::join_all(claimed.iter().map(|claimed| process(&store, claimed))).await;
+            join_all(claimed.iter().map(|claimed| process(&store, claimed))).await;
             let stats = store.stats().await;
             if stats.as_ref().is_ok_and(|stats| stats.ready + stats.leased == 0) {
                 break;
@@ -128,12 +134,55 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_server_crashes() {
     let config = server.database().await;
     execute(&config, EFFECTS).await;
     let load = Load::start(config).await;
-    for _ in 0..rounds() {
+    for round in 0..rounds() {
         load.accepts(20 + random.below(200)).await;
+        if round % 2 == 0 {
+            server.crash();
+            server.run().await;
+        } else {
+            kill_session(&server.config("postgres")).await;
+        }
+    }
+    load.finish().await;
+}
+
+/// Kills a process that completes notifications. The server then ends all others and recovers.
+async fn kill_session(config: &Config) {
+    let sql = "SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
+         AND (query LIKE '%SAVEPOINT paytend_effect%' OR query LIKE 'INSERT INTO effect%') LIMIT 1), 0)";
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(process) = Pid::from_raw(number(config, sql).await) {
+            return kill_process(process, Signal::KILL).unwrap();
+        }
+        assert!(Instant::now() < deadline, "no notification is completed");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A claim is committed without waiting for the disk. Its count of attempts must not be lost again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_that_crash_the_server_are_counted() {
+    let Some(mut server) = Server::start(&[]).await else { return };
+    let config = server.database().await;
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = open(config.clone(), 2).await;
+    accept(&store, &keys, "poison").await.unwrap();
+    let mut tries = Vec::new();
+    for _ in 0..4 {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let claimed = loop {
+            if let Some(claimed) = claim(&store, 1, Duration::from_millis(1)).await.pop() {
+                break claimed;
+            }
+            assert!(Instant::now() < deadline, "the notification is not claimed");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        tries.push(claimed.tries);
         server.crash();
         server.run().await;
     }
-    load.finish().await;
+    assert!(tries[3] >= 3 && tries[1..].is_sorted_by(|one, next| one < next), "{tries:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,18 +28,29 @@ fn programs() -> Option<PathBuf> {
 pub(crate) struct Server {
     programs: PathBuf,
     directory: TempDir,
-    settings: Vec<&'static str>,
+    settings: Vec<String>,
+    /// The number in the name of the socket.
+    port: u16,
     process: Option<Child>,
     next: AtomicUsize,
 }
 
 impl Server {
     /// Creates and starts a server, or returns `None` if PostgreSQL is not installed.
-    pub(crate) async fn start(settings: &[&'static str]) -> Option<Self> {
+    pub(crate) async fn start(settings: &[&str]) -> Option<Self> {
+        Self::create(settings.iter().map(ToString::to_string).collect(), 5432).await
+    }
+
+    /// Creates and starts a server with a port that was free before.
+    pub(crate) async fn start_on_port(settings: Vec<String>) -> Option<Self> {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::create(settings, port).await
+    }
+
+    async fn create(settings: Vec<String>, port: u16) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let programs = programs()?;
-        let mut server =
-            Self { programs, directory, settings: settings.to_vec(), process: None, next: AtomicUsize::new(0) };
+        let mut server = Self { programs, directory, settings, port, process: None, next: AtomicUsize::new(0) };
         give(server.directory.path());
         let created = server
             .command("initdb")
@@ -57,7 +68,8 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         give(directory.path());
         let programs = self.programs.clone();
-        let mut standby = Self { programs, directory, settings: Vec::new(), process: None, next: AtomicUsize::new(0) };
+        let (settings, port, next) = (Vec::new(), 5432, AtomicUsize::new(0));
+        let mut standby = Self { programs, directory, settings, port, process: None, next };
         let copied = self
             .command("pg_basebackup")
             .args(["--username=postgres", "--wal-method=stream", "--write-recovery-conf", "--checkpoint=fast"])
@@ -69,6 +81,10 @@ impl Server {
         assert!(copied.unwrap().success());
         standby.run().await;
         standby
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// Returns the directory of the server's socket.
@@ -95,6 +111,7 @@ impl Server {
         let log = std::fs::File::options().create(true).append(true).open(self.directory.path().join("log")).unwrap();
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path());
+        command.args(["-p", &self.port.to_string()]);
         command.args(["-c", "listen_addresses=", "-c", "max_connections=60"]);
         for setting in &self.settings {
             command.args(["-c", setting]);
@@ -145,7 +162,7 @@ impl Server {
     /// Returns the settings for a connection to a database.
     pub(crate) fn config(&self, database: &str) -> Config {
         let mut config = Config::new();
-        config.host_path(self.directory.path()).user("postgres").dbname(database);
+        config.host_path(self.directory.path()).port(self.port).user("postgres").dbname(database);
         config
     }
 

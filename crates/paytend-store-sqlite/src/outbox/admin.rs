@@ -9,11 +9,15 @@ use paytend_outbox::{
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
+use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
 /// The maximum number of orders that one write changes. The limit keeps the wait of other operations short.
 const CHUNK: usize = 1_000;
+
+/// The name of the time at which a recovery began. It is absent outside of a recovery.
+const RECOVERY: &str = "recovering since";
 
 /// Queries that count invalid rows, each with the description of the problem.
 const RULES: [(&str, &str); 5] = [
@@ -73,7 +77,7 @@ impl OutboxAdmin for SqliteStore {
             if let Err(refused) = stored.progress.act(now, action) {
                 return Ok(Err(refused));
             }
-            rows::save(transaction, stored.id, &stored.progress)?;
+            finish(transaction, &stored)?;
             let entry = AuditEntry::new(system_time(now), action.as_str().to_owned(), audit);
             rows::audit(transaction, Some(stored.id), &entry)?;
             Ok(Ok(()))
@@ -128,7 +132,18 @@ impl OutboxAdmin for SqliteStore {
         let clock = self.shared.options.clock.clone();
         // The changes are made in one transaction, so that a dispatcher that starts too early finds either all orders
         // prepared or none.
-        self.write(move |transaction| recover(transaction, clock.now(), &audit)).await
+        self.write(move |transaction| recover(transaction, clock.now(), audit)).await
+    }
+
+    async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {
+        let clock = self.shared.options.clock.clone();
+        self.write(move |transaction| {
+            let removed = transaction.execute("DELETE FROM paytend_meta WHERE name = ?1", [RECOVERY])?;
+            let entry = AuditEntry::new(system_time(clock.now()), "end recovery".to_owned(), audit);
+            rows::audit(transaction, None, &entry)?;
+            Ok(removed > 0)
+        })
+        .await
     }
 
     async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
@@ -213,7 +228,19 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
         .optional()?
         .flatten();
     stats.oldest_due = oldest.map(|due_at| Duration::from_millis(now.abs_diff(due_at)));
+    let mut statement = connection.prepare_cached(
+        "SELECT p.key_id, count(DISTINCT o.id) FROM paytend_order o JOIN paytend_order_part p ON p.id = o.id \
+         WHERE o.is_open = 1 GROUP BY p.key_id",
+    )?;
+    stats.open_by_key = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    stats.recovering_since = recovering_since(connection)?.map(system_time);
     Ok(stats)
+}
+
+/// Returns the time at which a recovery began that has not ended.
+pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
+    let mut statement = connection.prepare_cached("SELECT value FROM paytend_meta WHERE name = ?1")?;
+    statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))
 }
 
 fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusqlite::Error> {
@@ -230,20 +257,25 @@ fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusql
     Ok(ids.len() as u64)
 }
 
-fn recover(transaction: &Transaction<'_>, now: i64, audit: &Audit) -> Result<u64, rusqlite::Error> {
+fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<u64, rusqlite::Error> {
     let mut recovered = 0;
+    transaction.execute(
+        "INSERT INTO paytend_meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![RECOVERY, now.to_be_bytes().as_slice()],
+    )?;
     let ids: Vec<i64> = transaction
         .prepare("SELECT id FROM paytend_order WHERE is_open = 1")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in ids {
         let Some(mut stored) = rows::by_id(transaction, id)? else { continue };
-        if stored.progress.recover(now) {
+        if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, id, &stored.progress)?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(id), &entry)?;
             recovered += 1;
         }
     }
+    rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit))?;
     Ok(recovered)
 }

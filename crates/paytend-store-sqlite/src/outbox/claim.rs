@@ -6,20 +6,23 @@ use rusqlite::{Transaction, params};
 
 use crate::outbox::rows::{self, REQUEST, RESULT};
 
-/// Claims due orders. Reads each operation separately, so that the orders of an operation at its limit are not read.
+/// Claims due orders. Orders whose lease has ended are claimed only if `takes_over` is set. Reads each operation
+/// separately, so that the orders of an operation at its limit are not read.
 pub(super) fn claim(
     transaction: &Transaction<'_>,
     now: i64,
     request: &ClaimOrders,
+    takes_over: bool,
 ) -> Result<Vec<ClaimedOrder>, rusqlite::Error> {
     let mut due: Vec<(i64, i64)> = Vec::new();
     for (operation, limit) in &request.operations {
         let limit = i64::try_from(request.limit.min(*limit)).unwrap_or(i64::MAX);
         let paused = is_paused(transaction, operation)?;
         let condition = if paused { " AND (sends > 0 OR state <> 'recorded' OR decision IS NOT NULL)" } else { "" };
+        let free = if takes_over { "" } else { "AND is_leased = 0" };
         let sql = format!(
             "SELECT due_at, id FROM paytend_order WHERE is_open = 1 AND head = 1 AND due_at IS NOT NULL{condition} \
-             AND operation = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3"
+             {free} AND operation = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3"
         );
         let mut statement = transaction.prepare_cached(&sql)?;
         let found = statement.query_map(params![operation, now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;

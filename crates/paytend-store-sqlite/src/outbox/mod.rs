@@ -2,6 +2,7 @@
 
 mod admin;
 mod claim;
+mod clocks;
 mod rows;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,12 @@ use rusqlite::{Connection, Transaction};
 use crate::error::{OpError, store_error};
 use crate::store::{SqliteEffect, SqliteStore, effect_error};
 use rows::{REQUEST, RESULT, Stored};
+
+pub(crate) use clocks::Clocks;
+
+/// The changes after which no further order can be due.
+pub(crate) const BEGIN_SEND: &str = "count a send";
+pub(crate) const RECORD: &str = "store a result";
 
 /// The maximum delay of an attempt that is not scheduled, in milliseconds.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
@@ -147,16 +154,23 @@ fn submit(transaction: &Transaction<'_>, now: i64, order: &NewOrder) -> Result<S
     if let Some(known) = rows::by_number(transaction, &facts.number).map_err(failed)? {
         let request = rows::part(transaction, known.id, REQUEST).map_err(failed)?;
         order.check_same(&known.facts, request.as_ref())?;
+        if let Some(moved) = order.moved_file(&known.facts, &known.progress, request.as_ref())? {
+            rows::put_part(transaction, known.id, REQUEST, &moved).map_err(failed)?;
+        }
         return Ok(Submitted::Known { state: known.progress.state });
     }
-    let progress = Progress::new(now, facts.not_before.map(millis));
+    let mut progress = Progress::new(now, facts.not_before.map(millis));
+    if admin::recovering_since(transaction).map_err(failed)?.is_some() {
+        progress.recover(now, facts.not_before.map(millis));
+    }
     let id = rows::insert(transaction, now, facts, &progress).map_err(failed)?;
     rows::put_part(transaction, id, REQUEST, order.request()).map_err(failed)?;
     Ok(Submitted::New)
 }
 
 fn notice(transaction: &Transaction<'_>, now: i64, notice: &OrderNotice) -> Result<bool, rusqlite::Error> {
-    let Some(mut stored) = rows::by_number(transaction, &notice.number)? else { return Ok(false) };
+    let found = rows::by_number(transaction, &notice.number)?;
+    let Some(mut stored) = found.filter(|stored| stored.facts.operation == notice.operation) else { return Ok(false) };
     let is_new = stored.progress.notice(now);
     rows::save(transaction, stored.id, &stored.progress)?;
     Ok(is_new)
@@ -169,12 +183,9 @@ fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> 
 }
 
 /// Writes a changed order. If the order is completed, the next order of its key can be claimed.
-fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
+fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), rusqlite::Error> {
     rows::save(transaction, stored.id, &stored.progress)?;
-    if !stored.progress.is_open {
-        rows::promote(transaction, &stored.facts)?;
-    }
-    Ok(())
+    if stored.progress.is_open { Ok(()) } else { rows::promote(transaction, &stored.facts) }
 }
 
 fn illegal(error: IllegalTransition) -> OpError {
@@ -194,10 +205,17 @@ impl OutboxStore for SqliteStore {
     }
 
     async fn claim_orders(&self, request: ClaimOrders) -> Result<Vec<ClaimedOrder>, StoreError> {
-        let clock = self.shared.options.clock.clone();
-        let claimed =
-            self.run(crate::store::CLAIM, move |transaction| Ok(claim::claim(transaction, clock.now(), &request)?));
-        claimed.await.map_err(StoreError::from)
+        let shared = Arc::clone(&self.shared);
+        let claimed = self.run(crate::store::CLAIM, move |transaction| {
+            let now = shared.options.clock.now();
+            let permit = shared.clocks.check(transaction, now, request.lease)?;
+            let claimed = claim::claim(transaction, now, &request, permit.takes_over)?;
+            let recorded = Clocks::record(transaction, permit, claimed.is_empty())?;
+            Ok((claimed, recorded))
+        });
+        let (claimed, recorded) = claimed.await.map_err(StoreError::from)?;
+        self.shared.clocks.committed(recorded);
+        Ok(claimed)
     }
 
     async fn extend_order(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
@@ -211,11 +229,12 @@ impl OutboxStore for SqliteStore {
     }
 
     async fn begin_send(&self, lease: Lease) -> Result<History, BeginSendError> {
-        let begun = self.change_held("count a send", lease, |transaction, now, held| {
+        let begun = self.change_held(BEGIN_SEND, lease, |transaction, now, held| {
             if claim::is_paused(transaction, &held.facts.operation)? {
                 return Ok(Err(BeginSendError::Paused));
             }
-            Ok(held.progress.begin_send(now).map(|()| held.progress.history).map_err(BeginSendError::from))
+            let begun = held.progress.begin_send(now, held.facts.not_before.map(millis));
+            Ok(begun.map(|()| held.progress.history).map_err(BeginSendError::from))
         });
         match begun.await {
             Ok(begun) => begun,
@@ -224,11 +243,18 @@ impl OutboxStore for SqliteStore {
         }
     }
 
+    async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
+        self.change_held(RECORD, lease, move |transaction, _, held| {
+            held.progress.record_outcome(ended).map_err(illegal)?;
+            Ok(rows::put_part(transaction, held.id, RESULT, &result)?)
+        })
+        .await
+    }
+
     async fn complete_order(
         &self,
         lease: Lease,
         ended: Ended,
-        result: Option<SealedPayload>,
         effect: Option<SqliteEffect>,
     ) -> Result<(), FinishError> {
         let store = self.clone();
@@ -238,11 +264,7 @@ impl OutboxStore for SqliteStore {
                 // The effect may have changed the order, for example with a notice.
                 *held = self::held(transaction, lease)?;
             }
-            held.progress.complete(ended).map_err(illegal)?;
-            if let Some(result) = result {
-                rows::put_part(transaction, held.id, RESULT, &result)?;
-            }
-            Ok(())
+            held.progress.complete(ended).map_err(illegal)
         })
         .await
     }

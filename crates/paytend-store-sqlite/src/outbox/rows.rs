@@ -14,7 +14,7 @@ const FACTS: &str = "o.number, o.request_id, o.operation, o.content_tag, o.order
 /// The columns that [`progress`] reads, after [`FACTS`].
 const PROGRESS: &str = "o.state, o.is_open, o.sends, o.last_sent_at, o.last_send, o.confirmations, o.confirmed_at, \
      o.settled_ms, o.queries, o.fence, o.tries, o.is_leased, o.due_at, o.decision, o.is_notified, o.is_due_again, \
-     o.cause, o.holder";
+     o.cause, o.holder, o.failed_queries";
 
 /// The names of the encrypted parts of an order.
 pub(super) const REQUEST: &str = "request";
@@ -48,7 +48,7 @@ pub(super) fn select(condition: &str) -> String {
 }
 
 pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(25)?, submitted_at: row.get(26)? })
+    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(26)?, submitted_at: row.get(27)? })
 }
 
 fn facts(row: &Row<'_>) -> rusqlite::Result<OrderFacts> {
@@ -82,6 +82,7 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
     history.last_confirmed = row.get::<_, Option<i64>>(13)?.map(system_time);
     history.settled = Duration::from_millis(row.get(14)?);
     history.queries = row.get(15)?;
+    history.failed_queries = row.get(25)?;
     let state = parse(row, 7)?.ok_or(rusqlite::Error::InvalidColumnType(7, "state".to_owned(), Type::Null))?;
     Ok(Progress {
         state,
@@ -126,6 +127,7 @@ macro_rules! progress_params {
             $progress.is_due_again,
             $progress.cause,
             $progress.holder.cast_signed(),
+            $progress.history.failed_queries,
         ]
     };
 }
@@ -137,7 +139,7 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
             "UPDATE paytend_order SET state = ?2, is_open = ?3, sends = ?4, last_sent_at = ?5, last_send = ?6, \
              confirmations = ?7, confirmed_at = ?8, settled_ms = ?9, queries = ?10, fence = ?11, tries = ?12, \
              is_leased = ?13, due_at = ?14, decision = ?15, is_notified = ?16, is_due_again = ?17, cause = ?18, \
-             holder = ?19 \
+             holder = ?19, failed_queries = ?20 \
              WHERE id = ?1",
         )?
         .execute(progress_params!(id, progress))?;
@@ -156,10 +158,10 @@ pub(super) fn insert(
         .prepare_cached(
             "INSERT INTO paytend_order (number, request_id, operation, content_tag, order_key, not_before, \
              traceparent, submitted_at, head, state, is_open, sends, last_send, confirmations, settled_ms, queries, \
-             fence, tries, is_leased, is_notified, is_due_again) \
+             failed_queries, fence, tries, is_leased, is_notified, is_due_again) \
              SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, \
              NOT EXISTS (SELECT 1 FROM paytend_order WHERE order_key = ?5 AND is_open = 1), \
-             '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0",
+             '', 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0",
         )?
         .insert(params![
             facts.number,

@@ -22,6 +22,7 @@ CREATE TABLE paytend_order (
     confirmed_at INTEGER,
     settled_ms INTEGER NOT NULL,
     queries INTEGER NOT NULL,
+    failed_queries INTEGER NOT NULL,
     fence INTEGER NOT NULL,
     tries INTEGER NOT NULL,
     is_leased INTEGER NOT NULL,

@@ -13,6 +13,8 @@ use paytend_vectors::Seeded;
 /// The environment variables with the task and the directory of the child.
 pub(crate) const TASK: &str = "PAYTEND_CHILD_TASK";
 pub(crate) const DIRECTORY: &str = "PAYTEND_CHILD_DIRECTORY";
+/// The environment variable with the difference of the child's clock, in minutes.
+pub(crate) const CLOCK: &str = "PAYTEND_CHILD_CLOCK";
 /// The environment variable with the round, which makes the names of this child's notifications unique.
 pub(crate) const ROUND: &str = "PAYTEND_CHILD_ROUND";
 
@@ -46,6 +48,14 @@ fn child() {
     });
 }
 
+/// Sets the clock of a store, in minutes from the system's time.
+pub(crate) fn shifted(options: SqliteOptions, minutes: i64) -> SqliteOptions {
+    let (now, started) = (std::time::SystemTime::now(), std::time::Instant::now());
+    let shift = Duration::from_secs(minutes.unsigned_abs() * 60);
+    let start = if minutes < 0 { now - shift } else { now + shift };
+    options.clock(move || start + started.elapsed())
+}
+
 /// A store, and the keys in the same directory.
 #[derive(Clone)]
 pub(crate) struct Opened {
@@ -58,6 +68,9 @@ pub(crate) async fn open(directory: &Path, without_sync: bool) -> Opened {
     let mut options = SqliteOptions::new(directory.join("inbox.db"));
     if without_sync {
         options = options.danger_without_sync();
+    }
+    if let Ok(minutes) = std::env::var(CLOCK) {
+        options = shifted(options, minutes.parse().unwrap());
     }
     let store = options.open().unwrap();
     store.bind_keys(keys.check_value()).await.unwrap();

@@ -1,6 +1,7 @@
 //! Tests with processes that are killed while they submit and send orders to a sandbox with faults.
 //!
-//! The parent runs the sandbox and kills the children. Afterwards, the sandbox's ledger and the store must agree.
+//! The parent runs the sandbox, restarts it, sets its clock, and kills the children, whose clocks differ. Afterwards,
+//! the sandbox's ledger and the store must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,13 +12,16 @@ use paytend_inbox::{RetryPolicy, StoreKeys};
 use paytend_model::issuing::Topup;
 use paytend_outbox::{Dispatcher, DispatcherBuilder, OrderQuery, Outbox, OutboxAdmin as _, State, SubmitOptions};
 use paytend_sandbox::{Fault, FaultKind, FolderOptions, KeyFolder, Sandbox, TopupState};
-use paytend_store_sqlite::{SqliteStore, in_transaction};
+use paytend_store_sqlite::{SqliteOptions, SqliteStore, in_transaction};
 use paytend_vectors::Seeded;
 
-use crate::child::{open, report};
+use crate::child::{CLOCK, open, report, shifted};
 use crate::parent::{Reported, Running, rounds};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The maximum difference of a child's clock, in minutes.
+const MAX_SHIFT: i64 = 36 * 60;
 
 /// The environment variable with the path of the client's settings, which are in the key directory.
 const PROFILE: &str = "PAYTEND_CHILD_PROFILE";
@@ -28,12 +32,11 @@ fn client(profile: &Path) -> Client {
     builder.resolution(resolution).attempt_timeout(Duration::from_secs(10)).build().unwrap()
 }
 
-async fn outbox(directory: &Path, profile: &Path) -> Outbox<SqliteStore> {
-    let opened = open(directory, false).await;
+async fn outbox(store: SqliteStore, directory: &Path, profile: &Path) -> Outbox<SqliteStore> {
     let tables = "CREATE TABLE IF NOT EXISTS book (number TEXT PRIMARY KEY)";
-    opened.store.write(move |transaction| transaction.execute_batch(tables)).await.unwrap();
+    store.write(move |transaction| transaction.execute_batch(tables)).await.unwrap();
     let keys = StoreKeys::load(directory.join("keys")).unwrap();
-    Outbox::open(opened.store, keys, client(profile)).await.unwrap()
+    Outbox::open(store, keys, client(profile)).await.unwrap()
 }
 
 fn dispatcher(outbox: &Outbox<SqliteStore>) -> DispatcherBuilder<SqliteStore> {
@@ -54,7 +57,7 @@ fn dispatcher(outbox: &Outbox<SqliteStore>) -> DispatcherBuilder<SqliteStore> {
 /// Submits orders and sends them with two dispatchers until the process is killed. Submits some orders twice.
 pub(crate) async fn load(directory: &Path, round: &str) {
     let profile = PathBuf::from(std::env::var_os(PROFILE).unwrap());
-    let outbox = outbox(directory, &profile).await;
+    let outbox = outbox(open(directory, false).await.store, directory, &profile).await;
     for _ in 0..2 {
         tokio::spawn(dispatcher(&outbox).build().run(std::future::pending()));
     }
@@ -97,42 +100,83 @@ async fn submit(outbox: &Outbox<SqliteStore>, topup: &Topup, name: &str, number:
 
 /// A sandbox with faults, and the directories of its keys and of the store.
 struct Place {
-    sandbox: Sandbox,
+    /// `None` while the sandbox restarts.
+    sandbox: Option<Sandbox>,
     profile: PathBuf,
     store: tempfile::TempDir,
-    _keys: tempfile::TempDir,
+    keys: tempfile::TempDir,
+}
+
+/// Starts a sandbox with the state in the directory. A port that is still in use is tried again.
+async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let sandbox = loop {
+        let folder = KeyFolder::open(&keys.join("keys"), &FolderOptions::new()).unwrap();
+        let builder = Sandbox::builder().folder(folder).data(keys.join("state")).port(port).at(at);
+        match builder.start().await {
+            Ok(sandbox) => break sandbox,
+            Err(error) => assert!(Instant::now() < deadline, "the sandbox does not start: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    for (fault, percent) in [
+        (FaultKind::ResetBefore, 8),
+        (FaultKind::ResetAfter, 8),
+        (FaultKind::HalfBody, 5),
+        (FaultKind::Html502, 5),
+        (FaultKind::UnsignedSuccess, 5),
+        (FaultKind::WrongSignature, 5),
+    ] {
+        sandbox.fault(Fault::on_all_calls(fault).percent(percent)).unwrap();
+    }
+    sandbox
+}
+
+fn unix_millis() -> u64 {
+    u64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
 impl Place {
     async fn new() -> Self {
         let keys = tempfile::tempdir().unwrap();
-        let folder = KeyFolder::open(&keys.path().join("keys"), &FolderOptions::new()).unwrap();
-        let sandbox = Sandbox::builder().folder(folder).start().await.unwrap();
+        let sandbox = start(keys.path(), 0, unix_millis()).await;
         let profile = sandbox.profile_file().unwrap().path().to_owned();
-        for (fault, percent) in [
-            (FaultKind::ResetBefore, 8),
-            (FaultKind::ResetAfter, 8),
-            (FaultKind::HalfBody, 5),
-            (FaultKind::Html502, 5),
-            (FaultKind::UnsignedSuccess, 5),
-            (FaultKind::WrongSignature, 5),
-        ] {
-            sandbox.fault(Fault::on_all_calls(fault).percent(percent)).unwrap();
+        Self { sandbox: Some(sandbox), profile, store: tempfile::tempdir().unwrap(), keys }
+    }
+
+    fn sandbox(&self) -> &Sandbox {
+        self.sandbox.as_ref().unwrap()
+    }
+
+    /// Restarts the sandbox, or sets its clock, or leaves it as it is.
+    async fn disturb(&mut self, random: &Seeded) {
+        match random.below(4) {
+            0 => {
+                let port = self.sandbox().url().rsplit(':').next().unwrap().parse().unwrap();
+                drop(self.sandbox.take());
+                // The machine's clock is a day behind after half of the restarts.
+                let at = unix_millis() - random.below(2) as u64 * 86_400_000;
+                self.sandbox = Some(start(self.keys.path(), port, at).await);
+            }
+            1 => self.sandbox().advance(Duration::from_secs(random.below(7_200) as u64)).await,
+            _ => {}
         }
-        Self { sandbox, profile, store: tempfile::tempdir().unwrap(), _keys: keys }
     }
 
     fn environment<'e>(&'e self, more: &[(&'e str, &'e str)]) -> Vec<(&'e str, &'e str)> {
         let mut environment = vec![(PROFILE, self.profile.to_str().unwrap())];
-        environment.push(("PAYTEND_CHILD_CARD", self.sandbox.card_id()));
+        environment.push(("PAYTEND_CHILD_CARD", self.sandbox().card_id()));
         environment.extend(more);
         environment
     }
 
     /// Sends the remaining orders without faults, and compares the store with the sandbox's ledger.
     async fn finish_and_check(&self, reported: &Reported) {
-        self.sandbox.clear_faults();
-        let outbox = outbox(self.store.path(), &self.profile).await;
+        let sandbox = self.sandbox();
+        sandbox.clear_faults();
+        // Later than all clocks of the children, so that nothing waits for them.
+        let options = shifted(SqliteOptions::new(self.store.path().join("inbox.db")), 2 * MAX_SHIFT + 24 * 60);
+        let outbox = outbox(options.open().unwrap(), self.store.path(), &self.profile).await;
         let running = tokio::spawn(dispatcher(&outbox).build().run(std::future::pending()));
         let store = outbox.store();
         let deadline = Instant::now() + Duration::from_secs(300);
@@ -148,7 +192,7 @@ impl Place {
         let mut executed = 0;
         for entry in &entries {
             let number = &entry.facts.number;
-            let topup = self.sandbox.topup(number);
+            let topup = sandbox.topup(number);
             let expected = match entry.progress.state {
                 State::Responded | State::Found => Some(TopupState::Succeeded),
                 _ => None,
@@ -156,9 +200,9 @@ impl Place {
             assert_eq!(topup, expected, "order {number} is {}", entry.progress.state);
             executed += usize::from(topup.is_some());
         }
-        let balance = self.sandbox.card(self.sandbox.card_id()).unwrap().balance().to_string();
+        let balance = sandbox.card(sandbox.card_id()).unwrap().balance().to_string();
         assert_eq!(balance, format!("{executed}.00"), "the ledger has other topups than the store");
-        assert!(self.sandbox.conserves_money());
+        assert!(sandbox.conserves_money());
         let numbers: BTreeSet<&String> = entries.iter().map(|entry| &entry.facts.number).collect();
         let forgotten: Vec<_> = reported.accepted.iter().filter(|number| !numbers.contains(number)).collect();
         assert!(forgotten.is_empty(), "submitted and not stored: {forgotten:?}");
@@ -180,16 +224,35 @@ async fn names(store: &SqliteStore, sql: &'static str) -> BTreeMap<String, i64> 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_order_is_executed_twice_or_lost_by_killed_processes() {
     let random = Seeded::new();
-    let place = Place::new().await;
+    let mut place = Place::new().await;
     let mut reported = Reported::default();
-    for round in 0..rounds(5) {
-        let child = Running::start("orders", place.store.path(), round, &place.environment(&[]));
+    // Usually two processes run, each with two dispatchers. The older one is killed.
+    let mut older: Option<Running> = None;
+    for round in 0..rounds(8) {
+        let shift = match random.below(3) {
+            0 => {
+                (i64::try_from(random.below(usize::try_from(2 * MAX_SHIFT).unwrap())).unwrap() - MAX_SHIFT).to_string()
+            }
+            _ => "0".to_owned(),
+        };
+        let child = Running::start("orders", place.store.path(), round, &place.environment(&[(CLOCK, &shift)]));
         let mut left = 5 + random.below(60);
         child.read_until(&mut reported, |line| {
             left = left.saturating_sub(usize::from(line.contains(' ')));
             left == 0
         });
-        child.kill(&mut reported);
+        place.disturb(&random).await;
+        if let Some(killed) = older.replace(child) {
+            killed.kill(&mut reported);
+        }
+        if random.below(3) == 0
+            && let Some(killed) = older.take()
+        {
+            killed.kill(&mut reported);
+        }
+    }
+    if let Some(killed) = older {
+        killed.kill(&mut reported);
     }
     assert!(reported.accepted.len() > 10, "{}", reported.accepted.len());
     place.finish_and_check(&reported).await;
@@ -198,11 +261,13 @@ async fn no_order_is_executed_twice_or_lost_by_killed_processes() {
 #[cfg(feature = "failpoints")]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_order_is_executed_twice_by_processes_killed_during_a_send() {
-    const POINTS: [&str; 7] = [
+    const POINTS: [&str; 9] = [
         "outbox-before-begin-send",
         "outbox-before-send",
         "outbox-after-send",
         "outbox-after-query",
+        "outbox-before-record",
+        "outbox-after-record",
         "outbox-before-release",
         "outbox-before-complete",
         "outbox-after-complete",

@@ -96,7 +96,7 @@ async fn handler_of_a_notification_submits_orders_in_its_transaction() {
         let (handle, order) = (store.clone(), TestOrder::new("caused").prepare(&keys));
         let effect: SqliteEffect = Box::new(move |transaction| {
             handle.submit_in(transaction, &order).map_err(SubmitError::into_handler_error)?;
-            handle.notice_in(transaction, &OrderNotice::new("known"))?;
+            handle.notice_in(transaction, &OrderNotice::new("/test/pay", "known"))?;
             if succeeds { Ok(()) } else { Err(HandlerError::retry("as requested")) }
         });
         assert_eq!(store.complete(claimed.lease, Some(effect)).await.is_ok(), succeeds);
@@ -129,4 +129,92 @@ async fn orders_are_due_after_the_clock_was_set_back() {
     let claimed = store.claim_orders(request).await.unwrap();
     let numbers: Vec<&str> = claimed.iter().map(|claimed| claimed.facts.number.as_str()).collect();
     assert_eq!(numbers, ["due"]);
+}
+
+/// Two processes opened the store before and after the system clock was set.
+mod clocks {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use paytend_inbox::{StoreError, StoreErrorKind};
+    use paytend_outbox::testing::TestOrder;
+    use paytend_outbox::{ClaimOrders, OutboxStore as _};
+    use paytend_store_sqlite::SqliteStore;
+
+    use crate::support::SqliteHarness;
+
+    const LEASE: u64 = 60;
+
+    /// A store whose processes have clocks with different offsets.
+    struct World {
+        harness: SqliteHarness,
+        elapsed: Arc<AtomicU64>,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let world = Self { harness: SqliteHarness::new(), elapsed: Arc::default() };
+            let (store, keys) = (world.open(0), crate::support::keys());
+            for number in ["A", "B"] {
+                store.submit_order(TestOrder::new(number).prepare(&keys)).await.unwrap();
+            }
+            world
+        }
+
+        fn open(&self, ahead: u64) -> SqliteStore {
+            let (now, elapsed) = (self.harness.now(), Arc::clone(&self.elapsed));
+            let clock = move || now + Duration::from_secs(ahead + elapsed.load(Ordering::SeqCst));
+            self.harness.options("orders.db").clock(clock).open().unwrap()
+        }
+
+        fn advance(&self, seconds: u64) {
+            self.elapsed.fetch_add(seconds, Ordering::SeqCst);
+        }
+    }
+
+    async fn claim(store: &SqliteStore, limit: usize) -> Result<Vec<String>, StoreError> {
+        let operations = vec![("/test/pay".to_owned(), limit)];
+        let lease = Duration::from_secs(LEASE);
+        let claimed = store.claim_orders(ClaimOrders { limit, lease, holder: 1, operations }).await?;
+        Ok(claimed.into_iter().map(|claimed| claimed.facts.number).collect())
+    }
+
+    fn assert_differs(claimed: Result<Vec<String>, StoreError>) {
+        let error = claimed.unwrap_err();
+        assert!(error.kind() == StoreErrorKind::Configuration && error.to_string().contains("clocks"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn lease_is_not_taken_over_by_a_process_whose_clock_is_ahead() {
+        let world = World::new().await;
+        let old = world.open(0);
+        assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);
+        let new = world.open(LEASE * 2);
+        assert_eq!(claim(&new, 9).await.unwrap(), ["B"], "the order A is being sent");
+        assert_differs(claim(&old, 9).await);
+        world.advance(LEASE - 1);
+        assert!(claim(&new, 9).await.unwrap().is_empty());
+        world.advance(1);
+        // All leases of the old process have ended.
+        assert_eq!(claim(&new, 9).await.unwrap(), ["A", "B"]);
+        assert_differs(claim(&old, 9).await);
+    }
+
+    #[tokio::test]
+    async fn orders_are_claimed_a_lease_after_the_clock_was_set_back() {
+        let world = World::new().await;
+        let old = world.open(3_600);
+        assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);
+        let new = world.open(0);
+        assert_differs(claim(&new, 9).await);
+        world.advance(LEASE / 2);
+        assert_eq!(claim(&old, 1).await.unwrap(), ["B"]);
+        assert_differs(claim(&new, 9).await);
+        world.advance(LEASE - 1);
+        assert_differs(claim(&new, 9).await);
+        world.advance(1);
+        assert!(claim(&new, 9).await.unwrap().is_empty());
+        assert_differs(claim(&old, 9).await);
+    }
 }

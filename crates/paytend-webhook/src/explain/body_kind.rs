@@ -52,7 +52,7 @@ pub enum BodyKind {
     /// The placeholder that a language prints for a value without a text representation, such as `[object Object]`.
     #[error("the text {0:?}, which programs print as a placeholder for a value")]
     Placeholder(&'static str),
-    /// A data structure as a program prints it, such as Go's `map[…]`.
+    /// A data structure as printed by a program, such as Go's `map[…]`.
     #[error("a parsed structure as printed by a program ({0})")]
     Structure(&'static str),
     /// Compressed data.

@@ -103,17 +103,17 @@ pub enum Finding {
     )]
     LoneSurrogate,
     /// A required field is missing.
-    #[error("the field {0} is missing: this is a different kind of message, or not a Paytend message")]
+    #[error("the {0} field is missing: this is a different kind of message, or not a Paytend message")]
     Absent(&'static str),
-    /// The base64 of a field is not in the standard form.
+    /// A field's base64 is not in the standard form.
     #[error("{field} is base64, but {flaw}")]
     Base64 {
         /// The name of the field, or `sign`.
         field: &'static str,
-        /// The deviation of the base64 from the standard form.
+        /// How the base64 deviates from the standard form.
         flaw: Base64Flaw,
     },
-    /// The value of a base64 field is not base64.
+    /// A base64 field's value is not base64.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
     /// The session key is encrypted for a known key, but not for the recipient's key.
@@ -128,7 +128,7 @@ pub enum Finding {
         public key that is not ours"
     )]
     EncryptedForUnknown {
-        /// The length of the encrypted session key in bytes.
+        /// The encrypted session key's length in bytes.
         bytes: usize,
         /// The lengths of the keys that should decrypt it, in bytes.
         expected: String,
@@ -144,9 +144,9 @@ pub enum Finding {
         "the session key is {chars} characters of {form}; it must be 24 characters: the base64 text of 16 random bytes"
     )]
     SessionKeyText {
-        /// The length of the session key in characters.
+        /// The session key's length in characters.
         chars: usize,
-        /// The encoding of the session key: base64 or hexadecimal.
+        /// The session key's encoding: base64 or hexadecimal.
         form: &'static str,
     },
     /// The payload is encrypted with the decoded session key, whose length is not 16 bytes.
@@ -185,10 +185,10 @@ pub enum Finding {
     /// A field has an unexpected value.
     #[error("{0} has an unexpected value{why}", why = other_value(.0))]
     OtherValue(&'static str),
-    /// The length of the signature does not match any key that should verify it.
+    /// The signature's length does not match any key that should verify it.
     #[error("the signature has {bytes} bytes; signatures made with the expected keys have {expected}")]
     SignatureLength {
-        /// The length of the signature in bytes.
+        /// The signature's length in bytes.
         bytes: usize,
         /// The signature lengths of the keys that should verify it, in bytes.
         expected: String,
@@ -304,8 +304,8 @@ pub enum TextChange {
     /// `encryptFlag` was signed.
     #[error("the sender signed encryptFlag as well")]
     EncryptFlag,
-    /// The fields were not signed in the ASCII order of their names.
-    #[error("the sender did not sort the fields by the ASCII order of their names")]
+    /// The fields were not sorted by name in ASCII order before signing.
+    #[error("the sender did not sort the fields by name in ASCII order")]
     FieldOrder,
     /// The signed text ends with `&`.
     #[error("the sender signed an `&` after the last field")]
@@ -322,7 +322,7 @@ pub enum TextChange {
     /// The values of two fields are swapped.
     #[error("the values of {0:?} and {1:?} are swapped")]
     Swapped(String, String),
-    /// The value of a field differs from the signed value.
+    /// A field's value differs from the signed value.
     #[error(
         "the value of {0:?} is not the signed value: it was changed after signing, or a different value was signed"
     )]
@@ -335,7 +335,7 @@ pub enum TextChange {
     NotSigned(String),
 }
 
-/// Returns the reason why a value of this field is unexpected, as the end of a message. The reason may be empty.
+/// Returns the reason why this field's value is unexpected, to be appended to a message. The reason may be empty.
 fn other_value(name: &str) -> &'static str {
     match name {
         "partnerId" => ": it belongs to a different partner or environment",
@@ -346,7 +346,7 @@ fn other_value(name: &str) -> &'static str {
 }
 
 impl Finding {
-    /// Returns the certainty of the finding. Every finding is proven, except [`Finding::Trace`].
+    /// Returns the finding's certainty. Every finding is proven, except [`Finding::Trace`].
     pub fn certainty(&self) -> Certainty {
         if matches!(self, Self::Trace(_)) { Certainty::Possible } else { Certainty::Proven }
     }

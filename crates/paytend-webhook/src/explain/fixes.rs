@@ -26,7 +26,7 @@ impl Subject {
         if kind == Kind::Request { Self::Request } else { Self::Received }
     }
 
-    /// Returns the fix for a receiver, or the fix for the sender of a request.
+    /// Returns the fix for a receiver, or for the sender of a request.
     fn choose(self, receiver: &'static str, sender: &'static str) -> &'static str {
         if self == Self::Request { sender } else { receiver }
     }
@@ -62,8 +62,8 @@ impl Finding {
                 subject.same_bytes(trace.fix())
             }],
             Self::Aes128 | Self::Aes128Truncated | Self::Aes256Padded | Self::DecodedKey(_) => vec![subject.choose(
-                "the sender must use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
-                "use the 24 characters of the session key as the bytes of an AES-192 key (ECB, PKCS#5)",
+                "the sender must use the session key's 24 characters as the bytes of an AES-192 key (ECB, PKCS#5)",
+                "use the session key's 24 characters as the bytes of an AES-192 key (ECB, PKCS#5)",
             )],
             Self::SessionKey(_) | Self::SessionKeyText { .. } => vec![subject.choose(
                 "the sender must encrypt the base64 text of 16 random bytes as randomKey",
@@ -71,7 +71,7 @@ impl Finding {
             )],
             Self::SignedByUnknown => vec![subject.choose(
                 "ask the sender for its current public key",
-                "sign with the private key that belongs to the public key that Paytend has for this partner",
+                "sign with the private key whose public key Paytend has on file for this partner",
             )],
             Self::EncryptedForOther(_) | Self::EncryptedForUnknown { .. } if subject == Subject::Request => {
                 vec!["encrypt randomKey with the public key that Paytend has published for this environment"]

@@ -52,6 +52,7 @@ mod wrapping;
 
 use http::HeaderMap;
 use paytend_crypto::Kind;
+use zeroize::Zeroizing;
 
 pub use body_kind::BodyKind;
 pub use change::{Change, Wrapping};
@@ -76,6 +77,25 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
         Provider::PayBy | Provider::PayerMax => header::explain(headers, body, keys, &mut explanation),
     }
     explanation
+}
+
+/// Undoes wrappings, such as base64, compression or a JSON string, until `fits` accepts the bytes. At most three
+/// wrappings are undone. Returns the bytes and their wrappings, the outermost first.
+///
+/// ```
+/// use paytend_webhook::explain::{Wrapping, unwrapped};
+///
+/// let is_object = |bytes: &[u8]| bytes.starts_with(b"{");
+/// let (bytes, wrappings) = unwrapped(b"eyJhIjoxfQ==", is_object).unwrap();
+/// assert_eq!((bytes.as_slice(), wrappings), (&b"{\"a\":1}"[..], vec![Wrapping::Base64]));
+/// ```
+pub fn unwrapped(wrapped: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<(Zeroizing<Vec<u8>>, Vec<Wrapping>)> {
+    let layer = wrapping::carried(wrapped, fits)?;
+    let wrappings = layer.changes.iter().filter_map(|change| match change {
+        Change::Wrapped(wrapping) => Some(*wrapping),
+        _ => None,
+    });
+    Some((layer.bytes, wrappings.collect()))
 }
 
 /// Explains a message in Paytend's envelope: a notification, a response, or, on Paytend's side, a request. Set

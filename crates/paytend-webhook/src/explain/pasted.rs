@@ -153,7 +153,7 @@ fn without_label(text: &str) -> &str {
 }
 
 /// Joins the lines. A space within a line replaces either a line break or a `+`. The length of the decoded signature
-/// decides between the two.
+/// determines which.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

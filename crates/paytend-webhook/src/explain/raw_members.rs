@@ -1,4 +1,4 @@
-//! The members of an object as raw JSON, in their order and with duplicates.
+//! The members of an object as raw JSON, in their original order and with duplicates.
 
 use std::fmt;
 

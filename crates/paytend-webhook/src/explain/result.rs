@@ -1,4 +1,4 @@
-//! The result of an explanation.
+//! Explanation results.
 
 use std::fmt;
 

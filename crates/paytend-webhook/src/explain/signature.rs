@@ -39,7 +39,7 @@ impl ExpectedText {
     }
 }
 
-/// The result of a search for the signed text.
+/// The result of searching for the signed text.
 pub(super) enum Searched {
     Found(Zeroizing<Vec<u8>>, Vec<TextChange>),
     /// None of the texts tried is the signed text. Contains the received payload or body, to be checked for signs of a

@@ -25,8 +25,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// Creates a budget of 1 concurrent key operation, 256 waiting notifications, 10 s of waiting time and 16 MiB of
-    /// bodies.
+    /// Creates a budget with 1 concurrent key operation, 256 waiting notifications, a waiting time of 10 s, and 16 MiB
+    /// for bodies.
     pub fn new() -> Self {
         Self::default()
     }
@@ -47,7 +47,7 @@ impl Budget {
         self
     }
 
-    /// Sets the maximum total size of bodies in progress, in bytes, both partial and complete. A value below the
+    /// Sets the maximum total size, in bytes, of all bodies in progress, whether partial or complete. A value below the
     /// receiver's size limit is raised to that limit, so that a body of that size fits. When the budget is used up, the
     /// partial body that started first is discarded. A client with many open connections therefore cannot lock out
     /// others.
@@ -119,7 +119,7 @@ struct Memory {
 struct State {
     used: usize,
     next: u64,
-    /// The bodies by number, in order of age: the oldest has the smallest number.
+    /// The bodies by sequence number, in order of age: the oldest has the smallest number.
     bodies: BTreeMap<u64, Body>,
 }
 
@@ -154,7 +154,7 @@ impl Reservation {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // Sending fails if the body's task has ended already.
+                        // Sending fails if the body's task has already ended.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }

@@ -76,8 +76,8 @@ struct Progress {
 }
 
 impl Progress {
-    /// Logs the outcome of the handler. The log entry contains neither the notification nor the panic message, because
-    /// both can contain personal data.
+    /// Logs the handler's outcome. The log entry contains neither the notification nor the panic message, because both
+    /// can contain personal data.
     fn report(&self, happened: &str) {
         tracing::error!(provider = %self.provider, dedup_key = %self.dedup_key, "{happened}");
     }

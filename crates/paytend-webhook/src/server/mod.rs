@@ -1,6 +1,7 @@
-//! The server-side processing around a [`Receiver`]. Bodies are read in bounded time and memory. Key operations are
-//! limited in number and run off the network threads. Handlers run in separate tasks. The adapters are thin layers over
-//! [`Endpoint::receive`] and [`Endpoint::handle`]; an adapter for another framework can be built in the same way.
+//! The server-side processing around a [`Receiver`]. Bodies are read in bounded time and memory. The number of
+//! concurrent key operations is limited, and they run outside the network threads. Handlers run in separate tasks. The
+//! adapters are thin layers over [`Endpoint::receive`] and [`Endpoint::handle`]; an adapter for another framework can
+//! be built in the same way.
 //!
 //! # Handlers
 //! A sender disconnects after its timeout, and most servers then drop the request's future. A handler that is dropped
@@ -16,7 +17,7 @@
 //! | the handler | the sender receives |
 //! |---|---|
 //! | returns a [`Reply`] | the provider-specific response for the reply, if the sender is still connected |
-//! | panics | 503, try again later; a `tracing` event at the level `error` contains the provider and the dedup key |
+//! | panics | 503, try again later; a `tracing` event at the `error` level contains the provider and the dedup key |
 //! | is running when the sender disconnects | no response; the next response depends on what the handler has stored |
 //! | is running when the runtime shuts down | no response; the handler is dropped, and a `tracing` event reports it |
 //!
@@ -167,10 +168,10 @@ impl<R: Receiver> Endpoint<R> {
         self
     }
 
-    /// Runs the cryptography on the calling thread instead of a blocking thread of the runtime. This saves about 0.02
-    /// ms per notification, but delays the thread's other tasks by one key operation. Use it for keys in memory, never
-    /// for keys in a hardware device or accessed over a network. A receiver that only verifies (PayBy, PayerMax) always
-    /// runs on the calling thread.
+    /// Runs the cryptography on the calling thread instead of one of the runtime's blocking threads. This saves about
+    /// 0.02 ms per notification, but delays the thread's other tasks by one key operation. Use it for keys in memory,
+    /// never for keys in a hardware device or accessed over a network. A receiver that only verifies (PayBy, PayerMax)
+    /// always runs on the calling thread.
     #[must_use]
     pub fn run_inline(mut self) -> Self {
         self.run_inline = true;
@@ -186,7 +187,7 @@ impl<R: Receiver> Endpoint<R> {
 
     /// Sets a function that is called for every rejected notification, for counters or a custom log. Its second
     /// argument is the source address as determined by the filter. Each rejection is also reported as a `tracing` event
-    /// at the level `warn`.
+    /// at the `warn` level.
     #[must_use]
     pub fn on_rejection(mut self, callback: impl Fn(&Rejection, Option<IpAddr>) + Send + Sync + 'static) -> Self {
         self.on_rejection = Arc::new(callback);
@@ -203,12 +204,12 @@ impl<R: Receiver> Endpoint<R> {
     /// connections.
     ///
     /// Requires a Tokio runtime with the timer enabled. The cryptography runs on the runtime's blocking threads, unless
-    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing was handled or acknowledged. Pass
-    /// the notification to [`handle`](Self::handle) next.
+    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing has been handled or acknowledged
+    /// yet. Pass the notification to [`handle`](Self::handle) next.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if the request is rejected. Send its response. The rejection has already been reported
-    /// by a `tracing` event at the level `warn` and to [`on_rejection`](Self::on_rejection).
+    /// as a `tracing` event at the `warn` level and to [`on_rejection`](Self::on_rejection).
     pub async fn receive<S, E>(
         &self,
         method: &Method,

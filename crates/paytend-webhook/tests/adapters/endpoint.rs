@@ -126,7 +126,7 @@ async fn stalled_bodies_are_discarded() {
             })
         })
         .collect();
-    // Every task has run, and most bodies have been discarded already.
+    // Every task has run, and most bodies have already been discarded.
     tokio::task::yield_now().await;
     for _ in 0..20 {
         assert_eq!(post(&endpoint, body.clone()).await, Ok(()));

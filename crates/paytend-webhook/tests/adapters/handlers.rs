@@ -132,7 +132,7 @@ pub(crate) async fn handler_that_panics_is_not_acknowledged(server: Server) {
 }
 
 /// The slot in the budget is held until the handler has ended, even if no caller waits for it and the notification was
-/// dropped long before.
+/// dropped long before that.
 #[tokio::test]
 async fn handler_holds_its_slot_until_it_ends() {
     let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));

@@ -1,4 +1,4 @@
-//! A matrix of tests that runs on every adapter over real connections.
+//! A test matrix that runs on every adapter over real connections.
 
 // Tests may panic, so they use `unwrap` and `expect`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -13,7 +13,7 @@ mod service;
 mod shutdown;
 mod support;
 
-/// Generates the tests of the matrix for each server.
+/// Generates the matrix tests for each server.
 macro_rules! matrix {
     ($($server:ident)+) => {
         $(

@@ -29,7 +29,7 @@ pub(crate) async fn every_invalid_vector_is_rejected(server: Server) {
     let mut too_large = 0;
     for case in paytend_vectors::refuse() {
         if case.document.len() > limit {
-            // The announced length alone must cause the rejection.
+            // The declared length alone must cause the rejection.
             let mut connection = Connection::to(address).await;
             connection.send(head("POST", &format!("Content-Length: {}\r\n", case.document.len()))).await;
             assert_eq!(connection.response().await.0, 413, "{}", case.name);
@@ -71,7 +71,7 @@ pub(crate) async fn body_above_the_limit_is_not_read(server: Server) {
 
     let address = server.start(paytend(body.len() - 1), Reply::Accepted).await;
     Client::new(address).send(body.clone()).await.expect(413, REFUSED, "a body one byte above the limit");
-    // Send an endless body without an announced size.
+    // Send an endless body without a declared size.
     let mut connection = Connection::to(address).await;
     connection.send(head("POST", "Transfer-Encoding: chunked\r\n")).await;
     connection.send(format!("{:x}\r\n", body.len())).await;

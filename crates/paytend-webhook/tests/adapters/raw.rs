@@ -69,7 +69,7 @@ impl Connection {
     }
 }
 
-/// Builds the head of a request; `fields` are complete header lines.
+/// Builds a request head; `fields` are complete header lines.
 pub(crate) fn head(method: &str, fields: &str) -> String {
     format!("{method} / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{fields}\r\n")
 }

@@ -1,4 +1,4 @@
-//! Receivers with the keys of the test vectors, and a receiver that blocks until it is released.
+//! Receivers with the keys from the test vectors, and a receiver that blocks until it is released.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};

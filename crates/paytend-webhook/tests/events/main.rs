@@ -1,4 +1,4 @@
-//! Tests for the `tracing` events. They are a separate program because the subscriber must be installed first.
+//! Tests for the `tracing` events. They need a separate binary, because the subscriber must be installed first.
 
 // Tests may panic, so they use `unwrap` and `expect`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -129,7 +129,7 @@ async fn handler_panic_is_logged_without_its_message() {
     assert_eq!(log.take(), "", "no events");
 }
 
-/// A handler that is dropped by the shutdown of the runtime is reported, and the notification is not acknowledged.
+/// A handler that is dropped at runtime shutdown is reported, and the notification is not acknowledged.
 #[test]
 fn unfinished_handlers_are_logged_at_runtime_shutdown() {
     let log = Log::new();

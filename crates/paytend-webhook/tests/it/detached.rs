@@ -248,7 +248,7 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
     }
 }
 
-/// A repeated or joined `sign` header is accepted, and so are `sign` headers with signatures by an old and a new key.
+/// Repeated and joined `sign` headers are accepted, and so are headers with signatures from both an old and a new key.
 #[test]
 fn every_signature_in_the_sign_headers_is_tried() {
     let body = sample("payby");

@@ -59,8 +59,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     if args.dry_run {
         return call.dry_run();
     }
-    call.confirm()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    call.confirm(&runtime)?;
     let sent = runtime.block_on(async {
         tokio::select! {
             sent = call.send() => Some(sent),
@@ -120,13 +120,15 @@ struct DryRun<'a> {
 
 impl Call<'_> {
     /// Asks for confirmation before a mutation, unless it is sent to a sandbox.
-    fn confirm(&self) -> Result<(), Failure> {
-        if !self.target.is_mutation() || self.args.yes || is_sandbox(self.client) {
+    fn confirm(&self, runtime: &tokio::runtime::Runtime) -> Result<(), Failure> {
+        if !self.target.is_mutation() || self.args.yes || runtime.block_on(is_sandbox(self.client)) {
             return Ok(());
         }
         let (name, url, partner) = (self.target.name(), self.client.base_url(), self.client.partner_id());
         if !prompt::is_interactive() {
-            return Err(Failure::usage(format!("{name} changes state at {url}, which is not a sandbox: give --yes")));
+            return Err(Failure::usage(format!(
+                "{name} changes state at {url}, which does not identify itself as a sandbox: give --yes"
+            )));
         }
         match prompt::confirm(&format!("Send {name} to {url} as partner {partner}?"))? {
             true => Ok(()),
@@ -171,8 +173,10 @@ impl Call<'_> {
         };
         match sent {
             Ok(report) => {
-                report.print(self.args.json).map_err(|error| error.with_hint("the request succeeded"))?;
-                report.check_state()
+                let printed = report.print(self.args.json);
+                // Output that nothing reads does not replace the outcome.
+                report.check_state()?;
+                printed.map_err(|error| error.with_hint("the request succeeded"))
             }
             Err(error) => {
                 if self.args.json {

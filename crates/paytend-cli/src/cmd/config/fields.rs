@@ -11,6 +11,7 @@ pub(super) const NAMES: &[&str] = &[
     "base_url",
     "partner_id",
     "private_key_file",
+    "private_key_keyring",
     "private_key_passphrase_file",
     "public_key_file",
     "public_key",
@@ -27,10 +28,12 @@ pub(super) const NAMES: &[&str] = &[
     "order_states",
     "response_names",
     "paths",
+    "payby_public_key_file",
+    "payermax_public_key_file",
 ];
 
 /// The environment variables that replace a setting. See `ClientBuilder::from_file_and_env`.
-pub(super) const VARIABLES: &[(&str, &str)] = &[
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("environment", "PAYTEND_ENVIRONMENT"),
     ("base_url", "PAYTEND_BASE_URL"),
     ("partner_id", "PAYTEND_PARTNER_ID"),

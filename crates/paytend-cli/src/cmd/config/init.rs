@@ -9,6 +9,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use super::fields;
 use crate::connection::{PARTNER_PRIVATE, PAYTEND_PUBLIC, SANDBOX_PROFILE, SANDBOX_PROFILES};
 use crate::exit::{Category, Failure};
+use crate::global::JsonArgs;
 use crate::output;
 use crate::profiles::{ProfilesFile, profile_mut};
 use crate::prompt;
@@ -40,6 +41,8 @@ pub(crate) struct Args {
     /// Replace an existing profile
     #[arg(long)]
     replace: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
@@ -66,6 +69,9 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
             Ok(())
         },
     )?;
+    if args.json.json {
+        return output::json(&serde_json::json!({ "profile": args.name, "file": file.path }));
+    }
     output::note(format!("profile `{}` is written to {}", args.name, file.path.display()));
     Ok(())
 }
@@ -118,6 +124,15 @@ fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
     for (name, item) in table.iter_mut() {
         if let Some(file) = item.as_str().filter(|_| name.ends_with("_file")) {
             *item = absolute(directory.join(file).to_string_lossy().into_owned()).into();
+        }
+    }
+    // Receivers of the sandbox's notifications, such as `paytend listen`, need these keys.
+    for (setting, file) in
+        [("payby_public_key_file", "payby-public.b64"), ("payermax_public_key_file", "payermax-public.b64")]
+    {
+        let path = directory.join(file);
+        if path.exists() {
+            table.insert(setting, absolute(path.to_string_lossy().into_owned()).into());
         }
     }
     table.decor_mut().clear();

@@ -1,15 +1,17 @@
 //! `paytend config`: manages the profiles with connection settings.
 
-mod fields;
+pub(crate) mod fields;
 mod init;
+mod secret;
 mod show;
 
 use clap::{Args, Subcommand};
 use paytend_client::ClientBuilder;
 
 use crate::exit::Failure;
-use crate::output;
+use crate::global::JsonArgs;
 use crate::profiles::{ProfilesFile, names, profile_mut};
+use crate::{keyring, output};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -21,24 +23,18 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Change a setting of a profile
     Set(SetArgs),
+    /// Store the private key of a profile in the keyring of the operating system
+    Secret(secret::Args),
     /// Print the path of the file with the profiles
     Path(JsonArgs),
-}
-
-#[derive(Args)]
-pub(crate) struct JsonArgs {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct ShowArgs {
     /// The profile. The default is the profile that other commands use
     profile: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 #[derive(Args)]
@@ -51,6 +47,8 @@ pub(crate) struct SetArgs {
     /// The profile to change. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
@@ -58,23 +56,28 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Init(args) => init::run(&args, &file),
         Command::List(args) => show::list(&file, args.json),
-        Command::Show(args) => show::show(&file, args.profile.as_deref(), args.json),
+        Command::Show(args) => show::show(&file, args.profile.as_deref(), args.json.json),
         Command::Set(args) => set(&args, &file),
+        Command::Secret(args) => secret::run(&args, &file),
         Command::Path(JsonArgs { json: true }) => output::json(&serde_json::json!({ "file": file.path })),
         Command::Path(_) => Ok(output::line(&file.path.display().to_string())?),
     }
 }
 
-fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
+/// Returns the name of the profile to change.
+fn selected(file: &ProfilesFile, given: Option<&str>) -> Result<String, Failure> {
     let document = file.read()?;
-    let selected = file.selected(args.profile.as_deref(), &document)?;
-    let profile = selected.ok_or_else(|| match names(&document).is_empty() {
+    file.selected(given, &document)?.ok_or_else(|| match names(&document).is_empty() {
         true => Failure::usage("there are no profiles: create one with `paytend config init`"),
         false => Failure::usage(format!(
             "no profile is selected: give --profile NAME, one of {}",
             names(&document).join(", ")
         )),
-    })?;
+    })
+}
+
+fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
+    let profile = selected(file, args.profile.as_deref())?;
     let value = fields::value(&args.setting, &args.value)?;
     let mut incomplete = None;
     file.change(
@@ -84,8 +87,10 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 Some(value) => drop(settings.insert(&args.setting, value)),
                 None => drop(settings.remove(&args.setting)),
             }
-            // `base_url` and `environment` replace each other.
+            // `base_url` and `environment` replace each other, and so do the two places of a private key.
             match args.setting.as_str() {
+                "private_key_file" => drop(settings.remove("private_key_keyring")),
+                "private_key_keyring" => drop(settings.remove("private_key_file")),
                 "base_url" => drop(settings.remove("environment")),
                 "environment" => drop(settings.remove("base_url")),
                 _ => {}
@@ -93,12 +98,16 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
             Ok(())
         },
         |draft| {
-            incomplete = ClientBuilder::from_file(draft, &profile).and_then(ClientBuilder::build).err();
+            let read = ClientBuilder::from_file_with_keyring(draft, &profile, keyring::read);
+            incomplete = read.and_then(ClientBuilder::build).err();
             Ok(())
         },
     )?;
     if let Some(error) = incomplete {
         output::warn(format!("the setting is stored, but the profile is not usable yet: {error}"));
     }
-    Ok(())
+    match args.json.json {
+        true => output::json(&serde_json::json!({ "profile": profile, "setting": args.setting, "file": file.path })),
+        false => Ok(()),
+    }
 }

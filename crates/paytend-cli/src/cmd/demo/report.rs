@@ -1,82 +1,92 @@
 //! The output of the demo: text, or one JSON object per line.
 
+use std::io::{self, IsTerminal as _, Write as _};
+
 use serde_json::{Map, Value};
 
-use crate::exit::Failure;
+use crate::exit::{Category, Failure};
 use crate::output::{Style, line};
 
-/// The maximum length of a document in the text output, in characters.
-const MAX_SHOWN: usize = 150;
+/// The maximum width of a line of text, in characters.
+const WIDTH: usize = 100;
+/// The width of the column with the titles of the steps.
+const TITLE: usize = 42;
+/// The first column of the results.
+const RESULT: usize = 6 + TITLE + 2;
 
 /// The output of the demo, written while its steps run.
-pub(crate) struct Report {
+pub(super) struct Report {
     json: bool,
     style: Style,
+    /// Whether a step is shown before it ends.
+    is_live: bool,
     steps: usize,
-    step: Option<&'static str>,
+    step: Option<(&'static str, String)>,
     facts: Map<String, Value>,
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
-        Self { json, style: Style::stdout(), steps: 0, step: None, facts: Map::new() }
+    pub(super) fn new(json: bool) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let is_live = !json && !is_dumb && io::stdout().is_terminal();
+        Self { json, style: Style::stdout(), is_live, steps: 0, step: None, facts: Map::new() }
+    }
+
+    /// Writes text for people, which is left out of the JSON.
+    pub(super) fn text(&self, text: &str) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { Ok(line(text)?) }
+    }
+
+    /// Starts a section of the story.
+    pub(super) fn section(&self, title: &str) -> Result<(), Failure> {
+        self.text(&format!("\n{}", self.style.bold(title)))
     }
 
     /// Starts a step.
-    pub(crate) fn begin(&mut self, step: &'static str, title: &str) -> Result<(), Failure> {
-        self.step = Some(step);
+    pub(super) fn begin(&mut self, step: &'static str, title: &str) -> Result<(), Failure> {
+        self.step = Some((step, title.to_owned()));
         self.steps += 1;
+        self.facts.clear();
+        self.facts.insert("title".into(), title.into());
+        if self.is_live {
+            let mut out = io::stdout().lock();
+            write!(out, "  ..  {title}")?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Adds a named value to the JSON of the current step.
+    pub(super) fn fact(&mut self, name: &'static str, value: impl Into<Value>) {
+        self.facts.insert(name.into(), value.into());
+    }
+
+    /// Adds a document as it was sent to the JSON of the current step.
+    pub(super) fn wire(&mut self, name: &'static str, document: &str) {
+        let value = serde_json::from_str(document).unwrap_or_else(|_| Value::from(document));
+        self.fact(name, value);
+    }
+
+    /// Ends the current step as passed, with its result in one sentence.
+    pub(super) fn end(&mut self, result: &str) -> Result<(), Failure> {
+        let Some((step, title)) = self.step.take() else { return Ok(()) };
         if self.json {
-            self.facts.clear();
-            self.facts.insert("title".into(), title.into());
-            return Ok(());
+            self.facts.insert("result".into(), result.into());
+            return self.object(step, true);
         }
-        Ok(line(&format!("\n{} {title}", self.style.bold(&format!("{:>2}. {step}:", self.steps))))?)
-    }
-
-    /// Reports a named value for the current step.
-    pub(crate) fn fact(&mut self, name: &'static str, value: impl Into<Value>) -> Result<(), Failure> {
-        let value = value.into();
-        if self.json {
-            self.facts.insert(name.into(), value);
-            return Ok(());
+        let mut rest = wrapped(result, WIDTH - RESULT).into_iter();
+        let first = self.style.dim(&rest.next().unwrap_or_default());
+        // The new line is at least as long as the text that it replaces.
+        let start = if self.is_live { "\r" } else { "" };
+        line(&format!("{start}  {}  {title:<TITLE$}  {first}", self.style.good("ok")))?;
+        for more in rest {
+            line(&format!("{:RESULT$}{}", "", self.style.dim(&more)))?;
         }
-        let shown = match &value {
-            Value::String(text) => text.clone(),
-            Value::Object(members) => {
-                members.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect::<Vec<_>>().join(", ")
-            }
-            other => other.to_string(),
-        };
-        self.detail(name, &shown)
-    }
-
-    /// Reports an encrypted document. The text output shortens it.
-    pub(crate) fn wire(&mut self, name: &'static str, document: &str) -> Result<(), Failure> {
-        if self.json {
-            let value: Value = serde_json::from_str(document).unwrap_or_else(|_| document.into());
-            return self.fact(name, value);
-        }
-        let mut shown: String = document.chars().take(MAX_SHOWN).collect();
-        if shown.len() < document.len() {
-            shown.push('…');
-        }
-        let label = format!("wire {name}");
-        self.detail(&label, &self.style.dim(&format!("{shown} ({} bytes)", document.len())))
-    }
-
-    fn detail(&self, name: &str, text: &str) -> Result<(), Failure> {
-        Ok(line(&format!("    {name:<18} {text}"))?)
-    }
-
-    /// Ends the current step and reports it as passed.
-    pub(crate) fn end(&mut self) -> Result<(), Failure> {
-        let Some(step) = self.step.take() else { return Ok(()) };
-        if self.json { self.object(step, true) } else { Ok(line(&format!("    {}", self.style.good("ok")))?) }
+        Ok(())
     }
 
     /// Ends the output with the result of the demo. After a failure, the current step is reported as failed.
-    pub(crate) fn done(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+    pub(super) fn done(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         let Err(failure) = outcome else {
             if self.json {
                 self.facts.clear();
@@ -84,17 +94,25 @@ impl Report {
                 return self.object("done", true);
             }
             let summary = format!("All {} steps passed.", self.steps);
-            return Ok(line(&format!("\n{}", self.style.good(&summary)))?);
+            line(&format!("\n{}", self.style.good(&summary)))?;
+            line("Show every message:  paytend demo --json")?;
+            return Ok(line("Run a sandbox:       paytend sandbox --keys keys")?);
         };
-        if self.json {
-            for step in self.step.take().into_iter().chain(["done"]) {
+        let step = self.step.take();
+        if failure.category() == Category::Interrupted {
+            if self.is_live {
+                line("")?;
+            }
+        } else if self.json {
+            for step in step.map(|(step, _)| step).into_iter().chain(["done"]) {
                 self.facts.insert("error".into(), failure.message().into());
                 self.facts.insert("exitCode".into(), (failure.category() as u8).into());
                 self.object(step, false)?;
                 self.facts.clear();
             }
-        } else {
-            line(&format!("    {}", self.style.bad("failed")))?;
+        } else if let Some((_, title)) = step {
+            let start = if self.is_live { "\r" } else { "" };
+            line(&format!("{start}  {}  {title}", self.style.bad("failed")))?;
         }
         Err(failure)
     }
@@ -107,6 +125,30 @@ impl Report {
     }
 }
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// Returns the lines of a text, broken at spaces. A word that is too long has its own line.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(last) if last.chars().count() + 1 + word.chars().count() <= width => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn text_is_broken_at_spaces() {
+        assert_eq!(wrapped("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrapped("ąčę ė", 5), ["ąčę ė"]);
+        assert_eq!(wrapped("toolong a", 3), ["toolong", "a"]);
+        assert_eq!(wrapped("", 3), [""]);
+    }
 }

@@ -103,7 +103,8 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Interrupted as u8,
         name: "interrupted with Ctrl-C",
-        meaning: "The command was interrupted. The message reports whether a request may have been carried out.",
+        meaning: "The command was interrupted. The message reports whether a request may have been carried out. \
+                  Services, such as `paytend inbox serve`, end with 0 after SIGTERM.",
         next: "If a request may have been carried out, query the order by its number.",
         kinds: &[],
     },

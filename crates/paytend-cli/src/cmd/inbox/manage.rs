@@ -1,16 +1,19 @@
 //! `paytend inbox redrive`, `bury`, `check`, `erase` and `backup`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use paytend_inbox::{AuditEvent, Erasure, Id, Kind, Route, StoreAdmin as _, StoreKeys};
 use paytend_webhook::Provider;
+use serde_json::json;
 
 use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::{Category, Failure};
+use crate::global::JsonArgs;
 use crate::output;
+use crate::progress::Progress;
 
 #[derive(Args)]
 pub(crate) struct RedriveArgs {
@@ -22,7 +25,12 @@ pub(crate) struct RedriveArgs {
     /// All dead letters
     #[arg(long, conflicts_with = "ids")]
     dead: bool,
+    #[command(flatten)]
+    json: JsonArgs,
 }
+
+/// The number of notifications that are redriven in one step.
+const REDRIVE_STEP: usize = 100;
 
 pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
@@ -31,9 +39,18 @@ pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
         let detail = id.is_none().then(|| "all dead letters".to_owned());
         store.record(AuditEvent::new(AuditEvent::REDRIVE, operator()).id(id).detail(detail)).await?;
     }
-    let wanted = (!args.dead).then(|| args.ids.clone());
-    let redriven = store.redrive(wanted).await?;
-    output::line(&format!("redriven: {redriven}"))?;
+    let mut redriven = 0;
+    if args.dead {
+        let _progress = Progress::busy("redriving");
+        redriven += store.redrive(None).await?;
+    } else {
+        let progress = Progress::new("redriven", args.ids.len());
+        for ids in args.ids.chunks(REDRIVE_STEP) {
+            redriven += store.redrive(Some(ids.to_vec())).await?;
+            ids.iter().for_each(|_| progress.step());
+        }
+    }
+    output::result(args.json.json, &json!({ "redriven": redriven }), &format!("redriven: {redriven}"))?;
     if !args.dead && redriven < args.ids.len() as u64 {
         let count = args.ids.len();
         return Err(Failure::new(
@@ -53,13 +70,15 @@ pub(crate) struct BuryArgs {
     /// The reason. It is stored and shown with the notification
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn bury(args: BuryArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     store.record(AuditEvent::new(AuditEvent::BURY, operator()).id(Some(args.id))).await?;
     if store.bury(args.id, args.why).await? {
-        return Ok(output::line(&format!("buried: {}", args.id))?);
+        return output::result(args.json.json, &json!({ "buried": args.id.get() }), &format!("buried: {}", args.id));
     }
     Err(Failure::new(
         Category::Unexpected,
@@ -71,17 +90,26 @@ pub(crate) async fn bury(args: BuryArgs) -> Result<(), Failure> {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
-    let problems = args.store.open().await?.check().await?;
+    let problems = {
+        let _progress = Progress::busy("checking");
+        args.store.open().await?.check().await?
+    };
+    print_problems(&problems, args.json.json)?;
     if problems.is_empty() {
-        return Ok(output::line("no problems")?);
-    }
-    for problem in &problems {
-        output::line(problem)?;
+        return Ok(());
     }
     Err(Failure::new(Category::Unexpected, format!("the store has {} problems", problems.len())))
+}
+
+/// Prints the problems that a check has found. `schemas/check.json` describes the JSON.
+pub(crate) fn print_problems(problems: &[String], json: bool) -> Result<(), Failure> {
+    let text = if problems.is_empty() { "no problems".to_owned() } else { problems.join("\n") };
+    output::result(json, &json!({ "problems": problems }), &text)
 }
 
 #[derive(Args)]
@@ -101,6 +129,8 @@ pub(crate) struct EraseArgs {
     /// Only notifications of this kind, such as fund-deposit; may be repeated
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 fn parse_provider(name: &str) -> Result<Provider, String> {
@@ -126,14 +156,19 @@ pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
     // The business ID is personal data, and is not recorded.
     let detail = (!filters.is_empty()).then(|| filters.join(", "));
     store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
-    let erased = store.erase(erasure).await?;
-    Ok(output::line(&format!("erased: {erased}"))?)
+    let erased = {
+        let _progress = Progress::busy("erasing");
+        store.erase(erasure).await?
+    };
+    output::result(args.json.json, &json!({ "erased": erased }), &format!("erased: {erased}"))
 }
 
 #[derive(Args)]
 pub(crate) struct GenerateKeyArgs {
     /// The new file
     file: PathBuf,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) fn generate_key(args: &GenerateKeyArgs) -> Result<(), Failure> {
@@ -142,7 +177,11 @@ pub(crate) fn generate_key(args: &GenerateKeyArgs) -> Result<(), Failure> {
         return Err(Failure::new(Category::Configuration, format!("{shown} already exists; choose a different file")));
     }
     StoreKeys::load_or_create(&args.file)?;
-    Ok(output::line(&format!("written: {}", args.file.display()))?)
+    print_written(&args.file, args.json)
+}
+
+fn print_written(file: &Path, json: JsonArgs) -> Result<(), Failure> {
+    output::result(json.json, &json!({ "file": file }), &format!("written: {}", file.display()))
 }
 
 #[derive(Args)]
@@ -151,6 +190,8 @@ pub(crate) struct BackupArgs {
     store: StoreArgs,
     /// The path of the copy. The key file of the store is not copied
     file: PathBuf,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
@@ -160,6 +201,9 @@ pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
              `nats account backup` for NATS",
         ));
     };
-    store.backup(&args.file).await?;
-    Ok(output::line(&format!("written: {}", args.file.display()))?)
+    {
+        let _progress = Progress::busy("copying");
+        store.backup(&args.file).await?;
+    }
+    print_written(&args.file, args.json)
 }

@@ -1,4 +1,4 @@
-//! `paytend inbox serve`: receives notifications until it is interrupted.
+//! `paytend inbox serve`: receives notifications until a signal ends it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,10 +27,11 @@ use crate::cmd::inbox::key_directory::KeyDirectory;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::rfc3339;
 use crate::cmd::inbox::{health, server};
-use crate::cmd::sandbox::shutdown_signal;
 use crate::exit::{Category, Failure};
+use crate::global::AlwaysJsonArgs;
 use crate::keyfiles::PermissionArgs;
 use crate::output;
+use crate::signals::Signals;
 
 /// The interval at which content is removed after its retention.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
@@ -65,6 +66,8 @@ pub(crate) struct Args {
     config: Option<PathBuf>,
     #[command(flatten)]
     permissions: PermissionArgs,
+    #[command(flatten)]
+    _json: AlwaysJsonArgs,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
@@ -112,17 +115,16 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let forget_after = config.nats.forget_after.map(|time| time.0);
     let cleaning = (config.retention.is_some() || forget_after.is_some())
         .then(|| tokio::spawn(apply_retention(store, config.retention.map(|time| time.0), forget_after)));
+    let mut signals = Signals::new()?;
     output::line(&ready_line(&url, &endpoints, &name.to_string()))?;
     let mut router = endpoints.router.clone();
     if tls.is_none() && !address.ip().is_loopback() {
         router = only_from_proxies(router, &config)?;
     }
     let router = router.merge(monitoring.router());
-    let mut failed = None;
+    let mut ended = Ok(());
     let signal = async {
-        if let Err(error) = shutdown_signal().await {
-            failed = Some(error);
-        }
+        ended = signals.received().await;
         stop.cancel();
     };
     server::serve(listener, tls, router, signal).await;
@@ -131,7 +133,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if let Some(cleaning) = cleaning {
         cleaning.abort();
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    ended
 }
 
 /// Refuses to serve plain HTTP on a network interface, because notifications contain personal data.

@@ -77,6 +77,14 @@ impl StoreArgs {
         }
     }
 
+    /// Returns the key file beside an SQLite store.
+    pub(crate) fn key_file(&self) -> Option<PathBuf> {
+        match self.name(None).ok()? {
+            StoreName::Sqlite(file) => Some(beside(&file)),
+            StoreName::Postgres(_) | StoreName::Nats(_) => None,
+        }
+    }
+
     /// Opens the existing store for a command that manages it.
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
@@ -150,7 +158,7 @@ fn unreachable(error: StoreError) -> Failure {
 }
 
 /// Returns the key file beside an SQLite file.
-fn beside(file: &Path) -> PathBuf {
+pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".key");
     path.into()

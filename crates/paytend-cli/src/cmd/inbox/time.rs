@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// Formats a time as RFC 3339 in UTC with milliseconds.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
@@ -29,18 +29,9 @@ pub(crate) fn parse_time(text: &str) -> Option<SystemTime> {
     if millis < 0 { SystemTime::UNIX_EPOCH.checked_sub(distance) } else { SystemTime::UNIX_EPOCH.checked_add(distance) }
 }
 
-/// Parses a duration such as `90s`, `15h` or `30 days`.
+/// Parses a duration in the syntax of all commands, such as `90s`, `15h`, `1h30m` or `30 days`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let days = match unit.trim() {
-        "d" | "day" | "days" => Some(1),
-        "w" | "week" | "weeks" => Some(7),
-        _ => None,
-    };
-    if let Some(days) = days {
-        return number.parse::<u64>().ok()?.checked_mul(days * 86_400).map(Duration::from_secs);
-    }
-    text.parse::<SignedDuration>().ok()?.try_into().ok()
+    crate::duration::parse(text).ok()
 }
 
 #[cfg(test)]

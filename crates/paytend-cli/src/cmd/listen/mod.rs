@@ -1,45 +1,48 @@
 //! `paytend listen`: receives notifications and prints a line for each.
 
+mod keys;
 mod line;
 mod routes;
 
 use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use clap::Args as ClapArgs;
-use paytend_crypto::keys::{FilePermissions, read_secret_file};
+use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{
     AnyNotification, Completion, Delivery, ForwardSecret, Inbox, MemoryStore, Route, Store, StoreKeys, Worker,
 };
 use paytend_model::Product;
 use paytend_store_sqlite::SqliteOptions;
-use paytend_webhook::explain::KnownKeys;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::keys::Keys;
 use self::line::{Line, Printer, What};
 use self::routes::{Shared, add};
 use crate::cmd::inbox::forward::Forwarder;
-use crate::cmd::inbox::key_directory::KeyDirectory;
 use crate::cmd::inbox::server;
 use crate::cmd::inbox::store::StoreName;
-use crate::connection::{PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::event_kinds::ALL;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output::{self, Style};
+use crate::signals::Signals;
 use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The directory with the keys, such as a directory of `paytend sandbox --keys`
+    /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
+    #[arg(long, value_name = "NAME", conflicts_with = "keys")]
+    profile: Option<String>,
+    /// The directory with the keys, such as a directory of `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
-    keys: PathBuf,
+    keys: Option<PathBuf>,
     /// The port of the loopback interface to listen on; 0 for a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
@@ -123,87 +126,32 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     signal
 }
 
-/// The signals that stop the command. Creating this value installs the signal handlers.
-struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Waits for a signal. Returns a failure with the exit code 130 for an interrupt, and `Ok` for a termination.
-    async fn received(&mut self) -> Result<(), Failure> {
-        tokio::select! {
-            _ = self.interrupt.recv() => Err(Failure::interrupted()),
-            _ = self.terminate.recv() => Ok(()),
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// Waits for an interrupt, and returns a failure with the exit code 130.
-    async fn received(&mut self) -> Result<(), Failure> {
-        tokio::signal::ctrl_c().await?;
-        Err(Failure::interrupted())
-    }
-}
-
-/// Creates the routes of all providers whose keys are in the directory.
+/// Creates the routes of all providers whose keys are known.
 fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
-    let permissions = args.permissions.file_permissions();
-    let directory = KeyDirectory { path: &args.keys, permissions, dated: &[] };
+    let keys = match &args.keys {
+        Some(directory) => Keys::from_directory(directory, args.permissions.file_permissions())?,
+        None => Keys::from_profile(args.profile.as_deref())?,
+    };
     let (mut router, mut listed) = (Router::new(), Map::new());
     let mut list = |path: &str, route: Route| listed.insert(path.to_owned(), route.as_str().into());
-    if args.keys.join(PARTNER_PRIVATE).exists() {
-        for (path, route, product) in [
-            ("/paytend/baas", Route::PaytendBaas, Product::Baas),
-            ("/paytend/issuing", Route::PaytendIssuing, Product::Issuing),
-        ] {
-            let known = known_keys(&args.keys, permissions, PAYTEND_PUBLIC)?;
-            router = add(router, path, route, directory.paytend(product)?, known, shared);
+    for (path, route, product) in [
+        ("/paytend/baas", Route::PaytendBaas, Product::Baas),
+        ("/paytend/issuing", Route::PaytendIssuing, Product::Issuing),
+    ] {
+        if let Some((receiver, known)) = keys.paytend(product)? {
+            router = add(router, path, route, receiver, known, shared);
             list(path, route);
         }
     }
-    if directory.has_payby() {
-        let known = known_keys(&args.keys, permissions, "payby-public.b64")?;
-        router = add(router, "/payby", Route::PayBy, directory.payby()?, known, shared);
+    if let Some((receiver, known)) = keys.payby()? {
+        router = add(router, "/payby", Route::PayBy, receiver, known, shared);
         list("/payby", Route::PayBy);
     }
-    if directory.has_payermax() {
-        let known = known_keys(&args.keys, permissions, "payermax-public.b64")?;
-        router = add(router, "/payermax", Route::PayerMax, directory.payermax(None)?, known, shared);
+    if let Some((receiver, known)) = keys.payermax()? {
+        router = add(router, "/payermax", Route::PayerMax, receiver, known, shared);
         list("/payermax", Route::PayerMax);
     }
-    match listed.is_empty() {
-        true => Err(Failure::new(Category::Configuration, format!("there are no keys in {}", args.keys.display()))),
-        false => Ok((router, listed)),
-    }
-}
-
-/// Reads the keys that `explain` tries on notifications that are not authentic.
-fn known_keys(folder: &Path, permissions: FilePermissions, sender: &str) -> Result<KnownKeys, Failure> {
-    let mut keys = KnownKeys::new();
-    let own = folder.join(PARTNER_PRIVATE);
-    if own.exists() {
-        keys = keys.own(PARTNER_PRIVATE, &read_secret_file(&own, permissions)?)?;
-    }
-    for name in [PAYTEND_PUBLIC, "payby-public.b64", "payermax-public.b64", "partner-public.b64"] {
-        let Ok(key) = std::fs::read(folder.join(name)) else { continue };
-        keys = if name == sender { keys.sender(name, &key)? } else { keys.other_public(name, &key)? };
-    }
-    Ok(keys)
+    Ok((router, listed))
 }
 
 fn forwarder(args: &Args) -> Result<Option<Forwarder>, Failure> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::{parse_since, rfc3339};
+use crate::cmd::outbox::keys::KeyArgs;
 use crate::cmd::outbox::manage::no_order;
 use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::Failure;
@@ -139,6 +140,8 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
 pub(crate) struct StatsArgs {
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -154,6 +157,9 @@ pub(crate) async fn stats(args: StatsArgs) -> Result<(), Failure> {
     }
     members.insert("unhandled".to_owned(), json!(stats.unhandled));
     members.insert("oldest_due_s".to_owned(), json!(stats.oldest_due.map(|age| age.as_secs_f64())));
+    let missing = args.keys.missing(&args.store, &stats)?;
+    members.insert("missing_keys".to_owned(), json!(missing));
+    members.insert("recovering_since".to_owned(), json!(stats.recovering_since.map(rfc3339)));
     let paused = paused.iter().map(|pause| {
         json!({
             "operation": pause.operation, "since": rfc3339(pause.since), "who": pause.audit.who,

@@ -1,14 +1,18 @@
-//! `paytend outbox decide`, `retry`, `pause`, `resume`, `check`, `drop-content` and `recover`.
+//! `paytend outbox decide`, `retry`, `close`, `pause`, `resume`, `check`, `drop-content` and `recover`.
 
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pause};
+use serde_json::json;
 
+use crate::cmd::inbox::manage::print_problems;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::parse_duration;
+use crate::cmd::outbox::keys::KeyArgs;
 use crate::cmd::outbox::{each, operation_path, user};
 use crate::exit::{Category, Failure};
+use crate::global::JsonArgs;
 use crate::output;
 
 #[derive(Args)]
@@ -23,11 +27,14 @@ pub(crate) struct DecideArgs {
     /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn decide(args: DecideArgs) -> Result<(), Failure> {
-    act(&args.store, args.number, Action::Decide(args.decision), args.why).await?;
-    Ok(output::line(&format!("decided: {}", args.decision))?)
+    act(&args.store, &args.number, Action::Decide(args.decision), args.why).await?;
+    let value = json!({ "number": args.number, "decision": args.decision.as_str() });
+    output::result(args.json.json, &value, &format!("decided: {}", args.decision))
 }
 
 #[derive(Args)]
@@ -39,25 +46,45 @@ pub(crate) struct RetryArgs {
     /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn retry(args: RetryArgs) -> Result<(), Failure> {
-    act(&args.store, args.number, Action::Retry, args.why).await?;
-    Ok(output::line("the order is due")?)
+    act(&args.store, &args.number, Action::Retry, args.why).await?;
+    output::result(args.json.json, &json!({ "number": args.number }), "the order is due")
 }
 
-async fn act(store: &StoreArgs, number: String, action: Action, why: String) -> Result<(), Failure> {
+async fn act(store: &StoreArgs, number: &str, action: Action, why: String) -> Result<(), Failure> {
     let store = store.open().await?;
     let audit = Audit { who: user(), why };
-    match each!(&store, store => store.act_on_order(number.clone(), action, audit))? {
+    match each!(&store, store => store.act_on_order(number.to_owned(), action, audit))? {
         Ok(()) => Ok(()),
-        Err(ActionError::Absent) => Err(no_order(&number)),
+        Err(ActionError::Absent) => Err(no_order(number)),
         Err(refused) => Err(Failure::new(Category::Unexpected, refused)),
     }
 }
 
 pub(crate) fn no_order(number: &str) -> Failure {
     Failure::new(Category::Unexpected, format!("the store has no order {number}"))
+}
+
+#[derive(Args)]
+pub(crate) struct CloseArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+    /// The order number
+    number: String,
+    /// The reason. It is stored and shown with the action
+    #[arg(long, value_name = "TEXT")]
+    why: String,
+    #[command(flatten)]
+    json: JsonArgs,
+}
+
+pub(crate) async fn close(args: CloseArgs) -> Result<(), Failure> {
+    act(&args.store, &args.number, Action::Close, args.why).await?;
+    output::result(args.json.json, &json!({ "number": args.number }), "the order is completed")
 }
 
 /// The operations that are paused or resumed.
@@ -86,6 +113,8 @@ pub(crate) struct PauseArgs {
     /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn pause(args: PauseArgs) -> Result<(), Failure> {
@@ -93,7 +122,7 @@ pub(crate) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
     each!(&store, store => store.pause_sending(path.clone(), audit))?;
-    Ok(output::line(&format!("paused: {path}"))?)
+    output::result(args.json.json, &json!({ "operation": path }), &format!("paused: {path}"))
 }
 
 #[derive(Args)]
@@ -105,32 +134,55 @@ pub(crate) struct ResumeArgs {
     /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let path = args.operations.path()?;
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
-    if each!(&store, store => store.resume_sending(path.clone(), audit))? {
-        return Ok(output::line(&format!("resumed: {path}"))?);
+    let resumed = each!(&store, store => store.resume_sending(path.clone(), audit))?;
+    let paused = each!(&store, store => store.paused())?;
+    if path == Pause::ALL && !paused.is_empty() {
+        let paused: Vec<&str> = paused.iter().map(|pause| pause.operation.as_str()).collect();
+        let message = format!("these operations are paused separately: {}: resume each of them", paused.join(", "));
+        return Err(Failure::new(Category::Unexpected, message));
     }
-    Err(Failure::new(Category::Unexpected, format!("{path} was not paused: see `paytend outbox stats`")))
+    let all_paused = path != Pause::ALL && paused.iter().any(|pause| pause.operation == Pause::ALL);
+    let all = "all operations are paused: run `paytend outbox resume --all`";
+    match (resumed, all_paused) {
+        (true, false) => output::result(args.json.json, &json!({ "operation": path }), &format!("resumed: {path}")),
+        (true, true) => {
+            Err(Failure::new(Category::Unexpected, format!("{path} was resumed and is not sent yet: {all}")))
+        }
+        (false, true) => Err(Failure::new(Category::Unexpected, format!("{path} was not paused separately: {all}"))),
+        (false, false) => {
+            Err(Failure::new(Category::Unexpected, format!("{path} was not paused: see `paytend outbox stats`")))
+        }
+    }
 }
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    keys: KeyArgs,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let problems = each!(&store, store => store.check_orders())?;
-    if problems.is_empty() {
-        return Ok(output::line("no problems")?);
+    let mut problems = each!(&store, store => store.check_orders())?;
+    let stats = each!(&store, store => store.order_stats())?;
+    for (key, count) in args.keys.missing(&args.store, &stats)?.into_iter().flatten() {
+        problems.push(format!("{count} open orders wait for payload key {key}, which the key file does not contain"));
     }
-    for problem in &problems {
-        output::line(problem)?;
+    print_problems(&problems, args.json.json)?;
+    if problems.is_empty() {
+        return Ok(());
     }
     Err(Failure::new(Category::Unexpected, format!("the orders have {} problems", problems.len())))
 }
@@ -142,6 +194,8 @@ pub(crate) struct DropContentArgs {
     /// The minimum time since the submission, such as 90d
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     older_than: Duration,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {
@@ -153,21 +207,34 @@ pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
     let before = before.ok_or_else(|| Failure::usage("--older-than is longer than the time since 1970"))?;
     let store = args.store.open().await?;
     let dropped = each!(&store, store => store.drop_order_content(before))?;
-    Ok(output::line(&format!("removed: {dropped}"))?)
+    output::result(args.json.json, &json!({ "removed": dropped }), &format!("removed: {dropped}"))
 }
 
 #[derive(Args)]
 pub(crate) struct RecoverArgs {
     #[command(flatten)]
     store: StoreArgs,
+    /// End the recovery: new orders are sent without a query
+    #[arg(long)]
+    end: bool,
     /// The reason. It is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: user(), why: args.why };
+    if args.end {
+        return match each!(&store, store => store.end_recovery(audit))? {
+            true => output::result(args.json.json, &json!({ "ended": true }), "the recovery has ended"),
+            false => Err(Failure::new(Category::Unexpected, "no recovery is in progress")),
+        };
+    }
     let recovered = each!(&store, store => store.recover_orders(audit))?;
-    Ok(output::line(&format!("recovered: {recovered}"))?)
+    output::result(args.json.json, &json!({ "recovered": recovered }), &format!("recovered: {recovered}"))?;
+    output::note("new orders are queried before they are sent, until `paytend outbox recover --end`");
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! `paytend outbox`: shows the orders of an outbox, and records the decisions of operators.
 
+mod keys;
 mod listing;
 mod manage;
 
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Decide(manage::DecideArgs),
     /// Query a stuck order again, or run a failed handler again
     Retry(manage::RetryArgs),
+    /// Complete an order whose outcome is known or decided, without its handler
+    Close(manage::CloseArgs),
     /// Stop sending orders of an operation, in all dispatchers, until `resume`
     Pause(manage::PauseArgs),
     /// Resume sending orders of an operation
@@ -40,8 +43,8 @@ pub(crate) enum Command {
     Check(manage::CheckArgs),
     /// Remove the requests and results of completed orders after their retention
     DropContent(manage::DropContentArgs),
-    /// Prepare a store that was restored from a backup: orders without a known outcome are queried before anything is
-    /// sent. Stop all dispatchers first
+    /// Prepare a store that was restored from a backup: orders without a known outcome, and new orders, are queried
+    /// before anything is sent. Stop all dispatchers first
     Recover(manage::RecoverArgs),
 }
 
@@ -53,6 +56,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
             Command::Show(args) => listing::show(args).await,
             Command::Decide(args) => manage::decide(args).await,
             Command::Retry(args) => manage::retry(args).await,
+            Command::Close(args) => manage::close(args).await,
             Command::Pause(args) => manage::pause(args).await,
             Command::Resume(args) => manage::resume(args).await,
             Command::Stats(args) => listing::stats(args).await,

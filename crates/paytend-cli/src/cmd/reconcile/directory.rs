@@ -3,6 +3,7 @@
 //! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
 //! to `lists` and replaces the previous `lists`. A file with its final name is complete.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,9 @@ const PARTIAL: &str = "lists.partial";
 const OLD: &str = "lists.old";
 const LOCK: &str = "lock";
 /// The file that describes the fetch.
-pub(super) const MANIFEST: &str = "fetch.json";
+const MANIFEST: &str = "fetch.json";
+/// The version of the file that describes the fetch.
+pub(super) const VERSION: u32 = 1;
 /// The maximum age of a fetch that can be continued, in hours.
 const MAX_AGE_HOURS: i64 = 24;
 
@@ -30,6 +33,8 @@ pub(super) struct Manifest {
     pub(super) first_day: String,
     pub(super) last_day: String,
     pub(super) started_at: Timestamp,
+    /// The cards whose lists are fetched.
+    pub(super) cards: BTreeSet<String>,
     /// The queries that the provider rejected.
     #[serde(default)]
     pub(super) problems: Vec<String>,
@@ -43,6 +48,21 @@ impl Manifest {
             && (&self.first_day, &self.last_day) == (&earlier.first_day, &earlier.last_day)
             && !age.is_negative()
             && age.as_hours() < MAX_AGE_HOURS
+    }
+
+    /// Reads the description of a complete fetch. Exported lists have none.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, Failure> {
+        let path = folder.join(MANIFEST);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match read_lines::<Self>(&path)?.pop() {
+            Some(manifest) if manifest.version == VERSION => Ok(Some(manifest)),
+            _ => {
+                let text = format!("{} was written by a different version: fetch the lists again", path.display());
+                Err(Failure::new(Category::Configuration, text))
+            }
+        }
     }
 }
 
@@ -151,7 +171,7 @@ pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Fai
 }
 
 /// Creates a file that only its owner can access.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
+fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);
     #[cfg(unix)]
@@ -191,6 +211,7 @@ mod tests {
             first_day: "2026-11-26".into(),
             last_day: "2026-11-28".into(),
             started_at: started_at.parse().unwrap(),
+            cards: BTreeSet::new(),
             problems: Vec::new(),
         }
     }

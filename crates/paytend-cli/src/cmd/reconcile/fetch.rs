@@ -15,7 +15,7 @@ use paytend_reconcile::{Balance, Kind, List, ListSet, Orders, Status};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::cmd::reconcile::directory::{Directory, Manifest};
+use crate::cmd::reconcile::directory::{Directory, Manifest, VERSION};
 use crate::cmd::reconcile::lists::{BALANCES, BalanceFile, Lists, StoredBalance};
 use crate::cmd::reconcile::progress::Progress;
 use crate::cmd::reconcile::units::{Days, TOPUPS, Unit, UnitList};
@@ -23,6 +23,9 @@ use crate::exit::{Category, Failure};
 
 /// The maximum number of lists that are fetched at the same time.
 const CONCURRENT: usize = 4;
+
+/// The maximum number of times that a list is fetched because it changes.
+const ATTEMPTS: usize = 3;
 
 /// The parameters of a fetch.
 pub(super) struct Fetch<'a> {
@@ -52,11 +55,12 @@ impl Fetch<'_> {
     /// Fetches the lists. Reads parts that an earlier run has fetched from the directory `out`.
     pub(super) async fn run(&self, out: Option<&Path>, source: &str) -> Result<Lists, Failure> {
         let mut manifest = Manifest {
-            version: 1,
+            version: VERSION,
             source: source.to_owned(),
             first_day: self.days.first().to_string(),
             last_day: self.days.last().to_string(),
             started_at: Timestamp::now(),
+            cards: self.cards.clone(),
             problems: Vec::new(),
         };
         let directory = out.map(|path| Directory::open(path, &manifest)).transpose()?;
@@ -142,8 +146,7 @@ impl Running<'_> {
         {
             return Ok(Ok(rows));
         }
-        let pages = self.fetch.client.pages(query).inspect_ok(|_| self.progress.row());
-        let rows: Vec<Q::Item> = match pages.try_collect().await {
+        let rows = match self.stable(query).await {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error)),
         };
@@ -151,6 +154,24 @@ impl Running<'_> {
             directory.write(&name, &rows)?;
         }
         Ok(Ok(rows))
+    }
+
+    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and be fetched twice.
+    /// A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
+    async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
+        for _ in 1..ATTEMPTS {
+            match self.pages(query.clone()).await {
+                Ok(rows) if has_repeated(&rows) => {}
+                // A whole page can be fetched twice, too.
+                Err(error) if error.kind() == ErrorKind::Data => {}
+                fetched => return fetched,
+            }
+        }
+        self.pages(query).await
+    }
+
+    async fn pages<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
+        self.fetch.client.pages(query).inspect_ok(|_| self.progress.row()).try_collect().await
     }
 
     /// Queries the results of topups that are missing in the partner transactions or have no final status.
@@ -214,6 +235,12 @@ impl Running<'_> {
     fn store<T: Serialize>(&self, name: &str, rows: &[T]) -> Result<(), Failure> {
         self.directory.as_ref().map_or(Ok(()), |directory| directory.write(name, rows))
     }
+}
+
+/// Returns whether two rows are equal.
+fn has_repeated<T: Serialize>(rows: &[T]) -> bool {
+    let mut seen = HashSet::new();
+    rows.iter().filter_map(|row| serde_json::to_string(row).ok()).any(|row| !seen.insert(row))
 }
 
 /// Converts a rejection by the provider, which concerns one card, into a message. Returns other errors as failures.

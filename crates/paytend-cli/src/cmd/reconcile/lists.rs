@@ -9,7 +9,8 @@ use paytend_reconcile::{Account, Balance, List, ListSet, Provider};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::cmd::reconcile::directory::{MANIFEST, Manifest, lists_in, read_lines};
+use crate::cmd::reconcile::coverage::Compared;
+use crate::cmd::reconcile::directory::{Manifest, lists_in, read_lines};
 use crate::cmd::reconcile::units::{AUTHORIZATIONS, CARD_TRANSACTIONS, PARTNER_TRANSACTIONS, TOPUPS};
 use crate::exit::{Category, Failure};
 
@@ -82,10 +83,15 @@ impl BalanceFile {
 }
 
 impl Lists {
-    /// Reads the lists in the directory of a fetch, or in a directory of exported lists.
-    pub(super) fn read(directory: &Path) -> Result<Self, Failure> {
+    /// Reads the lists in the directory of a fetch, or in a directory of exported lists. A fetch must contain what is
+    /// compared.
+    pub(super) fn read(directory: &Path, compared: &Compared<'_>) -> Result<Self, Failure> {
         let folder = lists_in(directory);
         let mut lists = Self::default();
+        if let Some(manifest) = Manifest::read(&folder)? {
+            compared.check(&folder, &manifest)?;
+            lists.problems = manifest.problems;
+        }
         let files = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let files = files.map_err(|error| {
             Failure::new(Category::Configuration, format!("cannot read {}: {error}", folder.display()))
@@ -116,11 +122,6 @@ impl Lists {
         let balances = folder.join(BALANCES);
         if balances.exists() {
             lists.balances = Some(BalanceFile::read(&balances)?);
-        }
-        let manifest = folder.join(MANIFEST);
-        if manifest.exists() {
-            let read: Vec<Manifest> = read_lines(&manifest)?;
-            lists.problems = read.into_iter().flat_map(|manifest| manifest.problems).collect();
         }
         Ok(lists)
     }

@@ -1,5 +1,6 @@
 //! `paytend reconcile`: compares the provider's lists with notifications and orders.
 
+mod coverage;
 mod directory;
 mod fetch;
 mod inbox;
@@ -8,17 +9,19 @@ mod orders;
 mod outbox;
 mod progress;
 mod units;
+mod written;
 
 use std::collections::BTreeSet;
 use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
+use paytend_client::Client;
 use paytend_crypto_aws_lc::AwsLc;
-use paytend_reconcile::{Notifications, Orders, Period, Report, Rules, reconcile};
+use paytend_reconcile::{List, Notifications, Orders, Period, Report, Rules, reconcile};
 
 use crate::cmd::inbox::store::StoreArgs;
-use crate::cmd::reconcile::directory::private_file;
+use crate::cmd::reconcile::coverage::Compared;
 use crate::cmd::reconcile::fetch::Fetch;
 use crate::cmd::reconcile::lists::{BalanceFile, Lists};
 use crate::cmd::reconcile::orders::{FileOrders, OrderSource as _};
@@ -59,14 +62,17 @@ pub(crate) struct Args {
     /// The format of the report on standard output
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Print JSON; the same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
     /// Also write the report as an HTML page to this file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// Store the fetched lists in this directory. If a fetch is interrupted, run the command again to continue
     #[arg(long, value_name = "DIR", conflicts_with = "offline")]
     out: Option<PathBuf>,
-    /// Read the lists from this directory instead of the API
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["profile", "keys", "base_url"])]
+    /// Read the lists from this directory instead of the API. With --profile or --keys, they must be this partner's
+    #[arg(long, value_name = "DIR")]
     offline: Option<PathBuf>,
     /// The number of rows per page. The default is the provider's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -107,17 +113,20 @@ async fn compare(args: Args) -> Result<(), Failure> {
     } else {
         Notifications::not_given()
     };
+    let cards: BTreeSet<String> = cards(&args.card, &orders, &notifications);
     let lists = match &args.offline {
-        Some(directory) => Lists::read(directory)?,
+        Some(directory) => {
+            let source = if args.connection.is_given() { Some(source(&client(&args)?)) } else { None };
+            let compared = Compared { period: &period, rules: &rules, cards: &cards, source: source.as_deref() };
+            Lists::read(directory, &compared)?
+        }
         None => {
-            let cards: BTreeSet<String> = cards(&args.card, &orders, &notifications);
             days.check_length()?;
-            let client = args.connection.builder()?.backend(&AwsLc).build()?;
-            // A fetch from a different provider is not continued.
-            let source = format!("partner {} at {}", client.partner_id(), client.base_url());
+            let client = client(&args)?;
             let fetch =
                 Fetch { client: &client, days: &days, cards: &cards, orders: &orders, page_size: args.page_size };
-            fetch.run(args.out.as_deref(), &source).await?
+            // A fetch from a different provider is not continued.
+            fetch.run(args.out.as_deref(), &source(&client)).await?
         }
     };
     let opening = opening.map(|file| file.balances()).unwrap_or_default();
@@ -130,6 +139,15 @@ async fn compare(args: Args) -> Result<(), Failure> {
         1 => Err(Failure::new(Category::Differences, "1 entry of the report is open")),
         open => Err(Failure::new(Category::Differences, format!("{open} entries of the report are open"))),
     }
+}
+
+fn client(args: &Args) -> Result<Client, Failure> {
+    Ok(args.connection.builder()?.backend(&AwsLc).build()?)
+}
+
+/// Returns the name of the lists' source.
+fn source(client: &Client) -> String {
+    format!("partner {} at {}", client.partner_id(), client.base_url())
 }
 
 fn rules(file: Option<&Path>) -> Result<Rules, Failure> {
@@ -148,20 +166,19 @@ fn cards(named: &[String], orders: &Orders, notifications: &Notifications) -> BT
 
 fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
     if let Some(file) = &args.html {
-        let failed = |error: std::io::Error| {
-            Failure::new(Category::Unexpected, format!("cannot write {}: {error}", file.display()))
-        };
-        let mut page = BufWriter::new(private_file(file).map_err(failed)?);
-        report.write_html(&mut page).and_then(|()| page.flush()).map_err(failed)?;
+        written::replace_private(file, |page| report.write_html(page))
+            .map_err(|error| Failure::new(Category::Unexpected, format!("cannot write {}: {error}", file.display())))?;
     }
     // The exit code reports the differences, even after the reader of the output has closed the pipe.
-    match write_to_stdout(report, args.format) {
+    match write_to_stdout(report, if args.json { Format::Json } else { args.format }) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
-    let missing: Vec<&str> = [(args.orders.is_none(), "--orders"), (!args.store.is_given(), "--store")]
+    let is_given = |list: List| report.lists.iter().any(|summary| summary.list == list && summary.given);
+    let orders = if args.store.is_given() { "--orders" } else { "--orders or --store" };
+    let missing: Vec<&str> = [(List::Orders, orders), (List::Notifications, "--store")]
         .into_iter()
-        .filter(|(is_missing, _)| *is_missing)
+        .filter(|(list, _)| !is_given(*list))
         .map(|(_, option)| option)
         .collect();
     if !missing.is_empty() {

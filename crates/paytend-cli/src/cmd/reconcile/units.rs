@@ -24,12 +24,17 @@ const MAX_DAYS: usize = 400;
 
 impl Days {
     pub(super) fn new(period: &Period, rules: &Rules) -> Result<Self, Failure> {
+        Self::at(period, rules, Timestamp::now())
+    }
+
+    /// Returns the days that are fetched at a time.
+    pub(super) fn at(period: &Period, rules: &Rules, now: Timestamp) -> Result<Self, Failure> {
         let around = rules.window.as_secs().div_ceil(24 * 3600).max(1);
         let around = i64::try_from(around).unwrap_or(i64::MAX).min(366).days();
         let outside = || Failure::new(Category::Usage, "--from and --to: the date is out of range");
         let first = period.from().checked_sub(around).map_err(|_| outside())?;
         // A day in the future has no transactions, and the provider may refuse it.
-        let today = rules.time_zone.date(Timestamp::now()).max(period.to());
+        let today = rules.time_zone.date(now).max(period.to());
         let last = period.to().checked_add(around).map_err(|_| outside())?.min(today);
         let start = rules.time_zone.midnight(first).ok_or_else(outside)?;
         Ok(Self { first, last, start })

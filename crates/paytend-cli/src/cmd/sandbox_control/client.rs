@@ -19,7 +19,7 @@ pub(crate) struct SandboxArgs {
     url: Option<String>,
     /// The sandbox's key directory (its --keys option), instead of --url
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
-    pub(super) keys: Option<PathBuf>,
+    keys: Option<PathBuf>,
     /// Print the sandbox's response as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -44,7 +44,7 @@ impl SandboxArgs {
     }
 
     /// Returns a client for the sandbox's API, with the keys in the key directory.
-    pub(super) fn client(&self) -> Result<paytend_client::Client, Failure> {
+    fn client(&self) -> Result<paytend_client::Client, Failure> {
         let keys = self.keys.as_ref().ok_or_else(|| Failure::usage("this command needs the keys: give --keys DIR"))?;
         let file = keys.join(SANDBOX_PROFILES);
         Ok(paytend_client::ClientBuilder::from_file(file, SANDBOX_PROFILE)?.build()?)

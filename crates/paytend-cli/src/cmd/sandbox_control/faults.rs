@@ -12,8 +12,8 @@ use crate::suggest::did_you_mean;
 
 /// A kind of fault.
 #[derive(Serialize)]
-pub(super) struct Kind {
-    kind: &'static str,
+pub(crate) struct Kind {
+    pub(crate) kind: &'static str,
     applies_to: &'static str,
     effect: &'static str,
 }
@@ -23,8 +23,8 @@ const fn kind(kind: &'static str, applies_to: &'static str, effect: &'static str
 }
 
 /// The kinds of faults, with the effects that `FaultKind` of the crate `paytend-sandbox` documents.
-pub(super) const KINDS: &[Kind] = &[
-    kind("latency:MILLIS", "calls", "The response is delayed."),
+pub(crate) const KINDS: &[Kind] = &[
+    kind("latency:DURATION", "calls", "The response is delayed."),
     kind("hang", "calls", "No response is sent. The request is not carried out."),
     kind("resetBefore", "calls", "The connection is closed without a response. The request is not carried out."),
     kind("resetAfter", "calls", "The request is carried out, and the connection is closed without a response."),
@@ -36,10 +36,10 @@ pub(super) const KINDS: &[Kind] = &[
     kind("wrongSignature", "calls and notifications", "The signature is corrupted."),
     kind("wrongKey", "calls and notifications", "The message is signed with an unknown key."),
     kind("staleKey", "calls and notifications", "The message is signed with the key from before the last rotation."),
-    kind("clockSkew:MILLIS", "calls and notifications", "The time in the message is shifted."),
+    kind("clockSkew:DURATION", "calls and notifications", "The time in the message is shifted."),
     kind("duplicate", "notifications", "The notification is posted twice."),
     kind("reorder", "notifications", "The notification is posted after the next notification."),
-    kind("late:MILLIS", "notifications", "The notification is posted after a delay of the sandbox's clock."),
+    kind("late:DURATION", "notifications", "The notification is posted after a delay of the sandbox's clock."),
 ];
 
 /// Parses a fault. An error suggests a similar name.
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn listed_kinds_are_the_kinds_of_the_sandbox() {
         for one in KINDS {
-            let text = one.kind.replace("MILLIS", "1");
+            let text = one.kind.replace("DURATION", "1s");
             for (on, name) in [("topup", "calls"), ("notify *", "notifications")] {
                 let accepted = format!("{on}:{text}").parse::<Fault>().is_ok();
                 assert_eq!(accepted, one.applies_to.contains(name), "{on}:{text}");

@@ -1,19 +1,20 @@
 //! The subcommands of `paytend sandbox`, which control a running sandbox.
 
 pub(crate) mod client;
-mod faults;
+pub(crate) mod faults;
 mod logs;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
+use paytend_inbox::Id;
 use paytend_sandbox::{Fault, Sandbox};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use self::client::SandboxArgs;
-use crate::cmd::scenario;
+use crate::cmd::{events, scenario};
 use crate::exit::Failure;
 use crate::inputs::Inputs;
 use crate::{duration, output};
@@ -26,14 +27,24 @@ pub(crate) enum Command {
     /// Show the calls and deliveries of a running sandbox
     #[command(subcommand)]
     Logs(Logs),
-    /// Set the callback URL for Paytend's notifications
+    /// Set the callback URL for notifications
     Callback {
-        /// The product
+        /// The product or provider
         #[arg(value_enum)]
         product: Product,
         /// The URL
         #[arg(value_name = "URL")]
         callback: url::Url,
+        #[command(flatten)]
+        at: SandboxArgs,
+    },
+    /// Post a notification again, with the same content in a new message
+    Resend {
+        /// The number of the delivery, as `paytend events list --sandbox URL` shows it
+        id: Id,
+        /// The URL to post to. The default is the previous URL, or the callback URL if there was none
+        #[arg(long, value_name = "URL")]
+        to: Option<url::Url>,
         #[command(flatten)]
         at: SandboxArgs,
     },
@@ -89,10 +100,14 @@ pub(crate) enum Logs {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Product {
-    /// BaaS Core, Funding and Payout; needs --keys
+    /// BaaS Core, Funding and Payout
     Baas,
     /// Issuing Cards
     Issuing,
+    /// PayBy
+    Payby,
+    /// PayerMax
+    Payermax,
 }
 
 #[derive(Subcommand)]
@@ -108,7 +123,7 @@ pub(crate) enum FaultCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Add a fault, such as topup:resetAfter:next or "notify baas 2:late:60000:times=3:percent=50"
+    /// Add a fault, such as topup:resetAfter:next or "notify baas 2:late:1m:times=3:percent=50"
     Set {
         /// The fault
         #[arg(value_parser = faults::parse)]
@@ -185,7 +200,16 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     match command {
         Command::Logs(Logs::Tail { at }) => logs::tail(&at).await,
         Command::Logs(Logs::Show { id, at }) => logs::show(&at, id).await,
-        Command::Callback { product, callback, at } => set_callback(product, &callback, &at).await,
+        Command::Callback { product, callback, at } => {
+            let product = product.to_possible_value().map(|value| value.get_name().to_owned());
+            let body = json!({ "product": product, "url": callback.as_str() }).to_string();
+            at.print(Method::POST, "/callback", Some(body), |_| String::new()).await
+        }
+        Command::Resend { id, to, at } => {
+            let resent = events::resend_at(&at, id, to.as_ref()).await?;
+            let printed = resent.print(at.json);
+            if resent.acknowledged { printed } else { Err(events::unacknowledged(1)) }
+        }
         Command::Fault(FaultCommand::List { at }) => faults::list(&at).await,
         Command::Fault(FaultCommand::Set { fault, at }) => faults::set(&at, &fault).await,
         Command::Fault(FaultCommand::Clear { at }) => faults::clear(&at).await,
@@ -206,28 +230,11 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sets a callback URL. The callback URL of BaaS is set with the documented API operation.
-async fn set_callback(product: Product, url: &url::Url, at: &SandboxArgs) -> Result<(), Failure> {
-    match product {
-        Product::Issuing => {
-            let body = json!({ "issuingCallback": url.as_str() }).to_string();
-            at.print(Method::POST, "/seed", Some(body), |_| String::new()).await
-        }
-        Product::Baas => {
-            let client = at.client()?;
-            let set = paytend_model::funding::SetCallbackUrl::builder().type_("2").url(url.as_str()).build();
-            client.send(&set).await?;
-            if at.json { output::json(&json!({})) } else { Ok(()) }
-        }
-    }
-}
-
 async fn clock(command: Clock) -> Result<(), Failure> {
     let pace = |pace: Value| Some(json!({ "pace": pace }).to_string());
     match command {
         Clock::Show { at } => at.print(Method::GET, "/clock", None, shown_clock).await,
         Clock::Advance { by, at } => {
-            // The sandbox does not accept days as a unit.
             let body = json!({ "by": format!("{}ms", by.as_millis()) }).to_string();
             at.print(Method::POST, "/clock/advance", Some(body), shown_clock).await
         }

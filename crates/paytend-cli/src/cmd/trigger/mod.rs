@@ -97,7 +97,7 @@ async fn send(
     http: &reqwest::Client,
     url: &Url,
 ) -> Result<(), Failure> {
-    let mut unexpected = 0;
+    let (mut unexpected, mut lines) = (0, Lines::new(args.json));
     for _ in 0..args.times {
         let content = kind.content(&args.set)?;
         let (id, text) = (kind.id(&content), content.to_string());
@@ -113,17 +113,41 @@ async fn send(
                 acknowledged: answer.acknowledged,
             };
             unexpected += u32::from(sent.acknowledged == sent.corrupt);
-            print(&sent, args.json)?;
+            lines.print(&sent);
         }
     }
     match (unexpected, args.corrupt.is_some()) {
-        (0, _) => Ok(()),
+        (0, _) => lines.finish(),
         (count, true) => {
             Err(Failure::new(Category::Unexpected, format!("the receiver acknowledged {count} corrupt notifications")))
         }
         (count, false) => {
             Err(Failure::new(Category::Rejected, format!("the receiver did not acknowledge {count} notifications")))
         }
+    }
+}
+
+/// The printed lines. An output that nothing reads does not stop the notifications, and does not replace the outcome.
+struct Lines {
+    json: bool,
+    /// The first error.
+    unwritten: Option<Failure>,
+}
+
+impl Lines {
+    fn new(json: bool) -> Self {
+        Self { json, unwritten: None }
+    }
+
+    fn print(&mut self, sent: &Sent<'_>) {
+        if self.unwritten.is_none() {
+            self.unwritten = print(sent, self.json).err();
+        }
+    }
+
+    /// Returns the first error.
+    fn finish(self) -> Result<(), Failure> {
+        self.unwritten.map_or(Ok(()), Err)
     }
 }
 

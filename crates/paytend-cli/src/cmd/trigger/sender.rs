@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::exit::{Category, Failure};
 use crate::keyfiles::key_failure;
+use crate::urls;
 
 /// The time limit of a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -179,7 +180,10 @@ pub(crate) async fn post(
     let (parts, body) = request.into_parts();
     let failed = |error: reqwest::Error| {
         let cause = if error.is_connect() { "no connection" } else { "no response" };
-        Failure::new(Category::Network, format!("{cause} from {url}: {}", with_causes(&error.without_url())))
+        Failure::new(
+            Category::Network,
+            format!("{cause} from {}: {}", urls::shown(url), with_causes(&error.without_url())),
+        )
     };
     let response = http.post(url.clone()).headers(parts.headers).body(body).send().await.map_err(failed)?;
     let status = response.status().as_u16();

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use super::{Args, Sent, print};
+use super::{Args, Lines, Sent};
 use crate::cmd::sandbox_control::client::SandboxArgs;
 use crate::event_kinds::EventKind;
 use crate::exit::{Category, Failure};
@@ -12,7 +12,7 @@ use crate::payload::Node;
 
 pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -> Result<(), Failure> {
     let at = SandboxArgs::at(sandbox);
-    let mut unacknowledged = Vec::new();
+    let (mut unacknowledged, mut lines) = (Vec::new(), Lines::new(args.json));
     for _ in 0..args.times {
         let body = body(kind, &kind.fields(&args.set)?, args.to.as_ref());
         let made = json(&at.text(Method::POST, "/trigger", Some(body)).await?);
@@ -31,7 +31,7 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
                     .unwrap_or(0),
                 acknowledged: delivery["state"] == "acknowledged",
             };
-            print(&sent, args.json)?;
+            lines.print(&sent);
             if !sent.acknowledged {
                 let reason = last.and_then(|last| last["reason"].as_str());
                 unacknowledged.push(match delivery["state"].as_str() {
@@ -42,7 +42,7 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
         }
     }
     match unacknowledged.first() {
-        None => Ok(()),
+        None => lines.finish(),
         Some(first) => {
             let count = unacknowledged.len();
             Err(Failure::new(Category::Rejected, format!("{count} notifications were not acknowledged: {first}")))

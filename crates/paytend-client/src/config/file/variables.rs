@@ -1,5 +1,6 @@
-//! Settings from environment variables: a whole configuration, or changes to a profile.
+//! Settings from environment variables: a whole configuration, or overrides for a profile.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use paytend_crypto::Passphrase;
@@ -24,20 +25,44 @@ impl ClientBuilder {
     /// # Errors
     /// Returns the same errors as `from_file` and `from_env`.
     pub fn from_file_and_env(path: impl AsRef<Path>, profile: &str) -> Result<Self, Error> {
-        Profile::with_variables(path.as_ref(), profile, &environment())
+        let (profile, origin) = Profile::with_variables(path.as_ref(), profile, &environment())?;
+        profile.builder(folder(path.as_ref()), &origin)
+    }
+
+    /// Creates a builder as [`from_file_and_env`](Self::from_file_and_env) does, and reads the private key from a
+    /// keyring if the profile contains the name of its entry in `private_key_keyring`.
+    ///
+    /// `read` returns the private key in an entry, in any format that `private_key` accepts. It is called only if no
+    /// environment variable replaces the key.
+    ///
+    /// # Errors
+    /// Returns the same errors as `from_file_and_env`. Returns an error of kind
+    /// [`Configuration`](crate::ErrorKind::Configuration) if `read` returns an error, or if the profile contains a
+    /// second private key.
+    pub fn from_file_with_keyring<E: fmt::Display>(
+        path: impl AsRef<Path>,
+        profile: &str,
+        read: impl FnOnce(&str) -> Result<Zeroizing<String>, E>,
+    ) -> Result<Self, Error> {
+        let (mut profile, origin) = Profile::with_variables(path.as_ref(), profile, &environment())?;
+        profile.read_keyring(&origin, read)?;
+        profile.builder(folder(path.as_ref()), &origin)
     }
 }
 
 impl Profile {
-    /// Creates the builder from a profile in a file, changed by variables.
+    /// Reads a profile from a file, with overrides from variables.
     fn with_variables<F: Fn(&str) -> Option<String>>(
         path: &Path,
         name: &str,
         variables: &Variables<F>,
-    ) -> Result<ClientBuilder, Error> {
+    ) -> Result<(Self, Origin), Error> {
         let mut profile = Self::read(path, name)?;
         let changed = variables.change(&mut profile)?;
-        profile.builder(folder(path), &Origin::Profile { name: name.to_owned(), changed })
+        if changed.contains(&"private_key") {
+            profile.private_key_keyring = None;
+        }
+        Ok((profile, Origin::Profile { name: name.to_owned(), changed }))
     }
 }
 
@@ -66,8 +91,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         profile.builder(Path::new(""), &Origin::Variables)
     }
 
-    /// Replaces each setting of the profile for which a variable is set, and returns the names of the replaced
-    /// settings.
+    /// Replaces each profile setting for which a variable is set, and returns the names of the replaced settings.
     pub(super) fn change(&self, profile: &mut Profile) -> Result<Vec<&'static str>, Error> {
         let mut changed = Vec::new();
         let mut pair = |first: &'static str, second: &'static str, given: bool| {
@@ -125,7 +149,46 @@ mod tests {
     fn read(folder: &Path, variables: &[(&str, &str)]) -> Result<ClientBuilder, String> {
         let variables: BTreeMap<_, _> = variables.iter().copied().collect();
         let variables = Variables(|name: &str| variables.get(name).map(|value| (*value).to_owned()));
-        Profile::with_variables(&folder.join("paytend.toml"), "one", &variables).map_err(|error| error.to_string())
+        let path = folder.join("paytend.toml");
+        let read = Profile::with_variables(&path, "one", &variables);
+        read.and_then(|(profile, origin)| profile.builder(folder, &origin)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn private_key_is_read_from_the_keyring_unless_a_variable_replaces_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = paytend_vectors::keys();
+        let profile = |more: &str| {
+            let text = format!(
+                "[profiles.one]\nbase_url = \"https://one.example\"\npartner_id = \"888666000100260\"\n\
+                 private_key_keyring = \"entry\"\npublic_key = \"{}\"\n{more}",
+                keys["paytend"].public
+            );
+            std::fs::write(folder.path().join("paytend.toml"), text).unwrap();
+        };
+        let with = |variables: &[(&str, &str)], read: &dyn Fn(&str) -> Result<Zeroizing<String>, String>| {
+            let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+            let variables = Variables(|name: &str| variables.get(name).map(|value| (*value).to_owned()));
+            let path = folder.path().join("paytend.toml");
+            let (mut profile, origin) = Profile::with_variables(&path, "one", &variables).unwrap();
+            profile.read_keyring(&origin, read).and_then(|()| profile.builder(folder.path(), &origin)?.build())
+        };
+        profile("");
+        let private = Zeroizing::new(keys["partner"].private.clone());
+        assert!(with(&[], &|entry| if entry == "entry" { Ok(private.clone()) } else { Err("other".into()) }).is_ok());
+        let locked = with(&[], &|_| Err("the keyring is locked".to_owned())).unwrap_err().to_string();
+        assert!(locked.contains("private_key_keyring: the keyring is locked"), "{locked}");
+        let wrong = with(&[], &|_| Ok(Zeroizing::new("CANARY".to_owned()))).unwrap_err().to_string();
+        assert!(wrong.contains("private_key") && !wrong.contains("CANARY"), "{wrong}");
+        let replaced = [("PAYTEND_PRIVATE_KEY", private.as_str())];
+        assert!(with(&replaced, &|_| Err("not called".to_owned())).is_ok());
+        // Other constructors refuse the entry, unless a variable replaces it.
+        let refused = read(folder.path(), &[]).unwrap_err();
+        assert!(refused.contains("private_key_keyring: this program does not read a keyring"), "{refused}");
+        assert!(read(folder.path(), &replaced).is_ok());
+        profile("private_key_file = \"own.pem\"\n");
+        let both = with(&[], &|_| Ok(private.clone())).unwrap_err().to_string();
+        assert!(both.contains("set one of them only"), "{both}");
     }
 
     #[test]

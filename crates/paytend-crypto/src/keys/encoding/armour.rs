@@ -9,9 +9,9 @@ pub(super) struct Block<'t> {
     pub(super) before: &'t [u8],
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],
-    /// The number of the first line of the body, starting at 1.
+    /// The line number of the body's first line, starting at 1.
     pub(super) body_line: usize,
-    /// The number of an invalid BEGIN or END line, and the problem with the line.
+    /// The line number of an invalid BEGIN or END line, and the problem with it.
     pub(super) broken: Option<(usize, ArmourProblem)>,
 }
 

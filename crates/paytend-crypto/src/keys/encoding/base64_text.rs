@@ -31,7 +31,7 @@ pub(super) struct Decoded {
 /// Decodes base64. `first_line` is the line number of the first line of `text`.
 ///
 /// # Errors
-/// Returns the number of the first line with a character that is not base64.
+/// Returns the line number of the first character that is not base64.
 pub(super) fn decode(text: &[u8], first_line: usize) -> Result<Decoded, usize> {
     let mut compact = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut url_safe, mut padding) = (false, 0_usize);

@@ -1,4 +1,4 @@
-//! Reads the lengths and children of DER elements, and recognizes the end of a key whose beginning is missing.
+//! Reads the lengths and children of DER elements, and recognizes a key whose beginning is missing.
 
 use pkcs1::der::asn1::AnyRef;
 use pkcs1::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};

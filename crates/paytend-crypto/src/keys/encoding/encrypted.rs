@@ -1,4 +1,4 @@
-//! Identifies the encryption of private keys and, with the feature `encrypted-keys`, decrypts them.
+//! Identifies the encryption of private keys and, with the `encrypted-keys` feature, decrypts them.
 
 use pkcs1::der::Tag;
 use pkcs1::der::Tagged as _;
@@ -97,9 +97,9 @@ pub(super) fn decrypt(
 
     use crate::keys::encoding::der::{is_cut, looks_like};
 
-    /// The maximum number of rounds of a key derivation. This many rounds take half a minute on a slow machine.
+    /// The maximum number of key derivation rounds. This many rounds take half a minute on a slow machine.
     const MAX_ROUNDS: u32 = 10_000_000;
-    /// The maximum memory of a key derivation, in bytes.
+    /// The maximum memory that a key derivation may use, in bytes.
     const MAX_MEMORY: u64 = 256 << 20;
 
     let unsupported = || KeyError::Encrypted(Encryption { readable: false, ..encryption.clone() });
@@ -124,14 +124,14 @@ pub(super) fn decrypt(
         Err(_) => return Err(unsupported()),
     };
     buffer.truncate(length);
-    // A wrong passphrase passes the padding check in about one of 256 cases. The decrypted data is then meaningless.
+    // A wrong passphrase passes the padding check in about one case in 256. The decrypted data is then meaningless.
     match looks_like(&buffer) && !is_cut(&buffer) {
         true => Ok(buffer),
         false => Err(KeyError::Passphrase),
     }
 }
 
-/// Returns [`KeyError::Encrypted`], because the feature `encrypted-keys` is not enabled.
+/// Returns [`KeyError::Encrypted`], because the `encrypted-keys` feature is not enabled.
 #[cfg(not(feature = "encrypted-keys"))]
 pub(super) fn decrypt(_: &[u8], encryption: &Encryption, _: &Passphrase) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     Err(KeyError::Encrypted(encryption.clone()))

@@ -1,8 +1,8 @@
-//! The numbers of a key, after all encodings are removed.
+//! The numbers in a key, after all encodings have been removed.
 
 use zeroize::Zeroizing;
 
-/// The numbers of a key, after all encodings are removed.
+/// The numbers in a key, after all encodings have been removed.
 #[derive(PartialEq, Eq)]
 pub(crate) enum KeyData {
     /// A private key, as PKCS#1 DER.

@@ -12,7 +12,7 @@ use crate::keys::foreign::ForeignKey;
 use crate::keys::form::Wrapping;
 
 /// Removes line numbers, comment characters, diff markers and comment lines from the body of a PEM block. `prefix` is
-/// the text before the BEGIN line. Keeps the number of lines. Returns `None` if there is nothing to remove.
+/// the text before the BEGIN line. Keeps the line count unchanged. Returns `None` if there is nothing to remove.
 ///
 /// # Errors
 /// Returns [`ForeignKey::Diff`] if the body contains both removed and added lines of a diff.
@@ -51,7 +51,7 @@ fn joined<'t>(lines: impl IntoIterator<Item = &'t &'t [u8]>, capacity: usize) ->
     out
 }
 
-/// Returns whether `lines` are from a diff that replaces a key.
+/// Returns whether `lines` come from a diff that replaces a key.
 fn is_replacement(prefix: &[u8], lines: &[&[u8]]) -> bool {
     let lines = lines.get(1..).unwrap_or_default();
     let starts = |mark: u8| lines.iter().any(|line| line.first() == Some(&mark));

@@ -80,7 +80,7 @@ impl Reader<'_> {
         if armour::blocks(raw).is_empty()
             && let Some(foreign) = recognise::in_text(raw).or_else(|| recognise::in_text(text::surrounded(raw)))
         {
-            // An environment file can contain an RSA key in addition to the unsupported key of another program.
+            // An environment file can contain an RSA key in addition to another program's unsupported key.
             let values = self.values(raw);
             let is_read = values.iter().any(|item| item.outcome.is_ok());
             return if is_read { Ok(values) } else { Err(foreign.into()) };

@@ -7,7 +7,7 @@ use super::base64_text::{self, DEEPEST, Decoded};
 use super::{der, encrypted, lines, text, write};
 use crate::keys::error::{ArmourProblem, KeyError};
 
-/// Decodes the body of a PEM block. The end of the body can be missing.
+/// Decodes a PEM block's body. The end of the body can be missing.
 pub(super) fn decode(block: &Block<'_>) -> Result<Decoded, KeyError> {
     if let Some((line, problem)) = block.broken
         && problem != ArmourProblem::EndMissing
@@ -43,7 +43,7 @@ pub(super) fn check_end(block: &Block<'_>, decoded: &Decoded) -> Result<(), KeyE
     }
 }
 
-/// Returns the number of header lines of a PEM body, and the text after them (RFC 1421, 4.4).
+/// Returns the number of header lines in a PEM body, and the text after them (RFC 1421, 4.4).
 fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     let mut rest = body;
     let mut lines = 0;

@@ -61,7 +61,7 @@ pub(super) fn in_text(text: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognizes a file encrypted with SOPS. The metadata of such a file can contain PEM of a different format.
+/// Recognizes a file encrypted with SOPS. A SOPS file's metadata can contain PEM in a different format.
 pub(super) fn sops(text: &[u8]) -> Option<ForeignKey> {
     contains(text, b"ENC[AES256_GCM,").then_some(ForeignKey::Sops)
 }

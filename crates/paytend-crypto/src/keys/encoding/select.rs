@@ -48,7 +48,7 @@ impl Item {
 /// picks the key of the certificate that issued no other certificate.
 ///
 /// # Errors
-/// - Returns an item's error if the item is of the requested half (private or public) and cannot be read.
+/// - Returns an item's error if the item contains the requested half (private or public) and cannot be read.
 /// - Returns [`KeyError::Ambiguous`] if there are several different keys.
 /// - Returns [`KeyError::PublicGiven`] or [`KeyError::PrivateGiven`] if the input contains only the other half of a key
 ///   pair.

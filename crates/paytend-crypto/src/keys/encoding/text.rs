@@ -1,4 +1,4 @@
-//! Cleans the text of a key: character encodings, invisible characters, escapes and quotes. This module is independent
+//! Cleans a key's text: character encodings, invisible characters, escapes and quotes. This module is independent
 //! of key formats.
 //!
 //! All characters of a key are ASCII, so cleaned text consists of ASCII bytes. Invisible characters are removed. Any
@@ -68,7 +68,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
     Text { bytes: cleaner.bytes, wrappings }
 }
 
-/// Returns the size of a character in bytes and whether characters are big-endian, or `None` if the size is 1.
+/// Returns the character size in bytes and whether characters are big-endian, or `None` if the size is 1.
 fn wide(data: &[u8]) -> Option<(usize, bool)> {
     match data {
         [0xff, 0xfe, 0, 0, ..] => return Some((4, false)),
@@ -224,7 +224,7 @@ fn assigned(text: &[u8]) -> Option<&[u8]> {
         _ => return None,
     };
     let value = value.strip_prefix(b"|").or(value.strip_prefix(b">")).unwrap_or(value);
-    // Two hexadecimal digits and a colon are the start of a key in hexadecimal.
+    // Two hexadecimal digits and a colon are the start of a hexadecimal key.
     let byte = name == 2 && text[..name].iter().all(u8::is_ascii_hexdigit);
     (!byte && (1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
 }
@@ -268,7 +268,7 @@ fn trimmed<'t>(text: &'t [u8], starts: &[u8], ends: &[u8]) -> &'t [u8] {
     inner
 }
 
-/// Returns the number of the line that contains the byte at offset `at`. Line numbers start at 1.
+/// Returns the line number of the byte at offset `at`, starting at 1.
 pub(super) fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }

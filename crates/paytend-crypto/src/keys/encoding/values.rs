@@ -1,12 +1,12 @@
 //! Finds values in a document that may be keys: members in JSON, entries in YAML, variables in an environment file.
 
-/// A value that may be a key in base64, and its name.
+/// A value that may be a base64 key, and its name.
 pub(super) struct Value<'t> {
     pub(super) name: Option<String>,
     pub(super) text: &'t [u8],
 }
 
-/// The minimum length of a key in base64.
+/// The minimum length of a base64 key.
 const SHORTEST: usize = 64;
 /// The maximum length of a name.
 const LONGEST_NAME: usize = 64;
@@ -109,7 +109,7 @@ fn last_name(text: &[u8]) -> Option<&[u8]> {
     (standalone && letters && length <= LONGEST_NAME).then_some(name)
 }
 
-/// Returns a name for an error message, unless it could be the end of a key in base64.
+/// Returns a name for an error message, unless it could be the end of a base64 key.
 fn shown(name: &[u8]) -> Option<String> {
     let mixed = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
     let key = mixed.iter().all(|kind| name.iter().any(kind));
@@ -125,7 +125,7 @@ pub(super) fn name_before_value(text: &[u8]) -> Option<String> {
     let whole = text;
     let text = trimmed_end(text, b" \n\"'`");
     let removed = &whole[text.len()..];
-    // A line that ends with `=` can be the end of a key in base64.
+    // A line that ends with `=` can be the end of a base64 key.
     if text.ends_with(b"=") && removed.contains(&b'\n') && !removed.iter().any(|byte| b"\"'`".contains(byte)) {
         return None;
     }

@@ -74,7 +74,7 @@ pub(in crate::world) fn apply(
     Ok(NoData::default())
 }
 
-/// Creates the cards of an application. A virtual card is active at once.
+/// Creates the cards for an application. A virtual card is active immediately.
 pub(in crate::world) fn ship(partner: &mut Partner, context: &mut Context<'_>, order: &str) {
     let Some(application) = partner.applications.get(order).cloned() else { return };
     for _ in 0..application.quantity {
@@ -201,7 +201,7 @@ pub(in crate::world) fn replace(
     Ok(NoData::default())
 }
 
-/// Moves the whole balance of the old card to the new card.
+/// Moves the whole balance from the old card to the new card.
 pub(in crate::world) fn move_balance(partner: &mut Partner, old: &str, new: &str) {
     let (from, to) = (Place::Card(old.into()), Place::Card(new.into()));
     let all: Vec<_> = partner.ledger.balances(&from).map(|(currency, cents)| (currency.to_owned(), cents)).collect();

@@ -1,4 +1,4 @@
-//! Operations on the partner's funds and the balances of cards.
+//! Operations on the partner's funds and on card balances.
 
 use paytend_model::issuing::{
     AuthorizationsResponse, Balance, CardBalanceResponse, CardTransaction, CardTransactionsResponse,

@@ -94,7 +94,7 @@ pub(in crate::world) fn upload(
     Ok(NoData::default())
 }
 
-/// Applies the result of an audit and creates its notification.
+/// Applies an audit result and creates its notification.
 pub(in crate::world) fn audited(partner: &mut Partner, context: &mut Context<'_>, id: &str, result: Audit) {
     let Some(holder) = partner.holders.get_mut(id) else { return };
     holder.audit = result;

@@ -21,7 +21,7 @@ impl Document {
         fields.collect::<Option<_>>().map(Self)
     }
 
-    /// Returns the value of a field, or `None` if it is missing or empty.
+    /// Returns a field's value, or `None` if it is missing or empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }

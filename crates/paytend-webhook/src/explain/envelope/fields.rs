@@ -7,7 +7,7 @@ use crate::explain::finding::TextChange;
 /// The name and the value of a field.
 pub(super) type Field = (String, Zeroizing<Vec<u8>>);
 
-/// The fields of a canonical string, in the order of the string.
+/// The fields of a canonical string, in the order in which they appear.
 pub(super) type Fields = Vec<Field>;
 
 /// A function that tests fields that the sender may have signed. The other arguments are the text after the last field,

@@ -11,7 +11,7 @@ use super::documented;
 use super::order::{self, Members, is_integer, permutations};
 use super::structure::Structure;
 
-/// Maximum sum of the ranks of the member orders in a combination.
+/// Maximum sum of the member orders' ranks in a combination.
 const MAX_RANK: usize = 7;
 
 /// Maximum number of member orders of a single object.

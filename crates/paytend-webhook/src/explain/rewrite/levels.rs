@@ -1,4 +1,4 @@
-//! The order of the search: wrappings first, then other serializations by increasing cost.
+//! The search order: wrappings first, then other serializations by increasing cost.
 
 use super::Rewriter;
 use crate::explain::search::{Found, Search};

@@ -2,7 +2,7 @@
 //! the text.
 //!
 //! Each alternative has a cost: 0 for the text as received, 1 for the output of common serializers, and 2 or more for
-//! less common output. All combinations are tried in the order of their total cost, until the search budget is used up.
+//! less common output. All combinations are tried in order of total cost, until the search budget is used up.
 
 mod combined;
 mod document;
@@ -97,7 +97,7 @@ impl Rewriter {
             if !self.prepare_structures(cost, search) {
                 return None;
             }
-            // Likely structures with unlikely spellings or layouts must not use up the budget of the other structures.
+            // Likely structures with unlikely spellings or layouts must not use up the budget for the other structures.
             let found =
                 search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
             if found.is_some() {

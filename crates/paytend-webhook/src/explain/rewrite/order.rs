@@ -13,7 +13,7 @@ const MAX_OF_ONE: usize = 5_040;
 pub(super) type Members = Vec<(usize, Node)>;
 pub(super) type Sort<'a> = &'a dyn Fn(&mut Members);
 
-/// Returns the structure with the members of each object sorted by `sort`.
+/// Returns the structure with each object's members sorted by `sort`.
 pub(super) fn sorted(node: &Node, sort: Sort<'_>) -> Node {
     match node {
         Node::Object(members) => {
@@ -124,7 +124,7 @@ fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> i
     orders.into_iter()
 }
 
-/// Returns the structures with the members of a single object in any other order, and the other objects unchanged.
+/// Returns the structures with a single object's members in any other order, and the other objects unchanged.
 pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {
@@ -151,7 +151,7 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
         return Vec::new();
     }
     let mut nodes = vec![root.clone()];
-    // Inner objects come first, because a replacement keeps the indexes of the objects before it.
+    // Inner objects come first, because a replacement does not change the indexes of the objects before it.
     for at in (0..objects.len()).rev() {
         let permutations = permutations(objects[at].len());
         let all = nodes.iter().flat_map(|node| {
@@ -216,7 +216,7 @@ pub(super) fn objects(root: &Node) -> Vec<Members> {
     found
 }
 
-/// Returns the structure with the members of an object replaced. `at` is the index of the object in the result of
+/// Returns the structure with an object's members replaced. `at` is the index of the object in the result of
 /// [`objects`].
 pub(super) fn replaced(root: &Node, at: usize, members: Members) -> Node {
     fn put(node: &Node, left: &mut usize, new: &mut BTreeMap<usize, Members>) -> Node {

@@ -60,7 +60,7 @@ impl Rewriter {
             let lowest = if cost == 1 { 0 } else { MOST[cost - 2] };
             count > lowest && count <= MOST[cost - 1]
         };
-        // Try rules without exponents first, unless all combinations are tried in any case.
+        // Try rules without exponents first, unless all combinations are tried anyway.
         let all_tried = self.count(template, Kind::Plain) <= MOST[0];
         for rule in self.rules.iter().skip(1).filter(|_| cost <= 2) {
             let forms: Vec<usize> =
@@ -146,7 +146,7 @@ impl Walk<'_> {
         search.finish(hash).then(|| (filled, self.changes(forms)))
     }
 
-    /// Tries all combinations for the slots from `slot` on.
+    /// Tries all combinations for the slots starting at `slot`.
     fn walk(&mut self, mut hash: Sha256, slot: usize, kind: Kind, search: &mut Search) -> Option<Filled> {
         let from = slot.checked_sub(1).map_or(0, |last| self.template.slots[last].0);
         let Some((at, number)) = self.template.slots.get(slot).copied() else {

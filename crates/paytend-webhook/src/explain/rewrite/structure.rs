@@ -10,7 +10,7 @@ pub(super) struct Structure {
 }
 
 impl Structure {
-    /// Adds the changes of an earlier step that this structure does not list yet.
+    /// Adds the changes from an earlier step, except those already listed in this structure.
     pub(super) fn after(mut self, before: &Self) -> Self {
         let new: Vec<Change> = before.changes.iter().filter(|change| !self.changes.contains(change)).copied().collect();
         self.changes.extend(new);

@@ -17,7 +17,7 @@ fn push(out: &mut Vec<Undone>, bytes: Vec<u8>, wrapping: Wrapping) {
     out.push(Undone { bytes, change: Change::Wrapped(wrapping) });
 }
 
-/// Decodes the value of a form field.
+/// Decodes a form field's value.
 fn plain(text: &[u8]) -> Vec<u8> {
     let spaced: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     percent_decode(&spaced).collect()

@@ -1,4 +1,4 @@
-//! Literals of programming languages: the repr of a string or of a parsed structure.
+//! Literals in programming languages, such as the repr of a string or of a parsed structure.
 
 use std::fmt::Write as _;
 

@@ -30,7 +30,7 @@ struct Step {
     undo: fn(&[u8], &mut Vec<Undone>),
 }
 
-/// The effect of the change that a step undoes.
+/// The effect of the change undone by a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     /// The text was visibly wrapped in a different format.

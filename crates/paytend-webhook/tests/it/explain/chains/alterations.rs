@@ -43,10 +43,10 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
     "re-serialized (4)", |body, random| Program::any(random).run(body), REWRITTEN, &[];
     "nulls dropped", nulls_dropped, &["MembersDropped"], &[];
     "base64", |body, _| Some(STANDARD.encode(body).into_bytes()), &["Base64"], &[];
-    "base64 in lines", base64_lines, &["Base64"], &[];
+    "base64 with line breaks", base64_lines, &["Base64"], &[];
     "base64url", |body, _| Some(URL_SAFE_NO_PAD.encode(body).into_bytes()), &["Base64"], &[];
     "JSON string", |body, _| string(body, false), &["JsonString"], &[];
-    "JSON string of Python", |body, _| string(body, true), &["JsonString"], &[];
+    "JSON string, as written by Python", |body, _| string(body, true), &["JsonString"], &[];
     "form field", form_field, &["FormField", "PercentEncoding"], &[];
     "form key", form_key, &["FormKey", "PercentEncoding"], &[];
     "Express form key", express_key, &["FormKey"], &[];

@@ -128,7 +128,7 @@ fn small(random: &Seeded) -> Json {
     }
 }
 
-/// Returns the text of a random notification.
+/// Returns a random notification's text.
 pub(super) fn any(random: &Seeded) -> Vec<u8> {
     let json = match random.below(7) {
         0..=2 => payby(random),
@@ -136,8 +136,8 @@ pub(super) fn any(random: &Seeded) -> Vec<u8> {
         4..=5 => deposit(random),
         _ => small(random),
     };
-    // Most providers write compact JSON, with or without escapes. The other notifications use the format of a random
-    // program.
+    // Most providers write compact JSON, with or without escapes. The other notifications use a random program's
+    // format.
     let writer: Writer = match random.below(4) {
         0 => programs().swap_remove(random.below(27)).writer,
         1 => Writer { escape: |c| c > '~', ..COMPACT },

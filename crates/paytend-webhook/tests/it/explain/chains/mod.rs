@@ -21,7 +21,7 @@ const CHAINS: usize = 1_000;
 enum Outcome {
     /// The signed text was found, and only the applied changes are reported.
     Explained,
-    /// A change cannot be undone, but its sign in the text is reported.
+    /// A change cannot be undone, but a sign of it in the text is reported.
     Named,
     /// The alterations changed nothing.
     Unchanged,
@@ -31,7 +31,7 @@ enum Outcome {
     Wrong(String),
 }
 
-/// Returns the name of a change, without its parameters.
+/// Returns a change's name, without its parameters.
 fn name(change: &Change) -> String {
     let name = match change {
         Change::Wrapped(wrapping) => format!("{wrapping:?}"),

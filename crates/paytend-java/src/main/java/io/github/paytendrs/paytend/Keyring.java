@@ -81,8 +81,8 @@ public final class Keyring implements AutoCloseable {
   }
 
   /**
-   * Seals a message whose payload is not signed, as the upload endpoints of the IBAN product require. Otherwise behaves
-   * like {@link #seal(Kind, Map, String)}.
+   * Seals a message whose payload is not signed, as required by the upload endpoints of the IBAN product. Otherwise
+   * behaves like {@link #seal(Kind, Map, String)}.
    */
   public String sealUnsignedPayload(Kind kind, Map<String, String> fields, String payload) {
     return seal(kind, fields, payload, false);

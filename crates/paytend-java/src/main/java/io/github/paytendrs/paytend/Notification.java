@@ -17,7 +17,7 @@ import java.util.Optional;
  *     not be parsed.
  * @param dedupKey the deduplication key. It is the same for every delivery of a notification, even if the notification
  *     is sealed again. Store the key in the same transaction as the notification's effect. Notifications from Paytend
- *     have no sequence number, so a notification whose key is already stored may still be an update. Store that
+ *     have no sequence number, so a notification whose dedup key is already stored may still be an update. Store that
  *     notification too, and query the current state of the object that {@code businessKey} identifies.
  * @param businessKey the object that the notification is about, and the reported state.
  * @param verifiedBy the fingerprint of the key that verified the signature.

@@ -7,12 +7,12 @@ import java.util.List;
 public final class Paytend {
   private Paytend() {}
 
-  /** Returns the version of the native library. */
+  /** Returns the native library's version. */
   public static String version() {
     return Native.call(Native.VERSION, new Arguments()).text();
   }
 
-  /** Generates a unique request identifier of 32 characters. */
+  /** Generates a unique 32-character request identifier. */
   public static String requestId() {
     return Native.call(Native.REQUEST_ID, new Arguments()).text();
   }

@@ -129,7 +129,7 @@ public class PaytendException extends RuntimeException {
     }
   }
 
-  /** A key's backend or the source of randomness is temporarily unavailable. */
+  /** A key's backend or the random source is temporarily unavailable. */
   public static final class Unavailable extends PaytendException {
     private static final long serialVersionUID = 1L;
 

@@ -27,7 +27,7 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * The limits of a receiver. An empty value means the default.
+   * A receiver's limits. An empty value means the default.
    *
    * @param maxBytes the maximum size of a body, in bytes. The default is 64 KiB.
    * @param maxAge the maximum age of a notification. The default is 26 hours for PayBy and 3 days for PayerMax.
@@ -38,14 +38,14 @@ public final class Receiver implements AutoCloseable {
   }
 
   /**
-   * A provider's key and its period of use.
+   * A provider's key and its validity period.
    *
    * @param key the key.
-   * @param notBefore the start of the period of use (inclusive).
-   * @param retireAt the end of the period of use (exclusive).
+   * @param notBefore the start of the validity period (inclusive).
+   * @param retireAt the end of the validity period (exclusive).
    */
   public record ScheduledKey(PublicKey key, Optional<Instant> notBefore, Optional<Instant> retireAt) {
-    /** Creates a key whose period of use is unlimited. */
+    /** Creates a key whose validity period is unlimited. */
     public static ScheduledKey always(PublicKey key) {
       return new ScheduledKey(key, Optional.empty(), Optional.empty());
     }
@@ -94,7 +94,7 @@ public final class Receiver implements AutoCloseable {
     return new Receiver(Native.call(Native.RECEIVER_PAYBY, arguments));
   }
 
-  /** Creates a receiver for PayerMax's notifications for the given merchants. */
+  /** Creates a receiver for PayerMax's notifications to the given merchants. */
   public static Receiver payerMax(List<Merchant> merchants, Limits limits) {
     Arguments arguments = limited(limits);
     for (Merchant merchant : merchants) {

@@ -242,7 +242,7 @@ public final class Conformance {
     }
   }
 
-  /** Runs the command that the arguments contain. See the class documentation. */
+  /** Runs the command in the arguments. See the class documentation. */
   public static void main(String[] arguments) throws IOException {
     vectors = Path.of(arguments[0]);
     keys = read("keys.json");

@@ -37,7 +37,7 @@ class FailuresTest {
     }
   }
 
-  /** Returns the message of the thrown exception, and checks that it contains no personal data. */
+  /** Returns the thrown exception's message, and checks that it contains no personal data. */
   private static String message(String code, Executable work) {
     PaytendException thrown = assertThrows(PaytendException.class, work);
     assertEquals(code, thrown.code());

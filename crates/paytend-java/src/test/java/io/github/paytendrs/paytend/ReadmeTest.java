@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Tests the code in README.md. {@code cargo xtask bindings test java} checks that the marked regions are identical to
- * the code blocks of README.md.
+ * the code blocks in README.md.
  */
 class ReadmeTest {
   private static final System.Logger LOG = System.getLogger("readme");

@@ -1,0 +1,201 @@
+//! Orders in an SQLite store, from the submission to the completion, compared with the client alone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use paytend_client::{Client, Environment, OrderStates, Resolution};
+use paytend_crypto::{Keyring, OsRandom, rustcrypto};
+use paytend_crypto_aws_lc::AwsLc;
+use paytend_inbox::StoreKeys;
+use paytend_model::issuing::Topup;
+use paytend_outbox::testing::TestOrder;
+use paytend_outbox::{ClaimOrders, Dispatcher, Outbox, OutboxStore as _, SubmitOptions, Submitted};
+use paytend_sandbox::Sandbox;
+use paytend_store_sqlite::{SqliteStore, in_transaction};
+
+use crate::PARTNER_ID;
+use crate::measure::decimal;
+
+/// The number of orders that are sent at the same time.
+const CONCURRENT: usize = 64;
+/// The number of orders in one round.
+const ROUND: usize = 2_000;
+/// The number of rounds; the median counts.
+const ROUNDS: usize = 7;
+/// The number of orders that are claimed in one round.
+const CLAIMED: usize = 2_000;
+/// The minimum speed relative to the client alone, in thousandths.
+const FLOOR: u128 = 700;
+/// The minimum speed of the claim relative to an empty store, in thousandths.
+const CLAIM_FLOOR: u128 = 900;
+
+/// Runs the benchmark, or one of its parts: `orders`, `claim`. With `--full`, the claim is measured beside 1,000,000
+/// finished orders instead of 100,000. Returns whether the ratios reach their floors.
+pub(crate) fn run() -> bool {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let is_named = |part: &str| std::env::args().any(|argument| argument == part);
+        let orders = is_named("claim") || orders().await;
+        let finished = if is_named("--full") { 1_000_000 } else { 100_000 };
+        orders & (is_named("orders") || claims(finished).await)
+    })
+}
+
+fn median(mut values: Vec<u128>) -> u128 {
+    values.sort_unstable();
+    values[values.len() / 2]
+}
+
+fn topup(card: &str, number: String) -> Topup {
+    Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
+}
+
+/// Runs a function for each number below the count, on several tasks.
+async fn concurrently<F, T>(count: usize, function: F)
+where
+    F: Fn(usize) -> T + Clone + Send + Sync + 'static,
+    T: Future<Output = ()> + Send,
+{
+    let next = Arc::new(AtomicUsize::new(0));
+    let tasks = (0..CONCURRENT).map(|_| {
+        let (next, function) = (Arc::clone(&next), function.clone());
+        tokio::spawn(async move {
+            loop {
+                match next.fetch_add(1, Ordering::Relaxed) {
+                    number if number < count => function(number).await,
+                    _ => return,
+                }
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+}
+
+/// Compares submitting, sending and completing with sending alone, in turns.
+async fn orders() -> bool {
+    let [paytend, partner] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
+    let keyring = Keyring::builder().backend(&AwsLc).own_key(&partner).peer_key(paytend.public_key()).build().unwrap();
+    let builder = Sandbox::builder().backend(AwsLc).key(paytend).partner(PARTNER_ID, partner.public_key().clone());
+    let sandbox = builder.start().await.unwrap();
+    let client = Client::builder(Environment::BaseUrl(sandbox.url()), PARTNER_ID, keyring)
+        .order_states(OrderStates::local_sandbox())
+        .resolution(Resolution::local_sandbox())
+        .build()
+        .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path().join("orders.db")).unwrap();
+    let tables = "CREATE TABLE book (number TEXT PRIMARY KEY)";
+    store.write(move |transaction| transaction.execute_batch(tables)).await.unwrap();
+    let outbox = Outbox::open(store, StoreKeys::generate().unwrap(), client.clone()).await.unwrap();
+    let completed = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&completed);
+    let dispatcher = Dispatcher::builder(outbox.clone())
+        .on::<Topup, _, _>(move |ended| {
+            let (number, counted) = (ended.number().to_owned(), Arc::clone(&counted));
+            std::future::ready(Ok(in_transaction(move |transaction| {
+                transaction.prepare_cached("INSERT INTO book VALUES (?1)")?.execute([number])?;
+                counted.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            })))
+        })
+        .max_concurrent(CONCURRENT)
+        .build();
+    tokio::spawn(dispatcher.run(std::future::pending()));
+    let card = sandbox.card_id();
+    let [mut alone, mut stored] = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        let started = Instant::now();
+        let sending = client.clone();
+        concurrently(ROUND, move |number| {
+            let client = sending.clone();
+            async move { drop(client.send(&topup(card, format!("A{round}-{number}"))).await.unwrap()) }
+        })
+        .await;
+        alone.push(started.elapsed().as_micros());
+        let (started, before) = (Instant::now(), completed.load(Ordering::Relaxed));
+        let submitting = outbox.clone();
+        concurrently(ROUND, move |number| {
+            let outbox = submitting.clone();
+            async move {
+                let submitted = outbox.submit(&topup(card, format!("B{round}-{number}")), SubmitOptions::new()).await;
+                assert_eq!(submitted.unwrap(), Submitted::New);
+            }
+        })
+        .await;
+        while completed.load(Ordering::Relaxed) < before + ROUND {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stored.push(started.elapsed().as_micros());
+    }
+    let share = median(alone.iter().zip(&stored).map(|(alone, stored)| alone * 1000 / stored.max(&1)).collect());
+    let rate = |times: Vec<u128>| ROUND as u128 * 1_000_000 / median(times);
+    println!("SQLite, AWS-LC, 1024 bits, {CONCURRENT} at the same time, the sandbox on the same processors:");
+    println!("- the client alone:             {} orders a second", rate(alone));
+    println!(
+        "- submitted, sent and completed: {} orders a second, {} of that (floor {})",
+        rate(stored),
+        decimal(share),
+        decimal(FLOOR)
+    );
+    share >= FLOOR
+}
+
+/// Compares the claim in a store with finished orders with the claim in an empty one, in turns.
+async fn claims(finished: usize) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let [empty, full] = ["empty.db", "full.db"].map(|name| SqliteStore::open(directory.path().join(name)).unwrap());
+    fill(&full, finished).await;
+    let [mut empty_times, mut full_times] = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        for (store, times) in [(&empty, &mut empty_times), (&full, &mut full_times)] {
+            let submitting = (0..CLAIMED)
+                .map(|number| store.submit_order(TestOrder::new(format!("{round}-{number}")).prepare(&keys)));
+            for submitted in futures_util::future::join_all(submitting).await {
+                submitted.unwrap();
+            }
+            let started = Instant::now();
+            let mut claimed = 0;
+            while claimed < CLAIMED {
+                let operations = vec![("/test/pay".to_owned(), 16)];
+                let lease = Duration::from_secs(3600);
+                let request = ClaimOrders { limit: 16, lease, holder: 1, operations };
+                claimed += store.claim_orders(request).await.unwrap().len();
+            }
+            times.push(started.elapsed().as_micros());
+        }
+    }
+    let share = median(empty_times.iter().zip(&full_times).map(|(empty, full)| empty * 1000 / full.max(&1)).collect());
+    println!(
+        "Claiming beside {finished} finished orders: {} of the speed in an empty store (floor {})",
+        decimal(share),
+        decimal(CLAIM_FLOOR)
+    );
+    share >= CLAIM_FLOOR
+}
+
+/// Inserts finished orders. Their encrypted parts are shorter than real ones.
+async fn fill(store: &SqliteStore, count: usize) {
+    const CHUNK: usize = 50_000;
+    for first in (0..count).step_by(CHUNK) {
+        let last = (first + CHUNK).min(count);
+        let written = store.write(move |transaction| {
+            transaction.execute_batch(&format!(
+                "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {last})
+                 INSERT INTO paytend_order (number, request_id, operation, content_tag, submitted_at, state, is_open,
+                     head, sends, last_sent_at, last_send, confirmations, settled_ms, queries, fence, tries, is_leased,
+                     is_notified, is_due_again)
+                 SELECT 'F' || i, 'request ' || i, '/test/pay', randomblob(32), i, 'responded', 0, 1, 1, i, 0, 0, 0, 0,
+                     1, 0, 0, 0, 0 FROM n;
+                 INSERT INTO paytend_order_part (id, part, key_id, nonce, sealed)
+                 SELECT id, part, 1, randomblob(24), randomblob(200) FROM paytend_order,
+                     (SELECT 'request' AS part UNION ALL SELECT 'result')
+                 WHERE submitted_at >= {first} AND submitted_at < {last} AND id > {first} - 1"
+            ))
+        });
+        written.await.unwrap();
+    }
+}

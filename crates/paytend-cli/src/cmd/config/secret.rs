@@ -1,0 +1,70 @@
+//! `paytend config secret`: moves a private key to the keyring of the operating system.
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use paytend_crypto::keys::FilePermissions;
+use paytend_crypto::{KeyError, PrivateKey};
+
+use super::selected;
+use crate::exit::Failure;
+use crate::inputs::Inputs;
+use crate::keyfiles::key_failure;
+use crate::profiles::{ProfilesFile, profile_mut};
+use crate::{keyring, output};
+
+/// The setting with the name of the keyring's entry.
+const SETTING: &str = "private_key_keyring";
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// The file with your private key; `-` for standard input. The file is not changed
+    #[arg(required_unless_present = "remove")]
+    file: Option<PathBuf>,
+    /// Remove the private key of the profile from the keyring
+    #[arg(long, conflicts_with = "file")]
+    remove: bool,
+    /// The profile. The default is the profile that other commands use
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
+    let profile = selected(file, args.profile.as_deref())?;
+    let Some(path) = &args.file else { return remove(file, &profile) };
+    let input = Inputs::default().key(path, "FILE", FilePermissions::OwnerOnly)?;
+    let failed = |error: KeyError| key_failure(&input.name, &error);
+    let (key, _) = PrivateKey::read(&input.bytes, None).map_err(failed)?;
+    // Every format becomes PEM, which is text.
+    keyring::write(&profile, &key.to_pkcs8_pem()?)?;
+    file.change(
+        |document| {
+            let settings = profile_mut(document, &profile)?;
+            for replaced in ["private_key", "private_key_file", "private_key_passphrase_file"] {
+                settings.remove(replaced);
+            }
+            settings.insert(SETTING, profile.as_str().into());
+            Ok(())
+        },
+        |_| Ok(()),
+    )?;
+    output::note(format!("the private key of the profile `{profile}` is in the keyring; keep a copy in a safe place"));
+    Ok(())
+}
+
+/// Removes the entry, and then the setting that names it.
+fn remove(file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
+    let existed = keyring::remove(profile)?;
+    file.change(
+        |document| {
+            profile_mut(document, profile)?.remove(SETTING);
+            Ok(())
+        },
+        |_| Ok(()),
+    )?;
+    output::note(match existed {
+        true => format!("the private key of the profile `{profile}` is removed from the keyring"),
+        false => format!("the keyring has no private key of the profile `{profile}`"),
+    });
+    Ok(())
+}

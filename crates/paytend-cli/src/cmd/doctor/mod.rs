@@ -1,0 +1,78 @@
+//! `paytend doctor`: checks a connection and everything that it depends on.
+
+mod callback;
+mod certificates;
+mod keys;
+mod network;
+mod query;
+mod report;
+mod store;
+
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+use url::Url;
+
+use self::report::Report;
+use crate::cmd::inbox::store::StoreArgs;
+use crate::connection::ConnectionArgs;
+use crate::exit::{Category, Failure};
+use crate::settings::Settings;
+
+/// Check the keys, the connection and the settings, and show what to do about each problem.
+///
+/// The only API request is a signed query of the partner balance. The exit code is 0 if no check fails.
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    /// Post a signed test notification to this callback URL of your receiver. Its type is unknown, so that a receiver
+    /// has nothing to book. It is signed with the key of a sandbox, which a receiver for production refuses
+    #[arg(long, value_name = "URL")]
+    callback: Option<Url>,
+    /// The directory with the sandbox's private keys for --callback, if it is not the directory of --keys
+    #[arg(long, value_name = "DIR", requires = "callback")]
+    callback_keys: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            checked = check(args) => checked,
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    })
+}
+
+async fn check(args: &Args) -> Result<(), Failure> {
+    let mut report = Report::new(args.json);
+    match Settings::read(&args.connection) {
+        Ok(settings) => {
+            report.ok("settings", &settings.source);
+            let keys = keys::check(&settings, &mut report);
+            let reached = network::check(&settings, &mut report).await;
+            query::check(args, &settings, keys, reached, &mut report).await;
+        }
+        Err(failure) => {
+            let next = match failure.category() {
+                Category::Usage => "paytend doctor --help",
+                _ => "paytend config init",
+            };
+            report.fail("settings", failure.message(), next);
+        }
+    }
+    if let Some(url) = &args.callback {
+        let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
+        callback::check(url, keys, &mut report).await;
+    }
+    if args.store.is_given() {
+        store::check(&args.store, &mut report).await;
+    }
+    report.finish()
+}

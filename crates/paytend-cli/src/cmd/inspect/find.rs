@@ -1,0 +1,382 @@
+//! Finds messages in captured text: documents, HTTP dumps, HAR files and log lines.
+
+use paytend_webhook::explain::unwrapped;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::kind::{Head, Members, MessageKind};
+
+/// The maximum depth of texts in texts.
+const DEPTH: usize = 10;
+/// The maximum number of messages.
+const MAX_FOUND: usize = 10_000;
+/// The maximum number of bytes that are parsed, decoded or searched in total, relative to the input, and at least.
+const WORK: (usize, usize) = (32, 64 << 20);
+/// A wrapped message is not shorter than this.
+const SHORTEST: usize = 40;
+/// A wrapped piece that is longer is not searched.
+const LONGEST: usize = 4 << 20;
+/// The maximum number of pieces whose wrapping is searched for.
+const MAX_PIECES: usize = 500;
+
+/// The number of characters in a line of `curl --trace-ascii`.
+const TRACE_WIDTH: usize = 64;
+
+/// A message in the captured text.
+pub(super) struct Found {
+    pub(super) kind: MessageKind,
+    pub(super) bytes: Vec<u8>,
+    /// The number of the line, from 1, or the number of the entry in a HAR file.
+    pub(super) place: Place,
+    pub(super) head: Head,
+    /// The wrappings around the message, the outermost first.
+    pub(super) wrappings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Line(usize),
+    Entry(usize),
+}
+
+/// The messages of a captured text.
+pub(super) struct Search {
+    pub(super) found: Vec<Found>,
+    /// Whether the search ended early, because the text is too large or too deep.
+    pub(super) incomplete: bool,
+    /// The bytes that may still be examined.
+    left: usize,
+    pieces: usize,
+}
+
+/// Where a text was found.
+#[derive(Clone)]
+struct Context {
+    place: Option<Place>,
+    head: Head,
+    wrappings: Vec<String>,
+    depth: usize,
+}
+
+impl Search {
+    pub(super) fn of(captured: &[u8]) -> Self {
+        let left = captured.len().saturating_mul(WORK.0).max(WORK.1);
+        let joined = joined_trace(captured);
+        let captured = joined.as_deref().unwrap_or(captured);
+        let mut search = Self { found: Vec::new(), incomplete: false, left, pieces: 0 };
+        let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };
+        search.text(captured, &context);
+        // The whole text may be wrapped, for example compressed, or base64 in several lines.
+        if search.found.is_empty() {
+            search.piece(captured, &context);
+        }
+        search
+    }
+
+    /// Takes this number of bytes from the budget. Returns whether there was enough.
+    fn spend(&mut self, bytes: usize) -> bool {
+        let enough = bytes <= self.left && self.found.len() < MAX_FOUND;
+        self.left = self.left.saturating_sub(bytes.max(1));
+        self.incomplete |= !enough;
+        enough
+    }
+
+    /// Searches a text for JSON objects and for wrapped pieces.
+    fn text(&mut self, text: &[u8], context: &Context) {
+        if context.depth > DEPTH {
+            self.incomplete = true;
+            return;
+        }
+        let mut context = context.clone();
+        let (mut at, mut number) = (0, 1);
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let length = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+            let (line, _) = rest.split_at(length);
+            if !self.spend(length) {
+                return;
+            }
+            let mut inner = context.clone();
+            inner.place = inner.place.or(Some(Place::Line(number)));
+            inner.head.read_line(&String::from_utf8_lossy(line.get(..line.len().min(8192)).unwrap_or_default()));
+            let before = self.found.len();
+            let end = self.objects(rest, line.len(), &inner);
+            // A message ends the HTTP message that contains it.
+            let path = inner.head.path.clone();
+            context.head =
+                if self.found.len() > before { Head { path, ..Head::default() } } else { inner.head.clone() };
+            if self.found.len() == before {
+                self.pieces_of(line, &inner);
+            }
+            let next = at + end.max(length);
+            number += text.get(at..next).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+            at = next;
+        }
+    }
+
+    /// Reads the objects that begin in the first `line` bytes of a text. Returns the end of the last one.
+    fn objects(&mut self, text: &[u8], line: usize, context: &Context) -> usize {
+        let mut at = 0;
+        while at < line {
+            let Some(start) = text.get(at..line).and_then(|rest| rest.iter().position(|byte| *byte == b'{')) else {
+                break;
+            };
+            let start = at + start;
+            let rest = text.get(start..).unwrap_or_default();
+            let mut documents = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
+            if let Some(Err(error)) = documents.next() {
+                // Only what was read counts. An incomplete object is read to the end of the text.
+                if !self.spend(read_before(&error, rest)) {
+                    return line;
+                }
+                at = start + 1;
+                continue;
+            }
+            let parsed = documents.byte_offset();
+            let object = rest.get(..parsed).unwrap_or_default();
+            if !self.spend(parsed) {
+                return line;
+            }
+            self.object(object, context);
+            at = start + parsed;
+        }
+        at
+    }
+
+    /// Adds a message, or searches the members of another object.
+    fn object(&mut self, bytes: &[u8], context: &Context) {
+        let Ok(members) = serde_json::from_slice::<Members<'_>>(bytes) else { return };
+        match MessageKind::of_members(&members) {
+            Some(kind) => self.add(kind, bytes.to_vec(), context),
+            None => self.members(&members, context),
+        }
+    }
+
+    fn add(&mut self, kind: MessageKind, bytes: Vec<u8>, context: &Context) {
+        if self.found.len() >= MAX_FOUND {
+            self.incomplete = true;
+            return;
+        }
+        let place = context.place.unwrap_or(Place::Line(1));
+        let (head, wrappings) = (context.head.clone(), context.wrappings.clone());
+        self.found.push(Found { kind, bytes, place, head, wrappings });
+    }
+
+    /// Searches an object of a log or of a HAR file.
+    fn members(&mut self, members: &Members<'_>, context: &Context) {
+        if context.depth > DEPTH {
+            self.incomplete = true;
+            return;
+        }
+        let log = members.get("log").and_then(|log| read::<Members<'_>>(log));
+        if let Some(entries) = log.and_then(|log| read::<Vec<Members<'_>>>(log.get("entries")?)) {
+            for (index, entry) in entries.iter().enumerate() {
+                self.entry(entry, &Context { place: Some(Place::Entry(index + 1)), ..context.clone() });
+            }
+            return;
+        }
+        let mut context = context.clone();
+        read_head(members, &mut context.head);
+        for value in members.values() {
+            self.value(value, &context);
+        }
+    }
+
+    /// Searches an entry of a HAR file: a request and its response.
+    fn entry(&mut self, entry: &Members<'_>, context: &Context) {
+        let mut context = context.clone();
+        for part in ["request", "response"] {
+            let Some(value) = entry.get(part) else { continue };
+            // The response is at the same URL, but has its own headers.
+            context.head.sign = None;
+            if let Some(members) = read::<Members<'_>>(value) {
+                read_head(&members, &mut context.head);
+            }
+            self.value(value, &context);
+        }
+    }
+
+    fn value(&mut self, value: &RawValue, context: &Context) {
+        let raw = value.get();
+        let mut context = context.clone();
+        context.depth += 1;
+        if !self.spend(raw.len()) {
+            return;
+        }
+        match raw.as_bytes().first() {
+            Some(b'"') if raw.len() >= SHORTEST => {
+                if let Some(text) = read::<String>(value) {
+                    context.wrappings.push("JSON string".to_owned());
+                    self.text(text.as_bytes(), &context);
+                }
+            }
+            Some(b'[') => {
+                for value in read::<Vec<&RawValue>>(value).unwrap_or_default() {
+                    self.value(value, &context);
+                }
+            }
+            Some(b'{') => self.object(raw.as_bytes(), &context),
+            _ => {}
+        }
+    }
+
+    /// Searches the pieces of a line that may be a wrapped message: the whole line, and its long words.
+    fn pieces_of(&mut self, line: &[u8], context: &Context) {
+        let before = self.found.len();
+        let is_wrapped = |piece: &[u8]| {
+            let long = piece.len() >= SHORTEST;
+            long && (piece.contains(&b'{')
+                || [&b"%7b"[..], b"%7B", b"&#123;", b"7b22", b"7B22"]
+                    .iter()
+                    .any(|mark| piece.windows(mark.len()).any(|window| window == *mark)))
+        };
+        let line = line.trim_ascii();
+        if is_wrapped(line) {
+            self.piece(line, context);
+        }
+        if self.found.len() == before
+            && let Some(text) = without_hex_escapes(line)
+        {
+            let mut context = context.clone();
+            context.depth += 1;
+            context.wrappings.push("a copy of it with \\x escapes".to_owned());
+            self.text(&text, &context);
+        }
+        let separators = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;:()[]<>|&".contains(byte);
+        for word in line.split(separators).filter(|word| word.len() >= SHORTEST) {
+            // The name of a field, as in `body=…`.
+            let name = word.iter().take(SHORTEST).position(|byte| *byte == b'=');
+            for word in [Some(word), name.and_then(|at| word.get(at + 1..))].into_iter().flatten() {
+                let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
+                if self.found.len() == before && word.len() >= SHORTEST && word.iter().all(encoded) {
+                    self.piece(word, context);
+                }
+            }
+        }
+    }
+
+    /// Undoes the wrappings of a piece until it is a message or contains one.
+    fn piece(&mut self, piece: &[u8], context: &Context) {
+        if piece.len() > LONGEST || self.pieces >= MAX_PIECES || !self.spend(piece.len()) {
+            self.incomplete = true;
+            return;
+        }
+        self.pieces += 1;
+        if let Some((bytes, changes)) = unwrapped(piece, |bytes| MessageKind::of(bytes).is_some())
+            && let Some(kind) = MessageKind::of(&bytes)
+        {
+            let mut context = context.clone();
+            context.wrappings.extend(changes.iter().map(ToString::to_string));
+            self.add(kind, bytes.to_vec(), &context);
+        }
+    }
+}
+
+/// Returns the number of bytes that the parser has read before an error.
+fn read_before(error: &serde_json::Error, text: &[u8]) -> usize {
+    if error.is_eof() {
+        return text.len();
+    }
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
+    lines.map(<[u8]>::len).sum::<usize>() + error.column()
+}
+
+/// Replaces `\x22` and similar escapes, which nginx writes. Returns `None` if there are none.
+fn without_hex_escapes(line: &[u8]) -> Option<Vec<u8>> {
+    if !line.windows(4).any(|window| window == br"\x22") {
+        return None;
+    }
+    let (mut out, mut rest) = (Vec::with_capacity(line.len()), line);
+    while let Some((first, after)) = rest.split_first() {
+        let digits = rest.strip_prefix(br"\x").and_then(|hex| hex.get(..2));
+        let byte =
+            digits.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match byte {
+            Some(byte) => {
+                out.push(byte);
+                rest = rest.get(4..).unwrap_or_default();
+            }
+            None => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    Some(out)
+}
+
+/// Joins the numbered lines of `curl --trace-ascii`, such as `0040: text`. Returns `None` for any other text.
+fn joined_trace(captured: &[u8]) -> Option<Vec<u8>> {
+    let numbered = |line: &[u8]| {
+        let (number, rest) = line.split_at_checked(6)?;
+        let (digits, colon) = number.split_at_checked(4)?;
+        (colon == b": " && digits.iter().all(u8::is_ascii_hexdigit)).then(|| (digits == b"0000", rest.to_vec()))
+    };
+    let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
+    if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
+        return None;
+    }
+    let (mut joined, mut width) = (Vec::new(), 0);
+    for (numbered, line) in lines {
+        match numbered {
+            Some((is_first, rest)) => {
+                // A full line continues in the next one; a shorter line ends at a line break of the message.
+                if is_first || width < TRACE_WIDTH {
+                    joined.push(b'\n');
+                }
+                width = rest.len();
+                joined.extend(rest);
+            }
+            None => {
+                joined.push(b'\n');
+                joined.extend_from_slice(line);
+                width = 0;
+            }
+        }
+    }
+    Some(joined)
+}
+
+/// Reads the signature, the URL and the status in a record of a log or a HAR file.
+fn read_head(members: &Members<'_>, head: &mut Head) {
+    for (name, value) in members {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "sign" | "http_sign" | "header_sign" => {
+                // Some programs write a list of values for each header.
+                let first = || read::<Vec<String>>(value).and_then(|values| values.into_iter().next());
+                head.sign = read::<String>(value).or_else(first).or(head.sign.take());
+            }
+            "url" | "uri" | "path" | "request_uri" | "request" => {
+                let text = read::<String>(value).unwrap_or_default();
+                if let Some(url) = text.split(' ').find(|word| word.contains('/')) {
+                    head.set_url(url);
+                }
+            }
+            "status" => head.status = read::<u16>(value).or(head.status),
+            "headers" | "header" | "request_headers" => {
+                if let Some(headers) = read::<Members<'_>>(value) {
+                    let sign = headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("sign"));
+                    read_head(&sign.collect(), head);
+                }
+                for header in read::<Vec<Header>>(value).unwrap_or_default() {
+                    if header.name.eq_ignore_ascii_case("sign") {
+                        head.sign = Some(header.value);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A header in a HAR file.
+#[derive(Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    serde_json::from_str(value.get()).ok()
+}

@@ -1,0 +1,147 @@
+//! The kinds of messages, recognized by their members.
+
+use std::collections::BTreeMap;
+
+use http::HeaderMap;
+use paytend_crypto::Kind;
+use paytend_webhook::Provider;
+use paytend_webhook::explain::pasted_sign;
+use serde_json::value::RawValue;
+
+/// The members of an object, each as it was written.
+pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+/// The kind of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MessageKind {
+    /// A message in Paytend's envelope.
+    Envelope(Kind),
+    /// A notification with its signature in a header.
+    Detached(Provider),
+}
+
+impl MessageKind {
+    /// Recognizes a message. Returns `None` for any other text.
+    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return None;
+        }
+        Self::of_members(&serde_json::from_slice(bytes).ok()?)
+    }
+
+    /// Recognizes the members of an object.
+    pub(super) fn of_members(members: &Members<'_>) -> Option<Self> {
+        let has = |name: &str| members.contains_key(name);
+        let is_sealed = has("signature") || has("randomKey");
+        if has("respCode") && (is_sealed || has("respMsg") || has("respData")) {
+            return Some(Self::Envelope(Kind::Response));
+        }
+        if is_sealed && (has("content") || has("notifyType")) {
+            return Some(Self::Envelope(Kind::Notification));
+        }
+        if is_sealed && (has("bizData") || has("requestId") || has("partnerId")) {
+            return Some(Self::Envelope(Kind::Request));
+        }
+        if has("transferToBankOrder") || (has("notify_id") && has("notify_timestamp")) {
+            return Some(Self::Detached(Provider::PayBy));
+        }
+        let is_payermax = has("merchantNo") && has("notifyType") && has("data");
+        is_payermax.then_some(Self::Detached(Provider::PayerMax))
+    }
+
+    /// Returns the name that is shown.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Envelope(Kind::Request) => "Paytend request",
+            Self::Envelope(Kind::Response) => "Paytend response",
+            Self::Envelope(_) => "Paytend notification",
+            Self::Detached(Provider::PayBy) => "PayBy notification",
+            Self::Detached(_) => "PayerMax notification",
+        }
+    }
+}
+
+/// The HTTP data that precedes a message.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Head {
+    /// The path of the URL, without a query.
+    pub(super) path: Option<String>,
+    pub(super) status: Option<u16>,
+    pub(super) sign: Option<String>,
+}
+
+impl Head {
+    /// Reads a line of an HTTP message, such as `POST /path HTTP/1.1` or `sign: …`. Prefixes of curl and of log lines
+    /// are removed.
+    pub(super) fn read_line(&mut self, line: &str) {
+        let line = line.trim();
+        let line = ["> ", "< ", "* "].iter().find_map(|marker| line.strip_prefix(marker)).unwrap_or(line).trim();
+        let words: Vec<&str> = line.split(' ').take(64).collect();
+        // The request line may follow other text, as the bytes of a packet.
+        for pair in words.windows(2) {
+            let [method, url] = pair else { continue };
+            let is_method = ["POST", "PUT", "GET"].iter().any(|known| method.ends_with(known));
+            if is_method && (url.starts_with('/') || url.contains("://")) {
+                *self = Self { path: Some(path(url)), ..Self::default() };
+                return;
+            }
+        }
+        if let Some(status) = words.windows(2).find_map(status) {
+            *self = Self { path: self.path.take(), status: Some(status), sign: None };
+            return;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.trim_matches(['"', '\'', ' ']).eq_ignore_ascii_case("sign")
+        {
+            self.sign = Some(value.trim().trim_matches(['"', '\'', ',']).to_owned());
+        }
+    }
+
+    pub(super) fn set_url(&mut self, url: &str) {
+        self.path = Some(path(url));
+    }
+
+    /// Returns the headers that a receiver needs.
+    pub(super) fn headers(&self) -> HeaderMap {
+        let sign = self.sign.as_deref().and_then(|sign| pasted_sign(sign).ok());
+        sign.map(|sign| HeaderMap::from_iter([(http::HeaderName::from_static("sign"), sign)])).unwrap_or_default()
+    }
+}
+
+/// Returns the path of a URL or a request target, without its query.
+fn path(url: &str) -> String {
+    let path = match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
+        None => url,
+    };
+    path.split(['?', '#', '"']).next().unwrap_or_default().to_owned()
+}
+
+fn status(pair: &[&str]) -> Option<u16> {
+    let [version, code] = pair else { return None };
+    let is_http = version.contains("HTTP/") || *version == "<<";
+    is_http.then(|| code.parse().ok()).flatten().filter(|code| (100..600).contains(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_lines_of_several_programs_are_read() {
+        let read = |lines: &[&str]| {
+            let mut head = Head::default();
+            lines.iter().for_each(|line| head.read_line(line));
+            (head.path.unwrap_or_default(), head.status, head.sign.unwrap_or_default())
+        };
+        for (lines, path, status, sign) in [
+            (&["> POST /payby?token=1 HTTP/1.1", "> Sign: AbC=", "> "][..], "/payby", None, "AbC="),
+            (&["E..@.@....POST /payby HTTP/1.1", "sign: x"], "/payby", None, "x"),
+            (&["127.0.0.1:5: POST https://a.example/x/y", "    sign: x", " << 200 OK 12b"], "/x/y", Some(200), ""),
+            (&["< HTTP/2 401 "], "", Some(401), ""),
+            (&["nothing: here", "signal: 1"], "", None, ""),
+        ] {
+            assert_eq!(read(lines), (path.to_owned(), status, sign.to_owned()), "{lines:?}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The keys with which `paytend listen` verifies notifications: those of a directory or of a profile.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use paytend_client::ClientBuilder;
+use paytend_crypto::keys::FilePermissions;
+use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
+use paytend_crypto::{PrivateKey, PublicKey};
+use paytend_crypto_aws_lc::AwsLc;
+use paytend_model::Product;
+use paytend_webhook::explain::KnownKeys;
+use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
+use toml_edit::Item;
+
+use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::exit::{Category, Failure};
+use crate::keyfiles::{backend_failure, key_failure};
+use crate::profiles::ProfilesFile;
+
+/// A public key and the name of its file or setting.
+struct Named {
+    name: String,
+    key: PublicKey,
+}
+
+/// The keys of a partner: its own key, and Paytend's key.
+struct Partner {
+    id: String,
+    name: String,
+    own: PrivateKey,
+    paytend: Named,
+}
+
+pub(super) struct Keys {
+    partner: Option<Partner>,
+    payby: Option<Named>,
+    payermax: Option<Named>,
+}
+
+impl Keys {
+    /// Reads the keys in a directory, as `paytend sandbox --keys` writes it.
+    pub(super) fn from_directory(directory: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
+        let existing = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
+        let public = |name: &str| existing(name).map(|path| Named::read(name, &path)).transpose();
+        let partner = match existing(PARTNER_PRIVATE) {
+            Some(path) => Some(Partner {
+                id: read_id(&directory.join(PARTNER_ID))?,
+                name: PARTNER_PRIVATE.to_owned(),
+                own: PrivateKey::read_file(&path, permissions, None)
+                    .map_err(|error| key_failure(&path.display().to_string(), &error))?,
+                paytend: Named::read(PAYTEND_PUBLIC, &directory.join(PAYTEND_PUBLIC))?,
+            }),
+            None => None,
+        };
+        let keys = Self { partner, payby: public("payby-public.b64")?, payermax: public("payermax-public.b64")? };
+        if keys.partner.is_none() && keys.payby.is_none() && keys.payermax.is_none() {
+            let message = format!("there are no keys in {}", directory.display());
+            return Err(Failure::new(Category::Configuration, message));
+        }
+        Ok(keys)
+    }
+
+    /// Reads the keys of a profile. Environment variables replace its settings, as in other commands.
+    pub(super) fn from_profile(given: Option<&str>) -> Result<Self, Failure> {
+        let file = ProfilesFile::locate()?;
+        let document = file.read()?;
+        let none = || {
+            let message = "no keys are configured: give --profile NAME or --keys DIR, or run `paytend config init`";
+            Failure::new(Category::Configuration, message)
+        };
+        let name = file.selected(given, &document)?.ok_or_else(none)?;
+        let builder = ClientBuilder::from_file_and_env(&file.path, &name)?;
+        let keys = builder.keys().map(|(own, paytend)| (own.clone(), paytend.clone()));
+        let id = builder.build()?.partner_id().to_owned();
+        let partner = keys.map(|(own, key)| Partner {
+            id,
+            name: "your private key".to_owned(),
+            own,
+            paytend: Named { name: "Paytend's public key".to_owned(), key },
+        });
+        let folder = file.path.parent().unwrap_or(Path::new(""));
+        let public = |setting: &str| {
+            let path = document["profiles"][name.as_str()].get(setting).and_then(Item::as_str).map(PathBuf::from);
+            path.map(|path| Named::read(setting, &folder.join(path))).transpose()
+        };
+        Ok(Self { partner, payby: public("payby_public_key_file")?, payermax: public("payermax_public_key_file")? })
+    }
+
+    /// Returns the receiver of Paytend's notifications about a product, and the keys that may explain a refusal.
+    pub(super) fn paytend(&self, product: Product) -> Result<Option<(PaytendReceiver, KnownKeys)>, Failure> {
+        let Some(partner) = &self.partner else { return Ok(None) };
+        let own = AwsLc.private(&partner.own).map_err(|error| backend_failure(&partner.name, error))?;
+        let keys: (ScheduledKey<dyn RsaPrivate>, ScheduledKey<dyn RsaPublic>) =
+            (own.into(), partner.paytend.loaded()?.into());
+        let receiver = PaytendReceiver::rotating(product, &partner.id, [keys.0], [keys.1]);
+        Ok(Some((receiver.map_err(configuration)?, self.known(&partner.paytend)?)))
+    }
+
+    /// Returns the receiver of PayBy's notifications, and the keys that may explain a refusal.
+    pub(super) fn payby(&self) -> Result<Option<(PayByReceiver, KnownKeys)>, Failure> {
+        let Some(key) = &self.payby else { return Ok(None) };
+        Ok(Some((PayByReceiver::new([key.loaded()?]).map_err(configuration)?, self.known(key)?)))
+    }
+
+    /// Returns the receiver of PayerMax's notifications, and the keys that may explain a refusal.
+    pub(super) fn payermax(&self) -> Result<Option<(PayerMaxReceiver, KnownKeys)>, Failure> {
+        let Some(key) = &self.payermax else { return Ok(None) };
+        let receiver = PayerMaxReceiver::danger_any_merchant([key.loaded()?]).map_err(configuration)?;
+        Ok(Some((receiver, self.known(key)?)))
+    }
+
+    /// Returns the keys that may explain why a notification of a sender is not authentic.
+    fn known(&self, sender: &Named) -> Result<KnownKeys, Failure> {
+        let mut known = KnownKeys::new();
+        if let Some(partner) = &self.partner {
+            known = known.own(&partner.name, partner.own.to_pkcs8_pem()?.as_bytes())?;
+            known = known.other_public("partner-public.b64", partner.own.public_key().to_spki_pem().as_bytes())?;
+        }
+        let partner = self.partner.as_ref().map(|partner| &partner.paytend);
+        for other in partner.into_iter().chain(&self.payby).chain(&self.payermax) {
+            let key = other.key.to_spki_pem();
+            known = match other.name == sender.name {
+                true => known.sender(&other.name, key.as_bytes())?,
+                false => known.other_public(&other.name, key.as_bytes())?,
+            };
+        }
+        Ok(known)
+    }
+}
+
+impl Named {
+    fn read(name: &str, path: &Path) -> Result<Self, Failure> {
+        let key = PublicKey::from_file(path).map_err(|error| key_failure(&path.display().to_string(), &error))?;
+        Ok(Self { name: name.to_owned(), key })
+    }
+
+    fn loaded(&self) -> Result<Arc<dyn RsaPublic>, Failure> {
+        AwsLc.public(&self.key).map_err(|error| backend_failure(&self.name, error))
+    }
+}
+
+fn read_id(path: &Path) -> Result<String, Failure> {
+    let id = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", path.display())))?;
+    Ok(id.trim().to_owned())
+}
+
+fn configuration(error: ConfigError) -> Failure {
+    Failure::new(Category::Configuration, error)
+}

@@ -1,0 +1,40 @@
+//! The orders whose payload key is missing.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use paytend_inbox::StoreKeys;
+use paytend_outbox::OrderStats;
+
+use crate::cmd::inbox::store::StoreArgs;
+use crate::exit::Failure;
+use crate::output;
+
+/// The option that names the key file.
+#[derive(Args)]
+pub(crate) struct KeyArgs {
+    /// The key file of the store, to find orders whose key is missing; the default is the file beside an SQLite store
+    #[arg(long, value_name = "FILE")]
+    store_key: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    /// Returns the missing payload keys, each with the number of open orders that wait for it, or `None` if there is no
+    /// readable key file to compare with. A key file that was named must be readable.
+    pub(crate) fn missing(&self, store: &StoreArgs, stats: &OrderStats) -> Result<Option<BTreeMap<u32, u64>>, Failure> {
+        let keys = match (&self.store_key, store.key_file().filter(|file| file.exists())) {
+            (Some(file), _) => StoreKeys::load(file)?,
+            (None, None) => return Ok(None),
+            (None, Some(file)) => match StoreKeys::load(file) {
+                Ok(keys) => keys,
+                Err(error) => {
+                    output::note(format!("the payload keys are not checked: {error}"));
+                    return Ok(None);
+                }
+            },
+        };
+        let is_missing = |key: &u32| !keys.payload_key_ids().any(|known| known == *key);
+        Ok(Some(stats.open_by_key.clone().into_iter().filter(|(key, _)| is_missing(key)).collect()))
+    }
+}

@@ -1,0 +1,54 @@
+//! The progress of long work, shown if standard error is a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A count of completed steps. The line is removed when the value is dropped.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// Shows the progress of a known number of steps. `what` is the past participle of the work, such as `resent`.
+    pub(crate) fn new(what: &str, steps: usize) -> Self {
+        // A single step needs no progress.
+        if steps < 2 {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(steps.try_into().unwrap_or(u64::MAX));
+        Self::styled(bar, &format!("{what} {{pos}} of {{len}} {{wide_bar}} {{eta}}"))
+    }
+
+    /// Shows the progress of an unknown number of steps.
+    pub(crate) fn counting(what: &str) -> Self {
+        Self::styled(ProgressBar::no_length(), &format!("{{spinner}} {what} {{pos}}"))
+    }
+
+    /// Shows that work is in progress that has no steps.
+    pub(crate) fn busy(what: &str) -> Self {
+        Self::styled(ProgressBar::new_spinner(), &format!("{{spinner}} {what}"))
+    }
+
+    fn styled(bar: ProgressBar, template: &str) -> Self {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    /// Counts a step.
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// Hides the progress while output is written.
+    pub(crate) fn around<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.0.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,229 @@
+//! The settings of a connection, read one by one. A client itself reports only the first problem.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use paytend_client::Environment;
+use paytend_crypto::keys::FilePermissions;
+use paytend_crypto::{KeyError, PrivateKey, PublicKey};
+use toml_edit::{DocumentMut, Item};
+use zeroize::Zeroizing;
+
+use crate::cmd::config::fields::VARIABLES;
+use crate::connection::{
+    ConnectionArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC, SANDBOX_PROFILE, SANDBOX_PROFILES, in_environment,
+};
+use crate::exit::{Category, Failure};
+use crate::inputs::Inputs;
+use crate::keyfiles::{BACKEND, backend_failure, key_failure};
+use crate::keyring;
+use crate::profiles::{ProfilesFile, variable};
+
+/// Settings of which one replaces the other.
+const ALTERNATIVES: &[&[&str]] = &[
+    &["environment", "base_url"],
+    &["private_key", "private_key_file", "private_key_keyring"],
+    &["public_key", "public_key_file"],
+];
+
+/// The settings of a connection.
+pub(crate) struct Settings {
+    /// The profile, the directory or the variables that contain the settings.
+    pub(crate) source: String,
+    /// The file with the profiles, and whether it contains a private key.
+    pub(crate) profiles: Option<(PathBuf, bool)>,
+    pub(crate) danger_any_permissions: bool,
+    values: BTreeMap<String, Zeroizing<String>>,
+}
+
+/// Where a key is.
+pub(crate) enum KeySource {
+    File(PathBuf),
+    /// An entry of the operating system's keyring.
+    Keyring(String),
+    /// The text of the key, and the name of its setting.
+    Text(&'static str, Zeroizing<String>),
+}
+
+impl Settings {
+    pub(crate) fn read(args: &ConnectionArgs) -> Result<Self, Failure> {
+        let mut settings = match &args.keys {
+            Some(directory) => Self::of_directory(directory)?,
+            None => Self::of_profile(args.profile.as_deref())?,
+        };
+        if let Some(url) = &args.base_url {
+            settings.values.remove("environment");
+            settings.set("base_url", url.clone());
+        }
+        Ok(settings)
+    }
+
+    fn of_directory(directory: &Path) -> Result<Self, Failure> {
+        let file = directory.join(SANDBOX_PROFILES);
+        if file.exists() {
+            let profiles = ProfilesFile { path: file };
+            return Self::of_table(&profiles, &profiles.read()?, SANDBOX_PROFILE);
+        }
+        let mut settings = Self::empty(format!("directory {}", directory.display()));
+        settings.set("private_key_file", absolute(&directory.join(PARTNER_PRIVATE)));
+        settings.set("public_key_file", absolute(&directory.join(PAYTEND_PUBLIC)));
+        let id = directory.join(PARTNER_ID);
+        let id = std::fs::read_to_string(&id)
+            .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", id.display())))?;
+        settings.set("partner_id", id.trim().to_owned());
+        Ok(settings)
+    }
+
+    fn of_profile(given: Option<&str>) -> Result<Self, Failure> {
+        let file = ProfilesFile::locate()?;
+        let document = file.read()?;
+        let mut settings = match file.selected(given, &document)? {
+            Some(name) => Self::of_table(&file, &document, &name)?,
+            None if in_environment() => Self::empty("environment variables".to_owned()),
+            None => {
+                return Err(Failure::new(
+                    Category::Configuration,
+                    "no connection is configured: give --profile NAME or --keys DIR",
+                ));
+            }
+        };
+        settings.change_by_environment();
+        Ok(settings)
+    }
+
+    fn of_table(file: &ProfilesFile, document: &DocumentMut, profile: &str) -> Result<Self, Failure> {
+        let missing = || Failure::new(Category::Configuration, format!("no profile `{profile}` in the file"));
+        let table = document.get("profiles").and_then(|profiles| profiles.get(profile)).and_then(Item::as_table_like);
+        let table = table.ok_or_else(missing)?;
+        let mut settings = Self::empty(format!("profile `{profile}` in {}", file.path.display()));
+        let folder = file.path.parent().unwrap_or(Path::new(""));
+        for (name, item) in table.iter() {
+            if let Some(text) = item.as_str() {
+                let is_path = name.ends_with("_file");
+                settings.set(name, if is_path { absolute(&folder.join(text)) } else { text.to_owned() });
+            }
+            if name == "danger_any_permissions" {
+                settings.danger_any_permissions = item.as_bool() == Some(true);
+            }
+        }
+        settings.profiles = Some((file.path.clone(), settings.values.contains_key("private_key")));
+        Ok(settings)
+    }
+
+    fn empty(source: String) -> Self {
+        Self { source, profiles: None, danger_any_permissions: false, values: BTreeMap::new() }
+    }
+
+    /// Replaces the settings for which an environment variable is set.
+    fn change_by_environment(&mut self) {
+        let mut names = Vec::new();
+        let given = VARIABLES.iter().filter_map(|(name, from)| Some((*name, *from, variable(from)?)));
+        let given: Vec<_> = given.collect();
+        for (name, ..) in &given {
+            for pair in ALTERNATIVES.iter().filter(|pair| pair.contains(name)) {
+                pair.iter().for_each(|name| drop(self.values.remove(*name)));
+            }
+        }
+        for (name, from, text) in given {
+            self.set(name, if name.ends_with("_file") { absolute(Path::new(&text)) } else { text });
+            names.push(from);
+        }
+        if !names.is_empty() && self.profiles.is_some() {
+            self.source = format!("{}, changed by {}", self.source, names.join(", "));
+        }
+    }
+
+    fn set(&mut self, name: &str, text: String) {
+        self.values.insert(name.to_owned(), Zeroizing::new(text));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|text| text.as_str())
+    }
+
+    pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
+        self.get(name).map(PathBuf::from)
+    }
+
+    /// Returns the base URL, if one is set.
+    pub(crate) fn base_url(&self) -> Option<String> {
+        match self.get("environment") {
+            Some("sandbox") => Some(Environment::Sandbox.url().to_owned()),
+            _ => self.get("base_url").map(str::to_owned),
+        }
+    }
+
+    /// Returns where the private key is.
+    pub(crate) fn private_key(&self) -> Option<KeySource> {
+        let entry = self.get("private_key_keyring").map(|entry| KeySource::Keyring(entry.to_owned()));
+        self.key("private_key_file", "private_key").or(entry)
+    }
+
+    /// Returns where Paytend's public key is.
+    pub(crate) fn public_key(&self) -> Option<KeySource> {
+        self.key("public_key_file", "public_key")
+    }
+
+    /// Returns the permissions that a file with a secret may have.
+    pub(crate) fn permissions(&self) -> FilePermissions {
+        if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly }
+    }
+
+    /// Reads the private key, and returns the name of its file or setting, too.
+    pub(crate) fn read_private_key(&self, permissions: FilePermissions) -> Result<(String, PrivateKey), Failure> {
+        let source = self.private_key().ok_or_else(|| unset("private key"))?;
+        let (name, bytes) = source.read(permissions)?;
+        let key = match PrivateKey::read(&bytes, None) {
+            Err(KeyError::Encrypted(_)) => {
+                let file = self.file("private_key_passphrase_file");
+                let passphrase = Inputs::default().passphrase(file.as_deref(), permissions)?;
+                PrivateKey::read(&bytes, passphrase.as_ref())
+            }
+            read => read,
+        };
+        let (key, _) = key.map_err(|error| key_failure(&name, &error))?;
+        // Loading the key into the backend checks that its numbers are consistent.
+        BACKEND.private(&key).map_err(|error| backend_failure(&name, error))?;
+        Ok((name, key))
+    }
+
+    /// Reads Paytend's public key, and returns the name of its file or setting, too.
+    pub(crate) fn read_public_key(&self) -> Result<(String, PublicKey), Failure> {
+        let source = self.public_key().ok_or_else(|| unset("public key"))?;
+        let (name, bytes) = source.read(FilePermissions::DangerAny)?;
+        let key = PublicKey::from_bytes(&bytes).map_err(|error| key_failure(&name, &error))?;
+        BACKEND.public(&key).map_err(|error| backend_failure(&name, error))?;
+        Ok((name, key))
+    }
+
+    fn key(&self, file: &str, text: &'static str) -> Option<KeySource> {
+        let inline = self.values.get(text).map(|key| KeySource::Text(text, key.clone()));
+        self.file(file).map(KeySource::File).or(inline)
+    }
+}
+
+impl KeySource {
+    /// Reads a key, and returns the name of its file or setting, too.
+    fn read(&self, permissions: FilePermissions) -> Result<(String, Zeroizing<Vec<u8>>), Failure> {
+        match self {
+            Self::File(path) => {
+                let input = Inputs::default().key(path, "file", permissions)?;
+                Ok((input.name, input.bytes))
+            }
+            Self::Keyring(entry) => {
+                let key = keyring::read(entry)?;
+                Ok((format!("keyring entry `{entry}`"), key.as_bytes().to_vec().into()))
+            }
+            Self::Text(name, text) => Ok(((*name).to_owned(), text.as_bytes().to_vec().into())),
+        }
+    }
+}
+
+fn unset(what: &str) -> Failure {
+    Failure::new(Category::Configuration, format!("the {what} is not set"))
+}
+
+/// Returns a path that does not depend on the current directory.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}

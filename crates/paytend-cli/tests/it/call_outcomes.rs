@@ -1,0 +1,138 @@
+//! Tests for the exit code of `paytend call`: it is the outcome, whatever else happens.
+
+#[cfg(unix)]
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+#[cfg(unix)]
+use serde_json::Value;
+
+use crate::call::Connected;
+#[cfg(unix)]
+use crate::call::TOPUP;
+use crate::schema::checked;
+
+/// Starts a topup, interrupts it as soon as `is_time` returns true, and returns its JSON and its standard error.
+#[cfg(unix)]
+fn interrupted(connected: &Connected, args: &[&str], is_time: impl Fn() -> bool) -> (Value, String) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let fields = ["-f", "orderNo=T-1", "-f", "amount=1", "--json", "--deadline", "10m"];
+    let mut command = connected.command(&[&["call"], &TOPUP[..], &fields, args].concat());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = std::time::Instant::now();
+    while !is_time() {
+        assert!(start.elapsed().as_secs() < 60, "the time of the interruption has not come");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let (mut stdout, mut stderr) = (String::new(), String::new());
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{stderr}");
+    (checked("call", &stdout), stderr)
+}
+
+/// The first attempt has ended, and the query has not: what is in progress is harmless, what has ended is not.
+#[cfg(unix)]
+#[test]
+fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
+    let connected = Connected::new();
+    connected.fault("topup:resetAfter:next");
+    connected.fault("getTopupResult:hang");
+    let queried = || connected.calls("/issuing/card/getTopupResult") > 0;
+    let (report, stderr) = interrupted(&connected, &["--resolve"], queried);
+    assert_eq!(report["outcome"], "unknown");
+    assert!(stderr.contains("may have been carried out") && !stderr.contains("nothing was sent"), "{stderr}");
+    assert!(stderr.contains("paytend call getTopupResult -f orderNo=T-1"), "{stderr}");
+}
+
+/// A server that never completes the TLS handshake receives no request.
+#[cfg(unix)]
+#[test]
+fn interruption_before_the_request_is_reported_as_unsent() {
+    let connected = Connected::new();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}", server.local_addr().unwrap().port());
+    server.set_nonblocking(true).unwrap();
+    let accepted = std::cell::RefCell::new(Vec::new());
+    let is_connected = || {
+        accepted.borrow_mut().extend(server.accept());
+        !accepted.borrow().is_empty()
+    };
+    let (report, stderr) = interrupted(&connected, &["--base-url", &url, "--yes"], is_connected);
+    assert_eq!(report["outcome"], "not_sent");
+    assert!(stderr.contains("nothing was sent") && !stderr.contains("may have been"), "{stderr}");
+}
+
+#[test]
+fn exit_code_of_a_resolved_order_is_the_state_of_the_order() {
+    let connected = Connected::new();
+    assert_eq!(connected.topup("T-1", &[]).code, 0);
+    // The order number is used, so the order is rejected. The query proves nothing: its response is not authentic.
+    connected.fault("getTopupResult:wrongKey");
+    let unconfirmed = connected.topup("T-1", &["--resolve", "--json"]);
+    let report = checked("call", &unconfirmed.stdout);
+    assert_eq!((unconfirmed.code, &report["outcome"]), (7, &"unknown".into()), "{}", unconfirmed.stderr);
+    assert!(unconfirmed.stderr.contains("paytend call getTopupResult"), "{}", unconfirmed.stderr);
+    // The order exists, and its status means that it has failed.
+    let profile = connected.folder.path().join("keys/paytend.toml");
+    let text = std::fs::read_to_string(&profile).unwrap();
+    let states = r#"succeeded = ["2"], failed = ["3"]"#;
+    assert!(text.contains(states), "{text}");
+    std::fs::write(&profile, text.replace(states, r#"succeeded = ["3"], failed = ["2"]"#)).unwrap();
+    let failed = connected.topup("T-2", &["--resolve", "--json"]);
+    assert_eq!((failed.code, &checked("call", &failed.stdout)["state"]), (6, &"failed".into()), "{}", failed.stderr);
+    assert!(failed.stderr.contains("the order exists, and has failed"), "{}", failed.stderr);
+    // Output that nothing reads, or that cannot be written, does not replace the outcome.
+    let number = std::cell::Cell::new(3);
+    let new_order = || {
+        number.set(number.get() + 1);
+        connected.resolving(&format!("T-{}", number.get()))
+    };
+    let used_order = || connected.resolving("T-1");
+    for (commands, code) in [(outputs(new_order), 6), (outputs(used_order), 7)] {
+        for mut command in commands {
+            let ran = command.stderr(Stdio::piped()).output().unwrap();
+            assert_eq!(ran.status.code(), Some(code), "{}", String::from_utf8_lossy(&ran.stderr));
+        }
+    }
+}
+
+#[test]
+fn outcome_does_not_depend_on_the_output() {
+    let connected = Connected::new();
+    let call = |args: &[&str]| connected.command(&[&["call"], args].concat());
+    // A rejection, an unreachable server, and an unknown outcome.
+    let rejected = ["getCardBalance", "-f", "cardId=none"];
+    let unreachable = ["getPartnerBalance", "--base-url", "http://127.0.0.1:1"];
+    connected.fault("getCardTransactions:wrongKey");
+    let unknown = ["getCardTransactions", "-f", "cardId=1755902", "-f", "start=0"];
+    for (args, code) in [(&rejected[..], 6), (&unreachable, 5), (&unknown, 7)] {
+        for mut command in outputs(|| call(&[args, &["--json"]].concat())) {
+            let ran = command.stderr(Stdio::piped()).output().unwrap();
+            assert_eq!(ran.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&ran.stderr));
+        }
+    }
+    // A success whose data is lost is a failure of the output, and says that the request succeeded.
+    let codes = outputs(|| call(&["getPartnerBalance"])).into_iter().map(|mut command| {
+        let ran = command.stderr(Stdio::piped()).output().unwrap();
+        (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
+    });
+    let codes: Vec<(i32, String)> = codes.collect();
+    assert_eq!(codes[0], (0, String::new()), "a closed pipe");
+    assert!(codes.get(1).is_none_or(|(code, text)| *code == 1 && text.contains("the request succeeded")), "{codes:?}");
+}
+
+/// Returns the command with each output that cannot be written: a closed pipe, and a full device where there is one.
+fn outputs(command: impl Fn() -> Command) -> Vec<Command> {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut commands = vec![command()];
+    commands[0].stdout(writer);
+    if let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") {
+        let mut command = command();
+        command.stdout(full);
+        commands.push(command);
+    }
+    commands
+}

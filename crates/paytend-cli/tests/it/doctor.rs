@@ -1,0 +1,429 @@
+//! Tests for `paytend doctor`: each check fails for its real reason.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use paytend_crypto::rustcrypto;
+use paytend_vectors::Seeded;
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use serde_json::Value;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::running::RunningSandbox;
+use crate::schema::checked;
+use crate::support::{command, finish, set_mode};
+
+/// A running sandbox and its key directory.
+struct Place {
+    sandbox: RunningSandbox,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(args: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = folder.path().join("keys");
+        let args = [&["--keys", keys.to_str().unwrap(), "--timing", "instant"], args].concat();
+        Self { sandbox: RunningSandbox::start(&args), folder }
+    }
+
+    fn keys(&self, file: &str) -> PathBuf {
+        self.folder.path().join("keys").join(file)
+    }
+
+    fn doctor(&self, args: &[&str]) -> Report {
+        doctor(&mut self.command(args))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = command();
+        command.args(["doctor", "--json", "--keys", self.keys("").to_str().unwrap()]).args(args);
+        command
+    }
+
+    /// Changes a setting in the profile of the sandbox.
+    fn set(&self, line: &str) {
+        let path = self.keys("paytend.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = line.split(' ').next().unwrap();
+        let kept = text.lines().filter(|line| !line.starts_with(&format!("{name} ")));
+        let text: Vec<&str> = kept.chain([line]).collect();
+        std::fs::write(path, text.join("\n")).unwrap();
+    }
+}
+
+/// The result of `doctor --json`.
+struct Report {
+    code: i32,
+    json: Value,
+}
+
+fn doctor(command: &mut Command) -> Report {
+    let ran = finish(command, b"");
+    Report { code: ran.code, json: checked("doctor", &ran.stdout) }
+}
+
+impl Report {
+    /// Asserts the status of a check and a part of its message.
+    #[track_caller]
+    fn expect(&self, name: &str, status: &str, part: &str) -> &Self {
+        let check = self.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
+        let check = check.unwrap_or_else(|| panic!("no check {name}: {}", self.json));
+        let message = check["message"].as_str().unwrap();
+        assert!(check["status"] == status && message.contains(part), "{name} {status} {part}: {}", self.json);
+        assert_eq!(check["next"].is_null(), status == "ok", "{check}");
+        let failed = self.json["checks"].as_array().unwrap().iter().any(|check| check["status"] == "fail");
+        assert_eq!((self.code, &self.json["ok"]), (i32::from(failed), &(!failed).into()), "{}", self.json);
+        self
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.json["checks"].as_array().unwrap().iter().any(|check| check["name"] == name)
+    }
+}
+
+#[test]
+fn everything_is_checked_against_a_sandbox() {
+    let place = Place::new(&["--bits", "2048"]);
+    let report = place.doctor(&[]);
+    assert_eq!(report.code, 0, "{}", report.json);
+    for name in ["settings", "private key", "permissions", "public key", "partner ID", "key pair", "other side"] {
+        report.expect(name, "ok", "");
+    }
+    report.expect("private key", "ok", "2048 bits").expect("connection", "ok", "HTTP 405");
+    report.expect("clock", "ok", "agrees").expect("signed query", "ok", "both sides have the right keys");
+    assert!(!report.has("certificate") && !report.has("proxy") && !report.has("callback") && !report.has("store"));
+    // The text has a line for each check, and the next step for problems only.
+    let mut text = command();
+    let ran = finish(text.args(["doctor", "--keys", place.keys("").to_str().unwrap()]), b"");
+    assert_eq!((ran.code, ran.stdout.matches("next:").count()), (0, 0), "{}", ran.stdout);
+    assert_eq!(ran.stdout.lines().count(), report.json["checks"].as_array().unwrap().len());
+    // A profile and the environment select a connection, too.
+    let config = place.folder.path().join("config.toml");
+    let keys = place.keys("");
+    let init = ["config", "init", "local", "--from-sandbox", keys.to_str().unwrap()];
+    assert_eq!(finish(command().env("PAYTEND_CONFIG", &config).args(init), b"").code, 0);
+    let mut by_profile = command();
+    by_profile.env("PAYTEND_CONFIG", &config).args(["doctor", "--json", "--profile", "local"]);
+    assert_eq!(doctor(&mut by_profile).code, 0);
+    let changed = doctor(by_profile.env("PAYTEND_BASE_URL", "http://127.0.0.1:1"));
+    changed.expect("settings", "ok", "changed by PAYTEND_BASE_URL").expect("connection", "fail", "TCP");
+    doctor(command().args(["doctor", "--json"])).expect("settings", "fail", "no connection is configured");
+}
+
+#[test]
+fn keys_of_the_wrong_side_and_small_keys_are_reported() {
+    let place = Place::new(&[]);
+    // The keys of a sandbox have 1024 bits.
+    place.doctor(&[]).expect("private key", "warn", "1024 bits").expect("public key", "warn", "1024 bits");
+    place.set("public_key_file = \"partner-public.b64\"");
+    let swapped = place.doctor(&[]);
+    swapped.expect("other side", "fail", "your own private key").expect("signed query", "warn", "not sent");
+    place.set("public_key_file = \"partner-private.pem\"");
+    place.doctor(&[]).expect("public key", "fail", "private");
+    place.set("public_key_file = \"payby-public.b64\"");
+    place.doctor(&[]).expect("other side", "ok", "").expect("signed query", "fail", "cannot read");
+    place.set("public_key_file = \"paytend-public.b64\"");
+    let url = place.sandbox.url("control_url");
+    let fault = ["control", "--url", &url, "fault", "getPartnerBalance:wrongKey:next"];
+    assert_eq!(finish(command().args(fault), b"").code, 0);
+    place.doctor(&[]).expect("signed query", "fail", "may not be Paytend's").expect("key pair", "ok", "");
+    // Another private key than the one whose public key was generated with it.
+    let random = Seeded::new();
+    let other = rustcrypto::generate(1024, &random).unwrap().to_pkcs8_pem().unwrap();
+    std::fs::write(place.keys("partner-private.pem"), other.as_bytes()).unwrap();
+    place.doctor(&[]).expect("key pair", "fail", "does not belong to the private key");
+    std::fs::remove_file(place.keys("partner-public.b64")).unwrap();
+    let unknown = place.doctor(&[]);
+    unknown.expect("signed query", "fail", "another public key of yours");
+    place.set("private_key_file = \"absent.pem\"");
+    place.doctor(&[]).expect("private key", "fail", "absent.pem");
+    place.set("partner_id = \"12345\"");
+    place.doctor(&[]).expect("partner ID", "warn", "12345");
+}
+
+#[cfg(unix)]
+#[test]
+fn files_with_secrets_that_others_can_read_are_reported() {
+    let place = Place::new(&[]);
+    set_mode(&place.keys("partner-private.pem"), 0o644);
+    let report = place.doctor(&[]);
+    report.expect("permissions", "fail", "accessible to other users").expect("connection", "ok", "");
+    let next = report.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "permissions").unwrap();
+    // The next step is a command that helps.
+    let fixed = Command::new("sh").args(["-c", next["next"].as_str().unwrap()]).status().unwrap();
+    assert!(fixed.success());
+    assert_eq!(place.doctor(&[]).code, 0);
+    set_mode(&place.keys("partner-private.pem"), 0o640);
+    place.set("danger_any_permissions = true");
+    place.doctor(&[]).expect("permissions", "warn", "danger_any_permissions").expect("signed query", "ok", "");
+}
+
+#[test]
+fn unreachable_servers_are_reported() {
+    let place = Place::new(&[]);
+    let closed = place.doctor(&["--base-url", "http://127.0.0.1:1"]);
+    closed.expect("connection", "fail", "TCP").expect("signed query", "warn", "no connection");
+    // The name does not exist, with or without a name server.
+    let unknown = place.doctor(&["--base-url", "https://paytend.invalid"]);
+    unknown.expect("DNS", "fail", "paytend.invalid");
+    assert!(!unknown.has("connection"));
+    place.doctor(&["--base-url", "http://paytend.example"]).expect("base URL", "fail", "plain HTTP");
+    place.doctor(&["--base-url", "no URL"]).expect("base URL", "fail", "not a valid URL");
+    // A server that closes each connection.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    place.doctor(&["--base-url", &url]).expect("connection", "fail", "");
+    // Something that is not Paytend.
+    let url = plain_server("HTTP/1.1 502 Bad Gateway");
+    let other = place.doctor(&["--base-url", &url]);
+    other.expect("connection", "warn", "HTTP 502").expect("signed query", "fail", "");
+}
+
+#[test]
+fn clock_of_the_server_is_compared() {
+    for (millis, status, part) in
+        [(-3_600_000i64, "fail", "behind"), (3_600_000, "fail", "ahead of"), (60_000, "warn", "ahead of")]
+    {
+        let place = Place::new(&["--fault", &format!("*:clockSkew:{millis}")]);
+        place.doctor(&[]).expect("clock", status, part);
+    }
+}
+
+/// Starts a server that sends this status line to every request. Returns its URL.
+fn plain_server(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ = answer(&mut stream.unwrap(), status);
+        }
+    });
+    url
+}
+
+/// Reads the head of a request, and sends a response without a body.
+fn answer(stream: &mut (impl std::io::Read + std::io::Write), status: &str) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte)? == 0 {
+            return Ok(());
+        }
+        head.push(byte[0]);
+        // The first byte of a TLS handshake.
+        if head == [22] {
+            break;
+        }
+    }
+    stream.write_all(format!("{status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
+    stream.flush()
+}
+
+#[test]
+fn proxy_that_refuses_is_reported_without_its_password() {
+    let place = Place::new(&[]);
+    let api = ["--base-url", "https://paytend.invalid"];
+    for (status, part) in [
+        ("HTTP/1.1 403 Forbidden", "opened no tunnel"),
+        ("HTTP/1.1 407 Proxy Authentication Required", "authentication required"),
+    ] {
+        let proxy = plain_server(status).replace("http://", "http://user:CANARY@");
+        let report = doctor(place.command(&api).env("HTTPS_PROXY", &proxy));
+        report.expect("proxy", "fail", part).expect("proxy", "fail", "HTTPS_PROXY");
+        assert!(!report.json.to_string().contains("CANARY"), "{}", report.json);
+    }
+    let closed = doctor(place.command(&api).env("all_proxy", "socks5h://user:CANARY@127.0.0.1:1"));
+    closed.expect("proxy", "fail", "socks5h://127.0.0.1:1");
+    assert!(!closed.json.to_string().contains("CANARY"), "{}", closed.json);
+    let local_dns = doctor(place.command(&api).env("all_proxy", "socks5://127.0.0.1:1"));
+    local_dns.expect("DNS", "fail", "no such host");
+    let unknown = doctor(place.command(&api).env("all_proxy", "http://proxy.invalid:1"));
+    unknown.expect("proxy", "fail", "http://proxy.invalid:1");
+    let invalid = doctor(place.command(&api).env("HTTPS_PROXY", "http://CANARY proxy"));
+    invalid.expect("base URL", "fail", "HTTPS_PROXY");
+    assert!(!invalid.json.to_string().contains("CANARY"), "{}", invalid.json);
+    // A server on this machine is used without a proxy.
+    let local = doctor(place.command(&[]).env("HTTPS_PROXY", "http://127.0.0.1:1"));
+    assert_eq!(local.code, 0, "{}", local.json);
+}
+
+/// Starts a TLS server with these certificates. Returns its URL.
+fn tls_server(chain: Vec<&Certificate>, key: &KeyPair) -> String {
+    let chain = chain.into_iter().map(|certificate| certificate.der().clone()).collect();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            let _ = answer(&mut StreamOwned::new(connection, stream.unwrap()), "HTTP/1.1 404 Not Found");
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+#[test]
+fn certificates_that_are_not_accepted_are_explained() {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "test authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let place = Place::new(&[]);
+    let check = |name: &str, years: (i32, i32), trusted: bool| {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "test server");
+        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
+        let roots = if trusted { authority.pem() } else { rcgen_root() };
+        std::fs::write(place.keys("roots.pem"), roots).unwrap();
+        place.doctor(&["--base-url", &url])
+    };
+    place.set("root_certificates_file = \"roots.pem\"");
+    let valid = check("localhost", (2020, 4000), true);
+    valid.expect("certificate", "ok", "valid until 4000-01-01").expect("connection", "ok", "HTTP 404");
+    check("localhost", (2020, 2021), true).expect("certificate", "fail", "expired on 2021-01-01");
+    check("localhost", (3999, 4000), true).expect("certificate", "fail", "not valid before 3999-01-01");
+    check("other.example", (2020, 4000), true).expect("certificate", "fail", "is for other.example, not for localhost");
+    check("localhost", (2020, 4000), false).expect("certificate", "fail", "test authority, which is not trusted");
+    // A self-signed certificate.
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    place.doctor(&["--base-url", &tls_server(vec![&own], &key)]).expect("certificate", "fail", "self-signed");
+    // A server without TLS.
+    let plain = plain_server("HTTP/1.1 200 OK").replace("http://127.0.0.1", "https://localhost");
+    place.doctor(&["--base-url", &plain]).expect("certificate", "fail", "TLS");
+}
+
+/// A certificate that expires soon is accepted with a warning.
+#[test]
+fn certificate_that_expires_soon_is_a_warning() {
+    let place = Place::new(&[]);
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let now = std::time::SystemTime::now();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = (now + std::time::Duration::from_secs(5 * 24 * 3600)).into();
+    params.is_ca = IsCa::ExplicitNoCa;
+    let mut root = CertificateParams::new([]).unwrap();
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
+    std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
+    place.set("root_certificates_file = \"roots.pem\"");
+    place.doctor(&["--base-url", &url]).expect("certificate", "warn", "4 days");
+}
+
+/// Returns the certificate of an authority that has issued nothing.
+fn rcgen_root() -> String {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "another authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
+}
+
+#[cfg(unix)]
+#[test]
+fn callback_acknowledges_a_test_notification() {
+    let place = Place::new(&[]);
+    let keys = place.keys("");
+    let keys = keys.to_str().unwrap();
+    let mut listener = command();
+    listener.args(["listen", "--json", "--keys", keys]).stdout(std::process::Stdio::piped());
+    let mut listener = Running(listener.spawn().unwrap());
+    let mut ready = String::new();
+    let mut stdout = std::io::BufReader::new(listener.0.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut ready).unwrap();
+    let ready: Value = serde_json::from_str(&ready).unwrap();
+    let url = format!("{}/paytend/baas", ready["url"].as_str().unwrap());
+    place.doctor(&["--callback", &url]).expect("callback", "ok", "acknowledged a test notification");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    let received = checked("listen", &line);
+    assert!(received["status"] == 200 && received["amount"].is_null(), "{received}");
+    // A receiver with other keys refuses it, and a web server does not acknowledge it.
+    let wrong = format!("{}/payby", ready["url"].as_str().unwrap());
+    place.doctor(&["--callback", &wrong]).expect("callback", "fail", "HTTP 4");
+    let page = plain_server("HTTP/1.1 200 OK").replace("http://", "http://user:CANARY@");
+    let page = place.doctor(&["--callback", &page]);
+    page.expect("callback", "fail", "HTTP 200");
+    assert!(!page.json.to_string().contains("CANARY"), "{}", page.json);
+    place.doctor(&["--callback", "http://127.0.0.1:1/"]).expect("callback", "fail", "no connection");
+    // Without a provider's private key, nothing can be signed.
+    let empty = tempfile::tempdir().unwrap();
+    let empty = place.doctor(&["--callback", &url, "--callback-keys", empty.path().to_str().unwrap()]);
+    empty.expect("callback", "fail", "paytend-private.pem");
+}
+
+/// A process that is killed on drop.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn store_is_checked_by_its_engine() {
+    let place = Place::new(&[]);
+    let file = place.folder.path().join("inbox.db");
+    let store = format!("sqlite:{}", file.display());
+    place.doctor(&["--store", &store]).expect("store", "fail", "inbox.db");
+    assert!(!file.exists(), "the check must not create a store");
+    created(&store, &place.keys(""));
+    let good = place.doctor(&["--store", &store]);
+    good.expect("store", "ok", "synchronous").expect("store key", "ok", "");
+    std::fs::remove_file(format!("{}.key", file.display())).unwrap();
+    place.doctor(&["--store", &store]).expect("store key", "warn", "does not exist");
+    // A damaged file.
+    let mut bytes = std::fs::read(&file).unwrap();
+    let random = Seeded::new();
+    let start = 100 + usize::try_from(random.next() % 900).unwrap();
+    bytes[start..4096].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    place.doctor(&["--store", &store]).expect("store", "fail", "inbox.db");
+    doctor(place.command(&[]).env("PAYTEND_STORE", "postgres://user:CANARY@127.0.0.1:1/db")).expect(
+        "store",
+        "fail",
+        "postgres://127.0.0.1:1/db",
+    );
+}
+
+/// Creates a store by starting and stopping its service.
+fn created(store: &str, keys: &Path) {
+    let mut service = command();
+    service.args(["inbox", "serve", "--store", store, "--keys", keys.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    let mut service = Running(service.stdout(std::process::Stdio::piped()).spawn().unwrap());
+    let mut ready = [0; 1];
+    service.0.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
+}
+
+/// Output that cannot be written does not replace the result.
+#[test]
+fn result_does_not_depend_on_the_output() {
+    let place = Place::new(&[]);
+    let run = |args: &[&str], broken: bool| {
+        let mut command = place.command(args);
+        let output = if broken { closed_pipe() } else { std::process::Stdio::null() };
+        command.stdout(output).stderr(std::process::Stdio::null()).status().unwrap().code()
+    };
+    assert_eq!(run(&[], true), Some(0));
+    assert_eq!(run(&["--base-url", "http://127.0.0.1:1"], true), Some(1));
+    assert_eq!(run(&["--base-url", "http://127.0.0.1:1"], false), Some(1));
+}
+
+/// Returns the write end of a pipe that nothing reads.
+fn closed_pipe() -> std::process::Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}

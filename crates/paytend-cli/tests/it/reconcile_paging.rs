@@ -1,0 +1,117 @@
+//! Tests of `paytend reconcile` with lists that change, or a fetch that is killed, between two pages.
+
+use std::process::Stdio;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use paytend_model::Operation as _;
+use paytend_model::issuing::{QueryCardTransactions, QueryPartnerTransactions};
+use serde_json::Value;
+
+use crate::inbox_service::runtime;
+use crate::reconcile::lines;
+use crate::reconcile_life::{Life, open};
+
+/// The provider's list of settlements and authorizations grows in the middle while it is fetched.
+#[test]
+fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
+    let runtime = runtime();
+    let mut life = runtime.block_on(Life::start());
+    runtime.block_on(async {
+        life.topup("T1", 50_00).await;
+        for cents in 1..9 {
+            life.use_card(cents % 2 == 0, cents).await;
+        }
+    });
+    let (url, held_pages) = runtime.block_on(pausing_proxy(life.sandbox.url(), 2));
+    let [keys, keys_path, base_url, _] = life.connection();
+    let (life, handle) = (&life, runtime.handle());
+    let ran = std::thread::scope(|scope| {
+        let reconciling = scope.spawn(move || {
+            let connection = [&keys, &keys_path, &base_url, &url].map(String::as_str);
+            let options = ["--page-size", "3", "--format", "json"];
+            life.reconcile(&lines(life), &[&connection[..], &options[..]].concat())
+        });
+        // The list contains four settlements, and then four authorizations. A settlement arrives after the second page.
+        let (page, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(page.contains("respData"));
+        handle.block_on(life.use_card(false, 77));
+        resume.send(()).unwrap();
+        reconciling.join().unwrap()
+    });
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    assert_eq!(report["counts"]["duplicate"], 0, "{}", report["counts"]);
+    assert!(life.sandbox.calls::<QueryCardTransactions>() >= 6, "the list was not fetched again");
+    // The new settlement may be in the list before its notification is read.
+    assert!(open(&report).iter().all(|(outcome, ..)| outcome == "only_provider"), "{:?}", open(&report));
+}
+
+type Paused = mpsc::Receiver<(String, tokio::sync::oneshot::Sender<()>)>;
+
+/// Starts a proxy in front of the sandbox, which holds back a page of a card's transactions until it is resumed.
+async fn pausing_proxy(sandbox: String, held_page: usize) -> (String, Paused) {
+    let (sender, paused) = mpsc::channel();
+    let pages = Arc::new(AtomicUsize::new(0));
+    let forward = move |uri: http::Uri, body: bytes::Bytes| {
+        let (url, sender, pages) = (format!("{sandbox}{}", uri.path()), sender.clone(), pages.clone());
+        async move {
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let response = client.post(url).header("Content-Type", "application/json").body(body).send().await.unwrap();
+            let text = response.text().await.unwrap();
+            if uri.path() == QueryCardTransactions::INFO.path && pages.fetch_add(1, Ordering::SeqCst) + 1 == held_page {
+                let (resume, resumed) = tokio::sync::oneshot::channel();
+                sender.send((text.clone(), resume)).unwrap();
+                let _ = resumed.await;
+            }
+            ([(http::header::CONTENT_TYPE, "application/json")], text)
+        }
+    };
+    let app = axum::Router::new().fallback(forward);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, paused)
+}
+
+#[test]
+fn killed_fetch_is_continued() {
+    let runtime = runtime();
+    let mut life = runtime.block_on(Life::start());
+    runtime.block_on(async {
+        for number in 0..5 {
+            life.topup(&format!("T{number}"), 10_00).await;
+            life.use_card(number % 2 == 0, 1 + number).await;
+        }
+    });
+    let (url, held_pages) = runtime.block_on(pausing_proxy(life.sandbox.url(), 1));
+    let [keys, keys_path, base_url, _] = life.connection();
+    let out = life.path("out");
+    let options = ["--page-size", "2", "--format", "json", "--out", out.to_str().unwrap()];
+    let arguments = [&[&keys, &keys_path, &base_url, &url].map(String::as_str)[..], &options].concat();
+    let mut killed = life.command(&lines(&life), &arguments);
+    let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let (_, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
+    // Waits until the lists of the days are stored, which are fetched at the same time.
+    let days = || {
+        let stored = std::fs::read_dir(out.join("lists.partial")).unwrap().flatten();
+        let names = stored.map(|file| file.file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("partner-transactions.") && name.ends_with(".jsonl")).count()
+    };
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while days() < 3 {
+        assert!(std::time::Instant::now() < deadline, "the lists of the days are not stored");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    drop(resume);
+    let calls = life.sandbox.calls::<QueryPartnerTransactions>();
+    let ran = life.reconcile(&lines(&life), &arguments);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    assert_eq!((ran.code, open(&report), &report["counts"]["matched"]), (0, vec![], &10.into()), "{report:#}");
+    // At most the unfinished days are fetched again: three pages with rows, and a page for each empty day.
+    let again = life.sandbox.calls::<QueryPartnerTransactions>() - calls;
+    assert!(again < calls, "{again} of {calls} pages were fetched again");
+    assert!(out.join("lists").exists() && !out.join("lists.partial").exists());
+}

@@ -1,0 +1,75 @@
+//! Confirmations that are too old, clocks that are set back, and values that must not be stored in plain form.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use paytend_outbox::{OutboxAdmin as _, State, SubmitOptions};
+
+use crate::provider::{Fault, SECRET, World, topup};
+
+/// Loses the first send of an order, and stops its dispatcher after three confirmations. One more would allow a send.
+async fn almost_confirmed() -> World {
+    let world = World::new().await;
+    world.provider.faults([Fault::LoseRequest]);
+    let dying = world.start(world.dispatcher());
+    world.outbox.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
+    while world.entry("T-1").await.progress.history.confirmations < 3 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!world.entry("T-1").await.progress.is_leased);
+    dying.abort();
+    world
+}
+
+/// Returns the number of queries since `from` requests were received, up to the second send.
+async fn queries_until_the_send(world: &World, from: usize) -> usize {
+    world.start(world.dispatcher());
+    assert_eq!(world.settled("T-1").await.state, State::Responded);
+    assert_eq!(world.provider.executed("T-1"), 1);
+    let paths = world.provider.paths().split_off(from);
+    assert_eq!(paths.last().unwrap(), "topup");
+    paths.len() - 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn confirmations_count_for_a_minute() {
+    for (pause, queries) in [(30, 1), (100, 4)] {
+        let world = almost_confirmed().await;
+        let from = world.provider.paths().len();
+        tokio::time::sleep(Duration::from_secs(pause)).await;
+        assert_eq!(queries_until_the_send(&world, from).await, queries, "after {pause} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn clock_that_is_set_back_causes_no_send_without_a_query() {
+    for back in [2, 3_600, 90_000] {
+        let world = almost_confirmed().await;
+        let from = world.provider.paths().len();
+        world.set_back.store(back, Ordering::SeqCst);
+        assert!(queries_until_the_send(&world, from).await >= 1, "set back by {back} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn causes_and_debug_output_contain_no_values() {
+    for (fault, ended) in [
+        (Fault::Unreadable, State::Stuck),
+        (Fault::Reject, State::Stuck),
+        (Fault::RejectionOfAnother, State::Stuck),
+        (Fault::UnsignedUnknown, State::Stuck),
+        (Fault::Proxy, State::Stuck),
+    ] {
+        let world = World::new().await;
+        world.provider.choose(Some(Box::new(move || fault)));
+        world.start(world.dispatcher().max_queries(3));
+        world.outbox.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
+        let progress = world.settled("T-1").await;
+        assert_eq!(progress.state, ended, "{fault:?}");
+        let entry = world.outbox.store().show_order("T-1".into(), None).await.unwrap().unwrap();
+        let shown = format!("{} {entry:?} {:?}", progress.cause.unwrap(), world.outbox);
+        for value in SECRET.split(' ').chain(["1.00", "T-1"]) {
+            assert!(!shown.contains(value), "{fault:?}: {value} in {shown}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Decides whether effects share transactions.
+//!
+//! Effects that share a transaction hold their locks until all of them have ended. This is worthwhile for short effects
+//! that do not wait for each other. After a long effect or a conflict, effects have transactions of their own for some
+//! time.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use paytend_inbox::Id;
+
+/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have transactions of
+/// their own.
+pub(crate) const SHORT: Duration = Duration::from_millis(20);
+/// The number of completions with a transaction of their own when a store is opened.
+const FIRST_ALONE: u32 = 8;
+/// The number of such completions after a conflict. It doubles with each conflict that follows soon.
+const AFTER_CONFLICT: (u32, u32) = (64, 16_384);
+/// The maximum number of notifications whose next effects are marked.
+const MAX_MARKED: usize = 10_000;
+/// How long the result of a search for deferrable constraints is used.
+const CONSTRAINTS_TTL: Duration = Duration::from_secs(60);
+
+/// What a store has learned about its effects.
+pub(crate) struct Pace(Mutex<State>);
+
+struct State {
+    /// The number of completions that still need a transaction of their own.
+    alone: u32,
+    /// The number for the next conflict.
+    penalty: u32,
+    /// The notifications whose effects did not succeed in a shared transaction.
+    marked: HashSet<Id>,
+    /// Whether the database has deferrable constraints, and when this was read.
+    deferrable: Option<(bool, Instant)>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let (alone, penalty) = (FIRST_ALONE, AFTER_CONFLICT.0);
+        Self(Mutex::new(State { alone, penalty, marked: HashSet::new(), deferrable: None }))
+    }
+}
+
+impl Pace {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether a completion must have a transaction of its own.
+    pub(crate) fn is_alone(&self, id: Id) -> bool {
+        let state = self.state();
+        state.alone > 0 || state.marked.contains(&id) || state.deferrable() == Some(true)
+    }
+
+    /// Returns whether the database has deferrable constraints, or `None` if this must be read.
+    pub(crate) fn has_deferrable(&self) -> Option<bool> {
+        self.state().deferrable()
+    }
+
+    pub(crate) fn set_deferrable(&self, has_deferrable: bool) {
+        self.state().deferrable = Some((has_deferrable, Instant::now()));
+    }
+
+    /// Counts a completion in a transaction of its own, which took this time.
+    pub(crate) fn completed_alone(&self, id: Id, took: Duration, completed: bool) {
+        let mut state = self.state();
+        if completed {
+            state.marked.remove(&id);
+        }
+        state.alone = match took > SHORT {
+            true => (state.alone + 3).min(AFTER_CONFLICT.1),
+            false => state.alone.saturating_sub(1),
+        };
+    }
+
+    /// Counts completions in a shared transaction, some of which had long effects.
+    pub(crate) fn completed_together(&self, count: usize, long: usize) {
+        let mut state = self.state();
+        if long * 4 > count {
+            return state.conflict();
+        }
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        state.penalty = state.penalty.saturating_sub(count).max(AFTER_CONFLICT.0);
+    }
+
+    /// Counts a shared transaction that failed, or an effect in it that waited for too long.
+    pub(crate) fn conflict(&self) {
+        self.state().conflict();
+    }
+
+    /// Gives the next effect of a notification a transaction of its own.
+    pub(crate) fn mark(&self, id: Id) {
+        let mut state = self.state();
+        if state.marked.len() >= MAX_MARKED {
+            state.marked.clear();
+        }
+        state.marked.insert(id);
+    }
+}
+
+impl State {
+    fn conflict(&mut self) {
+        self.alone = self.alone.max(self.penalty);
+        self.penalty = self.penalty.saturating_mul(2).min(AFTER_CONFLICT.1);
+    }
+
+    fn deferrable(&self) -> Option<bool> {
+        self.deferrable.filter(|(_, at)| at.elapsed() < CONSTRAINTS_TTL).map(|(has, _)| has)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_effects_share_transactions_until_a_conflict() {
+        let (pace, id, short) = (Pace::default(), Id::new(1), Duration::from_millis(1));
+        for _ in 0..FIRST_ALONE {
+            assert!(pace.is_alone(id));
+            pace.completed_alone(id, short, true);
+        }
+        assert!(!pace.is_alone(id));
+        pace.mark(id);
+        assert!(pace.is_alone(id) && !pace.is_alone(Id::new(2)));
+        pace.completed_alone(id, short, false);
+        assert!(pace.is_alone(id), "only a success ends the mark");
+        pace.completed_alone(id, short, true);
+        assert!(!pace.is_alone(id));
+        for expected in [64, 128, 256] {
+            pace.conflict();
+            let mut count = 0;
+            while pace.is_alone(id) {
+                pace.completed_alone(id, short, true);
+                count += 1;
+            }
+            assert_eq!(count, expected);
+        }
+        pace.completed_together(1000, 250);
+        assert!(!pace.is_alone(id));
+        pace.completed_together(20, 6);
+        assert_eq!(pace.state().alone, 64, "many long effects count as a conflict");
+        pace.completed_alone(id, SHORT * 2, true);
+        assert_eq!(pace.state().alone, 67);
+        pace.set_deferrable(true);
+        assert_eq!(pace.has_deferrable(), Some(true));
+    }
+}

@@ -1,0 +1,263 @@
+//! Completing several notifications in one transaction.
+//!
+//! Each effect has a savepoint, so that one that fails is rolled back alone. Settings, roles and limits are reset
+//! between effects. An effect that ends the transaction would commit the effects before it without their completions,
+//! so the outcomes are inserted first, and their deferred trigger refuses every commit before the last step.
+
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Transaction;
+use futures_util::{future, join};
+use paytend_inbox::{FinishError, HandlerError, Lease};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+
+use crate::effect::{self, PostgresEffect, with_grace};
+use crate::error::{OpError, postgres_code};
+use crate::locks::{lock_keys, lock_number};
+use crate::pace::SHORT;
+use crate::rows::get;
+
+/// The time after which no further effect begins.
+const BATCH_TIME: Duration = Duration::from_millis(100);
+/// The longest time of an effect. A longer one is applied again in a transaction of its own.
+pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
+/// The time limit of the rollback of an effect, which waits for the end of its statement.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Locks the work of valid leases, inserts the outcomes, and refuses commits from here on. Skips locked rows, so that
+/// the transaction does not wait for the effects of a different transaction.
+const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
+     w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
+     JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \
+     ORDER BY w.id FOR UPDATE OF w SKIP LOCKED), \
+     done AS (INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
+     SELECT id, fence, 'done', tries, is_sighting, cause FROM held) \
+     SELECT id, again, order_key, pg_current_xact_id()::text, set_config('paytend.refuse_commit', 'on', true) \
+     FROM held";
+const REMOVE: &str = "DELETE FROM paytend_work WHERE id = ANY($1) AND pg_current_xact_id()::text = $2";
+const REPEAT: &str = "UPDATE paytend_work SET state = 0, tries = 0, due_at = paytend_now(), is_sighting = true, \
+     again = false WHERE id = ANY($1) AND pg_current_xact_id()::text = $2";
+const UNDO: &str = "DELETE FROM paytend_outcome o USING unnest($1::bigint[], $2::bigint[]) AS l(id, fence) \
+     WHERE o.id = l.id AND o.fence = l.fence";
+const PROMOTE: &str = "UPDATE paytend_work SET ready = true WHERE id IN (SELECT \
+     (SELECT min(w.id) FROM paytend_work w WHERE w.order_key = k.order_key) FROM unnest($1::bytea[]) AS k(order_key))";
+
+/// A completion in a shared transaction.
+pub(crate) struct Member {
+    pub(crate) lease: Lease,
+    pub(crate) effect: Option<PostgresEffect>,
+    pub(crate) progress: MemberProgress,
+    work: Option<Work>,
+}
+
+/// How far a completion came.
+pub(crate) enum MemberProgress {
+    /// The effect has not begun.
+    Waiting,
+    /// The effect has begun and cannot be applied again.
+    Begun,
+    /// The effect is applied, if there is one.
+    Applied,
+    /// The effect failed and was rolled back.
+    Failed(HandlerError),
+}
+
+/// The locked work of a member.
+struct Work {
+    again: bool,
+    order_key: Option<Vec<u8>>,
+}
+
+impl Member {
+    pub(crate) fn new(lease: Lease, effect: Option<PostgresEffect>) -> Self {
+        Self { lease, effect, progress: MemberProgress::Waiting, work: None }
+    }
+
+    /// Returns whether the work of the member was locked.
+    pub(crate) fn is_held(&self) -> bool {
+        self.work.is_some()
+    }
+
+    fn is_applied(&self) -> bool {
+        matches!(self.progress, MemberProgress::Applied)
+    }
+}
+
+/// What a shared transaction has done.
+#[derive(Default)]
+pub(crate) struct Report {
+    /// Whether a notification became ready.
+    pub(crate) others_are_ready: bool,
+    /// The number of effects that were not short.
+    pub(crate) long: usize,
+    /// Whether an effect waited for a lock or for too long.
+    pub(crate) has_conflict: bool,
+}
+
+/// Completes the members whose leases are held. After an error, the transaction must be rolled back.
+pub(crate) async fn complete(
+    transaction: &Transaction<'_>,
+    members: &mut [Member],
+    limit: Duration,
+) -> Result<Report, OpError> {
+    let effect_time = limit.min(EFFECT_TIME);
+    let limits = format!("{}; SET LOCAL paytend.refuse_commit = on", effect::limits(effect_time, with_grace(limit)));
+    let next = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}; SAVEPOINT paytend_effect", effect::RESET);
+    let number = hold(transaction, members, &format!("{limits}; SAVEPOINT paytend_effect")).await?;
+    if !members.iter().any(Member::is_held) {
+        return Ok(Report::default());
+    }
+    let (mut report, started, mut is_fresh) = (Report::default(), Instant::now(), true);
+    for member in members.iter_mut().filter(|member| member.is_held()) {
+        let Some(effect) = member.effect.take_if(|_| started.elapsed() < BATCH_TIME) else {
+            if member.effect.is_none() {
+                member.progress = MemberProgress::Applied;
+            }
+            continue;
+        };
+        member.progress = MemberProgress::Begun;
+        if !is_fresh {
+            transaction.batch_execute(&next).await?;
+        }
+        let began = Instant::now();
+        let applied = effect::apply(effect, transaction, effect_time).await;
+        report.long += usize::from(began.elapsed() > SHORT);
+        is_fresh = applied.is_err();
+        member.progress = match applied {
+            Ok(()) => MemberProgress::Applied,
+            Err(error) => {
+                let error = effect_error(error)?;
+                report.has_conflict |= is_conflict(&error) || began.elapsed() >= effect_time;
+                roll_back_effect(transaction).await?;
+                MemberProgress::Failed(error)
+            }
+        };
+    }
+    report.others_are_ready = finish(transaction, Ends::of(members), &number, limit).await?;
+    Ok(report)
+}
+
+/// Locks the work of the members, and begins the first savepoint. Returns the number of the transaction.
+async fn hold(transaction: &Transaction<'_>, members: &mut [Member], begin: &str) -> Result<String, OpError> {
+    let ids: Vec<i64> = members.iter().map(|member| member.lease.id.get()).collect();
+    let fences: Vec<i64> = members.iter().map(|member| member.lease.fence).collect();
+    let holders: Vec<i64> = members.iter().map(|member| member.lease.holder.cast_signed()).collect();
+    let statement = transaction.prepare_cached(HOLD).await?;
+    let leases: [&(dyn ToSql + Sync); 3] = [&ids, &fences, &holders];
+    // Both are sent at once, in this order.
+    let (rows, begun) = join!(transaction.query(&statement, &leases), transaction.batch_execute(begin));
+    let (rows, ()) = (rows?, begun?);
+    for row in &rows {
+        let id: i64 = get(row, 0)?;
+        if let Some(member) = members.iter_mut().find(|member| member.lease.id.get() == id) {
+            member.work = Some(Work { again: get(row, 1)?, order_key: get(row, 2)? });
+        }
+    }
+    rows.first().map_or(Ok(String::new()), |row| get(row, 3))
+}
+
+/// Rolls back an effect. Its statement may still run, and ends at its time limit unless the effect has removed it.
+async fn roll_back_effect(transaction: &Transaction<'_>) -> Result<(), OpError> {
+    let rolled_back = transaction.batch_execute("ROLLBACK TO SAVEPOINT paytend_effect");
+    match tokio::time::timeout(ROLLBACK_TIMEOUT, rolled_back).await {
+        Ok(rolled_back) => Ok(rolled_back?),
+        Err(_) => Err(OpError::Stuck(HandlerError::retry("the effect exceeded its time limit"))),
+    }
+}
+
+/// The changes that end a shared transaction.
+#[derive(Default)]
+struct Ends {
+    removed: Vec<i64>,
+    repeated: Vec<i64>,
+    undone_ids: Vec<i64>,
+    undone_fences: Vec<i64>,
+    keys: Vec<Vec<u8>>,
+}
+
+impl Ends {
+    fn of(members: &mut [Member]) -> Self {
+        let mut ends = Self::default();
+        for member in members {
+            let (id, is_applied) = (member.lease.id.get(), member.is_applied());
+            match &mut member.work {
+                None => {}
+                Some(_) if !is_applied => {
+                    ends.undone_ids.push(id);
+                    ends.undone_fences.push(member.lease.fence);
+                }
+                Some(work) if work.again => ends.repeated.push(id),
+                Some(work) => {
+                    ends.removed.push(id);
+                    ends.keys.extend(work.order_key.take());
+                }
+            }
+        }
+        ends
+    }
+}
+
+/// Removes the work of the applied members and the outcomes of the others. Returns whether a notification became ready.
+async fn finish(transaction: &Transaction<'_>, ends: Ends, number: &str, limit: Duration) -> Result<bool, OpError> {
+    let Ends { removed, repeated, undone_ids, undone_fences, keys } = ends;
+    let [remove, repeat] = [transaction.prepare_cached(REMOVE).await?, transaction.prepare_cached(REPEAT).await?];
+    let [undo, promote] = [transaction.prepare_cached(UNDO).await?, transaction.prepare_cached(PROMOTE).await?];
+    // The tables are those of the store's search path from here on, whatever the last effect has set.
+    let limits = effect::limits(with_grace(limit), with_grace(limit));
+    let end = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}", effect::RESET);
+    let end = transaction.batch_execute(&end);
+    let end = if keys.is_empty() {
+        future::Either::Left(end)
+    } else {
+        end.await?;
+        // The next statements must see what other transactions stored before the locks were taken.
+        lock_keys(transaction, keys.iter().map(|key| lock_number(key)).collect()).await?;
+        future::Either::Right(future::ready(Ok(())))
+    };
+    let removed_row: [&(dyn ToSql + Sync); 2] = [&removed, &number];
+    let repeated_row: [&(dyn ToSql + Sync); 2] = [&repeated, &number];
+    let undone_row: [&(dyn ToSql + Sync); 2] = [&undone_ids, &undone_fences];
+    let promoted_row: [&(dyn ToSql + Sync); 1] = [&keys];
+    // All are sent at once, in this order.
+    let (ended, removed_count, repeated_count, undone, promoted) = join!(
+        end,
+        transaction.execute(&remove, &removed_row),
+        run_unless(repeated.is_empty(), transaction.execute(&repeat, &repeated_row)),
+        run_unless(undone_ids.is_empty(), transaction.execute(&undo, &undone_row)),
+        run_unless(keys.is_empty(), transaction.execute(&promote, &promoted_row)),
+    );
+    ended?;
+    let (removed_count, repeated_count, _, promoted) = (removed_count?, repeated_count?, undone?, promoted?);
+    if removed_count + repeated_count != (removed.len() + repeated.len()) as u64 {
+        return Err(FinishError::Effect(HandlerError::retry("the effect ended the transaction")).into());
+    }
+    Ok(promoted > 0 || !repeated.is_empty())
+}
+
+/// Runs a statement, unless it has nothing to change.
+async fn run_unless<F>(is_empty: bool, statement: F) -> Result<u64, tokio_postgres::Error>
+where
+    F: Future<Output = Result<u64, tokio_postgres::Error>>,
+{
+    if is_empty { Ok(0) } else { statement.await }
+}
+
+/// Returns the error of an effect. Other errors end the transaction.
+fn effect_error(error: OpError) -> Result<HandlerError, OpError> {
+    match error {
+        OpError::Finish(FinishError::Effect(error)) | OpError::Stuck(error) => Ok(error),
+        error => Err(error),
+    }
+}
+
+/// Returns whether an effect failed because it waited: for a lock, or in a statement for too long.
+fn is_conflict(error: &HandlerError) -> bool {
+    let codes = [
+        SqlState::QUERY_CANCELED,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+    ];
+    postgres_code(error).is_some_and(|code| codes.contains(code))
+}

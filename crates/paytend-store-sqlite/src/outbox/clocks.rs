@@ -1,0 +1,112 @@
+//! Detects processes with different clocks.
+//!
+//! Each process reads the system clock when it opens the store. If the system clock is set between two such times, the
+//! leases of one process seem to end early to the other, which could send the same orders. Therefore, claims record
+//! their time, and a process stops claiming when it finds a different clock. A new process cannot compare its clock
+//! with existing leases, so it takes no lease over until it has run for the length of a lease.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use paytend_inbox::{StoreError, StoreErrorKind};
+use rusqlite::{OptionalExtension as _, Transaction, params};
+
+use crate::clock::Clock;
+use crate::error::OpError;
+
+/// The name of the latest time of a claim.
+const NAME: &str = "outbox clock";
+
+/// The accepted difference between two clocks, in milliseconds.
+const TOLERANCE: i64 = 5_000;
+
+/// The times that this process has observed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// The time that this process recorded last.
+    recorded: Option<i64>,
+    /// A recorded time that is ahead of this process's clock, and since when it is unchanged.
+    ahead: Option<(i64, i64)>,
+}
+
+/// Compares the clock of this process with those of other processes.
+#[derive(Debug)]
+pub(crate) struct Clocks {
+    started: i64,
+    seen: Mutex<Seen>,
+}
+
+/// What a claim may do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Permit {
+    /// Whether orders whose lease has ended may be claimed.
+    pub(super) takes_over: bool,
+    /// The time to record.
+    time: i64,
+    is_first: bool,
+}
+
+impl Clocks {
+    pub(crate) fn new(clock: &Clock) -> Self {
+        Self { started: clock.now(), seen: Mutex::default() }
+    }
+
+    /// Compares the clocks before a claim.
+    pub(super) fn check(&self, transaction: &Transaction<'_>, now: i64, lease: Duration) -> Result<Permit, OpError> {
+        let latest = transaction
+            .prepare_cached("SELECT value FROM paytend_meta WHERE name = ?1")?
+            .query_row([NAME], |row| row.get(0))
+            .optional()?
+            .map(i64::from_be_bytes);
+        let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ahead = latest.is_some_and(|latest| latest > now.saturating_add(TOLERANCE));
+        if !is_ahead {
+            seen.ahead = None;
+        }
+        if let Some(recorded) = seen.recorded {
+            let is_behind = latest.is_none_or(|latest| latest < recorded.saturating_sub(TOLERANCE));
+            if is_ahead || is_behind {
+                return Err(differs("restart this process, so that it reads the system clock again"));
+            }
+        } else if let Some(latest) = latest.filter(|_| is_ahead) {
+            let since = seen.ahead.filter(|(time, _)| *time == latest).map_or(now, |(_, since)| since);
+            seen.ahead = Some((latest, since));
+            // The system clock was set back. If another process used the recorded time, it would have changed.
+            if now.saturating_sub(since) < lease {
+                return Err(differs("restart all processes; this process claims no orders for the length of a lease"));
+            }
+        }
+        Ok(Permit {
+            takes_over: now.saturating_sub(self.started) >= lease,
+            time: latest.filter(|_| !is_ahead).map_or(now, |latest| latest.max(now)),
+            is_first: seen.recorded.is_none(),
+        })
+    }
+
+    /// Records the time of a claim that has claimed orders, or is the first. Returns the recorded time.
+    pub(super) fn record(
+        transaction: &Transaction<'_>,
+        permit: Permit,
+        is_empty: bool,
+    ) -> Result<Option<i64>, rusqlite::Error> {
+        if is_empty && !permit.is_first {
+            return Ok(None);
+        }
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO paytend_meta (name, value) VALUES (?1, ?2)")?
+            .execute(params![NAME, permit.time.to_be_bytes().as_slice()])?;
+        Ok(Some(permit.time))
+    }
+
+    /// Remembers a recorded time after its commit.
+    pub(super) fn committed(&self, recorded: Option<i64>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.recorded = recorded.max(seen.recorded);
+    }
+}
+
+fn differs(advice: &str) -> OpError {
+    let message = format!("the clocks of two processes that use this store differ: {advice}");
+    StoreError::new(StoreErrorKind::Configuration, message).into()
+}
