@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<(), String> {
         println!("soak: PostgreSQL is missing, so its restart tests are skipped: run `cargo xtask setup`");
     }
     if let Some(server) = nats::server() {
-        cargo(["test", "--locked", "-p", "paytend-store-nats", "--test", "it", "--", "restarts"])
+        cargo(["test", "--locked", "-p", "paytend-store-nats", "--test", "it", "--", "restarts", "--nocapture"])
             .env("PAYTEND_NATS_SERVER", server)
             .env("PAYTEND_FAULT_ROUNDS", "20")
             .run()?;

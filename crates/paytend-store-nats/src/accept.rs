@@ -1,60 +1,160 @@
 //! Stores notifications.
 
 use async_nats::jetstream::message::StreamMessage;
-use paytend_inbox::{Accepted, Id, NewNotification, StoreError};
+use paytend_inbox::{Accepted, Id, Mac, NewNotification, StoreError};
 
-use crate::finish::{Current, update};
-use crate::message::{Headers, corrupt, notification};
+use crate::clock::stored_at;
+use crate::finish::{Current, Update, own_message, update};
+use crate::message::{Headers, corrupt, dedup_of, notification};
 use crate::record::Record;
+use crate::remove::delete_message;
 use crate::store::Shared;
-use crate::streams::{Log, Written};
+use crate::streams::{Log, Written, operation_number};
+
+/// How often accepting begins again if the notification is removed meanwhile.
+const ROUNDS: usize = 5;
 
 /// Stores a notification, or a sighting if it is known.
 ///
 /// One write stores the notification or recognizes a duplicate: the write succeeds only if its subject, which contains
-/// the dedup key, has no message. A notification whose content was removed has a record but no message. If the content
-/// is removed between the check for a record and the write, the notification is stored again. It is not processed
-/// again, because a claim requires a record with the same number.
+/// the dedup key, has no message. The record of a notification remains after its content was removed, and makes this
+/// notification a duplicate. A record whose message was lost takes over the new message. The record is read before the
+/// write, and again after it.
 pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Accepted, StoreError> {
+    for _ in 0..ROUNDS {
+        if let Some(accepted) = try_accept(shared, new).await? {
+            return Ok(accepted);
+        }
+    }
+    Err(StoreError::unavailable("a different program has removed the notification; send it again"))
+}
+
+/// The message of a notification.
+#[derive(Clone, Copy)]
+pub(crate) struct Message {
+    pub(crate) id: i64,
+    pub(crate) received_at: i64,
+}
+
+/// Returns `None` if the notification was removed meanwhile.
+async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Accepted>, StoreError> {
     let dedup = new.facts.dedup;
-    if let Some(current) = Current::read(shared, dedup).await? {
-        return sight(shared, new, current).await;
-    }
     let subject = shared.streams.names.notification(new.facts.route, dedup);
-    let sealed = new.payload.seal_without_id()?;
-    let message = notification(&new.facts, shared.clock.now(), &sealed)?;
-    if let Written::At(sequence) = shared.streams.put(Log::Inbox, &subject, message, 0).await? {
+    if let Some(current) = Current::read(shared, dedup).await? {
+        let known = shared.streams.last(Log::Inbox, &subject).await?;
+        match known {
+            Some(known) => return sight_known(shared, new, current, &known).await,
+            None if current.record.removed.is_some() => return sight(shared, new, current).await,
+            // The message of the record is lost, so the notification is stored again.
+            None => {}
+        }
+    }
+    let received_at = shared.clock.now();
+    let stored = notification(&new.facts, received_at, &new.payload.seal_without_id()?)?;
+    if let Written::At(sequence) = shared.streams.put(Log::Inbox, &subject, stored, 0).await? {
+        let message = Message { id: number(sequence)?, received_at };
+        // A record that fits was written by a worker that has already claimed the notification.
+        let other = Current::read(shared, dedup).await?.filter(|current| !current.record.fits(message.id, received_at));
+        if let Some(current) = other
+            && let Some(current) = settle(shared, dedup, current, message).await?
+        {
+            return sight(shared, new, current).await;
+        }
         shared.accepted(sequence);
-        return Ok(Accepted::New(Id::new(number(sequence)?)));
+        return Ok(Some(Accepted::New(Id::new(message.id))));
     }
-    if let Some(known) = shared.streams.last(Log::Inbox, &subject).await? {
-        let first = Current { sequence: 0, record: first_record(&known)? };
-        return sight(shared, new, first).await;
-    }
-    match Current::read(shared, dedup).await? {
+    let Some(known) = shared.streams.last_behind(Log::Inbox, &subject, 0).await? else { return Ok(None) };
+    let first = Current { sequence: 0, record: first_record(&known)? };
+    let current = Current::read(shared, dedup).await?.unwrap_or(first);
+    sight_known(shared, new, current, &known).await
+}
+
+/// Stores the arrival of a duplicate whose notification has this message.
+async fn sight_known(
+    shared: &Shared,
+    new: &NewNotification,
+    current: Current,
+    known: &StreamMessage,
+) -> Result<Option<Accepted>, StoreError> {
+    let Record { id, received_at, .. } = first_record(known)?;
+    match settle(shared, new.facts.dedup, current, Message { id, received_at }).await? {
         Some(current) => sight(shared, new, current).await,
-        None => Err(StoreError::unavailable("a different program has removed the notification; send it again")),
+        None => Ok(None),
     }
 }
 
-/// Stores the arrival of a duplicate. Every duplicate is stored, regardless of the notification's policy.
-async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Accepted, StoreError> {
-    let requeue = new.requeue_sighting;
-    let changed = update(shared, new.facts.dedup, current, |record, now| {
-        record.sight(now, requeue);
-        Ok(())
-    });
-    let record = changed.await?;
+/// Stores the arrival of a duplicate. Every duplicate is stored, regardless of the notification's policy. Returns
+/// `None` if a different program has removed the notification.
+async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Option<Accepted>, StoreError> {
+    let (requeue, operation) = (new.requeue_sighting, operation_number()?);
+    let changed = update(shared, new.facts.dedup, current, |record, now| record.sight(now, requeue, operation));
+    let record = match changed.await? {
+        Update::Written(record) | Update::Unchanged(record) => record,
+        Update::Gone => return Ok(None),
+    };
     if requeue && let Some(watched) = shared.started() {
         watched.notify();
     }
-    Ok(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings })
+    Ok(Some(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings }))
+}
+
+/// Decides what a message is whose record may belong to a different message of the notification. Returns the current
+/// record. Returns `None` if a different program has removed the record: the message is then the notification.
+///
+/// - The content was removed, or the record's own message exists: the message is a duplicate, and is deleted.
+/// - The record's own message is lost: the record takes over this message.
+pub(crate) async fn settle(
+    shared: &Shared,
+    dedup: Mac,
+    current: Current,
+    message: Message,
+) -> Result<Option<Current>, StoreError> {
+    let Message { id, received_at } = message;
+    let own = current.record.id;
+    if current.record.fits(id, received_at) {
+        return Ok(Some(current));
+    }
+    if own != id && own_message(shared, own, dedup).await?.is_some() {
+        delete_duplicate(shared, id, dedup).await?;
+        return Ok(Some(current));
+    }
+    if current.record.removed.is_some() {
+        // The record is written again before the message is deleted. Otherwise, a program that forgets the notification
+        // at this time could delete the record, and nothing would be left.
+        let written = update(shared, dedup, current, |record, _| record.removed.is_some());
+        match written.await? {
+            Update::Written(_) => delete_duplicate(shared, id, dedup).await?,
+            Update::Unchanged(_) => {}
+            Update::Gone => return Ok(None),
+        }
+        return Current::read(shared, dedup).await;
+    }
+    let adopted = update(shared, dedup, current, |record, now| {
+        let is_lost = record.id == own && record.removed.is_none() && !record.fits(id, received_at);
+        if is_lost {
+            record.adopt(now, id, received_at);
+        }
+        is_lost
+    });
+    match adopted.await? {
+        Update::Written(_) | Update::Unchanged(_) => Current::read(shared, dedup).await,
+        Update::Gone => Ok(None),
+    }
+}
+
+async fn delete_duplicate(shared: &Shared, id: i64, dedup: Mac) -> Result<(), StoreError> {
+    delete_message(shared, id, dedup).await?;
+    if let Some(watched) = shared.started() {
+        watched.index().remove_unrecorded(id, dedup);
+    }
+    Ok(())
 }
 
 /// Creates the first record of a stored notification.
 pub(crate) fn first_record(message: &StreamMessage) -> Result<Record, StoreError> {
-    let Headers { facts, received_at } = Headers::read(&message.headers)?;
-    Ok(Record::new(number(message.sequence)?, facts.kind().to_owned(), facts.order_key, received_at))
+    let dedup = dedup_of(&message.subject).ok_or_else(corrupt)?;
+    let stored_at = stored_at(message.time);
+    Ok(Headers::first_record(Some(&message.headers), dedup, number(message.sequence)?, stored_at))
 }
 
 pub(crate) fn number(sequence: u64) -> Result<i64, StoreError> {

@@ -5,19 +5,20 @@ use std::time::SystemTime;
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use paytend_inbox::{
-    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, FinishError, Id, Query, State, Stats, StoreAdmin, StoreError,
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Mac, Query, State, Stats, StoreAdmin, StoreError,
+    StoreErrorKind,
 };
 
 use crate::audit;
 use crate::check;
 use crate::claim::stored;
 use crate::clock::{millis, system_time};
-use crate::finish::{Current, update};
+use crate::finish::{Current, Update, update};
 use crate::index::{Known, has_state};
-use crate::record::{Record, StoredState};
+use crate::record::Record;
 use crate::remove;
 use crate::store::{NatsStore, Shared};
-use crate::streams::Log;
+use crate::streams::{Log, operation_number};
 
 /// The maximum number of notifications that are read concurrently.
 const CONCURRENT: usize = 32;
@@ -68,14 +69,16 @@ impl StoreAdmin for NatsStore {
         };
         let mut redriven = 0;
         for id in ids {
-            let is_redriven = change(&self.shared, id, |record, now| {
-                let is_dead = record.state == StoredState::Dead;
-                if is_dead {
-                    record.enqueue(now);
-                }
-                is_dead
+            let Some(known) = watched.index().known(id) else { continue };
+            let operation = operation_number()?;
+            let changed =
+                change(&self.shared, id, known.dedup, |record, now| record.id == id && record.redrive(now, operation));
+            redriven += u64::from(match changed.await? {
+                Update::Written(_) => true,
+                // The response to the first attempt was lost.
+                Update::Unchanged(record) => record.remembers(operation),
+                Update::Gone => false,
             });
-            redriven += u64::from(is_redriven.await?);
         }
         watched.notify();
         Ok(redriven)
@@ -83,14 +86,15 @@ impl StoreAdmin for NatsStore {
 
     async fn bury(&self, id: Id, cause: String) -> Result<bool, StoreError> {
         let watched = self.shared.synchronized().await?;
-        let buried = change(&self.shared, id.get(), |record, _| {
-            let is_pending = record.state.is_pending();
+        let Some(known) = watched.index().known(id.get()) else { return Ok(false) };
+        let buried = change(&self.shared, id.get(), known.dedup, |record, _| {
+            let is_pending = record.id == id.get() && record.state.is_pending();
             if is_pending {
                 record.bury(cause.clone());
             }
             is_pending
         });
-        let buried = buried.await?;
+        let buried = buried.await?.is_written();
         watched.notify();
         Ok(buried)
     }
@@ -159,11 +163,21 @@ impl NatsStore {
 
 /// Reads the current state of a notification.
 async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, StoreError> {
-    let Some(Current { record, .. }) = Current::read_known(shared, id, known.dedup).await? else { return Ok(None) };
+    match read_stored(shared, id, known.dedup).await {
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            tracing::error!(id, "a notification cannot be read and is not shown; `check` names it");
+            Ok(None)
+        }
+        result => result,
+    }
+}
+
+async fn read_stored(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<Entry>, StoreError> {
+    let Some(Current { record, .. }) = Current::read_known(shared, id, dedup).await? else { return Ok(None) };
     if record.id != id {
         return Ok(None);
     }
-    let Some((facts, payload)) = stored(shared, &record).await? else { return Ok(None) };
+    let Some((facts, payload)) = stored(shared, dedup, &record).await? else { return Ok(None) };
     Ok(Some(Entry {
         id: Id::new(id),
         facts,
@@ -176,20 +190,15 @@ async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, S
     }))
 }
 
-/// Changes a notification if the change applies to its state. Returns whether the notification was changed.
+/// Changes a notification if the change applies to its state.
 pub(crate) async fn change(
     shared: &Shared,
     id: i64,
+    dedup: Mac,
     apply: impl Fn(&mut Record, i64) -> bool,
-) -> Result<bool, StoreError> {
-    let Some(known) = shared.watched().index().known(id) else { return Ok(false) };
-    let Some(current) = Current::read_known(shared, id, known.dedup).await? else { return Ok(false) };
-    let changed = update(shared, known.dedup, current, |record, now| {
-        if record.id == id && apply(record, now) { Ok(()) } else { Err(FinishError::LeaseLost) }
-    });
-    match changed.await {
-        Ok(_) => Ok(true),
-        Err(FinishError::LeaseLost) => Ok(false),
-        Err(error) => Err(error.into()),
+) -> Result<Update, StoreError> {
+    match Current::read_known(shared, id, dedup).await? {
+        Some(current) => update(shared, dedup, current, apply).await,
+        None => Ok(Update::Gone),
     }
 }

@@ -8,11 +8,14 @@ use async_nats::jetstream::message::PublishMessage;
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::{millis, system_time};
+use crate::clock::{millis, stored_at, system_time};
 use crate::message::corrupt;
 use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_id};
+
+/// The action of an event that cannot be read.
+const UNREADABLE: &str = "unreadable";
 
 /// The stored form of an event.
 #[derive(Serialize, Deserialize)]
@@ -51,7 +54,13 @@ pub(crate) async fn list(shared: &Shared, query: &AuditQuery) -> Result<Vec<Audi
     let mut latest = VecDeque::new();
     let read = read_all(&shared.streams, Log::Work, Some(&subject), |scanned| {
         let number = i64::try_from(scanned.sequence).map_err(|_| corrupt())?;
-        let stored: StoredEvent = serde_json::from_slice(&scanned.message.payload).map_err(|_| corrupt())?;
+        let stored = serde_json::from_slice(&scanned.message.payload).unwrap_or_else(|_| StoredEvent {
+            at: scanned.message.info().map_or(0, |info| stored_at(info.published)),
+            action: UNREADABLE.to_owned(),
+            id: None,
+            operator: String::new(),
+            detail: Some("the event cannot be read".to_owned()),
+        });
         let id = stored.id.map(Id::new);
         let is_wanted = stored.at >= since
             && query.before.is_none_or(|before| number < before)

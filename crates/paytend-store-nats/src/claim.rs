@@ -4,28 +4,42 @@ use std::sync::atomic::Ordering;
 
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::StreamExt as _;
-use paytend_inbox::{ClaimRequest, Claimed, Facts, Mac, StoreError, StoredPayload};
+use paytend_inbox::{ClaimRequest, Claimed, Facts, Mac, StoreError, StoreErrorKind, StoredPayload};
 
-use crate::clock::system_time;
-use crate::finish::{Current, replace};
+use crate::accept::{Message, first_record, settle};
+use crate::clock::{after, system_time};
+use crate::finish::{Current, own_message, replace};
 use crate::index::Candidate;
-use crate::message::{Headers, content, corrupt};
+use crate::message::{Headers, content};
 use crate::record::Record;
 use crate::store::Shared;
-use crate::streams::{Log, Written};
+use crate::streams::{Log, Written, operation_number};
+use crate::watch::MISSING_TIME;
 
 /// The maximum number of claims that are written concurrently.
 const CONCURRENT: usize = 32;
 /// The maximum number of rounds of a claim, if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
+const UNREADABLE: &str = "the notification cannot be read: it was written by a different program or a newer version";
+
+/// The result of an attempt to claim a notification.
+enum Take {
+    Claimed(Box<Claimed>),
+    /// A different worker was faster.
+    Contested,
+    /// The notification cannot be claimed at this time.
+    Unclaimable,
+}
+
 /// Claims due notifications.
 pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
     let watched = shared.watched();
     watched.loaded().await?;
     watched.reached(&shared.streams, Log::Inbox, shared.last_accepted.load(Ordering::SeqCst)).await?;
-    let mut skip = 0;
-    for _ in 0..ROUNDS {
+    let (mut skip, mut rounds) = (0, 0);
+    while rounds < ROUNDS {
+        rounds += 1;
         let now = shared.clock.now();
         let candidates = watched.candidates(now, request, skip);
         if candidates.is_empty() && skip > 0 {
@@ -37,10 +51,12 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
         }
         let takes = candidates.into_iter().map(|candidate| take(shared, candidate, request));
         let taken: Vec<_> = futures_util::stream::iter(takes).buffered(CONCURRENT).collect().await;
-        let (mut claimed, mut failed) = (Vec::new(), None);
+        let (mut claimed, mut failed, mut unclaimable) = (Vec::new(), None, false);
         for result in taken {
             match result {
-                Ok(taken) => claimed.extend(taken),
+                Ok(Take::Claimed(taken)) => claimed.push(*taken),
+                Ok(Take::Contested) => {}
+                Ok(Take::Unclaimable) => unclaimable = true,
                 Err(error) => failed = Some(error),
             }
         }
@@ -48,6 +64,8 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
             // Claimed notifications must be returned, even after an error.
             _ if !claimed.is_empty() => return Ok(claimed),
             Some(error) => return Err(error),
+            // The next round has other candidates.
+            None if unclaimable => rounds -= 1,
             // Other workers have taken these candidates, and will try the next candidates in order. The next round
             // therefore skips a random number of candidates.
             None => skip = random_below(watched.index().due_count(now).saturating_sub(request.limit)),
@@ -63,25 +81,34 @@ fn random_below(bound: usize) -> usize {
     usize::try_from(u32::from_le_bytes(random)).unwrap_or_default() % bound.clamp(1, 256)
 }
 
-/// Claims a notification. Returns `None` if a different program has changed it.
-async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> Result<Option<Claimed>, StoreError> {
+/// Claims a notification.
+async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> Result<Take, StoreError> {
     let Candidate { dedup, sequence, record, order } = candidate;
-    let Some((facts, payload)) = stored(shared, &record).await? else {
-        refresh(shared, dedup, record.id).await?;
-        return Ok(None);
+    let (facts, payload) = match stored(shared, dedup, &record).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return miss(shared, dedup, sequence, record).await,
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => {
+            tracing::error!(id = record.id, "a notification cannot be read: it becomes a dead letter");
+            return bury(shared, dedup, sequence, record, |record| record.bury(UNREADABLE.to_owned())).await;
+        }
+        Err(error) => return Err(error),
     };
     if let Some((key, expected)) = order
         && !take_order(shared, key, expected, record.id).await?
     {
-        return Ok(None);
+        return Ok(Take::Contested);
     }
-    let mut next = record;
+    let (mut next, operation) = (record, operation_number()?);
+    next.is_repeated(operation);
     next.claim(shared.clock.now(), request.lease, request.holder);
     if replace(shared, dedup, sequence, &next).await? == Written::Conflict {
-        refresh(shared, dedup, next.id).await?;
-        return Ok(None);
+        // The response to this claim may have been lost before a sighting changed the record.
+        match refresh(shared, dedup, next.id).await? {
+            Some(current) if current.remembers(operation) && current.is_leased_with(next.lease()) => next = current,
+            _ => return Ok(Take::Contested),
+        }
     }
-    Ok(Some(Claimed {
+    Ok(Take::Claimed(Box::new(Claimed {
         lease: next.lease(),
         tries: next.tries,
         is_sighting: next.is_sighting,
@@ -90,18 +117,68 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
         received_at: system_time(next.received_at),
         facts,
         payload,
-    }))
+    })))
 }
 
-/// Reads the facts and the content of a notification. Returns `None` if its message was removed.
-pub(crate) async fn stored(shared: &Shared, record: &Record) -> Result<Option<(Facts, StoredPayload)>, StoreError> {
+/// Reads the facts and the content of a notification. Returns `None` if the message does not exist, or belongs to a
+/// different notification.
+pub(crate) async fn stored(
+    shared: &Shared,
+    dedup: Mac,
+    record: &Record,
+) -> Result<Option<(Facts, StoredPayload)>, StoreError> {
     if let Some(facts) = &record.removed {
         return Ok(Some(((**facts).clone().into_facts()?, StoredPayload::Dropped)));
     }
-    let sequence = u64::try_from(record.id).map_err(|_| corrupt())?;
-    let Some(message) = shared.streams.message(Log::Inbox, sequence).await? else { return Ok(None) };
-    let facts = Headers::read(&message.headers)?.facts.into_facts()?;
+    let Some(message) = own_message(shared, record.id, dedup).await? else { return Ok(None) };
+    let facts = Headers::read(&message.headers, dedup)?.facts.into_facts()?;
     Ok(Some((facts, StoredPayload::SealedWithoutId(content(&message.payload)?))))
+}
+
+/// Makes a dead letter of a notification, unless it was changed meanwhile.
+async fn bury(
+    shared: &Shared,
+    dedup: Mac,
+    sequence: u64,
+    mut record: Record,
+    bury: impl FnOnce(&mut Record),
+) -> Result<Take, StoreError> {
+    let id = record.id;
+    bury(&mut record);
+    if replace(shared, dedup, sequence, &record).await? == Written::Conflict {
+        refresh(shared, dedup, id).await?;
+        return Ok(Take::Contested);
+    }
+    Ok(Take::Unclaimable)
+}
+
+/// Decides what becomes of a notification whose message was not found.
+///
+/// A server that is behind may not have the message yet. The notification is therefore delayed for a time in which such
+/// a server stops to respond. If the message is not found then, a notification with a record becomes a dead letter, and
+/// one without a record does not exist.
+async fn miss(shared: &Shared, dedup: Mac, sequence: u64, record: Record) -> Result<Take, StoreError> {
+    let id = record.id;
+    let changed = match Current::read(shared, dedup).await? {
+        Some(current) if current.record.id != id => {
+            shared.watched().index().remove(id, dedup);
+            true
+        }
+        Some(current) => current.sequence != sequence,
+        None => false,
+    };
+    if changed {
+        return Ok(Take::Contested);
+    }
+    if !shared.watched().index().delay(id, after(shared.clock.now(), MISSING_TIME)) {
+        return Ok(Take::Unclaimable);
+    }
+    if sequence == 0 {
+        shared.watched().index().remove(id, dedup);
+        return Ok(Take::Unclaimable);
+    }
+    tracing::error!(id, "the message of a notification is missing: the notification becomes a dead letter");
+    bury(shared, dedup, sequence, record, Record::miss).await
 }
 
 /// Writes the register of an order key before its current notification is claimed.
@@ -115,12 +192,13 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
     let watched = shared.watched();
     for _ in 0..2 {
         if let Written::At(sequence) = shared.streams.put(Log::Work, &subject, message.clone(), expected).await? {
-            watched.index().apply_order(key, sequence, id);
+            watched.index().apply_order(key, sequence, Some(id));
             return Ok(true);
         }
         // The index does not keep the registers of keys without pending notifications.
         let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
-        let current = serde_json::from_slice(&register.payload).map_err(|_| corrupt())?;
+        // A register that cannot be read names none.
+        let current = serde_json::from_slice(&register.payload).ok();
         // The records before the register determine whether the notification is still the current notification of its
         // key.
         watched.reached(&shared.streams, Log::Work, register.sequence).await?;
@@ -133,19 +211,26 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
     Ok(false)
 }
 
-/// Reads a record that a different program has changed.
-async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<(), StoreError> {
-    let current = Current::read(shared, dedup).await?;
-    match current {
-        Some(current) if current.record.id == id => {}
-        // The dedup key belongs to an earlier notification whose content was removed, so this notification is a
-        // duplicate.
-        Some(_) => {
-            let sequence = u64::try_from(id).map_err(|_| corrupt())?;
-            shared.streams.delete(Log::Inbox, sequence).await?;
-            shared.watched().index().remove(id);
+/// Reads a record that was changed meanwhile. If it belongs to a different message of the notification, this one is
+/// deleted as a duplicate, or the record takes it over.
+async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>, StoreError> {
+    let watched = shared.watched();
+    let Some(current) = Current::read(shared, dedup).await? else {
+        // The record was deleted by a different program, or a server that is behind does not have it yet.
+        if let Some(message) = own_message(shared, id, dedup).await? {
+            watched.index().remove(id, dedup);
+            watched.index().add(dedup, first_record(&message)?);
         }
-        None => {}
+        return Ok(None);
+    };
+    if current.record.id != id {
+        if let Some(message) = own_message(shared, id, dedup).await? {
+            let received_at = first_record(&message)?.received_at;
+            settle(shared, dedup, current, Message { id, received_at }).await?;
+        }
+        // If the record took over the message, the index contains it again when its record is read.
+        watched.index().remove_unrecorded(id, dedup);
+        return Ok(None);
     }
-    Ok(())
+    Ok(Some(current.record))
 }

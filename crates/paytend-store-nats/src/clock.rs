@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use async_nats::datetime::DateTime;
+
 /// A clock in milliseconds since the Unix epoch.
 ///
 /// The clock uses the time of the server that leads the stream, so that all programs agree on the ends of leases.
@@ -72,6 +74,11 @@ pub(crate) fn system_time(millis: i64) -> SystemTime {
         SystemTime::UNIX_EPOCH.checked_add(distance)
     };
     time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Returns the time at which a server stored a message.
+pub(crate) fn stored_at(time: DateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
 }
 
 /// Returns the time after a delay.

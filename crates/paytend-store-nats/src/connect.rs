@@ -1,17 +1,15 @@
 //! Connections to the servers.
 
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
 use paytend_inbox::StoreError;
 use percent_encoding::percent_decode_str;
-use rustls::ClientConfig;
-use rustls_platform_verifier::BuilderVerifierExt as _;
 
 use crate::error::configuration;
+use crate::tls;
 
 /// The servers of a cluster, and the credentials in their URLs.
 #[derive(Clone)]
@@ -58,11 +56,12 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Returns whether every server is on this machine.
-    fn are_local(&self) -> bool {
-        self.addresses.iter().all(|server| {
+    /// Returns whether the servers may be reached only with TLS: one is not on this machine, or a URL asks for it.
+    fn need_tls(&self) -> bool {
+        self.addresses.iter().any(|server| {
             let host = server.host();
-            host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+            server.tls_required() || !is_local
         })
     }
 
@@ -78,12 +77,24 @@ impl Servers {
     }
 }
 
+/// How a connection is authenticated, in addition to a login in the URL.
+#[derive(Clone, Default)]
+pub(crate) struct Access {
+    pub(crate) credentials_file: Option<PathBuf>,
+    /// The trusted authorities, instead of those of the operating system.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// The files of the client's certificate and its private key.
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl Access {
+    fn has_tls_files(&self) -> bool {
+        self.ca_file.is_some() || self.identity.is_some()
+    }
+}
+
 /// Connects to the servers. A lost connection is established again automatically.
-pub(crate) async fn connect(
-    servers: &Servers,
-    credentials_file: Option<&Path>,
-    timeout: Duration,
-) -> Result<Client, StoreError> {
+pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duration) -> Result<Client, StoreError> {
     let mut options = ConnectOptions::new()
         .name("paytend-inbox")
         .connection_timeout(timeout)
@@ -92,40 +103,42 @@ pub(crate) async fn connect(
         .reconnect_delay_callback(|attempts| {
             Duration::from_millis(20 << u32::try_from(attempts.min(5)).unwrap_or_default())
         });
-    if servers.are_local() {
+    if servers.need_tls() {
+        options = options.require_tls(true).tls_client_config(tls::config(access)?);
+    } else {
+        // A local server may require TLS. If the system has no trusted certificates, others can be reached.
+        if access.has_tls_files() {
+            options = options.tls_client_config(tls::config(access)?);
+        } else if let Ok(config) = tls::config(access) {
+            options = options.tls_client_config(config);
+        }
         // Servers can announce other addresses. The client would connect to them without TLS.
         options = options.ignore_discovered_servers();
-    } else {
-        options = options.require_tls(true).tls_client_config(tls()?);
     }
     options = match servers.login.clone() {
         Some(Login::User(user, password)) => options.user_and_password(user, password),
         Some(Login::Token(token)) => options.token(token),
         None => options,
     };
-    if let Some(path) = credentials_file {
+    if let Some(path) = &access.credentials_file {
         // The cause describes the problem of the file, such as a missing file or an invalid seed, and contains no
         // secret.
         let named = |error: std::io::Error| configuration(format!("cannot read {}: {error}", path.display()));
         options = options.credentials_file(path).await.map_err(named)?;
     }
-    // The causes of these errors can contain the URL, so they are left out.
+    // The causes of these errors can contain the URL, so only a cause of TLS is kept.
     options.connect(servers.addresses.as_slice()).await.map_err(|error| match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             configuration("cannot connect: the NATS server refused the login")
         }
-        ConnectErrorKind::Tls => configuration("cannot connect: the TLS connection to the NATS server failed"),
-        _ => StoreError::unavailable("cannot connect: the connection failed"),
+        kind => match tls::failure(&error) {
+            Some(cause) => configuration(format!("cannot connect to the NATS server with TLS: {cause}")),
+            None if kind == ConnectErrorKind::Tls => {
+                configuration("cannot connect: the TLS connection to the NATS server failed")
+            }
+            None => StoreError::unavailable("cannot connect: the connection failed"),
+        },
     })
-}
-
-fn tls() -> Result<ClientConfig, StoreError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_platform_verifier())
-        .map_err(|error| configuration("cannot load the trusted certificates").with_source(error))?;
-    Ok(config.with_no_client_auth())
 }
 
 #[cfg(test)]
@@ -134,8 +147,10 @@ mod tests {
 
     #[test]
     fn only_loopback_servers_are_reached_without_tls() {
-        for (url, local) in [
+        for (url, plain) in [
             ("nats://localhost:4222", true),
+            ("tls://localhost:4222", false),
+            ("nats://127.0.0.1,tls://127.0.0.1:4223", false),
             ("nats://user:secret@127.0.0.1,nats://[::1]:4223", true),
             ("nats.example.com", false),
             ("nats://localhost,nats://nats.example.com", false),
@@ -143,7 +158,7 @@ mod tests {
             ("nats://127.0.0.1.example.com", false),
             ("nats://127.0.0.1@nats.example.com", false),
         ] {
-            assert_eq!(Servers::parse(url).unwrap().are_local(), local, "{url}");
+            assert_eq!(!Servers::parse(url).unwrap().need_tls(), plain, "{url}");
         }
     }
 

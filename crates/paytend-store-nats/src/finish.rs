@@ -2,18 +2,21 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use paytend_inbox::{FinishError, Lease, Mac, StoreError};
 
 use crate::accept::first_record;
 use crate::error::too_slow;
-use crate::message::corrupt;
+use crate::message::{corrupt, dedup_of};
 use crate::record::Record;
 use crate::store::Shared;
-use crate::streams::{Log, Written};
+use crate::streams::{Log, Written, operation_number};
 
 /// The maximum number of attempts of a change after conflicts with other programs.
 const MAX_CONFLICTS: u32 = 100;
+/// A leader that was replaced can respond with an earlier record, or with none. After this number of such responses,
+/// the response is taken as true.
+const MAX_EARLIER: u32 = 6;
 
 /// A record with the sequence number of its message, or 0 if the record has no message.
 #[derive(Clone, Debug)]
@@ -22,16 +25,35 @@ pub(crate) struct Current {
     pub(crate) record: Record,
 }
 
+/// The result of a change.
+#[derive(Debug)]
+pub(crate) enum Update {
+    Written(Record),
+    /// The change does not apply to the record.
+    Unchanged(Record),
+    /// The record was removed.
+    Gone,
+}
+
+impl Update {
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self, Self::Written(_))
+    }
+}
+
 impl Current {
-    /// Reads the record of a notification.
+    /// Reads the record of a notification. One that cannot be read is replaced by a dead letter.
     pub(crate) async fn read(shared: &Shared, dedup: Mac) -> Result<Option<Self>, StoreError> {
         let subject = shared.streams.names.record(dedup);
         let Some(message) = shared.streams.last(Log::Work, &subject).await? else { return Ok(None) };
-        let record: Record = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
+        let current = match Record::read(&message.payload) {
+            Ok(record) => Self { sequence: message.sequence, record },
+            Err(_) => return replace_unreadable(shared, dedup, &message).await.map(Some),
+        };
         if let Some(watched) = shared.started() {
-            watched.index().apply(dedup, message.sequence, record.clone());
+            watched.index().apply(dedup, message.sequence, current.record.clone());
         }
-        Ok(Some(Self { sequence: message.sequence, record }))
+        Ok(Some(current))
     }
 
     /// Reads the record of a notification whose number is known. Creates a new record if the notification was never
@@ -40,9 +62,21 @@ impl Current {
         if let Some(current) = Self::read(shared, dedup).await? {
             return Ok(Some(current));
         }
-        let sequence = u64::try_from(id).map_err(|_| corrupt())?;
-        let message = shared.streams.message(Log::Inbox, sequence).await?;
+        let message = own_message(shared, id, dedup).await?;
         message.map(|message| Ok(Self { sequence: 0, record: first_record(&message)? })).transpose()
+    }
+}
+
+/// Replaces a record that cannot be read by a dead letter, and returns what the record is then.
+async fn replace_unreadable(shared: &Shared, dedup: Mac, unreadable: &StreamMessage) -> Result<Current, StoreError> {
+    let subject = shared.streams.names.any_notification(dedup);
+    // Without a message and without a readable number, the record stays as it is.
+    let message = shared.streams.last(Log::Inbox, &subject).await?.ok_or_else(corrupt)?;
+    let record = first_record(&message)?.replacing_unreadable(&unreadable.payload, unreadable.sequence);
+    tracing::error!(id = record.id, "a record cannot be read: the notification becomes a dead letter");
+    match replace(shared, dedup, unreadable.sequence, &record).await? {
+        Written::At(sequence) => Ok(Current { sequence, record }),
+        Written::Conflict => Err(StoreError::unavailable("the record was changed meanwhile")),
     }
 }
 
@@ -59,28 +93,32 @@ pub(crate) async fn replace(shared: &Shared, dedup: Mac, sequence: u64, next: &R
 }
 
 /// Changes a record. If a different program has changed the record, the change is computed again for the new record.
+/// `change` returns whether it applies.
 pub(crate) async fn update(
     shared: &Shared,
     dedup: Mac,
     mut current: Current,
-    change: impl Fn(&mut Record, i64) -> Result<(), FinishError>,
-) -> Result<Record, FinishError> {
+    change: impl Fn(&mut Record, i64) -> bool,
+) -> Result<Update, StoreError> {
+    let mut earlier = 0;
     for conflicts in 0..MAX_CONFLICTS {
         let mut next = current.record.clone();
-        change(&mut next, shared.clock.now())?;
+        if !change(&mut next, shared.clock.now()) {
+            return Ok(Update::Unchanged(next));
+        }
         match replace(shared, dedup, current.sequence, &next).await? {
-            Written::At(_) => return Ok(next),
+            Written::At(_) => return Ok(Update::Written(next)),
             Written::Conflict => {}
         }
         // The random pause prevents further conflicts of programs that change the same record.
         tokio::time::sleep(Duration::from_millis(u64::from(jitter(conflicts)))).await;
         match Current::read(shared, dedup).await? {
-            // A former leader can respond with an earlier record, which is ignored.
-            Some(read) if read.sequence >= current.sequence => current = read,
-            _ => {}
+            Some(read) if read.sequence >= current.sequence || earlier >= MAX_EARLIER => current = read,
+            None if earlier >= MAX_EARLIER => return Ok(Update::Gone),
+            _ => earlier += 1,
         }
     }
-    Err(too_slow("change the notification").into())
+    Err(too_slow("change the notification"))
 }
 
 fn jitter(conflicts: u32) -> u8 {
@@ -90,12 +128,30 @@ fn jitter(conflicts: u32) -> u8 {
     random[0] >> 6_u32.saturating_sub(conflicts)
 }
 
-/// Changes the record of a valid lease.
-pub(crate) async fn leased(
-    shared: &Shared,
-    lease: Lease,
-    change: impl Fn(&mut Record, i64),
-) -> Result<(), FinishError> {
+/// Ends the attempt of a lease that is still held. A repeated write is recognized after the record has changed again.
+pub(crate) async fn end(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<(), FinishError> {
+    let operation = operation_number()?;
+    let ended = leased(shared, lease, |record, now| {
+        record.is_repeated(operation);
+        change(record, now);
+    });
+    match ended.await? {
+        Update::Unchanged(record) if record.remembers(operation) => Ok(()),
+        Update::Written(_) => Ok(()),
+        Update::Unchanged(_) | Update::Gone => Err(FinishError::LeaseLost),
+    }
+}
+
+/// Extends a lease that is still held.
+pub(crate) async fn extend(shared: &Shared, lease: Lease, time: Duration) -> Result<(), FinishError> {
+    match leased(shared, lease, |record, now| record.extend(now, time)).await? {
+        Update::Written(_) => Ok(()),
+        Update::Unchanged(_) | Update::Gone => Err(FinishError::LeaseLost),
+    }
+}
+
+/// Changes the record of a lease that is still held.
+async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<Update, FinishError> {
     let id = lease.id.get();
     let watched = shared.watched();
     watched.loaded().await?;
@@ -107,14 +163,29 @@ pub(crate) async fn leased(
         None => Current::read_known(shared, id, known.dedup).await?,
     };
     let current = current.ok_or(FinishError::LeaseLost)?;
-    update(shared, known.dedup, current, |record, now| {
-        if !record.is_leased_with(lease) {
-            return Err(FinishError::LeaseLost);
+    let updated = update(shared, known.dedup, current, |record, now| {
+        let is_held = record.is_leased_with(lease);
+        if is_held {
+            change(record, now);
         }
-        change(record, now);
-        Ok(())
-    })
-    .await?;
+        is_held
+    });
+    let updated = updated.await?;
     watched.notify();
-    Ok(())
+    Ok(updated)
+}
+
+/// Reads the message with this number if it belongs to this notification. After a restore, a number can belong to a
+/// different one.
+pub(crate) async fn own_message(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<StreamMessage>, StoreError> {
+    if id < 1 {
+        return Ok(None);
+    }
+    let message = shared.streams.message(Log::Inbox, sequence_of(id)?).await?;
+    Ok(message.filter(|message| dedup_of(&message.subject) == Some(dedup)))
+}
+
+/// Returns the number of a notification as the number of its message.
+pub(crate) fn sequence_of(id: i64) -> Result<u64, StoreError> {
+    u64::try_from(id).map_err(|_| corrupt())
 }

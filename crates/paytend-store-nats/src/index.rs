@@ -4,7 +4,7 @@
 //! succeeds. An outdated index therefore causes conflicts, but no wrong results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use paytend_inbox::{ClaimRequest, Mac, State, Stats};
 
@@ -17,8 +17,11 @@ pub(crate) struct Index {
     /// The claimable notifications, by due time and number.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// The current notifications of order keys that the index does not contain yet.
-    awaited: BTreeMap<i64, Mac>,
+    /// The current notifications of order keys that the index does not contain yet, and since when.
+    awaited: BTreeMap<i64, (Mac, Instant)>,
+    /// Records whose number is that of a different notification, because the streams were restored from backups of
+    /// different times.
+    displaced: BTreeMap<Mac, (u64, Record)>,
     counts: [u64; 5],
     sightings: u64,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) sequence: u64,
     pub(crate) received_at: i64,
     pub(crate) removed: bool,
+    /// Whether the message was read. It may have been deleted since then.
+    pub(crate) has_message: bool,
     sightings: u64,
 }
 
@@ -41,6 +46,8 @@ struct Pending {
     placed: Option<i64>,
     /// The sequence number of the record that made the notification pending again, or 0.
     entered: u64,
+    /// Until when the notification is not claimed, because its message was not found.
+    delayed: Option<i64>,
 }
 
 #[derive(Default)]
@@ -63,19 +70,52 @@ pub(crate) struct Candidate {
 }
 
 impl Index {
-    /// Adds a notification, unless the index already contains it.
+    /// Adds a notification whose message was read, unless its record is known already. The message decides which
+    /// notification has the number.
     pub(crate) fn add(&mut self, dedup: Mac, record: Record) -> bool {
-        if self.known.contains_key(&record.id) {
-            return false;
+        let id = record.id;
+        match self.known.get_mut(&id) {
+            Some(known) if known.dedup == dedup => {
+                known.has_message = true;
+                return false;
+            }
+            Some(known) => {
+                let (other, sequence) = (known.dedup, known.sequence);
+                let own = self.pending.get(&id).map(|pending| pending.record.clone());
+                self.remove(id, other);
+                let unknown = || Record::new(id, String::new(), None, 0);
+                self.displaced.insert(other, (sequence, own.unwrap_or_else(unknown)));
+            }
+            None => {}
         }
-        self.set(dedup, 0, record);
+        let (sequence, record) = match self.displaced.remove(&dedup) {
+            Some(own) if own.1.id == id => own,
+            Some(other) => {
+                self.displaced.insert(dedup, other);
+                (0, record)
+            }
+            None => (0, record),
+        };
+        self.set(dedup, sequence, record);
+        self.set_message(id, dedup, true);
         true
     }
 
     /// Applies a record, unless a later record of the notification is known.
     pub(crate) fn apply(&mut self, dedup: Mac, sequence: u64, record: Record) -> bool {
-        if self.known.get(&record.id).is_some_and(|known| known.sequence >= sequence) {
+        let known = self.known.get(&record.id);
+        if self.displaced.get(&dedup).is_some_and(|(later, _)| *later > sequence)
+            || known.is_some_and(|known| known.dedup == dedup && known.sequence >= sequence)
+        {
             return false;
+        }
+        if known.is_some_and(|known| known.dedup != dedup) {
+            self.displaced.insert(dedup, (sequence, record));
+            return false;
+        }
+        self.displaced.remove(&dedup);
+        if let Some(formerly) = record.formerly {
+            self.remove(formerly, dedup);
         }
         self.set(dedup, sequence, record);
         true
@@ -92,10 +132,11 @@ impl Index {
             sequence,
             received_at: record.received_at,
             removed: record.removed.is_some(),
+            has_message: self.known.get(&id).is_some_and(|known| known.has_message),
             sightings: record.sightings,
         };
         self.counts[record.state as usize] += 1;
-        self.sightings += record.sightings;
+        self.sightings = self.sightings.wrapping_add(record.sightings);
         let before = self.known.insert(id, known);
         if record.state.is_pending() {
             let (placed, entered) = match (self.pending.get(&id), before) {
@@ -103,7 +144,7 @@ impl Index {
                 (None, Some(_)) => (None, sequence),
                 (None, None) => (None, 0),
             };
-            self.pending.insert(id, Pending { record, placed, entered });
+            self.pending.insert(id, Pending { record, placed, entered, delayed: None });
         } else if let Some(Pending { placed: Some(due_at), .. }) = self.pending.remove(&id) {
             self.due.remove(&(due_at, id));
         }
@@ -114,8 +155,41 @@ impl Index {
         self.place(id);
     }
 
-    /// Removes a notification that no longer exists.
-    pub(crate) fn remove(&mut self, id: i64) {
+    /// Records whether a notification has a message.
+    pub(crate) fn set_message(&mut self, id: i64, dedup: Mac, exists: bool) {
+        if let Some(known) = self.known.get_mut(&id).filter(|known| known.dedup == dedup) {
+            known.has_message = exists;
+        }
+    }
+
+    /// Delays a notification whose message was not found. Returns whether it was delayed before.
+    pub(crate) fn delay(&mut self, id: i64, until: i64) -> bool {
+        let Some(pending) = self.pending.get_mut(&id) else { return false };
+        let is_repeated = pending.delayed.is_some();
+        pending.delayed = Some(until);
+        self.place(id);
+        is_repeated
+    }
+
+    /// Removes a notification that was forgotten, if its last record had this number.
+    pub(crate) fn forget(&mut self, id: i64, sequence: u64) {
+        if let Some(known) = self.known(id).filter(|known| known.sequence == sequence) {
+            self.remove(id, known.dedup);
+        }
+    }
+
+    /// Removes a notification that no longer exists and never had a record, if this dedup key has the number.
+    pub(crate) fn remove_unrecorded(&mut self, id: i64, dedup: Mac) {
+        if self.known.get(&id).is_some_and(|known| known.sequence == 0) {
+            self.remove(id, dedup);
+        }
+    }
+
+    /// Removes a notification that no longer exists, if this dedup key has the number.
+    pub(crate) fn remove(&mut self, id: i64, dedup: Mac) {
+        if self.known.get(&id).is_none_or(|known| known.dedup != dedup) {
+            return;
+        }
         self.uncount(id);
         self.known.remove(&id);
         if let Some(Pending { placed, record, .. }) = self.pending.remove(&id) {
@@ -129,7 +203,7 @@ impl Index {
     fn uncount(&mut self, id: i64) {
         if let Some(known) = self.known.get(&id) {
             self.counts[known.state as usize] -= 1;
-            self.sightings -= known.sightings;
+            self.sightings = self.sightings.wrapping_sub(known.sightings);
         }
     }
 
@@ -158,10 +232,12 @@ impl Index {
         }
     }
 
-    /// Applies the register of an order key, unless a later register is known.
-    pub(crate) fn apply_order(&mut self, key: Mac, sequence: u64, current: i64) {
+    /// Applies the register of an order key, unless a later register is known. A register that cannot be read is
+    /// ignored.
+    pub(crate) fn apply_order(&mut self, key: Mac, sequence: u64, current: Option<i64>) {
         let Some(order) = self.orders.get_mut(&key).filter(|order| order.sequence < sequence) else { return };
         order.sequence = sequence;
+        let Some(current) = current else { return };
         let before = order.current;
         let is_awaited = !self.known.contains_key(&current);
         // If the notification became pending again after the register was written, it waits for the current
@@ -172,7 +248,7 @@ impl Index {
         }
         if is_awaited {
             // Until this notification is read, no other notification of the key may be claimed.
-            self.awaited.insert(current, key);
+            self.awaited.insert(current, (key, Instant::now()));
         }
         for id in before.into_iter().chain([current]) {
             self.place(id);
@@ -183,8 +259,20 @@ impl Index {
     /// to `position`.
     pub(crate) fn settle_awaited(&mut self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
-        while let Some(entry) = self.awaited.first_entry().filter(|entry| *entry.key() <= position) {
-            let (id, key) = entry.remove_entry();
+        self.settle(|id, _| id <= position);
+    }
+
+    /// Lets the next one be claimed for keys whose current notification has not been read for this time. Everything
+    /// that is stored was read, so it does not exist.
+    pub(crate) fn settle_missing(&mut self, time: Duration) {
+        self.settle(|_, since| since.elapsed() >= time);
+    }
+
+    fn settle(&mut self, is_settled: impl Fn(i64, Instant) -> bool) {
+        let settled = self.awaited.iter().filter(|(id, (_, since))| is_settled(**id, *since));
+        let settled: Vec<(i64, Mac)> = settled.map(|(id, (key, _))| (*id, *key)).collect();
+        for (id, key) in settled {
+            self.awaited.remove(&id);
             if !self.pending.contains_key(&id) {
                 self.leave(Some(key), id);
             }
@@ -197,7 +285,8 @@ impl Index {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let order = pending.record.order_key.and_then(|key| self.orders.get(&key));
         let is_current = order.is_none_or(|order| order.current == Some(id));
-        let wanted = is_current.then_some(pending.record.due_at);
+        let due_at = pending.record.due_at.max(pending.delayed.unwrap_or(i64::MIN));
+        let wanted = is_current.then_some(due_at);
         if pending.placed == wanted {
             return;
         }
@@ -265,9 +354,14 @@ impl Index {
         (stats.ready, stats.leased) = (count(StoredState::Ready), count(StoredState::Leased));
         (stats.backoff, stats.done) = (count(StoredState::Backoff), count(StoredState::Done));
         (stats.dead, stats.sightings) = (count(StoredState::Dead), self.sightings);
-        let oldest = self.due.first().map(|(due_at, _)| now - due_at).filter(|age| *age >= 0);
+        let oldest = self.due.first().map(|(due_at, _)| now.saturating_sub(*due_at)).filter(|age| *age >= 0);
         stats.oldest_ready = oldest.map(|age| Duration::from_millis(age.unsigned_abs()));
         stats
+    }
+
+    /// Returns the dedup keys of the records whose number is that of a different notification.
+    pub(crate) fn displaced(&self) -> Vec<Mac> {
+        self.displaced.keys().copied().collect()
     }
 
     /// Returns a problem for each order key that has pending notifications but no claimable notification.
@@ -291,95 +385,4 @@ pub(crate) fn has_state(known: &Known, state: Option<State>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key() -> Mac {
-        Mac::from_bytes([1; 32])
-    }
-
-    fn record(id: i64, state: StoredState) -> Record {
-        let mut record = Record::new(id, "kind".into(), Some(key()), 10);
-        record.state = state;
-        record
-    }
-
-    fn dedup(id: i64) -> Mac {
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&id.to_be_bytes());
-        Mac::from_bytes(bytes)
-    }
-
-    fn claimable(index: &Index) -> Vec<i64> {
-        let request = ClaimRequest { limit: 9, lease: Duration::ZERO, holder: 1, kind_limits: Vec::new() };
-        index.candidates(10, &request, 0).into_iter().map(|candidate| candidate.record.id).collect()
-    }
-
-    #[test]
-    fn records_that_arrive_before_their_notification_or_out_of_order_are_kept() {
-        let mut index = Index::default();
-        assert!(index.apply(dedup(1), 5, record(1, StoredState::Done)));
-        assert!(!index.add(dedup(1), record(1, StoredState::Ready)));
-        assert!(!index.apply(dedup(1), 4, record(1, StoredState::Leased)));
-        assert_eq!(index.known(1).unwrap().state, StoredState::Done);
-        assert_eq!((index.stats(10).done, index.stats(10).ready), (1, 0));
-        index.remove(1);
-        assert_eq!(index.stats(10), Stats::default());
-    }
-
-    #[test]
-    fn notification_in_the_register_blocks_its_key_until_it_is_read() {
-        let mut index = Index::default();
-        index.add(dedup(1), record(1, StoredState::Ready));
-        index.apply_order(key(), 7, 5);
-        assert_eq!(claimable(&index), Vec::<i64>::new());
-        index.settle_awaited(4);
-        assert_eq!(claimable(&index), Vec::<i64>::new());
-        // The notification is pending, so it stays the current notification.
-        index.add(dedup(5), record(5, StoredState::Ready));
-        index.settle_awaited(5);
-        assert_eq!(claimable(&index), [5]);
-        index.apply(dedup(5), 9, record(5, StoredState::Done));
-        assert_eq!(claimable(&index), [1]);
-        // The notification no longer exists.
-        index.apply_order(key(), 10, 8);
-        assert_eq!(index.order_problems(), Vec::<String>::new());
-        index.settle_awaited(8);
-        assert_eq!(claimable(&index), [1]);
-        // An earlier message of the register changes nothing.
-        index.apply_order(key(), 8, 99);
-        assert_eq!(claimable(&index), [1]);
-    }
-
-    #[test]
-    fn redriven_notification_is_not_selected_by_an_earlier_register() {
-        let mut index = Index::default();
-        index.apply(dedup(1), 6, record(1, StoredState::Dead));
-        index.add(dedup(2), record(2, StoredState::Ready));
-        index.apply(dedup(1), 7, record(1, StoredState::Ready));
-        index.apply_order(key(), 5, 1);
-        assert_eq!(claimable(&index), [2]);
-        index.apply_order(key(), 8, 1);
-        assert_eq!(claimable(&index), [1]);
-        // In an index without the redrive, the register determines the current notification.
-        let mut index = Index::default();
-        index.add(dedup(2), record(2, StoredState::Ready));
-        index.apply(dedup(1), 7, record(1, StoredState::Ready));
-        index.apply_order(key(), 5, 1);
-        assert_eq!(claimable(&index), [1]);
-    }
-
-    #[test]
-    fn redriven_notification_waits_for_the_current_notification() {
-        let mut index = Index::default();
-        index.apply(dedup(1), 1, record(1, StoredState::Dead));
-        index.apply(dedup(2), 2, record(2, StoredState::Leased));
-        index.apply(dedup(1), 3, record(1, StoredState::Ready));
-        index.add(dedup(3), record(3, StoredState::Ready));
-        assert_eq!(claimable(&index), [2], "its lease has ended");
-        index.apply(dedup(2), 4, record(2, StoredState::Done));
-        assert_eq!(claimable(&index), [1]);
-        index.apply(dedup(1), 5, record(1, StoredState::Dead));
-        assert_eq!(claimable(&index), [3]);
-    }
-}
+mod tests;

@@ -19,6 +19,7 @@ mod remove;
 mod scan;
 mod store;
 mod streams;
+mod tls;
 mod watch;
 
 pub use async_nats;

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use paytend_inbox::{Erasure, Facts, Kind, Mac, Route, SealedPayload, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
+use crate::record::{Record, UNREADABLE_KIND};
+
 /// The facts, as JSON.
 pub(crate) const FACTS: &str = "Paytend-Facts";
 /// The time of receipt by the store's clock, in milliseconds since the Unix epoch.
@@ -15,6 +17,8 @@ pub(crate) const RECEIVED: &str = "Paytend-Received";
 pub(crate) const OPERATION: &str = "Paytend-Operation";
 
 const NONCE: usize = 24;
+/// The size of the smallest body: the number of the key, and the nonce.
+pub(crate) const MIN_BODY: usize = 4 + NONCE;
 
 /// The stored form of the facts about a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,10 +65,6 @@ impl From<&Facts> for StoredFacts {
 }
 
 impl StoredFacts {
-    pub(crate) fn kind(&self) -> &str {
-        &self.kind
-    }
-
     /// Returns whether an erasure selects the notification. If the route of the notification is unknown, only an
     /// erasure without filters selects it.
     pub(crate) fn is_selected(&self, erasure: &Erasure) -> bool {
@@ -99,11 +99,21 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, StoreError> {
+    /// Reads the headers of a message whose subject contains this dedup key.
+    pub(crate) fn read(headers: &HeaderMap, dedup: Mac) -> Result<Self, StoreError> {
         let text = |name: &str| headers.get(name).map(|value| value.as_str()).ok_or_else(corrupt);
-        let facts = serde_json::from_str(text(FACTS)?).map_err(|_| corrupt())?;
+        let facts: StoredFacts = serde_json::from_str(text(FACTS)?).map_err(|_| corrupt())?;
         let received_at = text(RECEIVED)?.parse().map_err(|_| corrupt())?;
-        Ok(Self { facts, received_at })
+        if facts.dedup == dedup { Ok(Self { facts, received_at }) } else { Err(corrupt()) }
+    }
+
+    /// Returns the record of a notification that was never attempted, also if the headers cannot be read. The message
+    /// was stored at `stored_at`.
+    pub(crate) fn first_record(headers: Option<&HeaderMap>, dedup: Mac, id: i64, stored_at: i64) -> Record {
+        match headers.ok_or_else(corrupt).and_then(|headers| Self::read(headers, dedup)) {
+            Ok(Self { facts, received_at }) => Record::new(id, facts.kind, facts.order_key, received_at),
+            Err(_) => Record::new(id, UNREADABLE_KIND.to_owned(), None, stored_at),
+        }
     }
 }
 
@@ -114,7 +124,7 @@ pub(crate) fn notification(
     sealed: &SealedPayload,
 ) -> Result<PublishMessage, StoreError> {
     let facts = serde_json::to_string(&StoredFacts::from(facts)).map_err(|_| corrupt())?;
-    let mut body = Vec::with_capacity(4 + NONCE + sealed.ciphertext.len());
+    let mut body = Vec::with_capacity(MIN_BODY + sealed.ciphertext.len());
     body.extend_from_slice(&sealed.key_id.to_be_bytes());
     body.extend_from_slice(&sealed.nonce);
     body.extend_from_slice(&sealed.ciphertext);
@@ -149,6 +159,11 @@ fn ascii(json: &str) -> String {
 
 pub(crate) fn corrupt() -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value")
+}
+
+/// Returns the dedup key in the subject of a notification or a record.
+pub(crate) fn dedup_of(subject: &str) -> Option<Mac> {
+    subject.rsplit('.').next().and_then(parse_mac)
 }
 
 /// Reads a value of 64 hexadecimal digits.
@@ -206,10 +221,14 @@ mod tests {
         let message = notification(&facts, 1_700_000_000_123, &sealed).unwrap().outbound_message("subject");
         let headers = message.headers.unwrap();
         assert!(headers.get(FACTS).unwrap().as_str().bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        let read = Headers::read(&headers).unwrap();
+        let read = Headers::read(&headers, mac(1)).unwrap();
         assert_eq!((read.facts.into_facts().unwrap(), read.received_at), (facts, 1_700_000_000_123));
         assert_eq!(content(&message.payload).unwrap(), sealed);
-        assert!(content(&[0; 27]).is_err() && Headers::read(&HeaderMap::new()).is_err());
+        assert!(content(&[0; 27]).is_err() && Headers::read(&HeaderMap::new(), mac(1)).is_err());
+        assert!(Headers::read(&headers, mac(2)).is_err(), "a different notification");
+        let first = |headers, id| Headers::first_record(headers, mac(1), id, 77);
+        assert_eq!((first(Some(&headers), 4).order_key, first(Some(&headers), 4).id), (Some(mac(3)), 4));
+        assert_eq!((first(None, 4).kind.as_str(), first(None, 4).received_at), (UNREADABLE_KIND, 77));
     }
 
     #[test]

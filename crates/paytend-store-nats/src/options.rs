@@ -8,7 +8,7 @@ use async_nats::Client;
 use paytend_inbox::StoreError;
 
 use crate::clock::Clock;
-use crate::connect::{Servers, connect};
+use crate::connect::{Access, Servers, connect};
 use crate::error::configuration;
 use crate::store::NatsStore;
 
@@ -30,7 +30,7 @@ use crate::store::NatsStore;
 #[must_use]
 pub struct NatsOptions {
     servers: Servers,
-    credentials_file: Option<PathBuf>,
+    access: Access,
     system_servers: Option<Servers>,
     system_credentials_file: Option<PathBuf>,
     pub(crate) name: String,
@@ -48,7 +48,7 @@ impl NatsOptions {
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
         Ok(Self {
             servers: Servers::parse(url)?,
-            credentials_file: None,
+            access: Access::default(),
             system_servers: None,
             system_credentials_file: None,
             name: "paytend".to_owned(),
@@ -71,7 +71,21 @@ impl NatsOptions {
 
     /// Sets the credentials file of the account that holds the streams.
     pub fn credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.credentials_file = Some(path.into());
+        self.access.credentials_file = Some(path.into());
+        self
+    }
+
+    /// Sets a PEM file with the certificates of the authorities that the servers' certificates must come from. Without
+    /// it, the authorities that the operating system trusts are used.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.access.ca_file = Some(path.into());
+        self
+    }
+
+    /// Sets PEM files with the certificate chain and the private key of this client, for servers that require a client
+    /// certificate. The files are read when the store is opened.
+    pub fn client_certificate(mut self, certificate_file: impl Into<PathBuf>, key_file: impl Into<PathBuf>) -> Self {
+        self.access.identity = Some((certificate_file.into(), key_file.into()));
         self
     }
 
@@ -136,11 +150,15 @@ impl NatsOptions {
 
     /// Connects, checks the servers, and creates the streams if they do not exist.
     ///
-    /// Connections to servers on other machines use TLS. The certificates are verified with the operating system's
-    /// roots.
+    /// TLS is used if one of these is true, and the server's certificate is then verified:
+    ///
+    /// - a URL begins with `tls://`,
+    /// - a server is not on this machine, whatever its URL begins with,
+    /// - the server requires TLS.
     ///
     /// # Errors
-    /// - Returns [`StoreError`] if no server is reachable or the login is refused.
+    /// - Returns [`StoreError`] if no server is reachable, the login is refused, a file cannot be read, or the
+    ///   certificate of a server is not trusted.
     /// - Returns [`StoreError`] if the servers or the streams can lose acknowledged notifications, or if the settings
     ///   cannot be checked without a login to the system account.
     pub async fn open(self) -> Result<NatsStore, StoreError> {
@@ -153,7 +171,7 @@ impl NatsOptions {
     }
 
     pub(crate) async fn connect(&self) -> Result<Client, StoreError> {
-        connect(&self.servers, self.credentials_file.as_deref(), self.operation_timeout).await
+        connect(&self.servers, &self.access, self.operation_timeout).await
     }
 
     /// Connects to the system account, if a login is set.
@@ -162,7 +180,8 @@ impl NatsOptions {
             return Ok(None);
         }
         let servers = self.system_servers.as_ref().unwrap_or(&self.servers);
-        connect(servers, self.system_credentials_file.as_deref(), self.operation_timeout).await.map(Some)
+        let access = Access { credentials_file: self.system_credentials_file.clone(), ..self.access.clone() };
+        connect(servers, &access, self.operation_timeout).await.map(Some)
     }
 }
 

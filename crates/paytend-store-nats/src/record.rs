@@ -5,14 +5,22 @@
 
 use std::time::Duration;
 
-use paytend_inbox::{Id, Lease, Mac, Release, State};
+use paytend_inbox::{Id, Lease, Mac, Release, State, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::after;
-use crate::message::StoredFacts;
+use crate::message::{StoredFacts, corrupt};
 
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
+/// The number of operations that a record remembers. The README states what this means for lost responses.
+const REMEMBERED: usize = 32;
+/// The kind of a notification whose facts cannot be read.
+pub(crate) const UNREADABLE_KIND: &str = "unreadable";
+const UNREADABLE_RECORD: &str = "the notification's record cannot be read: it was written by a different program or a \
+     newer version";
+const MISSING: &str = "the notification's message is missing: it was deleted, or the streams were restored from \
+     backups of different times";
 
 /// The progress of a notification. The record contains all data that the index needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +52,13 @@ pub(crate) struct Record {
     pub(crate) again: bool,
     #[serde(default)]
     pub(crate) sightings: u64,
+    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting. A repeated
+    /// write of one of them changes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    recent: Vec<u64>,
+    /// The number that the notification had before its message was lost and stored again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) formerly: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<String>,
     /// The facts of a notification whose message was removed together with its content.
@@ -95,9 +110,49 @@ impl Record {
             attempted: false,
             again: false,
             sightings: 0,
+            recent: Vec::new(),
+            formerly: None,
             cause: None,
             removed: None,
         }
+    }
+
+    /// Reads a stored record.
+    pub(crate) fn read(payload: &[u8]) -> Result<Self, StoreError> {
+        let record: Self = serde_json::from_slice(payload).map_err(|_| corrupt())?;
+        if record.id > 0 { Ok(record) } else { Err(corrupt()) }
+    }
+
+    /// Returns the dead letter that replaces an unreadable record, the message with this number in the stream of the
+    /// records. `self` is a new record of the notification.
+    ///
+    /// Counters that can be read are kept. The number of the message is a fence that no earlier claim has, because
+    /// each claim is a message.
+    pub(crate) fn replacing_unreadable(mut self, payload: &[u8], sequence: u64) -> Self {
+        let old: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+        let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+        self.fence = old["fence"].as_i64().unwrap_or_default().max(sequence);
+        self.completed_runs = old["completed_runs"].as_u64().unwrap_or_default();
+        self.sightings = old["sightings"].as_u64().unwrap_or_default();
+        self.bury(UNREADABLE_RECORD.to_owned());
+        self
+    }
+
+    /// Returns whether an operation has changed this record before.
+    pub(crate) fn remembers(&self, operation: u64) -> bool {
+        self.recent.contains(&operation)
+    }
+
+    /// Returns whether an operation has changed this record before. If it has not, it is remembered.
+    pub(crate) fn is_repeated(&mut self, operation: u64) -> bool {
+        if self.remembers(operation) {
+            return true;
+        }
+        if self.recent.len() >= REMEMBERED {
+            self.recent.remove(0);
+        }
+        self.recent.push(operation);
+        false
     }
 
     /// Returns whether the lease belongs to the last claim. The random number of the claim is also compared, because a
@@ -113,7 +168,7 @@ impl Record {
 
     pub(crate) fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
         (self.state, self.due_at, self.attempted) = (StoredState::Leased, after(now, lease), true);
-        (self.fence, self.holder) = (self.fence + 1, holder);
+        (self.fence, self.holder) = (self.fence.saturating_add(1), holder);
         self.tries = self.tries.saturating_add(1);
     }
 
@@ -122,7 +177,7 @@ impl Record {
     }
 
     pub(crate) fn complete(&mut self, now: i64) {
-        (self.completed_runs, self.attempted) = (self.completed_runs + 1, false);
+        (self.completed_runs, self.attempted) = (self.completed_runs.saturating_add(1), false);
         if self.again {
             self.is_sighting = true;
             self.enqueue(now);
@@ -145,9 +200,12 @@ impl Record {
         }
     }
 
-    /// Records the arrival of a duplicate.
-    pub(crate) fn sight(&mut self, now: i64, requeue: bool) {
-        self.sightings += 1;
+    /// Records the arrival of a duplicate. Returns whether the record has changed.
+    pub(crate) fn sight(&mut self, now: i64, requeue: bool, operation: u64) -> bool {
+        if self.is_repeated(operation) {
+            return false;
+        }
+        self.sightings = self.sightings.saturating_add(1);
         match self.state {
             _ if !requeue => {}
             StoredState::Done => {
@@ -158,9 +216,39 @@ impl Record {
             // If the run has not begun, it also covers the sighting.
             StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
         }
+        true
     }
 
-    pub(crate) fn enqueue(&mut self, now: i64) {
+    /// Makes a dead letter ready. Returns whether the record has changed.
+    pub(crate) fn redrive(&mut self, now: i64, operation: u64) -> bool {
+        let is_changed = self.state == StoredState::Dead && !self.is_repeated(operation);
+        if is_changed {
+            self.enqueue(now);
+        }
+        is_changed
+    }
+
+    /// Returns whether the record is that of the message with this number. Numbers can be assigned again after a
+    /// restore, so the time is compared, too.
+    pub(crate) fn fits(&self, id: i64, received_at: i64) -> bool {
+        (self.id, self.received_at) == (id, received_at)
+    }
+
+    /// Moves the record to a later message of the notification, because its own message is lost.
+    pub(crate) fn adopt(&mut self, now: i64, id: i64, received_at: i64) {
+        self.formerly = (self.id != id).then_some(self.id);
+        (self.id, self.received_at) = (id, received_at);
+        if self.state == StoredState::Dead && self.cause.as_deref() == Some(MISSING) {
+            self.enqueue(now);
+        }
+    }
+
+    /// Makes a dead letter of a notification whose message does not exist.
+    pub(crate) fn miss(&mut self) {
+        self.bury(MISSING.to_owned());
+    }
+
+    fn enqueue(&mut self, now: i64) {
         (self.state, self.tries, self.due_at, self.again) = (StoredState::Ready, 0, now, false);
     }
 
@@ -211,21 +299,66 @@ mod tests {
     fn duplicate_during_an_attempt_causes_another_run() {
         let mut record = record();
         record.claim(0, Duration::from_secs(1), 9);
-        record.sight(1, true);
+        record.sight(1, true, 1);
         record.complete(2);
         assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
         // A run that has not begun covers a duplicate. A duplicate during an attempt causes another run, even after a
         // failure and another claim.
-        record.sight(1, true);
-        for again in [true, false] {
+        record.sight(1, true, 2);
+        for (operation, again) in [(3, true), (4, false)] {
             record.claim(0, Duration::from_secs(1), 9);
-            record.sight(1, again);
+            assert!(record.sight(1, again, operation));
+            assert!(!record.sight(1, again, operation), "a repeated write");
             record.release(2, &Release::Retry { after: Duration::ZERO, cause: "x".into() });
             record.claim(0, Duration::from_secs(1), 9);
             record.complete(2);
             assert_eq!(record.state, if again { StoredState::Ready } else { StoredState::Done });
         }
         assert_eq!((record.sightings, record.completed_runs), (4, 3));
+    }
+
+    #[test]
+    fn repeated_operations_change_nothing() {
+        let mut record = record();
+        record.complete(0);
+        assert!(record.sight(1, true, 1));
+        record.complete(2);
+        for operation in 2..=u64::try_from(REMEMBERED).unwrap() {
+            assert!(record.sight(3, false, operation));
+            assert!(!record.sight(3, true, 1));
+        }
+        assert_eq!((record.state, record.sightings), (StoredState::Done, REMEMBERED as u64));
+        record.bury("x".into());
+        assert!(record.redrive(4, 99) && !record.redrive(4, 98));
+        record.bury("x".into());
+        assert!(!record.redrive(5, 99) && record.recent.len() == REMEMBERED);
+    }
+
+    #[test]
+    fn lost_message_is_adopted_once() {
+        let mut record = record();
+        record.miss();
+        assert!(record.fits(1, 100) && !record.fits(1, 101) && !record.fits(2, 100));
+        record.adopt(7, 5, 200);
+        assert_eq!((record.state, record.formerly, record.due_at), (StoredState::Ready, Some(1), 7));
+        assert!(record.fits(5, 200));
+        record.bury("a handler".into());
+        record.adopt(8, 5, 300);
+        assert_eq!((record.state, record.formerly), (StoredState::Dead, None));
+    }
+
+    #[test]
+    fn unreadable_record_is_replaced_by_a_dead_letter_with_its_counters() {
+        for (payload, fence, runs) in
+            [(r#"{"fence":70,"completed_runs":3}"#, 70, 3), (r#"{"fence":4}"#, 9, 0), ("nonsense", 9, 0), ("[]", 9, 0)]
+        {
+            assert!(Record::read(payload.as_bytes()).is_err());
+            let replaced = record().replacing_unreadable(payload.as_bytes(), 9);
+            assert_eq!((replaced.fence, replaced.completed_runs, replaced.state), (fence, runs, StoredState::Dead));
+        }
+        let mut record = record();
+        record.id = 0;
+        assert!(Record::read(&serde_json::to_vec(&record).unwrap()).is_err());
     }
 
     #[test]

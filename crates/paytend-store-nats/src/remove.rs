@@ -1,127 +1,226 @@
 //! Removes content.
 //!
 //! The facts are first moved to the record, which marks the content as removed. Then the message of the notification is
-//! deleted. If the program ends between the two steps, the next removal deletes the message.
+//! deleted. If the program ends between the two steps, or the deletion fails, the next removal deletes the message.
 
-use std::collections::BTreeSet;
-
-use paytend_inbox::{Erasure, StoreError};
+use async_nats::jetstream::message::PublishMessage;
+use paytend_inbox::{Erasure, Mac, StoreError, StoreErrorKind};
 
 use crate::admin::change;
-use crate::finish::Current;
-use crate::message::{Headers, StoredFacts, corrupt};
-use crate::record::StoredState;
+use crate::clock::stored_at;
+use crate::finish::{Current, own_message};
+use crate::message::{Headers, StoredFacts, corrupt, dedup_of};
+use crate::record::{Record, StoredState};
 use crate::scan::read_all;
 use crate::store::Shared;
-use crate::streams::Log;
+use crate::streams::{Log, operation_id};
 
 /// The maximum number of notifications that are selected from the index at a time.
 const CHUNK: usize = 1_000;
+/// The prefix of the names of messages that list forgotten notifications, for the indexes of all programs.
+pub(crate) const FORGOTTEN: &str = "forgotten-";
+/// How long such a message is kept, in milliseconds.
+const FORGOTTEN_MILLIS: i64 = 3_600_000;
 
-/// Calls a function with the facts of each notification that has a message.
-async fn each_message(shared: &Shared, mut found: impl FnMut(i64, StoredFacts)) -> Result<(), StoreError> {
+/// The message of a notification, without its body.
+pub(crate) struct MessageHead {
+    pub(crate) dedup: Mac,
+    /// `None` if the facts cannot be read.
+    pub(crate) facts: Option<StoredFacts>,
+    /// The size of the body.
+    pub(crate) size: usize,
+}
+
+/// Calls a function with the number of each message, and with the message unless its subject is not of a notification.
+pub(crate) async fn each_message(
+    shared: &Shared,
+    mut found: impl FnMut(i64, Option<MessageHead>),
+) -> Result<(), StoreError> {
     let read = read_all(&shared.streams, Log::Inbox, None, |scanned| {
-        let headers = scanned.message.message.headers.as_ref().ok_or_else(corrupt)?;
-        found(i64::try_from(scanned.sequence).map_err(|_| corrupt())?, Headers::read(headers)?.facts);
+        let message = &scanned.message.message;
+        let header = |name: &str| message.headers.as_ref()?.get(name)?.as_str().parse().ok();
+        let facts = |dedup| Some(Headers::read(message.headers.as_ref()?, dedup).ok()?.facts);
+        let size = header("Nats-Msg-Size").unwrap_or_default();
+        let head = dedup_of(&message.subject).map(|dedup| MessageHead { dedup, facts: facts(dedup), size });
+        found(i64::try_from(scanned.sequence).map_err(|_| corrupt())?, head);
         Ok(())
     });
     read.await
 }
 
-/// Returns the numbers of the notifications that have a message.
-pub(crate) async fn stored_ids(shared: &Shared) -> Result<BTreeSet<i64>, StoreError> {
-    let mut ids = BTreeSet::new();
-    each_message(shared, |id, _| ids.extend([id])).await?;
-    Ok(ids)
-}
-
 /// Erases the notifications that an erasure selects.
+///
+/// The messages are read from the stream, so the index need not contain them: a notification can arrive meanwhile. Its
+/// message is deleted only after its record says that the content is removed.
 pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
-    let is_wanted = |facts: &StoredFacts| facts.is_selected(erasure);
     let mut found = Vec::new();
-    each_message(shared, |id, facts| found.extend(is_wanted(&facts).then_some((id, facts)))).await?;
+    let collect = |id: i64, message: Option<MessageHead>| {
+        if let Some(MessageHead { dedup, facts: Some(facts), .. }) = message
+            && facts.is_selected(erasure)
+        {
+            found.push((id, dedup, facts));
+        }
+    };
+    each_message(shared, collect).await?;
     let mut erased = 0;
-    for (id, facts) in found {
-        let changed = change(shared, id, |record, _| {
+    for (id, dedup, facts) in found {
+        let changed = change(shared, id, dedup, |record, _| {
             let is_new = record.removed.is_none();
             if is_new {
                 record.erase(facts.clone());
             }
             is_new
         });
-        erased += u64::from(changed.await?);
-        delete(shared, id).await?;
+        erased += u64::from(changed.await?.is_written());
+        if Current::read(shared, dedup).await?.is_some_and(|current| current.record.removed.is_some()) {
+            delete_message(shared, id, dedup).await?;
+        }
     }
     // The facts of notifications whose content was removed are in their records.
     let removed = watched.index().select(i64::MIN, usize::MAX, |known| known.removed);
-    for (id, _) in removed {
-        let changed = change(shared, id, |record, _| match record.removed.clone() {
-            Some(facts) if is_wanted(&facts) => {
+    let removed = removed.into_iter().map(|(id, known)| (id, known.dedup));
+    let displaced = watched.index().displaced().into_iter().map(|dedup| (0, dedup));
+    for (id, dedup) in removed.chain(displaced) {
+        let changed = change(shared, id, dedup, |record, _| match record.removed.clone() {
+            Some(facts) if facts.is_selected(erasure) => {
                 record.erase(*facts);
                 true
             }
             _ => false,
         });
-        erased += u64::from(changed.await?);
+        erased += u64::from(changed.await?.is_written());
     }
     Ok(erased)
 }
 
-/// Removes the content of processed notifications that were received before a time.
+/// Removes the content of processed notifications that were received before a time. Completes earlier removals whose
+/// deletion failed.
 pub(crate) async fn drop_payloads(shared: &Shared, before: i64) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
     let mut dropped = 0;
     let mut after = i64::MIN;
     loop {
         let chunk = watched.index().select(after, CHUNK, |known| {
-            known.state == StoredState::Done && !known.removed && known.received_at < before
+            let is_old = known.state == StoredState::Done && known.received_at < before;
+            (known.removed && known.has_message) || (is_old && !known.removed)
         });
         let Some((last, _)) = chunk.last() else { return Ok(dropped) };
         after = *last;
-        for (id, _) in chunk {
-            let sequence = u64::try_from(id).map_err(|_| corrupt())?;
-            let Some(message) = shared.streams.message(Log::Inbox, sequence).await? else { continue };
-            let facts = Headers::read(&message.headers)?.facts;
-            let changed = change(shared, id, |record, _| {
-                let is_wanted = record.state == StoredState::Done && record.removed.is_none();
-                if is_wanted {
-                    record.removed = Some(Box::new(facts.clone()));
-                }
-                is_wanted
-            });
-            if changed.await? {
+        for (id, known) in chunk {
+            if known.removed {
+                delete_message(shared, id, known.dedup).await?;
+            } else if drop_payload(shared, id, known.dedup).await? {
                 dropped += 1;
-                delete(shared, id).await?;
             }
         }
     }
 }
 
+async fn drop_payload(shared: &Shared, id: i64, dedup: Mac) -> Result<bool, StoreError> {
+    let Some(message) = own_message(shared, id, dedup).await? else { return Ok(false) };
+    let Ok(Headers { facts, .. }) = Headers::read(&message.headers, dedup) else {
+        tracing::error!(id, "the facts of a notification cannot be read: its content is kept");
+        return Ok(false);
+    };
+    let is_changed = change(shared, id, dedup, |record, _| {
+        let is_wanted = record.id == id && record.state == StoredState::Done && record.removed.is_none();
+        if is_wanted {
+            record.removed = Some(Box::new(facts.clone()));
+        }
+        is_wanted
+    });
+    let is_changed = is_changed.await?.is_written();
+    if is_changed {
+        delete_message(shared, id, dedup).await?;
+    }
+    Ok(is_changed)
+}
+
 /// Forgets processed notifications whose content was removed.
 pub(crate) async fn forget(shared: &Shared, before: i64) -> Result<u64, StoreError> {
+    remove_announcements(shared).await?;
     let watched = shared.synchronized().await?;
     let old = watched.index().select(i64::MIN, usize::MAX, |known| {
         known.state == StoredState::Done && known.removed && known.received_at < before
     });
-    let mut forgotten = 0;
-    for (id, known) in old {
-        let Some(current) = Current::read(shared, known.dedup).await? else { continue };
-        let record = &current.record;
-        if record.id != id || record.state != StoredState::Done || record.removed.is_none() {
-            continue;
+    let mut count = 0;
+    for chunk in old.chunks(CHUNK) {
+        let mut forgotten = Vec::new();
+        for (id, known) in chunk {
+            forgotten.extend(forget_one(shared, *id, known.dedup, known.sequence).await?);
         }
-        // The message is deleted first: without its record, the notification would be processed again. If a duplicate
-        // arrives now, the record is replaced and has a different sequence number, so the new record is kept.
-        delete(shared, id).await?;
-        shared.streams.delete(Log::Work, current.sequence).await?;
-        watched.index().remove(id);
-        forgotten += 1;
+        announce(shared, &forgotten).await?;
+        count += forgotten.len() as u64;
     }
-    Ok(forgotten)
+    Ok(count)
 }
 
-/// Deletes the message of a notification.
-async fn delete(shared: &Shared, id: i64) -> Result<(), StoreError> {
-    shared.streams.delete(Log::Inbox, u64::try_from(id).map_err(|_| corrupt())?).await
+/// Deletes the message and the record of a notification. Returns its number and that of the record, unless the
+/// notification was changed meanwhile.
+async fn forget_one(shared: &Shared, id: i64, dedup: Mac, known: u64) -> Result<Option<(i64, u64)>, StoreError> {
+    let watched = shared.watched();
+    let current = match Current::read(shared, dedup).await {
+        Ok(Some(current)) => current,
+        Ok(None) => {
+            // A different program has forgotten it.
+            watched.index().forget(id, known);
+            return Ok(None);
+        }
+        Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Record { state, removed, .. } = &current.record;
+    if current.record.id != id || *state != StoredState::Done || removed.is_none() {
+        return Ok(None);
+    }
+    // The message must not remain without its record, because the notification would be processed again. A duplicate
+    // that arrives now replaces the record, which then has a different number and is kept.
+    delete_message(shared, id, dedup).await?;
+    if !shared.streams.delete(Log::Work, current.sequence).await? {
+        return Ok(None);
+    }
+    watched.index().forget(id, current.sequence);
+    Ok(Some((id, current.sequence)))
+}
+
+/// Lets the indexes of all programs remove forgotten notifications.
+async fn announce(shared: &Shared, forgotten: &[(i64, u64)]) -> Result<(), StoreError> {
+    if forgotten.is_empty() {
+        return Ok(());
+    }
+    let subject = shared.streams.names.meta(&format!("{FORGOTTEN}{}", operation_id()?));
+    let json = serde_json::to_vec(forgotten).map_err(|_| corrupt())?;
+    shared.streams.put(Log::Work, &subject, PublishMessage::build().payload(json.into()), 0).await.map(drop)
+}
+
+/// Deletes the lists of forgotten notifications that all programs have read. A program that starts does not need them.
+async fn remove_announcements(shared: &Shared) -> Result<(), StoreError> {
+    let old = shared.clock.now().saturating_sub(FORGOTTEN_MILLIS);
+    let mut found = Vec::new();
+    let names = &shared.streams.names;
+    let (prefix, all) = (names.meta(FORGOTTEN), names.meta("*"));
+    let read = read_all(&shared.streams, Log::Work, Some(&all), |scanned| {
+        let is_old = scanned.message.info().is_ok_and(|info| stored_at(info.published) < old);
+        if is_old && scanned.message.message.subject.starts_with(&prefix) {
+            found.push(scanned.sequence);
+        }
+        Ok(())
+    });
+    read.await?;
+    for sequence in found {
+        shared.streams.delete(Log::Work, sequence).await?;
+    }
+    Ok(())
+}
+
+/// Deletes a message if it belongs to the notification with this dedup key.
+pub(crate) async fn delete_message(shared: &Shared, id: i64, dedup: Mac) -> Result<(), StoreError> {
+    if let Some(message) = own_message(shared, id, dedup).await? {
+        shared.streams.delete(Log::Inbox, message.sequence).await?;
+    }
+    if let Some(watched) = shared.started() {
+        watched.index().set_message(id, dedup, false);
+    }
+    Ok(())
 }

@@ -18,6 +18,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The time to wait for a message before the end of the scan is determined again.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often a consumer that is behind may deliver nothing, before a new one is created.
+pub(crate) const MAX_SILENCES: u32 = 3;
 
 /// Messages of a stream in order, without gaps.
 ///
@@ -84,9 +86,10 @@ impl Scan {
         self.position >= self.target
     }
 
-    /// Determines the end of the scan again, because the last message may have been deleted.
+    /// Determines the end of the scan again, because the last message may have been deleted, or a consumer may not
+    /// deliver later messages.
     pub(crate) async fn refresh_target(&mut self, streams: &Streams) -> Result<(), StoreError> {
-        self.target = self.target.min(streams.last_of(self.log, &self.subject).await?);
+        self.target = streams.last_of(self.log, &self.subject).await?;
         Ok(())
     }
 
@@ -141,13 +144,18 @@ async fn read_behind(
     found: &mut impl FnMut(Scanned) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let mut scan = Scan::start(streams, log, *position, filter).await?;
+    let mut silences = 0;
     while !scan.is_complete() {
         match timeout(PATIENCE, scan.next()).await {
             Ok(scanned) => {
                 found(scanned?)?;
-                *position = scan.position;
+                (*position, silences) = (scan.position, 0);
             }
-            Err(_) => scan.refresh_target(streams).await?,
+            Err(_) if silences == MAX_SILENCES => return Err(too_slow(DOING)),
+            Err(_) => {
+                scan.refresh_target(streams).await?;
+                silences += 1;
+            }
         }
     }
     // The consumer is deleted, because the server would otherwise keep it for some time.

@@ -24,6 +24,9 @@ use crate::{accept, claim, finish};
 /// The time to wait for reports of servers that do not hold a stream.
 const SILENCE: Duration = Duration::from_millis(200);
 
+/// How often the key file is bound if the message that names it is deleted meanwhile.
+const BIND_ROUNDS: usize = 5;
+
 /// The effect type of this store. It has no values, because JetStream has no transactions that could contain a
 /// handler's change.
 ///
@@ -168,14 +171,22 @@ impl Store for NatsStore {
     async fn bind_keys(&self, check: Mac) -> Result<(), StoreError> {
         let streams = &self.shared.streams;
         let subject = streams.names.meta("keys");
-        let message = PublishMessage::build().payload(check.to_string().into());
-        if let Written::At(_) = streams.put(Log::Work, &subject, message, 0).await? {
-            return Ok(());
+        for _ in 0..BIND_ROUNDS {
+            let message = PublishMessage::build().payload(check.to_string().into());
+            if let Written::At(_) = streams.put(Log::Work, &subject, message, 0).await? {
+                return Ok(());
+            }
+            match streams.last_behind(Log::Work, &subject, 0).await? {
+                Some(bound) if bound.payload == check.to_string() => return Ok(()),
+                Some(_) => {
+                    let message = "the store was created with a different key file";
+                    return Err(StoreError::new(StoreErrorKind::Keys, message));
+                }
+                // It was deleted meanwhile.
+                None => {}
+            }
         }
-        match streams.last(Log::Work, &subject).await? {
-            Some(bound) if bound.payload == check.to_string() => Ok(()),
-            _ => Err(StoreError::new(StoreErrorKind::Keys, "the store was created with a different key file")),
-        }
+        Err(StoreError::unavailable("cannot read which key file the store was created with"))
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {
@@ -187,18 +198,18 @@ impl Store for NatsStore {
     }
 
     async fn extend(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {
-        finish::leased(&self.shared, lease, |record, now| record.extend(now, time)).await
+        finish::extend(&self.shared, lease, time).await
     }
 
     async fn complete(&self, lease: Lease, effect: Option<NatsEffect>) -> Result<(), FinishError> {
         if let Some(effect) = effect {
             match effect {}
         }
-        finish::leased(&self.shared, lease, |record, now| record.complete(now)).await
+        finish::end(&self.shared, lease, |record, now| record.complete(now)).await
     }
 
     async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
-        finish::leased(&self.shared, lease, |record, now| record.release(now, &release)).await
+        finish::end(&self.shared, lease, |record, now| record.release(now, &release)).await
     }
 
     async fn changed(&self) {

@@ -19,6 +19,9 @@ use crate::options::NatsOptions;
 /// The time limit of one request. If the servers do not respond, an operation sends several requests.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often the message that caused a conflict is looked for: a server that has just become the leader may not have
+/// it yet.
+const MAX_READS: usize = 10;
 
 /// A stream of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +49,11 @@ impl Names {
 
     pub(crate) fn record(&self, dedup: Mac) -> String {
         format!("{}.work.{dedup}", self.0)
+    }
+
+    /// Returns the subject of a notification in any lane.
+    pub(crate) fn any_notification(&self, dedup: Mac) -> String {
+        format!("{}.inbox.*.{dedup}", self.0)
     }
 
     /// Returns the subject of the register with the current notification of an order key.
@@ -156,7 +164,8 @@ impl Streams {
             };
             match error.kind() {
                 PublishErrorKind::WrongLastSequence if unknown => {
-                    return self.recognize(log, subject, &operation).await;
+                    let last = self.last_behind(log, subject, expected).await?;
+                    return Ok(recognize(last.as_ref(), &operation));
                 }
                 PublishErrorKind::WrongLastSequence => return Ok(Written::Conflict),
                 PublishErrorKind::MaxPayloadExceeded => {
@@ -180,11 +189,22 @@ impl Streams {
         self.context.send_publish(subject.to_owned(), message).await?.await
     }
 
-    /// Checks whether the last message of a subject was written by an earlier attempt of the same operation.
-    async fn recognize(&self, log: Log, subject: &str, operation: &str) -> Result<Written, StoreError> {
-        let last = self.last(log, subject).await?;
-        let own = last.filter(|last| last.headers.get(OPERATION).is_some_and(|value| value.as_str() == operation));
-        Ok(own.map_or(Written::Conflict, |own| Written::At(own.sequence)))
+    /// Reads the last message of a subject, which caused a conflict with a write that expected this number. Returns
+    /// `None` if it was deleted meanwhile.
+    pub(crate) async fn last_behind(
+        &self,
+        log: Log,
+        subject: &str,
+        expected: u64,
+    ) -> Result<Option<StreamMessage>, StoreError> {
+        for _ in 0..MAX_READS {
+            let last = self.last(log, subject).await?.filter(|last| last.sequence > expected);
+            if last.is_some() {
+                return Ok(last);
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(None)
     }
 
     /// Reads the last message of a subject from the stream's leader.
@@ -218,21 +238,21 @@ impl Streams {
         }
     }
 
-    /// Deletes a message and overwrites it. Succeeds if the message does not exist.
-    pub(crate) async fn delete(&self, log: Log, sequence: u64) -> Result<(), StoreError> {
+    /// Deletes a message and overwrites it. Returns `false` if the message does not exist.
+    pub(crate) async fn delete(&self, log: Log, sequence: u64) -> Result<bool, StoreError> {
         let deadline = Instant::now() + self.timeout;
         while let Err(error) = self.stream(log).delete_message(sequence).await {
             if let jetstream::stream::DeleteMessageErrorKind::JetStream(_) = error.kind()
                 && self.read(|| self.stream(log).get_raw_message(sequence)).await?.is_none()
             {
-                return Ok(());
+                return Ok(false);
             }
             if Instant::now() >= deadline {
                 return Err(unavailable("delete content", error));
             }
             sleep(PAUSE).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Returns the state and the settings of a stream.
@@ -270,6 +290,12 @@ impl Streams {
     }
 }
 
+/// Checks whether the last message of a subject was written by an earlier attempt of the same operation.
+fn recognize(last: Option<&StreamMessage>, operation: &str) -> Written {
+    let own = last.filter(|last| last.headers.get(OPERATION).is_some_and(|value| value.as_str() == operation));
+    own.map_or(Written::Conflict, |own| Written::At(own.sequence))
+}
+
 /// Creates a stream, or returns the existing stream.
 async fn create(context: &Context, config: Config, timeout: Duration) -> Result<Stream, StoreError> {
     let deadline = Instant::now() + timeout;
@@ -292,7 +318,16 @@ async fn create(context: &Context, config: Config, timeout: Duration) -> Result<
 
 /// Returns a random name for an operation.
 pub(crate) fn operation_id() -> Result<String, StoreError> {
-    let mut bytes = [0; 16];
+    Ok(format!("{:x}", base16ct::HexDisplay(&random::<16>()?)))
+}
+
+/// Returns a random number for an operation that a record remembers.
+pub(crate) fn operation_number() -> Result<u64, StoreError> {
+    random().map(u64::from_le_bytes)
+}
+
+fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+    let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| StoreError::unavailable("the system returns no random numbers"))?;
-    Ok(format!("{:x}", base16ct::HexDisplay(&bytes)))
+    Ok(bytes)
 }

@@ -7,12 +7,13 @@ use paytend_inbox::{ClaimRequest, Mac, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, stored_at};
 use crate::error::too_slow;
 use crate::index::{Candidate, Index};
-use crate::message::{Headers, corrupt, parse_mac};
+use crate::message::{Headers, corrupt, dedup_of};
 use crate::record::Record;
-use crate::scan::{Scan, Scanned};
+use crate::remove::FORGOTTEN;
+use crate::scan::{MAX_SILENCES, Scan, Scanned};
 use crate::streams::{Log, Streams};
 
 const RETRY: Duration = Duration::from_millis(100);
@@ -20,6 +21,11 @@ const RETRY: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
+/// How long a consumer may be silent before its position is compared with the stream.
+const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a notification that does not exist holds up its order key. A server that is no longer the leader stops to
+/// respond before this time.
+pub(crate) const MISSING_TIME: Duration = Duration::from_secs(15);
 
 /// An index with the tasks that read the streams. The tasks end when the value is dropped.
 pub(crate) struct Watched {
@@ -159,23 +165,25 @@ impl Indexed {
 
     fn apply(&self, log: Log, scanned: &Scanned) -> Result<(), StoreError> {
         let message = &scanned.message.message;
-        let mut parts = message.subject.split('.');
-        parts.next();
-        match (log, parts.next(), parts.next_back().and_then(parse_mac)) {
+        let mut parts = message.subject.split('.').skip(1);
+        let (class, name, dedup) = (parts.next(), parts.next(), dedup_of(&message.subject));
+        match (log, class, dedup) {
             (Log::Inbox, Some("inbox"), Some(dedup)) => {
-                let headers = message.headers.as_ref().ok_or_else(corrupt)?;
-                let Headers { facts, received_at } = Headers::read(headers)?;
                 let id = i64::try_from(scanned.sequence).map_err(|_| corrupt())?;
-                let record = Record::new(id, facts.kind().to_owned(), facts.order_key, received_at);
-                self.index().add(dedup, record);
+                let stored_at = scanned.message.info().map_or(0, |info| stored_at(info.published));
+                self.index().add(dedup, Headers::first_record(message.headers.as_ref(), dedup, id, stored_at));
             }
             (Log::Work, Some("work"), Some(dedup)) => {
-                let record = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
-                self.index().apply(dedup, scanned.sequence, record);
+                self.index().apply(dedup, scanned.sequence, Record::read(&message.payload)?);
             }
             (Log::Work, Some("order"), Some(key)) => {
-                let current = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
+                let current = serde_json::from_slice(&message.payload).ok();
                 self.index().apply_order(key, scanned.sequence, current);
+            }
+            (Log::Work, Some("meta"), _) if name.is_some_and(|name| name.starts_with(FORGOTTEN)) => {
+                let forgotten: Vec<(i64, u64)> = serde_json::from_slice(&message.payload).map_err(|_| corrupt())?;
+                let mut index = self.index();
+                forgotten.into_iter().for_each(|(id, sequence)| index.forget(id, sequence));
             }
             (Log::Work, Some("meta" | "audit"), _) => {}
             _ => return Err(corrupt()),
@@ -204,14 +212,23 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
     let from = position.read.borrow().0;
     let mut scan = Scan::open(streams, log, from).await?;
     position.advance(from, scan.is_complete());
+    let mut silences = 0;
     loop {
-        let patience = if scan.is_complete() { Duration::MAX } else { PATIENCE };
+        let patience = if scan.is_complete() { RECHECK_INTERVAL } else { PATIENCE };
         let Ok(scanned) = tokio::time::timeout(patience, scan.next()).await else {
-            // The last message of the stream may have been deleted.
+            // The last message of the stream may have been deleted, or the consumer does not deliver later messages.
             scan.refresh_target(streams).await?;
             position.advance(from, scan.is_complete());
+            silences = if scan.is_complete() { 0 } else { silences + 1 };
+            if scan.is_complete() && log == Log::Inbox {
+                index.index().settle_missing(MISSING_TIME);
+            }
+            if silences >= MAX_SILENCES {
+                return Err(StoreError::unavailable("the consumer delivers nothing: creating a new one"));
+            }
             continue;
         };
+        silences = 0;
         let scanned = scanned?;
         if let Err(error) = index.apply(log, &scanned) {
             let sequence = scanned.sequence;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use futures_util::future::join;
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Claimed, Id, Release, Store as _, StoreAdmin as _, StoreKeys};
 use paytend_store_nats::NatsStore;
@@ -34,12 +35,19 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
     }
 }
 
-/// Claims the notifications that become due within a short time.
-async fn claim_soon(store: &NatsStore) -> Vec<Claimed> {
+/// Claims at the same time until one of the stores has claimed. Claims again after both have read everything.
+async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
+    let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();
-    for _ in 0..5 {
+    while claimed.is_empty() {
+        assert!(Instant::now() < deadline, "nothing can be claimed");
+        let (one, other) = join(claim(behind, 10, LEASE), claim(current, 10, LEASE)).await;
+        claimed.extend(one.into_iter().chain(other));
+    }
+    for store in [behind, current] {
         claimed.extend(claim(store, 10, LEASE).await);
-        tokio::time::sleep(Duration::from_millis(3)).await;
+        store.stats().await.unwrap();
+        claimed.extend(claim(store, 10, LEASE).await);
     }
     claimed
 }
@@ -55,8 +63,14 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
         store.stats().await.unwrap();
     }
     let stream = cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
-    let others = consumers(&stream).await;
-    assert_eq!(others.len(), 2);
+    // A store on a busy machine may read the stream again at this time.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut others = consumers(&stream).await;
+    while others.len() < 2 {
+        assert!(Instant::now() < deadline, "the stores do not read the stream");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        others = consumers(&stream).await;
+    }
     let behind = behind.await;
     let accept = async |name: String, key: usize| -> Id {
         let order = Some(key.to_string());
@@ -77,8 +91,7 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
         let second = accept(format!("second {round}"), round).await;
         while current.stats().await.unwrap().ready == 0 {}
         assert_eq!(operator.redrive(Some(vec![first])).await.unwrap(), 1);
-        let (one, other) = futures_util::future::join(claim_soon(&behind), claim_soon(&current)).await;
-        let leases: Vec<_> = one.iter().chain(&other).map(|claimed| claimed.lease).collect();
+        let leases: Vec<_> = claim_both(&behind, &current).await.iter().map(|claimed| claimed.lease).collect();
         assert_eq!(leases.len(), 1, "one notification of a key is processed at a time: {leases:?}");
         operator.complete(leases[0], None).await.unwrap();
         let rest = claim(&operator, 10, LEASE).await;

@@ -223,6 +223,11 @@ impl Cluster {
         self.servers.iter().position(|server| server.name == name).unwrap()
     }
 
+    #[allow(dead_code, reason = "the tests of the command do not use it")]
+    pub(crate) fn port(&self, number: usize) -> u16 {
+        self.servers[number].client_port
+    }
+
     fn address(&self, number: usize) -> String {
         format!("nats://127.0.0.1:{}", self.servers[number].client_port)
     }

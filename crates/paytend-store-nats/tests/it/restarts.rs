@@ -134,7 +134,15 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
     assert_eq!(names.len(), effects.len(), "a notification has two dedup keys");
     assert_eq!(names, stored);
     assert!(reported.completed.lock().unwrap().is_subset(&names));
-    eprintln!("{} notifications, {} runs of handlers", stored.len(), reported.runs.load(Ordering::SeqCst));
+    eprintln!(
+        "{} kills: {} notifications acknowledged, {} stored, {} lost, {} effects of {} runs",
+        rounds(),
+        accepted.len(),
+        stored.len(),
+        accepted.difference(&stored).count(),
+        effects.len(),
+        reported.runs.load(Ordering::SeqCst),
+    );
 }
 
 async fn wait_for(cluster: &Cluster, message: &str, is_met: impl Fn() -> bool) {

@@ -1,13 +1,19 @@
 //! The harness of the conformance suite, and helpers of the tests.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use async_nats::HeaderMap;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::Stream;
+use bytes::Bytes;
 use paytend_inbox::testing::{EffectEnd, Harness, TestClock, TestNotification};
 use paytend_inbox::{Accepted, ClaimRequest, Claimed, Store as _, StoreError, StoreKeys};
 use paytend_store_nats::{NatsEffect, NatsOptions, NatsStore};
 
 use crate::cluster::Cluster;
+use crate::lossy_proxy::LossyProxy;
 
 pub(crate) struct NatsHarness<'a> {
     cluster: &'a Cluster,
@@ -60,4 +66,82 @@ pub(crate) async fn accept(store: &NatsStore, keys: &Arc<StoreKeys>, name: &str)
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };
     store.accept(notification.prepare(keys)).await
+}
+
+/// Claims until a notification is claimed.
+pub(crate) async fn claim_until_found(store: &NatsStore) -> Vec<Claimed> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let claimed = claim(store, 10, Duration::from_secs(120)).await;
+        if !claimed.is_empty() {
+            return claimed;
+        }
+        assert!(Instant::now() < deadline, "nothing can be claimed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Opens a store behind a proxy.
+pub(crate) async fn through(proxy: &LossyProxy, cluster: &Cluster, name: &str) -> NatsStore {
+    let options = NatsOptions::from_url(&format!("nats://inbox:secret@127.0.0.1:{}", proxy.port)).unwrap();
+    let options = options.system_url(&cluster.system_url()).unwrap().name(name).unwrap();
+    options.operation_timeout(Duration::from_secs(60)).open().await.unwrap()
+}
+
+/// Returns a duplicate that causes another run.
+pub(crate) fn requeued(name: &str) -> TestNotification {
+    TestNotification { requeue_sighting: true, ..TestNotification::new(name) }
+}
+
+/// The messages of a store, without the store.
+pub(crate) struct Raw {
+    pub(crate) context: Context,
+    name: String,
+}
+
+impl Raw {
+    pub(crate) async fn new(cluster: &Cluster, name: &str) -> Self {
+        Self { context: cluster.context().await, name: name.to_owned() }
+    }
+
+    /// Returns a stream: `inbox` or `work`.
+    pub(crate) async fn stream(&self, log: &str) -> Stream {
+        self.context.get_stream(format!("{}-{log}", self.name)).await.unwrap()
+    }
+
+    /// Publishes a message, and returns its number.
+    pub(crate) async fn publish(&self, subject: &str, headers: HeaderMap, payload: impl Into<Bytes>) -> u64 {
+        let subject = format!("{}.{subject}", self.name);
+        let sent = self.context.publish_with_headers(subject, headers, payload.into()).await.unwrap();
+        sent.await.unwrap().sequence
+    }
+
+    /// Returns all messages of a stream.
+    pub(crate) async fn all(&self, log: &str) -> Vec<StreamMessage> {
+        let stream = self.stream(log).await;
+        let mut messages = Vec::new();
+        for sequence in 1..=stream.cached_info().state.last_sequence {
+            messages.extend(stream.get_raw_message(sequence).await.ok());
+        }
+        messages
+    }
+
+    /// Sets a stream back to these messages, as a restore does. They must have been its first ones.
+    pub(crate) async fn restore(&self, log: &str, messages: &[StreamMessage]) {
+        let config = self.stream(log).await.cached_info().config.clone();
+        self.context.delete_stream(&config.name).await.unwrap();
+        self.context.create_stream(config).await.unwrap();
+        for message in messages {
+            let mut headers = HeaderMap::new();
+            for (name, values) in message.headers.iter() {
+                let name: &str = name.as_ref();
+                // The conditions of the write.
+                if !name.starts_with("Nats-") {
+                    values.iter().for_each(|value| headers.append(name, value.as_str()));
+                }
+            }
+            let sent = self.context.publish_with_headers(message.subject.clone(), headers, message.payload.clone());
+            assert_eq!(sent.await.unwrap().await.unwrap().sequence, message.sequence);
+        }
+    }
 }

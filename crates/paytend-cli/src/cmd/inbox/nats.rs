@@ -24,6 +24,12 @@ pub(crate) struct NatsSettings {
     system_url_file: Option<PathBuf>,
     /// The credentials file of the system account.
     system_credentials_file: Option<PathBuf>,
+    /// A PEM file with the certificates of the authorities of the servers, instead of those of the operating system.
+    ca_file: Option<PathBuf>,
+    /// A PEM file with the certificate chain of this program, for servers that require one.
+    certificate_file: Option<PathBuf>,
+    /// The PEM file with the private key of the certificate.
+    key_file: Option<PathBuf>,
     /// The name of the store, if the account contains several stores.
     name: Option<String>,
     /// The time for which processed notifications are remembered. A duplicate that arrives later is processed again.
@@ -33,7 +39,9 @@ pub(crate) struct NatsSettings {
 impl NatsSettings {
     /// Returns the paths of all files, so that relative paths can be resolved.
     pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        [&mut self.credentials_file, &mut self.system_url_file, &mut self.system_credentials_file].into_iter().flatten()
+        let logins = [&mut self.credentials_file, &mut self.system_url_file, &mut self.system_credentials_file];
+        let tls = [&mut self.ca_file, &mut self.certificate_file, &mut self.key_file];
+        logins.into_iter().chain(tls).flatten()
     }
 
     /// Returns the settings of a store with this URL.
@@ -53,7 +61,25 @@ impl NatsSettings {
         if let Some(file) = file(system, "PAYTEND_NATS_SYSTEM_CREDENTIALS_FILE", permissions)? {
             options = options.system_credentials_file(file);
         }
-        Ok(options)
+        self.tls(options, permissions)
+    }
+
+    /// Sets the files of TLS.
+    fn tls(&self, mut options: NatsOptions, permissions: FilePermissions) -> Result<NatsOptions, Failure> {
+        let public = |configured: &Option<PathBuf>, name| configured.clone().or_else(|| variable(name).map(Into::into));
+        if let Some(file) = public(&self.ca_file, "PAYTEND_NATS_CA_FILE") {
+            options = options.ca_file(file);
+        }
+        let certificate = public(&self.certificate_file, "PAYTEND_NATS_CERTIFICATE_FILE");
+        match (certificate, file(self.key_file.as_ref(), "PAYTEND_NATS_KEY_FILE", permissions)?) {
+            (Some(certificate), Some(key)) => Ok(options.client_certificate(certificate, key)),
+            (None, None) => Ok(options),
+            _ => Err(Failure::new(
+                Category::Configuration,
+                "a client certificate for NATS needs both files: set `nats.certificate_file` and `nats.key_file`, or \
+                 PAYTEND_NATS_CERTIFICATE_FILE and PAYTEND_NATS_KEY_FILE",
+            )),
+        }
     }
 }
 
@@ -61,8 +87,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the path of a credentials file, from the configuration or the environment variable. Only its owner may have
-/// access.
+/// Returns the path of a file with a secret, from the configuration or the environment variable. Only the owner of the
+/// file may have access.
 fn file(configured: Option<&PathBuf>, name: &str, permissions: FilePermissions) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = configured.cloned().or_else(|| variable(name).map(PathBuf::from)) else { return Ok(None) };
     if permissions == FilePermissions::OwnerOnly {
@@ -74,4 +100,22 @@ fn file(configured: Option<&PathBuf>, name: &str, permissions: FilePermissions) 
 fn open(path: &Path) -> Result<File, Failure> {
     File::open(path)
         .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_certificate_needs_its_key() {
+        let options = |settings: NatsSettings| settings.options("tls://host", FilePermissions::OwnerOnly);
+        let files = [(Some("cert.pem".into()), None), (None, Some("key.pem".into()))];
+        for (certificate_file, key_file) in files {
+            // The key file does not exist, which is reported first.
+            let error = options(NatsSettings { certificate_file, key_file, ..NatsSettings::default() }).unwrap_err();
+            let text = error.message();
+            assert!(text.contains("needs both files") || text.starts_with("cannot read key.pem"), "{text}");
+        }
+        assert!(options(NatsSettings { ca_file: Some("ca.pem".into()), ..NatsSettings::default() }).is_ok());
+    }
 }

@@ -206,7 +206,7 @@ fn parse(store: &str) -> Result<StoreName, Failure> {
     match store.split_once(':') {
         Some(("sqlite", file)) if !file.is_empty() => Ok(StoreName::Sqlite(file.into())),
         Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => parse_postgres(store),
-        Some(("nats", rest)) if rest.starts_with("//") => {
+        Some(("nats" | "tls", rest)) if rest.starts_with("//") => {
             let options = NatsOptions::from_url(store)?;
             let (has_login, hosts) = (options.has_login(), options.hosts());
             Ok(StoreName::Nats(NatsUrl { url: store.to_owned(), has_login, hosts }))
@@ -292,11 +292,11 @@ mod tests {
             let message = named(store).err().unwrap();
             assert!(message.starts_with("invalid PostgreSQL URL") && !message.contains("secret"), "{message}");
         }
-        for store in ["nats://a:secret@b", "nats://secret@b", "nats://b,nats://a:secret@b"] {
+        for store in ["nats://a:secret@b", "tls://a:secret@b", "nats://secret@b", "tls://b,nats://a:secret@b"] {
             let message = named(store).err().unwrap();
             assert!(message.contains("must not contain a password") && !message.contains("secret"), "{message}");
         }
-        for store in ["nats://a:secret@b:x", "nats://b/secret", "nats://"] {
+        for store in ["nats://a:secret@b:x", "tls://b/secret", "nats://"] {
             let message = named(store).err().unwrap();
             assert!(message.starts_with("invalid NATS URL") && !message.contains("secret"), "{message}");
         }
@@ -307,6 +307,7 @@ mod tests {
         for (store, shown) in [
             ("postgres://user@host:5/db?sslmode=require", "postgres://host:5/db"),
             ("nats://user:secret@host:5,[::1]", "nats://host:5,[::1]:4222"),
+            ("tls://secret@host", "nats://host:4222"),
             ("postgres://user:pa?ss@host/db", "postgres://host/db"),
             ("postgres://user:pa/ss@host:5432/db", "postgres://host/db"),
             ("postgresql://a:s%40b@[::1]:6,host/db?password=secret", "postgres://[::1]:6,host/db"),

@@ -1,0 +1,157 @@
+//! Messages that the store has not written, or has written in a format that it cannot read.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_nats::HeaderMap;
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{
+    Accepted, AuditEvent, AuditQuery, Query, State, Store as _, StoreAdmin as _, StoreKeys, StoredPayload,
+};
+use paytend_store_nats::NatsStore;
+
+use crate::cluster::Cluster;
+use crate::support::{Raw, accept, claim, options, requeued};
+
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Claims until a number of notifications was claimed and a number of dead letters exist. Completes what was claimed.
+async fn process_until(store: &NatsStore, done: usize, dead: u64) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut names = Vec::new();
+    loop {
+        for claimed in claim(store, 2, LEASE).await {
+            names.push(claimed.facts.business_id.clone().unwrap());
+            store.complete(claimed.lease, None).await.unwrap();
+        }
+        let stats = store.stats().await.unwrap();
+        if names.len() == done && stats.dead == dead {
+            names.sort();
+            return names;
+        }
+        assert!(Instant::now() < deadline, "{names:?}, {stats:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unreadable_messages_become_dead_letters_and_hold_up_nothing() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    accept(&store, &keys, "record").await.unwrap();
+    let raw = Raw::new(&cluster, &name).await;
+    let [message] = &*raw.all("inbox").await else { panic!("one is stored") };
+    // The record of the first one, in a format of which only the counters can be read.
+    let record = format!("work.{}", TestNotification::new("record").prepare(&keys).facts.dedup);
+    raw.publish(&record, HeaderMap::new(), r#"{"id":"a","fence":7,"completed_runs":3}"#).await;
+    let facts = message.headers.get("Paytend-Facts").unwrap().as_str();
+    let with = |facts: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("Paytend-Facts", facts);
+        headers.insert("Paytend-Received", "5");
+        headers
+    };
+    let mac = |name: &str| TestNotification::new(name).prepare(&keys).facts.dedup.to_string();
+    let facts_of = |name: &str| facts.replace(&mac("record"), &mac(name));
+    let bad: [(String, HeaderMap, &'static [u8]); 5] = [
+        (mac("no headers"), HeaderMap::new(), b""),
+        (mac("other facts"), with("[]"), b"content"),
+        (mac("other dedup"), with(facts), &[0; 64]),
+        (mac("other route"), with(&facts_of("other route").replace("paytend:baas", "paytend:new")), &[0; 64]),
+        (mac("short content"), with(&facts_of("short content")), b"content"),
+    ];
+    let mut ids = Vec::new();
+    for (dedup, headers, content) in bad {
+        ids.push(raw.publish(&format!("inbox.paytend-baas.{dedup}"), headers, content).await);
+    }
+    // Subjects that are of no notification.
+    raw.publish("inbox.paytend-baas.other", HeaderMap::new(), "").await;
+    raw.publish("work.other", HeaderMap::new(), "").await;
+    raw.publish("meta.other", HeaderMap::new(), "").await;
+    raw.publish("audit.0.other", HeaderMap::new(), "nonsense").await;
+    raw.publish("order.other", HeaderMap::new(), "").await;
+    // The register of the order key of "bb".
+    let order = TestNotification { order: Some("b".into()), ..TestNotification::new("bb") };
+    let order = order.prepare(&keys).facts.order_key.unwrap();
+    raw.publish(&format!("order.{order}"), HeaderMap::new(), "nonsense").await;
+    for name in ["a", "bb", "c"] {
+        accept(&store, &keys, name).await.unwrap();
+    }
+    assert_eq!(process_until(&store, 3, 6).await, ["a", "bb", "c"]);
+    let fresh = options(&cluster, &name).open().await.unwrap();
+    let stats = fresh.stats().await.unwrap();
+    assert_eq!((stats.done, stats.dead, stats.ready, stats.leased), (3, 6, 0, 0));
+    for store in [&store, &fresh] {
+        let problems = store.check().await.unwrap().join("\n");
+        let unreadable = format!("5 notifications cannot be read, such as {}", ids[0]);
+        assert!(problems.contains(&unreadable), "{problems}");
+        assert!(problems.contains("3 messages have a subject that this store does not write"), "{problems}");
+        assert_eq!(problems.lines().count(), 2, "{problems}");
+    }
+    // The dead letters are shown if their facts can be read.
+    let dead = Query { state: Some(State::Dead), limit: 10, ..Query::default() };
+    let dead = fresh.list(dead).await.unwrap();
+    let [record] = &*dead else { panic!("{dead:?}") };
+    assert!(record.cause.as_ref().unwrap().contains("record cannot be read"), "{record:?}");
+    assert!(fresh.show(paytend_inbox::Id::new(i64::try_from(ids[0]).unwrap()), None).await.unwrap().is_none());
+    // A redriven one is a dead letter again, or is processed if it can be read.
+    assert_eq!(fresh.redrive(None).await.unwrap(), 6);
+    let claimed = crate::support::claim_until_found(&fresh).await;
+    assert_eq!((claimed[0].lease.id, claimed[0].completed_runs), (record.id, 3));
+    assert!(claimed[0].lease.fence > 7);
+    fresh.complete(claimed[0].lease, None).await.unwrap();
+    process_until(&fresh, 0, 5).await;
+    // Duplicates are recognized.
+    for name in ["no headers", "record"] {
+        let accepted = fresh.accept(requeued(name).prepare(&keys)).await.unwrap();
+        assert!(matches!(accepted, Accepted::Duplicate { sighting: 1, .. }), "{name}: {accepted:?}");
+    }
+    assert_eq!(process_until(&fresh, 1, 5).await, ["record"]);
+    assert_eq!(fresh.erase("a".into()).await.unwrap(), 1);
+    assert_eq!(fresh.drop_payloads(SystemTime::now() + LEASE).await.unwrap(), 3);
+    assert_eq!(fresh.show(record.id, None).await.unwrap().unwrap().payload, Some(StoredPayload::Dropped));
+    assert_eq!(fresh.forget(SystemTime::now() + LEASE).await.unwrap(), 4);
+    fresh.record(AuditEvent::new("test", "operator")).await.unwrap();
+    let events = fresh.audit(AuditQuery { limit: 10, ..AuditQuery::default() }).await.unwrap();
+    let actions: Vec<&str> = events.iter().map(|event| &*event.event.action).collect();
+    assert_eq!(actions, ["test", "unreadable"]);
+}
+
+/// What a foreign program has written can be any number.
+#[tokio::test(flavor = "multi_thread")]
+async fn extreme_numbers_in_records_cause_no_panic() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    let raw = Raw::new(&cluster, &name).await;
+    let names = ["0", "1", "2", "3"];
+    for (name, (fence, count, time)) in names.iter().zip([
+        (i64::MAX, u64::MAX, i64::MIN),
+        (i64::MIN, u64::MAX, i64::MAX),
+        (-1, 0, i64::MIN),
+        (0, u64::MAX, 0),
+    ]) {
+        let id = accept(&store, &keys, name).await.unwrap().id();
+        let record = serde_json::json!({
+            "id": id.get(), "kind": "fund-deposit", "received_at": time, "state": "ready", "fence": fence,
+            "tries": u32::MAX, "due_at": time, "holder": count, "completed_runs": count, "sightings": count,
+        });
+        let dedup = TestNotification::new(*name).prepare(&keys).facts.dedup;
+        raw.publish(&format!("work.{dedup}"), HeaderMap::new(), record.to_string()).await;
+    }
+    let fresh = options(&cluster, &name).open().await.unwrap();
+    for store in [&store, &fresh] {
+        store.stats().await.unwrap();
+        store.list(Query { limit: 10, ..Query::default() }).await.unwrap();
+        for claimed in claim(store, 10, LEASE).await {
+            store.complete(claimed.lease, None).await.unwrap();
+        }
+        for name in names {
+            store.accept(requeued(name).prepare(&keys)).await.unwrap();
+        }
+        store.check().await.unwrap();
+    }
+}
