@@ -1,11 +1,11 @@
-//! The audit: a record of the actions of operators.
+//! The audit: a record of operator actions.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::terms::Id;
 
-/// An action of an operator.
+/// An operator action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEvent {

@@ -94,7 +94,7 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in a transaction of its own, whose number the caller has read. Afterwards, resets what the effect
+/// Applies an effect in its own transaction, whose number the caller has read. Afterwards, resets what the effect
 /// has changed for its session, so that the next statements use the store's tables and rights.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
@@ -162,7 +162,7 @@ fn failed(error: HandlerError) -> OpError {
     FinishError::Effect(error).into()
 }
 
-/// Adds a description to an error of PostgreSQL, whose `Display` text is only "db error".
+/// Adds a description to a PostgreSQL error, whose `Display` text is only "db error".
 fn with_description(error: HandlerError) -> HandlerError {
     let described = error.source().and_then(|source| source.downcast_ref().map(describe));
     match described {

@@ -1,4 +1,4 @@
-//! Converts errors of PostgreSQL to errors of the store.
+//! Converts PostgreSQL errors to store errors.
 
 use std::error::Error as _;
 use std::io;

@@ -46,7 +46,7 @@ impl Held {
 }
 
 /// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
-/// lease has ended.
+/// lease has expired.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
 

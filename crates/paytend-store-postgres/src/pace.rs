@@ -1,7 +1,7 @@
 //! Decides whether effects share transactions.
 //!
 //! Effects that share a transaction hold their locks until all of them have ended. This is worthwhile for short effects
-//! that do not wait for each other. After a long effect or a conflict, effects have transactions of their own for some
+//! that do not wait for each other. After a long effect or a conflict, effects have their own transactions for some
 //! time.
 
 use std::collections::HashSet;
@@ -48,7 +48,7 @@ impl Pace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a completion must have a transaction of its own.
+    /// Returns whether a completion must have its own transaction.
     pub(crate) fn is_alone(&self, id: Id) -> bool {
         let state = self.state();
         state.alone > 0 || state.marked.contains(&id) || state.deferrable() == Some(true)
@@ -63,7 +63,7 @@ impl Pace {
         self.state().deferrable = Some((has_deferrable, Instant::now()));
     }
 
-    /// Counts a completion in a transaction of its own, which took this time.
+    /// Counts a completion in its own transaction, which took this time.
     pub(crate) fn completed_alone(&self, id: Id, took: Duration, completed: bool) {
         let mut state = self.state();
         if completed {
@@ -90,7 +90,7 @@ impl Pace {
         self.state().conflict();
     }
 
-    /// Gives the next effect of a notification a transaction of its own.
+    /// Gives the next effect of a notification its own transaction.
     pub(crate) fn mark(&self, id: Id) {
         let mut state = self.state();
         if state.marked.len() >= MAX_MARKED {

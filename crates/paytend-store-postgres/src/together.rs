@@ -20,7 +20,7 @@ use crate::rows::get;
 
 /// The time after which no further effect begins.
 const BATCH_TIME: Duration = Duration::from_millis(100);
-/// The longest time of an effect. A longer one is applied again in a transaction of its own.
+/// The longest time of an effect. A longer one is applied again in its own transaction.
 pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 /// The time limit of the rollback of an effect, which waits for the end of its statement.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -22,7 +22,7 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
     for id in ids {
         match take(transaction, id, due_at, request.holder) {
             Ok(taken) => claimed.push(taken),
-            // An error of SQLite is not limited to one row.
+            // An SQLite error is not limited to one row.
             Err(error) if error.sqlite_error_code().is_some() => return Err(error.into()),
             Err(error) => set_aside(transaction, now, id, &error)?,
         }

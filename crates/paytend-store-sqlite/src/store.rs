@@ -189,7 +189,7 @@ impl SqliteStore {
     }
 }
 
-/// Converts the error of an effect. An error of the disk or the file becomes an error of SQLite, so that the file is
+/// Converts the error of an effect. An error of the disk or the file becomes an SQLite error, so that the file is
 /// reopened and checked. If an effect converts such an error to text, it cannot be detected.
 pub(crate) fn effect_error(error: HandlerError) -> OpError {
     let mut source = error.source();

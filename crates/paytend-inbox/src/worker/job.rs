@@ -25,7 +25,7 @@ pub(super) enum Attempt {
     Dead,
     GivenBack,
     LeaseLost,
-    /// The store failed. The notification is claimed again when the lease has ended, unless it was completed.
+    /// The store failed. The notification is claimed again when the lease has expired, unless it was completed.
     Unknown,
 }
 

@@ -83,10 +83,10 @@ impl<S: Store> Worker<S> {
     ///
     /// A commit that still runs after the stop timeout is not cancelled. The worker waits for the commit during a grace
     /// period of 10 s, and then returns. The store can still complete the commit later. Otherwise, the notification is
-    /// claimed again when its lease has ended.
+    /// claimed again when its lease has expired.
     ///
     /// If the store is unreachable, the worker retries until it is stopped. Dropping the returned future aborts the
-    /// handlers. Their notifications are claimed again when their leases have ended.
+    /// handlers. Their notifications are claimed again when their leases have expired.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();

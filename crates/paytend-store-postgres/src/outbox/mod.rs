@@ -162,7 +162,7 @@ async fn complete(
 }
 
 /// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
-/// lease has ended.
+/// lease has expired.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())

@@ -1,4 +1,4 @@
-//! The actions of operators on orders.
+//! Operator actions on orders.
 
 use std::time::{Duration, SystemTime};
 

@@ -11,7 +11,7 @@ use paytend_inbox::{Query, State, StoreAdmin as _};
 
 use crate::child::{DIRECTORY, Opened, ROUND, TASK, claim, open, process};
 
-/// Returns the number of rounds: `short`, unless the variable `PAYTEND_FAULT_ROUNDS` is set.
+/// Returns the number of rounds: `short`, unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
 pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(short, |rounds| rounds.parse().unwrap())
 }
