@@ -26,7 +26,7 @@ use crate::terms::{Id, Lease, Mac};
 /// Handles are cheap to clone and share the store. The store type of a crate can also implement the traits of other
 /// queues, so that an effect can add entries to these queues in its transaction.
 pub trait Store: Clone + Send + Sync + 'static {
-    /// A change in the transaction that completes a notification. Each store defines this type.
+    /// A change to apply in the same transaction that completes a notification. Each store defines its own type.
     type Effect: Send + 'static;
 
     /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
@@ -59,7 +59,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// The interface of a store for operators.
+/// The interface through which operators manage a store.
 pub trait StoreAdmin: Store {
     /// Returns notifications in the order of their numbers, without content.
     fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;

@@ -58,7 +58,7 @@ pub(crate) struct Found {
     pub(crate) unreadable: Vec<Lease>,
 }
 
-/// Claims notifications that are due, those that have been due for longest first.
+/// Claims notifications that are due, starting with the notification that has been due for the longest time.
 pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Found, OpError> {
     let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
     let columns = format!("{FACTS}, {CLAIMED}, {}, {DAY}", millis_of("n.received_at"));

@@ -232,7 +232,7 @@ async fn settle(
             applied.iter().map(|_| Ok(())).collect()
         }
         Err(error) => {
-            tracing::debug!("completions in one transaction were rolled back, and are repeated one by one");
+            tracing::debug!("a shared transaction was rolled back; its completions will be repeated one by one");
             pace.conflict();
             applied.iter().for_each(|(lease, _)| pace.mark(lease.id));
             let leases: Vec<Lease> = applied.iter().map(|(lease, _)| *lease).collect();
@@ -254,7 +254,11 @@ async fn settle(
 /// Returns the error for a notification whose effect failed in a shared transaction. The result of its next effect,
 /// which has its own transaction, counts.
 fn repeat_alone(pace: &Pace, lease: Lease, error: HandlerError) -> FinishError {
-    tracing::debug!(id = lease.id.get(), ?error, "an effect failed among others, and is repeated alone");
+    tracing::debug!(
+        id = lease.id.get(),
+        ?error,
+        "an effect failed in a shared transaction and will run again in its own transaction"
+    );
     pace.mark(lease.id);
     FinishError::NotApplied
 }

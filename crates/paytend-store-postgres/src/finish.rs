@@ -34,12 +34,12 @@ pub(crate) struct Held {
     again: bool,
     cause: Option<String>,
     order_key: Option<Vec<u8>>,
-    /// The number of the transaction that has locked the row.
+    /// The ID of the transaction that has locked the row.
     transaction: String,
 }
 
 impl Held {
-    /// Returns the number of the transaction that holds the row.
+    /// Returns the ID of the transaction that holds the row.
     pub(crate) fn transaction(&self) -> &str {
         &self.transaction
     }

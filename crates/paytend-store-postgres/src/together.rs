@@ -22,7 +22,7 @@ use crate::rows::get;
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The longest time of an effect. A longer one is applied again in its own transaction.
 pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
-/// The time limit of the rollback of an effect, which waits for the end of its statement.
+/// The time limit for rolling back an effect, which waits until its statement ends.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Locks the work of valid leases, inserts the outcomes, and refuses commits from here on. Skips locked rows, so that
@@ -51,7 +51,7 @@ pub(crate) struct Member {
     work: Option<Work>,
 }
 
-/// How far a completion came.
+/// How far a completion has progressed.
 pub(crate) enum MemberProgress {
     /// The effect has not begun.
     Waiting,

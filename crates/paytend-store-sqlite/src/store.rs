@@ -22,7 +22,7 @@ use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
 use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
 
-/// A change in the transaction that completes a notification. Create it with [`in_transaction`].
+/// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
 
 /// Completes a notification together with a change in the same transaction.

@@ -83,7 +83,7 @@ impl<S: StoreAdmin> Monitoring<S> {
         self
     }
 
-    /// Adds the page `/audit`, which lists operator actions. `format_time` formats the times on the page.
+    /// Adds the `/audit` page, which lists operator actions. `format_time` formats the times on the page.
     ///
     /// The page contains the names of operators. Serve it only on a loopback address and without a proxy. Requests
     /// whose `Host` does not name the loopback interface are refused.

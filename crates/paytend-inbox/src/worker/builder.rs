@@ -1,4 +1,4 @@
-//! The settings of a worker.
+//! Worker settings.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -50,7 +50,9 @@ impl Jobs {
             Some(Err(error)) => {
                 // A task fails only if the store's code panics.
                 self.kinds.remove(&error.id());
-                tracing::error!("an attempt ended without a result: it is claimed again after its lease");
+                tracing::error!(
+                    "an attempt ended without a result; the notification will be claimed again when its lease expires"
+                );
                 None
             }
             None => std::future::pending().await,
@@ -129,7 +131,7 @@ impl<S: Store> Worker<S> {
         }
         let kind_limits = jobs.kind_limits(settings);
         let request = ClaimRequest { limit: free, lease: settings.lease, holder: random(), kind_limits };
-        // If the claim exceeds the time limit, its notifications are claimed again after their leases.
+        // If the claim exceeds the time limit, its notifications are claimed again when their leases expire.
         let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
@@ -160,7 +162,7 @@ impl<S: Store> Worker<S> {
                     // The store does not respond. Commits in progress can still complete; otherwise, their leases
                     // expire.
                     let attempts = jobs.tasks.len();
-                    tracing::error!(attempts, "the store does not respond: stopping without its results");
+                    tracing::error!(attempts, "the store does not respond; stopping before all results are stored");
                     jobs.tasks.abort_all();
                     break;
                 }

@@ -119,7 +119,7 @@ impl Provider {
 }
 
 impl Balance {
-    /// Returns the balances in the response to a query of the partner balance.
+    /// Returns the balances in the response to a partner balance query.
     pub fn of_partner(response: &PartnerBalanceResponse) -> Vec<Self> {
         let all = response.balance.iter().flatten();
         let balance = |one: &paytend_model::issuing::Balance| Self {
@@ -130,7 +130,7 @@ impl Balance {
         all.map(balance).collect()
     }
 
-    /// Returns the balance in the response to a query of a card balance, or `None` if the response has no amount or
+    /// Returns the balance in the response to a card balance query, or `None` if the response has no amount or
     /// currency.
     pub fn of_card(card: &str, response: &CardBalanceResponse) -> Option<Self> {
         Some(Self {

@@ -118,7 +118,7 @@ pub(super) async fn by_id(transaction: &Transaction<'_>, id: i64) -> Result<Opti
     row.as_ref().map(stored).transpose()
 }
 
-/// Inserts an order. Returns its number in the store, or `None` if a different transaction has inserted the order. The
+/// Inserts an order. Returns its ID in the store, or `None` if a different transaction has inserted the order. The
 /// caller must hold the lock of the order key.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,

@@ -146,7 +146,7 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
     Ok(())
 }
 
-/// Inserts an order. Returns its number in the store.
+/// Inserts an order. Returns its ID in the store.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     now: i64,
