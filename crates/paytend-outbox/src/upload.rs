@@ -93,7 +93,7 @@ fn read(path: &Path) -> io::Result<FileContent> {
 }
 
 /// Limits the number of files that are read at the same time, because reading from an unreachable file system can block
-/// its thread for ever.
+/// its thread forever.
 static READS: Semaphore = Semaphore::const_new(16);
 
 /// Runs a function that may block on a separate thread, within a time limit.

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have transactions of
-/// their own.
+/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have separate
+/// transactions.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
-/// The number of completions with a transaction of their own when a store is opened.
+/// The number of completions with separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;
 /// The number of such completions after a conflict. It doubles with each conflict that follows soon.
 const AFTER_CONFLICT: (u32, u32) = (64, 16_384);
@@ -26,7 +26,7 @@ const CONSTRAINTS_TTL: Duration = Duration::from_secs(60);
 pub(crate) struct Pace(Mutex<State>);
 
 struct State {
-    /// The number of completions that still need a transaction of their own.
+    /// The number of completions that still need separate transactions.
     alone: u32,
     /// The number for the next conflict.
     penalty: u32,

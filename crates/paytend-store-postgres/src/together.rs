@@ -1,8 +1,8 @@
 //! Completing several notifications in one transaction.
 //!
-//! Each effect has a savepoint, so that one that fails is rolled back alone. Settings, roles and limits are reset
-//! between effects. An effect that ends the transaction would commit the effects before it without their completions,
-//! so the outcomes are inserted first, and their deferred trigger refuses every commit before the last step.
+//! Each effect has a savepoint, so that a failed effect is rolled back alone. Settings, roles and limits are reset
+//! between effects. An effect that ends the transaction would commit the earlier effects without their completions.
+//! The outcomes are therefore inserted first, and their deferred trigger refuses every commit before the last step.
 
 use std::time::{Duration, Instant};
 

@@ -18,9 +18,9 @@
 //! | the payload key of its request is missing | waits until a dispatcher has the key |
 //! | the handler fails | runs again with the stored response after a backoff |
 //!
-//! A handler runs at least once. Its effect in the store's transaction is committed once. If a notification reports the
-//! order while a handler runs with a rejection or with the decision that the order was not executed, this run is not
-//! committed, and the handler runs again with the new outcome.
+//! A handler runs at least once. Its effect in the store's transaction is committed once. A notification
+//! can report the order while a handler is running with a rejection, or with the decision that the order was not
+//! executed. This run is then not committed, and the handler runs again with the new outcome.
 //!
 //! While the store is unavailable, the result of an attempt is kept in memory, and storing it is retried for up to 15
 //! minutes, even after the lease has expired.

@@ -61,7 +61,7 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
-/// Receivers and workers, each with a store of its own, as in as many processes.
+/// Receivers and workers, each with its own store, like separate processes.
 struct Load {
     store: PostgresStore,
     reported: Arc<Reported>,
