@@ -145,7 +145,7 @@ impl<S: OutboxStore> Outbox<S> {
     }
 
     /// Validates, seals, signs and encrypts an order without storing it. Pass the result to [`submit_prepared`] or to
-    /// the store crate's function that submits in a transaction.
+    /// the store crate's `submit_in`.
     ///
     /// [`submit_prepared`]: Self::submit_prepared
     ///

@@ -118,8 +118,10 @@ impl Progress {
     /// Counts a send. The store commits this change before the first byte is sent.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if `not_before` has not
-    /// passed, if an operator has decided its outcome, or if a notification has reported the order.
+    /// - Returns [`IllegalTransition`] if the order is final, stuck or already being sent, or if `not_before` has not
+    ///   passed.
+    /// - Returns [`IllegalTransition`] if an operator has decided the outcome, or a notification has reported the
+    ///   order.
     pub fn begin_send(&mut self, now: i64, not_before: Option<i64>) -> Result<(), IllegalTransition> {
         let is_early = not_before.is_some_and(|time| time > now);
         if is_early || self.decision.is_some() || self.is_notified {
@@ -210,8 +212,9 @@ impl Progress {
     /// outcome again changes nothing.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the state does not allow the change, if the order would be rejected although a
-    /// notification has reported it, or if the outcome is a decision that no operator has made.
+    /// - Returns [`IllegalTransition`] if the state does not allow the change.
+    /// - Returns [`IllegalTransition`] if the order would be rejected although a notification has reported it.
+    /// - Returns [`IllegalTransition`] if the outcome is a decision that no operator has made.
     pub fn record_outcome(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         self.end(ended)
     }

@@ -86,7 +86,7 @@ pub(crate) async fn complete(
     Ok((finish::complete(transaction, &held).await?, took))
 }
 
-/// Limits the time of statements and pauses for an effect. Returns the ID of the transaction.
+/// Limits how long an effect's statements and pauses can take. Returns the ID of the transaction.
 pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: Duration) -> Result<String, OpError> {
     let sql = "SELECT pg_current_xact_id()::text, set_config('statement_timeout', $1, true), \
          set_config('idle_in_transaction_session_timeout', $1, true)";

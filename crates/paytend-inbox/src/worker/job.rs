@@ -170,6 +170,10 @@ fn lost(lease: Lease, error: &FinishError) -> Attempt {
         tracing::warn!(id, "the lease was lost: the notification was claimed again or buried");
         return Attempt::LeaseLost;
     }
-    tracing::error!(id, %error, "failed to store a result; it will be claimed again when its lease expires");
+    tracing::error!(
+        id,
+        %error,
+        "failed to store a result; the notification will be claimed again when its lease expires"
+    );
     Attempt::Unknown
 }

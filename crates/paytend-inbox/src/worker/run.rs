@@ -30,7 +30,7 @@ pub struct Stopped {
 /// The time for which a stopping worker waits for the store, after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a claim waits for the end of further attempts.
+/// How long a claim waits for more attempts to end.
 const GATHER_TIME: Duration = Duration::from_millis(2);
 
 /// The running attempts.
@@ -80,8 +80,8 @@ impl Jobs {
 
 impl<S: Store> Worker<S> {
     /// Runs until `stop` completes. Afterwards, the worker claims no more notifications, and waits for the running
-    /// handlers, at most for the stop timeout. Leases are extended until each handler has ended. Handlers that still
-    /// run after the stop timeout are cancelled, and their notifications are given back.
+    /// handlers, at most for the stop timeout. Leases are extended until each handler has ended. Handlers that are
+    /// still running after the stop timeout are cancelled, and their notifications are given back.
     ///
     /// A commit that still runs after the stop timeout is not cancelled. The worker waits for the commit during a grace
     /// period of 10 s, and then returns. The store can still complete the commit later. Otherwise, the notification is

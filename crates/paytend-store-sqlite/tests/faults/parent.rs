@@ -16,7 +16,7 @@ pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(short, |rounds| rounds.parse().unwrap())
 }
 
-/// The reports of the child processes.
+/// The child processes' reports.
 #[derive(Default)]
 pub(crate) struct Reported {
     pub(crate) accepted: BTreeSet<String>,
