@@ -15,7 +15,7 @@ use crate::rows::{FACTS, count, facts, get, limit, millis, millis_of, system_tim
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
-/// A query for due notifications with limits for kinds. It reads each kind separately, so that a kind at its limit is
+/// A query for due notifications, with limits per kind. It reads each kind separately, so that a kind at its limit is
 /// not read.
 const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \

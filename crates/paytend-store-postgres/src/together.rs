@@ -91,7 +91,7 @@ pub(crate) struct Report {
     pub(crate) others_are_ready: bool,
     /// The number of effects that were not short.
     pub(crate) long: usize,
-    /// Whether an effect waited for a lock or for too long.
+    /// Whether an effect waited for a lock, or waited too long.
     pub(crate) has_conflict: bool,
 }
 

@@ -52,7 +52,7 @@ fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>
         .collect()
 }
 
-/// Returns due notifications with limits for kinds. Reads each kind separately, so that a kind at its limit is not
+/// Returns due notifications, with limits per kind. Reads each kind separately, so that a kind at its limit is not
 /// read.
 fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
     let limits: HashMap<&str, usize> =

@@ -77,7 +77,7 @@ impl Provider {
         self
     }
 
-    /// Adds results of topups.
+    /// Adds topup results.
     #[must_use]
     pub fn topups<'r>(mut self, rows: impl IntoIterator<Item = &'r TopupResultResponse>) -> Self {
         self = self.with_list(List::Topups);
@@ -85,7 +85,7 @@ impl Provider {
         self
     }
 
-    /// Adds transactions of a card. `card` is the queried card, for rows that do not contain a card.
+    /// Adds a card's transactions. `card` is the queried card, for rows that do not contain a card.
     #[must_use]
     pub fn card_transactions<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::CardTransactions, card, rows)

@@ -251,7 +251,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     Ok(stats)
 }
 
-/// Returns the time at which a recovery began that has not ended.
+/// Returns when the recovery in progress began, if there is one.
 pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Option<i64>, OpError> {
     let sql = "SELECT value FROM paytend_meta WHERE name = $1";
     let Some(row) = transaction.query_opt(sql, &[&RECOVERY]).await? else { return Ok(None) };
