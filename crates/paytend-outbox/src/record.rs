@@ -71,7 +71,7 @@ pub enum Submitted {
     /// An order with this number and the same content was submitted before. Nothing was changed, except the path of a
     /// file that is stored by reference, if nothing was sent.
     Known {
-        /// The state of the known order.
+        /// The state of the order that is already stored.
         state: State,
     },
 }

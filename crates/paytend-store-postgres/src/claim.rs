@@ -36,7 +36,7 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
 
 /// The columns of a claimed notification after its facts.
 ///
-/// The last one is whether the server has recently recovered from a crash. In this case, it has reset its statistics
+/// The last column is whether the server has recently recovered from a crash. In this case, it has reset its statistics
 /// after its start.
 const CLAIMED: &str = "n.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = n.id), 0), \
      (SELECT count(*) FROM paytend_outcome o WHERE o.id = n.id AND o.result = 'done'), \

@@ -202,7 +202,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy for failed handlers, failed queries, and sends in which nothing was sent. After the last
+    /// Sets the retry policy for failed handlers, failed queries, and send attempts that sent nothing. After the last
     /// attempt, the order waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;

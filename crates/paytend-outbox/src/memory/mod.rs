@@ -87,7 +87,7 @@ impl MemoryOutbox {
     /// Runs a function in a transaction. If it returns an error or panics, nothing is changed.
     ///
     /// # Errors
-    /// Returns the error of the function.
+    /// Returns the function's error.
     pub fn transaction<T, E>(&self, function: impl FnOnce(&mut OutboxTransaction) -> Result<T, E>) -> Result<T, E> {
         let now = self.now();
         let mut rows = self.rows();

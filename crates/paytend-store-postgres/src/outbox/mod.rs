@@ -169,7 +169,7 @@ async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpE
 }
 
 /// Makes orders due if their due time is later than their scheduled time and further in the future than the maximum
-/// delay. This means that the server's clock was set back. Returns the number of changed rows.
+/// delay. Such a due time means that the server's clock was set back. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>, max_delay: i64) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_order SET due_at = paytend_now_ms() WHERE id IN (SELECT id FROM paytend_order \
          WHERE is_open AND due_at > paytend_now_ms() + $1 AND due_at > coalesce(not_before, 0) \
