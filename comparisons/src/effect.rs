@@ -1,4 +1,4 @@
-//! The effect of every job, and a function that waits for the last job.
+//! The effect of every job, and a function that waits until the last job is done.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench queues`: processes jobs with the PostgreSQL store and with other job queues, on one server.
+//! `cargo xtask bench queues`: processes jobs with the PostgreSQL store and with other job queues, on the same server.
 //!
 //! Every queue has the same durability, number of connections, number of handlers and effect: a row in a table. The
 //! rounds of the queues alternate.

@@ -12,8 +12,8 @@ use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore, in_
 use crate::server::{Server, execute};
 use crate::{CONNECTIONS, HANDLERS, JOBS, effect};
 
-/// Copies the notification of the key, which is not due, as often as given. Storing them one after the other would take
-/// minutes.
+/// Stores the given number of copies of a notification that is not due, all with the same order key. Storing them one
+/// by one would take minutes.
 const BLOCK: &str = "INSERT INTO paytend_notification (dedup, content_tag, route, kind, notify_type, order_key, \
      verified_by) SELECT sha256(n::text::bytea), content_tag, route, kind, notify_type, order_key, verified_by \
      FROM paytend_notification, generate_series(1, {count}) n; \

@@ -1,11 +1,11 @@
-//! The audit: a record of the actions of operators.
+//! The audit: a record of operator actions.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::terms::Id;
 
-/// An action of an operator.
+/// An operator action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEvent {
@@ -52,7 +52,7 @@ impl AuditEvent {
 /// A recorded event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// The number of the event. Later events have larger numbers.
+    /// The ID of the event. Later events have larger IDs.
     pub number: i64,
     /// The time, by the store's clock.
     pub at: SystemTime,
@@ -67,7 +67,7 @@ pub struct AuditQuery {
     pub id: Option<Id>,
     /// Only events at this time or later.
     pub since: Option<SystemTime>,
-    /// Only events with a smaller number, for the next page.
+    /// Only events with a smaller ID, for the next page.
     pub before: Option<i64>,
     /// The maximum number of events.
     pub limit: usize,

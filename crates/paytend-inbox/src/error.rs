@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store is busy, full, closed or unreachable. Whether a write took effect is unknown.
+    /// The store is busy, full, closed or unreachable. It is unknown whether a write succeeded.
     Unavailable,
     /// A setting, the schema or the version of the engine is not supported.
     Configuration,
@@ -82,7 +82,7 @@ pub enum FinishError {
     /// back together, for example. The notification is still leased. Give it back, so that it is processed again.
     #[error("the completion was not applied")]
     NotApplied,
-    /// The store failed. Whether the change took effect is unknown.
+    /// The store failed. It is unknown whether the change was made.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -11,12 +11,12 @@ use zeroize::Zeroizing;
 use crate::error::{StoreError, StoreErrorKind};
 
 /// A secret that signs forwarded notifications, as specified by [Standard Webhooks](https://www.standardwebhooks.com).
-/// Receivers verify the header `webhook-signature` with a Standard Webhooks library.
+/// Receivers verify the `webhook-signature` header with a Standard Webhooks library.
 #[derive(Clone)]
 pub struct ForwardSecret(Zeroizing<Vec<u8>>);
 
 impl ForwardSecret {
-    /// Reads a secret: base64 of 24 to 64 bytes, with or without the prefix `whsec_`.
+    /// Reads a secret: base64 of 24 to 64 bytes, with or without the `whsec_` prefix.
     ///
     /// ```
     /// use paytend_inbox::ForwardSecret;
@@ -40,7 +40,7 @@ impl ForwardSecret {
         }
     }
 
-    /// Returns the value of the header `webhook-signature`. `timestamp` is the value of `webhook-timestamp`, in seconds
+    /// Returns the value of the `webhook-signature` header. `timestamp` is the value of `webhook-timestamp`, in seconds
     /// since the Unix epoch.
     pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
         // An HMAC key may have any length.

@@ -50,7 +50,7 @@ pub struct Inbox<S> {
 }
 
 impl<S: Store> Inbox<S> {
-    /// Opens an inbox on a store. Use the same keys as for the first opening of the store; payload keys can be added.
+    /// Opens an inbox on a store. Use the keys with which the store was first opened. Payload keys can be added.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the store was created with a different deduplication key, or if the store fails.

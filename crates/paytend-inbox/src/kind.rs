@@ -140,7 +140,7 @@ macro_rules! paytend_types {
             }
         }
 
-        /// Returns the kind of a documented `notifyType` of Paytend.
+        /// Returns the kind for a `notifyType` that Paytend documents.
         fn kind_of_type(route: Route, notify_type: &str) -> Kind {
             match (route.product(), notify_type) {
                 $($((Some(Product::$product), $notify_type) => types::$name::KIND,)+)+

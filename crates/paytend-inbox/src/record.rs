@@ -40,7 +40,7 @@ pub struct Facts {
     pub verified_by: String,
     /// The W3C trace context of the request.
     pub traceparent: Option<String>,
-    /// The provider's time of sending, in milliseconds since the Unix epoch.
+    /// The send time reported by the provider, in milliseconds since the Unix epoch.
     pub sent_at: Option<i64>,
 }
 
@@ -80,7 +80,7 @@ impl fmt::Debug for Facts {
     }
 }
 
-/// A payload that is encrypted after the store has assigned a number to the notification.
+/// A payload that is encrypted after the store has assigned an ID to the notification.
 #[derive(Clone)]
 pub struct UnsealedPayload {
     keys: Arc<StoreKeys>,
@@ -93,7 +93,7 @@ impl UnsealedPayload {
         Self { keys, binding: facts.binding(), content }
     }
 
-    /// Encrypts the payload for the notification with this number.
+    /// Encrypts the payload for the notification with this ID.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the system has no randomness.
@@ -159,7 +159,7 @@ pub enum Accepted {
     New(Id),
     /// The notification is a duplicate. It is recorded as a sighting, according to the [`SightingPolicy`].
     Duplicate {
-        /// The number of the stored notification.
+        /// The ID of the stored notification.
         id: Id,
         /// The number of sightings so far, including this one. The number is approximate if several duplicates arrive
         /// at the same time.
@@ -168,7 +168,7 @@ pub enum Accepted {
 }
 
 impl Accepted {
-    /// Returns the number of the notification.
+    /// Returns the ID of the notification.
     pub fn id(self) -> Id {
         match self {
             Self::New(id) | Self::Duplicate { id, .. } => id,
@@ -250,7 +250,7 @@ pub enum Release {
 /// A notification in a listing for operators.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// The store's number.
+    /// The ID in the store.
     pub id: Id,
     /// The facts.
     pub facts: Facts,
@@ -277,7 +277,7 @@ pub struct Query {
     pub kind: Option<Kind>,
     /// Only notifications that were received at this time or later.
     pub since: Option<SystemTime>,
-    /// Only notifications with a larger number, for the next page.
+    /// Only notifications with a larger ID, for the next page.
     pub after: Option<Id>,
     /// The maximum number of notifications.
     pub limit: usize,

@@ -10,11 +10,11 @@ use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
 ///
-/// The contract, which the module `testing` checks:
+/// The contract, which the `testing` module checks:
 ///
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
 ///   even if several calls run at the same time.
-/// - A claimed notification is not claimed again before its lease ends. Each claim increases the fence.
+/// - A claimed notification is not claimed again before its lease expires. Each claim increases the fence.
 /// - A change with a fence or holder that differs from the last claim fails with [`FinishError::LeaseLost`] and changes
 ///   nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither of them.
@@ -26,7 +26,7 @@ use crate::terms::{Id, Lease, Mac};
 /// Handles are cheap to clone and share the store. The store type of a crate can also implement the traits of other
 /// queues, so that an effect can add entries to these queues in its transaction.
 pub trait Store: Clone + Send + Sync + 'static {
-    /// A change in the transaction that completes a notification. Each store defines this type.
+    /// A change to apply in the same transaction that completes a notification. Each store defines its own type.
     type Effect: Send + 'static;
 
     /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
@@ -40,7 +40,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// whose stored values cannot be read becomes a dead letter, so that it does not hold up other notifications.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
-    /// Extends a lease. The lease then ends when `time` has passed from now.
+    /// Extends a lease. The lease then expires after `time`, counted from now.
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the notification in one transaction. A store can apply several effects in one
@@ -59,7 +59,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// The interface of a store for operators.
+/// The interface through which operators manage a store.
 pub trait StoreAdmin: Store {
     /// Returns notifications in the order of their numbers, without content.
     fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
@@ -80,7 +80,7 @@ pub trait StoreAdmin: Store {
     /// Returns the counts.
     fn stats(&self) -> impl Future<Output = Result<Stats, StoreError>> + Send;
 
-    /// Checks the integrity of the store and the settings of its engine. Returns the problems.
+    /// Checks the integrity of the store and its engine's settings. Returns the problems.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
     /// Removes the content, business ID and state of the selected notifications. Pending notifications become dead
@@ -97,7 +97,7 @@ pub trait StoreAdmin: Store {
     /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Records an action of an operator. Call this method before the action. [`show`](Self::show) records the access
+    /// Records an operator action. Call this method before the action. [`show`](Self::show) records the access
     /// itself.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 

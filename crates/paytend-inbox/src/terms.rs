@@ -86,7 +86,7 @@ pub struct Lease {
 pub enum State {
     /// Not yet claimed, or waiting for a different notification of the same order key.
     Ready,
-    /// Claimed by a worker. The notification can be claimed again when its lease has ended.
+    /// Claimed by a worker. The notification can be claimed again when its lease has expired.
     Leased,
     /// Failed, and waiting for the next attempt.
     Backoff,

@@ -1,13 +1,13 @@
 //! The trace of a request, as specified by [W3C Trace Context](https://www.w3.org/TR/trace-context/).
 
-/// The parts of a `traceparent`.
+/// The parts of a `traceparent` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trace<'a> {
     pub(crate) trace_id: &'a str,
     pub(crate) parent_id: &'a str,
 }
 
-/// Reads a `traceparent`. Returns `None` if it is invalid.
+/// Parses a `traceparent` header. Returns `None` if it is invalid.
 pub(crate) fn parse(traceparent: &str) -> Option<Trace<'_>> {
     let hex = |text: &str, digits: usize| {
         text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))

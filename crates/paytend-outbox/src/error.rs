@@ -18,23 +18,23 @@ pub enum SubmitError {
     /// The order has no number.
     #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
     NoNumber,
-    /// The file cannot be stored by reference: it cannot be read, it is not the file of the order, or the order has no
+    /// The file cannot be stored by reference: it cannot be read, it is not the order's file, or the order has no
     /// file.
-    #[error("the file of the order cannot be stored by reference: {0}")]
+    #[error("the order's file cannot be stored by reference: {0}")]
     File(#[source] std::io::Error),
     /// The number belongs to an order with different content.
-    #[error("the order number is used by an order with other content: {} differ; use a new number", fields.join(", "))]
+    #[error("an order with this number has different content ({} differ); use a new number", fields.join(", "))]
     Conflict {
         /// The names of the fields that differ.
         fields: Vec<String>,
     },
-    /// The store failed. Whether the order is stored is unknown, unless it is submitted in a transaction of the caller.
+    /// The store failed. Whether the order is stored is unknown, unless it is submitted in the caller's transaction.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl SubmitError {
-    /// Converts the error for a handler that submits an order. Only errors of the store cause a retry, because a retry
+    /// Converts the error for a handler that submits an order. Only store errors cause a retry, because a retry
     /// cannot fix an invalid or conflicting order.
     pub fn into_handler_error(self) -> HandlerError {
         match self {
@@ -62,34 +62,34 @@ pub enum BeginSendError {
     Store(#[from] StoreError),
 }
 
-/// The reason why an action of an operator was refused.
+/// The reason why an operator action was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ActionError {
     /// The store has no order with this number.
     #[error("the store has no order with this number")]
     Absent,
-    /// The outcome of the order is known or already decided.
-    #[error("the outcome of the order is known or already decided")]
+    /// The order's outcome is already known or decided.
+    #[error("the order's outcome is already known or decided")]
     Final,
     /// The order is being sent.
-    #[error("the order is being sent: wait until its lease has ended")]
+    #[error("the order is being sent: wait until its lease has expired")]
     Sending,
-    /// An order that was not sent cannot have been executed.
-    #[error("the order was not sent, so it cannot be decided as executed")]
+    /// The order was never sent, so it cannot have been executed.
+    #[error("the order was never sent, so it cannot be marked as executed")]
     NotSent,
     /// The order is not stuck, and no handler has failed.
     #[error("the order is not stuck, and no handler has failed")]
     NotStuck,
-    /// The outcome of the order is not known.
-    #[error("the outcome of the order is not known: decide it first")]
+    /// The order's outcome is not known.
+    #[error("the order's outcome is not known: decide it first")]
     Undecided,
     /// The order is completed.
     #[error("the order is completed")]
     Completed,
 }
 
-/// Converts an illegal transition to an error of the store. It means that a program of a different version has changed
+/// Converts an illegal transition to a store error. It means that a different version of the program has changed
 /// the row.
 pub(crate) fn illegal(error: IllegalTransition) -> StoreError {
     StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string())

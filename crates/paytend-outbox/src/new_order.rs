@@ -20,7 +20,7 @@ pub struct NewOrder {
     pub(crate) request: SealedPayload,
     pub(crate) keys: Arc<StoreKeys>,
     pub(crate) compare: Arc<Compare>,
-    /// The upload whose file is stored by reference.
+    /// The upload, if its file is stored by reference.
     pub(crate) upload: Option<Arc<StoredUpload>>,
 }
 
@@ -61,7 +61,7 @@ impl NewOrder {
     }
 
     /// Returns the request that replaces the stored request of the same order: if the file of an upload is stored by
-    /// reference, it may have moved since nothing was sent. A store calls this method after
+    /// reference, it may have moved before the first send. A store calls this method after
     /// [`check_same`](Self::check_same).
     ///
     /// # Errors

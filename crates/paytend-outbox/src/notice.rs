@@ -17,7 +17,7 @@ pub struct OrderNotice {
 }
 
 impl OrderNotice {
-    /// Creates a notice about the order of an operation with this number.
+    /// Creates a notice about the order with this number, for an operation.
     ///
     /// ```
     /// use paytend_model::issuing::Topup;
@@ -29,7 +29,7 @@ impl OrderNotice {
         Self::new(O::INFO.path, number)
     }
 
-    /// Creates a notice about the order of the operation with this path.
+    /// Creates a notice about an order, for the operation with this path.
     pub fn new(operation: impl Into<String>, number: impl Into<String>) -> Self {
         Self { operation: operation.into(), number: number.into() }
     }
@@ -37,7 +37,7 @@ impl OrderNotice {
     /// Returns the notice of a notification, or `None` if the notification does not show that an order exists.
     ///
     /// The result of a card application is about the [`ApplyCard`] with its number. The other notifications have no
-    /// order number, or, as transfer orders, a number of the provider. If your documents describe further
+    /// order number, or, as transfer orders, the provider's own number. If your documents describe further
     /// notifications about orders, use [`about`](Self::about).
     pub fn of(facts: &Facts) -> Option<Self> {
         let is_application = facts.route == Route::PaytendIssuing && facts.kind == types::ApplyCardResult::KIND;

@@ -1,6 +1,6 @@
 //! The cause of an order that waits for its payload key.
 //!
-//! The text contains the cause of the last failure, which is restored when the order is claimed again.
+//! The text includes the cause of the last failure, which is restored when the order is claimed again.
 
 const BEGIN: &str = "payload key ";
 const END: &str = " is missing: restore the key file";

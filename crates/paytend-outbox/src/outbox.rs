@@ -65,8 +65,8 @@ impl SubmitOptions {
         Self::default()
     }
 
-    /// Sets the number that identifies the order in the outbox. The default is the `orderNo` of the request. Operations
-    /// without an `orderNo` require it.
+    /// Sets the order number, which identifies the order in the outbox. The default is the `orderNo` of the request.
+    /// Operations without an `orderNo` require this option.
     pub fn number(mut self, number: impl Into<String>) -> Self {
         self.number = Some(number.into());
         self
@@ -92,8 +92,8 @@ impl SubmitOptions {
         self
     }
 
-    /// Stores the file of an upload by reference: its path, length and SHA-256 instead of its content. The content of
-    /// the order must be that of the file, which is at most 2 MiB.
+    /// Stores the file of an upload by reference: its path, length and SHA-256 instead of its content. The order's
+    /// content must match the file, which is at most 2 MiB.
     ///
     /// The file is read again when the order is sent. If it is missing or has changed, the order is stuck before
     /// anything is sent. Restore the file, or submit the same order with the new path, and retry the order. The handler
@@ -124,7 +124,7 @@ impl SubmitOptions {
 }
 
 impl<S: OutboxStore> Outbox<S> {
-    /// Opens an outbox on a store. Use the same keys as for the first opening of the store; payload keys can be added.
+    /// Opens an outbox on a store. Use the keys with which the store was first opened. Payload keys can be added.
     /// An inbox in the same store uses the same keys.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl<S: OutboxStore> Outbox<S> {
     }
 
     /// Validates, seals, signs and encrypts an order without storing it. Pass the result to [`submit_prepared`] or to
-    /// the store crate's function that submits in a transaction.
+    /// the store crate's `submit_in`.
     ///
     /// [`submit_prepared`]: Self::submit_prepared
     ///
@@ -267,8 +267,7 @@ impl<S: OutboxStore> Outbox<S> {
 }
 
 /// Decrypts the stored request of an order and returns its payload, which contains the business data. Returns `None` if
-/// the request is not stored. If
-/// the file of an upload is stored by reference, the payload contains the reference.
+/// the request is not stored. If an upload's file is stored by reference, the payload contains the reference.
 ///
 /// # Errors
 /// Returns [`StoreError`] if the key is missing, or if the request was altered or moved.

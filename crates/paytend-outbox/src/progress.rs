@@ -26,15 +26,15 @@ pub struct Progress {
     pub history: History,
     /// The number of claims. It never decreases.
     pub fence: i64,
-    /// The random number of the last claim.
+    /// The random number that the last claim chose.
     pub holder: u64,
-    /// The number of attempts since the last change of the state.
+    /// The number of attempts since the state last changed.
     pub tries: u32,
     /// Whether a dispatcher holds the order.
     pub is_leased: bool,
-    /// The time of the next attempt, or the end of the lease. `None` if the order waits for an operator.
+    /// The time of the next attempt, or the time at which the lease expires. `None` if the order waits for an operator.
     pub due_at: Option<i64>,
-    /// The decision of an operator.
+    /// An operator's decision.
     pub decision: Option<Decision>,
     /// Whether a notification about the order has arrived.
     pub is_notified: bool,
@@ -93,7 +93,7 @@ impl Progress {
         self.history.sends == 0 && self.state == State::Recorded && self.decision.is_none()
     }
 
-    /// Claims the order. If its last lease ended during a send, its state becomes `unknown`.
+    /// Claims the order. If its last lease expired during a send, its state becomes `unknown`.
     pub fn claim(&mut self, now: i64, lease: Duration, holder: u64) {
         if self.state == State::Sending {
             self.state = State::Unknown;
@@ -118,8 +118,10 @@ impl Progress {
     /// Counts a send. The store commits this change before the first byte is sent.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the order is final, stuck or already being sent, if `not_before` has not passed,
-    /// if an operator has decided its outcome, or if a notification has reported the order.
+    /// - Returns [`IllegalTransition`] if the order is final, stuck or already being sent, or if `not_before` has not
+    ///   passed.
+    /// - Returns [`IllegalTransition`] if an operator has decided the outcome, or a notification has reported the
+    ///   order.
     pub fn begin_send(&mut self, now: i64, not_before: Option<i64>) -> Result<(), IllegalTransition> {
         let is_early = not_before.is_some_and(|time| time > now);
         if is_early || self.decision.is_some() || self.is_notified {
@@ -140,7 +142,7 @@ impl Progress {
             OrderRelease::NotSent { history, after, cause } => {
                 let is_unsent = history.sends == 0 && !self.is_notified;
                 let state = if is_unsent { State::Recorded } else { State::Unknown };
-                // The state is the same if the attempt ended before its send was counted.
+                // The state has not changed if the attempt ended before its send was counted.
                 if self.state != state {
                     self.become_state(state)?;
                 }
@@ -188,7 +190,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Changes the state to that of an outcome, unless the order has it.
+    /// Changes the state to the state for an outcome, unless the order is already in it.
     fn end(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         if self.state == ended.state() {
             return Ok(());
@@ -206,12 +208,13 @@ impl Progress {
         Ok(())
     }
 
-    /// Records the outcome of the order. The lease stays, and the handler has yet to run. Recording the same outcome
-    /// again changes nothing.
+    /// Records the outcome of the order. The lease is kept, because the handler still has to run. Recording the same
+    /// outcome again changes nothing.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if the state does not allow the change, if the order would be rejected although a
-    /// notification has reported it, or if the outcome is a decision that no operator has made.
+    /// - Returns [`IllegalTransition`] if the state does not allow the change.
+    /// - Returns [`IllegalTransition`] if the order would be rejected although a notification has reported it.
+    /// - Returns [`IllegalTransition`] if the outcome is a decision that no operator has made.
     pub fn record_outcome(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         self.end(ended)
     }
@@ -240,7 +243,7 @@ impl Progress {
         (self.fence, self.is_leased) = (self.fence + 1, false);
     }
 
-    /// Applies an action of an operator.
+    /// Applies an operator action.
     ///
     /// # Errors
     /// Returns [`ActionError`] if the state does not allow the action. Nothing is changed.
@@ -366,8 +369,8 @@ impl Progress {
             return false;
         }
         self.history.may_have_been_sent();
-        // The leases in the backup belong to processes that have ended. If a process still runs, the larger fence stops
-        // it.
+        // The leases in the backup belong to processes that have ended. If a process is still running, the larger fence
+        // stops it.
         self.state = State::Unknown;
         self.end_lease();
         self.make_due(not_before.map_or(now, |time| time.max(now)));

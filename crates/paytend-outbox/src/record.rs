@@ -11,7 +11,7 @@ pub use crate::new_order::NewOrder;
 use crate::progress::Progress;
 use crate::terms::{Decision, State};
 
-/// The facts about an order that do not change. A store keeps them in plain form.
+/// The facts about an order that do not change. A store keeps them unencrypted.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderFacts {
@@ -71,7 +71,7 @@ pub enum Submitted {
     /// An order with this number and the same content was submitted before. Nothing was changed, except the path of a
     /// file that is stored by reference, if nothing was sent.
     Known {
-        /// The state of the known order.
+        /// The state of the order that is already stored.
         state: State,
     },
 }
@@ -83,7 +83,7 @@ pub struct ClaimOrders {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// A number that identifies the dispatcher in listings. Leases do not depend on it.
+    /// An ID for the dispatcher in listings. Leases do not depend on it.
     pub holder: u64,
     /// The paths of the operations to claim, each with a maximum number of orders. Orders of other operations are not
     /// claimed.
@@ -107,7 +107,7 @@ pub struct ClaimedOrder {
     pub now: SystemTime,
 }
 
-/// The way in which the outcome of an order became known.
+/// How an order's outcome became known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ended {
     /// The response arrived.
@@ -178,15 +178,15 @@ pub enum OrderRelease {
     },
 }
 
-/// An action of an operator.
+/// An operator action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision.
     Decide(Decision),
     /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
     Retry,
-    /// Completes an order whose outcome is known or decided without its handler, for example because the key of its
-    /// request is lost.
+    /// Completes an order whose outcome is known or decided without its handler, for example because its
+    /// request's key is lost.
     Close,
 }
 
@@ -233,19 +233,19 @@ impl AuditEntry {
 /// An order as shown to an operator.
 #[derive(Clone, Debug)]
 pub struct OrderEntry {
-    /// The store's number of the order. Orders that are submitted later have larger numbers.
+    /// The store's ID for the order. Orders that are submitted later have larger IDs.
     pub id: i64,
     /// The facts.
     pub facts: OrderFacts,
     /// The progress.
     pub progress: Progress,
-    /// The time of submission, by the store's clock.
+    /// When the order was submitted, by the store's clock.
     pub submitted_at: SystemTime,
     /// The encrypted request; `None` in lists, or if it was removed.
     pub request: Option<SealedPayload>,
     /// The encrypted result; `None` in lists, or if there is no result.
     pub result: Option<SealedPayload>,
-    /// The actions of operators; empty in lists.
+    /// Operator actions; empty in lists.
     pub audit: Vec<AuditEntry>,
 }
 
@@ -299,7 +299,7 @@ impl OrderStats {
     }
 }
 
-/// An operation for which sending is paused.
+/// A pause in sending the orders of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pause {

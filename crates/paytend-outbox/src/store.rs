@@ -15,12 +15,12 @@ use crate::record::{
 
 /// A durable store of orders.
 ///
-/// The contract, which the module `testing` checks:
+/// The contract, which the `testing` module checks:
 ///
 /// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. A number is stored once,
 ///   even if several calls run at the same time. Submitting the same order again changes nothing, except as
 ///   [`NewOrder::moved_file`] requires.
-/// - A claimed order is not claimed again before its lease ends. Each claim increases the fence.
+/// - A claimed order is not claimed again before its lease expires. Each claim increases the fence.
 /// - A change for a fence other than the current one fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
 /// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
@@ -34,7 +34,7 @@ use crate::record::{
 /// have no method names in common. Store crates also have functions that submit orders and record notices in a
 /// transaction of the caller.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
-    /// A change in the transaction that completes an order. Each store defines this type.
+    /// A change to apply in the same transaction that completes an order. Each store defines its own type.
     type Effect: Send + 'static;
 
     /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
@@ -47,7 +47,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// not claimed while sending is paused for their operation.
     fn claim_orders(&self, request: ClaimOrders) -> impl Future<Output = Result<Vec<ClaimedOrder>, StoreError>> + Send;
 
-    /// Extends a lease. The lease then ends when `time` has passed from now.
+    /// Extends a lease. The lease then expires after `time`, counted from now.
     fn extend_order(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Counts a send durably, and returns the history including this send. The send may begin only after this method
@@ -89,7 +89,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// The interface of a store of orders for operators.
+/// The interface through which operators manage stored orders.
 pub trait OutboxAdmin: OutboxStore {
     /// Returns orders in the order of their submission, without content.
     fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
@@ -102,7 +102,7 @@ pub trait OutboxAdmin: OutboxStore {
         viewer: Option<String>,
     ) -> impl Future<Output = Result<Option<OrderEntry>, StoreError>> + Send;
 
-    /// Applies an action of an operator, and records it in the audit.
+    /// Applies an operator action, and records it in the audit.
     fn act_on_order(
         &self,
         number: String,
@@ -125,12 +125,12 @@ pub trait OutboxAdmin: OutboxStore {
     fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
 
     /// Begins the recovery of a store that was restored from a backup: every order that is not final may have been sent
-    /// after the backup, and is queried before anything is sent. The same applies to orders that are submitted until
-    /// [`end_recovery`](Self::end_recovery): the backup does not contain the orders after it, so they are submitted
-    /// again. Stop all dispatchers first. Returns the number of stored orders that are queried.
+    /// after the backup, and is queried before anything is sent. Orders that are submitted before
+    /// [`end_recovery`](Self::end_recovery) are also queried first: the backup lacks later orders, so they are
+    /// submitted again. Stop all dispatchers first. Returns the number of stored orders that are queried.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Ends a recovery: orders that are submitted from now on are sent without a query. Returns whether a recovery was
+    /// Ends a recovery. Orders that are submitted from now on are sent without a query. Returns whether a recovery was
     /// in progress.
     fn end_recovery(&self, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 

@@ -1,4 +1,4 @@
-//! Uploads whose file is stored by reference: the path, the length and the SHA-256 of the file.
+//! Uploads whose file is stored by reference: the file's path, length and SHA-256.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 /// The first bytes of the stored form, which is JSON.
 const MAGIC: &[u8] = b"PTUP\x01";
-/// The member with the file of an upload.
+/// The member that contains an upload's file.
 const FILE: &str = "fileContent";
 
 /// The members of a payload.
@@ -30,14 +30,14 @@ struct FileReference {
 }
 
 impl FileReference {
-    /// Reads a file and returns a reference to it. The content must be that of the order.
+    /// Reads a file and returns a reference to it. Its content must match the order's.
     fn new(path: &Path, expected: &FileContent) -> io::Result<Self> {
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
         let path = std::path::absolute(path)?;
         let path = path.to_str().ok_or_else(|| invalid("the path is not valid UTF-8"))?.to_owned();
         let content = read(Path::new(&path))?;
         if content != *expected {
-            return Err(invalid("the file and the content of the order differ"));
+            return Err(invalid("the file differs from the order's content"));
         }
         Ok(Self { path, bytes: content.as_bytes().len(), sha256: sha256(&content) })
     }
@@ -49,7 +49,7 @@ impl FileReference {
         let length = content.as_bytes().len();
         if length != self.bytes || sha256(&content) != self.sha256 {
             return Err(FileProblem::Changed(format!(
-                "the file of the upload has changed since the order was submitted: it had {} bytes and has {length}; \
+                "the upload's file has changed since the order was submitted: it had {} bytes and has {length}; \
                  nothing was sent",
                 self.bytes
             )));
@@ -58,7 +58,7 @@ impl FileReference {
     }
 }
 
-/// The reason why the file of an upload was not read. Nothing was sent.
+/// The reason why an upload's file was not read. Nothing was sent.
 #[derive(Debug)]
 pub(crate) enum FileProblem {
     /// A later attempt may read the file.
@@ -70,7 +70,7 @@ pub(crate) enum FileProblem {
 impl FileProblem {
     fn new(error: io::Error) -> Self {
         use io::ErrorKind::{FileTooLarge, InvalidInput, NotFound};
-        let cause = format!("the file of the upload cannot be read: {error}; nothing was sent");
+        let cause = format!("the upload's file cannot be read: {error}; nothing was sent");
         match error.kind() {
             NotFound | InvalidInput | FileTooLarge => Self::Changed(cause),
             _ => Self::Temporary(cause),
@@ -93,7 +93,7 @@ fn read(path: &Path) -> io::Result<FileContent> {
 }
 
 /// Limits the number of files that are read at the same time, because reading from an unreachable file system can block
-/// its thread for ever.
+/// its thread forever.
 static READS: Semaphore = Semaphore::const_new(16);
 
 /// Runs a function that may block on a separate thread, within a time limit.
@@ -108,9 +108,9 @@ async fn read_within<T: Send + 'static>(
             let _permit = permit;
             function()
         });
-        read.await.map_err(|_| temporary("the file of the upload was not read; nothing was sent"))?
+        read.await.map_err(|_| temporary("the upload's file was not read; nothing was sent"))?
     };
-    let late = |_| temporary("the file of the upload was not read within the time limit; nothing was sent");
+    let late = |_| temporary("the upload's file was not read within the time limit; nothing was sent");
     tokio::time::timeout(limit, reading).await.map_err(late)?
 }
 
@@ -212,7 +212,7 @@ impl StoredUpload {
         serde_json::from_slice(json).map(Some).map_err(unreadable)
     }
 
-    /// Returns this upload with the file of the same upload at a different path, or `None` if the path is equal.
+    /// Returns this upload with a different path to its file, or `None` if the path is unchanged.
     pub(crate) fn moved_to(self, new: &Self) -> Option<Self> {
         let is_moved = self.file.sha256 == new.file.sha256 && self.file.path != new.file.path;
         is_moved.then(|| Self { file: new.file.clone(), ..self })

@@ -43,7 +43,7 @@ pub struct StatusCodes {
 }
 
 impl Codes {
-    /// Returns the codes of the local sandbox (the crate `paytend-sandbox`). They differ from Paytend's codes.
+    /// Returns the codes of the local sandbox (the `paytend-sandbox` crate). They differ from Paytend's codes.
     pub fn local_sandbox() -> Self {
         let topup = [("1", Status::Processing), ("2", Status::Succeeded), ("3", Status::Failed)];
         let topup: BTreeMap<_, _> = topup.map(|(code, status)| (code.to_owned(), status)).into();

@@ -23,7 +23,7 @@ pub enum Field {
     Kind,
     /// The status.
     Status,
-    /// The time. The times of the rows are further apart than the window.
+    /// The time. The times of the rows are further apart than the matching window allows.
     Time,
     /// The order number.
     OrderNumber,

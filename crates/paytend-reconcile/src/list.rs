@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 pub enum List {
     /// The provider's transactions on the partner's funds.
     PartnerTransactions,
-    /// The provider's responses to queries of single topups.
+    /// The provider's responses to queries about single topups.
     Topups,
-    /// The provider's transactions of cards.
+    /// The provider's card transactions.
     CardTransactions,
     /// The provider's authorizations on cards.
     Authorizations,

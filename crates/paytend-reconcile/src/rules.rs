@@ -1,4 +1,4 @@
-//! The rules of a comparison.
+//! The rules for a comparison.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::entry::Kind;
 use crate::list::{List, ListSet};
 use crate::time::midnight;
 
-/// The rules of a comparison. They can be deserialized, for example from a TOML file:
+/// The rules for a comparison. They can be deserialized, for example from a TOML file:
 ///
 /// ```
 /// let rules: paytend_reconcile::Rules = toml::from_str(

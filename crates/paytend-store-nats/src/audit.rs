@@ -1,4 +1,4 @@
-//! The audit of the actions of operators.
+//! The audit of operator actions.
 //!
 //! Each event is the only message of its subject, in the stream of the records. Events are never replaced or deleted.
 

@@ -8,7 +8,7 @@ use async_nats::datetime::DateTime;
 
 /// A clock in milliseconds since the Unix epoch.
 ///
-/// The clock uses the time of the server that leads the stream, so that all programs agree on the ends of leases.
+/// The clock uses the time of the server that leads the stream, so that all programs agree on when leases expire.
 /// Between two readings of the server's time, it uses the monotonic clock of this machine.
 #[derive(Clone)]
 pub(crate) enum Clock {

@@ -15,7 +15,7 @@ use crate::error::{configuration, too_slow, unavailable};
 
 /// The oldest version of each series that does not lose acknowledged messages in known ways.
 const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
-/// The time limit for the reports of the servers.
+/// The timeout for collecting the servers' reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The request for the JetStream settings of every server. Only the system account may send it.
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
@@ -58,7 +58,7 @@ pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
     ))
 }
 
-/// The report of a server about its version and settings.
+/// A server's report about its version and settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerReport {
     pub(crate) version: String,

@@ -1,4 +1,4 @@
-//! An index of the store in memory. Each program builds its index from the streams.
+//! An in-memory index of the store. Each program builds its index from the streams.
 //!
 //! The index determines which notifications a program tries to claim. The conditional writes determine whether a claim
 //! succeeds. An outdated index therefore causes conflicts, but no wrong results.

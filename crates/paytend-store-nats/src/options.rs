@@ -111,7 +111,7 @@ impl NatsOptions {
     /// same account must have different names.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the name is empty, has more than 64 characters, or contains other characters than
+    /// Returns [`StoreError`] if the name is empty, has more than 64 characters, or contains characters other than
     /// letters, digits, `-` and `_`.
     pub fn name(mut self, name: &str) -> Result<Self, StoreError> {
         let valid = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';

@@ -21,7 +21,7 @@ use crate::streams::{Log, Streams, Written};
 use crate::watch::Watched;
 use crate::{accept, claim, finish};
 
-/// The time to wait for reports of servers that do not hold a stream.
+/// How long to wait for reports from servers that do not hold a stream.
 const SILENCE: Duration = Duration::from_millis(200);
 
 /// How often the key file is bound if the message that names it is deleted meanwhile.
@@ -31,8 +31,8 @@ const BIND_ROUNDS: usize = 5;
 /// handler's change.
 ///
 /// A handler returns `Completion::without_effect()`. It can run more than once, so it must recognize repetitions. For
-/// example, insert [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key) into a unique column, in the
-/// same transaction of your database as the change.
+/// example, insert [`Delivery::idempotency_key`](paytend_inbox::Delivery::idempotency_key) into a unique column of your
+/// database, in the same transaction as the change.
 pub type NatsEffect = std::convert::Infallible;
 
 /// A store of notifications in a replicated JetStream. Cloning is cheap, and the clones share the connection.

@@ -1,4 +1,4 @@
-//! The actions of operators.
+//! Operator actions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! The audit of the actions of operators.
+//! The audit of operator actions.
 
 use deadpool_postgres::Transaction;
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};

@@ -29,7 +29,7 @@ const ENQUEUE: &str = "WITH new AS MATERIALIZED (SELECT * FROM unnest($1::bigint
      NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.order_key = n.order_key), \
      0, 0, 0, paytend_now(), false, false FROM new JOIN paytend_notification n ON n.id = new.id ORDER BY n.id";
 
-/// Stores new notifications, at most one for each order key. Returns the number and day of each notification, or `None`
+/// Stores new notifications, at most one for each order key. Returns the ID and day of each notification, or `None`
 /// if the notification is known.
 pub(crate) async fn insert(
     transaction: &Transaction<'_>,
@@ -61,7 +61,7 @@ pub(crate) async fn insert(
     Ok(stored)
 }
 
-/// Inserts the facts. Returns the numbers and days by dedup key.
+/// Inserts the facts. Returns the IDs and days by dedup key.
 async fn insert_facts(
     transaction: &Transaction<'_>,
     new: &[NewNotification],

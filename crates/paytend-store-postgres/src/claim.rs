@@ -15,7 +15,7 @@ use crate::rows::{FACTS, corrupt, count, facts, get, limit, millis, millis_of, s
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
-/// A query for due notifications with limits for kinds. It reads each kind separately, so that a kind at its limit is
+/// A query for due notifications, with limits per kind. It reads each kind separately, so that a kind at its limit is
 /// not read.
 const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \
@@ -42,7 +42,7 @@ const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sig
 
 /// The columns of a claimed notification after its facts.
 ///
-/// The last one is whether the server has recently recovered from a crash. In this case, it has reset its statistics
+/// The last column is whether the server has recently recovered from a crash. In this case, it has reset its statistics
 /// after its start.
 const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
@@ -62,7 +62,7 @@ pub(crate) struct Found {
     pub(crate) unreadable: Vec<Lease>,
 }
 
-/// Claims notifications that are due, those that have been due for longest first.
+/// Claims notifications that are due, starting with the notification that has been due for the longest time.
 pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest) -> Result<Found, OpError> {
     let (count_limit, lease, holder) = (limit(request.limit), millis(request.lease), request.holder.cast_signed());
     let columns = format!("{FACTS}, {CLAIMED}, {}, {DAY}", millis_of("n.received_at"));

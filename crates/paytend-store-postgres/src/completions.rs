@@ -37,7 +37,7 @@ pub(crate) struct Waiting {
 /// The queues of completions.
 pub(crate) struct Completions {
     together: Arc<Lanes<Waiting>>,
-    /// Each completion has a transaction of its own.
+    /// Each completion has its own transaction.
     alone: Arc<Lanes<Waiting>>,
     interrupted: Arc<Notify>,
     pace: Pace,
@@ -94,7 +94,7 @@ impl PostgresStore {
         Ok(found)
     }
 
-    /// Completes a notification in a transaction of its own.
+    /// Completes a notification in its own transaction.
     async fn complete_alone(&self, lease: Lease, effect: Option<PostgresEffect>) -> Reply {
         let limit = self.effect_timeout();
         let has_effect = effect.is_some();
@@ -236,7 +236,7 @@ async fn settle(
             applied.iter().map(|_| Ok(())).collect()
         }
         Err(error) => {
-            tracing::debug!("completions in one transaction were rolled back, and are repeated one by one");
+            tracing::debug!("a shared transaction was rolled back; its completions will be repeated one by one");
             pace.conflict();
             applied.iter().for_each(|(lease, _)| pace.mark(lease.id));
             let leases: Vec<Lease> = applied.iter().map(|(lease, _)| *lease).collect();
@@ -256,9 +256,13 @@ async fn settle(
 }
 
 /// Returns the error for a notification whose effect failed in a shared transaction. The result of its next effect,
-/// which has a transaction of its own, counts.
+/// which has its own transaction, counts.
 fn repeat_alone(pace: &Pace, lease: Lease, error: HandlerError) -> FinishError {
-    tracing::debug!(id = lease.id.get(), ?error, "an effect failed among others, and is repeated alone");
+    tracing::debug!(
+        id = lease.id.get(),
+        ?error,
+        "an effect failed in a shared transaction and will run again in its own transaction"
+    );
     pace.mark(lease.id);
     FinishError::NotApplied
 }

@@ -40,7 +40,9 @@ impl Server {
             config.tcp_user_timeout(SILENCE);
         }
         if config.get_target_session_attrs() == TargetSessionAttrs::ReadOnly {
-            return Err(refused("the store writes: remove target_session_attrs=read-only from the URL"));
+            return Err(refused(
+                "the store needs a server that accepts writes: remove target_session_attrs=read-only from the URL",
+            ));
         }
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if options.danger_any_settings {
@@ -118,7 +120,7 @@ impl Server {
                 client.batch_execute("").await
             };
             if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, ended).await, Ok(Ok(()))) {
-                tracing::warn!("a statement could not be cancelled: the server ends it after its time limit");
+                tracing::warn!("failed to cancel a statement; the server will end it when its time limit expires");
             }
         });
     }

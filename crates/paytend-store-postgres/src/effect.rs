@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long a connection may take to reset its settings.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A change in the transaction that completes a notification. Create it with [`in_transaction`].
+/// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].
 pub type PostgresEffect =
     Box<dyn for<'a> FnOnce(&'a tokio_postgres::Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send>;
 
@@ -86,7 +86,7 @@ pub(crate) async fn complete(
     Ok((finish::complete(transaction, &held).await?, took))
 }
 
-/// Limits the time of statements and pauses for an effect. Returns the number of the transaction.
+/// Limits how long an effect's statements and pauses can take. Returns the ID of the transaction.
 pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: Duration) -> Result<String, OpError> {
     let sql = "SELECT pg_current_xact_id()::text, set_config('statement_timeout', $1, true), \
          set_config('idle_in_transaction_session_timeout', $1, true)";
@@ -94,7 +94,7 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in a transaction of its own, whose number the caller has read. Afterwards, resets what the effect
+/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, resets what the effect
 /// has changed for its session, so that the next statements use the store's tables and rights.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
@@ -164,7 +164,7 @@ fn failed(error: HandlerError) -> OpError {
     FinishError::Effect(error).into()
 }
 
-/// Adds a description to an error of PostgreSQL, whose `Display` text is only "db error".
+/// Adds a description to a PostgreSQL error, whose `Display` text is only "db error".
 fn with_description(error: HandlerError) -> HandlerError {
     let described = error.source().and_then(|source| source.downcast_ref().map(describe));
     match described {

@@ -1,4 +1,4 @@
-//! Converts errors of PostgreSQL to errors of the store.
+//! Converts PostgreSQL errors to store errors.
 
 use std::error::Error as _;
 use std::io;
@@ -23,7 +23,7 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // This is an error of the driver: errors of the operating system have a number.
+        // This is a driver error: operating system errors have a code.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
             "the server is a standby or read-only: use the primary, or all hosts, in the URL".to_owned()
         }
@@ -59,7 +59,7 @@ fn describe_server(error: &DbError) -> String {
     }
 }
 
-/// Returns PostgreSQL's code of the error of an effect.
+/// Returns the SQLSTATE of an effect's error.
 pub(crate) fn postgres_code(error: &HandlerError) -> Option<&SqlState> {
     error.source()?.downcast_ref::<Error>()?.code()
 }
@@ -75,7 +75,7 @@ pub(crate) fn is_unsafe(error: &Error) -> bool {
     error.code().is_some_and(|code| code.code() == UNSAFE)
 }
 
-/// Converts an error of an operation of the store.
+/// Converts the error of a store operation.
 pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let described = describe(&error);
     let kind = match error.code() {

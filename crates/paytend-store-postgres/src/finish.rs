@@ -34,19 +34,19 @@ pub(crate) struct Held {
     again: bool,
     cause: Option<String>,
     order_key: Option<Vec<u8>>,
-    /// The number of the transaction that has locked the row.
+    /// The ID of the transaction that has locked the row.
     transaction: String,
 }
 
 impl Held {
-    /// Returns the number of the transaction that holds the row.
+    /// Returns the ID of the transaction that holds the row.
     pub(crate) fn transaction(&self) -> &str {
         &self.transaction
     }
 }
 
 /// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
-/// lease has ended.
+/// lease has expired.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
 

@@ -124,7 +124,7 @@ async fn listen(server: Server, changed: Arc<Notify>, sender: Arc<str>) {
             pause = PAUSES.0;
         }
         let reason = ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| describe(&error));
-        tracing::warn!(%reason, "cannot listen for hints of other processes; workers only poll");
+        tracing::warn!(%reason, "cannot listen for hints from other processes; workers only poll");
         // The pause is random, so that many programs do not reconnect at the same time.
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         tokio::time::sleep(Duration::from_millis(millis / 2 + random() % millis.max(1))).await;

@@ -152,7 +152,7 @@ mod tests {
             };
             let mut waiting = pin!(reply(&interrupted, receiver, start));
             assert!(futures_util::poll!(waiting.as_mut()).is_pending());
-            assert_eq!(started.load(Ordering::SeqCst), 0, "the first lane still runs");
+            assert_eq!(started.load(Ordering::SeqCst), 0, "the first lane is still running");
             dying.shutdown_background();
             assert_eq!(waiting.await, Some(7));
             assert_eq!(reply(&interrupted, lost, start).await, None);

@@ -1,4 +1,4 @@
-//! A connection that listens for the hints of other processes.
+//! A connection that listens for hints from other processes.
 
 use std::future::poll_fn;
 use std::pin::pin;

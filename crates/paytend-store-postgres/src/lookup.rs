@@ -1,4 +1,4 @@
-//! Finding out what became of completions whose commit has an unknown result.
+//! Looks up completions whose commit has an unknown result.
 
 use std::collections::HashSet;
 

@@ -39,7 +39,7 @@ impl PostgresOptions {
         }
         let is_pooled = pooler::is_transaction_pooler(&server, &client).await?;
         if is_pooled && self.listen {
-            tracing::warn!("a pooler in transaction mode delivers no hints of other processes: workers poll");
+            tracing::warn!("a pooler in transaction mode delivers no hints from other processes; workers only poll");
         }
         if self.create {
             schema::migrate(&mut client).await?;

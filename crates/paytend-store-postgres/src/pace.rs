@@ -1,7 +1,7 @@
 //! Decides whether effects share transactions.
 //!
 //! Effects that share a transaction hold their locks until all of them have ended. This is worthwhile for short effects
-//! that do not wait for each other. After a long effect or a conflict, effects have transactions of their own for some
+//! that do not wait for each other. After a long effect or a conflict, effects have their own transactions for some
 //! time.
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have transactions of
-/// their own. The same applies if a quarter of the effects fail.
+/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have separate
+/// transactions. The same applies if a quarter of the effects fail.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
-/// The number of completions with a transaction of their own when a store is opened.
+/// The number of completions with separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;
 /// The number of such completions after a conflict. It doubles with each conflict that follows soon.
 const AFTER_CONFLICT: (u32, u32) = (64, 16_384);
@@ -26,7 +26,7 @@ const CONSTRAINTS_TTL: Duration = Duration::from_secs(60);
 pub(crate) struct Pace(Mutex<State>);
 
 struct State {
-    /// The number of completions that still need a transaction of their own.
+    /// The number of completions that still need separate transactions.
     alone: u32,
     /// The number for the next conflict.
     penalty: u32,
@@ -47,7 +47,7 @@ impl Pace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a completion must have a transaction of its own.
+    /// Returns whether a completion must have its own transaction.
     pub(crate) fn is_alone(&self, id: Id) -> bool {
         let state = self.state();
         state.alone > 0 || state.marked.contains(id) || state.deferrable() == Some(true)
@@ -62,7 +62,7 @@ impl Pace {
         self.state().deferrable = Some((has_deferrable, Instant::now()));
     }
 
-    /// Counts a completion in a transaction of its own, which took this time.
+    /// Counts a completion in its own transaction, which took this time.
     pub(crate) fn completed_alone(&self, id: Id, took: Duration, completed: bool) {
         let mut state = self.state();
         if completed {
@@ -89,7 +89,7 @@ impl Pace {
         self.state().conflict();
     }
 
-    /// Gives the next effect of a notification a transaction of its own.
+    /// Gives the next effect of a notification its own transaction.
     pub(crate) fn mark(&self, id: Id) {
         self.state().marked.insert(id);
     }

@@ -21,7 +21,7 @@ const MAX_KEPT: u64 = 1_000;
 /// this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 
-/// A query for the numbers of notifications whose content is still needed.
+/// A subquery that selects the IDs of notifications whose content is still needed.
 const UNPROCESSED: &str = "(SELECT id FROM paytend_work UNION ALL SELECT id FROM paytend_dead)";
 
 /// Adds the partitions of the current day and of the next days.

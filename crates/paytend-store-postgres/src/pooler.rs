@@ -1,4 +1,4 @@
-//! Recognizing connection poolers in transaction mode.
+//! Detects connection poolers in transaction mode.
 
 use std::time::Duration;
 

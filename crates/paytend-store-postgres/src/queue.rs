@@ -99,7 +99,7 @@ impl PostgresStore {
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
         if let Err(error) = added.await {
-            tracing::warn!(%error, "content is stored without a partition of its day, and removed row by row");
+            tracing::warn!(%error, "failed to create a partition; content goes to the default partition");
         }
     }
 

@@ -1,6 +1,6 @@
 //! The schema and its migrations.
 //!
-//! The module [`paytend_inbox::schema`] describes the rules for migrations. In addition, a migration changes at most
+//! The [`paytend_inbox::schema`] module describes the rules for migrations. In addition, a migration changes at most
 //! one existing table. A migration that locks two tables could deadlock with programs that lock the tables in a
 //! different order.
 

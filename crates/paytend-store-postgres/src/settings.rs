@@ -1,4 +1,4 @@
-//! The server's settings on which durability depends.
+//! The server settings that durability depends on.
 
 use paytend_inbox::{StoreError, StoreErrorKind};
 use tokio_postgres::{Client, Error};

@@ -291,7 +291,11 @@ impl Store for PostgresStore {
             tracing::error!(id, "a row is unreadable: the notification becomes a dead letter");
             let cause = "unreadable: the row contains an invalid value".to_owned();
             if let Err(error) = self.release(lease, Release::DeadLetter { cause }).await {
-                tracing::error!(id, %error, "the notification is claimed again after its lease");
+                tracing::error!(
+                    id,
+                    %error,
+                    "failed to release the notification; it will be claimed again when its lease expires"
+                );
             }
         }
         self.repair_times_if_due().await?;

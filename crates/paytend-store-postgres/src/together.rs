@@ -1,8 +1,8 @@
 //! Completing several notifications in one transaction.
 //!
-//! Each effect has a savepoint, so that one that fails is rolled back alone. Settings, roles and limits are reset
-//! between effects. An effect that ends the transaction would commit the effects before it without their completions,
-//! so the outcomes are inserted first, and their deferred trigger refuses every commit before the last step.
+//! Each effect has a savepoint, so that a failed effect is rolled back alone. Settings, roles and limits are reset
+//! between effects. An effect that ends the transaction would commit the earlier effects without their completions.
+//! The outcomes are therefore inserted first, and their deferred trigger refuses every commit before the last step.
 
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,9 @@ use crate::rows::get;
 
 /// The time after which no further effect begins.
 const BATCH_TIME: Duration = Duration::from_millis(100);
-/// The longest time of an effect. A longer one is applied again in a transaction of its own.
+/// The longest time of an effect. A longer one is applied again in its own transaction.
 pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
-/// The time limit of the rollback of an effect, which waits for the end of its statement.
+/// The time limit for rolling back an effect, which waits until its statement ends.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Locks the work of valid leases, inserts the outcomes, and refuses commits from here on. Skips locked rows, so that
@@ -52,7 +52,7 @@ pub(crate) struct Member {
     work: Option<Work>,
 }
 
-/// How far a completion came.
+/// How far a completion has progressed.
 pub(crate) enum MemberProgress {
     /// The effect has not begun.
     Waiting,
@@ -98,7 +98,7 @@ pub(crate) struct Report {
     pub(crate) long: usize,
     /// The number of effects that failed.
     pub(crate) failed: usize,
-    /// Whether an effect waited for a lock or for too long.
+    /// Whether an effect waited for a lock, or waited too long.
     pub(crate) has_conflict: bool,
 }
 

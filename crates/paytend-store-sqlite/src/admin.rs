@@ -1,4 +1,4 @@
-//! The actions of operators.
+//! Operator actions.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
-/// The maximum number of notifications that one write changes. The limit keeps the wait of other operations short.
+/// The maximum number of notifications that one write changes. The limit keeps other operations from waiting long.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {

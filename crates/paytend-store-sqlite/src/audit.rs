@@ -1,4 +1,4 @@
-//! The audit of the actions of operators.
+//! The audit of operator actions.
 
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};
 use rusqlite::{Connection, Transaction, params};

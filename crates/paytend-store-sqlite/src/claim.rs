@@ -22,7 +22,7 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
     for id in ids {
         match take(transaction, id, due_at, request.holder) {
             Ok(taken) => claimed.push(taken),
-            // An error of SQLite is not limited to one row.
+            // An SQLite error is not limited to one row.
             Err(error) if error.sqlite_error_code().is_some() => return Err(error.into()),
             Err(error) => set_aside(transaction, now, id, &error)?,
         }
@@ -52,7 +52,7 @@ fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>
         .collect()
 }
 
-/// Returns due notifications with limits for kinds. Reads each kind separately, so that a kind at its limit is not
+/// Returns due notifications, with limits per kind. Reads each kind separately, so that a kind at its limit is not
 /// read.
 fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
     let limits: HashMap<&str, usize> =

@@ -1,4 +1,4 @@
-//! Opens the file. Every setting on which durability depends is set and verified.
+//! Opens the file. Sets and verifies every setting that durability depends on.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ fn connect(options: &SqliteOptions, flags: OpenFlags) -> Result<Connection, Stor
     open().map_err(|error| store_error(&format!("open {}", options.path.display()), error))
 }
 
-/// Changes a setting and checks that the change took effect.
+/// Changes a setting and checks the new value.
 fn set(connection: &Connection, name: &str, value: &str, expected: &str) -> Result<(), StoreError> {
     let made = || {
         // Some settings return a row, and some do not.

@@ -1,4 +1,4 @@
-//! Converts errors of SQLite to errors of the store.
+//! Converts SQLite errors to store errors.
 
 use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;

@@ -1,4 +1,4 @@
-//! The schema and its migrations. The module [`paytend_inbox::schema`] describes the rules for migrations.
+//! The schema and its migrations. The [`paytend_inbox::schema`] module describes the rules for migrations.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};

@@ -22,7 +22,7 @@ use crate::options::SqliteOptions;
 use crate::writer::{Deadline, Operation, Verdict, Writer};
 use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
 
-/// A change in the transaction that completes a notification. Create it with [`in_transaction`].
+/// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
 
 /// Completes a notification together with a change in the same transaction.
@@ -189,7 +189,7 @@ impl SqliteStore {
     }
 }
 
-/// Converts the error of an effect. An error of the disk or the file becomes an error of SQLite, so that the file is
+/// Converts the error of an effect. An error of the disk or the file becomes an SQLite error, so that the file is
 /// reopened and checked. If an effect converts such an error to text, it cannot be detected.
 pub(crate) fn effect_error(error: HandlerError) -> OpError {
     let mut source = error.source();

@@ -203,7 +203,10 @@ impl Writer {
         match result {
             Ok(true) => self.log_pages.store(0, Ordering::Relaxed),
             Ok(false) if forced => {
-                tracing::warn!(pages, "the write-ahead log grows: a reader has been active for a long time");
+                tracing::warn!(
+                    pages,
+                    "the write-ahead log is growing because a reader has been active for a long time"
+                );
             }
             Ok(false) => {}
             Err(error) => {

@@ -101,7 +101,7 @@ fn decisions_are_recorded_and_invalid_decisions_are_refused() {
     };
     let ran = decide("R-1", "executed");
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("was not sent"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("was never sent"), "{}", ran.stderr);
     assert!(decide("X-1", "executed").stderr.contains("the store has no order X-1"));
     assert_eq!(decide("S-1", "perhaps").code, 2);
     assert_eq!(place.outbox(&["decide", "S-1", "--as", "executed"]).code, 2, "a reason is required");

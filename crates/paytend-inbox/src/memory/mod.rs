@@ -1,4 +1,4 @@
-//! A store in memory, for tests and as the reference for other stores.
+//! An in-memory store, for tests and as the reference for other stores.
 
 mod rows;
 
@@ -19,7 +19,7 @@ use rows::Rows;
 
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// A store in memory, for tests. **Everything is lost when the process ends**, so do not use this store for
+/// An in-memory store, for tests. **Everything is lost when the process ends**, so do not use this store for
 /// notifications of a provider.
 #[derive(Clone)]
 pub struct MemoryStore {

@@ -19,7 +19,7 @@ pub(super) struct Rows {
     pub(super) recorded: Vec<String>,
     rows: BTreeMap<i64, Row>,
     by_dedup: HashMap<Mac, i64>,
-    /// The actions of operators, with their times.
+    /// Operator actions, with their times.
     events: Vec<(i64, AuditEvent)>,
 }
 

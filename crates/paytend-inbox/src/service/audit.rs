@@ -1,4 +1,4 @@
-//! `/audit`: a page with the actions of operators.
+//! `/audit`: a page with operator actions.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -36,9 +36,9 @@ type Render = dyn Fn() -> String + Send + Sync;
 /// | `/healthz` | 200 while the process runs |
 /// | `/readyz` | 200 if the service can store and process notifications; 503 otherwise, with the reason |
 /// | `/metrics` | the metrics, if [`metrics`](Self::metrics) is set |
-/// | `/audit` | the actions of operators, if [`audit_page`](Self::audit_page) is set |
+/// | `/audit` | operator actions, if [`audit_page`](Self::audit_page) is set |
 ///
-/// `/readyz` writes durably, checks the settings of the engine, and checks that the worker makes progress.
+/// `/readyz` writes durably, checks the engine's settings, and checks that the worker makes progress.
 ///
 /// Concurrent requests share one write and one count. If a client disconnects early, the write or count continues.
 #[must_use]
@@ -83,7 +83,7 @@ impl<S: StoreAdmin> Monitoring<S> {
         self
     }
 
-    /// Adds the page `/audit`, which lists the actions of operators. `format_time` formats the times on the page.
+    /// Adds the `/audit` page, which lists operator actions. `format_time` formats the times on the page.
     ///
     /// The page contains the names of operators. Serve it only on a loopback address and without a proxy. Requests
     /// whose `Host` does not name the loopback interface are refused.

@@ -82,7 +82,7 @@ impl EffectEnd {
     }
 }
 
-/// The harness of the store in memory.
+/// The harness for the in-memory store.
 #[derive(Debug, Default)]
 pub struct MemoryHarness {
     clock: Arc<TestClock>,

@@ -1,4 +1,4 @@
-//! The settings of a worker.
+//! Worker settings.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -144,7 +144,7 @@ impl<S: Store> WorkerBuilder<S> {
     }
 
     /// Sets the length of a lease (default 60 s, between 1 s and 24 h). Heartbeats extend the lease while a handler
-    /// runs. After a crash of a worker, its notifications are claimed again when their leases have ended.
+    /// runs. After a crash of a worker, its notifications are claimed again when their leases have expired.
     pub fn lease(mut self, time: Duration) -> Self {
         self.settings.lease = time.clamp(Duration::from_secs(1), MAX_DELAY);
         self

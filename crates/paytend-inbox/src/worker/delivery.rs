@@ -50,7 +50,7 @@ impl<N> Delivery<N> {
         self.claimed.payload != StoredPayload::Dropped
     }
 
-    /// Returns the number that the store has assigned to the notification.
+    /// Returns the ID that the store has assigned to the notification.
     pub fn id(&self) -> Id {
         self.claimed.lease.id
     }

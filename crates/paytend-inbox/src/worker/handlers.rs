@@ -69,7 +69,7 @@ impl<E: 'static> Handlers<E> {
         self.sightings.is_some()
     }
 
-    /// Runs the function that precedes all handlers, and then the handler for a notification.
+    /// Runs the function set with `before_handlers`, and then the handler for a notification.
     pub(super) async fn run(&self, delivery: Delivery<AnyNotification>) -> Handled<E> {
         if let Some(before) = &self.before {
             before(delivery.facts()).await?;

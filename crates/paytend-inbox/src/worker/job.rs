@@ -26,7 +26,7 @@ pub(super) enum Attempt {
     Dead,
     GivenBack,
     LeaseLost,
-    /// The store failed. The notification is claimed again when the lease has ended, unless it was completed.
+    /// The store failed. The notification is claimed again when the lease has expired, unless it was completed.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ impl Attempt {
     }
 }
 
-/// The result of a call of the handler.
+/// The result of calling the handler.
 enum Ended<E> {
     Returned(Handled<E>),
     LeaseLost,
@@ -183,6 +183,10 @@ fn lost(lease: Lease, error: &FinishError) -> Attempt {
         tracing::warn!(id, "the lease was lost: the notification was claimed again or buried");
         return Attempt::LeaseLost;
     }
-    tracing::error!(id, %error, "the result of an attempt could not be stored: it is claimed again after its lease");
+    tracing::error!(
+        id,
+        %error,
+        "failed to store a result; the notification will be claimed again when its lease expires"
+    );
     Attempt::Unknown
 }

@@ -11,7 +11,7 @@
 //! | panics, or exceeds the time limit | is attempted again, as after an error |
 //! | is running when its lease is lost | the handler is cancelled; its effect cannot be committed |
 //! | is running when the worker's stop deadline passes | the handler is cancelled and the attempt does not count |
-//! | is running when the process dies | is claimed again when the lease has ended; the attempt counts |
+//! | is running when the process dies | is claimed again when the lease has expired; the attempt counts |
 //!
 //! A handler runs at least once. An effect in the store's transaction is committed once. All other effects of a handler
 //! can happen more than once.

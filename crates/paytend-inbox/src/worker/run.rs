@@ -30,7 +30,7 @@ pub struct Stopped {
 /// The time for which a stopping worker waits for the store, after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a claim waits for the end of further attempts.
+/// How long a claim waits for more attempts to end.
 const GATHER_TIME: Duration = Duration::from_millis(2);
 
 /// The running attempts.
@@ -50,7 +50,9 @@ impl Jobs {
             Some(Err(error)) => {
                 // A task fails only if the store's code panics.
                 self.kinds.remove(&error.id());
-                tracing::error!("an attempt ended without a result: it is claimed again after its lease");
+                tracing::error!(
+                    "an attempt ended without a result; the notification will be claimed again when its lease expires"
+                );
                 None
             }
             None => std::future::pending().await,
@@ -78,15 +80,15 @@ impl Jobs {
 
 impl<S: Store> Worker<S> {
     /// Runs until `stop` completes. Afterwards, the worker claims no more notifications, and waits for the running
-    /// handlers, at most for the stop timeout. Leases are extended until each handler has ended. Handlers that still
-    /// run after the stop timeout are cancelled, and their notifications are given back.
+    /// handlers, at most for the stop timeout. Leases are extended until each handler has ended. Handlers that are
+    /// still running after the stop timeout are cancelled, and their notifications are given back.
     ///
     /// A commit that still runs after the stop timeout is not cancelled. The worker waits for the commit during a grace
     /// period of 10 s, and then returns. The store can still complete the commit later. Otherwise, the notification is
-    /// claimed again when its lease has ended.
+    /// claimed again when its lease has expired.
     ///
     /// If the store is unreachable, the worker retries until it is stopped. Dropping the returned future aborts the
-    /// handlers. Their notifications are claimed again when their leases have ended.
+    /// handlers. Their notifications are claimed again when their leases have expired.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
@@ -129,7 +131,7 @@ impl<S: Store> Worker<S> {
         }
         let kind_limits = jobs.kind_limits(settings);
         let request = ClaimRequest { limit: free, lease: settings.lease, holder: random(), kind_limits };
-        // If the claim exceeds the time limit, its notifications are claimed again after their leases.
+        // If the claim exceeds the time limit, its notifications are claimed again when their leases expire.
         let claimed = tokio::time::timeout(settings.lease, self.shared.inbox.store().claim(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
@@ -160,7 +162,7 @@ impl<S: Store> Worker<S> {
                     // The store does not respond. Commits in progress can still complete; otherwise, their leases
                     // expire.
                     let attempts = jobs.tasks.len();
-                    tracing::error!(attempts, "the store does not respond: stopping without its results");
+                    tracing::error!(attempts, "the store does not respond; stopping before all results are stored");
                     jobs.tasks.abort_all();
                     break;
                 }

@@ -1,4 +1,4 @@
-//! Runs the conformance suite on the store in memory.
+//! Runs the conformance suite on the in-memory store.
 
 use paytend_inbox::testing::{MemoryHarness, conformance, random_history, state_machine};
 use paytend_vectors::Seeded;

@@ -1,4 +1,4 @@
-//! The settings of a dispatcher.
+//! Dispatcher settings.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,12 +26,12 @@ pub struct Dispatcher<S: OutboxStore> {
     pub(super) shared: Arc<Shared<S>>,
 }
 
-/// The state that the jobs of a dispatcher share.
+/// The state that all jobs of a dispatcher share.
 pub(super) struct Shared<S: OutboxStore> {
     pub(super) outbox: Outbox<S>,
     pub(super) operations: BTreeMap<&'static str, OperationEntry<S>>,
     pub(super) settings: Settings,
-    /// The number of results that were not stored before their leases ended.
+    /// The number of results that were not stored before their leases expired.
     pub(super) unstored: AtomicUsize,
 }
 
@@ -122,7 +122,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the handler for an operation without a query. An order whose response is lost becomes stuck and is never
-    /// sent again. A notification about the order ends this state.
+    /// sent again. A notification about the order resolves this state.
     pub fn on_without_query<O, F, T>(mut self, handler: F) -> Self
     where
         O: Operation,
@@ -139,7 +139,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the maximum number of orders of an operation that are processed at the same time. Call this method after
-    /// [`on`](Self::on). The limit is per dispatcher.
+    /// [`on`](Self::on). The limit applies to each dispatcher separately.
     pub fn max_concurrent_of<O: Operation>(mut self, count: usize) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.max_concurrent = Some(count.max(1));
@@ -148,7 +148,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the maximum number of attempts (sends and queries) of an operation that begin in any time window of length
-    /// `per`. Call this method after [`on`](Self::on). The limit is per dispatcher.
+    /// `per`. Call this method after [`on`](Self::on). The limit applies to each dispatcher separately.
     pub fn rate_limit_of<O: Operation>(mut self, count: usize, per: Duration) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.rate = Some((count.max(1), per));
@@ -163,7 +163,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the length of a lease (default 90 s, between 1 s and 24 h). After a crash, an order is claimed again when
-    /// its lease has ended. A send or query is cancelled before the lease ends.
+    /// its lease has expired. A send or query is cancelled before the lease expires.
     pub fn lease(mut self, time: Duration) -> Self {
         self.settings.lease = time.clamp(Duration::from_secs(1), MAX_LEASE);
         self
@@ -175,8 +175,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, which have a time
-    /// limit of the store.
+    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects. The store limits
+    /// their time.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
@@ -202,7 +202,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy for failed handlers, failed queries, and sends in which nothing was sent. After the last
+    /// Sets the retry policy for failed handlers, failed queries, and send attempts that sent nothing. After the last
     /// attempt, the order waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;

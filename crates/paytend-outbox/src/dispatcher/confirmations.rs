@@ -1,4 +1,4 @@
-//! The age of the reports that an order does not exist.
+//! The age of responses that report an order as nonexistent.
 
 use std::time::{Duration, SystemTime};
 

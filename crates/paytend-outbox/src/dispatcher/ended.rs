@@ -83,7 +83,7 @@ impl<O: Operation, F> EndedOrder<O, F> {
         self.sends
     }
 
-    /// Returns the number of this attempt since the last change of the order's state, starting with 1.
+    /// Returns the number of attempts since the order's state last changed, including this one.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

@@ -90,7 +90,7 @@ impl<'de> serde::Deserialize<'de> for NotQueried {
     }
 }
 
-/// Returns the data of a response as JSON. A response without data is an empty object.
+/// Returns a response's data as JSON. A response without data is an empty object.
 pub(super) fn data_text(payload: Option<&str>) -> String {
     payload.filter(|text| !text.is_empty()).unwrap_or("{}").to_owned()
 }

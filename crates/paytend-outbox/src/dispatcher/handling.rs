@@ -17,7 +17,7 @@ use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 use crate::terms::Decision;
 
-/// The result of a call of the handler.
+/// The result of calling the handler.
 enum Returned<E> {
     Handled(Handled<E>),
     LeaseLost,
@@ -25,7 +25,7 @@ enum Returned<E> {
 }
 
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
-    /// Runs the handler with the decision of an operator, and completes the order.
+    /// Runs the handler with an operator's decision, and completes the order.
     pub(super) async fn handle_decision(
         &self,
         job: &Job<'_, S>,
@@ -152,7 +152,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
 
     async fn failed(&self, job: &Job<'_, S>, ended: Ended, error: &HandlerError) -> Attempt {
         let policy = job.shared.settings.retry;
-        // The first attempt of the handler follows a send or query. The attempts of sends and queries do not count.
+        // The first attempt of the handler follows a send or query. Attempts to send or query do not count.
         let is_first = !job.claimed.progress.state.is_final();
         let tries = if is_first { 1 } else { job.claimed.progress.tries };
         let after = match error.action() {

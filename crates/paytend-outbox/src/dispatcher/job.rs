@@ -24,9 +24,9 @@ use crate::stored_result::StoredResult;
 use crate::terms::State;
 use crate::upload::{FileProblem, StoredUpload};
 
-/// The delay after which a paused order is claimed again.
+/// The delay before a paused order is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
-/// The delay after which an order whose key is missing is claimed again.
+/// The delay before an order whose key is missing is claimed again.
 const KEY_MISSING: Duration = Duration::from_secs(60);
 
 /// The result of an attempt, as reported in metrics.
@@ -39,7 +39,7 @@ pub(super) enum Attempt {
     Unhandled,
     GivenBack,
     LeaseLost,
-    /// The store failed. When the lease has ended, the order is claimed again unless it was completed.
+    /// The store failed. When the lease has expired, the order is claimed again unless it was completed.
     StoreFailed,
 }
 
@@ -62,7 +62,7 @@ impl Attempt {
 pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) shared: &'j Shared<S>,
     pub(super) claimed: &'j ClaimedOrder,
-    /// The time before the claim. The lease lasts at least for its whole length after this time.
+    /// The time before the claim. The lease expires no earlier than its full length after this time.
     pub(super) began: Instant,
     /// Cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
@@ -158,7 +158,10 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
                 self.handle(job, &prepared, stored).await
             }
             NextStep::Unresolved => {
-                let cause = progress.cause.clone().unwrap_or_else(|| "neither response nor query".to_owned());
+                let cause = progress
+                    .cause
+                    .clone()
+                    .unwrap_or_else(|| "neither a response nor a query shows the outcome".to_owned());
                 job.stuck(progress.history, cause).await
             }
         }
@@ -180,7 +183,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
             Ok(history) => history,
             Err(BeginSendError::LeaseLost) => return job.lost(),
             Err(BeginSendError::Store(error)) => {
-                // The send may have been counted, and does not begin.
+                // The send may have been counted, but it does not begin.
                 let cause = format!("the store failed before the send: {error}");
                 return job.not_sent(job.claimed.progress.history, cause).await;
             }
@@ -226,7 +229,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let (after, cause) = match found {
             Ok(Some(data)) => {
                 if history.last_send == SendResult::Rejected {
-                    // The rejection belongs to a different request, so later responses on its connection may, too.
+                    // The rejection belongs to a different request, so later responses on this connection may be
+                    // mismatched, too.
                     client.discard_connections();
                 }
                 return self.handle(job, prepared, StoredResult::Found { data }).await;
@@ -279,7 +283,7 @@ impl<S: OutboxStore> Job<'_, S> {
         StoredResult::from_bytes(&open(self.shared.outbox.keys(), &self.claimed.facts, RESULT, sealed)?)
     }
 
-    /// Returns the time limit of a send or query. The limit ends before the lease.
+    /// Returns the time limit of a send or query. The limit is shorter than the remaining lease.
     fn limit(&self) -> Duration {
         let left = self.shared.settings.lease.saturating_sub(self.began.elapsed());
         self.shared.settings.send_timeout.min(left * 2 / 3)

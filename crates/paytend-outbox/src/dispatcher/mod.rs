@@ -8,22 +8,22 @@
 //! | the response arrives | is stored; its handler runs, and the effect and the completion are one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
 //! | the store fails before a send | is sent again after a backoff, up to the retry limit |
-//! | no authentic response arrives | is queried until it is found or was reported unknown for the settle time |
+//! | no authentic response arrives | is queried until it is found or has been reported as unknown for the settle time |
 //! | the query reports it unknown | is sent again with the same bytes, if the client's [`Resolution`] allows it |
 //! | it is rejected, and the query reports it unknown | its handler runs with the rejection |
 //! | neither response nor query shows the outcome, or there is no query | is stuck: an operator decides |
-//! | the process dies during a send | its lease ends, and it is queried before anything else |
-//! | the process dies before or after a send | its lease ends, and it is claimed again |
-//! | the process dies after the response was stored | its lease ends, and its handler runs with the stored response |
+//! | the process dies during a send | its lease expires, and it is queried before anything else |
+//! | the process dies before or after a send | its lease expires, and it is claimed again |
+//! | the process dies after storing the response | its lease expires, and the handler runs with the stored response |
 //! | the payload key of its request is missing | waits until a dispatcher has the key |
 //! | the handler fails | runs again with the stored response after a backoff |
 //!
-//! A handler runs at least once. Its effect in the store's transaction is committed once. If a notification reports the
-//! order while a handler runs with a rejection or with the decision that the order was not executed, this run is not
-//! committed, and the handler runs again with the new outcome.
+//! A handler runs at least once. Its effect in the store's transaction is committed once. A notification
+//! can report the order while a handler is running with a rejection, or with the decision that the order was not
+//! executed. This run is then not committed, and the handler runs again with the new outcome.
 //!
-//! While the store is unavailable, the result of an attempt is kept in memory and stored again for up to 15 minutes, also
-//! after the lease has ended.
+//! While the store is unavailable, the result of an attempt is kept in memory, and storing it is retried for up to 15
+//! minutes, even after the lease has expired.
 
 #[cfg(doc)]
 use paytend_client::Resolution;

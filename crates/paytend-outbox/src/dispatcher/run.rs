@@ -25,7 +25,7 @@ pub struct Stopped {
     /// The number of attempts that ended after the dispatcher was asked to stop.
     pub finished: usize,
     /// The number of attempts that were aborted because the store did not respond. Their orders are claimed again when
-    /// their leases have ended.
+    /// their leases have expired.
     pub aborted: usize,
 }
 
@@ -55,7 +55,9 @@ impl Jobs {
             Some(Err(error)) => {
                 // A task fails only if the store's code panics.
                 self.operations.remove(&error.id());
-                tracing::error!("an attempt ended without a result: it is claimed again after its lease");
+                tracing::error!(
+                    "an attempt ended without a result; the order will be claimed again when its lease expires"
+                );
             }
             None => std::future::pending().await,
         }
@@ -90,7 +92,7 @@ impl<S: OutboxStore> Dispatcher<S> {
     /// outcome of its order is stored, and the handler runs again later.
     ///
     /// While the store is unreachable, the dispatcher retries until it is stopped. Dropping the returned future aborts
-    /// the attempts; their orders are queried when their leases have ended.
+    /// the attempts; their orders are queried when their leases have expired.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
@@ -135,7 +137,7 @@ impl<S: OutboxStore> Dispatcher<S> {
         }
         let request = ClaimOrders { limit: free, lease: settings.lease, holder: random(), operations };
         let began = Instant::now();
-        // If the claim exceeds the time limit, its orders are claimed again after their leases.
+        // If the claim exceeds the time limit, its orders are claimed again when their leases expire.
         let claimed = tokio::time::timeout(settings.lease, self.shared.outbox.store().claim_orders(request)).await;
         match claimed.unwrap_or_else(|_| Err(StoreError::unavailable("the store does not respond"))) {
             Ok(claimed) => {
@@ -167,7 +169,7 @@ impl<S: OutboxStore> Dispatcher<S> {
             tokio::select! {
                 () = &mut end => {
                     stopped.aborted = jobs.tasks.len();
-                    tracing::error!(attempts = stopped.aborted, "stopping without the results of attempts");
+                    tracing::error!(attempts = stopped.aborted, "stopping before all results are stored");
                     jobs.tasks.abort_all();
                     break;
                 }

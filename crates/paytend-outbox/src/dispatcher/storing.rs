@@ -13,10 +13,10 @@ use crate::store::OutboxStore;
 use crate::stored_result::StoredResult;
 use crate::terms::State;
 
-/// The time for which storing a result is repeated.
+/// How long the dispatcher keeps trying to store a result.
 const STORE_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// Counts a result that was not stored before its lease ended, until the value is dropped. The dispatcher then claims
+/// Counts a result that was not stored before its lease expired, until the value is dropped. The dispatcher then claims
 /// no orders, so that it does not take the order away from the attempt that has its result.
 struct Unstored<'c>(&'c AtomicUsize);
 
@@ -35,7 +35,7 @@ impl Drop for Unstored<'_> {
 
 impl<S: OutboxStore> Job<'_, S> {
     /// Repeats a change while the store is unavailable, because only this process knows the result of its attempt. The
-    /// lease may end in this time: the change succeeds until the order is claimed again.
+    /// lease can expire in the meantime. The change still succeeds unless the order has been claimed again.
     async fn persist<T>(&self, change: impl Fn() -> T) -> Result<(), FinishError>
     where
         T: Future<Output = Result<(), FinishError>>,
@@ -49,7 +49,7 @@ impl<S: OutboxStore> Job<'_, S> {
                     if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Configuration)
                         && began.elapsed() + pause < STORE_TIME =>
                 {
-                    tracing::warn!(id = self.claimed.lease.id.get(), %error, "cannot store a result: trying again");
+                    tracing::warn!(id = self.claimed.lease.id.get(), %error, "failed to store a result; will retry");
                 }
                 stored => return stored,
             }
@@ -154,14 +154,14 @@ impl<S: OutboxStore> Job<'_, S> {
         let id = self.claimed.lease.id.get();
         tracing::warn!(
             id,
-            "the lease was lost: the order was claimed again, closed or recovered, or a notice revoked it"
+            "the lease was lost: the order was claimed again, closed or recovered, or a notification revoked the lease"
         );
         Attempt::LeaseLost
     }
 
     pub(super) fn failed_store(&self, error: &dyn std::error::Error) -> Attempt {
         let id = self.claimed.lease.id.get();
-        tracing::error!(id, %error, "the result of an attempt was not stored: it is claimed again after its lease");
+        tracing::error!(id, %error, "failed to store a result; the order will be claimed again when its lease expires");
         Attempt::StoreFailed
     }
 }

@@ -1,4 +1,4 @@
-//! A store in memory, for tests and as the reference for other stores.
+//! An in-memory store, for tests and as the reference for other stores.
 
 mod rows;
 
@@ -23,7 +23,7 @@ use rows::Rows;
 
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// A store in memory, for tests. **Everything is lost when the process ends**, including the orders whose outcome is
+/// An in-memory store, for tests. **Everything is lost when the process ends**, including the orders whose outcome is
 /// unknown.
 #[derive(Clone)]
 pub struct MemoryOutbox {
@@ -69,7 +69,7 @@ impl fmt::Debug for OutboxTransaction {
     }
 }
 
-/// A change in the transaction that completes an order.
+/// A change to apply in the same transaction that completes an order.
 pub type MemoryOutboxEffect = Box<dyn FnOnce(&mut OutboxTransaction) -> Result<(), HandlerError> + Send>;
 
 impl MemoryOutbox {
@@ -87,7 +87,7 @@ impl MemoryOutbox {
     /// Runs a function in a transaction. If it returns an error or panics, nothing is changed.
     ///
     /// # Errors
-    /// Returns the error of the function.
+    /// Returns the function's error.
     pub fn transaction<T, E>(&self, function: impl FnOnce(&mut OutboxTransaction) -> Result<T, E>) -> Result<T, E> {
         let now = self.now();
         let mut rows = self.rows();

@@ -83,7 +83,7 @@ impl Rows {
         self.pauses.contains_key(operation) || self.pauses.contains_key(Pause::ALL)
     }
 
-    /// Returns whether this is the first open order of its order key.
+    /// Returns whether this is the first open order with its order key.
     fn is_first(&self, id: i64, row: &Row) -> bool {
         let Some(key) = row.facts.order_key else { return true };
         !self.rows.range(..id).any(|(_, other)| other.facts.order_key == Some(key) && other.progress.is_open)

@@ -1,4 +1,4 @@
-//! Random histories, compared with the store in memory.
+//! Random histories, compared with the in-memory store.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 

@@ -64,7 +64,7 @@ pub async fn conformance<H: Harness>(harness: &H) {
     operators::run(harness).await;
 }
 
-/// The harness of the store in memory.
+/// The harness for the in-memory store.
 #[derive(Debug, Default)]
 pub struct MemoryHarness {
     clock: Arc<TestClock>,
@@ -114,7 +114,7 @@ impl Harness for MemoryHarness {
     }
 }
 
-/// An order for a store under test. It is not a valid request, and cannot be sent.
+/// An order for a store under test. It is not a valid request, so it cannot be sent.
 #[derive(Clone, Debug)]
 pub struct TestOrder {
     /// The number.

@@ -1,4 +1,4 @@
-//! The cases about pauses, notices, operators, listings and restored backups.
+//! The cases for pauses, notices, operators, listings and restored backups.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -82,7 +82,7 @@ async fn paused_operation_is_not_sent<H: Harness>(harness: &H) {
     }
     case.store.begin_send(claimed[0].lease).await.unwrap();
     assert_eq!(case.claimed_numbers(9).await.len(), 2);
-    // A pause of a different operation has no effect.
+    // Pausing a different operation changes nothing.
     case.store.pause_sending("/test/other".into(), audit()).await.unwrap();
     case.submit_new("free").await;
     assert_eq!(case.claimed_numbers(9).await, ["free"]);
@@ -244,7 +244,7 @@ async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
     for _ in 0..2 {
         assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 4);
     }
-    // A dispatcher that still runs after the restore has lost its leases.
+    // A dispatcher that is still running after the restore has lost its leases.
     let refused = case.store.begin_send(claimed[1].lease).await;
     assert!(matches!(refused, Err(BeginSendError::LeaseLost)), "{refused:?}");
     for claimed in case.claim(9).await {
@@ -272,7 +272,7 @@ async fn orders_of_a_recovery_are_queried_before_they_are_sent<H: Harness>(harne
     let later = Some(harness.now(&case.store).await + LEASE);
     let scheduled = TestOrder { not_before: later, ..TestOrder::new("scheduled") };
     case.submit(&scheduled).await.unwrap();
-    // The same order again stays the same.
+    // Submitting the same order again changes nothing.
     case.submit(&TestOrder::new("submitted")).await.unwrap();
     for claimed in case.claim(9).await {
         assert_ne!(claimed.facts.number, "scheduled");
@@ -321,7 +321,7 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     assert_eq!((stats.count(State::Recorded), stats.count(State::Responded), stats.unhandled), (3, 1, 0));
     assert_eq!(stats.oldest_due, Some(Duration::from_secs(2)));
     assert_eq!(stats.open_by_key.into_values().collect::<Vec<_>>(), [3]);
-    // The result of an open order has a different key.
+    // The result of an open order is encrypted with a different key.
     let claimed = case.claim_one().await;
     case.store.begin_send(claimed.lease).await.unwrap();
     case.record(claimed.lease).await.unwrap();

@@ -1,4 +1,4 @@
-//! The cases about submitting, claiming, sending and completing.
+//! The cases for submitting, claiming, sending and completing.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -75,7 +75,7 @@ async fn unsent_upload_follows_its_file<H: Harness>(harness: &H) {
     case.submit(&order("/old")).await.unwrap();
     case.submit(&order("/new")).await.unwrap();
     assert_eq!(path().await, "/new");
-    // The content is the same, so an order that is stored by reference stays one.
+    // The content is the same, so an order that is stored by reference remains stored by reference.
     case.submit(&TestOrder::new("A")).await.unwrap();
     assert_eq!(path().await, "/new");
     let claimed = case.claim_one().await;
@@ -123,7 +123,7 @@ async fn claims_respect_limits_operations_and_schedules<H: Harness>(harness: &H)
     assert_eq!(numbers, ["3", "other"]);
     assert_eq!(case.claimed_numbers(9).await, ["past"]);
     case.advance(Duration::from_secs(3590)).await;
-    assert_eq!(case.claimed_numbers(1).await, ["1"], "the lease has ended, and the scheduled order is not due");
+    assert_eq!(case.claimed_numbers(1).await, ["1"], "the lease has expired, and the scheduled order is not due");
     case.advance(Duration::from_secs(10)).await;
     assert!(case.claimed_numbers(9).await.contains(&"later".to_owned()));
     case.is_consistent().await;

@@ -1,4 +1,4 @@
-//! Runs the conformance suite on the store in memory.
+//! Runs the conformance suite on the in-memory store.
 
 use paytend_outbox::testing::{MemoryHarness, conformance, random_history};
 use paytend_vectors::Seeded;

@@ -1,4 +1,4 @@
-//! Stores that were restored from a backup, orders whose key is missing, and decisions of operators.
+//! Stores that were restored from a backup, orders whose key is missing, and operator decisions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -87,7 +87,7 @@ impl Notifications {
         &self.entries
     }
 
-    /// Returns the number of notifications that are compared.
+    /// Returns the number of notifications to compare.
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -77,7 +77,7 @@ impl Provider {
         self
     }
 
-    /// Adds results of topups.
+    /// Adds topup results.
     #[must_use]
     pub fn topups<'r>(mut self, rows: impl IntoIterator<Item = &'r TopupResultResponse>) -> Self {
         self = self.with_list(List::Topups);
@@ -85,7 +85,7 @@ impl Provider {
         self
     }
 
-    /// Adds transactions of a card. `card` is the queried card, for rows that do not contain a card.
+    /// Adds a card's transactions. `card` is the queried card, for rows that do not contain a card.
     #[must_use]
     pub fn card_transactions<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::CardTransactions, card, rows)
@@ -119,7 +119,7 @@ impl Provider {
 }
 
 impl Balance {
-    /// Returns the balances in the response to a query of the partner balance.
+    /// Returns the balances in the response to a partner balance query.
     pub fn of_partner(response: &PartnerBalanceResponse) -> Vec<Self> {
         let all = response.balance.iter().flatten();
         let balance = |one: &paytend_model::issuing::Balance| Self {
@@ -130,7 +130,7 @@ impl Balance {
         all.map(balance).collect()
     }
 
-    /// Returns the balance in the response to a query of a card balance, or `None` if the response has no amount or
+    /// Returns the balance in the response to a card balance query, or `None` if the response has no amount or
     /// currency.
     pub fn of_card(card: &str, response: &CardBalanceResponse) -> Option<Self> {
         Some(Self {

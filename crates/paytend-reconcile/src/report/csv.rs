@@ -29,7 +29,7 @@ const HEADER: [&str; 19] = [
     "candidates",
 ];
 
-/// Writes one line for each row. The first column is the number of the transaction.
+/// Writes one line for each row. The first column numbers the transactions.
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(HEADER).map_err(unwrapped)?;

@@ -8,7 +8,7 @@ use super::{Item, Outcome, Report};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The maximum number of listed transactions that are neither open nor have a difference. The JSON format contains all
+/// The maximum number of listed transactions that are not open and have no difference. The JSON format contains all
 /// of them.
 const LISTED: usize = 2_000;
 

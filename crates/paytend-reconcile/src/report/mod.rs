@@ -262,7 +262,7 @@ impl Report<'_> {
     /// Writes the report as text for a terminal: the counts, the sums, the balances and the open transactions.
     ///
     /// # Errors
-    /// Returns the error of the writer.
+    /// Returns the writer's error.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         text::write(self, out)
     }
@@ -270,7 +270,7 @@ impl Report<'_> {
     /// Writes the report as JSON, with one transaction per line. The documentation of the crate describes the members.
     ///
     /// # Errors
-    /// Returns the error of the writer.
+    /// Returns the writer's error.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         json::write(self, out)
     }
@@ -278,7 +278,7 @@ impl Report<'_> {
     /// Writes all rows as CSV, with the outcome of their transactions.
     ///
     /// # Errors
-    /// Returns the error of the writer.
+    /// Returns the writer's error.
     pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
         csv::write(self, out)
     }
@@ -286,7 +286,7 @@ impl Report<'_> {
     /// Writes the report as a self-contained HTML page without scripts.
     ///
     /// # Errors
-    /// Returns the error of the writer.
+    /// Returns the writer's error.
     pub fn write_html(&self, out: &mut impl Write) -> io::Result<()> {
         html::write(self, out)
     }

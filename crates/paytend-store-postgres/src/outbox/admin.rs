@@ -1,4 +1,4 @@
-//! The actions of operators on orders.
+//! Operator actions on orders.
 
 use std::time::{Duration, SystemTime};
 
@@ -251,7 +251,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     Ok(stats)
 }
 
-/// Returns the time at which a recovery began that has not ended.
+/// Returns when the recovery in progress began, if there is one.
 pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Option<i64>, OpError> {
     let sql = "SELECT value FROM paytend_meta WHERE name = $1";
     let Some(row) = transaction.query_opt(sql, &[&RECOVERY]).await? else { return Ok(None) };
@@ -268,7 +268,7 @@ async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64,
 
 async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpError> {
     // Waits for changes in progress, including those that have locked a row and will change it, and lets later ones
-    // wait. Weaker locks than EXCLUSIVE deadlock with them.
+    // wait. A lock weaker than EXCLUSIVE could deadlock with these changes.
     transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
     let since = rows::now(transaction).await?.to_be_bytes();
     let sql = "INSERT INTO paytend_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";

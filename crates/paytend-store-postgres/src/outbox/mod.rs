@@ -162,14 +162,14 @@ async fn complete(
 }
 
 /// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
-/// lease has ended.
+/// lease has expired.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
 }
 
 /// Makes orders due if their due time is later than their scheduled time and further in the future than the maximum
-/// delay. This means that the server's clock was set back. Returns the number of changed rows.
+/// delay. Such a due time means that the server's clock was set back. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>, max_delay: i64) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_order SET due_at = paytend_now_ms() WHERE id IN (SELECT id FROM paytend_order \
          WHERE is_open AND due_at > paytend_now_ms() + $1 AND due_at > coalesce(not_before, 0) \

@@ -118,7 +118,7 @@ pub(super) async fn by_id(transaction: &Transaction<'_>, id: i64) -> Result<Opti
     row.as_ref().map(stored).transpose()
 }
 
-/// Inserts an order. Returns its number in the store, or `None` if a different transaction has inserted the order. The
+/// Inserts an order. Returns its ID in the store, or `None` if a different transaction has inserted the order. The
 /// caller must hold the lock of the order key.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
@@ -227,7 +227,7 @@ pub(super) async fn part(transaction: &Transaction<'_>, id: i64, part: &str) -> 
     }))
 }
 
-/// Records an action of an operator.
+/// Records an operator action.
 pub(super) async fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES ($1, $2, $3, $4, $5)";
     let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =

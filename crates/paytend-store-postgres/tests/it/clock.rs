@@ -49,7 +49,7 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     claims(&reopened, 1).await;
     assert_eq!(claim(&reopened, 5, LEASE).await.len(), 0);
     set_clock(&config, NOW).await;
-    // Retries are due and leases have ended at their old times.
+    // Retries are due and leases have expired at their old times.
     claims(&reopened, 3).await;
     // After a step of more than a day, retries and leases are due.
     set_clock(&config, NOW - 2 * DAY).await;

@@ -1,4 +1,4 @@
-//! Runs the conformance suite, compares the store with the store in memory, and tests that unsafe servers are refused.
+//! Runs the conformance suite, compares the store with the in-memory store, and tests that unsafe servers are refused.
 
 use std::time::{Duration, Instant};
 

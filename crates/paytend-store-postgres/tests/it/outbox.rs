@@ -1,4 +1,4 @@
-//! Runs the conformance suite of the outbox, and compares the store with the store in memory.
+//! Runs the conformance suite of the outbox, and compares the store with the in-memory store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -84,7 +84,7 @@ async fn sends_and_submissions_are_refused_on_a_connection_without_durability() 
     let order = TestOrder::new("T-1");
     weaken().await;
     assert!(store.submit_order(order.prepare(&keys)).await.is_err());
-    // The unsafe connection was closed. The next connection has the settings of the server.
+    // The unsafe connection was closed. The next connection has the server's settings.
     assert_eq!(store.submit_order(order.prepare(&keys)).await.unwrap(), Submitted::New);
     let operations = vec![(order.operation.clone(), 1)];
     let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };

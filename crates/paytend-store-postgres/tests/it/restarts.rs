@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_millis(500);
 /// The number of receivers, and of workers.
 const EACH: usize = 10;
 
-/// Returns the number of crashes: a few, unless the variable `PAYTEND_FAULT_ROUNDS` is set.
+/// Returns the number of crashes: a few, unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
 fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
@@ -61,7 +61,7 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
-/// Receivers and workers, each with a store of its own, as in as many processes.
+/// Receivers and workers, each with its own store, like separate processes.
 struct Load {
     store: PostgresStore,
     reported: Arc<Reported>,

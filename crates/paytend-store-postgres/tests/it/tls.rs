@@ -12,7 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 
 use crate::server::{Server, give};
 
-/// The port of the server, for the test in a process of its own.
+/// The server's port, for the test that runs in a separate process.
 const PORT: &str = "PAYTEND_TEST_TLS_PORT";
 
 /// Returns the settings for a connection with TLS to this machine under a name.

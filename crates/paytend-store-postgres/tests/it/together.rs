@@ -19,7 +19,7 @@ use crate::support::{EFFECTS, claim};
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
 /// A deadline far above the time limits in these tests, and far below the time of the stuck statements.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-/// The time limit of an effect that has a transaction of its own.
+/// The time limit of an effect that has its own transaction.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) const COUNT: usize = 40;
 

@@ -1,4 +1,4 @@
-//! The actions of operators on orders.
+//! Operator actions on orders.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
-/// The maximum number of orders that one write changes. The limit keeps the wait of other operations short.
+/// The maximum number of orders that one write changes. The limit keeps other operations from waiting long.
 const CHUNK: usize = 1_000;
 
 /// The name of the time at which a recovery began. It is absent outside of a recovery.
@@ -237,7 +237,7 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
     Ok(stats)
 }
 
-/// Returns the time at which a recovery began that has not ended.
+/// Returns when the recovery in progress began, if there is one.
 pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
     let mut statement = connection.prepare_cached("SELECT value FROM paytend_meta WHERE name = ?1")?;
     statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))

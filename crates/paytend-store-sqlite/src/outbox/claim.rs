@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 
 use crate::outbox::rows::{self, REQUEST, RESULT};
 
-/// Claims due orders. Orders whose lease has ended are claimed only if `takes_over` is set. Reads each operation
+/// Claims due orders. Orders whose lease has expired are claimed only if `takes_over` is set. Reads each operation
 /// separately, so that the orders of an operation at its limit are not read.
 pub(super) fn claim(
     transaction: &Transaction<'_>,

@@ -39,7 +39,7 @@ pub(crate) struct Clocks {
 /// What a claim may do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permit {
-    /// Whether orders whose lease has ended may be claimed.
+    /// Whether orders whose lease has expired may be claimed.
     pub(super) takes_over: bool,
     /// The time to record.
     time: i64,

@@ -99,7 +99,7 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// Returns the error of the function, or an error of the commit. After an error of the commit, it is unknown
+    /// Returns the function's error, or a commit error. After a commit error, it is unknown
     /// whether the changes are stored.
     pub async fn transaction<T, E>(
         &self,

@@ -146,7 +146,7 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
     Ok(())
 }
 
-/// Inserts an order. Returns its number in the store.
+/// Inserts an order. Returns its ID in the store.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     now: i64,
@@ -220,7 +220,7 @@ pub(super) fn part(connection: &Connection, id: i64, part: &str) -> rusqlite::Re
         .optional()
 }
 
-/// Records an action of an operator.
+/// Records an operator action.
 pub(super) fn audit(transaction: &Transaction<'_>, id: Option<i64>, entry: &AuditEntry) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("INSERT INTO paytend_order_audit (at, id, action, who, why) VALUES (?1, ?2, ?3, ?4, ?5)")?

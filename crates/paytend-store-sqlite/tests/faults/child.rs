@@ -13,7 +13,7 @@ use paytend_vectors::Seeded;
 /// The environment variables with the task and the directory of the child.
 pub(crate) const TASK: &str = "PAYTEND_CHILD_TASK";
 pub(crate) const DIRECTORY: &str = "PAYTEND_CHILD_DIRECTORY";
-/// The environment variable with the difference of the child's clock, in minutes.
+/// The environment variable that sets the offset of the child's clock, in minutes.
 pub(crate) const CLOCK: &str = "PAYTEND_CHILD_CLOCK";
 /// The environment variable with the round, which makes the names of this child's notifications unique.
 pub(crate) const ROUND: &str = "PAYTEND_CHILD_ROUND";

@@ -11,12 +11,12 @@ use paytend_inbox::{Query, State, StoreAdmin as _};
 
 use crate::child::{DIRECTORY, Opened, ROUND, TASK, claim, open, process};
 
-/// Returns the number of rounds: `short`, unless the variable `PAYTEND_FAULT_ROUNDS` is set.
+/// Returns the number of rounds: `short`, unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
 pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(short, |rounds| rounds.parse().unwrap())
 }
 
-/// The reports of the child processes.
+/// The child processes' reports.
 #[derive(Default)]
 pub(crate) struct Reported {
     pub(crate) accepted: BTreeSet<String>,

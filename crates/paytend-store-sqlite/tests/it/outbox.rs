@@ -1,4 +1,4 @@
-//! Runs the conformance suite of the outbox, and compares the store with the store in memory.
+//! Runs the conformance suite of the outbox, and compares the store with the in-memory store.
 
 use std::time::{Duration, SystemTime};
 
