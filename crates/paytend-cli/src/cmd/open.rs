@@ -17,7 +17,7 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     message: MessageArgs,
-    /// The partnerId that the message must have; if not given, any partnerId is accepted
+    /// The partnerId that the message must have; by default, any partnerId is accepted
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
     #[command(flatten)]

@@ -162,7 +162,7 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     // This host does not exist, so nothing can be sent.
     let elsewhere = ["--base-url", "https://paytend.invalid", "--deadline", "20s"];
     let refused = connected.topup("T-1", &elsewhere);
-    assert!(refused.code == 2 && refused.stderr.contains("give --yes"), "{} {}", refused.code, refused.stderr);
+    assert!(refused.code == 2 && refused.stderr.contains("pass --yes"), "{} {}", refused.code, refused.stderr);
     let confirmed = connected.topup("T-1", &[&elsewhere[..], &["--yes"]].concat());
     assert_eq!(confirmed.code, 5, "{}", confirmed.stderr);
     // A server on this machine that is not a sandbox may be a tunnel to production.

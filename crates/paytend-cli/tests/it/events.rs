@@ -141,7 +141,7 @@ fn new_deliveries_are_followed_even_after_a_reset() {
 #[test]
 fn listener_without_any_keys_names_the_options() {
     let ran = run(&["listen"], b"");
-    assert!(ran.code == 3 && ran.stderr.contains("give --profile NAME or --keys DIR"), "{}", ran.stderr);
+    assert!(ran.code == 3 && ran.stderr.contains("pass --profile NAME or --keys DIR"), "{}", ran.stderr);
     let mut unknown: Command = command();
     let ran = finish(unknown.args(["listen", "--profile", "none"]), b"");
     assert!(ran.code == 3 && ran.stderr.contains("no profile `none`"), "{}", ran.stderr);

@@ -175,7 +175,7 @@ fn errors_contain_the_name_of_invalid_stores_and_missing_files() {
         (vec!["stats", "--store", "postgres://a:x/secret@host/b"], 2, "--store must not contain a password"),
         (vec!["stats", "--store", "postgres://a@127.0.0.1:1/b"], 5, "cannot connect: the connection failed"),
         (vec!["stats", "--store", &store], 3, "cannot open"),
-        (vec!["serve", "--store", &store], 2, "no key directory: give --keys DIR"),
+        (vec!["serve", "--store", &store], 2, "no key directory: pass --keys DIR"),
         (vec!["serve", "--store", &store, "--keys", "/no/such/directory"], 3, "/no/such/directory/partner-id"),
         (vec!["serve", "--store", &store, "--keys", keys, "--listen", "0.0.0.0:0"], 3, "plain HTTP on 0.0.0.0:0"),
         (

@@ -66,7 +66,7 @@ impl Workplace {
         sender.raw(notify_type, content).unwrap()
     }
 
-    /// Returns a notification of PayBy or PayerMax, whose signature is in a header.
+    /// Returns a PayBy or PayerMax notification, with its signature in a header.
     pub(crate) fn signed(&self, provider: &str, body: String) -> Request<Bytes> {
         DetachedSender::new(&self.private(provider)).unwrap().raw(body).unwrap()
     }

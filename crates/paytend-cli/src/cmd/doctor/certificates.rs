@@ -60,7 +60,7 @@ fn valid(chain: &[Shown], report: &mut Report) {
     let days = rest.as_secs() / (24 * 3600);
     let message =
         format!("valid until {} ({days} days): {}, issued by {}", date(first.not_after), first.subject, first.issuer);
-    report.warn_if(rest < WARNING, NAME, message, "ask the operator of the server for a new certificate");
+    report.warn_if(rest < WARNING, NAME, message, "ask the server's operator for a new certificate");
 }
 
 fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Report) {

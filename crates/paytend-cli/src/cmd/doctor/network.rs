@@ -106,7 +106,7 @@ fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
     if url.scheme() == "http" {
         return None;
     }
-    let given = settings.get("proxy").map(|text| (text.to_owned(), "the setting proxy"));
+    let given = settings.get("proxy").map(|text| (text.to_owned(), "the proxy setting"));
     let (text, from) = given.or_else(|| PROXY_VARIABLES.iter().find_map(|name| Some((variable(name)?, *name))))?;
     let text = if text.contains("://") { text } else { format!("http://{text}") };
     let shown = Url::parse(text.trim()).map_or_else(|_| "an invalid URL".to_owned(), |url| urls::shown(&url));

@@ -88,7 +88,7 @@ const ALL: &[Explanation] = &[
                 "unsigned error response",
                 "The response reports an error without a signature. Check keys and partner ID.",
             ),
-            kind("not an authentic response", "The response was not signed by Paytend for these keys."),
+            kind("not an authentic response", "The response was not signed with the Paytend key that is configured."),
             kind("the response belongs to another request", "The response names another order, card, holder or user."),
             kind("authentic response with missing or unexpected data", "The data of the response cannot be read."),
         ],

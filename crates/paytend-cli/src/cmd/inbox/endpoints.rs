@@ -67,7 +67,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Creates the given routes. If none are given, creates the routes of all providers whose keys are in the
+    /// Creates the specified routes. If none are specified, creates the routes of all providers whose keys are in the
     /// directory.
     pub(crate) fn new<S: Store>(
         inbox: &Inbox<S>,

@@ -195,7 +195,7 @@ impl Description {
             lines.extend(bits.map(|bits| format!("{what} {bits} bits")));
         }
         lines.push(match self.verdict {
-            None => "the signature was not checked: give --keys DIR or --profile NAME with the keys".to_owned(),
+            None => "the signature was not checked: pass --keys DIR or --profile NAME with the keys".to_owned(),
             Some("not_authentic") => style.bad("not authentic"),
             Some("authentic") => style.good("authentic"),
             Some(_) => style.good("authentic, but:"),

@@ -144,8 +144,8 @@ impl Directory {
     }
 }
 
-/// Returns the directory with the lists: `lists` if the given directory contains a complete fetch, or the given
-/// directory.
+/// Returns the directory that contains the lists: `lists` if the given directory contains a complete fetch, or the
+/// given directory.
 pub(super) fn lists_in(path: &Path) -> PathBuf {
     let complete = path.join(COMPLETE);
     if complete.is_dir() { complete } else { path.to_owned() }

@@ -243,7 +243,7 @@ fn has_repeated<T: Serialize>(rows: &[T]) -> bool {
     rows.iter().filter_map(|row| serde_json::to_string(row).ok()).any(|row| !seen.insert(row))
 }
 
-/// Converts a rejection by the provider, which concerns one card, into a message. Returns other errors as failures.
+/// Converts a rejection that concerns one card into a message. Returns other errors as failures.
 fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result<T, String>, Failure> {
     match result {
         Ok(value) => Ok(Ok(value)),

@@ -19,7 +19,7 @@ pub(super) struct Days {
 /// The number of days in a query for a card. The provider allows at most 30 days between the first and the last
 /// (inferred).
 const CARD_DAYS: usize = 30;
-/// The maximum number of days of a fetch.
+/// The maximum number of days in a fetch.
 const MAX_DAYS: usize = 400;
 
 impl Days {
