@@ -59,7 +59,7 @@ impl Workplace {
         PrivateKey::from_file(self.path(&format!("keys/{name}-private.pem"))).unwrap()
     }
 
-    /// Returns a notification of Paytend.
+    /// Returns a Paytend notification.
     pub(crate) fn paytend(&self, notify_type: &str, content: &str) -> Request<Bytes> {
         let partner = PublicKey::from_file(self.path("keys/partner-public.b64")).unwrap();
         let sender = PaytendSender::new(PARTNER_ID, &self.private("paytend"), &partner).unwrap();

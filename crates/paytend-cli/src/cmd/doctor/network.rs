@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CLOCK_WARNING: Duration = Duration::from_secs(10);
 /// Certificates, and the age of notifications, are checked by the clock.
 const CLOCK_FAILURE: Duration = Duration::from_secs(300);
-/// The variables with a proxy, in the order in which a client reads them.
+/// The environment variables that name a proxy, in the order in which a client reads them.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The result of the request to the base URL.
@@ -80,7 +80,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> Option<Re
     }
 }
 
-/// Returns a builder of an HTTP client with the settings of the connection.
+/// Returns an HTTP client builder with the connection's settings.
 pub(super) fn http(settings: &Settings, url: &str) -> Result<reqwest::ClientBuilder, Failure> {
     let mut builder = ClientBuilder::without_keys(Environment::BaseUrl(url.to_owned()))
         .danger_any_permissions(settings.danger_any_permissions);

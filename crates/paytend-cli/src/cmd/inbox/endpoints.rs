@@ -120,7 +120,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Waits for handlers that still run after their senders have disconnected.
+    /// Waits for handlers that are still running after their senders have disconnected.
     pub(crate) async fn idle(&self) {
         for idle in &self.idle {
             idle().await;

@@ -1,4 +1,4 @@
-//! `paytend inbox serve`: receives notifications until a signal ends it.
+//! `paytend inbox serve`: receives notifications until a signal stops it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::signals::Signals;
 
-/// The interval at which content is removed after its retention.
+/// The interval at which content is removed when its retention period is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(ClapArgs)]

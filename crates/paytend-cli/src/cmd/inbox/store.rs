@@ -24,7 +24,7 @@ const DEFAULT_PORT: u16 = 5432;
 #[derive(Args)]
 pub(crate) struct StoreArgs {
     /// The store: sqlite:FILE, or a URL such as postgres://user@host/database or nats://host,host. The default is the
-    /// value of the environment variable PAYTEND_STORE, which may contain a password
+    /// value of the PAYTEND_STORE environment variable, which may contain a password
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
 }

@@ -220,7 +220,7 @@ fn operation(found: &Found) -> Option<&'static OperationEntry> {
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 
-/// Returns the fields of all payload types that the data of a message may have.
+/// Returns the fields of all payload types that a message can contain.
 fn descriptions(found: &Found, notify_type: Option<&str>) -> Vec<&'static [Field]> {
     let known = operation(found);
     let calls = || operations().iter().filter(move |entry| known.is_none_or(|known| std::ptr::eq(known, *entry)));

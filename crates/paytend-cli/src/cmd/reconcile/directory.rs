@@ -128,7 +128,7 @@ impl Directory {
         write().map_err(|error| failure(&path, "cannot write", &error))
     }
 
-    /// Replaces the lists of the previous fetch with the lists of this fetch.
+    /// Replaces the previous fetch's lists with this fetch's lists.
     pub(super) fn complete(&self, manifest: &Manifest) -> Result<(), Failure> {
         self.write(MANIFEST, [manifest])?;
         let (current, old) = (self.path.join(COMPLETE), self.path.join(OLD));

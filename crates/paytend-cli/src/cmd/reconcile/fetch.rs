@@ -156,7 +156,7 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and be fetched twice.
+    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and appear twice.
     /// A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {

@@ -92,7 +92,7 @@ pub(super) const AUTHORIZATIONS: &str = "authorizations";
 pub(super) const TOPUPS: &str = "topups";
 
 impl Unit {
-    /// Returns the units of a fetch: partner transactions by day, and the lists of each card.
+    /// Returns the units of a fetch: partner transactions by day, and each card's lists.
     pub(super) fn all(days: &Days, cards: &BTreeSet<String>) -> Vec<Self> {
         let of_day = |(begin, end)| Self { list: UnitList::PartnerTransactions, begin, end };
         let mut units: Vec<Self> = days.parts(1).into_iter().map(of_day).collect();
