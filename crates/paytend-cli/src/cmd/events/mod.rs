@@ -139,7 +139,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sends each notification again, in the specified order. A notification that is not acknowledged does not stop the others.
+/// Sends each notification again, in the specified order. A notification that is not acknowledged does not stop the
+/// others.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     let progress = Progress::new("resent", args.ids.len());
     let (mut refused, mut printed) = (0u32, Ok(()));
