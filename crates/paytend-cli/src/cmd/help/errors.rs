@@ -86,7 +86,7 @@ const ALL: &[Explanation] = &[
             kind("the connection broke", "The connection broke while the request was sent or the response was read."),
             kind(
                 "unsigned error response",
-                "The response reports an error without a signature. Check keys and partner ID.",
+                "The response reports an error without a signature. Check the keys and the partner ID.",
             ),
             kind("not an authentic response", "The response was not signed with the Paytend key that is configured."),
             kind("the response belongs to another request", "The response names another order, card, holder or user."),

@@ -41,7 +41,7 @@ pub(super) enum Place {
     Entry(usize),
 }
 
-/// The messages of a captured text.
+/// The messages found in a captured text.
 pub(super) struct Search {
     pub(super) found: Vec<Found>,
     /// Whether the search ended early, because the text is too large or too deep.

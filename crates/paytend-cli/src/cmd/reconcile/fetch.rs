@@ -52,7 +52,7 @@ enum Rows {
 }
 
 impl Fetch<'_> {
-    /// Fetches the lists. Reads parts that an earlier run has fetched from the directory `out`.
+    /// Fetches the lists. Parts that an earlier run has fetched are read from the `out` directory.
     pub(super) async fn run(&self, out: Option<&Path>, source: &str) -> Result<Lists, Failure> {
         let mut manifest = Manifest {
             version: VERSION,

@@ -43,7 +43,7 @@ impl SandboxArgs {
         Ok(url.trim_end_matches('/').to_owned())
     }
 
-    /// Returns a client for the sandbox's API, with the keys in the key directory.
+    /// Returns a client for the sandbox's API, with the keys from the key directory.
     fn client(&self) -> Result<paytend_client::Client, Failure> {
         let keys = self.keys.as_ref().ok_or_else(|| Failure::usage("this command needs the keys: pass --keys DIR"))?;
         let file = keys.join(SANDBOX_PROFILES);
