@@ -90,7 +90,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     });
     match value {
         Some(value) => Ok(Some(Item::Value(value))),
-        None => Err(Failure::usage(format!("invalid value of `{name}`: expected {expected}"))),
+        None => Err(Failure::usage(format!("invalid value for `{name}`: expected {expected}"))),
     }
 }
 

@@ -48,7 +48,9 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
         },
         |_| Ok(()),
     )?;
-    output::note(format!("the private key of the profile `{profile}` is in the keyring; keep a copy in a safe place"));
+    output::note(format!(
+        "the private key for the profile `{profile}` is now in the keyring; keep a copy in a safe place"
+    ));
     Ok(())
 }
 
@@ -63,7 +65,7 @@ fn remove(file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
         |_| Ok(()),
     )?;
     output::note(match existed {
-        true => format!("the private key of the profile `{profile}` has been removed from the keyring"),
+        true => format!("the private key for the profile `{profile}` has been removed from the keyring"),
         false => format!("the keyring has no private key for the profile `{profile}`"),
     });
     Ok(())

@@ -77,7 +77,7 @@ fn failed(settings: &Settings, error: &Error, report: &mut Report) {
         ErrorKind::Rejected => {
             let detail = error.detail().unwrap_or_default();
             let message = format!("{QUERY} was rejected ({detail}); the rejection is signed, so the keys are right");
-            report.warn(NAME, message, "ask Paytend whether your contract contains this operation");
+            report.warn(NAME, message, "ask Paytend whether your contract includes this operation");
         }
         ErrorKind::UnsignedFailure => {
             let next = format!("compare the fingerprints with Paytend: paytend keys inspect {own}, and {public}");

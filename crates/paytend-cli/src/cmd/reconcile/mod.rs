@@ -182,7 +182,7 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         .map(|(_, option)| option)
         .collect();
     if !missing.is_empty() {
-        output::warn(format!("not everything was compared: {} is not given", missing.join(" and ")));
+        output::warn(format!("not everything was compared: pass {}", missing.join(" and ")));
     }
     Ok(())
 }
