@@ -2,7 +2,7 @@
 //! in-sync replicas have its record, so no notification is lost. A notification can be published more than once, always
 //! with the same `idempotency-key` header.
 //!
-//! Run this example with a broker and a receiver's store, such as that of `paytend inbox serve`:
+//! Run this example with a broker and a receiver's store, such as one that `paytend inbox serve` writes to:
 //! `cargo run -p paytend-examples --example inbox_kafka -- BROKER:PORT TOPIC inbox.db inbox.db.key`
 
 #![allow(clippy::print_stdout)]

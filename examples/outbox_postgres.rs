@@ -1,9 +1,9 @@
-//! Topups from a table of payouts in PostgreSQL. The payout and its order change in one transaction, and so do the
-//! payout and the outcome of the order. The process may die at any moment, and any number of processes may run: each
-//! payout is paid once.
+//! Topups for the payouts in a PostgreSQL table. A payout is changed in the transaction that submits its order, and
+//! again in the transaction that stores the order's outcome. Each payout is paid once, even if a process is killed or
+//! several processes run at the same time.
 //!
-//! Run it with the variables `DATABASE_URL`, such as `postgres://user@localhost/payments`, and `KEYS`, a directory as
-//! `paytend sandbox --keys` writes it: `cargo run -p paytend-examples --example outbox_postgres`
+//! Set `DATABASE_URL`, for example to `postgres://user@localhost/payments`, and `KEYS` to a directory that `paytend
+//! sandbox --keys` has written. Then run: `cargo run -p paytend-examples --example outbox_postgres`
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -22,11 +22,11 @@ pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS payout (number text PRIMARY KEY, card text NOT NULL,
     amount numeric NOT NULL, currency text NOT NULL, state text NOT NULL DEFAULT 'new')";
 
-/// Submits the topups of new payouts. Returns the number of payouts that were changed.
+/// Submits the topups for new payouts. Returns the number of payouts that were changed.
 pub(crate) async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usize, Failure> {
     let mut connection = outbox.store().pool().get().await?;
     let transaction = connection.transaction().await?;
-    // Another process skips these payouts.
+    // Other processes skip these payouts.
     let sql = "SELECT number, card, amount::text, currency FROM payout WHERE state = 'new'
         ORDER BY number LIMIT 20 FOR UPDATE SKIP LOCKED";
     let payouts = transaction.query(sql, &[]).await?;
@@ -55,7 +55,7 @@ pub(crate) async fn order_payouts(outbox: &Outbox<PostgresStore>) -> Result<usiz
     Ok(payouts.len())
 }
 
-/// Enters the outcome in the table. It is committed together with the completion of the order, so it happens once.
+/// Stores the outcome in the table. This change is committed once, together with the order's completion.
 pub(crate) async fn book(
     ended: EndedOrder<Topup, TopupResultResponse>,
 ) -> Result<Completion<PostgresEffect>, HandlerError> {
@@ -96,7 +96,7 @@ async fn main() -> Result<(), Failure> {
         match order_payouts(&outbox).await {
             Ok(0) => {}
             Ok(count) => println!("ordered: {count}"),
-            // The payouts stay new, and are ordered later.
+            // The payouts stay new, and will be submitted later.
             Err(error) => eprintln!("{error}"),
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Compares the previous day. Run it shortly after midnight in the provider's time zone, with TZ set to this zone.
 #
-# The store of the notifications is in PAYTEND_STORE, and the orders are in orders/DATE.jsonl. The fetched lists are
-# written to fetched/DATE, and the report to reports/DATE.html and reports/DATE.txt.
+# PAYTEND_STORE names the store that contains the notifications. The orders are read from orders/DATE.jsonl. The fetched
+# lists are written to fetched/DATE, and the report to reports/DATE.html and reports/DATE.txt.
 set -u
 profile=${PROFILE:-production}
 export PAYTEND_CONFIG="${PAYTEND_CONFIG:-/etc/paytend/paytend.toml}"

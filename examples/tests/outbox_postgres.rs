@@ -1,4 +1,4 @@
-//! Tests of the example `outbox_postgres` on a PostgreSQL server. They are skipped if it is not installed.
+//! Tests of the `outbox_postgres` example on a PostgreSQL server. They are skipped if PostgreSQL is not installed.
 
 #![cfg(unix)]
 // Tests should panic on setup errors.

@@ -1,5 +1,5 @@
-//! `dist`: an archive of the `paytend` command with its manual pages and completions, in the places where a system
-//! looks for them.
+//! `dist`: builds an archive that contains the `paytend` command, its manual pages and its completions, in the
+//! directories where a system looks for them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::shell::{cargo, program, root, target};
 
-/// The completion script of each shell.
+/// The completion script for each shell.
 const COMPLETIONS: &[(&str, &str)] = &[
     ("bash", "usr/share/bash-completion/completions/paytend"),
     ("zsh", "usr/share/zsh/vendor-completions/_paytend"),
@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Writes the files to the directory `root` in a folder, and packs them into an archive beside it.
+/// Writes the files to the `root` directory in a folder, and packs them into an archive beside it.
 fn pack(command: &Path, folder: &Path) -> Result<PathBuf, String> {
     let tree = folder.join("root");
     if tree.exists() {
@@ -34,7 +34,7 @@ fn pack(command: &Path, folder: &Path) -> Result<PathBuf, String> {
     }
     write_tree(command, &tree)?;
     let archive = folder.join("paytend.tar.gz");
-    // The owner of the files is root, and the order does not depend on the file system.
+    // The files are owned by root, and their order does not depend on the file system.
     program("tar")
         .args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "-czf"])
         .args([&archive])
@@ -111,7 +111,7 @@ fn named(path: &Path, error: &std::io::Error) -> String {
 mod tests {
     use super::*;
 
-    /// The test uses a program that writes its arguments, in place of the real command.
+    /// In place of the real command, the test uses a program that prints its arguments.
     #[test]
     fn archive_contains_the_command_its_pages_and_its_completions() {
         let folder = std::env::temp_dir().join(format!("paytend-dist-{}", std::process::id()));

@@ -293,7 +293,7 @@ const MUTANTS: [Mutant; 28] = [
     },
 ];
 
-/// Runs the tests against each mutant of a package, or of all packages.
+/// Runs the tests against each mutant in a package, or in all packages.
 pub(crate) fn run(package: Option<&str>) -> Result<(), String> {
     let mutants: Vec<&Mutant> =
         MUTANTS.iter().filter(|mutant| package.is_none_or(|wanted| mutant.package == wanted)).collect();

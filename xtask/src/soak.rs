@@ -6,7 +6,7 @@ use crate::shell::cargo;
 
 const STORE: &str = "paytend-store-sqlite";
 
-/// The tests of the SQLite store, each with its number of rounds.
+/// The SQLite store's tests, each with its number of rounds.
 pub(crate) const SQLITE: [(&str, &str); 5] = [
     ("500", "kill::"),
     ("200", "power::no_acknowledged_notification_is_lost_in_power_cuts"),

@@ -1,4 +1,4 @@
-//! `bench startup`: measures the time from the start of the `paytend` command to its end.
+//! `bench startup`: measures how long the `paytend` command takes from its start to its exit.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -10,9 +10,9 @@ use crate::shell::{cargo, target};
 const HEADING: &str = "Start of the command";
 /// The number of runs of each command line.
 const RUNS: u32 = 50;
-/// The maximum time of the fastest run.
+/// The maximum time for the fastest run.
 const LIMIT: Duration = Duration::from_millis(15);
-/// The measured command lines. The last one is called for each press of the tab key.
+/// The measured command lines. Shells run the last one each time the tab key is pressed.
 const LINES: &[&[&str]] =
     &[&["--version"], &["-h"], &["endpoints"], &["complete-values", "--", "paytend", "call", "issuing."]];
 
@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
 }
 
-/// Returns the shortest and the median time of the runs.
+/// Returns the runs' shortest time and median time.
 fn measure(command: &mut dyn FnMut() -> Command) -> Result<(Duration, Duration), String> {
     let mut times = Vec::new();
     for _ in 0..RUNS {

@@ -1,5 +1,5 @@
 //! The baseline: code that uses libcrypto directly. It parses keys once, reuses contexts and buffers, and performs none
-//! of the checks of paytend-crypto.
+//! of paytend-crypto's checks.
 //!
 //! Do not use this code elsewhere: it is a padding oracle and trusts its input.
 

@@ -32,7 +32,7 @@ pub(crate) struct ConnectionArgs {
     /// The profile to use; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     pub(crate) profile: Option<String>,
-    /// A directory with keys and settings, such as a directory of `paytend sandbox --keys`, instead of a profile
+    /// A directory with keys and settings, such as one created by `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: Option<PathBuf>,
     /// The base URL of the API. It overrides the URL in the settings
@@ -66,7 +66,7 @@ impl ConnectionArgs {
             None if in_environment() => Ok(ClientBuilder::from_env()?),
             None => Err(Failure::new(
                 Category::Configuration,
-                "no connection is configured: give --profile NAME or --keys DIR, or run `paytend config init`",
+                "no connection is configured: pass --profile NAME or --keys DIR, or run `paytend config init`",
             )),
         }
     }
@@ -86,7 +86,7 @@ fn from_directory(directory: &Path, base_url: Option<&str>) -> Result<ClientBuil
         return Ok(ClientBuilder::from_file(profiles, SANDBOX_PROFILE)?);
     }
     let url = base_url.ok_or_else(|| {
-        Failure::usage(format!("no base URL: give --base-url URL, because {} does not exist", profiles.display()))
+        Failure::usage(format!("no base URL: pass --base-url URL, because {} does not exist", profiles.display()))
     })?;
     let own = private(&directory.join(PARTNER_PRIVATE))?;
     let file = directory.join(PAYTEND_PUBLIC);

@@ -19,10 +19,10 @@ pub(crate) struct EventKind {
     /// The product and the kind, such as `baas.fund-deposit`.
     pub(crate) name: &'static str,
     pub(crate) route: Route,
-    /// The `notifyType` of Paytend.
+    /// The `notifyType` that Paytend uses.
     pub(crate) notify_type: &'static str,
     pub(crate) description: Description,
-    /// The path of the field with the business ID, such as `orderNo`.
+    /// The path of the field that contains the business ID, such as `orderNo`.
     id: &'static str,
     /// The default content. `{n}` is replaced by a new number, and `{millis}` and `{time}` by the current time.
     template: &'static str,

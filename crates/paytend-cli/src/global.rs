@@ -53,7 +53,7 @@ impl GlobalArgs {
         }
     }
 
-    /// Returns the log filter, or `None` if neither `-v` nor `RUST_LOG` is given.
+    /// Returns the log filter, or `None` if neither `-v` nor `RUST_LOG` is set.
     fn filter(&self) -> Option<Targets> {
         if let Some(text) = variable(FILTER_VARIABLE) {
             match text.parse() {

@@ -51,10 +51,10 @@ impl Inputs {
         match self.reserved_for.replace(option) {
             None => Ok(()),
             Some(first) if first == option => Err(Failure::usage(format!(
-                "standard input can be used for {option} only once: give a file for each further {option}"
+                "standard input can be used for {option} only once: pass a file to each further {option}"
             ))),
             Some(first) => Err(Failure::usage(format!(
-                "standard input cannot be used for both {first} and {option}: give a file for {option}"
+                "standard input cannot be used for both {first} and {option}: pass a file to {option}"
             ))),
         }
     }

@@ -81,10 +81,10 @@ impl SecretArgs {
         inputs.reserve(self.passphrase_file.as_deref(), "--passphrase-file")
     }
 
-    /// Reads the private key from a file, or from the environment if no file is given.
+    /// Reads the private key from a file, or from the environment if no file is specified.
     fn own_key(&self, file: Option<&Path>, inputs: &mut Inputs) -> Result<Arc<dyn RsaPrivate>, Failure> {
         let missing = || {
-            Failure::usage(format!("no private key: give --private-key FILE, or set {PRIVATE_KEY_VARIABLE} to the key"))
+            Failure::usage(format!("no private key: pass --private-key FILE, or set {PRIVATE_KEY_VARIABLE} to the key"))
         };
         let loaded = match file {
             Some(path) => self.private(path, "--private-key", inputs)?,
@@ -118,7 +118,7 @@ impl SecretArgs {
         Ok(LoadedKey { key: loaded, bytes })
     }
 
-    /// Reads the passphrase of the private key, if it is given.
+    /// Reads the private key's passphrase if one is specified.
     pub(crate) fn passphrase(&self, inputs: &mut Inputs) -> Result<Option<Passphrase>, Failure> {
         inputs.passphrase(self.passphrase_file.as_deref(), self.permissions.file_permissions())
     }
@@ -176,7 +176,7 @@ pub(crate) fn key_failure(name: &str, error: &KeyError) -> Failure {
     let message = match error {
         KeyError::File { .. } | KeyError::Permissions { .. } | KeyError::InFile { .. } => error.to_string(),
         KeyError::Encrypted(encryption) if encryption.readable => {
-            format!("{name}: {error}; give --passphrase-file FILE, or set PAYTEND_PASSPHRASE")
+            format!("{name}: {error}; pass --passphrase-file FILE, or set PAYTEND_PASSPHRASE")
         }
         _ => format!("{name}: {error}"),
     };

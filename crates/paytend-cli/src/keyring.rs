@@ -1,5 +1,5 @@
-//! The keyring of the operating system: the Keychain of macOS, the Credential Manager of Windows, or the Secret Service
-//! of a Linux desktop. It is a feature of this crate, because the Secret Service needs many dependencies.
+//! The operating system's keyring: Keychain on macOS, Credential Manager on Windows, or the Secret Service on a Linux
+//! desktop. It is an optional feature of this crate, because the Secret Service needs many dependencies.
 
 #[cfg(feature = "keyring")]
 pub(crate) use self::native::{remove, write};

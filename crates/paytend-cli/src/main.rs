@@ -60,7 +60,7 @@ enum Command {
     Seal(cmd::seal::Args),
     /// Decrypt and verify a JSON document from standard input
     Open(cmd::open::Args),
-    /// Verify the `sign` header of PayBy or PayerMax over a body from standard input
+    /// Verify the `sign` header of a PayBy or PayerMax message whose body is read from standard input
     Verify(cmd::verify::Args),
     /// Describe captured messages: in documents, HTTP dumps, HAR files and log lines
     Inspect(cmd::inspect::Args),

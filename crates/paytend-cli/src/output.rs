@@ -36,7 +36,8 @@ pub(crate) fn result(as_json: bool, value: &impl Serialize, text: &str) -> Resul
     if as_json { json(value) } else { Ok(line(text)?) }
 }
 
-/// Writes JSON to standard output: indented on a terminal, and unchanged otherwise. All numbers keep their digits.
+/// Writes JSON to standard output, indented on a terminal and unchanged otherwise. Numbers are printed exactly as
+/// received.
 pub(crate) fn json_text(text: &str) -> io::Result<()> {
     if io::stdout().is_terminal() { line(&indented(text)) } else { line(text) }
 }

@@ -1,4 +1,4 @@
-//! The data of a request or a notification as a tree. Values are kept as JSON text, so that numbers keep their digits.
+//! The data of a request or a notification as a tree. Values are kept as JSON text, so numbers are not changed.
 
 use std::fmt;
 
@@ -31,7 +31,7 @@ impl Node {
         let Self::Object(members) = self else { return Ok(()) };
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         if name.is_empty() {
-            return Err("the name of a field is empty".to_owned());
+            return Err("a field name is empty".to_owned());
         }
         let index = match members.iter().position(|(known, _)| known == name) {
             Some(index) => index,

@@ -10,14 +10,14 @@ use toml_edit::{DocumentMut, Item, Table};
 use crate::exit::{Category, Failure};
 use crate::suggest;
 
-/// The environment variable with the path of the file.
+/// The environment variable that contains the path of the profile file.
 pub(crate) const FILE_VARIABLE: &str = "PAYTEND_CONFIG";
-/// The environment variable with the name of the profile.
+/// The environment variable that contains the name of the profile.
 pub(crate) const PROFILE_VARIABLE: &str = "PAYTEND_PROFILE";
-/// The name of the profile that is used if none is given.
+/// The name of the profile that is used if none is specified.
 const DEFAULT: &str = "default";
 
-/// A file with profiles, as `ClientBuilder::from_file` of the crate `paytend-client` reads it.
+/// A file with profiles, as `ClientBuilder::from_file` in the `paytend-client` crate reads it.
 pub(crate) struct ProfilesFile {
     pub(crate) path: PathBuf,
 }

@@ -83,7 +83,7 @@ impl Settings {
             None => {
                 return Err(Failure::new(
                     Category::Configuration,
-                    "no connection is configured: give --profile NAME or --keys DIR",
+                    "no connection is configured: pass --profile NAME or --keys DIR",
                 ));
             }
         };

@@ -43,7 +43,7 @@ impl Steady {
     }
 }
 
-/// Returns how many times slower a store became from the first to the last point, in thousandths.
+/// Returns how many times slower a store was at the last point than at the first, in thousandths.
 fn slowdown(points: &[Point], speed: impl Fn(&Point) -> u128) -> u128 {
     match points {
         [first, .., last] => speed(first) * 1000 / speed(last).max(1),

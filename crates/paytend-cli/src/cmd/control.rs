@@ -111,7 +111,7 @@ async fn send(url: &str, token: Option<String>, method: Method, body: Option<Str
     let (status, text) = (response.status(), response.text().await.map_err(network)?);
     let content: Value = serde_json::from_str(&text).unwrap_or_default();
     if content.get("respCode").is_some() {
-        return Err(Failure::usage("--url is the base_url of the API; give the control_url instead"));
+        return Err(Failure::usage("--url is the API's base_url; pass the control_url instead"));
     }
     if status.is_success() {
         return Ok(text);

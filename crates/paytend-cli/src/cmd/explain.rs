@@ -44,7 +44,8 @@ pub(crate) struct Args {
     /// The partnerId that the message must have
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
-    /// The `sign` header of PayBy or PayerMax; may be pasted with quotes, with the header name, or with line breaks
+    /// The `sign` header of a PayBy or PayerMax message; can be pasted with quotes, with the header name, or with line
+    /// breaks
     #[arg(long, value_name = "BASE64")]
     sign: Option<String>,
     /// Expect a signature that does not cover the payload, as on the upload endpoints of the IBAN product
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         ProviderArg::Paytend if args.private_key.is_empty() && private_from_environment().is_none() => {
             return Err(Failure::usage(
-                "Paytend messages are encrypted: give --private-key FILE, or set PAYTEND_PRIVATE_KEY to the key",
+                "Paytend messages are encrypted: pass --private-key FILE, or set PAYTEND_PRIVATE_KEY to the key",
             ));
         }
         ProviderArg::Payby | ProviderArg::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {

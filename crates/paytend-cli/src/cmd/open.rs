@@ -17,7 +17,7 @@ use crate::output;
 pub(crate) struct Args {
     #[command(flatten)]
     message: MessageArgs,
-    /// The partnerId that the message must have; if not given, any partnerId is accepted
+    /// The partnerId that the message must have; by default, any partnerId is accepted
     #[arg(long, value_name = "ID")]
     partner_id: Option<String>,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
     let payload: Option<Box<RawValue>> = match (opened.payload_text(), opened.payload_problem()) {
         (Some("") | None, _) | (_, Some(_)) => None,
-        // The payload is embedded without parsing, so numbers keep their digits.
+        // The payload is embedded without parsing, so numbers are printed exactly as received.
         (Some(text), None) => RawValue::from_string(text.trim().to_owned()).ok(),
     };
     let fields: Map<String, Value> = opened.fields().map(|(name, value)| (name.to_owned(), value.into())).collect();

@@ -107,7 +107,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
         Failure::new(Category::Configuration, format!("{error}{cause}"))
     };
     let bits = args.bits.parse().unwrap_or(1024);
-    let keys = args.keys.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
+    let keys = args.keys.ok_or_else(|| Failure::usage("no key directory: pass --keys DIR"))?;
     let options = FolderOptions::new()
         .bits(bits)
         .shared_key(args.shared_key)

@@ -1,8 +1,8 @@
 //! Values for the shell's completions that depend on the command line or on files: operations, fields, events, faults,
 //! scenarios and profiles.
 //!
-//! The scripts of `paytend completions` call `paytend complete-values -- WORDS`, which prints one value a line. It prints
-//! nothing if the script itself knows the values. The engine of `clap_complete` for this purpose is still unstable.
+//! The scripts from `paytend completions` call `paytend complete-values -- WORDS`, which prints one value per line. It
+//! prints nothing if the script itself knows the values. The `clap_complete` engine for this purpose is still unstable.
 
 mod position;
 mod values;

@@ -162,10 +162,10 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     // This host does not exist, so nothing can be sent.
     let elsewhere = ["--base-url", "https://paytend.invalid", "--deadline", "20s"];
     let refused = connected.topup("T-1", &elsewhere);
-    assert!(refused.code == 2 && refused.stderr.contains("give --yes"), "{} {}", refused.code, refused.stderr);
+    assert!(refused.code == 2 && refused.stderr.contains("pass --yes"), "{} {}", refused.code, refused.stderr);
     let confirmed = connected.topup("T-1", &[&elsewhere[..], &["--yes"]].concat());
     assert_eq!(confirmed.code, 5, "{}", confirmed.stderr);
-    // A server on this machine that is not a sandbox may be a tunnel to production.
+    // A server on this machine that is not a sandbox could be a tunnel to production.
     let tunnel = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", tunnel.local_addr().unwrap());
     std::thread::spawn(move || tunnel.incoming().for_each(answer_as_api));
@@ -178,7 +178,7 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     assert_eq!(connected.topup("T-1", &[&elsewhere[..], &["--dry-run"]].concat()).code, 0);
 }
 
-/// Responds to every request as an API that has no sandbox's control interface.
+/// Responds to every request as an API without a sandbox control interface would.
 fn answer_as_api(stream: std::io::Result<std::net::TcpStream>) {
     let mut stream = stream.unwrap();
     let mut request = [0; 16 << 10];

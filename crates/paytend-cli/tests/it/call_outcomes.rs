@@ -32,7 +32,7 @@ fn interrupted(connected: &Connected, args: &[&str], is_time: impl Fn() -> bool)
     (checked("call", &stdout), stderr)
 }
 
-/// The first attempt has ended, and the query has not: what is in progress is harmless, what has ended is not.
+/// The first attempt has finished, but the query is still in progress. Only the first attempt may have had an effect.
 #[cfg(unix)]
 #[test]
 fn interruption_after_a_lost_response_is_not_reported_as_unsent() {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::pty::Terminal;
 use crate::support::{command, finish, run};
 
-/// The completions of a line that ends at the cursor: the line, and the words that the shell replaces the last one with.
+/// Completions at the end of a line: the line, and the words that the shell offers in place of the last word.
 const CASES: &[(&str, &[&str])] = &[
     ("paytend call issuing.top", &["issuing.topup"]),
     ("paytend call topup -f ord", &["orderNo="]),
@@ -25,7 +25,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("paytend config set dead", &["deadline_seconds"]),
 ];
 
-/// The completions of words that bash separates at `:` and `=`. The replaced part is after the separator.
+/// Completions of words that bash splits at `:` and `=`. Only the part after the separator is replaced.
 const SEPARATED: &[(&str, &[&str])] = &[
     ("paytend sandbox fault set topu", &["topup:"]),
     ("paytend sandbox fault set topup:reset", &["resetBefore", "resetAfter"]),
@@ -150,7 +150,7 @@ fn zsh_completes_values_of_commands_and_options() {
     assert_eq!(place.lines("zsh", &["-f", "-c", &program]), ["_paytend"]);
 }
 
-/// The call from the scripts prints nothing for what it does not know, and no errors.
+/// The command that the scripts call prints neither values nor errors for an unknown word.
 #[test]
 fn unknown_positions_and_broken_files_complete_to_nothing() {
     let folder = tempfile::tempdir().unwrap();

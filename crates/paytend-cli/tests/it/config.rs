@@ -118,7 +118,7 @@ fn secrets_are_neither_accepted_as_arguments_nor_shown() {
     assert!(ran.code == 3 && ran.stderr.contains("line 2") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
 }
 
-/// Without the feature, the command says how to get it, and a profile that names an entry is not usable.
+/// Without the `keyring` feature, the command says how to get it, and a profile that names a keyring entry is refused.
 #[cfg(not(feature = "keyring"))]
 #[test]
 fn keyring_is_a_feature_of_the_build() {
@@ -191,7 +191,7 @@ fn profile_of_a_sandbox_is_used_and_changed_by_the_environment() {
     let call = |command: &mut Command| finish(command.args(["call", "getPartnerBalance"]).current_dir("/"), b"");
     let sent = call(&mut config.command(&[]));
     assert!(sent.code == 0 && sent.stdout.contains("10000.00"), "{} {}", sent.stdout, sent.stderr);
-    // Environment variables override settings of the profile, and can be used without a profile.
+    // Environment variables override the profile's settings, and can be used without a profile.
     let elsewhere = call(config.command(&[]).env("PAYTEND_BASE_URL", "http://127.0.0.1:1"));
     assert_eq!(elsewhere.code, 5, "{}", elsewhere.stderr);
     let unknown = call(config.command(&[]).env("PAYTEND_PROFILE", "locals"));

@@ -50,7 +50,7 @@ fn every_envelope_vector_can_be_opened() {
             "" => assert!(opened["payload"].is_null(), "{}", case.name),
             text => assert_eq!(opened["payload"], serde_json::from_str::<Value>(text).unwrap(), "{}", case.name),
         }
-        // The payload is embedded unchanged, so numbers keep their digits.
+        // The payload is embedded unchanged, so numbers are printed exactly as received.
         assert!(ran.stdout.contains(case.payload.trim()), "{}", case.name);
     }
 }
@@ -208,7 +208,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
             assert_eq!(off.code, 3, "{command_line:?}");
         }
     }
-    // `--private-key` is given a file with a public key.
+    // The file passed to `--private-key` contains a public key.
     let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];
     let ran = run(&[&swapped[..], &["--fields", fields, "--danger-any-permissions"]].concat(), b"");
     assert_eq!(ran.code, 3);

@@ -45,7 +45,7 @@ impl Place {
         command
     }
 
-    /// Changes a setting in the profile of the sandbox.
+    /// Changes a setting in the sandbox's profile.
     fn set(&self, line: &str) {
         let path = self.keys("paytend.toml");
         let text = std::fs::read_to_string(&path).unwrap();
@@ -118,7 +118,7 @@ fn everything_is_checked_against_a_sandbox() {
 #[test]
 fn keys_of_the_wrong_side_and_small_keys_are_reported() {
     let place = Place::new(&[]);
-    // The keys of a sandbox have 1024 bits.
+    // A sandbox's keys have 1024 bits.
     place.doctor(&[]).expect("private key", "warn", "1024 bits").expect("public key", "warn", "1024 bits");
     place.set("public_key_file = \"partner-public.b64\"");
     let swapped = place.doctor(&[]);
@@ -132,7 +132,7 @@ fn keys_of_the_wrong_side_and_small_keys_are_reported() {
     let fault = ["control", "--url", &url, "fault", "getPartnerBalance:wrongKey:next"];
     assert_eq!(finish(command().args(fault), b"").code, 0);
     place.doctor(&[]).expect("signed query", "fail", "may not be Paytend's").expect("key pair", "ok", "");
-    // Another private key than the one whose public key was generated with it.
+    // A private key that does not belong to the public key.
     let random = Seeded::new();
     let other = rustcrypto::generate(1024, &random).unwrap().to_pkcs8_pem().unwrap();
     std::fs::write(place.keys("partner-private.pem"), other.as_bytes()).unwrap();

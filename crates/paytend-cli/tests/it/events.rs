@@ -1,4 +1,4 @@
-//! Tests for `paytend events` and `paytend sandbox resend` on the deliveries of a sandbox, and for `listen --profile`.
+//! Tests for `paytend events` and `paytend sandbox resend` on a sandbox's deliveries, and for `listen --profile`.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -81,7 +81,7 @@ fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
     assert_eq!(place.events(&["list", "--kind", "transfer-to-bank"]).stdout.lines().count(), 2);
     let shown = checked("events-sandbox", &place.events(&["show", "2"]).stdout);
     assert_eq!(shown["content"]["currency"], "EUR");
-    // The numbers are sent again in the given order, also after a notification that is not acknowledged.
+    // The notifications are sent again in the specified order, even after one that is not acknowledged.
     let resent = place.events(&["resend", "2", "1"]);
     let lines: Vec<Value> = resent.stdout.lines().map(|line| checked("events-resend", line)).collect();
     assert_eq!(
@@ -141,7 +141,7 @@ fn new_deliveries_are_followed_even_after_a_reset() {
 #[test]
 fn listener_without_any_keys_names_the_options() {
     let ran = run(&["listen"], b"");
-    assert!(ran.code == 3 && ran.stderr.contains("give --profile NAME or --keys DIR"), "{}", ran.stderr);
+    assert!(ran.code == 3 && ran.stderr.contains("pass --profile NAME or --keys DIR"), "{}", ran.stderr);
     let mut unknown: Command = command();
     let ran = finish(unknown.args(["listen", "--profile", "none"]), b"");
     assert!(ran.code == 3 && ran.stderr.contains("no profile `none`"), "{}", ran.stderr);

@@ -1,4 +1,4 @@
-//! Tests of the options of all commands, and of the JSON output of older commands.
+//! Tests of the options that all commands have, and of the JSON output of older commands.
 
 use crate::schema::checked;
 use crate::support::{Keys, command, finish, run};

@@ -1,4 +1,4 @@
-//! Tests of the guide `docs/unknown-outcomes.md`: its table of mutations, its states and its command lines.
+//! Tests of `docs/unknown-outcomes.md`: its table of mutations, its states and its command lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn submit(outbox: &Outbox<SqliteStore>, card: &str, number: &str) {
     outbox.submit(&topup, SubmitOptions::new()).await.unwrap();
 }
 
-/// Creates a store with two stuck orders, and one that was not sent.
+/// Creates a store with two stuck orders and an unsent order.
 async fn fill(life: &Life, client: Client) {
     let store = SqliteStore::open(life.path("payments.db")).unwrap();
     let keys = StoreKeys::load_or_create(life.path("payments.db.key")).unwrap();

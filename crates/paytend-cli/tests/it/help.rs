@@ -75,7 +75,7 @@ fn completions_contain_commands_options_and_operations() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = run(&["completions", shell], b"");
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        // The scripts of elvish and PowerShell contain commands and options only. The one of fish calls the command.
+        // The elvish and PowerShell scripts contain commands and options only. The fish script calls the command.
         let values = ["getPartnerBalance", "deadline_seconds"].into_iter().filter(|_| ["bash", "zsh"].contains(&shell));
         for part in ["dry-run", "scenario"].into_iter().chain(values) {
             assert!(ran.stdout.contains(part), "{shell}: {part}");

@@ -175,7 +175,7 @@ fn errors_contain_the_name_of_invalid_stores_and_missing_files() {
         (vec!["stats", "--store", "postgres://a:x/secret@host/b"], 2, "--store must not contain a password"),
         (vec!["stats", "--store", "postgres://a@127.0.0.1:1/b"], 5, "cannot connect: the connection failed"),
         (vec!["stats", "--store", &store], 3, "cannot open"),
-        (vec!["serve", "--store", &store], 2, "no key directory: give --keys DIR"),
+        (vec!["serve", "--store", &store], 2, "no key directory: pass --keys DIR"),
         (vec!["serve", "--store", &store, "--keys", "/no/such/directory"], 3, "/no/such/directory/partner-id"),
         (vec!["serve", "--store", &store, "--keys", keys, "--listen", "0.0.0.0:0"], 3, "plain HTTP on 0.0.0.0:0"),
         (
@@ -209,7 +209,7 @@ fn key_file_of_an_existing_store_is_required() {
     assert_eq!(missing.code, 3);
     assert!(missing.stderr.contains("inbox.db.key of the existing store is missing"), "{}", missing.stderr);
     assert!(!key.exists());
-    // A key file of a different store is refused.
+    // A different store's key file is refused.
     let other = Workplace::new();
     drop(other.start(&[]));
     std::fs::copy(other.path("inbox.db.key"), &key).unwrap();
@@ -246,7 +246,7 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
     });
     assert_eq!(place.listed().len(), 2);
     drop(service);
-    // An error in the file is reported with its line number and without text of the file.
+    // An error in the file is reported with its line number, and without any text from the file.
     std::fs::write(&config, "keys = \"keys\"\nstore = \"postgres://a:secret@b\"\nlisten = \"secret\"\n").unwrap();
     let ran = finish(command().args(["inbox", "serve", "--config"]).arg(&config), b"");
     assert_eq!(ran.code, 3);
@@ -257,7 +257,7 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
 fn missing_merchant_of_payermax_is_reported() {
     let place = Workplace::new();
     let keys = place.path("keys");
-    // The address is in use, so the service ends after the warning.
+    // The address is in use, so the service exits after the warning.
     let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = used.local_addr().unwrap().to_string();
     for (route, warned) in [("/x=payermax", true), ("/x=payermax:P2", false), ("/x=payby", false)] {

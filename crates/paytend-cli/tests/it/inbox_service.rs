@@ -59,14 +59,14 @@ impl Workplace {
         PrivateKey::from_file(self.path(&format!("keys/{name}-private.pem"))).unwrap()
     }
 
-    /// Returns a notification of Paytend.
+    /// Returns a Paytend notification.
     pub(crate) fn paytend(&self, notify_type: &str, content: &str) -> Request<Bytes> {
         let partner = PublicKey::from_file(self.path("keys/partner-public.b64")).unwrap();
         let sender = PaytendSender::new(PARTNER_ID, &self.private("paytend"), &partner).unwrap();
         sender.raw(notify_type, content).unwrap()
     }
 
-    /// Returns a notification of PayBy or PayerMax, whose signature is in a header.
+    /// Returns a PayBy or PayerMax notification, with its signature in a header.
     pub(crate) fn signed(&self, provider: &str, body: String) -> Request<Bytes> {
         DetachedSender::new(&self.private(provider)).unwrap().raw(body).unwrap()
     }

@@ -48,7 +48,7 @@ impl Place {
         PrivateKey::from_file(self.keys(&format!("{name}-private.pem"))).unwrap()
     }
 
-    /// Returns a notification of a deposit.
+    /// Returns a deposit notification.
     fn deposit(&self) -> String {
         let id = std::fs::read_to_string(self.keys("partner-id")).unwrap();
         let partner = PublicKey::from_file(self.keys("partner-public.b64")).unwrap();
@@ -56,7 +56,7 @@ impl Place {
         text(sender.raw("2", DEPOSIT).unwrap().body())
     }
 
-    /// Returns the `sign` header and the body of PayBy's notification.
+    /// Returns the `sign` header and the body of a PayBy notification.
     fn payby(&self) -> (String, String) {
         let sent = DetachedSender::new(&self.private("payby")).unwrap().raw(PAYBY).unwrap();
         (sent.headers()["sign"].to_str().unwrap().to_owned(), text(sent.body()))
@@ -244,7 +244,7 @@ fn output_of_curl_is_read() {
     assert_eq!((&shown["kind"], &shown["verdict"]), (&"Paytend response".into(), &"authentic".into()), "{captured}");
     assert_eq!((&shown["operation"], &shown["http_status"]), (&"issuing.topup".into(), &200.into()));
     assert_eq!(shown["data"]["orderNo"], "T-1");
-    // The trace contains the request, too.
+    // The trace also contains the request.
     std::fs::write(&request, place.topup()).unwrap();
     let trace = curl(&["-s", "-o", "/dev/null", "--trace-ascii", "-"]).unwrap();
     let ran = place.inspect(&trace.stdout, &["--json"]);

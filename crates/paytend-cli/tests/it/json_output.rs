@@ -1,4 +1,4 @@
-//! The JSON of every command follows a schema, and every command has one or a reason to have none.
+//! Tests that each command's JSON follows a schema, or that the command is listed with a reason for having none.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -85,7 +85,7 @@ const SCHEMAS: &[(&str, &[&str])] = &[
     ("help", &["help-errors"]),
 ];
 
-/// The commands without JSON, and the reason.
+/// The commands that print no JSON, each with the reason.
 const WITHOUT: &[(&str, &str)] =
     &[("completions", "prints the program of a shell"), ("man", "prints the source of a manual page")];
 
@@ -241,7 +241,7 @@ fn commands_for_a_sandbox_follow_their_schemas() {
     checked("sandbox-empty", &place.control(&["reset"]));
 }
 
-/// The report compares a topup of the sandbox with an empty file of orders.
+/// The report compares a topup of the sandbox with an empty order file.
 #[test]
 fn reconciliation_follows_its_schema() {
     let place = SandboxPlace::new();

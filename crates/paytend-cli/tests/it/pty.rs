@@ -35,7 +35,7 @@ impl Terminal {
         let (mut reader, to) = (master.try_clone().unwrap(), shown.clone());
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // Reading fails when the command has ended.
+            // Reading fails when the command has exited.
             while let Ok(count) = reader.read(&mut buffer) {
                 if count == 0 {
                     break;
@@ -71,7 +71,7 @@ impl Terminal {
         self.master.write_all(bytes).unwrap();
     }
 
-    /// Waits for the end of the command, and returns its exit code.
+    /// Waits until the command exits, and returns its exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }

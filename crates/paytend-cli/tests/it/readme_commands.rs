@@ -38,7 +38,7 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Runs the blocks of a text. A block that starts a service continues to run. Fixed ports are replaced by free ones.
+/// Runs the blocks of a text. A block that starts a service keeps running. Fixed ports are replaced by free ones.
 fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) -> Services {
     let mut services = Services(Vec::new());
     let ports: Vec<(String, String)> = ["8080", "8090", "8070"]
@@ -60,7 +60,7 @@ fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) ->
             let mut ready = String::new();
             let mut stdout = BufReader::new(process.stdout.take().unwrap());
             stdout.read_line(&mut ready).unwrap();
-            // The output stays open, because a service stops when its reader has ended.
+            // The output stays open, because a service stops when its reader exits.
             services.0.push((process, stdout));
             assert!(ready.contains("\"ready\":true"), "{service}: {ready}");
         }

@@ -50,7 +50,7 @@ fn only_planted_differences_are_reported() {
         let html = html.to_str().unwrap();
         let (report, code) = life.report(&orders, &["--opening", &opening, "--html", html]);
         assert_eq!((open(&report), code), (expected.clone(), 8));
-        // One more entry is open: the balance of the card whose topup is missing in the orders.
+        // One more entry is open: the balance of the card whose topup is missing from the orders.
         assert_eq!(report["open"], json!(expected.len() + 1), "{}", report["balances"]);
         let differences: Vec<_> =
             report["balances"].as_array().unwrap().iter().map(|check| &check["difference"]).collect();
@@ -85,7 +85,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // The notifications of these transactions do not arrive.
+    // The notifications about these transactions do not arrive.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;
@@ -123,7 +123,7 @@ fn interrupted_fetch_is_continued() {
         life.topup("T1", 1_00).await;
         life.use_card(true, 1).await;
         let out = life.path("out");
-        // A short deadline ends the retries.
+        // A short deadline stops the retries.
         let profiles = std::fs::read_to_string(life.path("keys/paytend.toml")).unwrap();
         let quick = life.path("keys/quick.toml");
         std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
@@ -273,7 +273,7 @@ fn exported_lists_are_compared_and_invalid_inputs_are_reported() {
     let (lists, orders) = (path("lists"), path("orders"));
     let ran = reconcile(&["--offline", &lists, "--orders", &orders]);
     assert_eq!((ran.code, ran.stdout.contains("matched        1\n")), (0, true), "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stderr.contains("not everything was compared: --store is not given"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not everything was compared: pass --store"), "{}", ran.stderr);
     for (arguments, code, message) in [
         (vec!["--offline", &path("none")], 3, "cannot read"),
         (vec!["--offline", &path("empty")], 3, "contains no lists: fetch them with --out DIR"),

@@ -1,4 +1,4 @@
-//! Random activity with a sandbox: topups, card transactions and deposits, with faults, an inbox and a file of orders.
+//! Random activity with a sandbox: topups, card transactions and deposits, with faults, an inbox and an order file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(crate) struct Life {
     pub(crate) service: Service,
     /// The lines of the order file, by order number.
     pub(crate) orders: BTreeMap<String, Value>,
-    /// The file with the profiles.
+    /// The profile file.
     profiles: Option<PathBuf>,
 }
 
@@ -69,7 +69,7 @@ impl Life {
         Self { folder, sandbox, client, service, orders: BTreeMap::new(), profiles: None }
     }
 
-    /// Sets the file with the profiles.
+    /// Sets the profile file.
     pub(crate) fn use_profiles(&mut self, file: &Path) {
         self.profiles = Some(file.to_owned());
     }
@@ -174,7 +174,7 @@ impl Life {
         parsed(&self.reconcile(orders, &[&connection, arguments, &["--format", "json"]].concat()))
     }
 
-    /// Returns the report and the exit code without a file of orders.
+    /// Returns the report and the exit code without an order file.
     pub(crate) fn report_of_store(&self) -> (Value, i32) {
         let connection = self.connection();
         let connection: Vec<&str> = connection.iter().map(String::as_str).collect();

@@ -60,7 +60,7 @@ fn topups_in_the_outbox_are_compared() {
     });
 }
 
-/// A random life whose orders are in the outbox and whose notifications are in the inbox, with planted differences.
+/// Random activity whose orders are in the outbox and whose notifications are in the inbox, with planted differences.
 #[test]
 fn planted_differences_are_named_exactly_with_both_stores() {
     let random = Seeded::new();
@@ -127,7 +127,7 @@ fn topup(card: &str, number: &str, amount: &str) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount(amount.parse().unwrap()).currency("EUR").build()
 }
 
-/// The outbox of a life, in the store of its inbox.
+/// The outbox for random activity, in the same store as the inbox.
 struct Orders {
     store: SqliteStore,
     outbox: Outbox<SqliteStore>,
@@ -170,7 +170,7 @@ impl Orders {
         dispatching.await.unwrap();
     }
 
-    /// Submits an order that is stuck before anything of it arrives.
+    /// Submits an order that becomes stuck before the provider receives any of it.
     async fn make_stuck(&self, life: &Life, number: &str, amount: &str) {
         self.submit(life, number, amount).await;
         let operations = vec![(Topup::INFO.path.to_owned(), 1)];

@@ -43,7 +43,7 @@ fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     assert_eq!(report["counts"]["duplicate"], 0, "{}", report["counts"]);
     assert!(life.sandbox.calls::<QueryCardTransactions>() >= 6, "the list was not fetched again");
-    // The new settlement may be in the list before its notification is read.
+    // The new settlement can be in the list before its notification is read.
     assert!(open(&report).iter().all(|(outcome, ..)| outcome == "only_provider"), "{:?}", open(&report));
 }
 

@@ -1,4 +1,4 @@
-//! Services end with 130 after Ctrl-C, and with 0 after SIGTERM.
+//! Services exit with 130 after Ctrl-C, and with 0 after SIGTERM.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;

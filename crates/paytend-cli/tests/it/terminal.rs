@@ -59,7 +59,7 @@ fn results_of_doctor_are_coloured_on_a_terminal_only() {
     assert!(piped.stdout.contains("fail  permissions") && !piped.stdout.contains('\u{1b}'), "{}", piped.stdout);
 }
 
-/// A prompt that is left with the end of the input sends nothing.
+/// If the input ends at a prompt, nothing is sent.
 #[test]
 fn end_of_input_at_a_prompt_is_no_answer() {
     let connected = Connected::new();

@@ -127,7 +127,7 @@ impl Call<'_> {
         let (name, url, partner) = (self.target.name(), self.client.base_url(), self.client.partner_id());
         if !prompt::is_interactive() {
             return Err(Failure::usage(format!(
-                "{name} changes state at {url}, which does not identify itself as a sandbox: give --yes"
+                "{name} changes state at {url}, which does not identify itself as a sandbox: pass --yes"
             )));
         }
         match prompt::confirm(&format!("Send {name} to {url} as partner {partner}?"))? {

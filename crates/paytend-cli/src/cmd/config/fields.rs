@@ -5,7 +5,7 @@ use toml_edit::{Item, Value};
 use crate::exit::Failure;
 use crate::suggest;
 
-/// The settings of a profile that `ClientBuilder::from_file` of the crate `paytend-client` reads.
+/// The settings of a profile that `ClientBuilder::from_file` in the `paytend-client` crate reads.
 pub(super) const NAMES: &[&str] = &[
     "environment",
     "base_url",
@@ -90,7 +90,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     });
     match value {
         Some(value) => Ok(Some(Item::Value(value))),
-        None => Err(Failure::usage(format!("invalid value of `{name}`: expected {expected}"))),
+        None => Err(Failure::usage(format!("invalid value for `{name}`: expected {expected}"))),
     }
 }
 

@@ -50,7 +50,9 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
         Some(directory) => of_sandbox(directory)?,
         None => asked(args)?,
     };
-    let exists = || Failure::usage(format!("the profile `{}` exists: give --replace, or another name", args.name));
+    let exists = || {
+        Failure::usage(format!("the profile `{}` already exists: pass --replace, or choose another name", args.name))
+    };
     file.change(
         |document| {
             if crate::profiles::names(document).contains(&args.name) && !args.replace {
@@ -89,7 +91,7 @@ fn asked(args: &Args) -> Result<Table, Failure> {
     let missing: Vec<&str> =
         values.iter().filter(|(.., value, _)| value.is_none()).map(|(option, ..)| *option).collect();
     if !missing.is_empty() && !prompt::is_interactive() {
-        return Err(Failure::usage(format!("missing settings: give {}, or --from-sandbox DIR", missing.join(", "))));
+        return Err(Failure::usage(format!("missing settings: pass {}, or --from-sandbox DIR", missing.join(", "))));
     }
     for (_, question, value, default) in &mut values {
         if value.is_none() {
@@ -114,7 +116,7 @@ fn asked(args: &Args) -> Result<Table, Failure> {
 fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
     let path = directory.join(SANDBOX_PROFILES);
     let unusable = |what: &dyn std::fmt::Display| {
-        let hint = "give the --keys directory of a sandbox that was started before";
+        let hint = "pass the --keys directory of a sandbox that has been started before";
         Failure::new(Category::Configuration, format!("cannot read {}: {what}; {hint}", path.display()))
     };
     let text = std::fs::read_to_string(&path).map_err(|error| unusable(&error))?;

@@ -70,7 +70,7 @@ fn selected(file: &ProfilesFile, given: Option<&str>) -> Result<String, Failure>
     file.selected(given, &document)?.ok_or_else(|| match names(&document).is_empty() {
         true => Failure::usage("there are no profiles: create one with `paytend config init`"),
         false => Failure::usage(format!(
-            "no profile is selected: give --profile NAME, one of {}",
+            "no profile is selected: pass --profile NAME, one of {}",
             names(&document).join(", ")
         )),
     })

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// The file with your private key; `-` for standard input. The file is not changed
     #[arg(required_unless_present = "remove")]
     file: Option<PathBuf>,
-    /// Remove the private key of the profile from the keyring
+    /// Remove the profile's private key from the keyring
     #[arg(long, conflicts_with = "file")]
     remove: bool,
     /// The profile. The default is the profile that other commands use
@@ -48,7 +48,9 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
         },
         |_| Ok(()),
     )?;
-    output::note(format!("the private key of the profile `{profile}` is in the keyring; keep a copy in a safe place"));
+    output::note(format!(
+        "the private key for the profile `{profile}` is now in the keyring; keep a copy in a safe place"
+    ));
     Ok(())
 }
 
@@ -63,8 +65,8 @@ fn remove(file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
         |_| Ok(()),
     )?;
     output::note(match existed {
-        true => format!("the private key of the profile `{profile}` is removed from the keyring"),
-        false => format!("the keyring has no private key of the profile `{profile}`"),
+        true => format!("the private key for the profile `{profile}` has been removed from the keyring"),
+        false => format!("the keyring has no private key for the profile `{profile}`"),
     });
     Ok(())
 }

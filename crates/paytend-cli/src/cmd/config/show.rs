@@ -59,7 +59,7 @@ struct Shown {
 pub(super) fn show(file: &ProfilesFile, given: Option<&str>, json: bool) -> Result<(), Failure> {
     let document = file.read()?;
     let profile = file.selected(given, &document)?;
-    let profile = profile.ok_or_else(|| Failure::usage("no profile is selected: give the name of a profile"))?;
+    let profile = profile.ok_or_else(|| Failure::usage("no profile is selected: pass the name of a profile"))?;
     let set = VARIABLES.iter().filter(|(_, name)| variable(name).is_some());
     let variables: Vec<(&str, &str)> = set.copied().collect();
     let empty = toml_edit::Table::new();

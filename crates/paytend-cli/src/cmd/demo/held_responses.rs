@@ -1,4 +1,4 @@
-//! A TCP proxy that withholds the responses of the sandbox, so that a process waits for a response at a known moment.
+//! A TCP proxy that withholds the sandbox's responses, so that a process waits for a response at a known moment.
 
 use std::net::SocketAddr;
 

@@ -15,7 +15,7 @@ use paytend_store_sqlite::{SqliteEffect, SqliteStore, in_transaction, rusqlite};
 use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
 
-/// The lease of an order. After a crash, the order is claimed again when its lease has ended.
+/// The lease of an order. After a crash, the order is claimed again when its lease has expired.
 const LEASE: Duration = Duration::from_millis(1_500);
 /// The longest time that the demo waits for an event.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
@@ -133,7 +133,7 @@ pub(super) fn store_file(directory: &Path) -> PathBuf {
     directory.join("partner.db")
 }
 
-/// Reads the keys of the store, which are in the file beside it.
+/// Reads the store's keys from the file beside it.
 pub(super) fn store_keys(directory: &Path) -> Result<StoreKeys, Failure> {
     Ok(StoreKeys::load_or_create(directory.join("partner.db.key"))?)
 }

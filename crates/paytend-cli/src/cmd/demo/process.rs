@@ -45,7 +45,7 @@ impl OrderProcess {
     pub(super) fn check_running(&mut self) -> Result<(), Failure> {
         match self.0.try_wait()? {
             None => Ok(()),
-            Some(status) => Err(unexpected(format!("the process that sends orders ended early: {status}"))),
+            Some(status) => Err(unexpected(format!("the process that sends orders exited early: {status}"))),
         }
     }
 
@@ -56,7 +56,7 @@ impl OrderProcess {
             match self.0.try_wait()? {
                 Some(status) if status.success() => return Ok(()),
                 Some(status) => return Err(unexpected(format!("the process that sends orders failed: {status}"))),
-                None if Instant::now() > deadline => return Err(unexpected("the orders are not completed in time")),
+                None if Instant::now() > deadline => return Err(unexpected("the orders were not completed in time")),
                 None => tokio::time::sleep(POLL).await,
             }
         }

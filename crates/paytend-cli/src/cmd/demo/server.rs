@@ -94,7 +94,7 @@ impl Server {
         Ok(booked.await?)
     }
 
-    /// Returns the number of notifications that are stored, and of those that still have to be processed.
+    /// Returns the number of stored notifications, and the number of notifications that have not been processed yet.
     pub(super) async fn stored(&self) -> Result<(u64, u64), Failure> {
         let stats = self.store.stats().await?;
         let open = stats.ready + stats.leased + stats.backoff;

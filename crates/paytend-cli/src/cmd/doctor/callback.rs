@@ -18,7 +18,7 @@ const NOTIFY_TYPE: &str = "CONNECTIVITY_TEST";
 
 pub(super) async fn check(url: &Url, keys: Option<&Path>, report: &mut Report) {
     let Some(keys) = keys else {
-        report.fail(NAME, "no key to sign the test notification with", "give --callback-keys DIR, a sandbox's keys");
+        report.fail(NAME, "no key to sign the test notification with", "pass --callback-keys DIR, a sandbox's keys");
         return;
     };
     match notify(url, keys).await {

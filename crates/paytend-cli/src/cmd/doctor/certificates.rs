@@ -60,7 +60,7 @@ fn valid(chain: &[Shown], report: &mut Report) {
     let days = rest.as_secs() / (24 * 3600);
     let message =
         format!("valid until {} ({days} days): {}, issued by {}", date(first.not_after), first.subject, first.issuer);
-    report.warn_if(rest < WARNING, NAME, message, "ask the operator of the server for a new certificate");
+    report.warn_if(rest < WARNING, NAME, message, "ask the server's operator for a new certificate");
 }
 
 fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Report) {
@@ -86,7 +86,7 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
-            "if you trust it, set root_certificates_file to a file with it".to_owned(),
+            "if you trust it, set root_certificates_file to a file that contains it".to_owned(),
         ),
         CertificateProblem::UnknownIssuer => (
             format!("{} is issued by {}, which is not trusted", leaf.subject, leaf.issuer),

@@ -113,7 +113,8 @@ fn permissions(settings: &Settings, report: &mut Report) -> bool {
         }
     }
     if accepted && private > 0 {
-        let files = if private == 1 { "the file with a secret is" } else { "the files with secrets are" };
+        let files =
+            if private == 1 { "the file that contains a secret is" } else { "the files that contain secrets are" };
         report.ok(PERMISSIONS, format!("{files} accessible to the owner only"));
     }
     accepted

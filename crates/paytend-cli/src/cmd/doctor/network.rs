@@ -23,7 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const CLOCK_WARNING: Duration = Duration::from_secs(10);
 /// Certificates, and the age of notifications, are checked by the clock.
 const CLOCK_FAILURE: Duration = Duration::from_secs(300);
-/// The variables with a proxy, in the order in which a client reads them.
+/// The environment variables that name a proxy, in the order in which a client reads them.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The result of the request to the base URL.
@@ -80,7 +80,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> Option<Re
     }
 }
 
-/// Returns a builder of an HTTP client with the settings of the connection.
+/// Returns an HTTP client builder with the connection's settings.
 pub(super) fn http(settings: &Settings, url: &str) -> Result<reqwest::ClientBuilder, Failure> {
     let mut builder = ClientBuilder::without_keys(Environment::BaseUrl(url.to_owned()))
         .danger_any_permissions(settings.danger_any_permissions);
@@ -106,7 +106,7 @@ fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
     if url.scheme() == "http" {
         return None;
     }
-    let given = settings.get("proxy").map(|text| (text.to_owned(), "the setting proxy"));
+    let given = settings.get("proxy").map(|text| (text.to_owned(), "the proxy setting"));
     let (text, from) = given.or_else(|| PROXY_VARIABLES.iter().find_map(|name| Some((variable(name)?, *name))))?;
     let text = if text.contains("://") { text } else { format!("http://{text}") };
     let shown = Url::parse(text.trim()).map_or_else(|_| "an invalid URL".to_owned(), |url| urls::shown(&url));

@@ -12,7 +12,7 @@ use crate::settings::{KeySource, Settings};
 const NAME: &str = "signed query";
 const QUERY: &str = "issuing.getPartnerBalance";
 
-/// Sends the query if the keys and the connection can be used. Reports the server's clock, too.
+/// Sends the query if the keys and the connection can be used. Also reports the server's clock.
 pub(super) async fn check(args: &Args, settings: &Settings, keys: bool, reached: Option<Reached>, report: &mut Report) {
     let skew = reached.as_ref().and_then(|reached| reached.skew);
     let unsent = match (keys, &reached) {
@@ -47,7 +47,7 @@ pub(super) async fn check(args: &Args, settings: &Settings, keys: bool, reached:
     }
 }
 
-/// Sends the query once. Returns the clock's difference that its response shows, if it has a `Date`.
+/// Sends the query once. Returns the clock difference if the response has a `Date` header.
 async fn send(client: &Client, skew: Option<Skew>) -> (Option<Skew>, Result<(), Error>) {
     let request = match client.untyped(QUERY, &serde_json::json!({})) {
         Ok(request) => request,
@@ -77,7 +77,7 @@ fn failed(settings: &Settings, error: &Error, report: &mut Report) {
         ErrorKind::Rejected => {
             let detail = error.detail().unwrap_or_default();
             let message = format!("{QUERY} was rejected ({detail}); the rejection is signed, so the keys are right");
-            report.warn(NAME, message, "ask Paytend whether your contract contains this operation");
+            report.warn(NAME, message, "ask Paytend whether your contract includes this operation");
         }
         ErrorKind::UnsignedFailure => {
             let next = format!("compare the fingerprints with Paytend: paytend keys inspect {own}, and {public}");

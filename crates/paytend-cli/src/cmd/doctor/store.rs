@@ -1,4 +1,4 @@
-//! The store of the inbox and the outbox: the checks of its engine.
+//! The checks of the store that the inbox and the outbox share.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub(super) async fn check(args: &StoreArgs, report: &mut Report) {
             false => report.warn(
                 "store key",
                 format!("{} does not exist: without its key file, no content can be read", key.display()),
-                "restore the key file, or give its path with `paytend inbox serve --store-key FILE`",
+                "restore the key file, or pass its path with `paytend inbox serve --store-key FILE`",
             ),
         }
     }

@@ -113,7 +113,8 @@ impl Delivery {
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
-    let unexpected = |error| Failure::new(Category::Unexpected, format!("unexpected response of the sandbox: {error}"));
+    let unexpected =
+        |error| Failure::new(Category::Unexpected, format!("unexpected response from the sandbox: {error}"));
     serde_json::from_str(text).map_err(unexpected)
 }
 
@@ -169,7 +170,7 @@ pub(super) async fn resend(sandbox: &Url, id: Id, to: Option<&Url>) -> Result<Re
     resend_at(&SandboxArgs::at(sandbox), id, to).await
 }
 
-/// Posts a delivery again, to another URL if one is given.
+/// Posts a delivery again, to another URL if one is specified.
 pub(crate) async fn resend_at(at: &SandboxArgs, id: Id, to: Option<&Url>) -> Result<Resent, Failure> {
     let body = to.map_or_else(|| json!({}), |url| json!({ "url": url.as_str() })).to_string();
     let delivery: Delivery = read(&at.text(Method::POST, &format!("/deliveries/{id}/resend"), Some(body)).await?)?;

@@ -17,7 +17,7 @@ const MISSING_PAGE: usize = 100;
 const MAX_MISSING: i64 = 1_000;
 /// How long a missing number is looked for.
 const MISSING_TIME: Duration = Duration::from_secs(600);
-/// The interval at which missing numbers are looked for.
+/// The interval at which missing numbers are queried.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The position in a store.

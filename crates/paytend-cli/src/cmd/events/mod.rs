@@ -59,9 +59,9 @@ pub(crate) struct ListArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The number of the notification
+    /// The ID of the notification
     id: Id,
-    /// The key file of the store. The default is the file beside an SQLite store
+    /// The store's key file. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     #[command(flatten)]
@@ -72,16 +72,16 @@ pub(crate) struct ShowArgs {
 pub(crate) struct ResendArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// The numbers of the notifications
+    /// The IDs of the notifications
     #[arg(required = true)]
     ids: Vec<Id>,
-    /// The key file of the store. The default is the file beside an SQLite store
+    /// The store's key file. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The URL of the receiver. A sandbox uses its previous URL by default
     #[arg(long, value_name = "URL", required_unless_present = "sandbox")]
     to: Option<Url>,
-    /// The directory with the provider's private keys, such as a directory of `paytend sandbox --keys`
+    /// The directory with the provider's private keys, such as one created by `paytend sandbox --keys`
     #[arg(long, value_name = "DIR", required_unless_present = "sandbox", conflicts_with = "sandbox")]
     keys: Option<PathBuf>,
     #[command(flatten)]
@@ -139,7 +139,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sends each notification again, in the given order. A notification that is not acknowledged does not stop the others.
+/// Sends each notification again, in the specified order. A notification that is not acknowledged does not stop the
+/// others.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     let progress = Progress::new("resent", args.ids.len());
     let (mut refused, mut printed) = (0u32, Ok(()));
@@ -147,7 +148,7 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         let resent = match (&args.source.sandbox, &args.to, &args.keys) {
             (Some(url), to, _) => delivered::resend(url, *id, to.as_ref()).await?,
             (None, Some(to), Some(keys)) => stored::resend(args, *id, to, keys).await?,
-            _ => return Err(Failure::usage("no receiver: give --to URL and --keys DIR, or --sandbox URL")),
+            _ => return Err(Failure::usage("no receiver: pass --to URL and --keys DIR, or --sandbox URL")),
         };
         refused += u32::from(!resent.acknowledged);
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));

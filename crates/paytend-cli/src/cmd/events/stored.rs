@@ -135,7 +135,7 @@ pub(super) async fn show(args: &ShowArgs) -> Result<(), Failure> {
     Ok(output::json_text(json.as_ref().map_or(&text, |json| json.get()))?)
 }
 
-/// Returns content as JSON, so that numbers keep their digits. Content that is not strict JSON becomes a string.
+/// Returns content as JSON with its numbers unchanged. Content that is not strict JSON becomes a string.
 pub(super) fn raw(content: &str) -> Result<Box<RawValue>, serde_json::Error> {
     RawValue::from_string(content.to_owned()).or_else(|_| serde_json::value::to_raw_value(content))
 }

@@ -83,14 +83,14 @@ const ALL: &[Explanation] = &[
         next: "Query the order by its number, or use `paytend call --resolve`.",
         kinds: &[
             kind("no response in time", "The request was sent, and no response arrived before the deadline."),
-            kind("the connection broke", "The connection broke while the request was sent or the response was read."),
+            kind("the connection broke", "The connection broke while sending the request or reading the response."),
             kind(
                 "unsigned error response",
-                "The response reports an error without a signature. Check keys and partner ID.",
+                "The response reports an error without a signature. Check the keys and the partner ID.",
             ),
-            kind("not an authentic response", "The response was not signed by Paytend for these keys."),
+            kind("not an authentic response", "The response was not signed with the Paytend key that is configured."),
             kind("the response belongs to another request", "The response names another order, card, holder or user."),
-            kind("authentic response with missing or unexpected data", "The data of the response cannot be read."),
+            kind("authentic response with missing or unexpected data", "The response's data cannot be read."),
         ],
     },
     Explanation {

@@ -39,7 +39,7 @@ fn check(topic: &[String], mut command: &Command) -> Result<(), Failure> {
         command = command.find_subcommand(name).ok_or_else(|| {
             let hint = suggest::did_you_mean(name, names);
             let hint = hint.unwrap_or_else(|| "run `paytend help` for a list".to_owned());
-            Failure::usage(format!("no command is called `{name}`: {hint}"))
+            Failure::usage(format!("there is no command `{name}`: {hint}"))
         })?;
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) struct Config {
     pub(crate) retention: Option<Span>,
     /// The kinds whose duplicates are forwarded too.
     pub(crate) requeue_sightings: Vec<String>,
-    /// Whether the page `/audit` shows the actions of operators. All users of this machine can open the page.
+    /// Whether the page `/audit` shows operator actions. All users of this machine can open the page.
     pub(crate) audit_page: bool,
     pub(crate) tls: Option<Tls>,
     /// The credentials for NATS servers.

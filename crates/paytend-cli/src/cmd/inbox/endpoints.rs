@@ -67,7 +67,7 @@ pub(crate) struct Endpoints {
 }
 
 impl Endpoints {
-    /// Creates the given routes. If none are given, creates the routes of all providers whose keys are in the
+    /// Creates the specified routes. If none are specified, creates the routes of all providers whose keys are in the
     /// directory.
     pub(crate) fn new<S: Store>(
         inbox: &Inbox<S>,
@@ -120,7 +120,7 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Waits for handlers that still run after their senders have disconnected.
+    /// Waits for handlers that are still running after their senders have disconnected.
     pub(crate) async fn idle(&self) {
         for idle in &self.idle {
             idle().await;

@@ -90,7 +90,7 @@ fn cause(error: &reqwest::Error) -> &'static str {
     }
 }
 
-/// Returns the request body. JSON content is included unchanged, so that numbers keep their digits. The content is
+/// Returns the request body. JSON content and its numbers are included unchanged. The content is
 /// `null` if it is no longer stored.
 fn body(delivery: &Delivery<AnyNotification>) -> Result<String, serde_json::Error> {
     let facts = delivery.facts();

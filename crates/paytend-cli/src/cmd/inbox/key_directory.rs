@@ -1,4 +1,4 @@
-//! The keys of the receivers, from a key directory. `paytend sandbox --keys` creates such a directory.
+//! The receivers' keys, from a key directory. `paytend sandbox --keys` creates such a directory.
 
 use std::path::{Path, PathBuf};
 

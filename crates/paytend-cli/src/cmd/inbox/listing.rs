@@ -89,12 +89,12 @@ fn line(entry: &Entry) -> String {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The number of the notification
+    /// The ID of the notification
     id: Id,
     /// Decrypt and show the content. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The key file of the store. The default is the file beside an SQLite store
+    /// The store's key file. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// Print a JSON object

@@ -19,7 +19,7 @@ use crate::progress::Progress;
 pub(crate) struct RedriveArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The numbers of the dead letters
+    /// The IDs of the dead letters
     #[arg(required_unless_present = "dead")]
     ids: Vec<Id>,
     /// All dead letters
@@ -65,7 +65,7 @@ pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
 pub(crate) struct BuryArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The number of the notification
+    /// The ID of the notification
     id: Id,
     /// The reason. It is stored and shown with the notification
     #[arg(long, value_name = "TEXT")]
@@ -116,14 +116,14 @@ pub(crate) fn print_problems(problems: &[String], json: bool) -> Result<(), Fail
 pub(crate) struct EraseArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The number of the order, deposit or other object, as `list` shows it
+    /// The ID of the order, deposit or other object, as `list` shows it
     #[arg(long, value_name = "ID")]
     business_id: String,
     /// Only notifications of this provider: paytend, payby or payermax; may be repeated. Different providers can use
     /// the same number
     #[arg(long = "provider", value_name = "PROVIDER", value_parser = parse_provider)]
     providers: Vec<Provider>,
-    /// Only notifications of this route, such as paytend:baas; may be repeated
+    /// Only notifications from this route, such as paytend:baas; may be repeated
     #[arg(long = "route", value_name = "ROUTE", conflicts_with = "providers")]
     routes: Vec<Route>,
     /// Only notifications of this kind, such as fund-deposit; may be repeated
@@ -188,7 +188,7 @@ fn print_written(file: &Path, json: JsonArgs) -> Result<(), Failure> {
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The path of the copy. The key file of the store is not copied
+    /// The path of the copy. The store's key file is not copied
     file: PathBuf,
     #[command(flatten)]
     json: JsonArgs,

@@ -35,9 +35,9 @@ pub(crate) enum Command {
     Bury(manage::BuryArgs),
     /// Show the number of notifications in each state
     Stats(listing::StatsArgs),
-    /// Check the integrity of the store and the settings of its engine
+    /// Check the store's integrity and its engine's settings
     Check(manage::CheckArgs),
-    /// List the actions of operators: showing content, and redriving, burying and erasing notifications
+    /// List operator actions: showing content, and redriving, burying and erasing notifications
     Audit(audit::AuditArgs),
     /// Remove the content and the business ID of all notifications about an object, such as an order
     Erase(manage::EraseArgs),

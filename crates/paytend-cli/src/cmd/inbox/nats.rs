@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::cmd::inbox::config::{Span, read_store};
 use crate::exit::{Category, Failure};
 
-/// The environment variable with the URL for the system account, which may contain a password.
+/// The environment variable that contains the URL for the system account, which may contain a password.
 const SYSTEM_URL: &str = "PAYTEND_NATS_SYSTEM_URL";
 
 /// The credentials for NATS servers. Settings that the configuration file does not contain are read from environment

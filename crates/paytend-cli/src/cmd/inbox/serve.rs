@@ -1,4 +1,4 @@
-//! `paytend inbox serve`: receives notifications until a signal ends it.
+//! `paytend inbox serve`: receives notifications until a signal stops it.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::signals::Signals;
 
-/// The interval at which content is removed after its retention.
+/// The interval at which content is removed when its retention period is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(ClapArgs)]
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
     #[arg(long, value_name = "FILE")]
     forward_secret_file: Option<PathBuf>,
-    /// The key file of the store. The default is a file beside the store, which is created at the first start
+    /// The store's key file. The default is a file beside the store, which is created at the first start
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The configuration file, in TOML format
@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let permissions = args.permissions.file_permissions();
     let config = args.config.as_deref().map(|file| Config::read(file, permissions)).transpose()?.unwrap_or_default();
     let directory = args.keys.as_ref().or(config.keys.as_ref());
-    let directory = directory.ok_or_else(|| Failure::usage("no key directory: give --keys DIR"))?;
+    let directory = directory.ok_or_else(|| Failure::usage("no key directory: pass --keys DIR"))?;
     let address = args.listen.or(config.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
     refuse_plain_http(address, &config)?;
     refuse_public_audit(address, &config)?;
@@ -185,7 +185,7 @@ fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure>
 fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure> {
     let Some(url) = args.forward_to.as_ref().or(config.forward_to.as_ref()) else { return Ok(None) };
     let file = args.forward_secret_file.as_ref().or(config.forward_secret_file.as_ref());
-    let file = file.ok_or_else(|| Failure::usage("no secret for forwarding: give --forward-secret-file FILE"))?;
+    let file = file.ok_or_else(|| Failure::usage("no secret for forwarding: pass --forward-secret-file FILE"))?;
     let secret = read_secret_file(file, args.permissions.file_permissions())?;
     let secret = ForwardSecret::parse(&String::from_utf8_lossy(&secret))?;
     Ok(Some(Forwarder::new(url, secret)?))

@@ -15,7 +15,7 @@ use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::nats::NatsSettings;
 use crate::exit::{Category, Failure};
 
-/// The environment variable with the name or URL of the store. Its value may contain a password.
+/// The environment variable that contains the store's name or URL. Its value may contain a password.
 const VARIABLE: &str = "PAYTEND_STORE";
 /// The default port of PostgreSQL, which is left out of the output.
 const DEFAULT_PORT: u16 = 5432;
@@ -24,7 +24,7 @@ const DEFAULT_PORT: u16 = 5432;
 #[derive(Args)]
 pub(crate) struct StoreArgs {
     /// The store: sqlite:FILE, or a URL such as postgres://user@host/database or nats://host,host. The default is the
-    /// value of the environment variable PAYTEND_STORE, which may contain a password
+    /// value of the PAYTEND_STORE environment variable, which may contain a password
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
 }
@@ -72,7 +72,7 @@ impl StoreArgs {
         match variable.as_deref().or(configured) {
             Some(store) => parse(store),
             None => Err(Failure::usage(format!(
-                "no store: give --store sqlite:FILE, --store postgres://… or --store nats://…, or set {VARIABLE}"
+                "no store: pass --store sqlite:FILE, --store postgres://… or --store nats://…, or set {VARIABLE}"
             ))),
         }
     }
@@ -109,7 +109,7 @@ impl StoreName {
         }
     }
 
-    /// Returns whether the URL of the store contains a password.
+    /// Returns whether the store's URL contains a password.
     fn has_password(&self) -> bool {
         match self {
             Self::Sqlite(_) => false,
@@ -126,7 +126,7 @@ impl StoreName {
             (Self::Postgres(_) | Self::Nats(_), Some(given)) => return Ok(StoreKeys::load(given)?),
             (Self::Postgres(_) | Self::Nats(_), None) => {
                 return Err(Failure::usage(
-                    "no store key: give --store-key FILE; `paytend inbox generate-key FILE` creates one",
+                    "no store key: pass --store-key FILE; `paytend inbox generate-key FILE` creates one",
                 ));
             }
         };
@@ -137,7 +137,7 @@ impl StoreName {
         Err(Failure::new(
             Category::Configuration,
             format!(
-                "the key file {} of the existing store is missing: restore the file, or give its path with --store-key",
+                "the key file {} of the existing store is missing: restore the file, or pass its path with --store-key",
                 path.display()
             ),
         ))

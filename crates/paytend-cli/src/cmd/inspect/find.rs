@@ -11,7 +11,8 @@ use super::kind::{Head, Members, MessageKind};
 const DEPTH: usize = 10;
 /// The maximum number of messages.
 const MAX_FOUND: usize = 10_000;
-/// The maximum number of bytes that are parsed, decoded or searched in total, relative to the input, and at least.
+/// The maximum number of bytes that are parsed, decoded or searched in total, as a multiple of the input and as an
+/// absolute minimum.
 const WORK: (usize, usize) = (32, 64 << 20);
 /// A wrapped message is not shorter than this.
 const SHORTEST: usize = 40;
@@ -40,7 +41,7 @@ pub(super) enum Place {
     Entry(usize),
 }
 
-/// The messages of a captured text.
+/// The messages found in a captured text.
 pub(super) struct Search {
     pub(super) found: Vec<Found>,
     /// Whether the search ended early, because the text is too large or too deep.

@@ -14,12 +14,12 @@ use crate::keyfiles::key_failure;
 use crate::profiles::{PROFILE_VARIABLE, variable};
 use crate::settings::Settings;
 
-/// The keys of a profile or of a key directory.
+/// The keys from a profile or a key directory.
 pub(super) struct Keys {
     /// The partner's private key and Paytend's public key.
     own: PrivateKey,
     peer: PublicKey,
-    /// Paytend's private key, which only the directory of a sandbox contains. It opens requests.
+    /// Paytend's private key, which only a sandbox's key directory contains. It opens requests.
     paytend: Option<PrivateKey>,
     payby: Option<PublicKey>,
     payermax: Option<PublicKey>,

@@ -71,7 +71,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Reads a line of an HTTP message, such as `POST /path HTTP/1.1` or `sign: …`. Prefixes of curl and of log lines
+    /// Reads a line of an HTTP message, such as `POST /path HTTP/1.1` or `sign: …`. Prefixes from curl and log lines
     /// are removed.
     pub(super) fn read_line(&mut self, line: &str) {
         let line = line.trim();

@@ -24,7 +24,7 @@ const MAX_CAPTURED: usize = 256 << 20;
 /// Describe captured messages: in documents, HTTP dumps, HAR files and log lines.
 ///
 /// Without keys, the command shows what is not encrypted. With keys, it verifies the signatures and decrypts the data.
-/// Personal data is hidden unless --reveal is given. The exit code is 4 if a signature is not valid.
+/// Personal data is hidden unless you pass --reveal. The exit code is 4 if a signature is not valid.
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The captured text; `-` for standard input
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let captured = inputs.read(&args.file, "FILE", MAX_CAPTURED)?;
     let search = Search::of(&captured);
     if search.incomplete {
-        output::warn("the text was not searched completely: give a smaller part of it");
+        output::warn("only part of the text was searched: pass a smaller part of it");
     }
     let (mut refused, mut unwritten) = (0, None);
     for found in &search.found {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     match (search.found.len(), refused, unwritten) {
         (0, ..) => Err(Failure::new(
             Category::Unexpected,
-            "no message of Paytend, PayBy or PayerMax was found: capture the complete body of the request or response",
+            "no Paytend, PayBy or PayerMax message was found: capture the complete body of the request or response",
         )),
         (_, 0, None) => Ok(()),
         (_, 0, Some(unwritten)) => Err(unwritten),

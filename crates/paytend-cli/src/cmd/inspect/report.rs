@@ -195,7 +195,7 @@ impl Description {
             lines.extend(bits.map(|bits| format!("{what} {bits} bits")));
         }
         lines.push(match self.verdict {
-            None => "the signature was not checked: give --keys DIR or --profile NAME with the keys".to_owned(),
+            None => "the signature was not checked: pass --keys DIR or --profile NAME with the keys".to_owned(),
             Some("not_authentic") => style.bad("not authentic"),
             Some("authentic") => style.good("authentic"),
             Some(_) => style.good("authentic, but:"),
@@ -220,7 +220,7 @@ fn operation(found: &Found) -> Option<&'static OperationEntry> {
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 
-/// Returns the fields of all payload types that the data of a message may have.
+/// Returns the fields of all payload types that a message can contain.
 fn descriptions(found: &Found, notify_type: Option<&str>) -> Vec<&'static [Field]> {
     let known = operation(found);
     let calls = || operations().iter().filter(move |entry| known.is_none_or(|known| std::ptr::eq(known, *entry)));

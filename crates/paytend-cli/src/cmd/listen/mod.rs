@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
-    /// The directory with the keys, such as a directory of `paytend sandbox --keys`, instead of a profile
+    /// The directory with the keys, such as one created by `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// The port of the loopback interface to listen on; 0 for a free port
@@ -161,7 +161,7 @@ fn forwarder(args: &Args) -> Result<Option<Forwarder>, Failure> {
     Ok(Some(Forwarder::new(url, secret)?))
 }
 
-/// Creates the worker that forwards notifications, with the retry policy of the inbox.
+/// Creates the worker that forwards notifications, with the inbox's retry policy.
 fn worker<S: Store>(shared: &Shared<S>, forwarder: Forwarder) -> Worker<S> {
     let lines = shared.clone();
     Worker::builder(shared.inbox.clone(), move |delivery: Delivery<AnyNotification>| {

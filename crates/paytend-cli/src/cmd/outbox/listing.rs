@@ -100,7 +100,7 @@ pub(crate) struct ShowArgs {
     /// Decrypt and show the request and the result. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The key file of the store. The default is the file beside an SQLite store
+    /// The store's key file. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// Print a JSON object

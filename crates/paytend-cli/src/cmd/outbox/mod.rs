@@ -1,4 +1,4 @@
-//! `paytend outbox`: shows the orders of an outbox, and records the decisions of operators.
+//! `paytend outbox`: shows the orders in an outbox, and records operator decisions.
 
 mod keys;
 mod listing;
@@ -25,7 +25,7 @@ pub(crate) use each;
 pub(crate) enum Command {
     /// List orders
     List(listing::ListArgs),
-    /// Show an order and the actions of operators on it
+    /// Show an order and its operator actions
     Show(listing::ShowArgs),
     /// Record the outcome of a stuck or unknown order, or cancel an order that was not sent
     Decide(manage::DecideArgs),
@@ -69,11 +69,11 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
 
 /// Returns the error for a store that contains notifications but no orders.
 pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
-    let message = "a NATS store contains no orders: give the outbox's SQLite file or PostgreSQL database";
+    let message = "a NATS store contains no orders: pass the outbox's SQLite file or PostgreSQL database";
     Err(StoreError::new(StoreErrorKind::Configuration, message))
 }
 
-/// Returns the path of an operation that was given by name or path.
+/// Returns the path of an operation that was specified by name or path.
 fn operation_path(name_or_path: &str) -> Result<String, Failure> {
     match paytend_model::operation(name_or_path) {
         Ok(entry) => Ok(entry.info.path.to_owned()),

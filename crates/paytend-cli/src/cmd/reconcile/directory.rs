@@ -128,7 +128,7 @@ impl Directory {
         write().map_err(|error| failure(&path, "cannot write", &error))
     }
 
-    /// Replaces the lists of the previous fetch with the lists of this fetch.
+    /// Replaces the previous fetch's lists with this fetch's lists.
     pub(super) fn complete(&self, manifest: &Manifest) -> Result<(), Failure> {
         self.write(MANIFEST, [manifest])?;
         let (current, old) = (self.path.join(COMPLETE), self.path.join(OLD));
@@ -144,8 +144,8 @@ impl Directory {
     }
 }
 
-/// Returns the directory with the lists: `lists` if the given directory contains a complete fetch, or the given
-/// directory.
+/// Returns the directory that contains the lists: `lists` if the given directory contains a complete fetch, or the
+/// given directory.
 pub(super) fn lists_in(path: &Path) -> PathBuf {
     let complete = path.join(COMPLETE);
     if complete.is_dir() { complete } else { path.to_owned() }

@@ -52,7 +52,7 @@ enum Rows {
 }
 
 impl Fetch<'_> {
-    /// Fetches the lists. Reads parts that an earlier run has fetched from the directory `out`.
+    /// Fetches the lists. Parts that an earlier run has fetched are read from the `out` directory.
     pub(super) async fn run(&self, out: Option<&Path>, source: &str) -> Result<Lists, Failure> {
         let mut manifest = Manifest {
             version: VERSION,
@@ -156,7 +156,7 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and be fetched twice.
+    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and appear twice.
     /// A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
@@ -243,7 +243,7 @@ fn has_repeated<T: Serialize>(rows: &[T]) -> bool {
     rows.iter().filter_map(|row| serde_json::to_string(row).ok()).any(|row| !seen.insert(row))
 }
 
-/// Converts a rejection by the provider, which concerns one card, into a message. Returns other errors as failures.
+/// Converts a rejection that concerns one card into a message. Returns other errors as failures.
 fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result<T, String>, Failure> {
     match result {
         Ok(value) => Ok(Ok(value)),

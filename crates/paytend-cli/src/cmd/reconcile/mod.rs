@@ -43,7 +43,7 @@ pub(crate) struct Args {
     connection: ConnectionArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// The key file of the store. The default is the file beside an SQLite store
+    /// The store's key file. The default is the file beside an SQLite store
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The orders: a file with one JSON object per line. The default is the topups in the store's outbox
@@ -182,7 +182,7 @@ fn write(report: &Report<'_>, args: &Args) -> Result<(), Failure> {
         .map(|(_, option)| option)
         .collect();
     if !missing.is_empty() {
-        output::warn(format!("not everything was compared: {} is not given", missing.join(" and ")));
+        output::warn(format!("not everything was compared: pass {}", missing.join(" and ")));
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ const PAGE: usize = 1_000;
 /// The maximum time from the submission of an order to its execution. Orders are read from this long before the period.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that never contained an order is treated as if no orders were given.
+/// The topups in a store. A store that has never contained an order is treated as if no orders were given.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,

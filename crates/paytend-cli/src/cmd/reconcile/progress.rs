@@ -20,7 +20,7 @@ struct Counts {
 const STEP: usize = 250;
 
 impl Progress {
-    /// Creates the progress of a fetch with this number of lists.
+    /// Creates the progress display for a fetch with this number of lists.
     pub(super) fn new(units: usize) -> Self {
         let counts = Mutex::new(Counts { units, ..Counts::default() });
         Self { is_shown: std::io::stderr().is_terminal(), counts }

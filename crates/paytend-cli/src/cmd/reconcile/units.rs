@@ -19,7 +19,7 @@ pub(super) struct Days {
 /// The number of days in a query for a card. The provider allows at most 30 days between the first and the last
 /// (inferred).
 const CARD_DAYS: usize = 30;
-/// The maximum number of days of a fetch.
+/// The maximum number of days in a fetch.
 const MAX_DAYS: usize = 400;
 
 impl Days {
@@ -92,7 +92,7 @@ pub(super) const AUTHORIZATIONS: &str = "authorizations";
 pub(super) const TOPUPS: &str = "topups";
 
 impl Unit {
-    /// Returns the units of a fetch: partner transactions by day, and the lists of each card.
+    /// Returns the units of a fetch: partner transactions by day, and each card's lists.
     pub(super) fn all(days: &Days, cards: &BTreeSet<String>) -> Vec<Self> {
         let of_day = |(begin, end)| Self { list: UnitList::PartnerTransactions, begin, end };
         let mut units: Vec<Self> = days.parts(1).into_iter().map(of_day).collect();

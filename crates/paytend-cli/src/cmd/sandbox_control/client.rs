@@ -37,15 +37,15 @@ impl SandboxArgs {
             (Some(_), _) => format!("{}/_sandbox", self.client()?.base_url()),
             (None, Some(url)) => url.clone(),
             (None, None) => {
-                return Err(Failure::usage("no sandbox: give --url URL or --keys DIR, or set PAYTEND_CONTROL_URL"));
+                return Err(Failure::usage("no sandbox: pass --url URL or --keys DIR, or set PAYTEND_CONTROL_URL"));
             }
         };
         Ok(url.trim_end_matches('/').to_owned())
     }
 
-    /// Returns a client for the sandbox's API, with the keys in the key directory.
+    /// Returns a client for the sandbox's API, with the keys from the key directory.
     fn client(&self) -> Result<paytend_client::Client, Failure> {
-        let keys = self.keys.as_ref().ok_or_else(|| Failure::usage("this command needs the keys: give --keys DIR"))?;
+        let keys = self.keys.as_ref().ok_or_else(|| Failure::usage("this command needs the keys: pass --keys DIR"))?;
         let file = keys.join(SANDBOX_PROFILES);
         Ok(paytend_client::ClientBuilder::from_file(file, SANDBOX_PROFILE)?.build()?)
     }
@@ -74,7 +74,7 @@ impl SandboxArgs {
         let text = response.text().await.map_err(network)?;
         let content: Value = serde_json::from_str(&text).unwrap_or_default();
         if content.get("respCode").is_some() {
-            return Err(Failure::usage("--url is the base_url of the API; give the control_url instead"));
+            return Err(Failure::usage("--url is the API's base_url; pass the control_url instead"));
         }
         Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
     }

@@ -22,7 +22,7 @@ const fn kind(kind: &'static str, applies_to: &'static str, effect: &'static str
     Kind { kind, applies_to, effect }
 }
 
-/// The kinds of faults, with the effects that `FaultKind` of the crate `paytend-sandbox` documents.
+/// The kinds of faults, with the effects that `FaultKind` in the `paytend-sandbox` crate documents.
 pub(crate) const KINDS: &[Kind] = &[
     kind("latency:DURATION", "calls", "The response is delayed."),
     kind("hang", "calls", "No response is sent. The request is not carried out."),
@@ -39,7 +39,11 @@ pub(crate) const KINDS: &[Kind] = &[
     kind("clockSkew:DURATION", "calls and notifications", "The time in the message is shifted."),
     kind("duplicate", "notifications", "The notification is posted twice."),
     kind("reorder", "notifications", "The notification is posted after the next notification."),
-    kind("late:DURATION", "notifications", "The notification is posted after a delay of the sandbox's clock."),
+    kind(
+        "late:DURATION",
+        "notifications",
+        "The notification is posted after a delay, measured on the sandbox's clock.",
+    ),
 ];
 
 /// Parses a fault. An error suggests a similar name.

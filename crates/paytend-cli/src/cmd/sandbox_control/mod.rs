@@ -40,7 +40,7 @@ pub(crate) enum Command {
     },
     /// Post a notification again, with the same content in a new message
     Resend {
-        /// The number of the delivery, as `paytend events list --sandbox URL` shows it
+        /// The ID of the delivery, as `paytend events list --sandbox URL` shows it
         id: Id,
         /// The URL to post to. The default is the previous URL, or the callback URL if there was none
         #[arg(long, value_name = "URL")]
@@ -65,12 +65,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         at: SandboxArgs,
     },
-    /// Print the state of the sandbox, for `import`
+    /// Print the sandbox's state, for `import`
     Export {
         #[command(flatten)]
         at: SandboxArgs,
     },
-    /// Replace the state of the sandbox
+    /// Replace the sandbox's state
     Import {
         /// The file with the output of `export`; `-` for standard input
         file: PathBuf,

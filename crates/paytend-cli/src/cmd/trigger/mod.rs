@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// The URL of the receiver
     #[arg(long, value_name = "URL", required_unless_present_any = ["list", "sandbox"])]
     to: Option<Url>,
-    /// The directory with the provider's private keys, such as a directory of `paytend sandbox --keys`
+    /// The directory with the provider's private keys, such as one created by `paytend sandbox --keys`
     #[arg(long, value_name = "DIR", required_unless_present_any = ["list", "sandbox"])]
     keys: Option<PathBuf>,
     /// The control URL of a running sandbox. The sandbox executes the event and sends the notification
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// A field of the content, such as amount=12.50; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
-    /// The number of notifications. Each notification has a new number
+    /// The number of notifications. Each notification has a new ID
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
     /// Send each notification twice
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return runtime.block_on(through_sandbox::send(args, kind, sandbox));
     }
     let (Some(url), Some(keys)) = (&args.to, &args.keys) else {
-        return Err(Failure::usage("no receiver: give --to URL and --keys DIR, or --sandbox URL"));
+        return Err(Failure::usage("no receiver: pass --to URL and --keys DIR, or --sandbox URL"));
     };
     let sender = Sender::new(keys, args.permissions.file_permissions());
     let http = http_client(url)?;

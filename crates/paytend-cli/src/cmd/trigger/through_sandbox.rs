@@ -50,7 +50,7 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
     }
 }
 
-/// Returns the body of the request. The fields are inserted unchanged, so that numbers keep their digits.
+/// Returns the body of the request. Fields and their numbers are inserted unchanged.
 fn body(kind: &EventKind, fields: &Node, to: Option<&Url>) -> String {
     let product = kind.name.split('.').next().unwrap_or_default();
     let mut body = format!("{{\"product\":{},\"content\":{fields}", Value::from(product));
