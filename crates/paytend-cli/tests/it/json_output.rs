@@ -14,10 +14,13 @@ use crate::support::{Keys, RunOutput, command, finish, run};
 /// The schemas of each command's output.
 const SCHEMAS: &[(&str, &[&str])] = &[
     ("demo", &["demo"]),
+    ("doctor", &["doctor"]),
+    ("inspect", &["inspect"]),
     ("config init", &["config-init"]),
     ("config list", &["config-list"]),
     ("config show", &["config-show"]),
     ("config set", &["config-set"]),
+    ("config secret", &["config-set"]),
     ("config path", &["file"]),
     ("call", &["call", "call-dry-run"]),
     ("pages", &["pages"]),
@@ -60,12 +63,13 @@ const SCHEMAS: &[(&str, &[&str])] = &[
     ("outbox show", &["outbox-show"]),
     ("outbox decide", &["outbox-decide"]),
     ("outbox retry", &["outbox-retry"]),
+    ("outbox close", &["outbox-retry"]),
     ("outbox pause", &["outbox-pause"]),
     ("outbox resume", &["outbox-pause"]),
     ("outbox stats", &["outbox-stats"]),
     ("outbox check", &["check"]),
     ("outbox drop-content", &["outbox-drop-content"]),
-    ("outbox recover", &["outbox-recover"]),
+    ("outbox recover", &["outbox-recover", "outbox-recover-end"]),
     ("reconcile", &["reconcile"]),
     ("listen", &["listen-ready", "listen"]),
     ("trigger", &["trigger", "trigger-list"]),
@@ -314,5 +318,8 @@ fn commands_for_an_outbox_follow_their_schemas() {
     assert_eq!(checked("outbox-decide", &decided), json!({"number": "S-1", "decision": "executed"}));
     checked("outbox-show", &outbox(&["show", "S-1"]));
     assert_eq!(checked("outbox-drop-content", &outbox(&["drop-content", "--older-than", "1d"])), json!({"removed": 0}));
+    assert_eq!(checked("outbox-retry", &outbox(&["close", "S-1", "--why", "a test"])), json!({"number": "S-1"}));
     checked("outbox-recover", &outbox(&["recover", "--why", "a test"]));
+    let ended = outbox(&["recover", "--end", "--why", "a test"]);
+    assert_eq!(checked("outbox-recover-end", &ended), json!({"ended": true}));
 }

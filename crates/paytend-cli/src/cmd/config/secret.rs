@@ -1,6 +1,6 @@
 //! `paytend config secret`: moves a private key to the keyring of the operating system.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
 use paytend_crypto::keys::FilePermissions;
@@ -8,6 +8,7 @@ use paytend_crypto::{KeyError, PrivateKey};
 
 use super::selected;
 use crate::exit::Failure;
+use crate::global::JsonArgs;
 use crate::inputs::Inputs;
 use crate::keyfiles::key_failure;
 use crate::profiles::{ProfilesFile, profile_mut};
@@ -27,23 +28,36 @@ pub(crate) struct Args {
     /// The profile. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
+    #[command(flatten)]
+    json: JsonArgs,
 }
 
 pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
     let profile = selected(file, args.profile.as_deref())?;
-    let Some(path) = &args.file else { return remove(file, &profile) };
+    match &args.file {
+        Some(path) => store(path, file, &profile)?,
+        None => remove(file, &profile)?,
+    }
+    match args.json.json {
+        true => output::json(&serde_json::json!({ "profile": profile, "setting": SETTING, "file": file.path })),
+        false => Ok(()),
+    }
+}
+
+/// Writes the private key to the keyring, and then the setting that names the entry.
+fn store(path: &Path, file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
     let input = Inputs::default().key(path, "FILE", FilePermissions::OwnerOnly)?;
     let failed = |error: KeyError| key_failure(&input.name, &error);
     let (key, _) = PrivateKey::read(&input.bytes, None).map_err(failed)?;
     // Every format becomes PEM, which is text.
-    keyring::write(&profile, &key.to_pkcs8_pem()?)?;
+    keyring::write(profile, &key.to_pkcs8_pem()?)?;
     file.change(
         |document| {
-            let settings = profile_mut(document, &profile)?;
+            let settings = profile_mut(document, profile)?;
             for replaced in ["private_key", "private_key_file", "private_key_passphrase_file"] {
                 settings.remove(replaced);
             }
-            settings.insert(SETTING, profile.as_str().into());
+            settings.insert(SETTING, profile.into());
             Ok(())
         },
         |_| Ok(()),
