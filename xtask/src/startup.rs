@@ -38,8 +38,8 @@ pub(crate) fn run() -> Result<(), String> {
     }
     println!("{table}");
     let about = format!(
-        "Written by `cargo xtask bench startup`. Each command was run {RUNS} times. The fastest run may take at most {} \
-         ms.\n\n{table}",
+        "Written by `cargo xtask bench startup`. Each command was run {RUNS} times. The fastest run must take at \
+         most {} ms.\n\n{table}",
         LIMIT.as_millis()
     );
     benchmarks::replace(HEADING, &about)?;

@@ -220,8 +220,8 @@ impl Client {
 
     /// Stops using the existing connections. Requests in progress may finish on them.
     ///
-    /// Call this method if an order exists although its send was rejected: the rejection belongs to a different request,
-    /// so later responses on the connection may also belong to earlier requests. [`resume`](Self::resume) and
+    /// Call this method if an order exists although its send was rejected: the rejection belongs to a different
+    /// request, so later responses on the connection may also belong to earlier requests. [`resume`](Self::resume) and
     /// [`resolve`](Self::resolve) do so themselves.
     pub fn discard_connections(&self) {
         self.shared.transport.discard_connections();

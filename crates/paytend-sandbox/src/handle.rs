@@ -187,7 +187,7 @@ impl Sandbox {
     /// the notification is posted to the [callback URL](Self::payby_callback).
     ///
     /// # Errors
-    /// Returns [`DeliverError::NoCallbackUrl`] if there is no URL.
+    /// Returns [`DeliverError::NoCallbackUrl`] if no URL is set.
     ///
     /// Returns [`DeliverError::Refused`] if `url` is not an HTTP or HTTPS URL or `content` is not a JSON object, and
     /// [`DeliverError::Lost`] if the data file cannot be written.

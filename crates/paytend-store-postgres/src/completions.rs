@@ -185,7 +185,7 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
         taken.into_iter().map(|waiting| (Member::new(waiting.lease, waiting.effect), waiting.caller)).unzip();
     let result = match has_deferrable {
         Ok(false) => effect::ended(store.attempt_together(DOING, &mut members).await),
-        // No effect has begun, so each can have a transaction of its own.
+        // No effect has begun, so each can have a separate transaction.
         Ok(true) | Err(_) => Ok(Report::default()),
     };
     settle(&store, members, callers, result).await;

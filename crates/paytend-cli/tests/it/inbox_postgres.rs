@@ -100,7 +100,8 @@ fn tail_prints_a_notification_that_was_committed_late() {
     }
     let late = "INSERT INTO paytend_notification \
                 (dedup, content_tag, route, kind, notify_type, business_kind, business_id, verified_by) \
-                SELECT decode(repeat('01', 32), 'hex'), content_tag, route, kind, notify_type, business_kind, 'LATE', verified_by \
+                SELECT decode(repeat('01', 32), 'hex'), content_tag, route, kind, notify_type, business_kind, 'LATE', \
+                verified_by \
                 FROM paytend_notification ORDER BY id LIMIT 1";
     let (mut client, connection) = runtime.block_on(server.config("postgres").connect(NoTls)).unwrap();
     runtime.spawn(connection);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::time::Millis;
 
-/// A product or provider with a callback URL of its own.
+/// A product or provider with a separate callback URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Sender {

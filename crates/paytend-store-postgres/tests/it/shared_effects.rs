@@ -51,7 +51,7 @@ async fn settings_of_the_last_effect_do_not_reach_the_completion() {
 }
 
 /// The first effect of a transaction fails for its own reason, so its failure counts. If many effects fail, the next
-/// ones have transactions of their own, so their failures count, too.
+/// ones have separate transactions, so their failures count, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_of_many_effects_are_counted() {
     let Some(server) = Server::start(&[]).await else { return };
