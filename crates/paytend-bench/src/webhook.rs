@@ -1,4 +1,4 @@
-//! The overhead of receiving in addition to the cryptography, and the cost of rejecting garbage.
+//! The overhead of receiving a notification, on top of the cryptography, and the cost of rejecting garbage.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -119,7 +119,7 @@ fn generate_returns_a_key_of_the_requested_size_or_an_error() {
     assert!(matches!(error, Error::Backend(_)) && error.to_string().contains("multiple of 128"), "{error}");
 }
 
-/// AWS-LC itself loads such a key, but fails at every operation.
+/// AWS-LC itself loads a key like this, but every operation with it fails.
 #[test]
 fn private_exponent_above_modulus_is_refused() {
     let random = Seeded::new();

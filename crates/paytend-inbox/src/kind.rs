@@ -43,15 +43,15 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A notification of any provider, read from its stored content.
+/// A notification from any provider, read from its stored content.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AnyNotification {
-    /// A notification of Paytend.
+    /// A notification from Paytend.
     Paytend(Content<Notification>),
-    /// A notification of PayBy.
+    /// A notification from PayBy.
     PayBy(Content<Box<TransferToBankNotification>>),
-    /// A notification of PayerMax.
+    /// A notification from PayerMax.
     PayerMax(Content<Box<BalanceChangeNotification>>),
 }
 

@@ -17,7 +17,7 @@ use crate::terms::{Decision, State};
 pub struct OrderFacts {
     /// The order number, which identifies the order. It can be personal data; `Debug` leaves it out.
     pub number: String,
-    /// The `requestId` of all sends of the order.
+    /// The `requestId`, which is the same each time the order is sent.
     pub request_id: String,
     /// The path of the operation, such as `/issuing/card/topup`.
     pub operation: String,

@@ -79,9 +79,9 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: Option<SealedPayload>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Records a notification about an order, in a separate transaction. Returns whether the order exists and the
-    /// notification is its first or makes the order due. An order of a different operation is not
-    /// changed.
+    /// Records a notification about an order, in a separate transaction. Returns `true` if the order exists and this is
+    /// its first notification, or if the notification makes the order due. An order that belongs to a different
+    /// operation is left unchanged, and `false` is returned.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Waits until an order may have become due. The future can complete too early or never, because dispatchers also

@@ -365,7 +365,7 @@ fn hear(core: &Core, path: &str, operation: Option<&'static OperationInfo>, body
     Ok(Heard { partner, sent, outcome, findings, unsigned: false })
 }
 
-/// Returns a warning for each broken rule that does not cause a refusal. Warnings contain no values.
+/// Returns a warning for each broken rule that does not cause a refusal. Field values are never included.
 fn findings(info: &OperationInfo, payload: &str) -> Vec<String> {
     let findings = operation(info.path).map(|entry| entry.review(object(payload))).unwrap_or_default();
     findings.iter().filter(|finding| !finding.is_error()).map(ToString::to_string).collect()

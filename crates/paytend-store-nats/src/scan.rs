@@ -18,7 +18,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
 /// The time to wait for a message before the end of the scan is determined again.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often a consumer that is behind may deliver nothing, before a new one is created.
+/// How many times in a row a lagging consumer may deliver nothing before it is replaced.
 pub(crate) const MAX_SILENCES: u32 = 3;
 
 /// Messages of a stream in order, without gaps.

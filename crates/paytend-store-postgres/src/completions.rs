@@ -75,7 +75,8 @@ impl PostgresStore {
         }
     }
 
-    /// Returns whether a constraint is checked at the commit. Its error would not show which effect has caused it.
+    /// Returns whether any constraint can be deferred until the commit. Its error would not show which effect caused
+    /// it.
     async fn has_deferrable_constraints(&self) -> Result<bool, FinishError> {
         let pace = &self.completions().pace;
         if let Some(known) = pace.has_deferrable() {

@@ -230,7 +230,7 @@ fn proxy_that_refuses_is_reported_without_its_password() {
     let place = Place::new(&[]);
     let api = ["--base-url", "https://paytend.invalid"];
     for (status, part) in [
-        ("HTTP/1.1 403 Forbidden", "opened no tunnel"),
+        ("HTTP/1.1 403 Forbidden", "did not open a tunnel"),
         ("HTTP/1.1 407 Proxy Authentication Required", "authentication required"),
     ] {
         let proxy = plain_server(status).replace("http://", "http://user:CANARY@");

@@ -261,7 +261,7 @@ fn text_without_a_message_is_a_failure() {
     {
         let ran = run(&["inspect", "-"], captured);
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
-        assert!(ran.stderr.contains("no message"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("message was found"), "{}", ran.stderr);
     }
     assert_eq!(run(&["inspect", "/no/such/file"], b"").code, 3);
 }

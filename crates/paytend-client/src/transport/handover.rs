@@ -24,7 +24,7 @@ impl Default for Handover {
 }
 
 impl Handover {
-    /// Tries to release the last piece of the body. Returns whether the piece may be released.
+    /// Tries to release the last piece of the body. Returns `false` if the body has been withdrawn.
     pub(crate) fn hand_over(&self) -> bool {
         self.decide(HANDED_OVER)
     }

@@ -23,7 +23,7 @@ fn build_reports_invalid_settings() {
         (builder().rate_limit(0, Duration::from_secs(1)), "at least one request"),
         (builder().rate_limit(1, Duration::ZERO), "in a period greater than zero"),
         (builder().max_response_bytes(0), "max_response_bytes must be greater than zero"),
-        (builder().user_agent("a\nb"), "the user agent"),
+        (builder().user_agent("a\nb"), "user_agent"),
         (builder().path("nothing", "/x"), "path of `nothing`: no operation"),
         (builder().path("getCities", "/x"), "both products"),
         (builder().path("topup", "x"), "begin with one slash"),

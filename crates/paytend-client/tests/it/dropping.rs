@@ -86,7 +86,7 @@ async fn hook_is_not_called_again_after_a_panic() {
 
 /// Parsing the data is part of the call: the event has the same error as the result.
 #[tokio::test]
-async fn success_that_cannot_be_parsed_is_reported_as_a_failure() {
+async fn unparsable_success_response_is_reported_as_a_failure() {
     let (recorded, events) = recorder();
     let transport = Scripted::new([Step::Success("")]);
     let (builder, _) = transport.builder();

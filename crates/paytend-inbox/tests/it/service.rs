@@ -28,7 +28,7 @@ async fn get_from(app: &mut Router, path: &str, host: &str) -> (StatusCode, Stri
 }
 
 #[tokio::test]
-async fn route_stores_the_trace_of_the_request() {
+async fn route_stores_the_request_trace_context() {
     let inbox = inbox().await;
     let mut app = Router::new().route("/baas", route(Endpoint::new(receiver(Product::Baas)), &inbox));
     for (order, traceparent) in [("F1", Some(TRACEPARENT)), ("F2", Some("garbage")), ("F3", None)] {

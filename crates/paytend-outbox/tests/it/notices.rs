@@ -89,7 +89,9 @@ async fn worker_records_the_notices_of_an_inbox() {
 async fn handler_does_not_run_before_its_notice_is_recorded() {
     let keys = StoreKeys::generate().unwrap();
     let shared = std::sync::Arc::new(StoreKeys::parse(&keys.to_text()).unwrap());
-    let inbox = Inbox::open(MemoryStore::new(), keys).await.unwrap();
+    let (start, epoch) = (tokio::time::Instant::now(), std::time::SystemTime::now());
+    let store = MemoryStore::with_clock(move || epoch + start.elapsed());
+    let inbox = Inbox::open(store, keys).await.unwrap();
     let runs = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let [before, handler] = [std::sync::Arc::clone(&runs), std::sync::Arc::clone(&runs)];
     let worker = Worker::builder(inbox.clone(), move |delivery| {

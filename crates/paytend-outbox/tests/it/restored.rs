@@ -114,7 +114,8 @@ async fn order_whose_key_is_missing_waits_for_it() {
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
-/// Without a key for its request, an order has no handler. A decision must not make it due again and again.
+/// If the request of an order cannot be decrypted, no handler can run for it. A decision about such an order must not
+/// make it due over and over.
 #[tokio::test(start_paused = true)]
 async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
     let world = World::new().await;

@@ -167,7 +167,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Returns the compared values of the sets that are selected by their lists.
+/// Summarizes each set whose lists are selected, for the comparison with other sets.
 fn summaries<'a>(
     rows: &'a [Row<'_>],
     matched: &mut Matched,

@@ -50,7 +50,7 @@ pub(crate) struct Entry {
     pub(crate) delivery: Option<u64>,
     pub(crate) url: Option<String>,
     pub(crate) status: Option<u16>,
-    /// Warnings about the call: violations of inferred rules. They contain no values.
+    /// Warnings about inferred rules that the call violates. Field values are never included.
     pub(crate) findings: Vec<String>,
     #[serde(skip)]
     pub(crate) sent: Side,

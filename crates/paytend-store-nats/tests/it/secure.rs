@@ -77,7 +77,7 @@ impl Place {
 
     fn options(&self, scheme: &str) -> NatsOptions {
         let url = format!("{scheme}://inbox:secret@127.0.0.1:{}", self.port);
-        // There is one server.
+        // There is only one server, so there is only one replica.
         NatsOptions::from_url(&url).unwrap().replicas(1).danger_any_settings().operation_timeout(TIMEOUT)
     }
 

@@ -278,7 +278,7 @@ async fn errors_contain_messages_of_the_server_without_values() {
         let cause = cause(store.complete(claimed.lease, Some(running(sql))).await);
         assert!(cause.contains(named) && !cause.contains(hidden), "{cause}");
     }
-    // Errors of the store contain no values, including the messages of all sources.
+    // Store errors contain no values, and neither do the messages in their source chains.
     execute(&config, "ALTER TABLE paytend_notification ADD CONSTRAINT refused CHECK (route = '') NOT VALID").await;
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     let secret = paytend_inbox::testing::TestNotification {

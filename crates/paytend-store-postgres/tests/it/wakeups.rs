@@ -72,7 +72,7 @@ async fn worker_on_another_connection_is_woken_and_a_lost_listener_reconnects() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn receivers_and_stores_without_a_listener_do_not_listen() {
+async fn only_stores_that_wait_for_changes_open_a_listen_connection() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let keys = Arc::new(StoreKeys::generate().unwrap());

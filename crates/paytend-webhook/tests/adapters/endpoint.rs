@@ -51,7 +51,7 @@ async fn disconnected_client_keeps_its_slot() {
     assert!(disconnected.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     receiver.release();
-    // The slot is released when the work is done; no event reports this.
+    // The slot is released when the work is done. There is no event to wait for, so the test polls.
     let free = async {
         while post(&endpoint, sealed("{}")).await.is_err() {
             tokio::task::yield_now().await;

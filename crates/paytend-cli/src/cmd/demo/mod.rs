@@ -61,8 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let mut report = Report::new(args.json);
     let outcome = runtime.block_on(async {
         tokio::select! {
-            outcome = Demo::run_story(&mut report, directory.path()) => outcome,
+            // The signal handler is installed before the first line is printed.
+            biased;
             _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+            outcome = Demo::run_story(&mut report, directory.path()) => outcome,
         }
     });
     report.done(outcome)

@@ -50,7 +50,7 @@ impl Report {
         self.add(Check { name, status: Status::Fail, message: message.to_string(), next: Some(next.to_string()) });
     }
 
-    /// Adds the check of a key's size: a warning for a small key.
+    /// Adds a check that warns if `warn` is true, and passes otherwise.
     pub(super) fn warn_if(&mut self, warn: bool, name: &'static str, message: impl Display, next: impl Display) {
         if warn { self.warn(name, message, next) } else { self.ok(name, message) }
     }

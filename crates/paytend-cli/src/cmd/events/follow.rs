@@ -77,7 +77,7 @@ impl Follower {
         if self.can_miss {
             let first = self.last.saturating_add(1).max(id.saturating_sub(MAX_MISSING));
             self.missing.extend((first..id).map(|id| (id, now)));
-            while self.missing.len() > MAX_MISSING.unsigned_abs() as usize {
+            while i64::try_from(self.missing.len()).is_ok_and(|count| count > MAX_MISSING) {
                 self.missing.pop_first();
             }
         }
