@@ -238,7 +238,7 @@ const MUTANTS: [Mutant; 28] = [
     },
     Mutant {
         name: "decided order is sent",
-        changes: &[(PROGRESS, "if self.decision.is_some() || self.is_notified {", "if self.is_notified && now < 0 {")],
+        changes: &[(PROGRESS, "if is_early || self.decision.is_some() || self.is_notified {", "if is_early {")],
         package: OUTBOX,
         tests: ("it", "memory_store_conforms"),
     },
