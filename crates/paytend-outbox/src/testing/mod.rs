@@ -1,7 +1,7 @@
 //! A conformance suite for stores.
 //!
 //! Implement [`Harness`] for a store and call [`conformance`] and [`random_history`] in its tests. Both panic with a
-//! message if the store breaks the contract of [`OutboxStore`](crate::OutboxStore).
+//! message if the store breaks the contract of [`OutboxStore`].
 
 mod case;
 mod history;
