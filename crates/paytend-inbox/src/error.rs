@@ -78,9 +78,10 @@ pub enum FinishError {
     /// The effect failed. It was rolled back, and the notification is still leased.
     #[error("the effect failed")]
     Effect(HandlerError),
-    /// The completion was not applied, and its effect is not the reason: effects that shared a transaction were rolled
-    /// back together, for example. The notification is still leased. Give it back, so that it is processed again.
-    #[error("the completion was not applied")]
+    /// The change was not applied, and its effect is not the reason: changes that shared a transaction were rolled back
+    /// together, for example. The notification is still leased. After a completion, give it back, so that it is
+    /// processed again. Repeat a release.
+    #[error("the change was not applied")]
     NotApplied,
     /// The store failed. It is unknown whether the change was made.
     #[error(transparent)]

@@ -63,7 +63,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the order in one transaction. The outcome was recorded before, or an operator
-    /// has decided it.
+    /// has decided it. If the transaction is rolled back because of other changes, the store returns
+    /// [`FinishError::NotApplied`].
     fn complete_order(
         &self,
         lease: Lease,

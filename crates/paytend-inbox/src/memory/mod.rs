@@ -181,6 +181,10 @@ impl StoreAdmin for MemoryStore {
         Ok(count)
     }
 
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        Ok(StoreClock { now: (self.shared.clock)(), last_received: self.rows().last_received() })
+    }
+
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
         Ok(self.rows().drop_payloads(millis(before).unwrap_or(i64::MAX)))
     }
