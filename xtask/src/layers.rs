@@ -23,7 +23,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     // The outbox uses the inbox's keys, leases and errors.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
-    // The comparison uses no I/O and no async runtime.
+    // Reconciliation uses no I/O and no async runtime.
     ("paytend-reconcile", &["paytend-model"]),
     ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),
