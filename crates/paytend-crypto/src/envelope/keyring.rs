@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn RandomSource>,
 }
 
-/// A decryption key, and the secret for deriving substitutes for undecryptable session keys.
+/// A decryption key, and the secret from which substitutes for undecryptable session keys are derived.
 pub(crate) struct DecryptionKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) rejection_secret: Zeroizing<[u8; 32]>,
