@@ -1,6 +1,6 @@
 /** Bytes, or a string that is encoded as UTF-8. */
 export type Data = string | Uint8Array
-/** The kind of a message. */
+/** The kind of a message: a request, a response or a notification. */
 export type Kind = 'request' | 'response' | 'notification'
 /**
  * The result of handling a notification. `try_again_later` means that the notification could not be stored, so the
@@ -60,7 +60,7 @@ export class PublicKey {
   constructor (data: Data)
   /** Reads a key from a file. */
   static fromFile (path: string): PublicKey
-  /** Encodes the key. */
+  /** Returns the key in an encoding, by default PEM. */
   write (form?: 'spki-pem' | 'spki-base64' | 'spki-der'): Buffer
   /** The fingerprint: `SHA256:` followed by hexadecimal digits. */
   readonly fingerprint: string
@@ -76,7 +76,7 @@ export class PrivateKey {
   static generate (bits: number): PrivateKey
   /** The public key. */
   readonly publicKey: PublicKey
-  /** Encodes the key. The result is secret. */
+  /** Returns the key in an encoding, by default PKCS#8 PEM. The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
   /** Signs a body for PayBy or PayerMax, and returns the value of the `sign` header. */
   sign (body: Data): string
@@ -161,7 +161,7 @@ export class Keyring {
    * `requestId` to a request that does not contain one. An existing `requestId` is kept. To read the `requestId`, use
    * `JSON.parse(document).requestId`.
    *
-   * A string is sealed exactly as given. An object is serialized as JSON.
+   * A string is sealed exactly as passed. An object is serialized as JSON.
    *
    * Throws a `UsageError` if an argument has the wrong type, and `Unsealable` if a field or the payload cannot be
    * sealed.

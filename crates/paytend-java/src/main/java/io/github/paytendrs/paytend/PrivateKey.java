@@ -59,7 +59,7 @@ public final class PrivateKey implements AutoCloseable {
     return new PublicKey(Handle.of(Native.call(Native.PRIVATE_PUBLIC, new Arguments().add(handle))));
   }
 
-  /** Encodes the key. The result is secret. */
+  /** Returns the key in this encoding. The result is secret. */
   public byte[] write(Form form) {
     return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }

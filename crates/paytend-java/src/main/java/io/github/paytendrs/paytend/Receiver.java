@@ -54,7 +54,7 @@ public final class Receiver implements AutoCloseable {
   /**
    * A PayerMax merchant and its key.
    *
-   * @param merchantNo the merchant number.
+   * @param merchantNo the merchant number, assigned by PayerMax.
    * @param key the key.
    */
   public record Merchant(String merchantNo, ScheduledKey key) {}
