@@ -72,7 +72,7 @@ macro_rules! notifications {
                 }
             }
 
-            /// Returns the problems of the fields that could not be read. These fields are `None`.
+            /// Returns the problems with the fields that could not be read. These fields are `None`.
             pub fn problems(&self) -> &[Problem] {
                 match self {
                     $(Self::$variant(typed) => &typed.problems,)+
@@ -217,7 +217,7 @@ impl Notification {
         }
     }
 
-    /// Returns the problems of the fields that could not be read. These fields are `None`.
+    /// Returns the problems with the fields that could not be read. These fields are `None`.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Baas(notification) => notification.problems(),

@@ -237,7 +237,7 @@ codes! {
     pub enum BeneficiaryType {
         /// an IBAN.
         Iban = "IBAN",
-        /// a basic bank account number, in the format of its country.
+        /// a basic bank account number, in its country's format.
         Bban = "BBAN",
     }
 }

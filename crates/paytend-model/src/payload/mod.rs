@@ -55,7 +55,7 @@ pub trait Payload:
     /// ```
     fn read_lenient(content: &[u8]) -> Result<Self, Problem>;
 
-    /// Returns the problems of the fields that could not be read.
+    /// Returns the problems with the fields that could not be read.
     fn problems(&self) -> &[Problem];
 }
 
