@@ -19,7 +19,7 @@ const ROUND: usize = 3_000;
 /// The number of rounds. The result is the median.
 const ROUNDS: usize = 5;
 
-/// Notifications per second.
+/// The rates of one round, in notifications per second.
 pub(super) struct Rates {
     /// Verified and acknowledged, without a store.
     pub(super) verified: u128,

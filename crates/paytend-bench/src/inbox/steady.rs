@@ -1,4 +1,4 @@
-//! A constant load that measures response times and the process's memory use.
+//! Measures response times and the process's memory use under a constant load.
 
 use std::sync::Arc;
 use std::time::Duration;
