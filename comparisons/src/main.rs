@@ -10,7 +10,7 @@ mod effect;
 mod graphile_queue;
 mod paytend_queue;
 #[path = "../../crates/paytend-store-postgres/tests/it/server.rs"]
-#[expect(dead_code, reason = "only the tests of the store use all items")]
+#[expect(dead_code, reason = "only the store's tests use all items")]
 mod server;
 
 use crate::server::Server;

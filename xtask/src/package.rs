@@ -47,7 +47,8 @@ fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
     let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
     for source in sources.flatten() {
-        // Skip directories of real registries: only local packages have no host name before the dash.
+        // Skips the directories of real registries, which have a host name before the dash. The directory of local
+        // packages has none.
         if !source.file_name().to_string_lossy().starts_with('-') {
             continue;
         }
