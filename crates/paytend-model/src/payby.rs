@@ -66,7 +66,7 @@ payload! {
 }
 
 impl TransferToBankNotification {
-    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data; see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
     }

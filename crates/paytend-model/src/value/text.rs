@@ -105,7 +105,7 @@ macro_rules! text {
         pub struct $name(Scalar);
 
         impl $name {
-            /// Returns the text.
+            /// Returns the text as a string slice.
             pub fn as_str(&self) -> &str {
                 &self.0.text
             }
