@@ -1,7 +1,7 @@
 //! The baseline: code that uses libcrypto directly. It parses keys once, reuses contexts and buffers, and performs none
 //! of paytend-crypto's checks.
 //!
-//! Do not use this code elsewhere: it is a padding oracle and trusts its input.
+//! Do not use this code elsewhere, because it is a padding oracle and trusts its input.
 
 use openssl::base64::{decode_block, encode_block};
 use openssl::cipher::Cipher;

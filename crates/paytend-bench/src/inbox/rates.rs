@@ -1,4 +1,4 @@
-//! The maximum rate of a service that stores notifications, compared with a service that only verifies them.
+//! Measures the maximum rate of a service that stores notifications, compared with a service that only verifies them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
