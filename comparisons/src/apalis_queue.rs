@@ -1,4 +1,4 @@
-//! `apalis` on `apalis-postgres`.
+//! Processes the jobs with `apalis` and `apalis-postgres`.
 
 use std::time::Instant;
 

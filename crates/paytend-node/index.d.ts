@@ -37,9 +37,9 @@ export class PayloadError extends PaytendError {}
  * The document is an unsigned error response. It is not authenticated: an attacker on the network may have written it.
  */
 export class UnsignedFailure extends PaytendError {
-  /** The `respCode` of the response. */
+  /** The response's `respCode`. */
   readonly respCode: string
-  /** The `respMsg` of the response. */
+  /** The response's `respMsg`. */
   readonly respMsg: string
 }
 /**
@@ -56,7 +56,7 @@ export class Rejected extends PaytendError {}
 
 /** A public RSA key, read from SubjectPublicKeyInfo or PKCS#1 in PEM, DER or base64. */
 export class PublicKey {
-  /** Reads a key. */
+  /** Reads a key from bytes or a string. */
   constructor (data: Data)
   /** Reads a key from a file. */
   static fromFile (path: string): PublicKey
@@ -68,13 +68,13 @@ export class PublicKey {
 
 /** A private RSA key, read from PKCS#1 or PKCS#8 in PEM, DER or base64. */
 export class PrivateKey {
-  /** Reads a key. */
+  /** Reads a key from bytes or a string. */
   constructor (data: Data)
   /** Reads a key from a file. Throws `KeyUnusable` if the file is missing, or if other users can read it. */
   static fromFile (path: string): PrivateKey
   /** Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192. */
   static generate (bits: number): PrivateKey
-  /** The public key. */
+  /** The matching public key. */
   readonly publicKey: PublicKey
   /** Returns the key in an encoding, by default PKCS#8 PEM. The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer

@@ -185,12 +185,12 @@ impl Notification {
         }
     }
 
-    /// Returns the documented kinds of notification of both products.
+    /// Returns the documented kinds of notification for both products.
     pub fn kinds() -> impl Iterator<Item = &'static NotificationInfo> {
         BaasNotification::KINDS.iter().chain(IssuingNotification::KINDS)
     }
 
-    /// Returns the product.
+    /// Returns the product that the notification belongs to.
     pub fn product(&self) -> Product {
         match self {
             Self::Baas(_) => Product::Baas,

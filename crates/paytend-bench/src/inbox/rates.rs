@@ -21,11 +21,11 @@ const ROUNDS: usize = 5;
 
 /// The rates of one round, in notifications per second.
 pub(super) struct Rates {
-    /// Verified and acknowledged, without a store.
+    /// The rate of notifications that are verified and acknowledged without a store.
     pub(super) verified: u128,
-    /// Stored and acknowledged.
+    /// The rate of new notifications that are stored and acknowledged.
     pub(super) new: u128,
-    /// Recognized as duplicates and acknowledged.
+    /// The rate of notifications that are recognized as duplicates and acknowledged.
     pub(super) duplicates: u128,
 }
 

@@ -32,7 +32,7 @@ pub enum SessionKeyLength {
 }
 
 impl SessionKeyLength {
-    /// Returns the number of characters.
+    /// Returns the number of characters in the session key.
     pub const fn chars(self) -> usize {
         match self {
             Self::Chars16 => 16,

@@ -88,7 +88,7 @@ class PrivateKey:
 
     @property
     def public_key(self) -> PublicKey:
-        """The public key."""
+        """The matching public key."""
         return PublicKey._of(self._key.public())
 
     @_translated

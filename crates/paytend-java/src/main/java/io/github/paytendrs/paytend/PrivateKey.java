@@ -54,7 +54,7 @@ public final class PrivateKey implements AutoCloseable {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_GENERATE, new Arguments().add((Long) (long) bits))));
   }
 
-  /** Returns the public key. */
+  /** Returns the matching public key. */
   public PublicKey publicKey() {
     return new PublicKey(Handle.of(Native.call(Native.PRIVATE_PUBLIC, new Arguments().add(handle))));
   }
