@@ -15,7 +15,7 @@ export type Code =
 /** The HTTP response to send to the provider. */
 export interface ProviderResponse { status: number, headers: Record<string, string>, body: string }
 
-/** The base class of all errors of this package. Errors contain no secrets or personal data. */
+/** The base class for all errors in this package. Errors contain no secrets or personal data. */
 export class PaytendError extends Error {
   /** The error code, such as `not_authentic`. */
   readonly code: Code

@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<(), String> {
         .run()
 }
 
-/// Removes the unpacked sources and builds of earlier packages of this workspace.
+/// Removes this workspace's packages that earlier runs unpacked and built.
 ///
 /// Cargo unpacks and builds each version only once, so it would build the current crates against outdated ones.
 fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {

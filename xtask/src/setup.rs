@@ -76,9 +76,9 @@ fn bindings_tools() -> Result<(), String> {
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
-    ensure("PostgreSQL, for the tests of the PostgreSQL store", &["postgresql"], || postgres().is_some())?;
-    ensure("PgBouncer, for the tests of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
-    ensure("zsh and fish, for the tests of the completions", &["zsh", "fish"], || {
+    ensure("PostgreSQL, for the PostgreSQL store's tests", &["postgresql"], || postgres().is_some())?;
+    ensure("PgBouncer, for the PostgreSQL store's tests", &["pgbouncer"], pgbouncer)?;
+    ensure("zsh and fish, for the completion tests", &["zsh", "fish"], || {
         ["zsh", "fish"].into_iter().all(|shell| program(shell).args(["--version"]).succeeds())
     })?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;

@@ -29,7 +29,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let mut rows = Vec::new();
 
     let openssl = setup::openssl();
-    // The tests of paytend-webhook run once, below, with all features.
+    // paytend-webhook's tests run once, below, with all features.
     let mut tests = cargo(["test", "--workspace", "--locked", "--exclude", "paytend-webhook"]);
     if !openssl {
         tests = tests.args(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);

@@ -97,7 +97,7 @@ impl Baseline {
 
         self.write_canonical(field(r#""partnerId":""#), &key, &payload);
         let valid = self.verify_detached(&sha256(&self.canonical), field(r#""signature":""#))?;
-        assert!(valid, "invalid signature in the document given to the baseline");
+        assert!(valid, "invalid signature in the document passed to the baseline");
         self.encrypted = payload;
         Ok(self.encrypted.len())
     }

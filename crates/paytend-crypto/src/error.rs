@@ -1,4 +1,4 @@
-//! The error type of this crate.
+//! This crate's error type.
 //!
 //! Errors that an unauthenticated sender can cause contain as little information as possible; [`Error::NotAuthentic`]
 //! deliberately has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text

@@ -39,7 +39,7 @@ const (
 	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 
-// Error is the error type of this package. Errors contain no secrets or personal data.
+// Error is this package's error type. Errors contain no secrets or personal data.
 type Error struct {
 	Code    Code
 	Name    string // the code's name, such as not_authentic

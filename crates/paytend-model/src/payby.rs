@@ -83,7 +83,7 @@ payload! {
         required {
             /// The merchant's order number for the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's order number for the transfer. The documentation gives this field the same description as the
+            /// PayBy's order number for the transfer. The documentation describes this field in the same words as the
             /// merchant's number, but the two numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
             /// The account holder's name, in plain text or as a SHA-256 hash.

@@ -1,4 +1,4 @@
-//! The project's test vectors, run on a backend.
+//! Runs the project's test vectors on a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
