@@ -174,7 +174,7 @@ impl KeyError {
     }
 }
 
-/// The encryption of a private key.
+/// The encryption scheme of a private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encryption {
