@@ -56,7 +56,7 @@ impl<K: ?Sized> ScheduledKey<K> {
         self
     }
 
-    /// Returns whether the key is valid at the time `at`. `None` means a time before all validity periods begin.
+    /// Returns whether the key is valid at `at`. `None` means a time before all validity periods begin.
     pub(crate) fn covers(&self, at: Option<SystemTime>) -> bool {
         let begun = self.not_before.is_none_or(|from| at.is_some_and(|at| at >= from));
         let over = self.retire_at.is_some_and(|until| at.is_some_and(|at| at >= until));
@@ -164,7 +164,7 @@ impl<T> Timeline<T> {
         Ok(Self { spans: made.collect::<Result<Vec<_>, ConfigError>>()?.into() })
     }
 
-    /// Returns the value at the time `now`, or `None` if no key is valid then.
+    /// Returns the value for the time `now`, or `None` if no key is valid then.
     pub(crate) fn at(&self, now: SystemTime) -> Option<&T> {
         let begun = self.spans.partition_point(|(from, _)| from.is_none_or(|from| from <= now));
         self.spans.get(begun.checked_sub(1)?)?.1.as_ref()
@@ -177,7 +177,7 @@ impl<T> Clone for Timeline<T> {
     }
 }
 
-/// Returns the keys that are valid at the time `at`.
+/// Returns the keys that are valid at `at`.
 pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) -> Vec<Arc<K>> {
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }

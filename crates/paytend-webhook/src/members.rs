@@ -33,7 +33,7 @@ impl<'a> Members<'a> {
         let first = values.next()?;
         let rest: Vec<&[u8]> = values.collect();
         if !rest.is_empty() {
-            // It is unknown which of the values is intended, so the identity consists of all values.
+            // The sender's intended value is unknown, so the identity consists of all values.
             return Some(Identity::Raw([[first].as_slice(), &rest].concat().join(&b","[..]).into()));
         }
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))

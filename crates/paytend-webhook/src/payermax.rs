@@ -36,7 +36,7 @@ pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 pub struct PayerMax {
     /// Each merchant's keys.
     merchants: Arc<BTreeMap<String, Vec<ScheduledKey<dyn RsaPublic>>>>,
-    /// Whether the merchant in the body is not checked.
+    /// Whether the check of the merchant in the body is skipped.
     any_merchant: bool,
 }
 
@@ -60,8 +60,8 @@ impl PayerMaxReceiver {
         Self::new(names.into_iter().zip(crate::keys::public(keys)?))
     }
 
-    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant. List a merchant several times
-    /// during a key rotation.
+    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant. During a key rotation, list a
+    /// merchant once for each of its keys.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.

@@ -88,10 +88,10 @@ pub enum Reply {
     ///
     /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,
-    /// The notification cannot be stored at the moment. The provider should retry.
+    /// The notification cannot be stored right now. The response asks the provider to retry.
     TryAgainLater,
     /// The request is rejected with HTTP 400. Use this in servers that reject a request before passing it to a
-    /// receiver. Never use it for an authentic notification: the notification would be lost.
+    /// receiver. Never use it for an authentic notification, because the notification would be lost.
     Refused,
 }
 

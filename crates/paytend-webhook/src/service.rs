@@ -136,7 +136,7 @@ where
     type Error = H::Error;
     type Future = ResponseFuture<H::Error>;
 
-    /// Always ready. The handler's own readiness is polled when a notification arrives.
+    /// Always returns ready. The handler's readiness is polled when a notification arrives.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), H::Error>> {
         Poll::Ready(Ok(()))
     }

@@ -135,7 +135,7 @@ pub enum Wrapping {
     /// Hexadecimal digits.
     #[error("as hexadecimal digits")]
     Hex,
-    /// A list of the bytes as numbers.
+    /// A list of numbers, one for each byte.
     #[error("as a list of numbers, one for each byte")]
     ByteList,
     /// A compression format, with its name.
@@ -186,10 +186,10 @@ pub enum Wrapping {
     /// Other characters were added before or after the text.
     #[error("with other characters before or after the text")]
     Surrounded,
-    /// A string or bytes literal of a programming language.
+    /// A string or bytes literal in a programming language.
     #[error("as a Python repr, as printed for strings and bytes")]
     TextLiteral,
-    /// The parsed structure, as a literal of a programming language.
+    /// A parsed structure, printed as a literal in a programming language.
     #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
     /// The text was received in a charset other than UTF-8.

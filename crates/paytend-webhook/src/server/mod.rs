@@ -21,7 +21,7 @@
 //! | is running when the sender disconnects | no response; the next response depends on what the handler has stored |
 //! | is running when the runtime shuts down | no response; the handler is dropped, and a `tracing` event reports it |
 //!
-//! A handler has no time limit. Inside the handler, put a timeout on calls that may hang. The handler's task inherits
+//! A handler has no time limit. Inside the handler, put a timeout on calls that can hang. The handler's task inherits
 //! the `tracing` span of the request, but no task-local values. A handler holds its slot in the [`Budget`] until it has
 //! returned and dropped the notification.
 //!

@@ -92,7 +92,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
     assert!(plain.is_some());
 }
 
-/// Unreadable values for a member that is not used by any check.
+/// Unreadable values for a member that no check uses.
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 

@@ -24,7 +24,7 @@ const MAX_NODES: usize = 600_000;
 /// objects.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which the tried orders are derived.
+/// The member orders from which other orders are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders, because a program may have sorted the received members.
@@ -123,7 +123,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The last object must have exactly the remaining rank.
+    // The member order of the last object must have exactly the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

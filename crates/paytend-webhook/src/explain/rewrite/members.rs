@@ -36,7 +36,7 @@ fn structure(root: Node, change: Change) -> Structure {
     Structure { root, changes: vec![change] }
 }
 
-/// Returns the structure without null members, or nothing if there are no null members.
+/// Returns the structure without its null members, or an empty vector if there are none.
 pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
     let without = mapped(root, &|value| !is_null(value), &|_| None);
     if without == *root { Vec::new() } else { vec![structure(without, Change::MembersAdded)] }

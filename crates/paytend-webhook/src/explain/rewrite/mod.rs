@@ -57,10 +57,10 @@ const MOST_COMBINED: usize = 10_000;
 /// Maximum number of combinations of likely member orders in which removed members are restored.
 const FEW_BASES: usize = 6;
 
-/// Cost of creating a JSON node of a structure, in bytes of the search budget.
+/// Cost of creating one JSON node, in bytes of the search budget.
 const EACH_NODE: usize = 12;
 
-/// Maximum cost of a structure.
+/// Maximum cost of a structure in the search.
 const MAX_STRUCTURE: usize = 5;
 
 /// Maximum cost of a combination of number spellings.
