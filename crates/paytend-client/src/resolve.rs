@@ -1,4 +1,4 @@
-//! Resolution of orders whose response was lost: query first, and resend only if no such order exists.
+//! Resolves orders whose response was lost: queries the order first, and sends it again only if no such order exists.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Continues an order whose process ended: queries the order, and resends only the same bytes.
+//! Continues an order after its process has ended: queries the order, and sends only the same bytes again.
 
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,7 @@ pub struct FoundOrder<O: Resolvable> {
 pub struct Resumed<O: Resolvable> {
     /// The history, including the sends and queries of this call. Store it if the result is an error.
     pub history: History,
-    /// The order, or the error. Its outcome has the same meaning as for [`Client::resolve`].
+    /// The order, or the error, whose outcome has the same meaning as for [`Client::resolve`].
     pub result: Result<Resolved<O>, Error>,
 }
 
@@ -266,12 +266,12 @@ impl Client {
     }
 }
 
-/// Returns the error for a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
+/// Returns the error for a send that sent nothing. Its outcome is unknown if an earlier send may have been executed.
 fn doubted(error: Error, history: &History) -> Error {
     if history.sends > 0 { error.with_outcome(Outcome::Unknown) } else { error }
 }
 
-/// Adds the operation to an error without a request ID.
+/// Adds the operation to an error that has no request ID.
 fn about<O: Operation>(error: Error, prepared: &PreparedRequest<O>) -> Error {
     if error.request_id().is_some() { error } else { error.during(&CallTarget::from(&O::INFO), prepared.request_id()) }
 }

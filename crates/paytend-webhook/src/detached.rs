@@ -69,7 +69,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         max_age: Duration,
     ) -> Result<Self, ConfigError> {
         let verifiers = Timeline::new(keys.iter().flat_map(ScheduledKey::bounds), |from| {
-            // Several merchants may share a key; add it only once.
+            // Several merchants can share a key, which is added only once.
             let mut distinct: Vec<Arc<dyn RsaPublic>> = Vec::new();
             for key in used(keys, from) {
                 if distinct.iter().all(|known| known.public_key() != key.public_key()) {

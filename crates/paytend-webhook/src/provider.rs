@@ -33,8 +33,8 @@ impl Provider {
         )
     }
 
-    /// Returns the response that asks for a later retry: 503 with `Retry-After`. PayBy retries on its schedule
-    /// (documented). The other providers' schedules are not documented.
+    /// Returns the response that asks the provider to retry later: 503 with `Retry-After`. PayBy retries on its
+    /// schedule (documented). The other providers' schedules are not documented.
     pub(crate) fn try_again_later(self) -> Response<Bytes> {
         let mut response = json(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -214,8 +214,8 @@ impl Call<'_> {
 ///
 /// If the last piece of the request was not handed to the connection, the request is permanently withdrawn. A server
 /// that never receives the whole document cannot execute it. If the last piece was handed over, the request may be
-/// executed even if the connection failed. A signed rejection remains a rejection, but the rest of its request is
-/// withdrawn too.
+/// executed even if the connection failed. A signed rejection is still reported as a rejection, but the rest of its
+/// request is withdrawn too.
 fn settled(error: Error, handover: &Handover) -> Error {
     let withdrawn = handover.withdraw();
     match error.outcome() {

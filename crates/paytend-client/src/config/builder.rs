@@ -319,7 +319,7 @@ impl ClientBuilder {
     }
 
     /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, across all
-    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
+    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks on time.
     ///
     /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
     /// before its deadline, even though some of those calls may be cancelled.

@@ -19,7 +19,7 @@ use crate::transport::error::{TransportError, TransportErrorKind};
 
 /// The reason why a call failed.
 ///
-/// The size of the type is one pointer. `Display` and `Debug` show no URL, body, key or personal data.
+/// An `Error` has the size of one pointer. `Display` and `Debug` show no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {

@@ -22,8 +22,8 @@ pub enum SendResult {
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
 /// times are wall-clock times, because a monotonic clock does not survive a restart. Adjusting the clock cannot end the
-/// settle time early: the time between two confirmations counts as at most the planned pause between them, and as zero
-/// if the clock was set back.
+/// settle time early. The time between two confirmations, that is, queries that reported no such order, counts as at
+/// most the planned pause. It counts as zero if the clock was set back.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -38,7 +38,7 @@ pub enum SendResult {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct History {
-    /// The number of sends that have begun, and that may have reached the provider.
+    /// The number of sends that have begun and may have reached the provider.
     pub sends: u32,
     /// The time at which the last send began.
     pub last_sent: Option<SystemTime>,
@@ -48,7 +48,7 @@ pub struct History {
     pub confirmations: u32,
     /// The time of the last confirmation.
     pub last_confirmed: Option<SystemTime>,
-    /// The time from the first to the last confirmation. Each interval counts at most as the planned pause.
+    /// The time from the first to the last confirmation. Each interval counts as at most the planned pause.
     pub settled: Duration,
     /// The number of queries since the last send.
     pub queries: u32,

@@ -106,7 +106,7 @@ async fn api_code_is_reported_for_any_response_but_authenticated_only_if_signed(
 
 #[tokio::test]
 async fn refused_connection_has_the_outcome_not_sent() {
-    // The port was bound and released, so no program is listening on it.
+    // The port was bound and then released, so no program is listening on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));

@@ -90,7 +90,7 @@ pub enum Finding {
         "the body is not UTF-8 at byte {at}: it was signed that way, but JSON parsers reject it or replace characters"
     )]
     NotUtf8 {
-        /// The position of the first invalid byte.
+        /// The offset of the first invalid byte in the body.
         at: usize,
     },
     /// An authentic body starts with a byte order mark.
