@@ -90,7 +90,8 @@ struct Step {
     /// The expected values by dotted path, such as `respCode`, `data.cards.0.cardId` or `lost`.
     #[serde(default)]
     expect: BTreeMap<String, Value>,
-    /// The values to save: the name, which later steps use as `${name}`, and the dotted path of the value.
+    /// The values to save, as a map from a name to the dotted path of the value. Later steps refer to the value as
+    /// `${name}`.
     #[serde(default)]
     save: BTreeMap<String, String>,
 }
@@ -246,7 +247,7 @@ impl Story {
         }
         if let Some(name) = &step.call {
             seen = self.call(name, step.data.as_ref()).await?;
-            // A call is expected to succeed unless the step expects a `respCode` or `lost`.
+            // A call must succeed unless the step expects a `respCode` or `lost`.
             let said = step.expect.keys().any(|path| path == "respCode" || path == "lost");
             if !said && seen["respCode"] != "00" {
                 return Err(format!("expected respCode 00; found {}", written(&seen["respCode"])));

@@ -42,7 +42,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .with_state(core)
 }
 
-/// Marks a response that must not be sent: the connection is closed instead.
+/// Marks a response that must not be sent because a fault closes the connection instead.
 #[derive(Clone, Debug)]
 struct Closed;
 

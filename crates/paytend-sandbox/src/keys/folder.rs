@@ -267,7 +267,7 @@ fn fill(path: &Path, bits: usize, shared: bool) -> Result<(), FolderError> {
     let digits = OsRandom.fill(&mut random).map(|()| u64::from_le_bytes(random) % 1_000_000);
     write_pair(path, "paytend", &paytend)?;
     write_pair(path, "partner", &partner)?;
-    // The first nine digits of the documentation's example, followed by six random digits.
+    // The identifier begins with the first nine digits of the documentation's example, followed by six random digits.
     let id = format!("888666000{:06}", digits.unwrap_or(100_260));
     write(&path.join(PARTNER_ID), format!("{id}\n").as_bytes())
 }

@@ -61,7 +61,8 @@ impl Kept {
 #[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);
 
-/// The world and its data file, under one lock so that events are applied in the order in which they are written.
+/// The world (the sandbox's state) and its data file. They share one lock, so that events are applied in the order in
+/// which they are written.
 pub(crate) struct State {
     pub(crate) world: World,
     kept: Kept,

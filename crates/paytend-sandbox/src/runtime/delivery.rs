@@ -104,7 +104,7 @@ impl Core {
         }
     }
 
-    /// Advances time. Everything that falls due in this period runs at its due time and has finished when this method
+    /// Advances time. Everything that falls due in this period runs at its due time and is complete when this method
     /// returns. The work continues even if the returned future is dropped.
     pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
         let core = Arc::clone(self);
@@ -112,7 +112,7 @@ impl Core {
             let _driving = core.driving.lock().await;
             let until = core.now().saturating_add(by.min(LONGEST));
             core.run_all(until, At::Scheduled).await;
-            // The clock may have passed `until` in the meantime. Use the later time, because time never goes backwards.
+            // The clock may already have passed `until`. Use the later time, because time never goes backwards.
             let reached = until.max(core.now());
             core.set_clock(reached, core.clock().pace());
             if let Err(error) = core.happen(|_| Event::Due { at: reached }) {

@@ -87,7 +87,7 @@ async fn used_request_id_is_refused_after_a_restart() {
     }
 }
 
-/// If running the stored state would loop forever, the sandbox does not start and the file is not changed.
+/// If the stored state would cause an endless loop, the sandbox does not start, and the file is not changed.
 #[tokio::test]
 async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
     let random = Seeded::new();

@@ -1,4 +1,4 @@
-//! Tests for callback URLs of all senders, and for notifications that are posted again.
+//! Tests for the callback URLs of all senders, and for notifications that are posted again.
 
 use paytend_model::Product;
 use paytend_sandbox::{DeliverError, Sandbox};
@@ -75,7 +75,8 @@ async fn delivery_is_posted_again_with_the_same_content() {
     assert!(sandbox.conserves_money());
 }
 
-/// A receiver that asks for the notification again while it handles it gets it a second time.
+/// A receiver that requests a notification again while it is handling that notification receives the notification
+/// twice.
 #[tokio::test]
 async fn delivery_in_flight_is_posted_again_after_it_has_ended() {
     let sandbox = std::sync::Arc::new(Sandbox::start().await.unwrap());
