@@ -74,8 +74,8 @@ pub enum Resolved<O: Resolvable> {
     /// The response to the mutation arrived.
     #[non_exhaustive]
     Responded {
-        /// The mutation's response. A response without data, such as an `ApplyCard` response, contains no order number:
-        /// only TLS ensures that it belongs to this order.
+        /// The mutation's response. A response without data, such as an `ApplyCard` response, contains no order number,
+        /// so only TLS ensures that it belongs to this order.
         response: O::Response,
         /// The order's state.
         state: OrderState,

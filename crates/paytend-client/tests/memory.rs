@@ -105,7 +105,7 @@ async fn upload_uses_less_than_four_times_the_file_size() {
     })
     .await;
     assert!(most <= 4 * MAX_FILE_BYTES, "{most} bytes, {} thousandths of the file size", most * 1000 / MAX_FILE_BYTES);
-    // The document alone needs this much memory: a smaller peak means that the measurement is broken.
+    // The document alone needs this much memory, so a smaller peak means that the measurement is broken.
     assert!(most >= 3 * MAX_FILE_BYTES, "{most}");
 }
 

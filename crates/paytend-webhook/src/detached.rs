@@ -99,8 +99,8 @@ impl<S: Scheme> DetachedReceiver<S> {
 
     /// Rejects notifications without a timestamp in the documented format.
     ///
-    /// By default such notifications are delivered: they are authentic and report a payment, so only the provider can
-    /// have omitted the timestamp.
+    /// By default, such notifications are delivered, because they are authentic and report a payment. Only the provider
+    /// can have omitted the timestamp.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {
         self.require_timestamp = true;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use paytend_json::Member;
 
-/// The members of an object. A name may occur several times.
+/// The members of an object. A name can occur several times.
 pub(crate) struct Members<'a>(Vec<(Option<String>, &'a [u8])>);
 
 impl<'a> Members<'a> {

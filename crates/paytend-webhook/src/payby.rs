@@ -98,7 +98,8 @@ impl Scheme for PayBy {
     }
 }
 
-/// Parses a time in any number format that is exactly a whole number: `1700000000000`, `1.7E12`, `1700000000000.0`.
+/// Parses a time in milliseconds, in any number format whose value is a whole number: `1700000000000`, `1.7E12`,
+/// `1700000000000.0`.
 fn millis(text: &str) -> Option<u64> {
     let exact = || {
         let number: paytend_model::Amount = serde_json::from_str(text).ok()?;

@@ -53,7 +53,7 @@ impl PaytendReceiver {
 
     /// Creates a receiver for the notifications of `product` to `partner_id`. A message for a different partner is
     /// rejected. A message does not identify its product, so use a separate route for each product. `partner_id` is
-    /// compared exactly: if it was read from a file, remove the trailing line break.
+    /// compared exactly. If it was read from a file, remove the trailing line break.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)

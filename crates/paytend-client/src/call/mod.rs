@@ -40,7 +40,7 @@ pub(crate) struct Call<'c> {
     pub(crate) options: &'c Options,
     pub(crate) request_id: RequestId,
     pub(crate) document: Bytes,
-    /// The payload, if the request may be sealed again.
+    /// The payload; `None` if the request cannot be sealed again.
     pub(crate) payload: Option<String>,
     /// The identifiers that the response must match.
     pub(crate) subject: Subject,

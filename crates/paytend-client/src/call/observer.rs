@@ -141,7 +141,7 @@ impl<'g> CallObserver<'g> {
 
 impl Drop for CallObserver<'_> {
     fn drop(&mut self) {
-        // If the event hook has panicked, do not call it again: a second panic would abort the process.
+        // If the event hook has panicked, do not call it again, because a second panic would abort the process.
         if self.finished || std::thread::panicking() {
             return;
         }

@@ -60,7 +60,8 @@ impl<O: Operation> PreparedRequest<O> {
 
     /// Returns the signed canonical string. It is secret, because it contains the session key and the business data.
     ///
-    /// Returns `None` if the request was restored with [`from_bytes`](Self::from_bytes): the session key is not stored.
+    /// Returns `None` if the request was restored with [`from_bytes`](Self::from_bytes), because the session key is not
+    /// stored.
     pub fn canonical(&self) -> Option<Zeroizing<String>> {
         self.sealed.as_ref().map(|sealed| sealed.canonical(&self.payload))
     }

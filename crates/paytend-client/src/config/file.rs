@@ -143,8 +143,8 @@ impl ClientBuilder {
     /// if any profile has a `private_key`.
     ///
     /// Keys are read in all formats that [`PrivateKey::from_bytes`](paytend_crypto::PrivateKey::from_bytes) and
-    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once,
-    /// so it may be a FIFO.
+    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once, so it
+    /// can be a FIFO.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.

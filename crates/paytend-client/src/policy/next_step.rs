@@ -44,7 +44,7 @@ impl Resolution {
         history.confirm(now, self.query_pause());
     }
 
-    /// Returns the minimum time between two queries of an order.
+    /// Returns the minimum time between two queries for an order.
     pub fn query_pause(&self) -> Duration {
         // The pause is rounded up to milliseconds, so that a store with this resolution does not shorten it.
         let pause = self.pause();
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(confirmations_until_send([100, 900_000_000, 900_000_000, 900_000_000, 900_000_004, 900_000_008]), 6);
         // A clock that is set back counts as zero.
         assert_eq!(confirmations_until_send([100_000, 4, 8, 12, 16]), 5);
-        // With a stopped clock, the settle time never ends.
+        // If the clock is stopped, the settle time never ends.
         assert_eq!(confirmations_until_send([100; 1000]), 1000);
     }
 

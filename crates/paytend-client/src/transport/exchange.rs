@@ -20,7 +20,7 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
 /// [`HttpRequest::fresh_connection`] and [`discard_connections`](Self::discard_connections). It must take the body
-/// before it returns a response: the client does not accept the response to a request that was not sent.
+/// before it returns a response, because the client does not accept a response to a request that was not sent.
 ///
 /// ```
 /// use paytend_client::{Exchange, HttpRequest, RawResponse, Transport};

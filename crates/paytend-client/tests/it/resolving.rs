@@ -170,7 +170,8 @@ async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
     let error = client.resolve(&order).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 1);
-    // Every response is lost, and the order stays unknown: the identical request is sent repeatedly until the deadline.
+    // Every response is lost, and the order stays unknown, so the identical request is sent repeatedly until the
+    // deadline.
     let mut steps = Vec::new();
     for _ in 0..99 {
         steps.push(Step::Lost(TransportErrorKind::Broken));

@@ -136,7 +136,7 @@ async fn lost_order_is_sent_at_most_the_configured_number_of_times() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown));
     assert_eq!(before.len(), 2);
     assert_eq!(client.resolution().next_step(&resumed.history), NextStep::Unresolved);
-    // A later call neither queries nor sends: no steps are left in the transport.
+    // A later call neither queries nor sends. The transport has no steps left, so any request would fail the test.
     let (again, before) = resume(&client, &bytes, resumed.history).await;
     assert_eq!((again.result.unwrap_err().outcome(), before.len()), (Outcome::Unknown, 0));
 }

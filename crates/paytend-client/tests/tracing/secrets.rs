@@ -81,7 +81,7 @@ async fn traces_contain_no_secrets_or_personal_data() {
     secrets.push("CANARY".into());
 
     let text = written.take();
-    assert!(text.lines().count() > 50, "traces of dependencies are missing:\n{text}");
+    assert!(text.lines().count() > 50, "the dependencies' traces are missing:\n{text}");
     assert!(text.contains("hyper") || text.contains("reqwest"), "{text}");
     for secret in &secrets {
         for form in [secret.clone(), base64(secret)] {

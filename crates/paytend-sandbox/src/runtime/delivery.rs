@@ -345,6 +345,6 @@ fn skewed(content: &str, by: i64) -> String {
     if let Some(time) = moved {
         times.insert("notifyTime".into(), format!("{time:.3}").into());
     }
-    // All other fields stay exactly as written, in particular amounts.
+    // All other fields, in particular amounts, stay exactly as written.
     merged(content, &Value::from(times).to_string()).unwrap_or_else(|_| content.to_owned())
 }

@@ -6,7 +6,7 @@ use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, det
 use paytend_sandbox::{Failure, Sandbox, Settings};
 use serde_json::Value;
 
-/// A call in the demo: the path, the payload, and the reason if it is refused.
+/// A call in the demo: the path, the payload, and the reason if the call is refused.
 #[derive(serde::Deserialize)]
 struct Call {
     path: String,

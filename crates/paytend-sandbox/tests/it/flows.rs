@@ -153,7 +153,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
     // The audit that falls due later changes nothing.
     sandbox.advance(seconds(60)).await;
     assert_eq!(status(&client).await, "4");
-    // Another upload allows another audit.
+    // After another upload, another audit can take place.
     client.send(&pushed).await.unwrap();
     client.send(&CorporationQuestionnaire::new(user.clone())).await.unwrap();
     sandbox.advance(seconds(10)).await;

@@ -63,7 +63,7 @@ async fn delivery_is_posted_again_with_the_same_content() {
     let retried = sandbox.deliveries().pop().unwrap();
     assert_eq!((retried.is_acknowledged(), retried.attempts()), (true, 3));
     assert!(came.lock().unwrap().iter().all(|(_, body)| *body == first.content()));
-    // Another URL replaces the previous one.
+    // A new URL replaces the previous URL.
     let (other, elsewhere) = hook(&[], PAYBY).await;
     let (status, resent) = control.post("/deliveries/1/resend", &json!({"url": other})).await;
     assert_eq!((status, &resent["url"], &resent["content"]), (200, &json!(other), &json!(first.content())));

@@ -119,7 +119,7 @@ struct Memory {
 struct State {
     used: usize,
     next: u64,
-    /// The bodies by sequence number, in order of age: the oldest has the smallest number.
+    /// The bodies by sequence number. The oldest body has the smallest number.
     bodies: BTreeMap<u64, Body>,
 }
 

@@ -144,7 +144,7 @@ fn any_merchant_is_accepted_only_with_a_configured_key() {
 
 #[test]
 fn merchant_must_belong_to_the_verifying_key() {
-    // Two merchants with different keys: each key is accepted only for its merchant.
+    // Two merchants have different keys, and each key is accepted only for its merchant.
     let receiver =
         PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
             .unwrap();

@@ -14,14 +14,13 @@ use super::structure::Structure;
 /// Maximum sum of the member orders' ranks in a combination.
 const MAX_RANK: usize = 7;
 
-/// Maximum number of member orders of a single object.
+/// Maximum number of member orders for a single object.
 const MAX_OF_ONE: usize = 2_000;
 
 /// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds of
-/// objects.
+/// Maximum number of object kinds in a document. No combinations are created for a document with more kinds of objects.
 const MAX_KINDS: usize = 12;
 
 /// The member orders from which other orders are derived.

@@ -117,7 +117,7 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
 /// Returns the structures with up to `at_once` missing documented members restored, each with this value and at its
 /// documented position.
 pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
-    // Each missing member: the index of its object, its position in the object, and the index of its name.
+    // For each missing member: the index of its object, its position in the object, and the index of its name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
         let name = |member: &(usize, Node)| {

@@ -50,11 +50,11 @@ const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
-/// Maximum number of combinations of likely member orders that are tried at cost 2 and at cost 3.
+/// Maximum number of likely member-order combinations that are tried at cost 2 and at cost 3.
 const FEW_COMBINED: usize = 1_500;
 const MOST_COMBINED: usize = 10_000;
 
-/// Maximum number of combinations of likely member orders in which removed members are restored.
+/// Maximum number of likely member-order combinations in which removed members are restored.
 const FEW_BASES: usize = 6;
 
 /// Cost of creating one JSON node, in bytes of the search budget.
@@ -63,7 +63,7 @@ const EACH_NODE: usize = 12;
 /// Maximum cost of a structure in the search.
 const MAX_STRUCTURE: usize = 5;
 
-/// Maximum cost of a combination of number spellings.
+/// Maximum cost of a number-spelling combination.
 const MAX_NUMBERS: usize = 5;
 
 /// A search over alternative serializations of a JSON text.

@@ -37,7 +37,7 @@ pub(super) fn is_integer(name: &str) -> bool {
         && (name == "0" || !name.starts_with('0'))
 }
 
-/// Returns the number of buckets of a Java HashMap with this many names.
+/// Returns the number of buckets in a Java HashMap with this many names.
 pub(super) fn buckets(names: usize) -> u32 {
     (4..16).map(|power| 1_u32 << power).find(|size| names <= *size as usize * 3 / 4).unwrap_or(1 << 16)
 }
