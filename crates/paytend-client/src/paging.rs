@@ -28,7 +28,7 @@ pub trait Paged: Operation + Clone {
     /// Without a position, the query starts at zero. Without a page size, the provider chooses one.
     fn start(&self) -> Option<u64>;
 
-    /// Returns the same query with a different start position.
+    /// Returns this query with a different start position.
     #[must_use]
     fn starting_at(self, start: u64) -> Self;
 

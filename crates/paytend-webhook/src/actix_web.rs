@@ -131,8 +131,8 @@ impl<R: Receiver> FromRequest for NotificationRequest<R> {
     }
 }
 
-/// Converts the headers to the types of `http` 1, because actix-web uses `http` 0.2. Both versions allow the same
-/// characters in names and values.
+/// Converts the headers to `http` 1 types, because actix-web uses `http` 0.2. Both versions allow the same characters
+/// in names and values.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

@@ -202,7 +202,7 @@ pub struct KeyUsage {
     pub role: KeyRole,
     /// The number of authentic messages that were verified or decrypted with the key.
     pub count: u64,
-    /// The time of the last such message, in whole seconds.
+    /// The time at which the key was last used for such a message, rounded down to whole seconds.
     pub last: Option<SystemTime>,
 }
 

@@ -41,7 +41,8 @@ pub struct PayerMax {
 }
 
 impl PayerMaxReceiver {
-    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant, on the default backend.
+    /// Creates a receiver for these merchants, each paired with PayerMax's key for that merchant, on the default
+    /// backend.
     ///
     /// ```no_run
     /// use paytend_crypto::PublicKey;
@@ -60,8 +61,8 @@ impl PayerMaxReceiver {
         Self::new(names.into_iter().zip(crate::keys::public(keys)?))
     }
 
-    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant. During a key rotation, list a
-    /// merchant once for each of its keys.
+    /// Creates a receiver for these merchants, each paired with PayerMax's key for that merchant. During a key
+    /// rotation, list a merchant once for each of its keys.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.

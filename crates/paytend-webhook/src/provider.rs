@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 /// The value of the `Retry-After` header, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("60");
 
-/// The provider of a notification.
+/// A provider that sends notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Provider {

@@ -14,7 +14,7 @@ pub enum SendResult {
     Unknown,
     /// A signed rejection arrived. A rejection does not identify its order, so the order is queried.
     Rejected,
-    /// A signed success arrived whose data cannot be read. The order is not sent again.
+    /// A signed success arrived, but its data cannot be read. The order is not sent again.
     Unreadable,
 }
 
@@ -62,7 +62,7 @@ impl History {
         Self::default()
     }
 
-    /// Counts a send. Store the result before the first byte is sent.
+    /// Counts a send. Store the history before the first byte is sent.
     pub fn begin_send(&mut self, now: SystemTime) {
         *self = Self { sends: self.sends.saturating_add(1), last_sent: Some(now), ..Self::default() };
     }

@@ -8,7 +8,7 @@ use crate::policy::resolution::Resolution;
 /// The next step for an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextStep {
-    /// Send the order: for the first time, or the same bytes again.
+    /// Send the order, either for the first time or again with the same bytes.
     Send,
     /// Query the order.
     Query,

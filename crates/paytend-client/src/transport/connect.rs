@@ -175,8 +175,8 @@ fn is_socks_authentication(text: &str) -> bool {
     text.starts_with("SOCKS error") && text.to_ascii_lowercase().contains("auth")
 }
 
-/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not return it as its
-/// source.
+/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not return that error
+/// as its source.
 fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
     let mut next = Some(error);
     while let Some(error) = next {

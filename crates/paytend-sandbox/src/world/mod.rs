@@ -148,7 +148,8 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    /// Schedules a notification to be posted again: to the given URL, to its previous URL, or to the callback URL.
+    /// Schedules a notification to be posted again, to `url` if it is set, otherwise to its previous URL or the
+    /// callback URL.
     fn resend(&mut self, id: u64, url: Option<&str>) -> Result<String, Refusal> {
         let absent = || Refusal::because(Failure::WrongState, "there is no such notification");
         let delivery = self.outbox.get(id).ok_or_else(absent)?;

@@ -40,7 +40,7 @@ impl Source {
         }
     }
 
-    /// Returns whose callback URL the notification is posted to.
+    /// Returns the product or provider whose callback URL the notification is posted to.
     pub(crate) fn sender(&self) -> Sender {
         match self {
             Self::Paytend { product, .. } if product == Product::Issuing.as_str() => Sender::Issuing,

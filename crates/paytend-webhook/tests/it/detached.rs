@@ -40,7 +40,7 @@ fn signed(key: &str, body: &[u8]) -> HeaderMap {
     HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
 }
 
-/// Signs a body and receives it.
+/// Signs a body and passes it to a receiver.
 fn receive_signed<R: Receiver>(
     receiver: &R,
     key: &str,

@@ -43,7 +43,7 @@ fn with(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
     [&body[..place], to, &body[place + from.len()..]].concat()
 }
 
-/// Signs a body and receives it.
+/// Signs a body and passes it to a receiver.
 fn receive_signed<R: Receiver>(
     receiver: &R,
     key: &str,

@@ -124,7 +124,8 @@ fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> i
     orders.into_iter()
 }
 
-/// Returns the structures with a single object's members in any other order, and the other objects unchanged.
+/// Returns the structures in which the members of a single object are in a different order. Objects with more than
+/// [`MAX_OF_ONE`] possible orders are skipped.
 pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {
