@@ -82,7 +82,7 @@ struct Step {
     advance: Option<String>,
     /// The expected name of the next notification, such as `baas 2`; `none` if no notification is expected.
     notified: Option<String>,
-    /// A card whose balance and state are checked.
+    /// The identifier of a card whose balance and state are checked.
     card: Option<String>,
     /// Whether the partner's funds are checked.
     #[serde(default)]

@@ -102,10 +102,10 @@ impl<N> Verified<N> {
     /// notification that reports a state for the second time can be identical to an earlier one. Examples are a card
     /// application that is approved again, and a card that is active, lost and active again.
     ///
-    /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the current state of the object
-    /// that [`business_key`](Self::business_key) identifies. If you ignore the arrival, you may lose an update. The
-    /// same applies to PayerMax: two changes of equal amount and direction with the same `relatedTradeNo` have the same
-    /// key. They differ in [`sent_at`](Self::sent_at).
+    /// If the key is already known, store a [`sighting`](Self::sighting), which records the repeated arrival, and query
+    /// the current state of the object that [`business_key`](Self::business_key) identifies. If you ignore the arrival,
+    /// you may lose an update. The same applies to PayerMax: two changes of equal amount and direction with the same
+    /// `relatedTradeNo` have the same key. They differ in [`sent_at`](Self::sent_at).
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }

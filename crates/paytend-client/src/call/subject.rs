@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(topup.check(b"{\"orderNo\":\"T-1\",\"x\":\"\xff\"}"), Ok(()));
     }
 
-    /// The card field of responses is inferred, so a response without the field is accepted.
+    /// The card field in responses is inferred, so a response without the field is accepted.
     #[test]
     fn response_without_a_card_is_accepted_but_a_different_card_is_a_mismatch() {
         let balance = r#"{"cardId":"1755902"}"#;

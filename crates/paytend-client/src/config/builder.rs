@@ -169,7 +169,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how [`Client::resolve`] resolves unknown outcomes.
+    /// Sets how [`Client::resolve`] handles orders with an unknown outcome.
     pub fn resolution(mut self, resolution: Resolution) -> Self {
         self.resolution = resolution;
         self
@@ -360,7 +360,7 @@ impl ClientBuilder {
         match self.transport {
             TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
             TransportChoice::Given(_) | TransportChoice::Other(_) => {
-                Err(Error::configuration("the HTTP client is custom: create another one in the same way"))
+                Err(Error::configuration("the HTTP client is custom; create another client without this builder"))
             }
         }
     }

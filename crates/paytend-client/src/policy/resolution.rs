@@ -33,7 +33,7 @@ impl Default for Resolution {
 }
 
 impl Resolution {
-    /// Creates the default settings, without codes: orders can be found, but never reported as missing.
+    /// Creates the default settings, without codes, so that orders can be found but are never reported as missing.
     pub fn new() -> Self {
         Self::default()
     }

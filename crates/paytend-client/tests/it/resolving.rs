@@ -214,7 +214,7 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
 
 /// The query contains the order's additional fields.
 #[tokio::test]
-async fn query_after_a_rejection_contains_the_additional_fields_of_the_order() {
+async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
     let order = order();
     let error = transport.client().request(&order).field("subAccount", "7").resolve().await.unwrap_err();

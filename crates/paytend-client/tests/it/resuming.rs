@@ -179,7 +179,7 @@ async fn query_result_for_a_different_card_does_not_end_the_order() {
 }
 
 #[tokio::test]
-async fn request_of_a_different_partner_is_neither_sent_nor_queried() {
+async fn request_for_a_different_partner_is_neither_sent_nor_queried() {
     let transport = Scripted::new([]);
     let bytes = client(&transport).prepare(&order()).unwrap().to_bytes();
     let other = Client::builder(Environment::BaseUrl("https://api.example.com".into()), "111", partner())

@@ -96,7 +96,7 @@ pub enum FolderError {
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File {
-        /// The path of the file.
+        /// The path of the file that cannot be read or written.
         path: PathBuf,
         /// The error reported by the operating system.
         error: io::Error,
@@ -104,7 +104,7 @@ pub enum FolderError {
     /// A file does not contain a valid key, or other users can access a private key file.
     #[error("{path}: {error}")]
     Key {
-        /// The path of the file.
+        /// The path of the key file.
         path: PathBuf,
         /// The reason why the key was refused.
         error: KeyError,
@@ -115,9 +115,9 @@ pub enum FolderError {
     /// A public key does not match its private key.
     #[error("{public} is not the public key of {private}")]
     Pair {
-        /// The private key's file.
+        /// The path of the private key file.
         private: PathBuf,
-        /// The public key's file.
+        /// The path of the public key file.
         public: PathBuf,
     },
     /// The directory looks like it contains a real partner's keys.

@@ -37,7 +37,7 @@ pub(crate) async fn drive(core: Arc<Core>) {
         match next {
             Some(wait) => {
                 let woken = core.wake.notified();
-                // Wait for the due time, or for a change of the clock or the outbox, whichever comes first.
+                // Wait for the due time, or for a change to the clock or the outbox, whichever comes first.
                 let _ = tokio::time::timeout(wait, woken).await;
             }
             None => core.wake.notified().await,
@@ -84,8 +84,8 @@ impl Core {
         self.run_all(until, At::Now).await
     }
 
-    /// Posts a notification again, and returns after the attempt. An attempt that is in flight ends first, so the
-    /// notification is posted at least once after this call.
+    /// Posts a notification again, and returns after the attempt. This method first waits for attempts in flight, so
+    /// the notification is always posted at least once more.
     pub(crate) async fn resend(&self, delivery: u64, url: Option<String>) -> Result<Result<String, Refusal>, Lost> {
         let _driving = self.driving.lock().await;
         let resent = self.happen(|at| Event::Resent { at, delivery, url })?;

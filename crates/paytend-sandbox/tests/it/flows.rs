@@ -338,7 +338,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
 }
 
 #[tokio::test]
-async fn fields_are_checked_against_the_rules_of_the_model() {
+async fn fields_are_checked_against_the_models_rules() {
     let (_sandbox, client) = slow().await;
     let mut long = holder();
     long.birthday = "28.02.1990".into();

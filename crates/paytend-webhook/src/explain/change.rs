@@ -187,7 +187,7 @@ pub enum Wrapping {
     #[error("with other characters before or after the text")]
     Surrounded,
     /// A string or bytes literal in a programming language.
-    #[error("as a Python repr, as printed for strings and bytes")]
+    # [error("as the Python repr of a string or of bytes")]
     TextLiteral,
     /// A parsed structure, printed as a literal in a programming language.
     #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
@@ -213,7 +213,7 @@ impl Wrapping {
             Self::Chunked => "let an HTTP library read the body: chunk lengths are not part of the body",
             Self::Unicode(_) => "keep the body as bytes; do not save it as Unicode text (PowerShell's > writes UTF-16)",
             Self::JsonString | Self::Backslashes => "pass the raw body, and do not serialize the text as JSON again",
-            Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the raw bytes of the request",
+            Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the request's raw bytes",
             Self::HtmlEntities => "use the raw body, before any HTML escaping or sanitizing filter",
             Self::QuotedPrintable => "use the body before it passes through a mail gateway, or decode it first",
             Self::PercentEncoding | Self::FormField | Self::FormKey => {

@@ -210,7 +210,8 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
     }
 }
 
-/// Two equal notifications, weeks apart, are two sightings with the same dedup key.
+/// Two equal notifications that arrive weeks apart produce two sightings, that is, arrival records, with the same dedup
+/// key.
 #[test]
 fn sighting_contains_times_and_business_key() {
     let sealing = Keyring::from_keys(&private("paytend"), private("partner").public_key()).unwrap();

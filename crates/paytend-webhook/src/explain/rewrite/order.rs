@@ -42,7 +42,7 @@ pub(super) fn buckets(names: usize) -> u32 {
     (4..16).map(|power| 1_u32 << power).find(|size| names <= *size as usize * 3 / 4).unwrap_or(1 << 16)
 }
 
-/// Returns the bucket of a name in a Java HashMap, which determines its position.
+/// Returns the bucket of a name in a Java HashMap, which determines the name's position.
 pub(super) fn bucket(name: &str, buckets: u32) -> u32 {
     let hash = name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     (hash ^ (hash >> 16)) & (buckets - 1)
