@@ -187,7 +187,7 @@ pub enum Wrapping {
     #[error("with other characters before or after the text")]
     Surrounded,
     /// A string or bytes literal in a programming language.
-    # [error("as the Python repr of a string or of bytes")]
+    #[error("as the Python repr of a string or of bytes")]
     TextLiteral,
     /// A parsed structure, printed as a literal in a programming language.
     #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]

@@ -263,7 +263,7 @@ pub enum Base64Flaw {
     #[error("it has spaces in place of `+`: the value was sent in a form or a URL without percent-encoding")]
     Spaces,
     /// The text contains line breaks or other whitespace.
-    # [error("it has line breaks or other whitespace: the sender's encoder inserts line breaks")]
+    #[error("it has line breaks or other whitespace: the sender's encoder inserts line breaks")]
     Lines,
     /// Percent-encoding.
     #[error("it is percent-encoded, which is allowed only for randomKey")]
