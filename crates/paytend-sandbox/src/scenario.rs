@@ -329,7 +329,7 @@ impl Story {
         Ok(serde_json::json!({ "respCode": text("respCode"), "respMsg": text("respMsg"), "data": data, "lost": false }))
     }
 
-    /// Returns the content of the next received notification that has not been checked by a step yet.
+    /// Returns the content of the next received notification that no step has checked yet.
     async fn notified(&self, what: &str) -> Outcome {
         // Wait for deliveries that are due now or in flight.
         self.sandbox.advance(Duration::ZERO).await;

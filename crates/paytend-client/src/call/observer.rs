@@ -1,4 +1,4 @@
-//! Reports call events, including those of calls that are dropped before they end.
+//! Reports call events, including the events for calls that are dropped before they end.
 
 use std::time::Duration;
 

@@ -22,8 +22,8 @@ pub enum SendResult {
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
 /// times are wall-clock times, because a monotonic clock does not survive a restart. Adjusting the clock cannot end the
-/// settle time early. The time between two confirmations, that is, queries that reported no such order, counts as at
-/// most the planned pause. It counts as zero if the clock was set back.
+/// settle time early. The time between two confirmations, that is, queries that reported the order as unknown, counts
+/// as at most the planned pause. It counts as zero if the clock was set back.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -44,7 +44,7 @@ pub struct History {
     pub last_sent: Option<SystemTime>,
     /// How the last send ended.
     pub last_send: SendResult,
-    /// The number of consecutive queries since the last send that reported no such order.
+    /// The number of consecutive queries since the last send that reported the order as unknown.
     pub confirmations: u32,
     /// The time of the last confirmation.
     pub last_confirmed: Option<SystemTime>,
@@ -85,7 +85,7 @@ impl History {
         }
     }
 
-    /// Records that a query reported no such order. `pause` is the planned time between two queries.
+    /// Records that a query reported the order as unknown. `pause` is the planned time between two queries.
     pub(crate) fn confirm(&mut self, now: SystemTime, pause: Duration) {
         let since = self.last_confirmed.map(|last| now.duration_since(last).unwrap_or_default());
         self.settled = self.settled.saturating_add(since.unwrap_or_default().min(pause));

@@ -39,7 +39,7 @@ impl Resolution {
         }
     }
 
-    /// Records in the history that a query reported no such order.
+    /// Records in the history that a query reported the order as unknown.
     pub fn confirm(&self, history: &mut History, now: SystemTime) {
         history.confirm(now, self.query_pause());
     }
