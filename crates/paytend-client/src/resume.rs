@@ -1,4 +1,5 @@
-//! Continues an order after its process has ended: queries the order, and sends only the same bytes again.
+//! Continues an order after its process has ended: queries the order first, and sends it again only with the same
+//! bytes.
 
 use std::time::{Duration, SystemTime};
 
@@ -222,7 +223,7 @@ impl Client {
     ///
     /// Call this method if an order exists although its send was rejected. In that case, the rejection belongs to a
     /// different request, and later responses on the connection may also belong to earlier requests.
-    /// [`resume`](Self::resume) and [`resolve`](Self::resolve) do so themselves.
+    /// [`resume`](Self::resume) and [`resolve`](Self::resolve) call it themselves.
     pub fn discard_connections(&self) {
         self.shared.transport.discard_connections();
     }

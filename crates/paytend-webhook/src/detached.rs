@@ -160,7 +160,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
-    /// Always returns false: verification uses only public keys, and takes a few hundredths of a millisecond.
+    /// Always returns false, because verification uses only public keys and takes a few hundredths of a millisecond.
     fn uses_private_key(&self) -> bool {
         false
     }

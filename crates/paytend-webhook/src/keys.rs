@@ -1,4 +1,4 @@
-//! Key rotation: validity periods of keys and usage counters.
+//! Key rotation: validity periods and usage counters for keys.
 //!
 //! A provider that rotates its key announces the new key in advance. Configure both keys until the counters show that
 //! the old key is no longer used, then remove the old key. No message is rejected during the rotation.

@@ -1,7 +1,7 @@
 //! The members of an authentic body. Each member is parsed separately from the raw text, independently of errors in the
 //! other members.
 //!
-//! The dedup keys and the merchant and age checks of PayBy and PayerMax use these members, not the typed form. An
+//! For PayBy and PayerMax, the dedup keys and the merchant and age checks use these members, not the typed form. An
 //! unreadable member must neither change a dedup key nor bypass a check.
 
 use std::borrow::Cow;

@@ -81,7 +81,7 @@ impl PayerMaxReceiver {
 
     /// Creates a receiver that **does not check the merchant**: it accepts every notification that one of these keys
     /// has signed. PayerMax has separate keys for each merchant, so this is sufficient if all keys belong to merchants
-    /// of the same owner.
+    /// with the same owner.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.

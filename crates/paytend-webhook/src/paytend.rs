@@ -60,8 +60,8 @@ impl PaytendReceiver {
     }
 
     /// Creates a receiver with rotating keys: the partner's keys decrypt messages, and Paytend's keys verify them. A
-    /// key in an [`Arc`](std::sync::Arc) is always valid. While no key of the partner or no key of Paytend is valid,
-    /// the response asks the provider to retry later.
+    /// key in an [`Arc`](std::sync::Arc) is always valid. While either side has no valid key, the response asks the
+    /// provider to retry later.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if either list of keys is empty, if a key is invalid or has an empty validity period, or

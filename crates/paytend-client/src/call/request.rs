@@ -142,7 +142,7 @@ impl<'r, O: Operation> Request<'r, O> {
     /// its response.
     ///
     /// Use this for custom order queries, because the response code for "no such order" does not identify an order.
-    /// Each such request opens a new connection.
+    /// Each of these requests opens a new connection.
     pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;
         self

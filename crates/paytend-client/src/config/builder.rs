@@ -346,7 +346,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Returns a builder for an HTTP client with the proxy, the certificates and the timeouts of this builder.
+    /// Returns a builder for an HTTP client with this builder's proxy, certificates and timeouts.
     ///
     /// Use it for other requests to the same server, such as a connectivity check. The client does not follow
     /// redirects.

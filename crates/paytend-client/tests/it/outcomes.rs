@@ -176,7 +176,7 @@ async fn timeout_before_the_body_was_sent_is_reported_as_not_sent() {
     });
     let mut large =
         Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
-    // The request is larger than the socket buffers of the system.
+    // The request is larger than the system's socket buffers.
     large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
     let client = paytend_client::Client::builder(
         paytend_client::Environment::BaseUrl(url),

@@ -94,7 +94,7 @@ async fn resumed_order_is_queried_and_then_sent_with_the_same_bytes() {
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths, ["getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(seen[4].document, prepared.document());
-    // Queries repeat the additional fields, and do not share a connection.
+    // Queries contain the order's additional fields, and do not share a connection.
     assert!(seen.iter().all(|request| request.opened.field("subAccount") == Some("7")));
     assert!(seen[..4].iter().all(|request| request.fresh_connection));
     assert_eq!(before.iter().map(|history| history.sends).collect::<Vec<_>>(), [2]);

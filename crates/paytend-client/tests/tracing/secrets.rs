@@ -90,7 +90,8 @@ async fn traces_contain_no_secrets_or_personal_data() {
     }
 }
 
-/// Encodes whole groups of three bytes in Base64: the encoding of the remaining bytes depends on the bytes that follow.
+/// Encodes whole groups of three bytes in Base64, because the encoding of the remaining bytes depends on the bytes that
+/// follow.
 fn base64(text: &str) -> String {
     use ::base64::Engine as _;
     let whole = text.len() / 3 * 3;

@@ -48,8 +48,8 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // No event is lost: all events are in the file, and the next event triggers another attempt to write a
-            // snapshot.
+            // No event is lost, because all events are in the file, and the next event triggers another attempt to
+            // write a snapshot.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;

@@ -47,7 +47,7 @@ fn new_id() -> String {
     RequestId::generate().unwrap().as_str().to_owned()
 }
 
-/// Re-serializes JSON text without whitespace or trailing zeros of fractions, as the demo's receiver does before it
+/// Re-serializes JSON text without whitespace or trailing zeros in fractions, as the demo's receiver does before it
 /// verifies a message.
 fn rewritten(json: &str) -> String {
     let mut written = String::new();

@@ -56,7 +56,7 @@ async fn delivery_is_posted_again_with_the_same_content() {
     let (url, came) = hook(&[(200, PAYBY), (500, "")], PAYBY).await;
     let first = sandbox.notify_payby(Some(&url), "").await.unwrap();
     assert!(first.is_acknowledged() && first.id() == 1);
-    // The second attempt fails. The retries after it follow the schedule.
+    // The second attempt fails. Later retries follow the schedule.
     let again = sandbox.resend(first.id()).await.unwrap();
     assert_eq!((again.is_acknowledged(), again.is_final(), again.attempts()), (false, false, 2));
     sandbox.advance(std::time::Duration::from_secs(600)).await;

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::error::Reason;
 
 /// The limits on notifications in progress for a class of sources. A request beyond a limit gets a 503 response, and
-/// the provider retries it. The number of waiting requests and the time that each may wait are limited.
+/// the provider retries it. Both the number of waiting requests and each request's waiting time are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     operations: usize,

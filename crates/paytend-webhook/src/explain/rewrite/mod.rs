@@ -75,7 +75,7 @@ pub(super) struct Rewriter {
     edges: Vec<Edge>,
     /// The layouts, created on first use. The received whitespace is tried before the layouts.
     layouts: Vec<Layout>,
-    /// Whether the received whitespace does not match any layout.
+    /// Whether the received whitespace matches no layout.
     irregular: bool,
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
@@ -169,7 +169,7 @@ impl Rewriter {
         None
     }
 
-    /// Creates the spellings of strings and numbers and the layouts, which are needed at every cost.
+    /// Creates the layouts and the spellings of strings and numbers, which are needed at every cost.
     fn prepare(&mut self) {
         if !self.spellings.is_empty() {
             return;
