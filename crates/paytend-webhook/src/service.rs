@@ -95,7 +95,7 @@ async fn handle<N, H: Service<Verified<N>>>(mut handler: H, verified: Verified<N
     // The error is logged here, because the server does not receive it if the sender has disconnected.
     handled
         .await
-        .inspect_err(|_| tracing::error!("the handler returned an error: the notification is not acknowledged"))
+        .inspect_err(|_| tracing::error!("the handler returned an error, so the notification is not acknowledged"))
 }
 
 /// Converts a body into a stream of its data frames.

@@ -113,8 +113,8 @@ async fn calls_of_the_published_demo_return_the_expected_codes() {
                 None => assert_eq!(opened.field("respCode"), Some("00"), "{path}: {message}"),
                 Some(refused) => assert!(message.ends_with(&refused), "{path}: {message}"),
             }
-            // The demo re-serializes the data before it verifies the signature, so this must not change the data. The
-            // demo cannot handle a missing `respData`.
+            // The demo re-serializes the data before it verifies the signature, so re-serialization must not change the
+            // data. The demo cannot handle a missing `respData`.
             let data = opened.payload_text().unwrap_or_default();
             assert_eq!(rewritten(data), data, "{path}");
             assert!(serde_json::from_slice::<Value>(&body).unwrap()["respData"].is_string(), "{path}");

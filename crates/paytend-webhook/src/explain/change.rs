@@ -15,7 +15,7 @@ pub enum Change {
     #[error("the received text has leading or trailing whitespace that was not signed")]
     WhiteSpaceAdded,
     /// CR LF became LF, or LF became CR LF.
-    #[error("the line breaks were converted (between CR LF and LF)")]
+    #[error("the line breaks were converted from CR LF to LF or from LF to CR LF")]
     LineEnds,
     /// The byte order mark is missing.
     #[error("the byte order mark at the start is missing")]
