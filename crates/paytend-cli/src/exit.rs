@@ -28,7 +28,8 @@ pub(crate) enum Category {
 pub(crate) struct Failure {
     category: Category,
     message: String,
-    /// Whether the reader of the output closed the pipe. Such a failure is not reported, and the exit code is 0.
+    /// Whether the reader of the output closed the pipe. In this case, the failure is not reported, and the exit code
+    /// is 0.
     broken_pipe: bool,
 }
 

@@ -9,7 +9,7 @@ pub(crate) use self::none::{read, remove, write};
 #[cfg(feature = "keyring")]
 pub(crate) use self::native::read;
 
-/// The name of the service, under which a keyring shows the entries of this command.
+/// The service name under which a keyring shows this command's entries.
 #[cfg(feature = "keyring")]
 const SERVICE: &str = "paytend";
 
@@ -66,7 +66,7 @@ mod native {
         Ok(zbus_secret_service_keyring_store::Store::new()?)
     }
 
-    /// Creates the failure for an error, whose other texts may contain the secret.
+    /// Creates the failure for a keyring error. The error's own text is left out, because it can contain the secret.
     fn failure(entry: &str, error: &Error) -> Failure {
         let (what, next) = match error {
             Error::NoEntry => ("does not exist", "store the key with `paytend config secret FILE`"),

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
     /// Your private key, which should decrypt the message; may be repeated during a key rotation. Without this option,
-    /// the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// the key is read from the PAYTEND_PRIVATE_KEY environment variable
     #[arg(long, value_name = "FILE")]
     private_key: Vec<PathBuf>,
     /// The sender's public key, which should verify the message; may be repeated during a key rotation

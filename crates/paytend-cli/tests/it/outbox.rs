@@ -148,7 +148,7 @@ fn sending_is_paused_and_resumed() {
     let ran = place.outbox(&["resume", "topup"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     assert!(
-        ran.stderr.contains("/issuing/card/topup was resumed and is not sent yet: all operations"),
+        ran.stderr.contains("/issuing/card/topup was resumed, but nothing is sent yet: all operations"),
         "{}",
         ran.stderr
     );

@@ -25,7 +25,7 @@ const fn kind(message: &'static str, meaning: &'static str) -> Kind {
     Kind { message, meaning }
 }
 
-/// The explanations, in the order of the exit codes. The names of the kinds are the messages of
+/// The explanations, in the order of the exit codes. The names of the kinds are error messages of
 /// `paytend_client::Error`.
 const ALL: &[Explanation] = &[
     Explanation {
@@ -133,7 +133,7 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// The list of exit codes in `--help` and the explanations have the same codes and names.
+    /// The exit codes in `--help` and in the explanations have the same numbers and names.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

@@ -19,7 +19,7 @@ use crate::exit::Failure;
 pub(crate) struct RouteArg {
     path: String,
     route: Route,
-    /// The merchant, for PayerMax.
+    /// The merchant ID; set only for PayerMax.
     merchant: Option<String>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Endpoints {
     pub(crate) router: Router,
     /// The provider of each path, for the JSON line that is printed at the start.
     pub(crate) listed: Map<String, Value>,
-    /// For each endpoint, a function that waits for its handlers.
+    /// For each endpoint, a function that waits for its running handlers.
     idle: Vec<Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
-    /// The directory with the keys, such as one created by `paytend sandbox --keys`, instead of a profile
+    /// A directory with keys, such as one created by `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// The port of the loopback interface to listen on; 0 for a free port

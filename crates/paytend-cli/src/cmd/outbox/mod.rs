@@ -77,13 +77,13 @@ pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
 fn operation_path(name_or_path: &str) -> Result<String, Failure> {
     match paytend_model::operation(name_or_path) {
         Ok(entry) => Ok(entry.info.path.to_owned()),
-        // The merchant's program can define operations that this crate does not know.
+        // The partner's program can define operations that `paytend-model` does not contain.
         Err(_) if name_or_path.starts_with('/') => Ok(name_or_path.to_owned()),
         Err(error) => Err(Failure::usage(error)),
     }
 }
 
-/// Returns the name under which an action is recorded.
+/// Returns the user name that is recorded with an action.
 fn user() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     format!("paytend outbox, user {}", user.unwrap_or_else(|| "unknown".to_owned()))

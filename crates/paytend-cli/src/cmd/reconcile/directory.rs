@@ -1,4 +1,4 @@
-//! The directory of a fetch, with its lists. An interrupted fetch can be continued.
+//! The directory that contains the lists of a fetch. An interrupted fetch can be continued.
 //!
 //! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
 //! to `lists` and replaces the previous `lists`. A file with its final name is complete.
@@ -41,7 +41,7 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Returns whether this fetch can reuse the parts of the fetch `earlier`.
+    /// Returns whether this fetch can reuse the parts that the `earlier` fetch has stored.
     fn continues(&self, earlier: &Self) -> bool {
         let age = self.started_at.duration_since(earlier.started_at);
         (self.version, &self.source) == (earlier.version, &earlier.source)
@@ -50,7 +50,7 @@ impl Manifest {
             && age.as_hours() < MAX_AGE_HOURS
     }
 
-    /// Reads the description of a complete fetch. Exported lists have none.
+    /// Reads the description of a complete fetch. Returns `None` for exported lists, which have no description.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, Failure> {
         let path = folder.join(MANIFEST);
         if !path.exists() {
@@ -151,7 +151,7 @@ pub(super) fn lists_in(path: &Path) -> PathBuf {
     if complete.is_dir() { complete } else { path.to_owned() }
 }
 
-/// Reads a file with one JSON value per line.
+/// Reads a file that contains one JSON value per line.
 pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
     let file = File::open(path).map_err(|error| failure(path, "cannot read", &error))?;
     let mut rows = Vec::new();
@@ -250,7 +250,7 @@ mod tests {
         directory.complete(&first).unwrap();
         assert_eq!(lists_in(&path), path.join("lists"));
         drop(directory);
-        // The next fetch replaces the lists of the first fetch only when it is complete.
+        // The lists of the first fetch are replaced only when the next fetch is complete.
         let directory = Directory::open(&path, &first).unwrap();
         assert_eq!(directory.read::<u32>("a.jsonl").unwrap(), None);
         assert!(path.join("lists/a.jsonl").exists());

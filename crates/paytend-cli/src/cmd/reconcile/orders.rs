@@ -10,7 +10,7 @@ use crate::exit::{Category, Failure};
 
 /// A source of orders.
 pub(crate) trait OrderSource {
-    /// Returns the orders.
+    /// Reads the orders.
     async fn orders(&self) -> Result<Orders, Failure>;
 }
 

@@ -37,7 +37,7 @@ pub(crate) enum Corruption {
     Whitespace,
 }
 
-/// The private keys of the providers, in the key directory of a sandbox.
+/// The providers' private keys, from a sandbox's key directory.
 pub(crate) struct Sender {
     folder: PathBuf,
     permissions: FilePermissions,
@@ -55,7 +55,7 @@ impl Sender {
         Self { folder: folder.to_owned(), permissions }
     }
 
-    /// Creates the request for a notification. A Paytend notification is sealed again by each call.
+    /// Creates the request for a notification. Each call seals a Paytend notification again.
     pub(crate) fn request(
         &self,
         route: Route,
