@@ -309,7 +309,7 @@ fn files_with_a_password_must_be_readable_by_the_owner_only() {
     for (text, mode, arguments, message) in [
         (&inline, 0o644, vec![], "inbox.toml is accessible to other users"),
         (&in_file, 0o600, vec![], "store is accessible to other users"),
-        // The error comes from a later check, so the file was accepted.
+        // The error comes from a later check, which proves that the file was accepted.
         (&inline, 0o600, vec![], "no store key"),
         (&inline, 0o644, vec!["--danger-any-permissions"], "no store key"),
         (&in_file, 0o644, vec!["--danger-any-permissions"], "no store key"),
@@ -374,7 +374,7 @@ fn erasure_can_be_limited_and_warns_about_values_in_the_log() {
 }
 
 #[test]
-fn trace_of_the_request_is_stored() {
+fn trace_context_of_the_request_is_stored() {
     let place = Workplace::new();
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     runtime().block_on(async {
@@ -388,7 +388,7 @@ fn trace_of_the_request_is_stored() {
 }
 
 #[test]
-fn actions_of_operators_are_listed() {
+fn operator_actions_are_listed() {
     let place = Workplace::new();
     let config = place.path("config.toml");
     std::fs::write(&config, "audit_page = true\n").unwrap();

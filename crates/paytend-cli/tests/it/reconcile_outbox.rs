@@ -45,7 +45,7 @@ fn topups_in_the_outbox_are_compared() {
         let deadline = Instant::now() + Duration::from_secs(60);
         let is_done = |stats: &OrderStats| stats.count(State::Responded) + stats.count(State::Found) == 2;
         while !is_done(&store.order_stats().await.unwrap()) {
-            assert!(Instant::now() < deadline, "the orders are not completed");
+            assert!(Instant::now() < deadline, "the orders were not completed");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         drop(stop);
@@ -82,7 +82,7 @@ fn planted_differences_are_named_exactly_with_both_stores() {
                     place.send(&life, &number, &amount).await;
                 }
                 1 => place.send(&life, &number, "9000000.00").await, // rejected
-                // Agrees with the provider, which does not list the order.
+                // This decision agrees with the provider, which does not list the order.
                 2 => place.decide(&life, &number, &amount, Decision::NotExecuted).await,
                 3 => {
                     place.decide(&life, &number, &amount, Decision::Executed).await;
@@ -182,7 +182,7 @@ impl Orders {
         self.store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
-    /// Submits an order, and decides its outcome.
+    /// Submits an order, and records a decision about its outcome.
     async fn decide(&self, life: &Life, number: &str, amount: &str, decision: Decision) {
         self.make_stuck(life, number, amount).await;
         let audit = Audit { who: "a test".into(), why: "planted".into() };

@@ -1,4 +1,4 @@
-//! The schemas of the JSON output in `schemas/`.
+//! Checks JSON output against the schemas in `schemas/`.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(crate) fn checked(schema: &str, json: &str) -> Value {
     value
 }
 
-/// The schemas refuse a document without a required member, so the other tests of the output are effective.
+/// The schemas refuse a document without a required member, so the other tests of the output can fail.
 #[test]
 #[should_panic(expected = "call.json")]
 fn schema_refuses_a_missing_member() {
