@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::payload::{Node, field_at, number, value};
 use crate::suggest;
 
-/// A kind of notification.
+/// A kind of notification that `paytend trigger` can send.
 pub(crate) struct EventKind {
     /// The product and the kind, such as `baas.fund-deposit`.
     pub(crate) name: &'static str,

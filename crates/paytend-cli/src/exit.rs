@@ -23,7 +23,7 @@ pub(crate) enum Category {
     Interrupted = 130,
 }
 
-/// A failure of a command.
+/// A failure that ends a command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     category: Category,
@@ -48,7 +48,7 @@ impl Failure {
         Self { message: format!("{}; {hint}", self.message), ..self }
     }
 
-    /// Creates the failure of a command that was interrupted with Ctrl-C. It has an exit code and no message.
+    /// Creates the failure for a command that was interrupted with Ctrl-C. It has an exit code and no message.
     pub(crate) fn interrupted() -> Self {
         Self::new(Category::Interrupted, "")
     }

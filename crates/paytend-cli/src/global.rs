@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::output;
 use crate::profiles::variable;
 
-/// The environment variable with the log filter, such as `info` or `paytend_client=debug`.
+/// The environment variable that contains the log filter, such as `info` or `paytend_client=debug`.
 const FILTER_VARIABLE: &str = "RUST_LOG";
 
 #[derive(Args)]

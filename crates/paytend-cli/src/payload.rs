@@ -1,4 +1,4 @@
-//! The data of a request or a notification as a tree. Values are kept as JSON text, so numbers are not changed.
+//! The data in a request or a notification, as a tree. Values are kept as JSON text, so numbers are not changed.
 
 use std::fmt;
 

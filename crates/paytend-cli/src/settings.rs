@@ -114,7 +114,7 @@ impl Settings {
         Self { source, profiles: None, danger_any_permissions: false, values: BTreeMap::new() }
     }
 
-    /// Replaces the settings for which an environment variable is set.
+    /// Overrides each setting whose environment variable is set.
     fn change_by_environment(&mut self) {
         let mut names = Vec::new();
         let given = VARIABLES.iter().filter_map(|(name, from)| Some((*name, *from, variable(from)?)));

@@ -93,7 +93,7 @@ impl Rules {
         self
     }
 
-    /// Returns the lists that must contain an executed transaction.
+    /// Returns the lists that must contain an executed transaction of this kind.
     pub(crate) fn required_lists(&self, kind: Kind, is_partner_funds: bool) -> ListSet {
         if let Some(lists) = self.required.get(&kind) {
             return ListSet::of(lists.iter().copied());

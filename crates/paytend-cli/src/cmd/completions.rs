@@ -1,4 +1,4 @@
-//! `paytend completions`: prints the completion script of a shell.
+//! `paytend completions`: prints the completion script for a shell.
 
 use std::io::{self, Write as _};
 
@@ -8,12 +8,12 @@ use clap_complete::Shell;
 use crate::completion::source;
 use crate::exit::Failure;
 
-/// The bash function that completes values, before it calls the generated function.
+/// A bash function that completes values. If there are none, it calls the generated function.
 const BASH: &str = r#"
 _paytend_values() {
     local line="${COMP_LINE:0:COMP_POINT}" current prefix value
     local -a words
-    # The words are separated at blanks only, because bash also separates them at `:` and `=`.
+    # The line is split only at spaces, because bash would also split it at `:` and `=`.
     read -ra words <<< "$line"
     [[ $line == *[[:space:]] ]] && words+=("")
     (( ${#words[@]} )) && current="${words[${#words[@]}-1]}"
@@ -35,7 +35,7 @@ _paytend_values() {
 complete -F _paytend_values -o bashdefault -o default paytend
 "#;
 
-/// The zsh function that completes values, before it calls the generated function.
+/// A zsh function that completes values. If there are none, it calls the generated function.
 const ZSH: &str = r#"
 _paytend_values() {
     local -a values open

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The provider that sent the message
     #[arg(long, value_enum, default_value_t = ProviderArg::Paytend)]
     provider: ProviderArg,
-    /// The kind of message; only for Paytend
+    /// The kind of message; only for Paytend messages
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
     /// Your private key, which should decrypt the message; may be repeated during a key rotation. Without this option,

@@ -189,7 +189,7 @@ fn answer_as_api(stream: std::io::Result<std::net::TcpStream>) {
 }
 
 #[test]
-fn lost_response_is_resolved() {
+fn order_is_queried_after_a_lost_response() {
     let connected = Connected::new();
     connected.fault("topup:resetAfter:next");
     let resolved = connected.topup("T-1", &["--resolve", "--json"]);

@@ -182,7 +182,7 @@ fn concurrent_changes_are_all_stored() {
 }
 
 #[test]
-fn profile_of_a_sandbox_is_used_and_changed_by_the_environment() {
+fn sandbox_profile_is_used_and_overridden_by_the_environment() {
     let (config, folder) = (Config::new(), tempfile::tempdir().unwrap());
     let keys = folder.path().join("keys");
     let running = RunningSandbox::start(&["--keys", keys.to_str().unwrap(), "--timing", "instant"]);

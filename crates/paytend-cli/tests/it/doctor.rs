@@ -45,7 +45,7 @@ impl Place {
         command
     }
 
-    /// Changes a setting in the sandbox's profile.
+    /// Adds or replaces a setting in the sandbox's profile.
     fn set(&self, line: &str) {
         let path = self.keys("paytend.toml");
         let text = std::fs::read_to_string(&path).unwrap();

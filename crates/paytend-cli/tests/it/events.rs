@@ -148,7 +148,7 @@ fn listener_without_any_keys_names_the_options() {
     assert_eq!(run(&["listen", "--profile", "none", "--keys", "keys"], b"").code, 2);
 }
 
-/// Starts a receiver that refuses each notification when the returned sender allows it.
+/// Starts a receiver that refuses each notification, but only after a message from the returned sender.
 fn held_receiver() -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -167,7 +167,7 @@ fn held_receiver() -> (String, mpsc::Sender<()>) {
 }
 
 #[test]
-fn progress_is_shown_on_a_terminal_only() {
+fn progress_is_shown_only_on_a_terminal() {
     let place = Place::new();
     for _ in 0..2 {
         assert_eq!(place.trigger("payby.transfer-to-bank").code, 6);

@@ -55,7 +55,7 @@ fn help_describes_commands_and_errors() {
 
 /// Each error message that `help errors` explains is a message of the client.
 #[test]
-fn explained_messages_are_messages_of_the_client() {
+fn explained_error_messages_exist_in_the_client() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-client/src/error/display.rs");
     let source = std::fs::read_to_string(source).unwrap();
     let json = checked("help-errors", &run(&["help", "errors", "--json"], b"").stdout);

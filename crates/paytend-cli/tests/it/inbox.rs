@@ -254,7 +254,7 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
 }
 
 #[test]
-fn missing_merchant_of_payermax_is_reported() {
+fn payermax_route_without_a_merchant_causes_a_warning() {
     let place = Workplace::new();
     let keys = place.path("keys");
     // The address is in use, so the service exits after the warning.
@@ -275,7 +275,7 @@ fn missing_merchant_of_payermax_is_reported() {
 }
 
 #[test]
-fn plain_http_is_accepted_from_trusted_proxies_only() {
+fn plain_http_is_accepted_only_from_trusted_proxies() {
     let place = Workplace::new();
     let config = place.path("inbox.toml");
     for (proxies, status) in [("\"10.0.0.1\"", 403), ("\"10.0.0.1\", \"127.0.0.0/8\"", 200)] {
@@ -292,7 +292,7 @@ fn plain_http_is_accepted_from_trusted_proxies_only() {
 
 #[test]
 #[cfg(unix)]
-fn files_with_a_password_must_be_readable_by_the_owner_only() {
+fn files_with_a_password_must_be_readable_only_by_the_owner() {
     let place = Workplace::new();
     let (config, store) = (place.path("inbox.toml"), place.path("store"));
     let url = "postgres://user:pa/secret@127.0.0.1:1/db";

@@ -113,7 +113,7 @@ fn notification_is_described_with_and_without_keys() {
         assert_eq!(&with["data"][name], value, "{name}: {with}");
     }
     assert_eq!(with["hidden"], 4);
-    // All digits are shown.
+    // The amount is shown with all its digits.
     let printed = place.inspect(document.as_bytes(), &[]);
     assert!(
         printed.stdout.contains("1250.070") && printed.stdout.contains("4 values are hidden"),
@@ -128,7 +128,7 @@ fn notification_is_described_with_and_without_keys() {
     assert_eq!((forged.code, &checked("inspect", &forged.stdout)["verdict"]), (4, &"not_authentic".into()));
 }
 
-/// Returns the text of a message as several programs log it.
+/// Returns a message in the forms in which several programs log it.
 fn logged(document: &str) -> Vec<(&'static str, String)> {
     let json_log = json!({"level": "info", "time": "2026-11-28T10:00:00Z", "msg": "received", "body": document});
     let nested = json!({"_index": "logs", "_source": {"message": json_log.to_string(), "host": {"name": "a"}}});

@@ -85,7 +85,7 @@ fn command_lines_of_the_guides_succeed() {
     let guides: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"))
         .unwrap()
         .map(|file| Path::new("docs").join(file.unwrap().file_name()))
-        // The tests of this guide run its command lines with a store.
+        // Other tests run the command lines of this guide, with a store.
         .filter(|path| !path.ends_with("unknown-outcomes.md"))
         .collect();
     assert!(guides.len() >= 2, "{guides:?}");

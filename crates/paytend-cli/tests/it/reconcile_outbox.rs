@@ -62,7 +62,7 @@ fn topups_in_the_outbox_are_compared() {
 
 /// Random activity whose orders are in the outbox and whose notifications are in the inbox, with planted differences.
 #[test]
-fn planted_differences_are_named_exactly_with_both_stores() {
+fn exactly_the_planted_differences_are_reported_with_both_stores() {
     let random = Seeded::new();
     runtime().block_on(async {
         let mut life = Life::start().await;
@@ -93,7 +93,7 @@ fn planted_differences_are_named_exactly_with_both_stores() {
                     expect("unresolved", &number, "");
                 }
                 5 => {
-                    // A different program sends an order.
+                    // This order is sent by a different program, so it is not in the outbox.
                     life.topup(&number, 1_00).await;
                     expect("only_provider", &number, "");
                 }

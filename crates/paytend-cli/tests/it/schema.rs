@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// Asserts that JSON follows the schema in a file of `schemas/`, and returns it.
+/// Asserts that a JSON text follows a schema in `schemas/`, and returns the parsed JSON.
 pub(crate) fn checked(schema: &str, json: &str) -> Value {
     let path = format!("{}/schemas/{schema}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();

@@ -8,7 +8,7 @@ use crate::running::RunningSandbox;
 use crate::support::{Keys, command, finish, set_mode};
 
 #[test]
-fn progress_is_shown_on_a_terminal_only() {
+fn progress_is_shown_only_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let keys = keys.to_str().unwrap();
@@ -45,7 +45,7 @@ fn doctor(folder: &Keys) -> Command {
 }
 
 #[test]
-fn results_of_doctor_are_coloured_on_a_terminal_only() {
+fn doctor_results_are_coloured_only_on_a_terminal() {
     let keys = Keys::new();
     for (name, value, coloured) in [("X", "", true), ("NO_COLOR", "1", false)] {
         let mut terminal = Terminal::start_with(&mut doctor(&keys), name, value);

@@ -158,7 +158,7 @@ pub struct Item<'a> {
     pub differences: Vec<Difference<'a>>,
     /// The difference in amount that was accepted as a fee.
     pub tolerated: Option<Decimal>,
-    /// The reasons why the transaction is unresolved.
+    /// The reasons why the transaction cannot be resolved. It is empty for transactions that are not open.
     pub reasons: Vec<OpenReason>,
     /// The possible counterparts of an ambiguous transaction.
     pub candidates: Option<Candidates<'a>>,

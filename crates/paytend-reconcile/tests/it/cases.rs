@@ -56,7 +56,7 @@ fn tolerated_fees_are_matched_and_reported() {
 }
 
 #[test]
-fn transactions_outside_the_period_are_only_used_for_matching() {
+fn transactions_outside_the_period_are_used_only_for_matching() {
     let day = |day: &str| Rules::default().period(Period::new(day, day).unwrap());
     let row = ROW.replace("25.35", "25.00");
     // The order was sent on the day before the provider booked it.

@@ -1,4 +1,4 @@
-//! The output of `paytend call`.
+//! Prints the result of `paytend call`.
 
 use paytend_client::{Error, OrderState, Outcome, Response};
 use paytend_model::Json;

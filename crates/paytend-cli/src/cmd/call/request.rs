@@ -33,7 +33,7 @@ pub(crate) struct RequestArgs {
     file: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    /// The time limit of the whole call, such as 30s or 2m
+    /// The time limit for the whole call, such as 30s or 2m
     #[arg(long, value_name = "DURATION", value_parser = duration::positive)]
     pub(crate) deadline: Option<Duration>,
 }

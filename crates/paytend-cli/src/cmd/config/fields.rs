@@ -5,7 +5,7 @@ use toml_edit::{Item, Value};
 use crate::exit::Failure;
 use crate::suggest;
 
-/// The settings of a profile that `ClientBuilder::from_file` in the `paytend-client` crate reads.
+/// The names of the profile settings that `ClientBuilder::from_file` in the `paytend-client` crate reads.
 pub(super) const NAMES: &[&str] = &[
     "environment",
     "base_url",

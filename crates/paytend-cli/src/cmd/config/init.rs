@@ -128,7 +128,7 @@ fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
             *item = absolute(directory.join(file).to_string_lossy().into_owned()).into();
         }
     }
-    // Receivers of the sandbox's notifications, such as `paytend listen`, need these keys.
+    // These keys are added for receivers of the sandbox's notifications, such as `paytend listen`.
     for (setting, file) in
         [("payby_public_key_file", "payby-public.b64"), ("payermax_public_key_file", "payermax-public.b64")]
     {

@@ -31,7 +31,7 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct ShowArgs {
-    /// The profile. The default is the profile that other commands use
+    /// The name of the profile. The default is the profile that other commands use
     profile: Option<String>,
     #[command(flatten)]
     json: JsonArgs,

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Remove the profile's private key from the keyring
     #[arg(long, conflicts_with = "file")]
     remove: bool,
-    /// The profile. The default is the profile that other commands use
+    /// The name of the profile. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[command(flatten)]

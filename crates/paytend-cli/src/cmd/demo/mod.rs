@@ -162,7 +162,7 @@ fn signed_text(canonical: &str) -> Value {
     canonical.split('&').filter(|part| !part.starts_with("randomKey=")).collect::<Vec<_>>().join("&").into()
 }
 
-/// Returns the value of a response's field, which the sandbox always sets.
+/// Returns the value of a response field that the sandbox always sets.
 fn required<T>(value: Option<T>, name: &str) -> Result<T, Failure> {
     value.ok_or_else(|| unexpected(format!("the response does not contain `{name}`")))
 }

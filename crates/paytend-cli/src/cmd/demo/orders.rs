@@ -133,7 +133,7 @@ impl Demo<'_> {
         order.ok_or_else(|| unexpected(format!("the store has no order {number}")))
     }
 
-    /// Runs `paytend reconcile`.
+    /// Runs `paytend reconcile`, which must find no differences.
     pub(super) async fn compare(&mut self) -> Result<(), Failure> {
         self.report.section("Compare the day")?;
         self.report.begin("reconcile", "paytend reconcile compares all lists")?;
@@ -161,7 +161,7 @@ impl Demo<'_> {
     }
 }
 
-/// Returns how a process ended.
+/// Describes how a process ended.
 fn shown(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

@@ -26,7 +26,7 @@ const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS booking (id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS topup (number TEXT PRIMARY KEY, state TEXT NOT NULL)";
 
-/// The partner's keys, books and orders in a directory.
+/// The partner's keys, books and orders, which are stored in a directory.
 pub(super) struct Partner {
     pub(super) id: String,
     pub(super) public_key: PublicKey,

@@ -70,7 +70,8 @@ impl Drop for OrderProcess {
     }
 }
 
-/// Returns a command that runs this program, without the user's settings and proxies: the sandbox is on this machine.
+/// Returns a command that runs this program without the user's settings and proxies, because the sandbox runs on this
+/// machine.
 pub(super) fn paytend() -> Result<Command, Failure> {
     let program = std::env::current_exe().map_err(|error| unexpected(format!("cannot find this program: {error}")))?;
     let mut command = Command::new(program);

@@ -1,4 +1,4 @@
-//! The notifications that a sandbox has sent.
+//! Shows and resends the notifications that a sandbox has sent.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reads the notifications in a store.
+//! Shows the notifications in a store.
 
 use std::path::Path;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl SourceArgs {
 }
 
 impl ListArgs {
-    /// Prints a notification if it has the wanted kind.
+    /// Prints a notification if it has the requested kind.
     fn print(&self, entry: &Entry) -> Result<(), Failure> {
         let listed = listed(entry);
         if self.kind.as_ref().is_some_and(|kind| kind != listed.kind) {

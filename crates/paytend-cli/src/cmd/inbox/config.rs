@@ -130,8 +130,8 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 impl Config {
-    /// Reads the file. Relative paths in it refer to its directory. The permissions of a file with a password are
-    /// checked.
+    /// Reads the file. Relative paths in the file are resolved from its directory. If the file contains a password, its
+    /// permissions are checked.
     pub(crate) fn read(path: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::fmt::Display| {
             Failure::new(Category::Configuration, format!("{}: {error}", path.display()))
@@ -179,7 +179,7 @@ pub(crate) fn read_store(path: &Path, permissions: FilePermissions) -> Result<St
 }
 
 impl DatedKey {
-    /// Applies the validity period.
+    /// Sets the validity period of a key.
     pub(crate) fn schedule<K: ?Sized>(&self, mut key: ScheduledKey<K>) -> ScheduledKey<K> {
         if let Some(time) = self.not_before {
             key = key.not_before(time.0);
@@ -192,7 +192,7 @@ impl DatedKey {
 }
 
 impl Gate {
-    /// Applies the settings to an endpoint.
+    /// Applies the address lists and limits to an endpoint.
     pub(crate) fn apply<R: Receiver>(&self, mut endpoint: Endpoint<R>) -> Result<Endpoint<R>, Failure> {
         if !self.allow_source.is_empty() || !self.trusted_proxy.is_empty() {
             let sources = Sources::new()

@@ -35,7 +35,7 @@ impl RouteArg {
             return Err(format!("invalid path {path:?}; an example is /paytend/baas"));
         }
         if ["/healthz", "/readyz", "/metrics", "/audit"].contains(&path) {
-            return Err(format!("the path {path} is used by the service"));
+            return Err(format!("the path {path} is used by the service itself"));
         }
         let (name, merchant) = match provider.strip_prefix("payermax:") {
             Some(merchant) if !merchant.is_empty() => ("payermax", Some(merchant.to_owned())),

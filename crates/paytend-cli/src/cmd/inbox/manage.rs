@@ -1,4 +1,4 @@
-//! `paytend inbox redrive`, `bury`, `check`, `erase` and `backup`.
+//! `paytend inbox redrive`, `bury`, `check`, `erase`, `generate-key` and `backup`.
 
 use std::path::{Path, PathBuf};
 

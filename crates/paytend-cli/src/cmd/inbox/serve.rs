@@ -214,8 +214,8 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
         if let Some(before) = before(retention) {
             match store.drop_payloads(before).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(count, "content removed after its retention"),
-                Err(error) => tracing::error!(%error, "cannot remove content after its retention"),
+                Ok(count) => tracing::info!(count, "content removed after its retention period"),
+                Err(error) => tracing::error!(%error, "cannot remove content after its retention period"),
             }
         }
         if let (Some(before), AnyStore::Nats(store)) = (before(forget_after), &store) {

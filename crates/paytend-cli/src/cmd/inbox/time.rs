@@ -1,4 +1,4 @@
-//! Times in options and output.
+//! Parses times in options, and formats times in output.
 
 use std::time::{Duration, SystemTime};
 

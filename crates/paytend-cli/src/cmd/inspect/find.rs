@@ -322,7 +322,7 @@ fn joined_trace(captured: &[u8]) -> Option<Vec<u8>> {
     for (numbered, line) in lines {
         match numbered {
             Some((is_first, rest)) => {
-                // A full line continues in the next one; a shorter line ends at a line break of the message.
+                // A full line continues in the next line. A shorter line ends at a line break in the message.
                 if is_first || width < TRACE_WIDTH {
                     joined.push(b'\n');
                 }

@@ -26,7 +26,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys, if a connection is selected by an option or by `PAYTEND_PROFILE`.
+    /// Reads the keys if an option or `PAYTEND_PROFILE` selects a connection.
     pub(super) fn read(args: &ConnectionArgs) -> Result<Option<Self>, Failure> {
         if args.keys.is_none() && args.profile.is_none() && variable(PROFILE_VARIABLE).is_none() {
             return Ok(None);

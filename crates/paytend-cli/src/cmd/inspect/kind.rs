@@ -101,7 +101,7 @@ impl Head {
         self.path = Some(path(url));
     }
 
-    /// Returns the headers that a receiver needs.
+    /// Returns the headers that a receiver needs to verify the message.
     pub(super) fn headers(&self) -> HeaderMap {
         let sign = self.sign.as_deref().and_then(|sign| pasted_sign(sign).ok());
         sign.map(|sign| HeaderMap::from_iter([(http::HeaderName::from_static("sign"), sign)])).unwrap_or_default()

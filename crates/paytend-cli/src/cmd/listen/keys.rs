@@ -61,7 +61,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the keys of a profile. Environment variables replace its settings, as in other commands.
+    /// Reads the keys of a profile. Environment variables override its settings, as in other commands.
     pub(super) fn from_profile(given: Option<&str>) -> Result<Self, Failure> {
         let file = ProfilesFile::locate()?;
         let document = file.read()?;
@@ -110,7 +110,7 @@ impl Keys {
         Ok(Some((receiver, self.known(key)?)))
     }
 
-    /// Returns the keys that may explain why a notification of a sender is not authentic.
+    /// Returns the keys that may explain why a notification from a sender is not authentic.
     fn known(&self, sender: &Named) -> Result<KnownKeys, Failure> {
         let mut known = KnownKeys::new();
         if let Some(partner) = &self.partner {

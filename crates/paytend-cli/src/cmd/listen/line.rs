@@ -1,4 +1,4 @@
-//! The lines that `paytend listen` prints.
+//! Formats and prints the output lines of `paytend listen`.
 
 use std::time::SystemTime;
 

@@ -93,7 +93,7 @@ struct Operations {
     /// The operation to pause or resume: a name such as topup, or a path
     #[arg(required_unless_present = "all")]
     operation: Option<String>,
-    /// All operations
+    /// Pause or resume all operations
     #[arg(long, conflicts_with = "operation")]
     all: bool,
 }

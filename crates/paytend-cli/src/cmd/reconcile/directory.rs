@@ -35,7 +35,7 @@ pub(super) struct Manifest {
     pub(super) started_at: Timestamp,
     /// The cards whose lists are fetched.
     pub(super) cards: BTreeSet<String>,
-    /// The queries that the provider rejected.
+    /// Messages about the queries that the provider rejected.
     #[serde(default)]
     pub(super) problems: Vec<String>,
 }
@@ -144,8 +144,8 @@ impl Directory {
     }
 }
 
-/// Returns the directory that contains the lists: `lists` if the given directory contains a complete fetch, or the
-/// given directory.
+/// Returns the directory that contains the lists: the `lists` subdirectory if the given directory contains a complete
+/// fetch, and the given directory otherwise.
 pub(super) fn lists_in(path: &Path) -> PathBuf {
     let complete = path.join(COMPLETE);
     if complete.is_dir() { complete } else { path.to_owned() }

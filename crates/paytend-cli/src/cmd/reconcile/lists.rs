@@ -1,4 +1,4 @@
-//! The provider's lists: fetched, or read from a directory.
+//! The provider's lists, which are either fetched or read from a directory.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ impl StoredBalance {
 }
 
 impl BalanceFile {
-    /// Reads the file of an earlier fetch.
+    /// Reads the balances file of an earlier fetch.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let invalid =
             |why: &dyn std::fmt::Display| Failure::new(Category::Configuration, format!("{}: {why}", path.display()));

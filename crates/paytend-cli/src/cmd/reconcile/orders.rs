@@ -1,4 +1,4 @@
-//! The sources of the orders.
+//! The sources that orders can be read from.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};

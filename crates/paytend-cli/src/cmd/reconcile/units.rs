@@ -1,4 +1,4 @@
-//! The days that are fetched, and their division into parts.
+//! Determines the days to fetch, and divides the lists into parts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -156,7 +156,7 @@ mod tests {
         let today = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string();
         let last =
             |to: &str| Days::new(&Period::new("2023-01-01", to).unwrap(), &Rules::default()).unwrap().last.to_string();
-        // The test may run at midnight.
+        // The date can change while the test is running.
         assert!(last(&today) >= today);
         assert_eq!(last("2999-12-31"), "2999-12-31");
     }

@@ -19,7 +19,7 @@ use crate::exit::{Category, Failure};
 use crate::keyfiles::key_failure;
 use crate::urls;
 
-/// The time limit of a request to a receiver.
+/// The time limit for a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A way to corrupt a notification.
