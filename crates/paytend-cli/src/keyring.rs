@@ -25,7 +25,9 @@ mod native {
     pub(crate) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
         let secret = open(entry)?.get_secret().map(Zeroizing::new).map_err(|error| failure(entry, &error))?;
         let text = std::str::from_utf8(&secret);
-        let text = text.map_err(|_| Failure::new(Category::Configuration, format!("keyring entry `{entry}`: no text")));
+        let text = text.map_err(|_| {
+            Failure::new(Category::Configuration, format!("keyring entry `{entry}` does not contain text"))
+        });
         text.map(|text| Zeroizing::new(text.to_owned()))
     }
 

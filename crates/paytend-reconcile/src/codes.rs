@@ -64,7 +64,7 @@ impl Codes {
         }
     }
 
-    /// Returns the kind of a row.
+    /// Returns the kind of transaction that a row describes.
     pub(crate) fn kind(&self, entry: &Entry) -> Kind {
         if let Some(kind) = entry.kind {
             return kind;

@@ -91,7 +91,7 @@ fn day(text: &str, zone: &TimeZone) -> Option<Span> {
     span_of(text.parse().ok()?, zone)
 }
 
-/// Returns the span of a date.
+/// Returns the span of a whole day.
 fn span_of(date: Date, zone: &TimeZone) -> Option<Span> {
     let (start, next) = (midnight(date, zone)?, midnight(date.checked_add(1.day()).ok()?, zone)?);
     Some(Span { start, end: next - 1 })

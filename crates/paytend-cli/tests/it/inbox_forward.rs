@@ -55,7 +55,7 @@ async fn until_state(place: &Workplace, state: &str) -> Value {
 }
 
 #[test]
-fn notifications_are_forwarded_signed_until_they_are_accepted() {
+fn signed_notifications_are_forwarded_until_they_are_accepted() {
     let place = Workplace::new();
     let secret = place.path("secret");
     std::fs::write(&secret, SECRET).unwrap();

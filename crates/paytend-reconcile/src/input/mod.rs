@@ -1,4 +1,4 @@
-//! The inputs, and their conversion from the typed payloads of `paytend-model`.
+//! The inputs of a comparison, which can be created from the typed payloads in `paytend-model`.
 
 mod notifications;
 mod orders;

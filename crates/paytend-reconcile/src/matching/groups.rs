@@ -6,7 +6,8 @@ use std::hash::Hash;
 use super::{BY_ORDER_NUMBER, BY_TRADE_NUMBER, Row};
 use crate::list::ListSet;
 
-/// Disjoint sets of rows that are about the same transaction.
+/// Disjoint sets of rows that are about the same transaction. Each set is identified by its root, which is one of its
+/// rows.
 pub(crate) struct Matched {
     parents: Vec<usize>,
     sizes: Vec<u32>,

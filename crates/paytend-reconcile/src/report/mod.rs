@@ -184,7 +184,7 @@ pub struct ListSummary {
     pub list: List,
     /// Whether the list is given. A list that is not given is not compared.
     pub given: bool,
-    /// The number of rows.
+    /// The number of rows in the list.
     pub rows: usize,
 }
 

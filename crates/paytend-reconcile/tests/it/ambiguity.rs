@@ -1,4 +1,4 @@
-//! Tests of matches by amount, currency, card and time.
+//! Tests of matching by amount, currency, card and time.
 
 use paytend_model::Decimal;
 use paytend_reconcile::{

@@ -1,4 +1,4 @@
-//! Tests of the formats of the report.
+//! Tests of the report formats.
 
 use paytend_model::issuing::PartnerTransaction;
 use paytend_reconcile::{

@@ -54,7 +54,7 @@ pub(crate) struct Life {
     pub(crate) card: Vec<Value>,
     pub(crate) authorizations: Vec<Value>,
     pub(crate) orders: Vec<Value>,
-    /// The product, the `notifyType`, the time and the content.
+    /// The product, the `notifyType`, the time and the content of each notification.
     pub(crate) notifications: Vec<(Product, &'static str, i64, Value)>,
     /// The expected open transactions: the outcome, the order or trade number, and the fields that differ.
     pub(crate) expected: Vec<(Outcome, String, String)>,

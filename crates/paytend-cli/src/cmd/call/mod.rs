@@ -87,8 +87,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Creates a client that sets `may_be_sent` if an attempt ends, or the call is dropped, after the request may have
-/// reached the provider.
+/// Creates the client. Whenever an attempt ends or is dropped, the client sets `may_be_sent`, unless it is certain that
+/// nothing was sent.
 fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
     let may_be_sent = may_be_sent.clone();
     let mut builder = request.connection.builder()?.events(move |event: &Event| {

@@ -156,7 +156,7 @@ async fn failed(
         (ConnectFailure::TlsRefused, _) => {
             report.fail("certificate", failure, "paytend config set client_certificate_file FILE");
         }
-        // The client itself looks up the host for such a proxy.
+        // With a socks5:// proxy, the client itself looks up the host.
         (ConnectFailure::UnknownHost | ConnectFailure::Dns, Some(Proxy { shown, .. }))
             if shown.starts_with("socks5:") =>
         {

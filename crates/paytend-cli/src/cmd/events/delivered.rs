@@ -25,7 +25,7 @@ const INTERVAL: Duration = Duration::from_millis(250);
 #[serde(rename_all = "camelCase")]
 struct Delivery {
     id: i64,
-    /// The product and the `notifyType`, such as `baas 2`; or `payby` or `payermax`.
+    /// The product and the `notifyType`, such as `baas 2`, or only the provider: `payby` or `payermax`.
     what: String,
     url: Option<String>,
     made_at: i64,

@@ -85,7 +85,7 @@ impl StoreArgs {
         }
     }
 
-    /// Opens the existing store for a command that manages it.
+    /// Opens a store, which must exist, for a command that manages it.
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
             StoreName::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),

@@ -44,7 +44,7 @@ pub(super) enum Place {
 /// The messages found in a captured text.
 pub(super) struct Search {
     pub(super) found: Vec<Found>,
-    /// Whether the search ended early, because the text is too large or too deep.
+    /// Whether the search ended early, because the text is too large or too deeply nested.
     pub(super) incomplete: bool,
     /// The number of bytes that can still be examined.
     left: usize,

@@ -146,7 +146,7 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let paused = each!(&store, store => store.paused())?;
     if path == Pause::ALL && !paused.is_empty() {
         let paused: Vec<&str> = paused.iter().map(|pause| pause.operation.as_str()).collect();
-        let message = format!("these operations are paused separately: {}: resume each of them", paused.join(", "));
+        let message = format!("these operations are paused separately: {}; resume each of them", paused.join(", "));
         return Err(Failure::new(Category::Unexpected, message));
     }
     let all_paused = path != Pause::ALL && paused.iter().any(|pause| pause.operation == Pause::ALL);

@@ -188,7 +188,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Removes a directory of an earlier fetch, if it exists.
+/// Removes a directory from an earlier fetch, if it exists.
 fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

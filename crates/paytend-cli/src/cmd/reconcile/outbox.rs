@@ -94,7 +94,7 @@ impl OutboxOrders<'_> {
         Ok(entry)
     }
 
-    /// Returns the status, or `None` if the rules do not define the code in the result.
+    /// Returns the status of an order, or `None` if the rules do not define the code in the order's result.
     fn status(&self, order: &OrderEntry, result: Option<&String>) -> Option<Status> {
         match order.progress.state {
             State::Rejected => Some(Status::Failed),
