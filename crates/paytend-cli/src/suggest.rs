@@ -1,4 +1,4 @@
-//! Suggests known names for misspelled names, and offers them for shell completions.
+//! Known names, which are suggested for misspelled names and offered as shell completions.
 
 use std::ffi::OsStr;
 

@@ -151,7 +151,7 @@ fn copy_start(text: &str, to: &mut [u64]) -> bool {
         bytes[..chunk.len()].copy_from_slice(chunk);
         *number = u64::from_be_bytes(bytes);
     }
-    // Short texts are padded with zero bytes, so a text that contains zero bytes can produce the same numbers as a shorter text.
+    // Short texts are padded with zero bytes, so a text with zero bytes can produce the same numbers as a shorter text.
     text.len() > to.len() * 8 || text.contains('\0')
 }
 

@@ -49,12 +49,12 @@ impl Groups {
         rows.zip(self.reasons.iter().copied())
     }
 
-    /// Returns the group of a row.
+    /// Returns the index of the group that contains a row.
     pub(crate) fn of_row(&self, row: usize) -> usize {
         self.of_row[row]
     }
 
-    /// Returns the first row of the group of a row.
+    /// Returns the first row in the group that contains a row.
     pub(crate) fn first_row(&self, row: usize) -> usize {
         self.rows[self.starts[self.of_row[row]]]
     }

@@ -73,7 +73,7 @@ const ALL: &[Explanation] = &[
         code: Category::Rejected as u8,
         name: "rejected by the API",
         meaning: "Paytend rejected the request, and signed the rejection.",
-        next: "Look up the respCode in your contract documents. A code that reports a duplicate means that the order exists.",
+        next: "Look up the respCode in your contract documents. If the code reports a duplicate, the order exists.",
         kinds: &[kind("rejected by Paytend", "The response is signed, and its respCode is not 00.")],
     },
     Explanation {
