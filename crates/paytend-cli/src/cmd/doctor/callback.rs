@@ -1,4 +1,4 @@
-//! The callback URL: the receiver acknowledges a test notification.
+//! Checks the callback URL: the receiver must acknowledge a test notification.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use crate::exit::Failure;
 use crate::urls;
 
 const NAME: &str = "callback";
-/// A notification type that Paytend does not use. A receiver acknowledges unknown types, and has nothing to book.
+/// A notification type that Paytend does not use. Receivers acknowledge unknown types, and have nothing to book.
 const NOTIFY_TYPE: &str = "CONNECTIVITY_TEST";
 
 pub(super) async fn check(url: &Url, keys: Option<&Path>, report: &mut Report) {
     let Some(keys) = keys else {
-        report.fail(NAME, "no key to sign the test notification with", "pass --callback-keys DIR, a sandbox's keys");
+        report.fail(NAME, "no key to sign the test notification with", "pass --callback-keys DIR with sandbox keys");
         return;
     };
     match notify(url, keys).await {

@@ -26,8 +26,8 @@ use crate::settings::Settings;
 pub(crate) struct Args {
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// Post a signed test notification to this callback URL of your receiver. Its type is unknown, so that a receiver
-    /// has nothing to book. It is signed with a sandbox's key, which a production receiver refuses
+    /// Post a signed test notification to this callback URL of your receiver. Its type is unknown, so a receiver has
+    /// nothing to book. It is signed with a sandbox's key, which a production receiver refuses
     #[arg(long, value_name = "URL")]
     callback: Option<Url>,
     /// The directory with the sandbox's private keys for --callback, if it is not the directory of --keys

@@ -1,4 +1,4 @@
-//! The HTTP server, with TLS, connection limits, timeouts and a graceful stop.
+//! An HTTP server with TLS, connection limits, timeouts and a graceful stop.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,7 +30,7 @@ use crate::exit::{Category, Failure};
 
 /// The maximum number of open connections.
 const MAX_CONNECTIONS: usize = 1024;
-/// The maximum time for a TLS handshake, and for the headers of a request.
+/// The maximum time for a TLS handshake and for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for open connections after the server is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ pub(crate) async fn serve(
         let (slot, stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // The process may have no free file descriptors. The pause avoids a busy loop.
+                // The process can run out of file descriptors. The pause avoids a busy loop.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -129,6 +129,6 @@ async fn connection(
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(32 << 10);
-    // An error is ignored: senders can disconnect at any time.
+    // The error is ignored, because senders can disconnect at any time.
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }

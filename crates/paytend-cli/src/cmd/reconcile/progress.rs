@@ -1,4 +1,4 @@
-//! The progress of a fetch, on a terminal.
+//! Shows the progress of a fetch on a terminal.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
@@ -60,7 +60,7 @@ impl Progress {
 }
 
 impl Drop for Progress {
-    /// Removes the line.
+    /// Removes the progress line.
     fn drop(&mut self) {
         if self.is_shown {
             let _ = write!(std::io::stderr(), "\r\u{1b}[K");
