@@ -1,4 +1,4 @@
-//! Signatures of forwarded notifications, as specified by Standard Webhooks.
+//! Signatures for forwarded notifications, as specified by Standard Webhooks.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// A secret that signs forwarded notifications, as specified by [Standard Webhooks](https://www.standardwebhooks.com).
+/// A secret for signing forwarded notifications, as specified by [Standard Webhooks](https://www.standardwebhooks.com).
 /// Receivers verify the `webhook-signature` header with a Standard Webhooks library.
 #[derive(Clone)]
 pub struct ForwardSecret(Zeroizing<Vec<u8>>);
@@ -35,7 +35,7 @@ impl ForwardSecret {
             Ok(key) if (24..=64).contains(&key.len()) => Ok(Self(key)),
             _ => Err(StoreError::new(
                 StoreErrorKind::Keys,
-                "invalid forward secret: expected base64 of 24 to 64 bytes; `openssl rand -base64 32` prints one",
+                "invalid forward secret: expected base64 of 24 to 64 bytes; create one with `openssl rand -base64 32`",
             )),
         }
     }

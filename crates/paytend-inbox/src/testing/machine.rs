@@ -22,7 +22,7 @@ use crate::testing::{EffectEnd, Harness, TestNotification};
 const STEPS: usize = 60;
 
 /// Compares a store with a model after each step of `cases` random lists of steps: arrivals, duplicates, claims,
-/// extensions, completions, failures, ends of leases, burials, redrives, erasures and restarts. `random` returns a
+/// extensions, completions, failures, lease expirations, burials, redrives, erasures and restarts. `random` returns a
 /// number below its argument.
 ///
 /// # Panics
@@ -85,7 +85,7 @@ impl<'a, H: Harness> Machinery<'a, H> {
             }
             Step::Bury(name) => {
                 let id = self.ids.get(&name).copied().unwrap_or(Id::new(i64::MAX));
-                return Outcome::Count(u64::from(self.store().bury(id, "by hand".into()).await.unwrap()));
+                return Outcome::Count(u64::from(self.store().bury(id, "buried by an operator".into()).await.unwrap()));
             }
             Step::Redrive => return Outcome::Count(self.store().redrive(None).await.unwrap()),
             Step::Erase(name) => return Outcome::Count(self.store().erase(object(name).into()).await.unwrap()),

@@ -128,7 +128,7 @@ async fn failing_handlers_are_retried_up_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permanent_error_makes_a_dead_letter_without_a_retry() {
+async fn permanent_error_causes_a_dead_letter_without_a_retry() {
     let inbox = inbox().await;
     let running = Running::start(Worker::builder(inbox.clone(), refuse).build());
     inbox.accept(&deposit("F1")).await.unwrap();
@@ -248,7 +248,7 @@ impl Drop for DropGuard {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notification_of_a_dead_process_is_claimed_after_its_lease() {
+async fn notification_of_a_dead_process_is_claimed_after_its_lease_expires() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     claim_and_forget(&inbox, Duration::from_secs(30)).await;
@@ -288,7 +288,7 @@ async fn notification_that_kills_its_process_becomes_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn erased_content_becomes_a_dead_letter() {
+async fn erased_notification_becomes_a_dead_letter() {
     let inbox: Inbox<MemoryStore> = inbox().await;
     let id = inbox.accept(&deposit("F1")).await.unwrap().id();
     assert_eq!(inbox.store().erase("F1".into()).await.unwrap(), 1);
