@@ -94,7 +94,7 @@ async fn sends_and_submissions_are_refused_on_a_connection_without_durability() 
     assert_eq!(store.begin_send(claimed.lease).await.unwrap().sends, 1);
 }
 
-/// A change locks its row, and writes it later. The recovery must wait for it without a deadlock.
+/// A change locks its row first and writes it later. The recovery must wait for the change without a deadlock.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_waits_for_a_change_in_progress() {
     let Some(server) = Server::start(&[]).await else { return };

@@ -1,4 +1,4 @@
-//! Tests of the partitions of content, and of the retention.
+//! Tests of content partitions and retention.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -64,7 +64,8 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
             store.release(claimed.lease, Release::GiveBack).await.unwrap();
         }
     }
-    // A day far in the future has no partition. Partitions for the days after it are added.
+    // A day far in the future has no partition. When a notification of that day is stored, partitions for the following
+    // days are added.
     set_clock(&config, MIDNIGHT + 30 * DAY).await;
     accept(&store, &keys, "jump").await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Tests with programs of different versions that use one store.
+//! Tests with programs of different versions that use the same store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
