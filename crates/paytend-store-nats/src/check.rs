@@ -16,7 +16,7 @@ use crate::streams::Log;
 /// The maximum number of notifications that the description of a problem lists.
 const NAMED: usize = 5;
 
-/// What the streams contain.
+/// The contents of the streams.
 #[derive(Default)]
 struct Contents {
     messages: BTreeMap<i64, Mac>,
@@ -26,11 +26,11 @@ struct Contents {
     foreign: Vec<String>,
 }
 
-/// Returns the problems of the stored notifications.
+/// Checks the stored notifications and returns a description of each problem.
 pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError> {
     let watched = shared.synchronized().await?;
     let contents = read(shared).await?;
-    // The index also needs the notifications that have arrived in the meantime.
+    // The index must also contain the notifications that arrived while the streams were read.
     watched.synchronize(&shared.streams).await?;
     let (all, displaced) = {
         let index = watched.index();
@@ -72,7 +72,7 @@ fn is_incomplete(known: &Known) -> bool {
     known.sequence > 0 && !known.removed
 }
 
-/// Returns whether a notification has arrived after the stream was read.
+/// Returns whether a notification arrived after the stream was read.
 async fn arrived(shared: &Shared, id: i64, dedup: Mac, contents: &Contents) -> Result<bool, StoreError> {
     let last = contents.messages.last_key_value().map_or(0, |(last, _)| *last);
     if id <= last {

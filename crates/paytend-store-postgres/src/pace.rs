@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The maximum time of a short effect. If more than a quarter of the effects take longer, or at least a quarter of them
-/// fail, the following effects have separate transactions.
+/// The maximum time of a short effect. If more than a quarter of the effects take longer, or at least two of them and a
+/// quarter of them fail, the following effects have separate transactions.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions with separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;

@@ -232,7 +232,7 @@ async fn attempt_whose_lease_is_lost_is_cancelled_and_has_no_effect() {
     let running = Running::start(worker);
     let id = inbox.accept(&deposit("F1")).await.unwrap().id();
     until_state(&inbox, State::Leased).await;
-    assert!(inbox.store().bury(id, "by hand".into()).await.unwrap());
+    assert!(inbox.store().bury(id, "buried by an operator".into()).await.unwrap());
     until(|| async { (ended.len() == 1).then_some(()) }).await;
     running.stop().await;
     assert_eq!(inbox.store().recorded(), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! Tests of workers whose indexes differ, because one index is outdated.
+//! Tests of workers whose indexes differ because one index is outdated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ async fn consumers(stream: &Stream) -> BTreeSet<String> {
     stream.consumer_names().map(Result::unwrap).collect().await
 }
 
-/// Waits until a store reads the stream again, and returns the new consumers. After a long wait, other stores can have
-/// new consumers, too.
+/// Waits until a store reads the stream again, and returns the new consumers. After a long wait, the result can also
+/// contain new consumers of other stores.
 async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -35,7 +35,8 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
     }
 }
 
-/// Claims at the same time until one of the stores has claimed. Claims again after both have read everything.
+/// Claims from both stores at the same time until one of them has claimed a notification. Claims again after both have
+/// read all messages.
 async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();
@@ -53,7 +54,7 @@ async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
+async fn workers_with_different_indexes_claim_only_one_notification_with_a_key() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -63,7 +64,7 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
         store.stats().await.unwrap();
     }
     let stream = cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
-    // A store on a busy machine may read the stream again at this time.
+    // On a busy machine, a store may just be starting to read the stream again.
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut others = consumers(&stream).await;
     while others.len() < 2 {
@@ -78,7 +79,7 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
     };
     for round in 0..ROUNDS {
         let first = accept(format!("first {round}"), round).await;
-        let [claimed] = &*claim(&operator, 10, LEASE).await else { panic!("one is due") };
+        let [claimed] = &*claim(&operator, 10, LEASE).await else { panic!("one notification is due") };
         operator.release(claimed.lease, Release::DeadLetter { cause: "poison".into() }).await.unwrap();
         for store in [&current, &operator, &behind] {
             assert_eq!(store.stats().await.unwrap().ready, 0);
@@ -92,7 +93,7 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
         while current.stats().await.unwrap().ready == 0 {}
         assert_eq!(operator.redrive(Some(vec![first])).await.unwrap(), 1);
         let leases: Vec<_> = claim_both(&behind, &current).await.iter().map(|claimed| claimed.lease).collect();
-        assert_eq!(leases.len(), 1, "one notification of a key is processed at a time: {leases:?}");
+        assert_eq!(leases.len(), 1, "only one notification with an order key is processed at a time: {leases:?}");
         operator.complete(leases[0], None).await.unwrap();
         let rest = claim(&operator, 10, LEASE).await;
         let ids: BTreeSet<Id> = leases.iter().map(|lease| lease.id).chain(rest.iter().map(|c| c.lease.id)).collect();
