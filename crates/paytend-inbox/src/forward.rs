@@ -16,7 +16,7 @@ use crate::error::{StoreError, StoreErrorKind};
 pub struct ForwardSecret(Zeroizing<Vec<u8>>);
 
 impl ForwardSecret {
-    /// Reads a secret: base64 of 24 to 64 bytes, with or without the `whsec_` prefix.
+    /// Parses a secret, which is the base64 of 24 to 64 bytes, with or without the `whsec_` prefix.
     ///
     /// ```
     /// use paytend_inbox::ForwardSecret;
@@ -43,7 +43,7 @@ impl ForwardSecret {
     /// Returns the value of the `webhook-signature` header. `timestamp` is the value of `webhook-timestamp`, in seconds
     /// since the Unix epoch.
     pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
-        // An HMAC key may have any length.
+        // HMAC accepts keys of any length, so this does not fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(body);

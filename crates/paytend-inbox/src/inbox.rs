@@ -95,7 +95,7 @@ impl<S: Store> Inbox<S> {
         self
     }
 
-    /// Runs the handler again after a duplicate of a notification of one of these kinds has arrived. In this run,
+    /// Runs the handler again if a notification of one of these kinds arrives again. In this run,
     /// [`is_sighting`](crate::Delivery::is_sighting) returns `true`. A duplicate may report that the object has
     /// returned to an earlier state, so the handler should query the state. One run can cover several duplicates. It
     /// begins after the last of them has arrived.

@@ -1,4 +1,4 @@
-//! The keys of a store: deduplication keys and payload encryption.
+//! The keys of a store, which deduplicate notifications and encrypt payloads.
 
 use std::fmt;
 
@@ -205,7 +205,7 @@ impl StoreKeys {
     }
 
     fn mac(&self, purpose: &str, parts: &[&[u8]]) -> Mac {
-        // An HMAC key may have any length.
+        // HMAC accepts keys of any length, so this does not fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.dedup.as_slice()) else {
             return Mac::from_bytes([0; 32]);
         };

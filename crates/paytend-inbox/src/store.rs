@@ -44,7 +44,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the notification in one transaction. A store can apply several effects in one
-    /// transaction. If an effect is rolled back because of the others, this method returns [`FinishError::NotApplied`].
+    /// transaction. If an effect is rolled back because of another effect, this method returns
+    /// [`FinishError::NotApplied`].
     fn complete(
         &self,
         lease: Lease,
@@ -54,7 +55,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Ends an attempt without completing the notification.
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Waits until a notification may have become ready. The future can complete too early or never, because workers
+    /// Waits until a notification may have become ready. The future can complete early or not at all, because workers
     /// also poll.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }

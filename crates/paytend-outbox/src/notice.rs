@@ -6,7 +6,7 @@ use paytend_inbox::{Facts, NotificationType as _, Route, types};
 use paytend_model::Operation;
 use paytend_model::issuing::ApplyCard;
 
-/// Proof from a notification that an order exists.
+/// A notice that an order exists, derived from a notification.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderNotice {

@@ -68,8 +68,8 @@ pub(crate) const RESULT: &str = "result";
 pub enum Submitted {
     /// The order is new, and is stored.
     New,
-    /// An order with this number and the same content was submitted before. Nothing was changed, with one exception: if
-    /// nothing has been sent, the path of a file that is stored by reference is updated.
+    /// An order with this number and the same content was submitted before. Nothing was changed, except that the path
+    /// of a file that is stored by reference is updated if nothing has been sent.
     Known {
         /// The state of the order that is already stored.
         state: State,

@@ -26,9 +26,9 @@ use crate::record::{
 /// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
 /// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or applies
 ///   neither.
-/// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
-///   later orders.
-/// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
+/// - Of the orders with the same order key, only the first order that is not completed can be claimed. A stuck order
+///   holds up the later orders.
+/// - An order's progress is changed only by methods of [`Progress`](crate::Progress).
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
 /// Handles are cheap to clone and share the store. The two traits have no method names in common, so that a type can
@@ -51,7 +51,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// Extends a lease. The lease then expires after `time`, counted from now.
     fn extend_order(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Counts a send durably, and returns the history including this send. The send may begin only after this method
+    /// Counts a send durably, and returns the history including this send. The send must not begin before this method
     /// has returned `Ok`.
     fn begin_send(&self, lease: Lease) -> impl Future<Output = Result<History, BeginSendError>> + Send;
 
@@ -85,7 +85,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// operation, it is left unchanged, and `false` is returned.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Waits until an order may have become due. The future can complete too early or never, because dispatchers also
+    /// Waits until an order may have become due. The future can complete early or not at all, because dispatchers also
     /// poll.
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }

@@ -1,4 +1,4 @@
-//! Uploads whose file is stored by reference: the file's path, length and SHA-256.
+//! Uploads whose file is stored by reference. A reference contains the file's path, length and SHA-256.
 
 use std::collections::BTreeMap;
 use std::io;

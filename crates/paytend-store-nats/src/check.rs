@@ -59,8 +59,9 @@ pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError
     report("messages have a subject that this store does not write", &contents.foreign);
     if !displaced.is_empty() {
         problems.push(format!(
-            "{} notifications have a number that a different notification has, because the streams were restored from \
-             backups of different times: their content is lost, so compare the store with the provider's lists",
+            "{} notifications have an ID that belongs to a different notification, because the streams were \
+             restored from backups of different times: their content is lost, so compare the store with the provider's \
+             lists",
             displaced.len()
         ));
     }

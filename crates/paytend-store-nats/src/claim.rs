@@ -74,7 +74,7 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
     Ok(Vec::new())
 }
 
-/// Returns a random number below a bound of at most 256, or 0.
+/// Returns a random number below `bound` and below 256, or 0 if `bound` is 0.
 fn random_below(bound: usize) -> usize {
     let mut random = [0; 4];
     let _ = getrandom::fill(&mut random);

@@ -135,7 +135,7 @@ impl NatsOptions {
         self
     }
 
-    /// Accepts servers and streams that **can lose acknowledged notifications**: old versions, the default
+    /// Accepts servers and streams that **can lose acknowledged notifications**, such as old versions, the default
     /// `sync_interval`, fewer than 3 replicas, or streams in memory. This option is intended for tests.
     pub fn danger_any_settings(mut self) -> Self {
         self.danger_any_settings = true;

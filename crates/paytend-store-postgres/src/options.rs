@@ -77,8 +77,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Disables the `LISTEN` connection of workers (default: enabled). Workers then only poll. Use this option with
-    /// poolers that do not support `LISTEN`.
+    /// Disables the workers' `LISTEN` connection, so that workers only poll. By default, the connection is enabled. Use
+    /// this option with poolers that do not support `LISTEN`.
     pub fn without_listener(mut self) -> Self {
         self.listen = false;
         self

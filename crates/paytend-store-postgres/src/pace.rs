@@ -155,7 +155,7 @@ mod tests {
         pace.mark(id);
         assert!(pace.is_alone(id) && !pace.is_alone(Id::new(2)));
         pace.completed_alone(id, short, false);
-        assert!(pace.is_alone(id), "only a success ends the mark");
+        assert!(pace.is_alone(id), "only a success removes the mark");
         pace.completed_alone(id, short, true);
         assert!(!pace.is_alone(id));
         for expected in [64, 128, 256] {
@@ -174,7 +174,7 @@ mod tests {
         pace.completed_alone(id, SHORT * 2, true);
         assert_eq!(pace.state().alone, 67);
         pace.completed_together(4, 0, 1);
-        assert_eq!(pace.state().alone, 67, "a single failure does not separate the others");
+        assert_eq!(pace.state().alone, 67, "a single failure does not separate other effects");
         pace.completed_together(32, 0, 8);
         assert_eq!(pace.state().alone, 124, "many failures count as a conflict");
         pace.set_deferrable(true);

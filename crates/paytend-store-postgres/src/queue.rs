@@ -59,8 +59,8 @@ impl Queue {
     }
 }
 
-/// Takes the notifications that can be stored together: at most one for each order key, because the IDs must be in the
-/// order of arrival.
+/// Takes the notifications that can be stored together. It takes at most one for each order key, because the IDs must
+/// be in the order of arrival.
 fn take_together(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
     while batch.len() < MAX_BATCH

@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Error};
 /// The SQLSTATE that the schema's trigger reports when it refuses a commit that a crash could undo.
 pub(crate) const UNSAFE: &str = "PY001";
 
-/// The minimum supported version of PostgreSQL.
+/// The minimum supported PostgreSQL version, in the format of `server_version_num`.
 const MIN_VERSION: i32 = 140_000;
 
 /// Reads the settings.

@@ -62,7 +62,7 @@ impl Counts {
             if entries.len() >= MAX_COUNTS {
                 return Ok(None);
             }
-            // An entry is removed only after its commit, so if there is no entry, the stored number is current.
+            // An entry is removed only after its commit. Therefore, if there is no entry, the stored number is current.
             let total = stored()?;
             entries.insert(id, Count { total, waiting: 0, in_batch: 0, seen_at, sent_at });
         }

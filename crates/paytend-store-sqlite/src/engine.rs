@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::store_error;
 use crate::options::{SqliteOptions, Synchronous};
 
-/// The minimum version of SQLite. Earlier versions have a bug in WAL mode that can lose data when the log is reset.
+/// The minimum SQLite version. Earlier versions have a bug in WAL mode that can lose data when the log is reset.
 const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 
 /// The writer's page cache, in KiB.

@@ -91,8 +91,8 @@ impl SqliteStore {
 
     pub(crate) fn with(options: SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = engine::open_writer(&options)?;
-        // After a failed sync and a restart, the write-ahead log can contain transactions that are not on disk. They
-        // must be written to disk before they are used.
+        // After a failed sync and a restart, the write-ahead log can contain transactions that are not on disk.
+        // Therefore, the log is copied to the file before the store uses it.
         crate::writer::settle_log(&connection)?;
         if options.create {
             schema::migrate(&mut connection, options.clock.now())?;

@@ -66,7 +66,7 @@ fn html(entries: &[AuditEntry], format_time: &FormatTime) -> String {
         let [action, operator, detail] =
             [&event.action, event.operator.as_str(), event.detail.as_deref().unwrap_or_default()].map(escape);
         let time = escape(&format_time(*at));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "<tr><td>{number}<td>{time}<td>{action}<td>{id}<td>{operator}<td>{detail}");
     }
     page.push_str("</table>\n");

@@ -42,8 +42,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
             let (began, started, result) = self.join_or_start(&start);
             match tokio::time::timeout_at(started + self.limit, result).await {
                 Ok(Some((at, value))) if began || at.elapsed() < self.keep => return Some(value),
-                // The result is too old: the operation ended when no caller was waiting. The next iteration starts a
-                // new operation.
+                // The result is too old, because the operation ended while no caller was waiting. The next iteration
+                // starts a new operation.
                 Ok(Some(_)) => {
                     let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                     running.take_if(|running| running.started == started);

@@ -21,9 +21,9 @@ use crate::testing::{EffectEnd, Harness, TestNotification};
 /// The maximum number of steps in a case.
 const STEPS: usize = 60;
 
-/// Compares a store with a model after each step of `cases` random lists of steps: arrivals, duplicates, claims,
-/// extensions, completions, failures, lease expirations, burials, redrives, erasures and restarts. `random` returns a
-/// number below its argument.
+/// Runs `cases` random lists of steps, and compares a store with a model after each step. The steps are arrivals,
+/// duplicates, claims, extensions, completions, failures, lease expirations, burials, redrives, erasures and restarts.
+/// `random` returns a number below its argument.
 ///
 /// # Panics
 /// Panics with a minimal list of steps after which the store differs from the model.

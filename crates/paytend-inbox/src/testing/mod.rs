@@ -30,8 +30,8 @@ pub trait Harness {
     /// The store.
     type Store: StoreAdmin;
 
-    /// Whether the store supports effects: changes in the transaction that completes a notification. If it does not,
-    /// the suite does not call [`effect`](Self::effect), and skips the checks of effects.
+    /// Whether the store supports effects, that is, changes in the transaction that completes a notification. If it
+    /// does not, the suite skips all checks of effects and does not call [`effect`](Self::effect).
     const HAS_EFFECTS: bool = true;
 
     /// Creates an empty store.
@@ -53,7 +53,7 @@ pub trait Harness {
     fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
 }
 
-/// The end of an effect of a [`Harness`], after the effect has recorded its line.
+/// How an effect from a [`Harness`] ends after it has recorded its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectEnd {
     /// The effect succeeds.

@@ -222,7 +222,7 @@ async fn redriven_order<H: Harness>(harness: &H) {
     case.dead_letter(claimed.lease).await;
     let claimed = case.claim_one().await;
     assert_eq!(claimed.lease.id, second);
-    // The redriven notification has a smaller number, but the current notification with the same order key is being
+    // The redriven notification has a smaller ID, but the current notification with the same order key is being
     // processed.
     case.store.redrive(Some(vec![first])).await.unwrap();
     assert_eq!(case.claim(10).await.len(), 0, "only one notification with an order key is processed at a time");

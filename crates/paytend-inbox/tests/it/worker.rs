@@ -1,4 +1,4 @@
-//! Tests of the worker: handlers, retries, leases and stopping.
+//! Tests of the worker's handlers, retries and leases, and of stopping it.
 
 use std::future::{Future, pending, ready};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tests of the worker: concurrency limits, polling and stopping.
+//! Tests of the worker's concurrency limits and polling, and of stopping it.
 
 use std::future::ready;
 use std::sync::Arc;

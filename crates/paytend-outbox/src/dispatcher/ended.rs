@@ -37,7 +37,7 @@ pub enum Ending<R, F> {
     Rejected {
         /// The `respCode`, or `None` if the rejection arrived before a restart.
         code: Option<String>,
-        /// The `respMsg`, a free text that may repeat the request's content.
+        /// The `respMsg`, which is free text and may repeat the request's content.
         message: Option<String>,
     },
     /// An operator has decided the outcome.

@@ -168,8 +168,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     }
 }
 
-/// Extends the lease until it is lost. An unreachable store does not end the attempt, because the completion checks the
-/// fence.
+/// Extends the lease until it is lost. If the store is unreachable, the attempt continues, because the completion
+/// checks the fence.
 async fn heartbeats<S: OutboxStore>(job: &Job<'_, S>) {
     let time = job.shared.settings.lease;
     loop {

@@ -1,4 +1,5 @@
-//! One attempt with a claimed order: at most one send or query, followed by the handler if the outcome is known.
+//! One attempt to process a claimed order. It makes at most one send or query, and then runs the handler if the outcome
+//! is known.
 
 use std::marker::PhantomData;
 use std::sync::Arc;

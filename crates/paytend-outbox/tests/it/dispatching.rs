@@ -1,4 +1,4 @@
-//! Tests of single orders: responses, faults, limits and pauses.
+//! Tests of single orders, with responses, faults, limits and pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -306,7 +306,7 @@ impl World {
             if progress.due_at.is_none() {
                 return progress;
             }
-            assert!(Instant::now() < deadline, "the order does not end: {progress:?}");
+            assert!(Instant::now() < deadline, "the order was not completed in time: {progress:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

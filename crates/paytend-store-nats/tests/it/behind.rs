@@ -30,7 +30,7 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
         if !found.is_empty() {
             return found;
         }
-        assert!(Instant::now() < deadline, "the stream is not read again");
+        assert!(Instant::now() < deadline, "the stream was not read again in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -41,7 +41,7 @@ async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();
     while claimed.is_empty() {
-        assert!(Instant::now() < deadline, "nothing can be claimed");
+        assert!(Instant::now() < deadline, "no notification could be claimed in time");
         let (one, other) = join(claim(behind, 10, LEASE), claim(current, 10, LEASE)).await;
         claimed.extend(one.into_iter().chain(other));
     }
@@ -68,7 +68,7 @@ async fn workers_with_different_indexes_claim_only_one_notification_with_a_key()
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut others = consumers(&stream).await;
     while others.len() < 2 {
-        assert!(Instant::now() < deadline, "the stores do not read the stream");
+        assert!(Instant::now() < deadline, "the stores did not read the stream in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
         others = consumers(&stream).await;
     }

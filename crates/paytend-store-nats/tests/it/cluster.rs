@@ -84,7 +84,7 @@ impl Cluster {
                 return Some(cluster);
             }
         }
-        panic!("the servers do not start");
+        panic!("the servers did not start");
     }
 
     fn prepare(program: PathBuf, setup: Setup) -> Self {
@@ -178,7 +178,7 @@ impl Cluster {
                     leader = name;
                     break;
                 }
-                assert!(Instant::now() < deadline, "the replicas do not recover: {}", self.log());
+                assert!(Instant::now() < deadline, "the replicas did not recover: {}", self.log());
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }

@@ -98,13 +98,16 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
     }
     for round in 0..rounds() {
         let enough = reported.accepted.lock().unwrap().len() + 20 + random.below(100);
-        wait_for(&cluster, "the store does not recover", || reported.accepted.lock().unwrap().len() >= enough).await;
+        wait_for(&cluster, "the store did not recover", || reported.accepted.lock().unwrap().len() >= enough).await;
         let leader = cluster.wait_until_current(&name).await;
         let victim = if round % 2 == 0 { cluster.number(&leader) } else { random.below(cluster.size()) };
         cluster.kill(victim);
         // While one server is stopped, notifications are still accepted and processed.
         let enough = reported.accepted.lock().unwrap().len() + 10;
-        wait_for(&cluster, "nothing is accepted", || reported.accepted.lock().unwrap().len() >= enough).await;
+        wait_for(&cluster, "no notification was accepted in time", || {
+            reported.accepted.lock().unwrap().len() >= enough
+        })
+        .await;
         cluster.restart(victim).await;
     }
     reported.stopped.store(true, Ordering::SeqCst);

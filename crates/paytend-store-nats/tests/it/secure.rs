@@ -72,7 +72,7 @@ impl Place {
                 return Some(place);
             }
         }
-        panic!("the server does not start");
+        panic!("the server did not start");
     }
 
     fn options(&self, scheme: &str) -> NatsOptions {
@@ -101,7 +101,7 @@ fn is_listening(process: &mut Child, port: u16) -> bool {
         if process.try_wait().unwrap().is_some() {
             return false;
         }
-        assert!(Instant::now() < deadline, "the server does not listen");
+        assert!(Instant::now() < deadline, "the server did not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
     true

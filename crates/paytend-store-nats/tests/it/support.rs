@@ -76,7 +76,7 @@ pub(crate) async fn claim_until_found(store: &NatsStore) -> Vec<Claimed> {
         if !claimed.is_empty() {
             return claimed;
         }
-        assert!(Instant::now() < deadline, "nothing can be claimed");
+        assert!(Instant::now() < deadline, "no notification could be claimed in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -100,7 +100,7 @@ async fn claim_during_a_completion_counts_the_completed_run() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let waiting = "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     while number(&config, waiting).await == 0 {
-        assert!(Instant::now() < deadline, "the claim does not wait");
+        assert!(Instant::now() < deadline, "the claim did not wait");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     store.complete(first.lease, None).await.unwrap();

@@ -222,7 +222,7 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
         if client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0 {
             break;
         }
-        assert!(Instant::now() < deadline, "a stuck statement still runs");
+        assert!(Instant::now() < deadline, "a stuck statement is still running");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -66,7 +66,7 @@ fn store_works_after_the_end_of_the_runtime_that_ran_its_tasks() {
             let deadline = Instant::now() + SOON;
             for number in 0..40 {
                 while accept(&store, &keys, &format!("later {round} {number}")).await.is_none() {
-                    assert!(Instant::now() < deadline, "the store accepts nothing");
+                    assert!(Instant::now() < deadline, "the store did not accept a notification in time");
                 }
             }
             for claimed in claim(&store, 1000, LEASE).await {
@@ -89,11 +89,11 @@ fn store_works_after_the_end_of_the_runtime_that_ran_its_tasks() {
                     () = hint => {}
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 }
-                assert!(Instant::now() < deadline, "no hint arrives");
+                assert!(Instant::now() < deadline, "no hint arrived in time");
             }
         };
         living.block_on(async {
-            tokio::time::timeout(SOON * 2, working).await.expect("an operation of the store does not end");
+            tokio::time::timeout(SOON * 2, working).await.expect("a store operation did not end in time");
         });
     }
 }

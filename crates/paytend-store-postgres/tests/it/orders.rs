@@ -88,7 +88,7 @@ async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
         let enough = stored.len() + 5 + random.below(30);
         let deadline = Instant::now() + Duration::from_secs(60);
         while stored.len() < enough {
-            assert!(Instant::now() < deadline, "the store does not recover from the crash");
+            assert!(Instant::now() < deadline, "the store did not recover from the crash");
             let number = next.to_string();
             let both = outboxes.iter().map(|outbox| submit(outbox, sandbox.card_id(), &number));
             if futures_util::future::join_all(both).await.contains(&true) {
@@ -108,7 +108,7 @@ async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
         if !entries.is_empty() && entries.iter().all(|entry| !entry.progress.is_open) {
             break entries;
         }
-        assert!(Instant::now() < deadline, "orders do not end: {:?}", store.order_stats().await);
+        assert!(Instant::now() < deadline, "orders were not completed in time: {:?}", store.order_stats().await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     for task in running {

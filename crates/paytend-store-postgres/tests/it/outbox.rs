@@ -112,7 +112,7 @@ async fn recovery_waits_for_a_change_in_progress() {
     let waits = "SELECT 1 FROM pg_locks WHERE NOT granted";
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while observer.query(waits, &[]).await.unwrap().is_empty() {
-        assert!(std::time::Instant::now() < deadline, "the recovery does not wait");
+        assert!(std::time::Instant::now() < deadline, "the recovery did not wait");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     transaction.execute("UPDATE paytend_order SET tries = tries + 1", &[]).await.unwrap();

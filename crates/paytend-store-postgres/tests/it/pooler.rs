@@ -49,7 +49,7 @@ impl Pooler {
         config.host_path(directory).port(6432).user("postgres").dbname(name);
         let deadline = Instant::now() + SOON;
         while config.connect(NoTls).await.is_err() {
-            assert!(Instant::now() < deadline, "the pooler does not start");
+            assert!(Instant::now() < deadline, "the pooler did not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Some((pooler, config))
@@ -83,7 +83,7 @@ async fn session_pooling_works() {
         if tokio::time::timeout(Duration::from_secs(1), changed).await.is_ok() {
             break;
         }
-        assert!(Instant::now() < deadline, "no hint arrives");
+        assert!(Instant::now() < deadline, "no hint arrived in time");
     }
     let claimed = claim(&store, 100, LEASE).await;
     for claimed in &claimed {

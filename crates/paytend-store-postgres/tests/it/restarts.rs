@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_millis(500);
 /// The number of receivers, and of workers.
 const EACH: usize = 10;
 
-/// Returns the number of crashes: a few, unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
+/// Returns the number of crashes. It is small unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
 fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
@@ -90,7 +90,7 @@ impl Load {
         let enough = self.accepted() + count;
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.accepted() < enough {
-            assert!(Instant::now() < deadline, "the store does not recover from the crash");
+            assert!(Instant::now() < deadline, "the store did not recover from the crash");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -70,7 +70,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
     accept(&store, &keys, "jump").await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while !partitions(&config).await.contains(&"paytend_payload_20300201".to_owned()) {
-        assert!(Instant::now() < deadline, "no partitions are added");
+        assert!(Instant::now() < deadline, "no partitions were added in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The day of the first notifications has not ended at this time.

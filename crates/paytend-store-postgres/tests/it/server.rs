@@ -134,7 +134,7 @@ impl Server {
     pub(crate) fn crash(&mut self) {
         let mut process = self.process.take().unwrap();
         let id = rustix::process::Pid::from_child(&process);
-        // SIGQUIT causes an immediate shutdown: the child processes are killed, and nothing is written.
+        // SIGQUIT causes an immediate shutdown, in which the child processes are killed and nothing is written.
         rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
         process.wait().unwrap();
     }

@@ -20,7 +20,7 @@ use crate::together::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_and_repeated_leases_fail_alone() {
+async fn lost_and_repeated_leases_do_not_affect_other_completions() {
     let Some(server) = Server::start(&[]).await else { return };
     let (_, store) = create(&server).await;
     warm_up(&store).await;
@@ -184,7 +184,7 @@ async fn session_killed_between_two_effects_repeats_no_effect() {
     execute(&config, "UPDATE paytend_work SET due_at = paytend_now()").await;
     let deadline = Instant::now() + SOON;
     while store.stats().await.is_err() {
-        assert!(Instant::now() < deadline, "the store does not recover");
+        assert!(Instant::now() < deadline, "the store did not recover");
     }
     for one in claim(&store, COUNT, LEASE).await {
         store.complete(one.lease, Some(recording(one.lease.id, ""))).await.unwrap();

@@ -81,7 +81,7 @@ pub(crate) async fn complete_all(
 ) -> BTreeMap<Id, String> {
     let (mut causes, deadline) = (BTreeMap::new(), Instant::now() + SOON);
     while !claimed.is_empty() {
-        assert!(Instant::now() < deadline, "completions do not end");
+        assert!(Instant::now() < deadline, "some completions did not end in time");
         let completing = claimed.iter().map(|one| store.complete(one.lease, Some(make(one.lease.id))));
         for (one, completed) in claimed.iter().zip(join_all(completing).await) {
             assert_eq!(one.tries, 1, "an attempt was counted");

@@ -39,7 +39,7 @@ pub(crate) struct Clocks {
 /// The permission for a claim.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permit {
-    /// Whether orders whose lease has expired may be claimed.
+    /// Whether orders whose lease has expired can be claimed.
     pub(super) takes_over: bool,
     /// The time to record.
     time: i64,

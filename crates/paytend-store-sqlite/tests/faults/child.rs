@@ -179,12 +179,12 @@ async fn failing_disk(directory: &Path, round: &str) {
     assert_eq!(phase("healthy").await, 20);
     for (kind, name) in [("w", "full"), ("s", "broken")] {
         std::fs::write(&fault, kind).unwrap();
-        assert_eq!(phase(name).await, 0, "nothing is acknowledged while the disk fails");
+        assert_eq!(phase(name).await, 0, "a notification was acknowledged while the disk failed");
         std::fs::remove_file(&fault).unwrap();
         // The store must recover without a restart.
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
         while !accept(&opened, &format!("{round}-after-{name}")).await {
-            assert!(std::time::Instant::now() < deadline, "the store does not recover");
+            assert!(std::time::Instant::now() < deadline, "the store did not recover");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         report(&format!("accepted {round}-after-{name}"));

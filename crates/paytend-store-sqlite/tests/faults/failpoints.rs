@@ -71,7 +71,7 @@ pub(crate) async fn fail_commits(opened: &Opened, round: &str) {
     fail::remove("sqlite-before-commit");
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !accepted(format!("{round}-after")).await {
-        assert!(std::time::Instant::now() < deadline, "the store does not recover");
+        assert!(std::time::Instant::now() < deadline, "the store did not recover");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     report("end");

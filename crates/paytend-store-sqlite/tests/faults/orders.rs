@@ -115,7 +115,7 @@ async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
         let builder = Sandbox::builder().folder(folder).data(keys.join("state")).port(port).at(at);
         match builder.start().await {
             Ok(sandbox) => break sandbox,
-            Err(error) => assert!(Instant::now() < deadline, "the sandbox does not start: {error}"),
+            Err(error) => assert!(Instant::now() < deadline, "the sandbox did not start: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
@@ -185,7 +185,7 @@ impl Place {
             if entries.iter().all(|entry| !entry.progress.is_open) {
                 break entries;
             }
-            assert!(Instant::now() < deadline, "orders do not end: {:?}", store.order_stats().await);
+            assert!(Instant::now() < deadline, "orders were not completed in time: {:?}", store.order_stats().await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         running.abort();

@@ -1,4 +1,4 @@
-//! Tests of the store's file: permissions, settings, shared use by several stores, backups and erasure.
+//! Tests of the store's file, such as permissions, settings, shared use by several stores, backups and erasure.
 
 use std::time::{Duration, SystemTime};
 
