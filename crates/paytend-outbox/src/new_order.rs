@@ -20,7 +20,7 @@ pub struct NewOrder {
     pub(crate) request: SealedPayload,
     pub(crate) keys: Arc<StoreKeys>,
     pub(crate) compare: Arc<Compare>,
-    /// The upload, or `None` unless its file is stored by reference.
+    /// The upload if its file is stored by reference, and `None` otherwise.
     pub(crate) upload: Option<Arc<StoredUpload>>,
 }
 

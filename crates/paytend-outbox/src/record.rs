@@ -219,7 +219,7 @@ pub struct AuditEntry {
     pub at: SystemTime,
     /// The action, such as `decide executed`.
     pub action: String,
-    /// The operator and the reason.
+    /// The operator who performed the action, and the reason.
     pub audit: Audit,
 }
 
@@ -307,7 +307,7 @@ pub struct Pause {
     pub operation: String,
     /// The time at which the pause began, by the store's clock.
     pub since: SystemTime,
-    /// The operator and the reason.
+    /// The operator who paused sending, and the reason.
     pub audit: Audit,
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError
             problems.push(format!("{} {what}, such as {examples}", named.len()));
         }
     };
-    report("notifications have a record and no message", &without);
+    report("notifications have a record but no message", &without);
     report("notifications have content that was to be removed", &left);
     report("notifications cannot be read", &contents.unreadable);
     report("records cannot be read", &contents.unreadable_records);

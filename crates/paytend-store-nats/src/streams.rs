@@ -317,7 +317,7 @@ async fn create(context: &Context, config: Config, timeout: Duration) -> Result<
     }
 }
 
-/// Returns a random name for an operation.
+/// Returns a random name that identifies an operation.
 pub(crate) fn operation_id() -> Result<String, StoreError> {
     Ok(format!("{:x}", base16ct::HexDisplay(&random::<16>()?)))
 }

@@ -12,7 +12,7 @@ use crate::error::OpError;
 use crate::locks::lock_key;
 use crate::rows::{count, get};
 
-/// The stored row of a known notification.
+/// The row of a notification that is already stored.
 struct Known {
     id: i64,
     content_tag: Vec<u8>,
@@ -63,7 +63,7 @@ pub(crate) async fn accept_known(
     Ok(accepted)
 }
 
-/// Finds a known notification, and locks its row against other sightings.
+/// Finds a stored notification, and locks its row against other sightings.
 async fn find(transaction: &Transaction<'_>, dedup: &Mac) -> Result<Option<Known>, OpError> {
     let sql = "SELECT id, content_tag, order_key FROM paytend_notification WHERE dedup = $1 FOR NO KEY UPDATE";
     let statement = transaction.prepare_cached(sql).await?;

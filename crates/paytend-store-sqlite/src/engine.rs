@@ -21,7 +21,7 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreError> {
     check_version(rusqlite::version_number())?;
     if options.path.as_os_str().is_empty() || options.path.as_os_str() == ":memory:" {
-        return Err(StoreError::new(StoreErrorKind::Configuration, "the store must be a file: give its path"));
+        return Err(StoreError::new(StoreErrorKind::Configuration, "the store must be a file: specify its path"));
     }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if options.create {

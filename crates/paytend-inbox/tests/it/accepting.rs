@@ -1,4 +1,4 @@
-//! Tests of accepting notifications, and of the handler for the adapters.
+//! Tests of accepting notifications, and of the handler for the `paytend-webhook` adapters.
 
 use std::time::{Duration, SystemTime};
 

@@ -199,7 +199,7 @@ async fn heartbeats_extend_the_lease_of_a_long_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handlers_that_hang_time_out() {
+async fn attempt_fails_if_the_handler_hangs() {
     let inbox = inbox().await;
     let worker = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| pending::<Handled>())
         .handler_timeout(Duration::from_secs(5))

@@ -95,7 +95,7 @@ async fn new_notifications_do_not_wait_for_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notifications_of_a_dropped_worker_are_claimed_by_another() {
+async fn notifications_of_a_dropped_worker_are_claimed_by_another_worker() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     let hanging = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| std::future::pending())

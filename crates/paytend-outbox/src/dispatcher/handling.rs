@@ -1,4 +1,4 @@
-//! Running the handler of an order whose outcome is known.
+//! Runs the handler of an order whose outcome is known.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Storing the results of attempts.
+//! Stores the results of attempts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::terms::State;
 const STORE_TIME: Duration = Duration::from_secs(15 * 60);
 
 /// Counts a result that was not stored before its lease expired, until this value is dropped. While such results exist,
-/// the dispatcher claims no orders. Otherwise, it could claim the order while another attempt still tries to store the
-/// result.
+/// the dispatcher claims no orders. Otherwise, it could claim the order while another attempt is still trying to store
+/// the result.
 struct Unstored<'c>(&'c AtomicUsize);
 
 impl<'c> Unstored<'c> {

@@ -211,7 +211,7 @@ fn attempt_that_ends_before_its_send_is_counted_keeps_the_history() {
 }
 
 #[test]
-fn obstacle_does_not_replace_the_cause() {
+fn missing_payload_key_does_not_replace_the_cause_of_the_last_failure() {
     let mut progress = unknown();
     progress.cause = Some("no response".into());
     let obstacle = "payload key 3 is missing: restore the key file; earlier: no response";

@@ -35,7 +35,7 @@ async fn process_until(store: &NatsStore, done: usize, dead: u64) -> Vec<String>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unreadable_messages_become_dead_letters_and_hold_up_nothing() {
+async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());

@@ -77,7 +77,7 @@ async fn effect_cannot_disable_the_durable_commit() {
 
 /// A setting that the connection itself has cannot be reset.
 #[tokio::test(flavor = "multi_thread")]
-async fn completion_on_a_weakened_connection_is_rolled_back() {
+async fn completion_on_a_connection_without_durable_commits_is_rolled_back() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -95,7 +95,7 @@ async fn completion_on_a_weakened_connection_is_rolled_back() {
 
 /// The effect writes a row whose deferred trigger is checked before the completion.
 #[tokio::test(flavor = "multi_thread")]
-async fn weakened_connection_is_closed_after_an_effect_with_a_checked_row() {
+async fn connection_without_durable_commits_is_closed_after_an_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -122,7 +122,7 @@ async fn weakened_connection_is_closed_after_an_effect_with_a_checked_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_acknowledged_on_a_weakened_connection() {
+async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
     let Some(server) = Server::start(&[]).await else { return };
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     let config = server.database().await;
@@ -188,7 +188,7 @@ async fn effect_that_ends_the_transaction_or_ignores_an_error_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
+async fn stuck_effect_fails_in_time_and_releases_its_connection_and_locks() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

@@ -57,7 +57,7 @@ async fn certificate_of_the_server_is_verified() {
     let error = PostgresOptions::new(config("localhost", server.port())).open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("TLS failed") && error.to_string().contains("certificate"), "{error}");
-    // A process with a different list of trusted certificates trusts the authority.
+    // A second process trusts the authority, because it uses a different list of trusted certificates.
     let trusted = directory.path().join("trusted.pem");
     std::fs::write(&trusted, authority).unwrap();
     let output = tokio::task::spawn_blocking(move || {

@@ -131,7 +131,8 @@ async fn orders_are_due_after_the_clock_was_set_back() {
     assert_eq!(numbers, ["due"]);
 }
 
-/// Tests of two processes, of which one opened the store before the system clock was changed and the other afterwards.
+/// Tests of two processes. One process opened the store before the system clock was changed, and the other process
+/// afterwards.
 mod clocks {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
