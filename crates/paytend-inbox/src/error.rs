@@ -171,7 +171,7 @@ impl HandlerError {
         self.source.as_deref().map(|source| source as _)
     }
 
-    /// Returns the cause, in at most 500 characters.
+    /// Returns the cause, which has at most 500 characters.
     pub fn cause(&self) -> &str {
         &self.cause
     }

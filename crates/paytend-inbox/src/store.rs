@@ -18,7 +18,7 @@ use crate::terms::{Id, Lease, Mac};
 /// - A change with a fence or holder that differs from the last claim fails with [`FinishError::LeaseLost`] and changes
 ///   nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or applies neither.
-/// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
+/// - Of the notifications with the same order key, at most one can be claimed at a time. When it is done or dead, the
 ///   pending notification with the smallest ID can be claimed next. A notification that is redriven or requeued as a
 ///   sighting waits for the currently claimable notification, even if its own ID is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
@@ -65,7 +65,7 @@ pub trait StoreAdmin: Store {
     /// Returns notifications without their content, ordered by ID.
     fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
-    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit: pass it if the content is
+    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit. Pass it if the content is
     /// shown to a user.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 

@@ -95,7 +95,7 @@ pub trait OutboxAdmin: OutboxStore {
     /// Returns orders without their content, ordered by ID.
     fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
 
-    /// Returns an order with its encrypted content. `viewer` is recorded in the audit: pass it if the content is shown
+    /// Returns an order with its encrypted content. `viewer` is recorded in the audit. Pass it if the content is shown
     /// to a user.
     fn show_order(
         &self,

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | returns `Ok` | the effect and the completion are committed in one transaction |
 //! | returns an error, or its effect fails | a new attempt begins after a backoff, up to the retry limit |
-//! | returns a [`dead_letter`](crate::HandlerError::dead_letter) error, or reaches the limit | the notification is a dead letter |
+//! | returns a [`dead_letter`] error, or reaches the limit | the notification becomes a dead letter |
 //! | panics, or exceeds the time limit | the same as after an error |
 //! | is running when its lease is lost | the handler is cancelled, and its effect cannot be committed |
 //! | is running when the worker's stop deadline passes | the handler is cancelled, and the attempt does not count |
@@ -15,6 +15,8 @@
 //!
 //! A handler runs at least once. An effect in the store's transaction is committed once. All other effects of a handler
 //! can happen more than once.
+//!
+//! [`dead_letter`]: crate::HandlerError::dead_letter
 
 mod builder;
 mod delivery;
