@@ -1,4 +1,4 @@
-//! The PostgreSQL store of the inbox, with a worker.
+//! Processes the jobs with the inbox's PostgreSQL store and a worker.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,7 +33,7 @@ async fn handle(delivery: Delivery<AnyNotification>) -> Result<Completion<Postgr
     }))
 }
 
-/// Processes the jobs, while `blocked` other notifications wait behind a notification that is not due.
+/// Processes the jobs while `blocked` other notifications wait behind a notification that is not due.
 pub(crate) async fn rate(server: &Server, blocked: usize) -> u128 {
     let config = server.database().await;
     let connections = usize::try_from(CONNECTIONS).unwrap();

@@ -169,7 +169,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how [`Client::resolve`] resolves unknown outcomes.
+    /// Sets how [`Client::resolve`] handles orders with an unknown outcome.
     pub fn resolution(mut self, resolution: Resolution) -> Self {
         self.resolution = resolution;
         self
@@ -319,7 +319,7 @@ impl ClientBuilder {
     }
 
     /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, across all
-    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
+    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks on time.
     ///
     /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
     /// before its deadline, even though some of those calls may be cancelled.
@@ -346,7 +346,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Returns a builder for an HTTP client with the proxy, the certificates and the timeouts of this builder.
+    /// Returns a builder for an HTTP client with this builder's proxy, certificates and timeouts.
     ///
     /// Use it for other requests to the same server, such as a connectivity check. The client does not follow
     /// redirects.
@@ -360,7 +360,7 @@ impl ClientBuilder {
         match self.transport {
             TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
             TransportChoice::Given(_) | TransportChoice::Other(_) => {
-                Err(Error::configuration("the HTTP client is custom: create another one in the same way"))
+                Err(Error::configuration("the HTTP client is custom; create another client without this builder"))
             }
         }
     }

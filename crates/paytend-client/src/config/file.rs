@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::policy::order_states::OrderStates;
 use crate::policy::resolution::Resolution;
 
-/// The field with the name of a keyring entry.
+/// The profile field that names a keyring entry.
 const KEYRING: &str = "private_key_keyring";
 
 /// The settings from a profile or from the environment variables.
@@ -63,7 +63,7 @@ struct Profile {
     response_names: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     paths: BTreeMap<String, String>,
-    /// Settings of receivers, which a client does not use.
+    /// Settings for receivers, which a client ignores.
     #[serde(default, rename = "payby_public_key_file")]
     _payby_public_key_file: IgnoredAny,
     #[serde(default, rename = "payermax_public_key_file")]
@@ -93,10 +93,11 @@ impl ClientBuilder {
     /// | `PAYTEND_ENVIRONMENT` or `PAYTEND_BASE_URL` | `sandbox`, or a base URL |
     /// | `PAYTEND_PARTNER_ID` | the partner ID, 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
-    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the private key's passphrase, or its file |
+    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the key's passphrase, or the path of its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
     /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
-    /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
+    /// | `PAYTEND_PROXY` | optional: the proxy's URL |
+    /// | `PAYTEND_DEADLINE_SECONDS` | optional: the deadline of a call, in seconds |
     /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts private key files with any permissions |
     ///
     /// All other options can be set on the builder. To use a faster RSA implementation, call
@@ -142,8 +143,8 @@ impl ClientBuilder {
     /// if any profile has a `private_key`.
     ///
     /// Keys are read in all formats that [`PrivateKey::from_bytes`](paytend_crypto::PrivateKey::from_bytes) and
-    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once,
-    /// so it may be a FIFO.
+    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once, so it
+    /// can be a FIFO.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
@@ -367,7 +368,7 @@ mod tests {
         let client = builder.build().unwrap();
         assert_eq!(client.shared.deadline, Duration::from_secs(5));
         assert_eq!(client.shared.base_url, Environment::Sandbox.url());
-        // A key in a different format, and an encrypted key with its passphrase.
+        // Reads a key in a different format, and an encrypted key with its passphrase.
         let form = |file: &str| {
             let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);
             String::from_utf8(case.unwrap().data()).unwrap()

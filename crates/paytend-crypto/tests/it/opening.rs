@@ -113,8 +113,8 @@ fn response_without_key_or_payload_is_verified() {
     assert_eq!(receiver.open(changed.as_bytes(), &Expected::response()).unwrap_err(), Error::NotAuthentic);
 }
 
-/// The documentation requires a `randomKey` only if there is a `bizData`. A notification always has a `randomKey` and a
-/// payload.
+/// The documentation requires a `randomKey` only in a request with `bizData`. A notification always has a `randomKey`
+/// and a payload.
 #[test]
 fn request_without_key_or_payload_is_verified_but_notification_is_refused() {
     let id = "a".repeat(32);

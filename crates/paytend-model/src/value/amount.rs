@@ -121,7 +121,7 @@ impl Amount {
         Ok(Self { digits: text.to_owned(), value, form })
     }
 
-    /// Returns the value, for arithmetic.
+    /// Returns the value as a [`Decimal`], for arithmetic.
     pub fn value(&self) -> Decimal {
         self.value
     }
