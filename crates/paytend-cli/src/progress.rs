@@ -23,6 +23,12 @@ impl Progress {
         Self::styled(ProgressBar::no_length(), &format!("{{spinner}} {what} {{pos}}"))
     }
 
+    /// Shows the progress of a fetch: the number of fetched lists, and the number of their rows.
+    pub(crate) fn lists(lists: usize) -> Self {
+        let bar = ProgressBar::new(lists.try_into().unwrap_or(u64::MAX)).with_message("0");
+        Self::styled(bar, "{spinner} fetched {pos} of {len} lists, {msg} rows")
+    }
+
     /// Shows that an operation is in progress whose steps cannot be counted.
     pub(crate) fn busy(what: &str) -> Self {
         Self::styled(ProgressBar::new_spinner(), &format!("{{spinner}} {what}"))
@@ -39,6 +45,16 @@ impl Progress {
     /// Counts a step.
     pub(crate) fn step(&self) {
         self.0.inc(1);
+    }
+
+    /// Adds steps to the number of steps to complete.
+    pub(crate) fn add_steps(&self, count: usize) {
+        self.0.inc_length(count.try_into().unwrap_or(u64::MAX));
+    }
+
+    /// Sets the number of rows of the fetched lists.
+    pub(crate) fn set_rows(&self, rows: usize) {
+        self.0.set_message(rows.to_string());
     }
 
     /// Hides the progress while output is written.

@@ -1,8 +1,16 @@
-//! The signals that end a service: Ctrl-C with exit code 130, and a request to terminate with exit code 0.
+//! The signals that end a command: Ctrl-C with exit code 130, and for services, a request to terminate with exit code 0.
 
 use crate::exit::Failure;
 
-/// The signals that stop a command. Creating this value installs the signal handlers.
+/// Runs work until it completes. Ctrl-C drops the work and returns a failure with the exit code 130.
+pub(crate) async fn until_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+    }
+}
+
+/// The signals that stop a service. Creating this value installs the signal handlers.
 pub(crate) struct Signals {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,

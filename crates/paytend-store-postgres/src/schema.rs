@@ -15,7 +15,6 @@ use crate::error::store_error;
 const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, compatible_from: 1, sql: include_str!("schema/0001.sql") },
     Migration { version: 2, compatible_from: 1, sql: include_str!("schema/0002.sql") },
-    Migration { version: 3, compatible_from: 1, sql: include_str!("schema/0003.sql") },
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\

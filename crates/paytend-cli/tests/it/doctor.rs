@@ -18,24 +18,24 @@ use crate::schema::checked;
 use crate::support::{command, finish, set_mode};
 
 /// A running sandbox and its key directory.
-struct Place {
+pub(crate) struct Place {
     sandbox: RunningSandbox,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Place {
-    fn new(args: &[&str]) -> Self {
+    pub(crate) fn new(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let keys = folder.path().join("keys");
         let args = [&["--keys", keys.to_str().unwrap(), "--timing", "instant"], args].concat();
         Self { sandbox: RunningSandbox::start(&args), folder }
     }
 
-    fn keys(&self, file: &str) -> PathBuf {
+    pub(crate) fn keys(&self, file: &str) -> PathBuf {
         self.folder.path().join("keys").join(file)
     }
 
-    fn doctor(&self, args: &[&str]) -> Report {
+    pub(crate) fn doctor(&self, args: &[&str]) -> Report {
         doctor(&mut self.command(args))
     }
 
@@ -57,12 +57,12 @@ impl Place {
 }
 
 /// The result of `doctor --json`.
-struct Report {
+pub(crate) struct Report {
     code: i32,
-    json: Value,
+    pub(crate) json: Value,
 }
 
-fn doctor(command: &mut Command) -> Report {
+pub(crate) fn doctor(command: &mut Command) -> Report {
     let ran = finish(command, b"");
     Report { code: ran.code, json: checked("doctor", &ran.stdout) }
 }
@@ -70,7 +70,7 @@ fn doctor(command: &mut Command) -> Report {
 impl Report {
     /// Asserts the status of a check and a part of its message.
     #[track_caller]
-    fn expect(&self, name: &str, status: &str, part: &str) -> &Self {
+    pub(crate) fn expect(&self, name: &str, status: &str, part: &str) -> &Self {
         let check = self.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
         let check = check.unwrap_or_else(|| panic!("no check {name}: {}", self.json));
         let message = check["message"].as_str().unwrap();
@@ -81,7 +81,7 @@ impl Report {
         self
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.json["checks"].as_array().unwrap().iter().any(|check| check["name"] == name)
     }
 }
@@ -196,7 +196,7 @@ fn difference_between_the_clocks_is_reported() {
 }
 
 /// Starts a server that sends this status line to every request. Returns its URL.
-fn plain_server(status: &'static str) -> String {
+pub(crate) fn plain_server(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -329,41 +329,8 @@ fn rcgen_root() -> String {
     params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
 }
 
-#[cfg(unix)]
-#[test]
-fn test_notification_must_be_acknowledged_by_the_callback_url() {
-    let place = Place::new(&[]);
-    let keys = place.keys("");
-    let keys = keys.to_str().unwrap();
-    let mut listener = command();
-    listener.args(["listen", "--json", "--keys", keys]).stdout(std::process::Stdio::piped());
-    let mut listener = Running(listener.spawn().unwrap());
-    let mut ready = String::new();
-    let mut stdout = std::io::BufReader::new(listener.0.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut stdout, &mut ready).unwrap();
-    let ready: Value = serde_json::from_str(&ready).unwrap();
-    let url = format!("{}/paytend/baas", ready["url"].as_str().unwrap());
-    place.doctor(&["--callback", &url]).expect("callback", "ok", "acknowledged a test notification");
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
-    let received = checked("listen", &line);
-    assert!(received["status"] == 200 && received["amount"].is_null(), "{received}");
-    // A receiver with other keys refuses the notification, and a web server does not acknowledge it.
-    let wrong = format!("{}/payby", ready["url"].as_str().unwrap());
-    place.doctor(&["--callback", &wrong]).expect("callback", "fail", "HTTP 4");
-    let page = plain_server("HTTP/1.1 200 OK").replace("http://", "http://user:CANARY@");
-    let page = place.doctor(&["--callback", &page]);
-    page.expect("callback", "fail", "HTTP 200");
-    assert!(!page.json.to_string().contains("CANARY"), "{}", page.json);
-    place.doctor(&["--callback", "http://127.0.0.1:1/"]).expect("callback", "fail", "no connection");
-    // Without a provider's private key, nothing can be signed.
-    let empty = tempfile::tempdir().unwrap();
-    let empty = place.doctor(&["--callback", &url, "--callback-keys", empty.path().to_str().unwrap()]);
-    empty.expect("callback", "fail", "paytend-private.pem");
-}
-
 /// A process that is killed on drop.
-struct Running(std::process::Child);
+pub(crate) struct Running(pub(crate) std::process::Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -11,6 +11,7 @@ mod config;
 mod contract;
 mod demo;
 mod doctor;
+mod doctor_callback;
 #[cfg(unix)]
 mod events;
 mod explain;

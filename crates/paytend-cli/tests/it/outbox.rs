@@ -109,7 +109,7 @@ fn decisions_are_recorded_and_invalid_decisions_are_refused() {
     assert_eq!(decide("S-1", "not-executed").code, 1, "a decision cannot be changed");
     let shown = place.json(&["show", "S-1"]);
     assert_eq!((&shown["decision"], &shown["audit"][0]["why"]), (&json!("executed"), &json!("the bank confirms it")));
-    assert!(shown["audit"][0]["who"].as_str().unwrap().starts_with("paytend outbox, user "));
+    assert!(shown["audit"][0]["who"].as_str().unwrap().starts_with("uid "));
     assert!(shown["due_at"].is_string(), "the decision makes the handler due");
     // A recorded order can be cancelled.
     let close = |number| place.outbox(&["close", number, "--why", "the key is lost"]);

@@ -20,12 +20,12 @@ fn progress_is_shown_only_on_a_terminal() {
         command
     };
     let mut terminal = Terminal::start(&mut reconcile("terminal"));
-    terminal.expect("fetched 1 of 3 lists");
+    terminal.expect(" of 3 lists, ");
     assert_eq!(terminal.wait(), Some(0), "{}", terminal.shown());
     terminal.expect("only provider");
-    // The line is removed before the report.
+    // The line is removed before the report: each update and the removal clear the line.
     let shown = terminal.shown();
-    let report = shown.split("\r\u{1b}[K").last().unwrap();
+    let (_, report) = shown.rsplit_once("\u{1b}[2K").unwrap();
     assert!(!report.contains("fetched") && report.contains("only provider"), "{shown}");
     let piped = finish(&mut reconcile("pipe"), b"");
     assert!(piped.code == 0 && !piped.stderr.contains("fetched"), "{}", piped.stderr);

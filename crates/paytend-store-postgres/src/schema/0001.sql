@@ -128,11 +128,16 @@ CREATE TABLE paytend_audit (
 
 -- Refuses to commit what a crash could undo, whatever has changed the settings: an effect, a role, or the server's
 -- configuration. It runs at the commit. The settings are those that the store checks when it is opened.
+-- Also refuses the commit while effects of several notifications share the transaction. An effect that ends the
+-- transaction would otherwise commit the effects before it without their completions.
 CREATE FUNCTION paytend_require_durability() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     level text := current_setting('synchronous_commit');
     standbys text := current_setting('synchronous_standby_names');
 BEGIN
+    IF current_setting('paytend.refuse_commit', true) = 'on' THEN
+        RAISE EXCEPTION USING ERRCODE = 'PY002', MESSAGE = 'an effect must not end the transaction';
+    END IF;
     IF current_setting('paytend.danger_any_settings', true) = 'on' THEN
         RETURN NULL;
     END IF;

@@ -3,40 +3,21 @@
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use paytend_inbox::{
     AuditEvent, ClaimRequest, Claimed, Erasure, FinishError, HandlerError, Kind, Query, Release, Store as _,
     StoreAdmin as _, StoreErrorKind, StoreKeys,
 };
 use paytend_outbox::testing::TestOrder;
 use paytend_store_postgres::deadpool_postgres;
-use paytend_store_postgres::tokio_postgres::Transaction;
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
 
 use crate::server::{Server, execute};
-use crate::support::{EFFECTS, accept, claim, open, process};
+use crate::support::{EFFECTS, accept, claim, effect, open, process, running};
 
 const LEASE: Duration = Duration::from_secs(600);
 /// A deadline that is much longer than the time limit of effects in these tests, and much shorter than the stuck
 /// statements.
 const SOON: Duration = Duration::from_secs(20);
-
-fn effect<F>(effect: F) -> PostgresEffect
-where
-    F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
-{
-    Box::new(effect)
-}
-
-/// Returns an effect that records a line and then runs SQL.
-fn running(sql: &'static str) -> PostgresEffect {
-    effect(move |transaction| {
-        Box::pin(async move {
-            transaction.batch_execute("INSERT INTO effect VALUES ('x')").await?;
-            Ok(transaction.batch_execute(sql).await?)
-        })
-    })
-}
 
 /// Accepts a notification and claims it. The notification is always new, because each call uses a different
 /// deduplication key.

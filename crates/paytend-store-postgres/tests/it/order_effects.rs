@@ -4,36 +4,18 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
 use paytend_inbox::{FinishError, HandlerError, Lease, StoreKeys};
 use paytend_outbox::testing::TestOrder;
 use paytend_outbox::{ClaimOrders, Ended, OutboxAdmin as _, OutboxStore as _, State};
-use paytend_store_postgres::tokio_postgres::{Config, Transaction};
+use paytend_store_postgres::tokio_postgres::Config;
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
 
 use crate::server::{Server, execute, number};
-use crate::support::EFFECTS;
+use crate::support::{EFFECTS, effect, running};
 
 const LEASE: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(20);
 const LIMIT: Duration = Duration::from_millis(300);
-
-fn effect<F>(effect: F) -> PostgresEffect
-where
-    F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
-{
-    Box::new(effect)
-}
-
-/// Returns an effect that records a line and then runs SQL.
-fn running(sql: &'static str) -> PostgresEffect {
-    effect(move |transaction| {
-        Box::pin(async move {
-            transaction.batch_execute("INSERT INTO public.effect VALUES ('x')").await?;
-            Ok(transaction.batch_execute(sql).await?)
-        })
-    })
-}
 
 async fn create(server: &Server) -> (Config, PostgresStore) {
     let config = server.database().await;

@@ -9,8 +9,8 @@ use paytend_store_postgres::tokio_postgres::types::Type;
 use paytend_store_postgres::{PostgresEffect, PostgresOptions};
 
 use crate::server::{Server, execute, number};
-use crate::support::EFFECTS;
-use crate::together::{COUNT, claimed, commits, complete_all, create, effect, lines, recording, warm_up};
+use crate::support::{EFFECTS, effect};
+use crate::together::{COUNT, claimed, commits, complete_all, create, lines, recording, warm_up};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn temporary_objects_of_an_effect_are_dropped_before_the_next_effect() {

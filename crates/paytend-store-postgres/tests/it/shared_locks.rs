@@ -14,10 +14,8 @@ use paytend_store_postgres::PostgresOptions;
 use paytend_vectors::Seeded;
 
 use crate::server::{Server, execute, number};
-use crate::support::claim;
-use crate::together::{
-    COUNT, LEASE, LIMIT, SOON, claimed, commits, complete_all, create, effect, lines, recording, warm_up,
-};
+use crate::support::{claim, effect};
+use crate::together::{COUNT, LEASE, LIMIT, SOON, claimed, commits, complete_all, create, lines, recording, warm_up};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_and_repeated_leases_do_not_affect_other_completions() {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use paytend_inbox::testing::{EffectEnd, Harness, TestNotification};
-use paytend_inbox::{ClaimRequest, Claimed, Id, Store as _, StoreKeys};
-use paytend_store_postgres::tokio_postgres::Config;
+use paytend_inbox::{ClaimRequest, Claimed, HandlerError, Id, Store as _, StoreKeys};
+use paytend_store_postgres::tokio_postgres::{Config, Transaction};
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
 
 use crate::server::{Server, execute};
@@ -89,4 +90,21 @@ pub(crate) async fn set_clock(config: &Config, time: Duration) {
          AS 'SELECT to_timestamp({seconds})'"
     );
     execute(config, &sql).await;
+}
+
+pub(crate) fn effect<F>(effect: F) -> PostgresEffect
+where
+    F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
+{
+    Box::new(effect)
+}
+
+/// Returns an effect that records a line and then runs SQL.
+pub(crate) fn running(sql: &'static str) -> PostgresEffect {
+    effect(move |transaction| {
+        Box::pin(async move {
+            transaction.batch_execute("INSERT INTO public.effect VALUES ('x')").await?;
+            Ok(transaction.batch_execute(sql).await?)
+        })
+    })
 }

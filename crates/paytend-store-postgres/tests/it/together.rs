@@ -5,16 +5,16 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::join_all;
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Claimed, FinishError, HandlerError, Id, Release, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_store_postgres::tokio_postgres::Config;
 use paytend_store_postgres::tokio_postgres::types::Type;
-use paytend_store_postgres::tokio_postgres::{Config, Transaction};
 use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
 use paytend_vectors::Seeded;
 
 use crate::server::{Server, execute, number};
-use crate::support::{EFFECTS, claim};
+use crate::support::{EFFECTS, claim, effect};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
 /// A deadline that is much longer than the time limits in these tests, and much shorter than the stuck statements.
@@ -22,13 +22,6 @@ pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// The time limit of an effect in a separate transaction.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) const COUNT: usize = 40;
-
-pub(crate) fn effect<F>(effect: F) -> PostgresEffect
-where
-    F: for<'a> FnOnce(&'a Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send + 'static,
-{
-    Box::new(effect)
-}
 
 /// Returns an effect that records its notification and the session's settings, and then runs SQL.
 pub(crate) fn recording(id: Id, sql: impl Into<String>) -> PostgresEffect {

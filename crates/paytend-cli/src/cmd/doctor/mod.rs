@@ -11,13 +11,16 @@ mod store;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use paytend_inbox::Route;
 use url::Url;
 
+use self::callback::Callback;
 use self::report::Report;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
 use crate::settings::Settings;
+use crate::signals::until_interrupted;
 
 /// Check the keys, the connection and the settings, and show what to do about each problem.
 ///
@@ -26,10 +29,13 @@ use crate::settings::Settings;
 pub(crate) struct Args {
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// Post a signed test notification to this callback URL of your receiver. Its type is unknown, so a receiver has
-    /// nothing to book. It is signed with a sandbox's key, which a production receiver refuses
+    /// Post two test notifications to this callback URL of your receiver: one that is signed with a sandbox's key, if
+    /// there is one, and one that is signed with an unknown key. Their type is unknown, so a receiver has nothing to book
     #[arg(long, value_name = "URL")]
     callback: Option<Url>,
+    /// The sender and product of the test notifications: paytend:baas (the default), paytend:issuing, payby or payermax
+    #[arg(long, value_name = "ROUTE", requires = "callback")]
+    callback_route: Option<Route>,
     /// The directory with the sandbox's private keys for --callback, if it is not the directory of --keys
     #[arg(long, value_name = "DIR", requires = "callback")]
     callback_keys: Option<PathBuf>,
@@ -42,22 +48,18 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            checked = check(args) => checked,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    runtime.block_on(until_interrupted(check(args)))
 }
 
 async fn check(args: &Args) -> Result<(), Failure> {
     let mut report = Report::new(args.json);
-    match Settings::read(&args.connection) {
+    let settings = Settings::read(&args.connection);
+    match &settings {
         Ok(settings) => {
             report.ok("settings", &settings.source);
-            let keys = keys::check(&settings, &mut report);
-            let reached = network::check(&settings, &mut report).await;
-            query::check(args, &settings, keys, reached, &mut report).await;
+            let keys = keys::check(settings, &mut report);
+            let reached = network::check(settings, &mut report).await;
+            query::check(args, settings, keys, reached, &mut report).await;
         }
         Err(failure) => {
             let next = match failure.category() {
@@ -68,8 +70,17 @@ async fn check(args: &Args) -> Result<(), Failure> {
         }
     }
     if let Some(url) = &args.callback {
+        let route = args.callback_route.unwrap_or(Route::PaytendBaas);
         let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
-        callback::check(url, keys, &mut report).await;
+        Callback {
+            url,
+            route,
+            keys,
+            permissions: args.connection.permissions.file_permissions(),
+            settings: settings.as_ref().ok(),
+        }
+        .check(&mut report)
+        .await;
     }
     if args.store.is_given() {
         store::check(&args.store, &mut report).await;

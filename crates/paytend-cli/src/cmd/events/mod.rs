@@ -17,6 +17,7 @@ use crate::global::JsonArgs;
 use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::progress::Progress;
+use crate::signals::until_interrupted;
 
 pub(crate) use self::delivered::resend_at;
 
@@ -113,12 +114,7 @@ impl Resent {
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            done = dispatch(command) => done,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    runtime.block_on(until_interrupted(dispatch(command)))
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {

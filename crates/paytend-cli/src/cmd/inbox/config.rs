@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) routes: BTreeMap<String, String>,
     pub(crate) forward_to: Option<String>,
     pub(crate) forward_secret_file: Option<PathBuf>,
+    /// The number of notifications that are forwarded at the same time. The default is 16.
+    pub(crate) handlers: Option<NonZeroUsize>,
     /// The time for which the content of processed notifications is kept.
     pub(crate) retention: Option<Span>,
     /// The kinds of notifications whose duplicates are also forwarded.

@@ -3,6 +3,7 @@
 pub(crate) mod any_store;
 mod audit;
 pub(crate) mod config;
+pub(crate) mod connections;
 mod endpoints;
 pub(crate) mod forward;
 mod health;

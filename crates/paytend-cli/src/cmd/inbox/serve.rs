@@ -1,6 +1,7 @@
 //! `paytend inbox serve`: receives notifications until a signal stops it.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -20,7 +21,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cmd::inbox::any_store::AnyStore;
-use crate::cmd::inbox::config::Config;
+use crate::cmd::inbox::config::{Config, Gate};
+use crate::cmd::inbox::connections::Connections;
 use crate::cmd::inbox::endpoints::{Endpoints, RouteArg};
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::key_directory::KeyDirectory;
@@ -88,9 +90,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
     let key_directory = KeyDirectory { path: directory, permissions, dated: &config.key };
     let endpoints = Endpoints::new(&inbox, &key_directory, &config.gate, routes(&args, &config)?)?;
-    let tls = config.tls.as_ref().map(server::acceptor).transpose()?;
+    let tls = config.tls.as_ref().map(|tls| server::acceptor(tls, permissions)).transpose()?;
 
-    let worker = forwarder.map(|forwarder| worker(inbox, forwarder));
+    let worker = forwarder.map(|forwarder| worker(inbox, forwarder, config.handlers));
     let mut monitoring = Monitoring::new(store.clone()).metrics(move || metrics.render());
     if config.audit_page {
         monitoring = monitoring.audit_page(rfc3339);
@@ -98,6 +100,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if let Some(worker) = &worker {
         monitoring = monitoring.worker(worker.health());
     }
+    let connections = Connections::new(listed(&config.gate)?);
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
@@ -127,7 +130,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         ended = signals.received().await;
         stop.cancel();
     };
-    server::serve(listener, tls, router, signal).await;
+    server::serve(listener, tls, router, &connections, signal).await;
     endpoints.idle().await;
     let _ = working.await;
     if let Some(cleaning) = cleaning {
@@ -182,6 +185,15 @@ fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure>
     Ok(router.layer(axum::middleware::from_fn(refuse)))
 }
 
+/// Returns the addresses of providers and proxies, or `None` if none are configured.
+fn listed(gate: &Gate) -> Result<Option<Sources>, Failure> {
+    if gate.allow_source.is_empty() {
+        return Ok(None);
+    }
+    let listed = Sources::new().allow(&gate.allow_source).and_then(|listed| listed.allow(&gate.trusted_proxy));
+    listed.map(Some).map_err(|error| Failure::new(Category::Configuration, error))
+}
+
 fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure> {
     let Some(url) = args.forward_to.as_ref().or(config.forward_to.as_ref()) else { return Ok(None) };
     let file = args.forward_secret_file.as_ref().or(config.forward_secret_file.as_ref());
@@ -199,13 +211,17 @@ fn routes(args: &Args, config: &Config) -> Result<Vec<RouteArg>, Failure> {
     routes.collect::<Result<_, _>>().map_err(|error| Failure::new(Category::Configuration, error))
 }
 
-fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder) -> Worker<AnyStore> {
+fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZeroUsize>) -> Worker<AnyStore> {
     let forward = move |delivery| {
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
     };
     // Sightings, that is, repeated deliveries, are forwarded even if their content is no longer stored.
-    Worker::builder(inbox, forward.clone()).on_sighting(forward).build()
+    let builder = Worker::builder(inbox, forward.clone()).on_sighting(forward);
+    match handlers {
+        Some(handlers) => builder.max_concurrent(handlers.get()).build(),
+        None => builder.build(),
+    }
 }
 
 async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {

@@ -15,10 +15,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use paytend_crypto::keys::{FilePermissions, read_secret_file};
 use paytend_webhook::service::Peer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -26,17 +26,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tower_service::Service as _;
 
 use crate::cmd::inbox::config::Tls;
+use crate::cmd::inbox::connections::{Connections, Slot};
 use crate::exit::{Category, Failure};
 
-/// The maximum number of open connections.
-const MAX_CONNECTIONS: usize = 1024;
 /// The maximum time for a TLS handshake and for the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for open connections after the server is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reads the certificate and its key.
-pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
+pub(crate) fn acceptor(tls: &Tls, permissions: FilePermissions) -> Result<TlsAcceptor, Failure> {
     let failed = |path: &std::path::Path, error: &dyn std::fmt::Display| {
         Failure::new(Category::Configuration, format!("{}: {error}", path.display()))
     };
@@ -44,10 +43,7 @@ pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, Failure> {
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| failed(certificate, &error))?;
-    let key_bytes = paytend_crypto::keys::read_secret_file(
-        &tls.private_key_file,
-        paytend_crypto::keys::FilePermissions::OwnerOnly,
-    )?;
+    let key_bytes = read_secret_file(&tls.private_key_file, permissions)?;
     let key = PrivateKeyDer::from_pem_slice(&key_bytes).map_err(|error| failed(&tls.private_key_file, &error))?;
     let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
@@ -64,18 +60,19 @@ pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    connections: &Connections,
     stop: impl Future<Output = ()>,
 ) {
     let mut stop = pin!(stop);
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, connections) => accepted,
         };
         let (slot, stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+            Ok(Some(accepted)) => accepted,
+            Ok(None) => continue,
             Err(error) => {
                 // The process can run out of file descriptors. The pause avoids a busy loop.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -102,14 +99,18 @@ pub(crate) async fn serve(
     }
 }
 
+/// Accepts a connection. Returns `None` if it was closed because of the limit for unlisted addresses.
 async fn accept(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    connections: &Connections,
+) -> io::Result<Option<(Slot, TcpStream, SocketAddr)>> {
     let (stream, peer) = listener.accept().await?;
     let _ = stream.set_nodelay(true);
-    Ok((slot, stream, peer))
+    let slot = connections.slot(peer.ip()).await;
+    if slot.is_none() {
+        tracing::debug!("a connection was closed: unlisted addresses have too many open connections");
+    }
+    Ok(slot.map(|slot| (slot, stream, peer)))
 }
 
 async fn connection(

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::keys::Keys;
 use self::line::{Line, Printer, What};
 use self::routes::{Shared, add};
+use crate::cmd::inbox::connections::Connections;
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::server;
 use crate::cmd::inbox::store::StoreName;
@@ -121,7 +122,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
         }
         stop.cancel();
     };
-    server::serve(listener, None, router, until).await;
+    server::serve(listener, None, router, &Connections::new(None), until).await;
     let _ = working.await;
     signal
 }

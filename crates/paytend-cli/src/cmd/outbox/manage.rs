@@ -7,10 +7,11 @@ use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pau
 use serde_json::json;
 
 use crate::cmd::inbox::manage::print_problems;
+use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::parse_duration;
 use crate::cmd::outbox::keys::KeyArgs;
-use crate::cmd::outbox::{each, operation_path, user};
+use crate::cmd::outbox::{each, operation_path};
 use crate::exit::{Category, Failure};
 use crate::global::JsonArgs;
 use crate::output;
@@ -57,7 +58,7 @@ pub(crate) async fn retry(args: RetryArgs) -> Result<(), Failure> {
 
 async fn act(store: &StoreArgs, number: &str, action: Action, why: String) -> Result<(), Failure> {
     let store = store.open().await?;
-    let audit = Audit { who: user(), why };
+    let audit = Audit { who: operator(), why };
     match each!(&store, store => store.act_on_order(number.to_owned(), action, audit))? {
         Ok(()) => Ok(()),
         Err(ActionError::Absent) => Err(no_order(number)),
@@ -120,7 +121,7 @@ pub(crate) struct PauseArgs {
 pub(crate) async fn pause(args: PauseArgs) -> Result<(), Failure> {
     let path = args.operations.path()?;
     let store = args.store.open().await?;
-    let audit = Audit { who: user(), why: args.why };
+    let audit = Audit { who: operator(), why: args.why };
     each!(&store, store => store.pause_sending(path.clone(), audit))?;
     output::result(args.json.json, &json!({ "operation": path }), &format!("paused: {path}"))
 }
@@ -141,7 +142,7 @@ pub(crate) struct ResumeArgs {
 pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let path = args.operations.path()?;
     let store = args.store.open().await?;
-    let audit = Audit { who: user(), why: args.why };
+    let audit = Audit { who: operator(), why: args.why };
     let resumed = each!(&store, store => store.resume_sending(path.clone(), audit))?;
     let paused = each!(&store, store => store.paused())?;
     if path == Pause::ALL && !paused.is_empty() {
@@ -226,7 +227,7 @@ pub(crate) struct RecoverArgs {
 
 pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let audit = Audit { who: user(), why: args.why };
+    let audit = Audit { who: operator(), why: args.why };
     if args.end {
         return match each!(&store, store => store.end_recovery(audit))? {
             true => output::result(args.json.json, &json!({ "ended": true }), "the recovery has ended"),

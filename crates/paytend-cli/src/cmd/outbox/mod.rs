@@ -82,9 +82,3 @@ fn operation_path(name_or_path: &str) -> Result<String, Failure> {
         Err(error) => Err(Failure::usage(error)),
     }
 }
-
-/// Returns the user name that is recorded with an action.
-fn user() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    format!("paytend outbox, user {}", user.unwrap_or_else(|| "unknown".to_owned()))
-}

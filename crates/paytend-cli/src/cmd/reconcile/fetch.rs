@@ -184,7 +184,7 @@ impl Running<'_> {
             .filter(|(number, status)| !listed.contains(number) || is_open(*status))
             .map(|(number, _)| number)
             .collect();
-        self.progress.add_units(wanted.len());
+        self.progress.add_lists(wanted.len());
         let name = format!("{TOPUPS}.jsonl");
         let results = stream::iter(wanted.into_iter().map(|number| self.topup(number))).buffered(CONCURRENT);
         let results: Vec<Option<TopupResultResponse>> = results.try_collect().await?;
@@ -204,7 +204,7 @@ impl Running<'_> {
     }
 
     async fn balances(&self, lists: &mut Lists) -> Result<(), Failure> {
-        self.progress.add_units(1 + self.fetch.cards.len());
+        self.progress.add_lists(1 + self.fetch.cards.len());
         let client = self.fetch.client;
         let mut balances = Balance::of_partner(&client.send(&QueryPartnerBalance::new()).await.map_err(failed)?);
         self.progress.done();

@@ -17,6 +17,7 @@ use self::client::SandboxArgs;
 use crate::cmd::{events, scenario};
 use crate::exit::Failure;
 use crate::inputs::Inputs;
+use crate::signals::until_interrupted;
 use crate::{duration, output};
 
 /// The maximum size of an imported state, in bytes.
@@ -188,12 +189,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            done = dispatch(command) => done,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    runtime.block_on(until_interrupted(dispatch(command)))
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {

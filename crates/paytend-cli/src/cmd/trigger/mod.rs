@@ -14,6 +14,7 @@ use crate::event_kinds::{ALL, EventKind};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output::{self, Style};
+use crate::signals::until_interrupted;
 use crate::suggest::Suggested;
 
 #[derive(ClapArgs)]
@@ -82,12 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let sender = Sender::new(keys, args.permissions.file_permissions());
     let http = http_client(url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            sent = send(args, kind, &sender, &http, url) => sent,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    runtime.block_on(until_interrupted(send(args, kind, &sender, &http, url)))
 }
 
 async fn send(
