@@ -1,4 +1,4 @@
-//! The writer: one thread that executes all changes, and commits them in batches.
+//! The writer, a single thread that executes all changes and commits them in batches.
 //!
 //! The thread takes all waiting operations, runs each operation in a savepoint, commits once, and then sends all
 //! replies. While the thread waits for the disk, new operations wait in the queue. If a commit fails, every operation
@@ -23,13 +23,13 @@ use crate::schema;
 
 /// The maximum number of operations in one transaction.
 const MAX_BATCH: usize = 512;
-/// The size of the write-ahead log, in pages, from which an idle writer copies the log to the file.
+/// The minimum size of the write-ahead log, in pages, at which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
-/// The size, in pages, from which the writer copies the log even if operations are waiting.
+/// The minimum size, in pages, at which the writer copies the log even if operations are waiting.
 const BUSY_CHECKPOINT: c_int = 4_000;
-/// The size, in pages, from which the writer also waits for readers, for [`FORCED_WAIT`].
+/// The minimum size, in pages, at which the writer also waits for readers. It waits for up to [`FORCED_WAIT`].
 const FORCED_CHECKPOINT: c_int = 16_000;
-/// The time for which a forced checkpoint waits for readers.
+/// How long a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
 /// The time between two forced checkpoints, so that a reader that is active for a long time does not slow down all
 /// writes.
@@ -68,14 +68,14 @@ impl NotCommitted {
     }
 }
 
-/// The decision about an operation's changes.
+/// The verdict on an operation's changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The changes are committed.
     Keep,
     /// The changes are rolled back.
     RollBack,
-    /// The disk or the file failed: the whole batch is rolled back, and the file is reopened and checked.
+    /// The disk or the file failed. The whole batch is rolled back, and the file is reopened and checked.
     Suspect,
 }
 
@@ -152,7 +152,8 @@ impl Writer {
             pages.store(count, Ordering::Relaxed);
             Ok(())
         }))?;
-        // If an error in an effect has ended the transaction, each later statement would be committed separately.
+        // If an error in an effect ends the transaction, each later statement would be committed separately. This hook
+        // refuses such commits.
         let committing = Arc::clone(&self.committing);
         connection.commit_hook(Some(move || !committing.load(Ordering::Relaxed)))?;
         let deadline = self.deadline.clone();
@@ -256,7 +257,7 @@ impl Writer {
 #[derive(Clone)]
 pub(crate) struct Deadline {
     started: Instant,
-    /// Milliseconds from `started`; 0 if there is no limit.
+    /// The deadline in milliseconds from `started`, or 0 if there is no limit.
     at: Arc<AtomicU64>,
 }
 
@@ -305,8 +306,8 @@ impl Failure {
     }
 }
 
-/// Runs operations until an operation ends the transaction, and commits. Returns the number of operations to which the
-/// result applies: the operations that ran, or all operations if the transaction could not begin.
+/// Runs operations until an operation ends the transaction, and then commits. The result applies to the returned number
+/// of operations. These are the operations that ran, or all operations if the transaction could not begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -349,7 +350,7 @@ fn batch(
     (run, committed.map_err(Failure::of_commit))
 }
 
-/// Ends the savepoint of an operation, according to its verdict.
+/// Ends an operation's savepoint. The verdict determines whether its changes are kept.
 fn end(transaction: &Transaction<'_>, verdict: Verdict) -> Result<(), rusqlite::Error> {
     if verdict != Verdict::Keep {
         execute(transaction, "ROLLBACK TO paytend_operation")?;

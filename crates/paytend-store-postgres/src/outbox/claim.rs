@@ -8,8 +8,8 @@ use crate::error::OpError;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::rows::{get, limit};
 
-/// Claims due orders. Reads each operation separately, so that the orders of an operation at its limit are not read.
-/// Skips locked rows.
+/// Claims due orders. Reads each operation separately, so that no orders are read for an operation that has reached its
+/// limit. Skips locked rows.
 ///
 /// An order that cannot be read, for example because a newer program has written it, is never claimed. It holds up only
 /// the later orders of its order key.

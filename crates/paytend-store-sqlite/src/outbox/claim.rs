@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 
 /// Claims due orders. Orders whose lease has expired are claimed only if `takes_over` is set. Reads each operation
-/// separately, so that the orders of an operation at its limit are not read.
+/// separately, so that no orders are read for an operation that has reached its limit.
 ///
 /// An order that cannot be read, for example because a newer program has written it, is never claimed. It holds up only
 /// the later orders of its order key.
