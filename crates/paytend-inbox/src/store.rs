@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, StoreError};
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats, StoreClock};
+use crate::record::{
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats, StoreClock,
+};
 use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
@@ -113,6 +115,6 @@ pub trait StoreAdmin: Store {
     fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
     /// Performs a durable write, to check that the store can accept notifications. Returns the engine's settings as
-    /// names and values.
+    /// names and values, or an error if the store refuses them.
     fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;
 }

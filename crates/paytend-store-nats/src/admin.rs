@@ -6,7 +6,7 @@ use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use paytend_inbox::{
     AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Mac, Query, State, Stats, StoreAdmin, StoreClock,
-    StoreError,     StoreErrorKind,
+    StoreError, StoreErrorKind,
 };
 
 use crate::audit;

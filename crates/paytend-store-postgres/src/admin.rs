@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use deadpool_postgres::Transaction;
 use paytend_inbox::{
     AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreClock,
-    StoreError,     StoredPayload,
+    StoreError, StoredPayload,
 };
 
 use crate::accept::enqueue;

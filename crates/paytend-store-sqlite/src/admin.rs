@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use paytend_inbox::{
-    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Query, State, Stats, StoreAdmin, StoreClock, StoreError, StoreErrorKind,
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Query, State, Stats, StoreAdmin, StoreClock, StoreError,
+    StoreErrorKind,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 

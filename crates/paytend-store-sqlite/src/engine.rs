@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn readers_sync_like_the_writer() {
         let directory = tempfile::tempdir().unwrap();
-        for (name, options) in [("a.db", SqliteOptions::new("")), ("b.db", SqliteOptions::new("").danger_without_sync())]
+        for (name, options) in
+            [("a.db", SqliteOptions::new("")), ("b.db", SqliteOptions::new("").danger_without_sync())]
         {
             let options = SqliteOptions { path: directory.path().join(name), ..options };
             let (writer, reader) = (open_writer(&options).unwrap(), open_reader(&options).unwrap());

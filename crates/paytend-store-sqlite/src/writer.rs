@@ -167,9 +167,7 @@ impl Writer {
         let (committing, counts) = (Arc::clone(&self.committing), Arc::clone(&self.counts));
         let (run, result) = match self.reopen() {
             Ok(connection) => batch(connection, operations, &committing, &counts),
-            Err(error) => {
-                (operations.len(), Err(Failure { reason: NotCommitted::RolledBack(error), suspect: false }))
-            }
+            Err(error) => (operations.len(), Err(Failure { reason: NotCommitted::RolledBack(error), suspect: false })),
         };
         counts.finished(result.is_ok());
         let committed = result.map_err(|Failure { reason, suspect }| {

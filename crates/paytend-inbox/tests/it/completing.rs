@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{
     Accepted, AnyNotification, ClaimRequest, Claimed, Completion, Delivery, FinishError, Inbox, Lease, Mac,
-    MemoryEffect, MemoryStore, NewNotification, Release, RetryPolicy, Store, StoreAdmin as _, StoreError, StoreKeys, Worker,
+    MemoryEffect, MemoryStore, NewNotification, Release, RetryPolicy, Store, StoreAdmin as _, StoreError, StoreKeys,
+    Worker,
 };
 
 use crate::support::{Log, deposit, until};

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State, millis,
-    system_time,
+    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State,
+    millis, system_time,
 };
 use tokio_postgres::Transaction;
 
@@ -188,7 +188,8 @@ async fn unreadable(transaction: &Transaction<'_>) -> Result<Option<String>, OpE
     let decisions: Vec<&str> = [Decision::Executed, Decision::NotExecuted].map(Decision::as_str).to_vec();
     let row = transaction.query_one(sql, &[&states, &decisions]).await?;
     let (found, first): (u64, Option<&str>) = (count(&row, 0)?, get(&row, 1)?);
-    Ok(first.map(|first| format!("{found} orders cannot be read, such as {first}: a newer program may have written them")))
+    Ok(first
+        .map(|first| format!("{found} orders cannot be read, such as {first}: a newer program may have written them")))
 }
 
 async fn list(transaction: &Transaction<'_>, query: &OrderQuery) -> Result<Vec<OrderEntry>, OpError> {

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State, millis,
-    system_time,
+    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State,
+    millis, system_time,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -189,17 +189,16 @@ fn unreadable(connection: &Connection) -> Result<Option<String>, rusqlite::Error
          OR EXISTS (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id \
          AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295))"
     );
-    let (count, first): (i64, Option<String>) =
-        connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(first.map(|first| format!("{count} orders cannot be read, such as {first}: a newer program may have written them")))
+    let (count, first): (i64, Option<String>) = connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(first
+        .map(|first| format!("{count} orders cannot be read, such as {first}: a newer program may have written them")))
 }
 
 fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
     // Without a state, the table is read by ID.
     let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
-    let condition = format!(
-        "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id"
-    );
+    let condition =
+        format!("o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id");
     let parameters = params![
         query.after.unwrap_or(i64::MIN),
         query.since.map_or(i64::MIN, millis),

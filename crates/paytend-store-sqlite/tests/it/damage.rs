@@ -56,7 +56,8 @@ async fn damaged_notification_does_not_hold_up_others() {
         (ABSENT, false, None),
     ];
     let limits = [Vec::new(), vec![(Kind::named("other"), 1)]];
-    for ((damage, is_processed, problem), limits) in damages.into_iter().flat_map(|d| limits.iter().map(move |l| (d, l)))
+    for ((damage, is_processed, problem), limits) in
+        damages.into_iter().flat_map(|d| limits.iter().map(move |l| (d, l)))
     {
         let harness = SqliteHarness::new();
         let (keys, store) = (keys(), harness.options("a.db").open().unwrap());

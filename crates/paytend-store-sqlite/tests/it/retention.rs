@@ -81,10 +81,8 @@ async fn content_of_many_orders_is_removed() {
             assert!(handle.submit_in(transaction, order).is_ok());
         }
         // Every hundredth order is open.
-        transaction.execute(
-            "UPDATE paytend_order SET is_open = 0, due_at = NULL, state = 'decided' WHERE id % 100 > 0",
-            [],
-        )
+        transaction
+            .execute("UPDATE paytend_order SET is_open = 0, due_at = NULL, state = 'decided' WHERE id % 100 > 0", [])
     });
     let completed = submitted.await.unwrap() as u64;
     harness.advance_by(Duration::from_secs(10));
