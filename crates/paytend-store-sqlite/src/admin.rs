@@ -102,7 +102,7 @@ impl StoreAdmin for SqliteStore {
             Ok(engine::settings(transaction)?)
         });
         let settings = probed.await.map_err(StoreError::from)?;
-        // The settings are checked again, because an effect can change them.
+        // A service with an unsafe setting is not ready, unless the options accept the setting.
         match check::settings(&settings).first() {
             Some(problem) if self.shared.options.synchronous == Synchronous::Full => {
                 Err(StoreError::new(StoreErrorKind::Configuration, problem.clone()))

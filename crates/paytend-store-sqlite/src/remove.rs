@@ -47,8 +47,8 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Removes the content of processed notifications that were received before a time. The notifications are found by
-    /// a reader, so that the writer does not wait for it.
+    /// Removes the content of processed notifications that were received before a time. A reader finds these
+    /// notifications, so that the writer does not wait for the search.
     pub(crate) async fn drop_old_payloads(&self, before: i64) -> Result<u64, StoreError> {
         const DOING: &str = "find content to remove";
         let Some(latest) = self.read(DOING, move |connection| latest_before(connection, before)).await? else {
@@ -64,8 +64,8 @@ impl SqliteStore {
     }
 }
 
-/// Erases some notifications after a number. Returns the number of selected notifications, and the last number that was
-/// read if there can be more.
+/// Erases some notifications after an ID. Returns the number of selected notifications, and the last ID that was read if
+/// there can be more.
 fn erase(
     transaction: &Transaction<'_>,
     now: i64,
@@ -104,8 +104,8 @@ fn erase(
     Ok((ids.len() as u64, last))
 }
 
-/// Returns the number of the notification that was received last before a time. Numbers and times usually have the same
-/// order. If the clock was set back, later numbers have earlier times. Their content is then removed later.
+/// Returns the ID of the notification that was received last before a time. IDs and times usually have the same order.
+/// If the clock was set back, larger IDs have earlier times. Their content is then removed later.
 fn latest_before(connection: &Connection, before: i64) -> Result<Option<i64>, rusqlite::Error> {
     connection
         .prepare_cached(

@@ -11,7 +11,9 @@ use tokio::sync::Notify;
 use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, HandlerError, StoreError, StoreErrorKind};
 use crate::inbox::millis;
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
+use crate::record::{
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats, StoreClock,
+};
 use crate::store::{Store, StoreAdmin};
 use crate::terms::{Id, Lease, Mac};
 use crate::worker::Completion;

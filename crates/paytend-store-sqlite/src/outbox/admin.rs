@@ -272,8 +272,8 @@ pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, r
     statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))
 }
 
-/// Returns some completed orders after a number that still have content. A reader finds them, so that the writer does not
-/// wait for it. Reads the contents first, because the orders without content stay for ever.
+/// Returns some completed orders after an ID that still have content. A reader finds them, so that the writer does not
+/// wait for the search. Reads the contents first, because the orders without content stay for ever.
 fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64>, rusqlite::Error> {
     connection
         .prepare_cached(

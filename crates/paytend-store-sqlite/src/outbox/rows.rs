@@ -54,7 +54,7 @@ pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(ID)?, submitted_at: row.get(27)? })
 }
 
-/// Reports an order whose row cannot be read, so that it can be skipped. Returns errors that are not limited to one row.
+/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
 pub(super) fn skip(id: i64, error: rusqlite::Error) -> rusqlite::Result<()> {
     if error.sqlite_error_code().is_some() {
         return Err(error);

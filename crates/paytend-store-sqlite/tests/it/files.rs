@@ -306,6 +306,24 @@ async fn viewers_of_content_are_recorded() {
     assert_eq!(viewed, [(id.get(), "operator".to_owned())]);
 }
 
+/// A reader prevents emptying a large log. If each write waited for it, 100 writes would take 20 seconds.
+#[tokio::test]
+async fn active_reader_delays_few_writes() {
+    let harness = SqliteHarness::new();
+    let store = harness.options("a.db").open().unwrap();
+    store.write(|transaction| transaction.execute_batch("CREATE TABLE large (x)")).await.unwrap();
+    let reader = Connection::open(harness.path("a.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM large").unwrap();
+    let fill = "INSERT INTO large VALUES (zeroblob(80000000))";
+    store.write(move |transaction| transaction.execute(fill, [])).await.unwrap();
+    let started = std::time::Instant::now();
+    for _ in 0..100 {
+        store.write(|transaction| transaction.execute("INSERT INTO large VALUES (1)", [])).await.unwrap();
+    }
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    drop(reader);
+}
+
 #[tokio::test]
 async fn write_ahead_log_is_bounded_under_load() {
     let harness = SqliteHarness::new();

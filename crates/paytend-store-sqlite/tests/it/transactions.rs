@@ -223,12 +223,12 @@ async fn disk_error_in_an_effect_makes_the_file_suspect() {
     assert_eq!(store.show(id, None).await.unwrap().unwrap().state, paytend_inbox::State::Done);
 }
 
-fn slow(line: &'static str) -> SqliteEffect {
-    Box::new(move |transaction| {
-        transaction.execute("INSERT INTO effect VALUES (?1)", [line])?;
-        transaction.query_row(SLOW_READ, [], |_| Ok(()))?;
-        Ok(())
-    })
+/// An effect whose statement writes and exceeds the time limit. SQLite then rolls back the whole transaction.
+fn slow_write() -> SqliteEffect {
+    sql_effect(
+        "INSERT INTO effect WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
+         SELECT 'slow' FROM n WHERE i < 0",
+    )
 }
 
 /// The timeout of an effect rolls back the whole batch. The other notifications are not attempted without a result, so
@@ -245,12 +245,12 @@ async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
     let leases: Vec<_> = claim(&store, 2).await.into_iter().map(|claimed| claimed.lease).collect();
     let end = |effect: SqliteEffect| store.complete(leases[0], Some(effect));
     let (completed, timed_out) =
-        in_one_batch(&store, end(harness.effect("a", EffectEnd::Ok)), store.complete(leases[1], Some(slow("b")))).await;
+        in_one_batch(&store, end(harness.effect("a", EffectEnd::Ok)), store.complete(leases[1], Some(slow_write()))).await;
     assert!(matches!(completed, Err(FinishError::NotApplied)), "{completed:?}");
     assert!(matches!(timed_out, Err(FinishError::Effect(_))), "{timed_out:?}");
     let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
     for release in [retry, Release::GiveBack] {
-        let timed_out = store.complete(leases[1], Some(slow("b")));
+        let timed_out = store.complete(leases[1], Some(slow_write()));
         let (released, _) = in_one_batch(&store, store.release(leases[0], release), timed_out).await;
         assert!(matches!(released, Err(FinishError::NotApplied)), "{released:?}");
     }
@@ -258,7 +258,7 @@ async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
     let resume = stop_writer(&store).await;
     let mut bury = std::pin::pin!(store.bury(leases[0].id, "by hand".into()));
     let mut complete = std::pin::pin!(end(harness.effect("a", EffectEnd::Ok)));
-    let mut timed_out = std::pin::pin!(store.complete(leases[1], Some(slow("b"))));
+    let mut timed_out = std::pin::pin!(store.complete(leases[1], Some(slow_write())));
     assert!(futures_util::poll!(bury.as_mut()).is_pending());
     assert!(futures_util::poll!(complete.as_mut()).is_pending());
     assert!(futures_util::poll!(timed_out.as_mut()).is_pending());

@@ -212,7 +212,7 @@ fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure>
 
 /// Returns the kinds whose duplicates are forwarded too.
 fn requeued(config: &Config) -> Result<Vec<Kind>, Failure> {
-    let kinds = config.requeue_sightings.iter().map(|kind| kind.parse());
+    let kinds = config.requeue_sightings.iter().map(|kind| kind.parse::<Kind>());
     kinds
         .collect::<Result<_, _>>()
         .map_err(|error| Failure::new(Category::Configuration, format!("requeue_sightings: {error}")))
@@ -268,8 +268,8 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
     }
 }
 
-/// Returns the time from which ages are counted, or `None` if the clock may be wrong. Content that is removed because of
-/// a wrong clock cannot be restored.
+/// Returns the time from which ages are counted, or `None` if the clock may be wrong. Content that was removed because
+/// of a wrong clock cannot be restored.
 ///
 /// A clock that is ahead makes all content seem old. Therefore, the store's clock and the system clock must both have
 /// reached the time. A system clock that is wrong after a start is usually corrected within a day. Until then, a
