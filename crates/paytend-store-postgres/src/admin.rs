@@ -251,7 +251,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
 }
 
 async fn clock(transaction: &Transaction<'_>) -> Result<StoreClock, OpError> {
-    // An infinite time is no time of a receipt.
+    // A damaged row can have an infinite time.
     let sql = "SELECT paytend_now(), (SELECT received_at FROM paytend_notification \
          WHERE received_at < 'infinity' AND received_at > '-infinity' ORDER BY received_at DESC LIMIT 1)";
     let row = transaction.query_one(sql, &[]).await?;

@@ -64,8 +64,8 @@ impl SqliteStore {
     }
 }
 
-/// Erases some notifications after an ID. Returns the number of selected notifications, and the last ID that was read if
-/// there can be more.
+/// Erases some notifications after an ID. Returns the number of selected notifications, and the last ID that was read,
+/// if there can be more.
 fn erase(
     transaction: &Transaction<'_>,
     now: i64,
@@ -116,7 +116,7 @@ fn latest_before(connection: &Connection, before: i64) -> Result<Option<i64>, ru
 }
 
 /// The query for some processed notifications that still have content. It reads the contents first, because the
-/// notifications without content stay for ever.
+/// notifications without content are never removed.
 pub(crate) fn droppable_sql() -> String {
     format!(
         "SELECT p.id FROM paytend_payload p CROSS JOIN paytend_notification n ON n.id = p.id \

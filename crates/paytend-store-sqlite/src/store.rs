@@ -271,7 +271,7 @@ where
 {
     fn run(&mut self, transaction: &Transaction<'_>) -> Verdict {
         let Some(function) = self.function.take() else { return Verdict::RollBack };
-        // A claim without a caller would count an attempt that nobody makes.
+        // A claim without a caller would count an attempt that no worker makes.
         if self.doing == CLAIM && self.caller.is_closed() {
             return Verdict::RollBack;
         }

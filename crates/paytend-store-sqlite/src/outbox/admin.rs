@@ -273,7 +273,7 @@ pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, r
 }
 
 /// Returns some completed orders after an ID that still have content. A reader finds them, so that the writer does not
-/// wait for the search. Reads the contents first, because the orders without content stay for ever.
+/// wait for the search. Reads the contents first, because the orders without content are never removed.
 fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64>, rusqlite::Error> {
     connection
         .prepare_cached(
