@@ -2,8 +2,7 @@
 //!
 //! The thread takes all waiting operations, runs each operation in a savepoint, commits once, and then sends all
 //! replies. While the thread waits for the disk, new operations wait in the queue. If a commit fails, every operation
-//! of its batch fails. [`NotCommitted`] distinguishes whether the commit
-//! was attempted.
+//! of its batch fails. [`NotCommitted`] distinguishes whether the commit was attempted.
 
 use std::os::raw::c_int;
 use std::sync::Arc;
