@@ -30,7 +30,6 @@ pub(super) struct Callback<'a> {
     pub(super) route: Route,
     /// The directory with the provider's private keys, which only a sandbox has.
     pub(super) keys: Option<&'a Path>,
-    pub(super) permissions: FilePermissions,
     /// The own settings, if they are readable.
     pub(super) settings: Option<&'a Settings>,
 }
@@ -49,7 +48,11 @@ impl Callback<'_> {
 
     /// Posts a notification that the sandbox's key has signed.
     async fn signed(&self, keys: &Path, http: &Client, report: &mut Report) {
-        let sender = Sender::new(keys, self.permissions);
+        let permissions = match self.settings {
+            Some(settings) if settings.danger_any_permissions => FilePermissions::DangerAny,
+            _ => FilePermissions::OwnerOnly,
+        };
+        let sender = Sender::new(keys, permissions);
         let sent = match sender.request(self.route, NOTIFY_TYPE, &content(), None) {
             Ok(request) => post(http, self.url, self.route, request).await,
             Err(failure) => Err(failure),

@@ -72,15 +72,7 @@ async fn check(args: &Args) -> Result<(), Failure> {
     if let Some(url) = &args.callback {
         let route = args.callback_route.unwrap_or(Route::PaytendBaas);
         let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
-        Callback {
-            url,
-            route,
-            keys,
-            permissions: args.connection.permissions.file_permissions(),
-            settings: settings.as_ref().ok(),
-        }
-        .check(&mut report)
-        .await;
+        Callback { url, route, keys, settings: settings.as_ref().ok() }.check(&mut report).await;
     }
     if args.store.is_given() {
         store::check(&args.store, &mut report).await;
