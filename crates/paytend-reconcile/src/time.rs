@@ -17,7 +17,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Returns the time between two spans, in milliseconds. It is zero if they overlap.
+    /// Returns the length of the gap between two spans, in milliseconds, or zero if the spans overlap.
     pub(crate) fn gap(self, other: Self) -> i64 {
         let before = other.start.saturating_sub(self.end);
         let after = self.start.saturating_sub(other.end);

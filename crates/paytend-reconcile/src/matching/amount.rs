@@ -16,7 +16,7 @@ use crate::time::Span;
 struct Summary<'a> {
     root: usize,
     lists: ListSet,
-    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers of each
+    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers in each
     /// space.
     numbers: u8,
     kind: Kind,
@@ -62,7 +62,7 @@ pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i
     }
 }
 
-/// Matches the sets that only the provider has, and whose first list is `list`.
+/// Matches the sets that contain only provider rows and whose first list is `list`.
 fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) {
     let lists = matched.lists(rows);
     let is_of_provider = |lists: ListSet| lists.of_partner().is_empty() && lists.iter().next() == Some(list);
@@ -150,8 +150,8 @@ impl<'a> Summary<'a> {
                 (Some(card), CardFilter::Of(other)) => card == other,
                 _ => false,
             };
-            // If both sets have a number in the same space, the numbers differ. Otherwise, the sets would already be
-            // matched.
+            // If both sets have a number in the same space, these numbers differ: equal numbers would already have
+            // matched the sets.
             let differs = self.numbers & class.numbers != 0 || self.failed != class.failed;
             if !fits || differs || !self.lists.intersection(class.lists).is_empty() {
                 continue;

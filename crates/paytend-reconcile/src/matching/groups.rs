@@ -36,7 +36,7 @@ impl Ambiguity {
 pub(crate) struct Groups {
     /// The rows, sorted by group.
     rows: Vec<usize>,
-    /// The index in `rows` of each group's first row, followed by the number of rows.
+    /// The index in `rows` of each group's first row, followed by the total number of rows.
     starts: Vec<usize>,
     reasons: Vec<u8>,
     of_row: Vec<usize>,
