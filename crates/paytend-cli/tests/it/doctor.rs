@@ -226,7 +226,7 @@ fn answer(stream: &mut (impl std::io::Read + std::io::Write), status: &str) -> s
 }
 
 #[test]
-fn proxy_that_refuses_is_reported_without_its_password() {
+fn proxy_that_refuses_a_connection_is_reported_without_its_password() {
     let place = Place::new(&[]);
     let api = ["--base-url", "https://paytend.invalid"];
     for (status, part) in [
@@ -376,7 +376,7 @@ fn created(store: &str, keys: &Path) {
 
 /// If the output cannot be written, the exit code still reports the result.
 #[test]
-fn result_does_not_depend_on_the_output() {
+fn exit_code_does_not_depend_on_the_output() {
     let place = Place::new(&[]);
     let run = |args: &[&str], broken: bool| {
         let mut command = place.command(args);

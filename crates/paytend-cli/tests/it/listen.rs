@@ -359,7 +359,7 @@ fn listener_stops_after_a_signal_or_a_closed_pipe() {
 
 #[cfg(unix)]
 #[test]
-fn listener_is_readable_on_a_terminal() {
+fn listener_output_is_readable_on_a_terminal() {
     use crate::pty::Terminal;
     let place = Workplace::new();
     let keys = place.path("keys").to_str().unwrap().to_owned();

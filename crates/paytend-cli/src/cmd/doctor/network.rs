@@ -19,8 +19,8 @@ const PROXY: &str = "proxy";
 const CONNECTION: &str = "connection";
 const CLOCK: &str = "clock";
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The clock difference that causes a warning. Smaller differences can result from the response time, or because a
-/// `Date` header contains whole seconds.
+/// The clock difference that causes a warning. Smaller differences can result from the response time, or from the
+/// `Date` header, which contains only whole seconds.
 const CLOCK_WARNING: Duration = Duration::from_secs(10);
 /// The clock difference that causes a failure. Certificates and the age of notifications are checked against the clock.
 const CLOCK_FAILURE: Duration = Duration::from_secs(300);

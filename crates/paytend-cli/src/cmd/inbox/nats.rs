@@ -32,7 +32,7 @@ pub(crate) struct NatsSettings {
     key_file: Option<PathBuf>,
     /// The name of the store, if the account contains several stores.
     name: Option<String>,
-    /// The time for which processed notifications are remembered. A duplicate that arrives later is processed again.
+    /// How long processed notifications are remembered. A duplicate that arrives later is processed again.
     pub(crate) forget_after: Option<Span>,
 }
 

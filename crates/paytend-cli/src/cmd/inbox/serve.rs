@@ -165,7 +165,8 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     ))
 }
 
-/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect their content.
+/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect the
+/// notifications' content.
 fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
     let proxies = Sources::new()
         .allow(&config.gate.trusted_proxy)

@@ -29,7 +29,7 @@ use crate::cmd::inbox::config::Tls;
 use crate::cmd::inbox::connections::{Connections, Slot};
 use crate::exit::{Category, Failure};
 
-/// The maximum time for a TLS handshake and for the headers of a request.
+/// The time limit for a TLS handshake, and for receiving the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for open connections after the server is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
