@@ -225,7 +225,7 @@ pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &m
     }
 }
 
-/// Returns a unique number, so that a receiver does not treat a new notification as a duplicate.
+/// Returns a unique number, which prevents a receiver from treating a new notification as a duplicate.
 fn new_number() -> Result<u64, Failure> {
     use paytend_crypto::RandomSource as _;
     let mut bytes = [0; 8];

@@ -112,7 +112,7 @@ pub(crate) struct DateReader<'a> {
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // This span is empty, so that the first time is never in it.
+        // This span is empty, so it does not contain the first time that is formatted.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 

@@ -97,7 +97,7 @@ fn everything_is_checked_against_a_sandbox() {
     report.expect("private key", "ok", "2048 bits").expect("connection", "ok", "HTTP 405");
     report.expect("clock", "ok", "agrees").expect("signed query", "ok", "both sides have the right keys");
     assert!(!report.has("certificate") && !report.has("proxy") && !report.has("callback") && !report.has("store"));
-    // The text has a line for each check, and the next step for problems only.
+    // The text output has a line for each check, and shows a next step only for problems.
     let mut text = command();
     let ran = finish(text.args(["doctor", "--keys", place.keys("").to_str().unwrap()]), b"");
     assert_eq!((ran.code, ran.stdout.matches("next:").count()), (0, 0), "{}", ran.stdout);

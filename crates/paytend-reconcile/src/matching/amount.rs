@@ -53,7 +53,7 @@ enum CardFilter<'a> {
     Of(&'a str),
 }
 
-/// The sets of a class, by time.
+/// A class's sets, sorted by time.
 type Classes<'a> = BTreeMap<Class<'a>, Vec<(Span, usize)>>;
 
 pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i64) {

@@ -103,7 +103,7 @@ impl Matched {
         at
     }
 
-    /// Joins the sets of two rows.
+    /// Joins the sets that contain two rows.
     pub(crate) fn join(&mut self, one: usize, other: usize, reason: u8) {
         let (mut root, mut child) = (self.find(one), self.find(other));
         if self.sizes[root] < self.sizes[child] {

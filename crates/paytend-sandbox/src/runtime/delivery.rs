@@ -325,7 +325,7 @@ pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
     format!("{before}{}", flipped(after))
 }
 
-/// Returns base64 text with its first character changed.
+/// Returns a base64 text with its first character changed.
 fn flipped(text: &str) -> String {
     let other = if text.starts_with('A') { 'B' } else { 'A' };
     format!("{other}{}", text.get(1..).unwrap_or_default())

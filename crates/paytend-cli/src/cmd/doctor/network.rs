@@ -189,7 +189,7 @@ pub(super) struct Skew {
 }
 
 impl Skew {
-    /// Compares the `Date` header of a response that took this long with this machine's clock.
+    /// Compares a response's `Date` header with this machine's clock. `took` is how long the response took.
     pub(super) fn of(headers: &HeaderMap, took: Duration) -> Option<Self> {
         let date = headers.get(http::header::DATE)?.to_str().ok()?;
         let date: Timestamp = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();

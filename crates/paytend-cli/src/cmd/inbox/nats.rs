@@ -37,7 +37,7 @@ pub(crate) struct NatsSettings {
 }
 
 impl NatsSettings {
-    /// Returns the paths of all files, so that relative paths can be resolved.
+    /// Returns mutable references to all file paths, so that relative paths can be resolved.
     pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let logins = [&mut self.credentials_file, &mut self.system_url_file, &mut self.system_credentials_file];
         let tls = [&mut self.ca_file, &mut self.certificate_file, &mut self.key_file];

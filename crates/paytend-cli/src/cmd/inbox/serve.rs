@@ -153,8 +153,7 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
     ))
 }
 
-/// Refuses to serve the audit page on a network interface or behind a proxy, because the page contains the names of
-/// operators.
+/// Refuses to serve the audit page on a network interface or behind a proxy, because the page contains operator names.
 fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
         return Ok(());

@@ -95,7 +95,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open after the stop");
+        tracing::warn!("some connections were still open when the server stopped");
     }
 }
 

@@ -252,7 +252,7 @@ fn is_word(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-/// Returns the bytes of a base64 text, or `None` if there are none.
+/// Decodes a base64 text. Returns `None` if the text is invalid or empty.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.trim()).ok().filter(|bytes| !bytes.is_empty())
 }
