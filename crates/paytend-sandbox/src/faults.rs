@@ -164,7 +164,7 @@ impl Fault {
     }
 }
 
-/// The error returned if a fault is invalid. The message states the reason and may contain an example.
+/// The error returned if a fault is invalid. The message states the reason and can contain an example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fault: {0}")]
 pub struct FaultError(String);
@@ -294,7 +294,7 @@ impl Faults {
     }
 }
 
-/// Returns `true` with the given probability in percent.
+/// Returns `true` with the given probability, in percent.
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
     // If no random bytes are available, the fault does not apply.

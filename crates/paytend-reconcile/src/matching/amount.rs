@@ -105,7 +105,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
 }
 
-/// The number of candidates for a set, and the first of them.
+/// The number of candidates for a set, and the first few candidates.
 struct Found {
     count: usize,
     rows: Vec<usize>,
@@ -156,7 +156,7 @@ impl<'a> Summary<'a> {
             if !fits || differs || !self.lists.intersection(class.lists).is_empty() {
                 continue;
             }
-            // The spans of a class are either all times or all days, so they are also sorted by their ends.
+            // The spans in a class are either all times or all days, so sorting by start also sorts them by end.
             let from = sets.partition_point(|(other, _)| other.end < span.start.saturating_sub(window));
             let to = sets.partition_point(|(other, _)| other.start <= span.end.saturating_add(window));
             found.count += to.saturating_sub(from);

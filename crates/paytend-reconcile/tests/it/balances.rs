@@ -72,7 +72,7 @@ fn topup_counts_as_one_movement_of_the_funds_and_one_of_the_card() {
 }
 
 #[test]
-fn ambiguous_topups_in_the_cards_list_are_counted_once() {
+fn ambiguous_topups_in_a_card_list_are_counted_once() {
     let mut rows = Vec::new();
     for index in 0..2 {
         let mut topup = row(List::PartnerTransactions, &format!("P{index}"), Kind::Topup, Status::Succeeded, "5.00");

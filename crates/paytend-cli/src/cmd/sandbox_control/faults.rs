@@ -46,7 +46,7 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
 ];
 
-/// Parses a fault. An error suggests a similar name.
+/// Parses a fault. For an unknown name, the error suggests a similar name.
 pub(super) fn parse(text: &str) -> Result<Fault, String> {
     text.parse().map_err(|error: paytend_sandbox::FaultError| {
         let given = text.split(':').nth(1).unwrap_or_default();
