@@ -48,7 +48,7 @@ impl Progress {
         self.0.inc(1);
     }
 
-    /// Adds steps to the number of steps to complete.
+    /// Increases the total number of steps.
     pub(crate) fn add_steps(&self, count: usize) {
         self.0.inc_length(count.try_into().unwrap_or(u64::MAX));
     }

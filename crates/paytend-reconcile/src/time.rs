@@ -52,9 +52,9 @@ impl<'a> TimeReader<'a> {
     }
 }
 
-/// Parses a date or a time. The provider's formats are not documented, so several common formats are accepted: ISO 8601
-/// (with or without an offset, with a space instead of `T`, with slashes, or without separators), and seconds or
-/// milliseconds since the Unix epoch.
+/// Parses a date or a time. The provider's formats are not documented, so several common formats are accepted. They
+/// include ISO 8601 with or without an offset, with a space instead of `T`, with slashes, or without separators.
+/// Seconds and milliseconds since the Unix epoch are accepted, too.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
