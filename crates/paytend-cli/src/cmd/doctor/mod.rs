@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     connection: ConnectionArgs,
     /// Post two test notifications to this callback URL of your receiver: one that is signed with a sandbox's key, if
-    /// there is one, and one that is signed with an unknown key. Receivers do not know the type, so they book nothing
+    /// there is one, and one that is signed with an unknown key. No provider uses their type, so receivers book nothing
     #[arg(long, value_name = "URL")]
     callback: Option<Url>,
     /// The sender and product of the test notifications: paytend:baas (the default), paytend:issuing, payby or payermax
