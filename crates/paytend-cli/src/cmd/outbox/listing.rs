@@ -16,7 +16,7 @@ use crate::cmd::outbox::{each, operation_path};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of orders in one read of the store.
+/// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
