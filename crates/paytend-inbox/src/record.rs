@@ -138,7 +138,7 @@ pub enum SightingPolicy {
     /// The duplicates that may report a change, and the duplicates of kinds in
     /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
     ///
-    /// - if its content differs from the stored one,
+    /// - if its content differs from the stored content,
     /// - if a later notification about the same object is stored, because the object may have returned to an earlier
     ///   state,
     /// - or if the notification does not identify an object.
@@ -203,7 +203,7 @@ pub struct Claimed {
     pub tries: u32,
     /// Whether the notification was processed before and is claimed again because a duplicate arrived.
     pub is_sighting: bool,
-    /// The number of times the notification was completed before. It is 0 unless this is a sighting.
+    /// How many times the notification has been completed before. It is 0 unless this is a sighting.
     pub completed_runs: u64,
     /// The number of sightings, that is, of recorded duplicates.
     pub sightings: u64,
@@ -222,7 +222,7 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// A random number, different for each claim. All leases from the claim contain it.
+    /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
     /// The kinds with a limit below `limit`, each with the maximum number of notifications to claim.
     pub kind_limits: Vec<(Kind, usize)>,
@@ -360,7 +360,7 @@ impl From<&str> for Erasure {
     }
 }
 
-/// The numbers of notifications in a store.
+/// Counts of the notifications in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -376,7 +376,7 @@ pub struct Stats {
     pub dead: u64,
     /// The number of sightings of all notifications.
     pub sightings: u64,
-    /// The time since the oldest due notification became due. Notifications in backoff are not due before their next
+    /// How long the oldest due notification has been due. Notifications in backoff are not due before their next
     /// attempt. Notifications that wait for an earlier notification with the same order key are not due.
     pub oldest_ready: Option<Duration>,
 }

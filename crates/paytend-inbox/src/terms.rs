@@ -74,7 +74,7 @@ impl fmt::Debug for Mac {
 pub struct Lease {
     /// The ID of the notification.
     pub id: Id,
-    /// The number of claims of this notification so far. It never decreases.
+    /// How many times this notification has been claimed so far. It never decreases.
     pub fence: i64,
     /// The random number that identifies the claim.
     pub holder: u64,
