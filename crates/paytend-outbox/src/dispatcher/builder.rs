@@ -168,13 +168,13 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit of one send or query (default 60 s, at most two thirds of the lease).
+    /// Sets the time limit for one send or query (default 60 s, at most two thirds of the lease).
     pub fn send_timeout(mut self, time: Duration) -> Self {
         self.settings.send_timeout = time;
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, for which the store
+    /// Sets the time limit for a handler (default 10 minutes). The limit does not apply to effects, for which the store
     /// sets a time limit.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
@@ -187,7 +187,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit for running handlers after the dispatcher is asked to stop (default 30 s). Afterwards, the
+    /// Sets how long handlers can keep running after the dispatcher is asked to stop (default 30 s). Afterwards, the
     /// handlers are cancelled. They run again later. Sends are not cancelled.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
