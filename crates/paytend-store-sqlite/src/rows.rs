@@ -47,7 +47,7 @@ pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u6
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or_default())
 }
 
-/// Returns the number of times a notification was completed.
+/// Returns how many times a notification has been completed.
 pub(crate) fn completed_runs(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT count(*) FROM paytend_outcome WHERE id = ?1 AND result = 'done'")?

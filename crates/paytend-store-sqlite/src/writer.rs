@@ -74,7 +74,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Creates the writer of a file.
+    /// Creates a writer for a file.
     pub(crate) fn new(
         options: SqliteOptions,
         operations: mpsc::Receiver<Box<dyn Operation>>,
@@ -164,7 +164,7 @@ impl Writer {
         }
     }
 
-    /// Refuses further operations until the file is reopened and checked.
+    /// Refuses all operations until the file is reopened and checked.
     fn suspect(&mut self, error: StoreError) {
         self.counts.suspend(true);
         self.broken = Some(error);
@@ -219,7 +219,7 @@ impl Writer {
     }
 }
 
-/// The time limit of the effect in progress.
+/// The time limit for the effect in progress.
 #[derive(Clone)]
 pub(crate) struct Deadline {
     started: Instant,
