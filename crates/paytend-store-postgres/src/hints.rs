@@ -25,7 +25,7 @@ pub(crate) struct Hints {
     pool: Pool,
     /// The server for the connection that listens, or `None` if the store does not listen.
     server: Option<Server>,
-    /// An identifier that distinguishes the hints of this process from the hints of other processes.
+    /// An identifier that distinguishes this process's hints from other processes' hints.
     sender: Arc<str>,
     changed: Arc<Notify>,
     to_send: Arc<Notify>,

@@ -15,7 +15,7 @@ use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, effect, open, process, running};
 
 const LEASE: Duration = Duration::from_secs(600);
-/// A deadline that is much longer than the time limit of effects in these tests, and much shorter than the stuck
+/// A deadline that is much longer than the time limit for effects in these tests, and much shorter than the stuck
 /// statements.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -98,7 +98,7 @@ async fn connection_without_durable_commits_is_closed_after_an_effect() {
     };
     let cause = cause(store.complete(claimed.lease, Some(submitting())).await);
     assert!(cause.contains("synchronous_commit"), "{cause}");
-    // The next connection has the setting of the role.
+    // The next connection has the role's setting.
     store.complete(claimed.lease, Some(submitting())).await.unwrap();
 }
 
@@ -208,7 +208,7 @@ async fn stuck_effect_fails_in_time_and_releases_its_connection_and_locks() {
     }
 }
 
-/// PostgreSQL's texts cannot contain U+0000, so the store replaces it.
+/// PostgreSQL text values cannot contain U+0000, so the store replaces it.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_with_u_0000_are_stored_and_found() {
     let Some(server) = Server::start(&[]).await else { return };
