@@ -230,7 +230,7 @@ async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>,
             let received_at = first_record(&message)?.received_at;
             settle(shared, dedup, current, Message { id, received_at }).await?;
         }
-        // If the record was moved to this message, the index adds the notification again when it reads the record.
+        // If the record now refers to this message, the index adds the notification again when it reads the record.
         watched.index().remove_unrecorded(id, dedup);
         return Ok(None);
     }

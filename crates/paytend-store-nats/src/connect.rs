@@ -113,7 +113,7 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
         } else if let Ok(config) = tls::config(access) {
             options = options.tls_client_config(config);
         }
-        // Servers can announce further addresses, to which the client would connect without TLS.
+        // Servers can announce other addresses, to which the client would connect without TLS.
         options = options.ignore_discovered_servers();
     }
     options = match servers.login.clone() {

@@ -110,7 +110,7 @@ pub(crate) async fn update(
             Written::At(_) => return Ok(Update::Written(next)),
             Written::Conflict => {}
         }
-        // The random pause prevents further conflicts between programs that change the same record.
+        // The random pause prevents more conflicts between programs that change the same record.
         tokio::time::sleep(Duration::from_millis(u64::from(jitter(conflicts)))).await;
         match Current::read(shared, dedup).await? {
             Some(read) if read.sequence >= current.sequence || earlier >= MAX_EARLIER => current = read,

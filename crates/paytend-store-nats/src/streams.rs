@@ -16,7 +16,7 @@ use crate::error::{configuration, too_slow, unavailable};
 use crate::message::OPERATION;
 use crate::options::NatsOptions;
 
-/// The time limit of one request. If the servers do not respond, an operation repeats its request.
+/// The time limit for one request. If the servers do not respond, an operation repeats its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(50);
 /// The maximum number of attempts to read the message that caused a conflict. A server that has just become the leader

@@ -38,7 +38,7 @@ async fn pass(time: Duration) {
     }
 }
 
-/// Hides all messages that are stored from now on from the index of a store behind a proxy.
+/// Hides messages from the index of a store behind a proxy if they are stored after this call.
 async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
     let names: Vec<String> = raw.stream(log).await.consumer_names().map(Result::unwrap).collect().await;
     assert!(!names.is_empty());
@@ -163,7 +163,7 @@ async fn duplicate_during_forgetting_is_processed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forgotten_notifications_leave_the_indexes_of_all_programs() {
+async fn forgotten_notifications_are_removed_from_all_indexes() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
