@@ -69,7 +69,7 @@ use crate::verified::Verified;
 use budget::{Limits, Reservation};
 use handlers::Handlers;
 
-/// Default time limit for reading a body.
+/// Default time limit for reading a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A [`Receiver`] for a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap;

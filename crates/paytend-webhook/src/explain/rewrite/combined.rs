@@ -32,7 +32,7 @@ pub(super) enum Expected {
     Received,
 }
 
-/// A member order of an object: the indexes of its members.
+/// A member order of an object, as the indexes of its members.
 type Order = Vec<usize>;
 
 /// Returns the structures for the combinations with the indexes `from..to`.
@@ -70,7 +70,7 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// Finds all kinds of objects with several members, outer objects first.
+/// Finds all kinds of objects that have several members, outer objects first.
 fn find_kinds<'a>(node: &Node, place: Option<&'a str>, names: &'a [String], kinds: &mut Vec<Kind<'a>>) {
     match node {
         Node::Object(members) => {
