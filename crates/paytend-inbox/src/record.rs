@@ -27,9 +27,9 @@ pub struct Facts {
     pub kind: Kind,
     /// Paytend's `notifyType`; empty for the other providers.
     pub notify_type: String,
-    /// The kind of object that the notification is about, such as `deposit`.
+    /// The kind of object, such as `deposit`, that the notification is about.
     pub business_kind: Option<String>,
-    /// The business ID, which identifies the object that the notification is about, such as an order number.
+    /// The business ID, such as an order number. It identifies the object that the notification is about.
     pub business_id: Option<String>,
     /// The state of the object, in the provider's notation.
     pub business_state: Option<String>,
@@ -205,7 +205,7 @@ pub struct Claimed {
     pub is_sighting: bool,
     /// How many times the notification has been completed before. It is 0 unless this is a sighting.
     pub completed_runs: u64,
-    /// The number of sightings, that is, of recorded duplicates.
+    /// The number of sightings (recorded duplicates).
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
     pub received_at: SystemTime,
@@ -259,11 +259,11 @@ pub struct Entry {
     pub state: State,
     /// The number of attempts that count towards the limit.
     pub tries: u32,
-    /// The number of sightings, that is, of recorded duplicates.
+    /// The number of sightings (recorded duplicates).
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
     pub received_at: SystemTime,
-    /// The cause of the last failure, or of the dead letter.
+    /// The cause of the last failure, or the reason why the notification became a dead letter.
     pub cause: Option<String>,
     /// The content; `None` in lists.
     pub payload: Option<StoredPayload>,
@@ -374,7 +374,7 @@ pub struct Stats {
     pub done: u64,
     /// The number of dead letters.
     pub dead: u64,
-    /// The number of sightings of all notifications.
+    /// The total number of sightings.
     pub sightings: u64,
     /// How long the oldest due notification has been due. Notifications in backoff are not due before their next
     /// attempt. Notifications that wait for an earlier notification with the same order key are not due.

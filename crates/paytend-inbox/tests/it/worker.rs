@@ -1,4 +1,4 @@
-//! Tests of the worker's handlers, retries and leases, and of stopping it.
+//! Tests of a worker's handlers, retries, leases and shutdown.
 
 use std::future::{Future, pending, ready};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tests of the worker's concurrency limits and polling, and of stopping it.
+//! Tests of a worker's concurrency limits, polling and shutdown.
 
 use std::future::ready;
 use std::sync::Arc;
