@@ -46,12 +46,12 @@ pub struct Progress {
 
 /// The error returned for a change that the order's state does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an order in state {from} cannot become {to}")]
+#[error("the order is in state {from} and cannot change to state {to}")]
 #[non_exhaustive]
 pub struct IllegalTransition {
     /// The current state.
     pub from: State,
-    /// The state that was refused.
+    /// The requested state.
     pub to: State,
 }
 

@@ -118,8 +118,8 @@ fn sha256(content: &FileContent) -> String {
     Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Splits the payload of an upload into the payload with an empty file, and the content of the file. Returns `None` if
-/// the payload has no file.
+/// Splits an upload's payload into the payload with an empty file, and the file's content. Returns `None` if the
+/// payload has no file.
 fn without_file<O: Operation>(payload: &str) -> Option<(String, FileContent)> {
     O::INFO.max_file_bytes?;
     let mut members: Members = serde_json::from_str(payload).ok()?;

@@ -137,8 +137,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self.operations.insert(O::INFO.path, entry);
     }
 
-    /// Sets the maximum number of orders of an operation that are processed at the same time. Call this method after
-    /// [`on`](Self::on). The limit applies to each dispatcher separately.
+    /// Sets how many orders of an operation can be processed at the same time. Call this method after [`on`](Self::on).
+    /// The limit applies to each dispatcher separately.
     pub fn max_concurrent_of<O: Operation>(mut self, count: usize) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.max_concurrent = Some(count.max(1));
@@ -146,8 +146,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of attempts (sends and queries) of an operation that begin in any time window of length
-    /// `per`. Call this method after [`on`](Self::on). The limit applies to each dispatcher separately.
+    /// Sets how many attempts (sends and queries) of an operation can begin in any time window of length `per`. Call
+    /// this method after [`on`](Self::on). The limit applies to each dispatcher separately.
     pub fn rate_limit_of<O: Operation>(mut self, count: usize, per: Duration) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.rate = Some((count.max(1), per));

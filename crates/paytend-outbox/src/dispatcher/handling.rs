@@ -1,4 +1,4 @@
-//! Runs the handler of an order whose outcome is known.
+//! Runs an order's handler when the order's outcome is known.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

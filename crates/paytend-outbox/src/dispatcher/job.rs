@@ -294,8 +294,8 @@ impl<S: OutboxStore> Job<'_, S> {
         self.shared.settings.send_timeout.min(left * 2 / 3)
     }
 
-    /// Returns the time by the store's clock. It is computed from the time of the claim, so a change of the system
-    /// clock during the attempt does not affect it.
+    /// Returns the time by the store's clock. It is computed from the claim time, so a change of the system clock
+    /// during the attempt does not affect it.
     fn now(&self) -> SystemTime {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
     }
