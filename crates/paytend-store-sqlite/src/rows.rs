@@ -39,7 +39,7 @@ pub(crate) fn payload(connection: &Connection, id: i64) -> rusqlite::Result<Stor
     Ok(sealed.map_or(StoredPayload::Dropped, StoredPayload::Sealed))
 }
 
-/// Returns the number of sightings of a notification.
+/// Returns how many sightings a notification has.
 pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(number) FROM paytend_sighting WHERE id = ?1")?

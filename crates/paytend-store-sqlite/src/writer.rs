@@ -29,7 +29,7 @@ const BUSY_CHECKPOINT: c_int = 4_000;
 const FORCED_CHECKPOINT: c_int = 16_000;
 /// How long a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
-/// The number of steps of SQLite's virtual machine between two checks of the time limit.
+/// How many SQLite virtual machine steps run between two checks of the time limit.
 const DEADLINE_STEPS: c_int = 1_000;
 /// The minimum time between two attempts to reopen the file.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
