@@ -51,8 +51,8 @@ const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      greatest(pg_postmaster_start_time(), clock_timestamp() - interval '1 hour'), true)";
 
 /// Commits without waiting for the disk. If a server crash undoes a claim, its lease is lost, because every change
-/// checks the holder. The attempt is then not counted. Therefore, only first attempts are claimed in this way, and none
-/// after a crash. Otherwise, a notification that crashes the server would never become a dead letter.
+/// checks the holder. The attempt is then not counted. Therefore, only first attempts are claimed without waiting, and
+/// none after a crash. Otherwise, a notification that crashes the server would never become a dead letter.
 const ASYNCHRONOUS: &str = "SET LOCAL synchronous_commit = off";
 
 /// The result of a claim.

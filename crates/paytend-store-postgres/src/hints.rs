@@ -70,7 +70,7 @@ impl Hints {
         }
     }
 
-    /// Wakes the workers of this process immediately, and the workers of other processes with a hint.
+    /// Wakes this process's workers immediately, and other processes' workers with a hint.
     pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
         self.to_send.notify_one();

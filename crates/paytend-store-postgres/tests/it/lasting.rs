@@ -1,4 +1,4 @@
-//! Tests of a store that is used in several Tokio runtimes, one of which ends.
+//! Tests of a store that is used in several Tokio runtimes, including a runtime that ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
