@@ -18,7 +18,7 @@ use crate::watch::MISSING_TIME;
 
 /// The maximum number of claims that are written concurrently.
 const CONCURRENT: usize = 32;
-/// The maximum number of rounds of a claim. A new round begins if other workers have taken all candidates.
+/// The maximum number of rounds in a claim. A new round begins if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
 const UNREADABLE: &str = "the notification cannot be read: it was written by a different program or a newer version";

@@ -133,7 +133,7 @@ pub(crate) async fn ask_servers(
     }
 }
 
-/// Returns the names of all servers with JetStream in the cluster of this server.
+/// Returns the names of all JetStream servers in this server's cluster.
 pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
     let cluster = reports.get(server).map(|report| &report.cluster);
     let in_cluster = reports.iter().filter(|(_, report)| {

@@ -186,7 +186,7 @@ pub(crate) async fn own_message(shared: &Shared, id: i64, dedup: Mac) -> Result<
     Ok(message.filter(|message| dedup_of(&message.subject) == Some(dedup)))
 }
 
-/// Converts the ID of a notification to the sequence number of its message.
+/// Converts a notification's ID to the sequence number of its message.
 pub(crate) fn sequence_of(id: i64) -> Result<u64, StoreError> {
     u64::try_from(id).map_err(|_| corrupt())
 }

@@ -26,9 +26,9 @@ const MAX_READS: usize = 10;
 /// A stream of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// The stream of notifications, whose messages are never changed.
+    /// The stream that contains the notifications. Its messages are never changed.
     Inbox,
-    /// The stream of progress records and of all other data of the store.
+    /// The stream that contains the progress records and all of the store's other data.
     Work,
 }
 
