@@ -1,8 +1,8 @@
 //! Combinations of member orders, with one possible order for each object of a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
-//! signature covers all objects, so the orders of different objects can only be tried together. The combinations are
-//! created in ascending order of the sum of their ranks.
+//! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
+//! smaller sum of ranks are created first.
 
 use std::collections::{HashMap, HashSet};
 

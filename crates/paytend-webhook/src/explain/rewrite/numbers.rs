@@ -119,7 +119,7 @@ impl Decimal {
         if value.abs() <= EXACT || value.abs() >= 1 << 100 {
             return Vec::new();
         }
-        // The number of integers between two doubles of this magnitude.
+        // The distance between two adjacent doubles of this magnitude.
         let spacing = 1_i128 << (127 - value.abs().leading_zeros()).saturating_sub(52);
         if spacing > MAX_NEIGHBOURS {
             return Vec::new();
