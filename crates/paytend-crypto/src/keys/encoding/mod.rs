@@ -50,7 +50,7 @@ fn is_damage(error: &KeyError) -> bool {
 struct Reader<'a> {
     passphrase: Option<&'a Passphrase>,
     wrappings: Vec<Wrapping>,
-    /// Whether the data is a value found in a document. Such a value is not searched for further values.
+    /// Whether the data is a value found in a document. Such a value is not searched for other values.
     inside_value: bool,
 }
 
