@@ -79,7 +79,7 @@ async fn query_is_retried_after_a_mismatched_response() {
     let transport = Scripted::new((0..4).map(|_| Step::Success(ANOTHER_ORDER)));
     let error = transport.client().send(&QueryTopupResult::new("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Mismatch, 4));
-    // The identifiers of cardholders are compared too, in queries and in mutations.
+    // Cardholder identifiers are compared too, in queries and in mutations.
     let mut holder = QueryCardholder::new();
     holder.holder_id = Some("101982".into());
     let transport = Scripted::new((0..4).map(|_| Step::Success(r#"{"holderId":"7"}"#)));
