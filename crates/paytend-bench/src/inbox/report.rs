@@ -1,4 +1,4 @@
-//! The Markdown report on receiving, and the limits that it checks.
+//! The Markdown report on receiving notifications, and the limits that the results must meet.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -81,7 +81,7 @@ pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize
 /// Counts acknowledgements, refusals and other results, and returns the 50th, 99th and 99.9th percentiles of the
 /// acknowledgement times.
 async fn evaluate(mut results: mpsc::UnboundedReceiver<(u16, Duration)>, count: usize) -> ([usize; 3], [Duration; 3]) {
-    // Allocated and written in advance, so that the results do not count as memory growth of the service.
+    // This vector is allocated and written in advance, so that it does not count towards the service's memory growth.
     let mut times = vec![Duration::MAX; count];
     let (mut statuses, mut acknowledged) = ([0; 3], 0);
     while let Some((status, time)) = results.recv().await {
