@@ -16,8 +16,7 @@ use crate::rows::{self, ENTRY, ENTRY_TABLES, FACTS};
 use crate::store::SqliteStore;
 use crate::{audit, check, engine};
 
-/// The maximum number of notifications that one write changes. The limit prevents other operations from having to wait
-/// for a long time.
+/// The maximum number of notifications that one write changes. The limit keeps other operations from waiting too long.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
@@ -91,7 +90,7 @@ impl StoreAdmin for SqliteStore {
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read("read the audit", move |connection| audit::list(connection, &query)).await
+        self.read("read the audit log", move |connection| audit::list(connection, &query)).await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {

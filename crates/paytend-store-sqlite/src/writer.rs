@@ -34,7 +34,7 @@ const FORCED_WAIT: Duration = Duration::from_millis(200);
 /// The time between two forced checkpoints, so that a reader that is active for a long time does not slow down all
 /// writes.
 const FORCED_PAUSE: Duration = Duration::from_secs(5);
-/// The number of steps of SQLite's virtual machine between two checks of the time limit.
+/// How many SQLite virtual machine steps run between two checks of the time limit.
 const DEADLINE_STEPS: c_int = 1_000;
 /// The minimum time between two attempts to reopen the file.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
@@ -98,7 +98,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Creates the writer of a file.
+    /// Creates a writer for a file.
     pub(crate) fn new(
         options: SqliteOptions,
         operations: mpsc::Receiver<Box<dyn Operation>>,
@@ -190,7 +190,7 @@ impl Writer {
         }
     }
 
-    /// Refuses further operations until the file is reopened and checked.
+    /// Refuses all operations until the file is reopened and checked.
     fn suspect(&mut self, error: StoreError) {
         self.counts.suspend(true);
         self.broken = Some(error);
@@ -251,7 +251,7 @@ impl Writer {
     }
 }
 
-/// The time limit of the effect in progress.
+/// The time limit for the effect in progress.
 #[derive(Clone)]
 pub(crate) struct Deadline {
     started: Instant,

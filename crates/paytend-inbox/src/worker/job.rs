@@ -28,7 +28,7 @@ pub(super) enum Attempt {
     Dead,
     GivenBack,
     LeaseLost,
-    /// The store failed. The notification is claimed again when the lease has expired, unless it was completed.
+    /// The store failed. The notification will be claimed again when its lease has expired, unless it was completed.
     Unknown,
 }
 
@@ -66,7 +66,8 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
         let cause = format!(
-            "all attempts are used ({} of {}): the last one reported no result, or the limit was lowered",
+            "all attempts are used ({} of {}): the last one reported no result and may have crashed the process, or \
+             the limit was lowered",
             tries - 1,
             policy.tries()
         );

@@ -199,7 +199,7 @@ async fn effect_is_not_run_for_a_lost_lease() {
 }
 
 #[tokio::test]
-async fn disk_error_in_an_effect_makes_the_file_suspect() {
+async fn file_is_reopened_and_checked_after_a_disk_error_in_an_effect() {
     use paytend_store_sqlite::rusqlite::{Error, ffi};
     let harness = SqliteHarness::new();
     let keys = keys();
@@ -245,7 +245,8 @@ async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
     let leases: Vec<_> = claim(&store, 2).await.into_iter().map(|claimed| claimed.lease).collect();
     let end = |effect: SqliteEffect| store.complete(leases[0], Some(effect));
     let (completed, timed_out) =
-        in_one_batch(&store, end(harness.effect("a", EffectEnd::Ok)), store.complete(leases[1], Some(slow_write()))).await;
+        in_one_batch(&store, end(harness.effect("a", EffectEnd::Ok)), store.complete(leases[1], Some(slow_write())))
+            .await;
     assert!(matches!(completed, Err(FinishError::NotApplied)), "{completed:?}");
     assert!(matches!(timed_out, Err(FinishError::Effect(_))), "{timed_out:?}");
     let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
