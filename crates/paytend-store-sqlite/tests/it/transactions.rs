@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::testing::{EffectEnd, Harness as _, TestNotification};
 use paytend_inbox::{ClaimRequest, FinishError, HandlerError, Release, State, Store as _, StoreAdmin as _};
-use paytend_store_sqlite::SqliteEffect;
+use paytend_store_sqlite::{SqliteEffect, SqliteStore};
 
 use crate::support::{EFFECTS, SqliteHarness, accept, claim, in_one_batch, keys, recorded, stop_writer};
 
@@ -304,6 +304,15 @@ mod disk_errors {
         StoreError::unavailable("cannot submit an order").with_source(disk_error()).into()
     }
 
+    /// Waits until the file was reopened and checked.
+    async fn is_open_again(store: &SqliteStore) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while store.write(|_| Ok(())).await.is_err() {
+            assert!(Instant::now() < deadline, "the file is not opened again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// This is the documented way to submit an order in an effect.
     #[tokio::test]
     async fn submit_error_in_an_effect_makes_the_file_suspect() {
@@ -328,13 +337,16 @@ mod disk_errors {
         let failing = store.transaction(|_| Err::<(), _>(submit_error()));
         let (accepted, failed) = in_one_batch(&store, other("submit"), failing).await;
         assert!(accepted.is_err() && matches!(failed, Err(SubmitError::Store(_))), "{accepted:?} {failed:?}");
+        is_open_again(&store).await;
         let failing = store.transaction(|_| Err::<(), Boxed>(Box::new(submit_error())));
         let (accepted, failed) = in_one_batch(&store, other("boxed"), failing).await;
         assert!(accepted.is_err() && failed.is_err(), "{accepted:?} {failed:?}");
+        is_open_again(&store).await;
         let failing = store.transaction(|_| Err::<(), _>(StoreError::unavailable("x").with_source(disk_error())));
         let (accepted, failed) = in_one_batch(&store, other("store"), failing).await;
         assert!(accepted.is_err() && failed.is_err(), "{accepted:?} {failed:?}");
         // Other errors affect only their own transaction.
+        is_open_again(&store).await;
         let failing = store.transaction(|_| Err::<(), _>(StoreError::new(StoreErrorKind::Corrupt, "x")));
         let (accepted, failed) = in_one_batch(&store, other("no disk error"), failing).await;
         assert!(accepted.is_ok() && failed.is_err(), "{accepted:?} {failed:?}");
@@ -362,11 +374,7 @@ mod disk_errors {
         for name in names.iter().filter(|name| moved.join(name).exists()) {
             std::fs::rename(moved.join(name), harness.path(name)).unwrap();
         }
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while store.write(|_| Ok(())).await.is_err() {
-            assert!(Instant::now() < deadline, "the file is not opened again");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        is_open_again(&store).await;
         assert_eq!(store.show(id, None).await.unwrap().unwrap().state, State::Ready);
         accept(&store, &keys, "b").await;
     }
