@@ -157,8 +157,7 @@ mod tests {
                  INSERT INTO paytend_notification \
                  (id, dedup, content_tag, route, kind, notify_type, verified_by, received_at) \
                  SELECT i, CAST(i AS BLOB), x'00', 'payby', 'a', '1', 'a', i FROM n; \
-                 INSERT INTO paytend_payload SELECT id, 0, x'00', x'00' FROM paytend_notification WHERE id > 19990; \
-                 ANALYZE",
+                 INSERT INTO paytend_payload SELECT id, 0, x'00', x'00' FROM paytend_notification WHERE id > 19990",
             )
             .unwrap();
         let sql = droppable_sql();
