@@ -160,7 +160,7 @@ impl EventKind {
         })
     }
 
-    /// Returns the content for a new notification. `set` contains the fields to replace, each given as `path=value`.
+    /// Returns the content for a new notification. `set` contains the fields to replace, each in the form `path=value`.
     pub(crate) fn content(&self, set: &[String]) -> Result<Node, Failure> {
         let text = self.template.replace("{n}", &format!("{:012}", new_number()?));
         let now = SystemTime::now();
@@ -170,7 +170,7 @@ impl EventKind {
         self.with_fields(default.clone(), &default, set)
     }
 
-    /// Returns an object with only the fields in `set`, each given as `path=value`.
+    /// Returns an object with only the fields in `set`, each in the form `path=value`.
     pub(crate) fn fields(&self, set: &[String]) -> Result<Node, Failure> {
         let default = Node::object(&self.template.replace("{millis}", "0")).map_err(Failure::usage)?;
         self.with_fields(Node::Object(Vec::new()), &default, set)
@@ -191,10 +191,10 @@ impl EventKind {
         let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
         match read.raw() {
             None => Ok(content),
-            // Fields without the business ID are not a complete notification, so they are not checked.
+            // If the business ID is missing, the fields are not a complete notification, so they are not checked.
             Some(_) if !content.has(self.id) => Ok(content),
             Some(_) => {
-                Err(Failure::usage(format!("--set: a value does not have the type of its field in {}", self.name)))
+                Err(Failure::usage(format!("--set: a value has the wrong type for its field in {}", self.name)))
             }
         }
     }

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use crate::completion::source;
 use crate::exit::Failure;
 
-/// A bash function that completes values. If there are none, it calls the generated function.
+/// A bash function that completes values. If there are no matching values, it calls the generated function.
 const BASH: &str = r#"
 _paytend_values() {
     local line="${COMP_LINE:0:COMP_POINT}" current prefix value
@@ -35,7 +35,7 @@ _paytend_values() {
 complete -F _paytend_values -o bashdefault -o default paytend
 "#;
 
-/// A zsh function that completes values. If there are none, it calls the generated function.
+/// A zsh function that completes values. If there are no matching values, it calls the generated function.
 const ZSH: &str = r#"
 _paytend_values() {
     local -a values open

@@ -39,7 +39,7 @@ impl Report {
         }
     }
 
-    /// Creates the report for an order that exists.
+    /// Creates the report for an order that a query has found.
     pub(super) fn resolved(operation: &str, request_id: &str, data: &impl Serialize, state: &OrderState) -> Self {
         Self {
             operation: operation.to_owned(),

@@ -46,7 +46,7 @@ async fn hold(connection: TcpStream, upstream: SocketAddr, responded: mpsc::Send
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        // Forwarding ends when the process has ended.
+        // When the process ends, its connection closes, and the forwarding ends.
         _ = forwarding => {}
         () = holding => {}
     }

@@ -67,7 +67,7 @@ impl Report {
         self.fact(name, value);
     }
 
-    /// Ends the current step as passed. `result` describes the result in one sentence.
+    /// Marks the current step as passed. `result` describes the result in one sentence.
     pub(super) fn end(&mut self, result: &str) -> Result<(), Failure> {
         let Some((step, title)) = self.step.take() else { return Ok(()) };
         if self.json {

@@ -24,7 +24,7 @@ const NAME: &str = "certificate";
 /// renewed 30 days before they expire.
 const WARNING: Duration = Duration::from_secs(21 * 24 * 3600);
 
-/// The parts of a certificate that are shown in messages.
+/// The parts of a certificate that the messages show.
 struct Shown {
     subject: String,
     issuer: String,
@@ -103,8 +103,8 @@ fn date(at: SystemTime) -> String {
     Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// Returns the certificates that the server presents, without verifying them. As with every request, only the request
-/// line and the proxy's credentials are sent.
+/// Returns the certificates that the server presents, without verifying them. Sends the request line and the proxy's
+/// credentials, but no keys and no data.
 async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
     let recorder = Arc::new(DangerRecorder(Mutex::default()));
     let provider = Arc::new(aws_lc_rs::default_provider());

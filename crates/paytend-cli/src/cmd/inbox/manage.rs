@@ -153,7 +153,7 @@ pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
         filters.push(format!("kind {kind}"));
         erasure = erasure.kind(Kind::from_stored(kind));
     }
-    // The business ID is personal data, and is not recorded.
+    // The business ID is personal data, so the audit log does not contain it.
     let detail = (!filters.is_empty()).then(|| filters.join(", "));
     store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
     let erased = {

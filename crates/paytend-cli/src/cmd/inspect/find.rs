@@ -11,8 +11,8 @@ use super::kind::{Head, Members, MessageKind};
 const DEPTH: usize = 10;
 /// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
-/// The maximum number of bytes that are parsed, decoded or searched in total, as a multiple of the input and as an
-/// absolute minimum.
+/// Determines the maximum number of bytes that are parsed, decoded or searched in total: this multiple of the input's
+/// size, but at least this number of bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
@@ -28,7 +28,7 @@ const TRACE_WIDTH: usize = 64;
 pub(super) struct Found {
     pub(super) kind: MessageKind,
     pub(super) bytes: Vec<u8>,
-    /// The number of the line, from 1, or the number of the entry in a HAR file.
+    /// The number of the line, starting at 1, or the number of the entry in a HAR file.
     pub(super) place: Place,
     pub(super) head: Head,
     /// The wrappings around the message, such as base64, with the outermost first.

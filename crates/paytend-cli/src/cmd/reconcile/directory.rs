@@ -73,8 +73,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory, and creates it if it does not exist. Removes the parts of an earlier fetch that cannot be
-    /// continued.
+    /// Opens the directory, and creates it if it does not exist. If an earlier fetch cannot be continued, removes the
+    /// parts that it has stored.
     pub(super) fn open(path: &Path, manifest: &Manifest) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, "cannot use", &error);
         create_private(path).map_err(failed)?;

@@ -43,7 +43,7 @@ struct Running<'a> {
     progress: Progress,
 }
 
-/// The rows of a fetched unit, that is, of one part of a list.
+/// The rows of a unit: a part of a list that is fetched and stored as a whole.
 enum Rows {
     Partner(Vec<paytend_model::issuing::PartnerTransaction>),
     Card(Vec<CardTransaction>),
@@ -157,7 +157,8 @@ impl Running<'_> {
     }
 
     /// Fetches all pages of a list. If the list changes during the fetch, a row can move to the next page and appear
-    /// twice. A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
+    /// twice. A list with equal rows is therefore fetched again. The rows of the last attempt are kept, even if some
+    /// are equal.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
             match self.pages(query.clone()).await {

@@ -18,11 +18,11 @@ use crate::exit::{Category, Failure};
 
 /// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
-/// How long after its submission an order can be executed. Orders submitted up to this long before the period are read,
-/// too.
+/// The maximum time between the submission of an order and its execution. Orders submitted up to this long before the
+/// period are also read.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that has never contained an order is treated as if no orders were given.
+/// The topups in a store. A store that has never contained an order is treated as if no source of orders was specified.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,
