@@ -193,9 +193,7 @@ impl EventKind {
             None => Ok(content),
             // If the business ID is missing, the fields are not a complete notification, so they are not checked.
             Some(_) if !content.has(self.id) => Ok(content),
-            Some(_) => {
-                Err(Failure::usage(format!("--set: a value has the wrong type for its field in {}", self.name)))
-            }
+            Some(_) => Err(Failure::usage(format!("--set: a value has the wrong type for its field in {}", self.name))),
         }
     }
 
