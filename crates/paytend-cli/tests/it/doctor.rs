@@ -68,7 +68,7 @@ pub(crate) fn doctor(command: &mut Command) -> Report {
 }
 
 impl Report {
-    /// Asserts the status of a check and a part of its message.
+    /// Asserts that a check has this status and that its message contains this text.
     #[track_caller]
     pub(crate) fn expect(&self, name: &str, status: &str, part: &str) -> &Self {
         let check = self.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);

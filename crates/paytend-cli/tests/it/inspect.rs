@@ -1,4 +1,4 @@
-//! Tests for `paytend inspect`, with messages as other programs capture them.
+//! Tests for `paytend inspect`, with messages in the formats in which other programs capture them.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

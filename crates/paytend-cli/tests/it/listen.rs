@@ -128,7 +128,7 @@ fn each_event_is_received_and_acknowledged() {
 }
 
 #[test]
-fn fields_are_set_and_notifications_are_repeated() {
+fn trigger_sets_fields_and_repeats_notifications() {
     let place = Workplace::new();
     let listener = Listener::start(&place, &["--only", "fund-deposit"]);
     let set = ["--set", "amount=12.340", "--set", "transactionId=T-17", "--times", "2"];

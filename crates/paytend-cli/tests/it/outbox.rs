@@ -179,7 +179,7 @@ fn orders_whose_key_is_missing_are_reported() {
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
-    // The key file must be readable only if it was named.
+    // An unreadable key file is an error only if the option names it.
     std::fs::write(&file, "unreadable").unwrap();
     let ran = place.outbox(&["stats"]);
     assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);
@@ -188,7 +188,7 @@ fn orders_whose_key_is_missing_are_reported() {
 }
 
 #[test]
-fn absent_orders_and_content_are_reported() {
+fn missing_orders_and_content_are_reported() {
     let place = Place::new();
     let ran = place.outbox(&["show", "X-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);

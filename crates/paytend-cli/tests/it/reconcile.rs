@@ -141,7 +141,7 @@ fn interrupted_fetch_is_continued() {
         let ran = life.reconcile(&lines(&life), &arguments);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), calls, "the stored lists are not fetched again");
-        // The lists are not compared with days or a partner that they do not contain.
+        // The command refuses stored lists that do not contain the requested days or partner.
         let other_days = ["reconcile", "--from", "2020-01-01", "--to", "2020-01-02", "--offline", out_arg];
         let ran = run(&other_days, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
@@ -161,7 +161,7 @@ fn interrupted_fetch_is_continued() {
 }
 
 #[test]
-fn profile_and_page_size_are_used_and_unknown_card_is_reported() {
+fn profile_and_page_size_are_used_and_an_unknown_card_is_reported() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         for index in 0..7 {

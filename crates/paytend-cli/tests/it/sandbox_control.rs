@@ -68,7 +68,7 @@ fn faults_are_set_listed_and_removed() {
 }
 
 #[test]
-fn clock_is_advanced_stopped_and_accelerated() {
+fn clock_can_be_advanced_frozen_and_accelerated() {
     let controlled = Controlled::new();
     let now = |value: Value| value["now"].as_i64().unwrap();
     let before = now(controlled.json(&["clock", "show"]));

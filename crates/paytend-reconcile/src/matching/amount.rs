@@ -12,7 +12,7 @@ use crate::entry::{Kind, Status};
 use crate::list::{List, ListSet};
 use crate::time::Span;
 
-/// The values of a set of rows that are used to match the set by amount.
+/// The values that are used to match a set of rows by amount.
 struct Summary<'a> {
     root: usize,
     lists: ListSet,

@@ -1,4 +1,4 @@
-//! Tests of the outcomes: fees, periods, codes and unreadable fields.
+//! Tests that the outcome of a transaction depends on fees, periods, codes and unreadable fields as documented.
 
 use paytend_model::issuing::PartnerTransaction;
 use paytend_model::{Notification, Product};
