@@ -113,7 +113,10 @@ impl OrderRecord {
             return Err(OrderError(format!("unknown field `{}`", shown(name))));
         }
         let order: Self = serde_json::from_str(line).map_err(|error| {
-            OrderError(format!("a field has an invalid value, {}; the documentation of the order file describes the fields", place(&error)))
+            OrderError(format!(
+                "a field has an invalid value, {}; the documentation of the order file describes the fields",
+                place(&error)
+            ))
         })?;
         Ok(order)
     }
