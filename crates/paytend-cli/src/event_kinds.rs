@@ -149,7 +149,7 @@ pub(crate) const ALL: &[EventKind] = &[
 ];
 
 impl EventKind {
-    /// Finds a kind by its name, or by the part after the dot.
+    /// Finds a kind by its name, or by the part of its name after the dot.
     pub(crate) fn find(name: &str) -> Result<&'static Self, Failure> {
         let last = |kind: &Self| kind.name.split_once('.').map(|(_, last)| last);
         let found = ALL.iter().find(|kind| kind.name == name || last(kind) == Some(name));

@@ -9,7 +9,7 @@ use crate::running::RunningSandbox;
 use crate::schema::checked;
 use crate::support::{RunOutput, command, finish};
 
-/// A sandbox, and the commands that are connected to it.
+/// A running sandbox, and the directory with the keys that connect commands to it.
 pub(crate) struct Connected {
     pub(crate) sandbox: RunningSandbox,
     pub(crate) folder: tempfile::TempDir,

@@ -168,7 +168,7 @@ fn unreachable_servers_are_reported() {
     let place = Place::new(&[]);
     let closed = place.doctor(&["--base-url", "http://127.0.0.1:1"]);
     closed.expect("connection", "fail", "TCP").expect("signed query", "warn", "no connection");
-    // The name does not exist, with or without a name server.
+    // This host name never resolves, even without a name server.
     let unknown = place.doctor(&["--base-url", "https://paytend.invalid"]);
     unknown.expect("DNS", "fail", "paytend.invalid");
     assert!(!unknown.has("connection"));

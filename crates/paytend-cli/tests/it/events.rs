@@ -64,7 +64,7 @@ impl Place {
 }
 
 #[test]
-fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
+fn sandbox_deliveries_can_be_listed_shown_and_resent() {
     let place = Place::new();
     // Without a callback URL, a delivery is created but not posted.
     assert_eq!(place.trigger("payby.transfer-to-bank").code, 6);

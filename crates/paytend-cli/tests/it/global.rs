@@ -32,7 +32,7 @@ fn color_option_overrides_no_color_and_the_default() {
 
 /// Logs are written to standard error and contain no message contents.
 #[test]
-fn logs_are_written_on_request_without_secrets() {
+fn verbose_option_writes_logs_without_secrets() {
     let args = ["call", "getCardBalance", "-f", "cardId=CANARY", "--base-url", "http://127.0.0.1:1", "--keys"];
     let keys = Keys::new();
     let folder = keys.path("");

@@ -330,7 +330,7 @@ fn store_can_be_selected_by_an_environment_variable() {
 }
 
 #[test]
-fn tls_is_served_with_a_certificate() {
+fn configured_certificate_is_used_for_tls() {
     let place = Workplace::new();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(place.path("server.pem"), made.cert.pem()).unwrap();

@@ -192,7 +192,7 @@ fn missing_orders_and_content_are_reported() {
     let place = Place::new();
     let ran = place.outbox(&["show", "X-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);
-    // The stored bytes of a test order are not a request.
+    // The bytes that this test stores for an order are not a valid request.
     let ran = place.outbox(&["show", "S-1", "--reveal"]);
     assert!(ran.stderr.contains("the bytes are not a stored request"), "{}", ran.stderr);
     let audit = place.json(&["show", "S-1"])["audit"].clone();

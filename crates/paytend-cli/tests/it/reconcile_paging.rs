@@ -34,7 +34,8 @@ fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
             let options = ["--page-size", "3", "--format", "json"];
             life.reconcile(&lines(life), &[&connection[..], &options[..]].concat())
         });
-        // The list contains four settlements, and then four authorizations. A settlement arrives after the second page.
+        // The list contains four settlements, and then four authorizations. A settlement is added after the second page
+        // has been fetched.
         let (page, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(page.contains("respData"));
         handle.block_on(life.use_card(false, 77));

@@ -45,7 +45,7 @@ fn sandbox_prints_ready_line_and_reuses_key_directory() {
 }
 
 #[test]
-fn client_reads_profile_file_in_key_directory() {
+fn client_reads_the_profile_file_in_the_key_directory() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--keys", keys.to_str().unwrap(), "--port", "0"];

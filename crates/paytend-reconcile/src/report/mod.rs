@@ -236,7 +236,7 @@ pub struct Report<'a> {
     pub ignored_notifications: u64,
     /// The number of transactions outside the period, which are not in `items`.
     pub outside_period: u64,
-    /// The transactions. Open transactions are first.
+    /// The transactions, with open transactions first.
     pub items: Vec<Item<'a>>,
     /// The sums by list and currency.
     pub sums: Vec<SumRow<'a>>,

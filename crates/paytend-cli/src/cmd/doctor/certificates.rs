@@ -87,7 +87,7 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
-            "if you trust it, set root_certificates_file to a file that contains it".to_owned(),
+            "if you trust this certificate, set root_certificates_file to a file that contains it".to_owned(),
         ),
         CertificateProblem::UnknownIssuer => (
             format!("{} is issued by {}, which is not trusted", leaf.subject, leaf.issuer),

@@ -345,7 +345,7 @@ fn read_head(members: &Members<'_>, head: &mut Head) {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
             "sign" | "http_sign" | "header_sign" => {
-                // Some programs write a list of values for each header.
+                // Some programs record each header as a list of values.
                 let first = || read::<Vec<String>>(value).and_then(|values| values.into_iter().next());
                 head.sign = read::<String>(value).or_else(first).or(head.sign.take());
             }

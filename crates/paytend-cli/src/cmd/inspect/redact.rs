@@ -84,7 +84,7 @@ fn value(raw: &RawValue, fields: &[&Field], hidden: &mut usize) -> String {
     }
 }
 
-/// Returns whether JSON is one short word that is neither a card number nor an IBAN.
+/// Returns whether a JSON value is a single short word that is neither a card number nor an IBAN.
 pub(super) fn is_plain(json: &str) -> bool {
     let text = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json);
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);
