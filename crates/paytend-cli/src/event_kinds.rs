@@ -211,7 +211,7 @@ impl EventKind {
     }
 }
 
-/// Adds the paths of fields, such as `data.amount.value`.
+/// Adds to `paths` the path of each field, such as `data.amount.value`.
 pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &mut Vec<String>) {
     for field in fields {
         let path = format!("{prefix}{}", field.name);

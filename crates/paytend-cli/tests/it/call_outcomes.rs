@@ -50,7 +50,7 @@ fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
 /// The server never completes the TLS handshake, so it receives no request.
 #[cfg(unix)]
 #[test]
-fn interruption_before_the_request_is_reported_as_unsent() {
+fn request_interrupted_before_sending_is_reported_as_unsent() {
     let connected = Connected::new();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}", server.local_addr().unwrap().port());

@@ -241,7 +241,7 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
-fn unsigned_failure_exits_with_4_and_shows_its_code() {
+fn unsigned_error_response_exits_with_4_and_shows_its_code() {
     let keys = Keys::new();
     let document = br#"{"respCode":"9001","respMsg":"CANARY"}"#;
     let ran = open(&keys, "partner", "response", "partner", "paytend", &[], document);

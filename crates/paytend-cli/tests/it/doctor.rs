@@ -186,7 +186,7 @@ fn unreachable_servers_are_reported() {
 }
 
 #[test]
-fn difference_between_the_clocks_is_reported() {
+fn clock_difference_is_reported() {
     for (millis, status, part) in
         [(-3_600_000i64, "fail", "behind"), (3_600_000, "fail", "ahead of"), (60_000, "warn", "ahead of")]
     {

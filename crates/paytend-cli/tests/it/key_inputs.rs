@@ -189,7 +189,7 @@ fn pipes_are_read_once_and_their_permissions_are_checked() {
 }
 
 #[test]
-fn key_in_environment_variable_is_read_in_every_format() {
+fn environment_variable_accepts_a_key_in_every_text_format() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {

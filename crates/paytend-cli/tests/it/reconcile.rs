@@ -199,7 +199,7 @@ fn erased_notifications_are_unresolved() {
 }
 
 #[test]
-fn closed_pipe_does_not_hide_the_differences() {
+fn exit_code_reports_the_differences_after_a_closed_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
     std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();

@@ -104,7 +104,7 @@ fn state_is_seeded_exported_and_imported() {
 }
 
 #[test]
-fn callbacks_are_set_for_all_senders() {
+fn callback_can_be_set_for_each_sender() {
     let controlled = Controlled::new();
     let senders = ["baas", "issuing", "payby", "payermax"];
     for sender in senders {
@@ -153,7 +153,7 @@ fn triggered_events_are_executed_by_the_sandbox() {
 }
 
 #[test]
-fn log_is_listed_shown_and_followed() {
+fn log_entries_can_be_listed_shown_and_followed() {
     let controlled = Controlled::new();
     assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
     let list = controlled.run(&["logs", "show"]).stdout;
@@ -176,7 +176,7 @@ fn log_is_listed_shown_and_followed() {
 }
 
 #[test]
-fn scenario_runs_and_invalid_options_are_refused() {
+fn scenarios_can_be_run_and_invalid_options_are_refused() {
     assert_eq!(run(&["sandbox", "scenario", "list"], b"").stdout, run(&["scenario"], b"").stdout);
     let scenario = run(&["sandbox", "scenario", "run", "topup-lost-response"], b"");
     assert_eq!(scenario.code, 0, "{}", scenario.stderr);

@@ -33,7 +33,7 @@ impl HeldResponses {
     }
 }
 
-/// Forwards the requests of a connection, and reports the first response without forwarding it.
+/// Forwards the requests on a connection, and reports the first response without forwarding it.
 async fn hold(connection: TcpStream, upstream: SocketAddr, responded: mpsc::Sender<()>) {
     let Ok(upstream) = TcpStream::connect(upstream).await else { return };
     let (mut requests, _responses) = connection.into_split();

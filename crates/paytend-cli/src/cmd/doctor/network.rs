@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_compared_within_the_time_of_the_request() {
+    fn clock_difference_allows_for_the_duration_of_the_request() {
         let skew = |seconds: i64, took: u64| {
             let date = Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
             let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();

@@ -149,7 +149,7 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));
         progress.step();
     }
-    // An unacknowledged notification is more important than a failure to print the results.
+    // If printing also failed, only the unacknowledged notifications are reported, because they are more important.
     match refused {
         0 => printed,
         count => Err(unacknowledged(count)),

@@ -41,7 +41,8 @@ impl Forwarder {
         // A redirect could send the notification to a different host.
         let mut client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
         if loopback {
-            // A proxy from the environment would receive the content over the network, without encryption.
+            // A proxy that is set in the environment is not used, because it would receive the content without
+            // encryption.
             client = client.no_proxy();
         }
         let client = client.build();

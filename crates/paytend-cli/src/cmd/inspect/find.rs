@@ -274,7 +274,7 @@ impl Search {
     }
 }
 
-/// Returns the number of bytes that the parser has read before an error.
+/// Returns the number of bytes that the parser had read when the error occurred.
 fn read_before(error: &serde_json::Error, text: &[u8]) -> usize {
     if error.is_eof() {
         return text.len();

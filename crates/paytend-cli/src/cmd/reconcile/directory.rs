@@ -1,4 +1,4 @@
-//! The directory that contains the lists of a fetch. An interrupted fetch can be continued.
+//! The directory that contains the fetched lists. An interrupted fetch can be continued.
 //!
 //! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
 //! to `lists` and replaces the previous `lists`. A file with its final name is complete.
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_recent_fetch_is_continued() {
+    fn only_a_recent_fetch_with_the_same_parameters_is_continued() {
         let first = manifest("2026-11-28T00:00:00Z");
         let later = manifest("2026-11-28T23:00:00Z");
         assert!(later.continues(&first));

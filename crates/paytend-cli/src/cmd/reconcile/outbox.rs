@@ -83,7 +83,7 @@ impl OutboxOrders<'_> {
             entry.unreadable.push("content".to_owned());
             return Ok(entry);
         };
-        // The parser's message can contain values.
+        // The parser's message is left out, because it can contain values from the order.
         let topup: Topup = serde_json::from_str(request).map_err(|_| {
             let number = &order.facts.number;
             Failure::new(Category::Configuration, format!("the stored request of order {number} is not a topup"))

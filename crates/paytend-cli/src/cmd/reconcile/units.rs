@@ -63,7 +63,7 @@ impl Days {
         self.last
     }
 
-    /// Returns the first and the last day of each part.
+    /// Divides the days into parts of at most `days` days, and returns the first and the last day of each part.
     fn parts(&self, days: usize) -> Vec<(Date, Date)> {
         let all: Vec<Date> = self.first.series(1.day()).take_while(|day| *day <= self.last).collect();
         all.chunks(days).filter_map(|part| Some((*part.first()?, *part.last()?))).collect()
