@@ -73,7 +73,8 @@ impl Drop for OrderProcess {
 /// Returns a command that runs this program without the user's settings and proxies, because the sandbox runs on this
 /// machine.
 pub(super) fn paytend() -> Result<Command, Failure> {
-    let program = std::env::current_exe().map_err(|error| unexpected(format!("cannot find the path of the running program: {error}")))?;
+    let program = std::env::current_exe()
+        .map_err(|error| unexpected(format!("cannot find the path of the running program: {error}")))?;
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_ascii_uppercase();
