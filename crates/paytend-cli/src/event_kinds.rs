@@ -246,7 +246,7 @@ mod tests {
             assert!(kind.route.as_str().ends_with(product), "{product}");
             assert!(kind.id(&content).len() > 10, "{content}");
             assert!(!format!("{read:?}").contains("problems: [At"), "{read:?}");
-            // Two notifications are not duplicates of each other.
+            // A second notification has different content, so it is not a duplicate of the first.
             assert_ne!(content.to_string(), kind.content(&[]).unwrap().to_string());
         }
         let documented = paytend_model::Notification::kinds().count() + 2;

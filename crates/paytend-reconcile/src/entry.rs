@@ -23,7 +23,8 @@ pub struct Entry {
     pub trade_no: Option<String>,
     /// The card ID.
     pub card: Option<String>,
-    /// The kind of transaction, if all rows of the list have the same kind. No code is needed in this case.
+    /// The kind of transaction, if it is known without a provider code, for example because all rows of the list have
+    /// the same kind.
     pub kind: Option<Kind>,
     /// The code for the kind of transaction: `tradeType`, or `transactionType` in a notification.
     pub type_code: Option<String>,

@@ -54,7 +54,7 @@ impl<'a> TimeReader<'a> {
 
 /// Parses a date or a time. The provider's formats are not documented, so several common formats are accepted. They
 /// include ISO 8601 with or without an offset, with a space instead of `T`, with slashes, or without separators.
-/// Seconds and milliseconds since the Unix epoch are accepted, too.
+/// Seconds and milliseconds since the Unix epoch are also accepted.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -9,7 +9,7 @@ use crate::running::RunningSandbox;
 use crate::schema::checked;
 use crate::support::{RunOutput, command, finish};
 
-/// A running sandbox, and the directory with the keys that connect commands to it.
+/// A running sandbox, and the directory that contains its keys.
 pub(crate) struct Connected {
     pub(crate) sandbox: RunningSandbox,
     pub(crate) folder: tempfile::TempDir,

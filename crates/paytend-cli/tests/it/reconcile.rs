@@ -85,7 +85,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // The notifications about these transactions do not arrive.
+    // No notifications arrive for these transactions.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;

@@ -28,7 +28,7 @@ const NOTIFY_TYPE: &str = "CONNECTIVITY_TEST";
 pub(super) struct Callback<'a> {
     pub(super) url: &'a Url,
     pub(super) route: Route,
-    /// The directory with the provider's private keys, which only a sandbox has.
+    /// The directory with the provider's private keys. Only a sandbox has these keys.
     pub(super) keys: Option<&'a Path>,
     /// The user's connection settings, if they are readable.
     pub(super) settings: Option<&'a Settings>,

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     file: PathBuf,
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// Show personal data, too
+    /// Also show personal data
     #[arg(long)]
     reveal: bool,
     /// Print JSON, one line for each message

@@ -34,8 +34,8 @@ pub(super) struct Redacted {
 }
 
 /// Hides all values that are not known to be harmless. `descriptions` are the payload types that the data can have; a
-/// value is shown only if none of them hides it. Unknown fields are counted but not named, because a name can be
-/// personal data, too.
+/// value is shown only if none of them hides it. Unknown fields are counted but not named, because a name can also be
+/// personal data.
 pub(super) fn redacted(data: &str, descriptions: &[&[Field]]) -> Redacted {
     let mut hidden = 0;
     let text = match serde_json::from_str::<Members<'_>>(data) {
