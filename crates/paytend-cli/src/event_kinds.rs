@@ -155,8 +155,8 @@ impl EventKind {
         let found = ALL.iter().find(|kind| kind.name == name || last(kind) == Some(name));
         found.ok_or_else(|| {
             let hint = suggest::did_you_mean(name, ALL.iter().map(|kind| kind.name));
-            let hint = hint.unwrap_or_else(|| "`paytend trigger --list` lists them".to_owned());
-            Failure::usage(format!("no event is called `{name}`: {hint}"))
+            let hint = hint.unwrap_or_else(|| "`paytend trigger --list` lists all events".to_owned());
+            Failure::usage(format!("there is no event `{name}`: {hint}"))
         })
     }
 

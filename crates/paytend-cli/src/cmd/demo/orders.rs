@@ -126,7 +126,7 @@ impl Demo<'_> {
         require(history.sends == 1, "the order was not sent exactly once")?;
         require(self.partner.booked_topup(number).await? == "executed", "the topup is not booked as executed")?;
         require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup more than once")?;
-        require(self.sandbox.conserves_money(), "the sandbox created or lost money")
+        require(self.sandbox.conserves_money(), "the total amount of money in the sandbox has changed")
     }
 
     async fn order(&self, number: &str) -> Result<OrderEntry, Failure> {

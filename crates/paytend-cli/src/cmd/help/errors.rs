@@ -55,7 +55,7 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::NotAuthentic as u8,
         name: "not authentic",
-        meaning: "A message is not signed by the expected key, or was changed after it was signed.",
+        meaning: "A message is not signed with the expected key, or was changed after it was signed.",
         next: "`paytend explain` reports why: a wrong key, changed bytes, or a signature over different text.",
         kinds: &[],
     },

@@ -103,7 +103,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Category::Unexpected, format!("the store has {} problems", problems.len())))
+    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the store", problems.len())))
 }
 
 /// Prints the problems that a check has found. `schemas/check.json` describes the JSON.

@@ -160,7 +160,7 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     }
     Err(Failure::new(
         Category::Configuration,
-        "`audit_page` needs a loopback address in `listen` and no `gate.trusted_proxy`: use `paytend inbox audit`",
+        "`audit_page` requires a loopback `listen` address and no `gate.trusted_proxy`: use `paytend inbox audit`",
     ))
 }
 
