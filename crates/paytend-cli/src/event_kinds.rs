@@ -235,7 +235,7 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The kinds are the same as in the inbox, and each default content is valid.
+    /// The list contains each kind of notification in `paytend-model`, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {

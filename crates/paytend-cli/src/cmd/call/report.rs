@@ -84,7 +84,7 @@ impl Report {
         }
     }
 
-    /// Sets `resp_code` to `00`, the code of a success.
+    /// Sets `resp_code` to `00`, the code for success.
     pub(super) fn with_success_code(self) -> Self {
         Self { resp_code: Some("00".to_owned()), ..self }
     }

@@ -128,7 +128,7 @@ impl<'r> Demo<'r> {
         Ok(demo)
     }
 
-    /// Sends a request, and reports the request and the response with their signed texts. Does not end the step.
+    /// Sends a request, and reports the request and the response with their signed texts. The step is not completed.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,

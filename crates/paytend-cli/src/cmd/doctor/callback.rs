@@ -30,7 +30,7 @@ pub(super) struct Callback<'a> {
     pub(super) route: Route,
     /// The directory with the provider's private keys. Only a sandbox has these keys.
     pub(super) keys: Option<&'a Path>,
-    /// The user's connection settings, if they are readable.
+    /// The user's connection settings, if they could be read.
     pub(super) settings: Option<&'a Settings>,
 }
 

@@ -20,7 +20,7 @@ const MISSING_TIME: Duration = Duration::from_secs(600);
 /// The interval at which missing IDs are queried.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A position in a store. It remembers the IDs that were missing so far.
+/// A position in a store, and the smaller IDs that have been missing so far.
 ///
 /// PostgreSQL assigns an ID when a notification is inserted, but the notification becomes visible only when its
 /// transaction commits. A smaller ID can therefore appear after a larger ID. Missing IDs are queried again for ten

@@ -46,7 +46,7 @@ pub(crate) struct Sender {
 /// A receiver's response to a notification.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Whether the response is the acknowledgement that the provider documents.
+    /// Whether the response is the acknowledgement that the provider's documents require.
     pub(crate) acknowledged: bool,
 }
 
