@@ -154,7 +154,7 @@ mod tests {
         let day = at("2023-11-06").unwrap();
         assert_eq!(at("20231106"), Some(day));
         assert_eq!((day.start, day.end - day.start), (1_699_221_600_000, 86_399_999));
-        // This day has 23 hours.
+        // The clocks change on this day, so it has 23 hours.
         let short = at("2023-03-26").unwrap();
         assert_eq!(short.end - short.start, 23 * 3_600_000 - 1);
         for text in ["", "x", "2023-13-01", "2023-02-30", "06.11.2023", "99999999999999", "2023-11-06 25:00:00"] {

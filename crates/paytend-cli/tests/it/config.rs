@@ -80,7 +80,7 @@ fn changing_a_setting_keeps_comments_and_other_profiles() {
     assert!(set.code == 0 && set.stderr.contains("not usable yet"), "{}", set.stderr);
     let changed = format!("{text}max_in_flight = 3\n");
     assert_eq!(std::fs::read_to_string(config.file()).unwrap(), changed);
-    // A symbolic link is kept.
+    // A symbolic link is kept, and its target is changed.
     #[cfg(unix)]
     {
         let target = config.0.path().join("target.toml");

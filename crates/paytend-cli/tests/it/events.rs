@@ -137,7 +137,7 @@ fn tail_prints_new_deliveries_even_after_a_reset() {
     assert_eq!(checked("events-sandbox", &wait_for(known + 1)[known])["id"], 1);
 }
 
-/// Without `--keys` and `--profile`, the selected profile is used, as in other commands.
+/// If neither `--keys` nor `--profile` is passed, the selected profile is used, as in other commands.
 #[test]
 fn listen_without_keys_fails_and_names_the_options() {
     let ran = run(&["listen"], b"");

@@ -56,7 +56,7 @@ fn notifications_of_all_providers_are_stored_and_listed() {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
         assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
-        // The new notifications are not in the gauges yet, because the counts are reused for 10 s.
+        // The new notifications are not in the gauges yet, because the counts are cached for 10 s.
         assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
         assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);
         let (_, metrics) = service.get("/metrics").await;

@@ -99,7 +99,7 @@ pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();
     }
-    // A URL can contain a password.
+    // A URL can contain a user and a password, which are hidden.
     match (value.rfind('@'), value.find("://")) {
         (Some(at), scheme) if matches!(name, "proxy" | "base_url") => {
             let start = scheme.map_or(0, |scheme| scheme + 3);

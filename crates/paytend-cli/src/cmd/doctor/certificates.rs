@@ -52,7 +52,8 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // Another certificate in the chain can expire before the server's own certificate.
+    // The earliest expiry date is reported, because another certificate in the chain can expire before the server's
+    // own.
     let Some(first) = chain.iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;

@@ -62,7 +62,7 @@ mod tests {
         for _ in MAX_UNLISTED..MAX {
             open.push(connections.slot(listed).await.unwrap());
         }
-        // A listed address waits for a slot.
+        // A listed address has to wait, because all slots are in use.
         tokio::select! {
             biased;
             _ = connections.slot(listed) => panic!("there are more than {MAX} slots"),

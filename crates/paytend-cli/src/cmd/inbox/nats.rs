@@ -64,7 +64,7 @@ impl NatsSettings {
         self.tls(options, permissions)
     }
 
-    /// Sets the TLS files.
+    /// Sets the files for TLS: the certificate authorities, the client certificate and its private key.
     fn tls(&self, mut options: NatsOptions, permissions: FilePermissions) -> Result<NatsOptions, Failure> {
         let public = |configured: &Option<PathBuf>, name| configured.clone().or_else(|| variable(name).map(Into::into));
         if let Some(file) = public(&self.ca_file, "PAYTEND_NATS_CA_FILE") {

@@ -216,7 +216,7 @@ impl Description {
 fn operation(found: &Found) -> Option<&'static OperationEntry> {
     let path = found.head.path.as_deref()?;
     let is_call = matches!(found.kind, MessageKind::Envelope(Kind::Request | Kind::Response));
-    // A gateway can add a prefix to the path.
+    // Only the end of the path is compared, because a gateway can add a prefix.
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 

@@ -160,7 +160,7 @@ pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Fai
         if line.trim().is_empty() {
             continue;
         }
-        // The parser's message can contain values of the row.
+        // The parser's message is left out, because it can contain values from the row.
         let row = serde_json::from_str(&line).map_err(|error| {
             let place = format!("{}, line {}, column {}", path.display(), index + 1, error.column());
             Failure::new(Category::Configuration, format!("{place}: invalid row; expected one JSON object per line"))
