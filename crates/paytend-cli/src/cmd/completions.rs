@@ -90,7 +90,8 @@ fn script(shell: Shell, command: &mut Command) -> String {
     match shell {
         Shell::Bash => script + BASH,
         Shell::Zsh => {
-            // The generated script ends with lines that call or register the generated function. `ZSH` replaces them.
+            // The generated zsh script ends with lines that call or register the generated function. The text in `ZSH`
+            // replaces these lines.
             let end = script.find("\nif [ \"$funcstack[1]\"").unwrap_or(script.len());
             script.get(..end).unwrap_or_default().to_owned() + ZSH
         }

@@ -340,7 +340,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn missing_damaged_and_unreachable_stores_are_reported() {
+fn doctor_reports_stores_that_cannot_be_used() {
     let place = Place::new(&[]);
     let file = place.folder.path().join("inbox.db");
     let store = format!("sqlite:{}", file.display());

@@ -71,7 +71,7 @@ fn explained_error_messages_exist_in_the_client() {
 }
 
 #[test]
-fn completions_contain_commands_options_and_operations() {
+fn completion_scripts_contain_commands_and_options() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = run(&["completions", shell], b"");
         assert_eq!(ran.code, 0, "{}", ran.stderr);

@@ -62,8 +62,8 @@ pub(crate) struct Tls {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
-    /// Addresses or networks of the providers. They use the `listed` budget. Other addresses are not refused, and use
-    /// the `other` budget.
+    /// Addresses or networks of the providers. The `listed` limits apply to their requests. Requests from other
+    /// addresses are not refused, and the `other` limits apply to them.
     pub(crate) allow_source: Vec<String>,
     /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Other peers are refused if the service
     /// listens without TLS on an address that is not loopback.

@@ -1,7 +1,7 @@
 //! The directory that contains the fetched lists. An interrupted fetch can be continued.
 //!
 //! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
-//! to `lists` and replaces the previous `lists`. A file with its final name is complete.
+//! to `lists` and replaces the previous `lists`. A file gets its final name only when it is complete.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};

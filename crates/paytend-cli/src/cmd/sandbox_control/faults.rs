@@ -101,7 +101,7 @@ fn shown(response: &Value) -> String {
 mod tests {
     use super::*;
 
-    /// The sandbox accepts each listed kind for the listed calls or notifications.
+    /// The sandbox accepts each listed kind exactly for the calls or notifications in `applies_to`.
     #[test]
     fn listed_fault_kinds_match_the_kinds_of_the_sandbox() {
         for one in KINDS {
