@@ -113,7 +113,7 @@ pub(crate) struct DateReader<'a> {
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // This span is empty, so it does not contain the first time that is formatted.
+        // This span is empty, so the first time that is formatted is not found in the cache.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 

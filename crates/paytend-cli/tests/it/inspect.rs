@@ -164,7 +164,7 @@ fn envelope_is_found_in_logs_and_dumps() {
     let place = Place::new();
     let document = place.deposit();
     for (name, captured) in logged(&document) {
-        // The lines before and after the message contain no message.
+        // The surrounding lines contain no messages.
         let captured = format!("start {{}}\n{captured}\n[end]\n");
         let shown = place.one(&captured);
         assert_eq!(

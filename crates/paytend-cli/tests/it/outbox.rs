@@ -138,7 +138,7 @@ fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
 }
 
 #[test]
-fn sending_is_paused_and_resumed() {
+fn sending_can_be_paused_and_resumed() {
     let place = Place::new();
     assert_eq!(place.outbox(&["pause", "topup", "--why", "the provider asks"]).stdout, "paused: /issuing/card/topup\n");
     assert_eq!(place.outbox(&["pause", "--all", "--why", "maintenance"]).stdout, "paused: *\n");

@@ -48,7 +48,7 @@ impl Controlled {
 }
 
 #[test]
-fn faults_are_set_listed_and_removed() {
+fn faults_can_be_set_listed_and_removed() {
     let controlled = Controlled::new();
     assert_eq!(controlled.run(&["fault", "list"]).stdout, "no faults\n");
     let set = controlled.run(&["fault", "set", "getPartnerBalance:html502:times=2"]);
@@ -87,7 +87,7 @@ fn clock_can_be_advanced_frozen_and_accelerated() {
 }
 
 #[test]
-fn state_is_seeded_exported_and_imported() {
+fn state_can_be_seeded_exported_and_imported() {
     let controlled = Controlled::new();
     let balance = || controlled.call(&["getPartnerBalance"]).stdout;
     let start = balance();

@@ -11,8 +11,8 @@ use super::kind::{Head, Members, MessageKind};
 const DEPTH: usize = 10;
 /// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
-/// Determines the maximum number of bytes that are parsed, decoded or searched in total: this multiple of the input's
-/// size, but at least this number of bytes.
+/// The limit on the bytes that are parsed, decoded or searched in total: a multiple of the input's size, and the
+/// minimum in bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
@@ -257,7 +257,7 @@ impl Search {
         }
     }
 
-    /// Undoes the wrappings of a piece until it is a message or contains one.
+    /// Removes the wrappings of a piece until the piece is a message or contains one.
     fn piece(&mut self, piece: &[u8], context: &Context) {
         if piece.len() > LONGEST || self.pieces >= MAX_PIECES || !self.spend(piece.len()) {
             self.incomplete = true;

@@ -258,7 +258,8 @@ fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result
     }
 }
 
-/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is a network error.
+/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is reported as a network
+/// error.
 fn failed(error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure.category() {
