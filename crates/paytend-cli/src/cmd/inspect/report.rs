@@ -35,7 +35,7 @@ pub(super) struct Description {
     /// The fields of the envelope that are not encrypted.
     fields: Map<String, Value>,
     encrypted_bytes: Option<usize>,
-    /// The size of the receiver's key, in bits. The session key is encrypted for this key.
+    /// The size of the receiver's key, in bits. The session key is encrypted with this key.
     receiver_key_bits: Option<usize>,
     /// The size of the sender's key, in bits. The message is signed with this key.
     sender_key_bits: Option<usize>,
