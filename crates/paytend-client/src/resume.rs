@@ -1,5 +1,4 @@
-//! Continues an order after its process has ended: queries the order first, and sends it again only with the same
-//! bytes.
+//! Continues an order after a restart: queries the order first, and sends it again only with the same bytes.
 
 use std::time::{Duration, SystemTime};
 
@@ -42,7 +41,8 @@ pub struct Resumed<O: Resolvable> {
     pub result: Result<Resolved<O>, Error>,
 }
 
-/// The start time of a call on both clocks. Later wall-clock times are derived from the monotonic clock.
+/// The start time of a call, on the wall clock and on the monotonic clock. Later wall-clock times are derived from the
+/// monotonic clock.
 struct Started {
     wall: SystemTime,
     deadline: Deadline,
@@ -189,8 +189,8 @@ impl Client {
         call.run(self.shared.start_deadline(&options), response::data).await
     }
 
-    /// Queries a prepared request's order once, on a new connection. Returns `None` if the provider reports with a
-    /// signed response that no such order exists ([`Resolution::unknown_order_codes`]).
+    /// Queries a prepared request's order once, on a new connection. Returns `None` if a signed response reports that
+    /// the order does not exist ([`Resolution::unknown_order_codes`]).
     ///
     /// # Errors
     /// Returns an [`Error`] if the query fails. The order may exist.
@@ -204,7 +204,7 @@ impl Client {
         let order: O = serde_json::from_str(prepared.payload()).map_err(|_| {
             Error::request("the payload of the stored order cannot be parsed").during(&target, prepared.request_id())
         })?;
-        // The order was validated before it was sealed.
+        // Validation is skipped, because the order was validated before it was sealed.
         let mut request = Request::new(&self.shared, &order).danger_skip_validation();
         request.options.extra.clone_from(&prepared.extra);
         request.options.trace_parent.clone_from(&prepared.trace_parent);

@@ -111,8 +111,8 @@ impl Rate {
 
     /// Returns how long a caller must wait from `now`, with `ahead` callers in front of it.
     fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
-        // The request `count` positions earlier must have begun at least one period ago. The callers ahead begin as
-        // early as the limit allows, with `count` callers per period.
+        // A request can begin one period after the request `count` positions before it. The callers ahead are assumed
+        // to begin as early as the limit allows: `count` callers per period.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
         let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);

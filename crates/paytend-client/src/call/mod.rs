@@ -119,7 +119,8 @@ impl Call<'_> {
     /// Adds the operation, the `requestId` and the number of attempts to an error.
     fn with_context(&self, error: Error, observer: &CallObserver<'_>) -> Error {
         let error = error.during(self.target, &self.request_id).after(observer.attempt);
-        // A rejection of this request does not apply to an earlier request, whose outcome remains unknown.
+        // This attempt may have been rejected, but an earlier attempt may have been executed, so the outcome is
+        // unknown.
         if observer.doubtful { error.with_outcome(Outcome::Unknown) } else { error }
     }
 

@@ -23,7 +23,7 @@ const CHECKSUM: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The bytes are not the byte form of a request.
+    /// The bytes are not a stored request.
     NotARequest,
     /// The bytes were written by a newer version of this crate.
     Version(u8),
@@ -107,7 +107,7 @@ impl<O: Operation> PreparedRequest<O> {
             return Err(RestoreError::OtherOperation);
         }
         let request_id: RequestId = request_id.parse().map_err(|_| RestoreError::Damaged)?;
-        // The document and the stored identifier must belong to the same request.
+        // The stored `requestId` must be the one in the document.
         if member(document, "requestId").as_deref() != Some(request_id.as_str()) {
             return Err(RestoreError::Damaged);
         }

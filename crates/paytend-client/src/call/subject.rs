@@ -34,7 +34,7 @@ enum Required {
     /// No fields, because the operation has no response data.
     #[default]
     None,
-    /// The order number. The other fields are compared if the response contains them.
+    /// The order number. The other fields are compared only if the response contains them.
     Order,
     /// All configured fields.
     All,

@@ -57,7 +57,7 @@ pub struct ClientBuilder {
 
 /// The transport that sends the requests.
 enum TransportChoice {
-    /// An HTTP client created from the options.
+    /// An HTTP client created from this builder's options.
     Own,
     Given(Box<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>),
     Other(Arc<dyn Transport>),
@@ -136,7 +136,7 @@ impl ClientBuilder {
         self.key_material.as_ref()
     }
 
-    /// Sets the keyring, or the error that `build` returns because the keyring cannot be created.
+    /// Sets the keyring. If the keyring could not be created, `build` returns its error.
     #[cfg(feature = "config")]
     pub(super) fn with_keyring(mut self, keyring: Result<Keyring, Error>) -> Self {
         self.keyring = keyring;
@@ -267,7 +267,7 @@ impl ClientBuilder {
         }
         if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
             return Err(Error::configuration(
-                "max_in_flight and rate_limit must allow at least one request in a period greater than zero",
+                "max_in_flight and both values of rate_limit must be greater than zero",
             ));
         }
         if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {

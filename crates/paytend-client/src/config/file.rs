@@ -42,7 +42,7 @@ struct Profile {
     private_key: Option<Zeroizing<String>>,
     private_key_keyring: Option<String>,
     private_key_passphrase_file: Option<PathBuf>,
-    /// The passphrase from the environment. It cannot be set in a file.
+    /// The private key's passphrase from the environment. It cannot be set in a file.
     #[serde(skip)]
     passphrase: Option<Passphrase>,
     public_key_file: Option<PathBuf>,
@@ -235,7 +235,7 @@ impl Profile {
             return Ok(());
         };
         if self.private_key.is_some() || self.private_key_file.is_some() {
-            return Err(origin.wrong(&["private_key", "private_key_file", KEYRING], "set one of them only"));
+            return Err(origin.wrong(&["private_key", "private_key_file", KEYRING], "set only one of them"));
         }
         self.private_key = Some(read(&entry).map_err(|error| origin.wrong(&[KEYRING], error))?);
         Ok(())

@@ -110,7 +110,7 @@ async fn response_names_are_configurable() {
     let client = builder.response_names("topup", [] as [&str; 0]).response_names("/x/y", ["ref"]).build().unwrap();
     client.send(&topup("T-1")).await.unwrap();
     client.send(&topup("T-1")).await.unwrap();
-    // A path without an operation type uses the configured names.
+    // The configured names also apply to a path without an operation type.
     let error = client.call("/x/y", &serde_json::json!({"ref": "1"})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     assert!(error.to_string().contains("response_names"), "{error}");

@@ -18,10 +18,10 @@ fn build_reports_invalid_settings() {
     for (builder, part) in [
         (builder().attempt_timeout(Duration::ZERO), "must be greater than zero"),
         (builder().deadline(Duration::ZERO), "must be greater than zero"),
-        (builder().max_in_flight(0), "at least one request"),
+        (builder().max_in_flight(0), "must be greater than zero"),
         (builder().max_in_flight(usize::MAX), "max_in_flight is too large"),
-        (builder().rate_limit(0, Duration::from_secs(1)), "at least one request"),
-        (builder().rate_limit(1, Duration::ZERO), "in a period greater than zero"),
+        (builder().rate_limit(0, Duration::from_secs(1)), "values of rate_limit must be greater than zero"),
+        (builder().rate_limit(1, Duration::ZERO), "values of rate_limit must be greater than zero"),
         (builder().max_response_bytes(0), "max_response_bytes must be greater than zero"),
         (builder().user_agent("a\nb"), "user_agent"),
         (builder().path("nothing", "/x"), "path of `nothing`: no operation"),

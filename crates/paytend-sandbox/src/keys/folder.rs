@@ -81,8 +81,8 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether private key files are accepted even if users other than the owner can access them. Setting the
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
+    /// Sets whether private key files are accepted even if users other than the owner can access them. To accept such
+    /// files in the whole program, set the `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1`.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self

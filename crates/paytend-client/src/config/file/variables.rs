@@ -182,13 +182,13 @@ mod tests {
         assert!(wrong.contains("private_key") && !wrong.contains("CANARY"), "{wrong}");
         let replaced = [("PAYTEND_PRIVATE_KEY", private.as_str())];
         assert!(with(&replaced, &|_| Err("not called".to_owned())).is_ok());
-        // Other constructors refuse the entry, unless a variable replaces it.
+        // Constructors that cannot read a keyring refuse this field, unless an environment variable replaces it.
         let refused = read(folder.path(), &[]).unwrap_err();
         assert!(refused.contains("private_key_keyring: this program does not read a keyring"), "{refused}");
         assert!(read(folder.path(), &replaced).is_ok());
         profile("private_key_file = \"own.pem\"\n");
         let both = with(&[], &|_| Ok(private.clone())).unwrap_err().to_string();
-        assert!(both.contains("set one of them only"), "{both}");
+        assert!(both.contains("set only one of them"), "{both}");
     }
 
     #[test]

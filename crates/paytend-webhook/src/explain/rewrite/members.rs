@@ -161,7 +161,8 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     sets.iter().take(most).map(with).collect()
 }
 
-/// Returns the structures with a single missing member restored, with this value, any likely name and any position.
+/// Returns the structures in which a single missing member is restored: `value` under each documented name, at each
+/// position in each object.
 pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
