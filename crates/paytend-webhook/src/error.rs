@@ -129,7 +129,7 @@ pub enum Reason {
 
 impl Reason {
     /// Returns the response status. All errors that concern the signature or the content share status 400, so the
-    /// status reveals nothing about them.
+    /// status does not reveal which check failed.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,

@@ -20,7 +20,7 @@ pub enum Change {
     /// The byte order mark is missing.
     #[error("the byte order mark at the start is missing")]
     ByteOrderMark,
-    /// The closing brackets or the opening bracket of the text are missing.
+    /// The opening bracket is missing, or closing brackets or a quote are missing at the end.
     #[error("the opening bracket is missing, or closing brackets or a quote are missing at the end")]
     EndLost,
     /// The JSON has different whitespace.
@@ -72,7 +72,7 @@ pub enum Change {
     #[error("characters were replaced by `?` or U+FFFD")]
     CharactersLost,
     /// Percent-encoding was added or removed.
-    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both")]
+    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both times")]
     PercentEncoding,
     /// `+` became a space, or a space became `+`.
     #[error("`+` became a space, or a space became `+`, as in form decoding")]
@@ -80,7 +80,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Returns a one-line fix for the change.
+    /// Returns a one-line instruction for preventing the change.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
@@ -135,16 +135,16 @@ pub enum Wrapping {
     /// Hexadecimal digits.
     #[error("as hexadecimal digits")]
     Hex,
-    /// A list of numbers, one for each byte.
+    /// The text was received as a list of numbers, one for each byte.
     #[error("as a list of numbers, one for each byte")]
     ByteList,
-    /// A compression format, with its name.
+    /// The text was received compressed. Contains the name of the compression format.
     #[error("compressed with {0}")]
     Compressed(&'static str),
-    /// HTTP chunked transfer coding.
+    /// The text was received in HTTP chunked transfer coding, with the chunk lengths.
     #[error("in chunked transfer coding, with the chunk lengths")]
     Chunked,
-    /// UTF-16 or UTF-32, with its name.
+    /// The text was received in UTF-16 or UTF-32. Contains the name of the encoding.
     #[error("encoded as {0}")]
     Unicode(&'static str),
     /// A JSON string.
@@ -186,10 +186,10 @@ pub enum Wrapping {
     /// Other characters were added before or after the text.
     #[error("with other characters before or after the text")]
     Surrounded,
-    /// A string or bytes literal in a programming language.
+    /// The text was received as a string literal or a bytes literal of a programming language.
     #[error("as the Python repr of a string or of bytes")]
     TextLiteral,
-    /// A parsed structure, printed as a literal in a programming language.
+    /// The text was parsed, and the resulting structure was printed as a literal of a programming language.
     #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
     /// The text was received in a charset other than UTF-8.

@@ -105,7 +105,7 @@ pub enum Finding {
     /// A required field is missing.
     #[error("the {0} field is missing: this is a different kind of message, or not a Paytend message")]
     Absent(&'static str),
-    /// A field's base64 is not in the standard form.
+    /// A field's value is base64, but not in the standard form.
     #[error("{field} is base64, but {flaw}")]
     Base64 {
         /// The name of the field, or `sign`.
@@ -113,7 +113,7 @@ pub enum Finding {
         /// How the base64 deviates from the standard form.
         flaw: Base64Flaw,
     },
-    /// A base64 field's value is not base64.
+    /// A field that must contain base64 has a different value.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
     /// The session key is encrypted for a known key, but not for the recipient's key.
