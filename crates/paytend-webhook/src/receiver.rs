@@ -48,8 +48,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// The rejection of a notification. `Display` is for the operator. The response for the sender,
-/// [`to_http`](Self::to_http), is the same for every failure that involves keys.
+/// The rejection of a notification. `Display` shows the reason to the operator. The sender gets the response that
+/// [`to_http`](Self::to_http) returns, which is the same for every failure that involves keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {

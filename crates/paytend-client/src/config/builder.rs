@@ -266,9 +266,7 @@ impl ClientBuilder {
             return Err(Error::configuration("attempt_timeout and deadline must be greater than zero"));
         }
         if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
-            return Err(Error::configuration(
-                "max_in_flight and both values of rate_limit must be greater than zero",
-            ));
+            return Err(Error::configuration("max_in_flight and both values of rate_limit must be greater than zero"));
         }
         if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {
             return Err(Error::configuration("max_in_flight is too large; use a smaller limit"));

@@ -261,7 +261,7 @@ async fn accelerated_clock_runs_due_tasks() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(seconds(10), booked).await.expect("the topup must be booked after two seconds of sandbox time");
+    tokio::time::timeout(seconds(10), booked).await.expect("the topup was not booked within ten seconds");
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Returns a one-line instruction for preventing the change.
+    /// Returns a one-line instruction for avoiding the change.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
@@ -129,10 +129,10 @@ pub enum Wrapping {
     /// NUL bytes were added after the text.
     #[error("with NUL bytes at the end")]
     Nul,
-    /// Base64.
+    /// The text was received as base64.
     #[error("as base64")]
     Base64,
-    /// Hexadecimal digits.
+    /// The text was received as hexadecimal digits.
     #[error("as hexadecimal digits")]
     Hex,
     /// The text was received as a list of numbers, one for each byte.
@@ -147,7 +147,7 @@ pub enum Wrapping {
     /// The text was received in UTF-16 or UTF-32. Contains the name of the encoding.
     #[error("encoded as {0}")]
     Unicode(&'static str),
-    /// A JSON string.
+    /// The text was received as a JSON string.
     #[error("as a JSON string: the text was serialized as JSON twice")]
     JsonString,
     /// Backslashes were added before the quotes.
@@ -156,13 +156,13 @@ pub enum Wrapping {
     /// Quotes were added around the text.
     #[error("with quotes around the text")]
     Quotes,
-    /// HTML entities.
+    /// Characters were replaced by HTML entities.
     #[error("with HTML entities, such as &quot;")]
     HtmlEntities,
-    /// Quoted-printable.
+    /// The text was received in quoted-printable encoding.
     #[error("in quoted-printable encoding")]
     QuotedPrintable,
-    /// Percent-encoding.
+    /// The text was received percent-encoded.
     #[error("percent-encoded, as in a form or URL")]
     PercentEncoding,
     /// The text was received as the value of a form field.
@@ -177,7 +177,7 @@ pub enum Wrapping {
     /// The text was received as an object or array in an outer JSON document.
     #[error("as an object or array in an outer JSON document")]
     InnerObject,
-    /// A multipart form.
+    /// The text was received as a part of a multipart body.
     #[error("as a part of a multipart body")]
     Multipart,
     /// The text was received as a complete HTTP message, with its headers.
@@ -213,7 +213,9 @@ impl Wrapping {
             Self::Chunked => "let an HTTP library read the body: chunk lengths are not part of the body",
             Self::Unicode(_) => "keep the body as bytes; do not save it as Unicode text (PowerShell's > writes UTF-16)",
             Self::JsonString | Self::Backslashes => "pass the raw body, and do not serialize the text as JSON again",
-            Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the request's raw bytes",
+            Self::Quotes | Self::Surrounded => {
+                "extract the body without the characters around it, or save it from the request's raw bytes"
+            }
             Self::HtmlEntities => "use the raw body, before any HTML escaping or sanitizing filter",
             Self::QuotedPrintable => "use the body before it passes through a mail gateway, or decode it first",
             Self::PercentEncoding | Self::FormField | Self::FormKey => {

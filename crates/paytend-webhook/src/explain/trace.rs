@@ -69,7 +69,7 @@ pub enum Trace {
 }
 
 impl Trace {
-    /// Returns a one-line fix that avoids the loss.
+    /// Returns a one-line instruction for avoiding the change.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::QuestionMarks(_) | Self::ReplacementCharacters(_) | Self::Misread => {

@@ -60,7 +60,7 @@ async fn disconnected_client_keeps_its_slot() {
     tokio::time::timeout(Duration::from_secs(20), free).await.unwrap();
 }
 
-/// A client that disconnects does not let another key operation start early.
+/// If a client disconnects during its key operation, the next key operation still waits until that operation has ended.
 #[tokio::test]
 async fn disconnected_client_keeps_its_key_operation() {
     let (receiver, mut started) = BlockingReceiver::new();
@@ -154,7 +154,7 @@ async fn slow_handler_counts_against_the_budget() {
     drop(first);
     let third = receive().await.unwrap();
     assert_eq!(receive().await.unwrap_err().reason(), &Reason::Overloaded);
-    // The bare notification, without `Verified`, holds no slot.
+    // A notification that was taken out of its `Verified` holds no slot.
     let _notifications = (second.into_notification(), third.into_notification());
     assert!(receive().await.is_ok());
 }

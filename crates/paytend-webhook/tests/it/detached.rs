@@ -244,7 +244,11 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
-        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "all rejections have the same response");
+        assert_eq!(
+            rejection.to_http().body(),
+            r#"{"response":"REFUSED"}"#,
+            "all rejections must have the same response"
+        );
     }
 }
 
@@ -277,7 +281,7 @@ fn every_signature_in_the_sign_headers_is_tried() {
     }
 }
 
-/// An authentic body that differs from the documentation is delivered with its bytes.
+/// An authentic body that differs from the documentation is delivered, and its bytes are available.
 #[test]
 fn content_with_an_undocumented_shape_is_delivered() {
     for (body, unknown) in [

@@ -154,7 +154,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     assert_eq!(status("{}").1.unwrap().state, None);
 }
 
-/// An unreadable member does not let another member bypass a check.
+/// The checks are also made if an unrelated member is unreadable.
 #[test]
 fn merchant_and_age_are_checked_despite_unreadable_members() {
     let deep = [b"[".repeat(200), b"]".repeat(200)].concat();

@@ -1,4 +1,4 @@
-//! Combinations of member orders, with one possible order for each object of a document.
+//! Combinations of member orders. A combination assigns one possible order to each object in a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
 //! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
@@ -56,7 +56,8 @@ pub(super) fn combined(document: &Document, root: &Node, expected: Expected, fro
     order::distinct(root, nodes)
 }
 
-/// A kind of object. Objects with the same member names in the same place are written in the same order.
+/// A kind of object: all objects that have the same member names and are values of members with the same name. Their
+/// members are written in the same order.
 #[derive(PartialEq, Eq, Hash)]
 struct Kind<'a> {
     /// The name of the member that contains the object.
@@ -195,8 +196,9 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the member orders that have all undocumented members together at an inner position. If there are exactly
-    /// two undocumented members, also adds the member orders that have each of them at any position.
+    /// Adds the member orders in which all undocumented members are next to each other, between two documented members.
+    /// If there are exactly two undocumented members, also adds the member orders in which each of them is inserted at
+    /// any position.
     fn inserted(&mut self, known: &[usize], unknown: &[usize]) {
         for at in (1..known.len()).rev().filter(|_| !unknown.is_empty()) {
             self.add(2, [&known[..at], unknown, &known[at..]].concat());

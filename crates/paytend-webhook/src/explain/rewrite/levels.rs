@@ -11,7 +11,8 @@ const LEAST: usize = 1 << 20;
 const MAX_LEVEL: usize = 8;
 
 impl Search {
-    /// Searches for the signed text that the received text `held` was derived from, in order of increasing cost.
+    /// Searches for the signed text from which the received text, `held`, was derived. Alternatives are tried in order
+    /// of increasing cost.
     pub(in crate::explain) fn run(&mut self, held: &[u8]) -> Option<Found> {
         let layers = match wrapping::undo(held, self) {
             Ok(found) => return Some(found),

@@ -44,8 +44,8 @@ struct Edge {
     cost: usize,
 }
 
-/// All combinations of member orders are tried if there are at most this many: `FEW` at cost 2, `MANY` at cost 3, and
-/// `MOST` at cost 4.
+/// The number of member-order combinations up to which all of them are tried: at cost 2 (`FEW`), cost 3 (`MANY`) or
+/// cost 4 (`MOST`).
 const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
@@ -80,7 +80,7 @@ pub(super) struct Rewriter {
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
     rules: Vec<Vec<usize>>,
-    /// The structures by their cost, created when the search reaches this cost.
+    /// The structures for each cost. They are created when the search reaches that cost.
     structures: Vec<Vec<Structure>>,
     /// The hashes of the reordered structures created so far.
     orders: HashSet<u64>,
@@ -281,8 +281,8 @@ impl Rewriter {
         all
     }
 
-    /// Combines each likely member order with a restored null member of any likely name. Also restores members with
-    /// other empty values, in the received order.
+    /// Restores a null member in each likely member order, under each documented name. Also restores members with other
+    /// empty values, in the received order.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
