@@ -243,7 +243,7 @@ impl Client {
         state::<O>(&self.shared, O::status_of_query(response))
     }
 
-    /// Returns how long to wait before querying an order with this history again.
+    /// Returns how long to wait before the next query for an order with this history.
     pub fn query_wait(&self, history: &History) -> Duration {
         self.shared.retry.wait(history.queries, self.shared.random()).max(self.resolution().query_pause())
     }

@@ -31,8 +31,8 @@ impl fmt::Debug for Limits {
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// The permit that the first caller in the queue holds until it is dropped. The semaphore is fair, so callers keep
-    /// their order.
+    /// A semaphore with a single permit, which the first caller in the queue holds. The semaphore is fair, so callers
+    /// keep their order.
     first: Semaphore,
     state: Mutex<State>,
 }

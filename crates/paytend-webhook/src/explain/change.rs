@@ -65,7 +65,7 @@ pub enum Change {
     /// The sender decoded UTF-8 in the wrong charset before signing.
     #[error("the sender decoded its text in the wrong charset ({0}) before signing it")]
     MisreadBySender(&'static str),
-    /// The text is in a different Unicode normalization form.
+    /// The text is in a different Unicode normalization form than the signed text.
     #[error("the text was signed in the Unicode normalization form {0}, but arrived in a different form")]
     NormalForm(&'static str),
     /// Characters that could not be decoded were replaced.

@@ -113,7 +113,7 @@ pub enum Finding {
         /// How the base64 deviates from the standard form.
         flaw: Base64Flaw,
     },
-    /// A field that must contain base64 has a different value.
+    /// A field that must contain base64 contains other text.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
     /// The session key is encrypted for a known key, but not for the recipient's key.

@@ -31,7 +31,7 @@ pub enum Trace {
          rounded (JavaScript and others do this above 2^53)"
     )]
     Rounded(usize),
-    /// A number with the digits of inexact floating-point arithmetic.
+    /// A number whose digits are typical of rounding errors in floating-point arithmetic.
     #[error("the text has a number with {0} decimals, typical of floating-point arithmetic: it may have been rounded")]
     InexactDecimals(usize),
     /// A run of asterisks, which may have replaced other characters.

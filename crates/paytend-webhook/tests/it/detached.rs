@@ -134,7 +134,7 @@ fn notifications_are_typed_and_deduplicated() {
 }
 
 #[test]
-fn any_merchant_is_accepted_only_with_a_configured_key() {
+fn receiver_for_any_merchant_accepts_only_configured_keys() {
     let receiver = PayerMaxReceiver::danger_any_merchant([public("payermax")]).unwrap();
     let (other, now) = (sample("payermax").replace(MERCHANT, "P2"), at(SENT));
     assert!(receive_signed(&receiver, "payermax", &sample("payermax"), now).is_ok());

@@ -124,7 +124,7 @@ impl ClientBuilder {
         match self.transport {
             TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
             TransportChoice::Given(_) | TransportChoice::Other(_) => {
-                Err(Error::configuration("http_client or transport is set, so the HTTP client has no builder"))
+                Err(Error::configuration("http_client_builder() cannot be combined with http_client() or transport()"))
             }
         }
     }

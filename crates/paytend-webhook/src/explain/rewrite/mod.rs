@@ -270,7 +270,7 @@ impl Rewriter {
         true
     }
 
-    /// Combines each likely member order with up to `most` restored documented members. The restored value is null.
+    /// Restores up to `most` documented members in each likely member order. Their value is null.
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {

@@ -102,7 +102,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
     distinct(root, nodes)
 }
 
-/// Returns the member orders with the integer names at all possible positions among the other names.
+/// Returns the member orders in which the integer names are inserted at each possible position among the other names.
 fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> impl Iterator<Item = Members> {
     let (integers, others): (Members, Members) = members.iter().cloned().partition(integer);
     let mut orders = vec![others];
