@@ -167,7 +167,7 @@ fn outside() -> Result<(), Error> {
         Err(_) => Ok(()),
         Ok(_) => Err(Error::configuration(
             "a blocking client cannot be used inside an asynchronous runtime, whose threads it would block; use \
-             paytend_client::Client instead, and on blocking threads of the runtime call it with Handle::block_on",
+             paytend_client::Client instead; on the runtime's blocking threads, call it with Handle::block_on",
         )),
     }
 }

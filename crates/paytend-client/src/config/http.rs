@@ -31,7 +31,8 @@ pub(super) enum IdentitySource {
 }
 
 impl IdentitySource {
-    /// Reads the certificate and the key. Escaped newlines, quotes and UTF-16 are decoded, as for key files.
+    /// Reads the certificate and the key. Escaped newlines, surrounding quotes and UTF-16 are accepted, as in key
+    /// files.
     fn read(&self, permissions: FilePermissions) -> Result<Identity, Error> {
         const NOT_PEM: &str = "the client certificate must be PEM and contain both the certificate and its private key";
         let (data, option) = match self {

@@ -150,7 +150,7 @@ impl Transport for Early {
 }
 
 #[tokio::test]
-async fn response_before_the_request_was_sent_is_a_mismatch() {
+async fn response_that_arrives_before_the_request_was_sent_is_a_mismatch() {
     let (scripted, transport) = (Scripted::new([]), Arc::new(Early(0.into(), "00")));
     let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
     let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();

@@ -136,7 +136,7 @@ async fn client_certificate_is_sent_to_a_server_that_requires_it() {
 }
 
 #[tokio::test]
-async fn escaped_quoted_or_reencoded_client_certificate_is_read() {
+async fn client_certificate_is_read_in_every_text_form() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let url = serve(&ours, Some(&clients)).await;
     let pem = identity(&clients, "partner");

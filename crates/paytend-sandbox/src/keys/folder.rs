@@ -120,7 +120,7 @@ pub enum FolderError {
         /// The path of the public key file.
         public: PathBuf,
     },
-    /// The directory looks like it contains a real partner's keys.
+    /// The directory appears to contain a real partner's keys.
     #[error(
         "{0} looks like a directory of real keys: it has a partner's private key but not Paytend's, \
          or a name such as `prod`; use an empty directory to let the sandbox generate keys, or allow real keys"

@@ -162,7 +162,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
 }
 
 #[tokio::test]
-async fn cards_are_ordered_shipped_and_activated() {
+async fn cards_are_ordered_then_shipped_then_activated() {
     let (sandbox, client) = slow().await;
     let holder_id = client.send(&holder()).await.unwrap().holder_id.unwrap();
     let mut virtual_card = application("A-1", "1", 1);

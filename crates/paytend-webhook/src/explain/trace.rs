@@ -63,7 +63,7 @@ pub enum Trace {
     /// The text may have been re-serialized, and members may be missing.
     #[error(
         "the text may have been re-serialized: members that are null, unknown to the program or duplicate may be \
-         missing, and values may differ; this leaves no trace"
+         missing, and values may differ; such a change cannot be detected"
     )]
     MembersLost,
 }
