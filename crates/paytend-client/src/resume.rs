@@ -37,7 +37,7 @@ pub struct FoundOrder<O: Resolvable> {
 pub struct Resumed<O: Resolvable> {
     /// The history, including the sends and queries made by this call. Store it if the result is an error.
     pub history: History,
-    /// The order, or the error, whose outcome has the same meaning as for [`Client::resolve`].
+    /// The order or the error. The error's outcome has the same meaning as in [`Client::resolve`].
     pub result: Result<Resolved<O>, Error>,
 }
 

@@ -25,7 +25,7 @@ pub enum ConfigError {
     /// A source is neither an IP address nor a CIDR block.
     #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),
-    /// A CIDR block has host bits set, that is, address bits after its prefix.
+    /// A CIDR block has address bits set after its prefix (host bits).
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
         /// The block as it was configured.

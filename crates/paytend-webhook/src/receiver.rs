@@ -12,9 +12,9 @@ use crate::keys::KeyUsage;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// A receiver for the notifications of one route. The provider, product, partner or merchants, and keys are fixed by
-/// the receiver's configuration. A message for a different partner or merchant, or with a different signing key, is
-/// rejected.
+/// A receiver for the notifications of one route. The receiver's configuration fixes the provider, the product, the
+/// keys, and the partner or the merchants. A message for a different partner or merchant, or with a different signing
+/// key, is rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
     /// The type of a verified notification.
     type Notification: Send + 'static;

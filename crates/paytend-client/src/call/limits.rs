@@ -25,8 +25,8 @@ impl fmt::Debug for Limits {
 
 /// A limit on the number of requests that begin in any time window of a given length.
 ///
-/// Callers queue in order, and only the first caller in the queue waits for the clock. A caller that is dropped leaves
-/// the queue, and the callers behind it move up.
+/// Callers queue in order. Only the first caller in the queue waits on the clock; the others wait for their turn. A
+/// caller that is dropped leaves the queue, and the callers behind it move up.
 #[derive(Debug)]
 pub(crate) struct Rate {
     count: usize,
@@ -120,7 +120,7 @@ impl Rate {
         free.saturating_add(self.per.saturating_mul(periods)).saturating_sub(now)
     }
 
-    /// Moves a caller from the queue to the started requests, in one step so that it is not counted twice.
+    /// Moves a caller from the queue to the started requests, in one step, so that the caller is never counted twice.
     fn begin(&self, state: &mut State, mut queued: Queued<'_>, now: Duration) {
         queued.0 = None;
         state.queued -= 1;

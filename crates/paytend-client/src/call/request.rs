@@ -38,7 +38,7 @@ pub struct Request<'r, O> {
     validation: Validation,
 }
 
-/// Selects the validation rules that a request must satisfy before it is sent.
+/// The validation rules that a request must satisfy before it is sent.
 #[derive(Clone, Copy)]
 enum Validation {
     Off,

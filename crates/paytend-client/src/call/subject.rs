@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers without required fields, so that the response can omit every identifier.
+    /// Returns the same identifiers, none of which is required, so that the response can omit all of them.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }

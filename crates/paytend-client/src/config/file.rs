@@ -157,8 +157,8 @@ impl ClientBuilder {
         settings.builder(folder(path), &Origin::profile(profile))
     }
 
-    /// Returns the partner's private key and Paytend's public key that [`from_env`](Self::from_env) or
-    /// [`from_file`](Self::from_file) has read, for a receiver of notifications with the same keys. Returns `None` if
+    /// Returns the partner's private key and Paytend's public key, as read by [`from_env`](Self::from_env) or
+    /// [`from_file`](Self::from_file). Use them to create a notification receiver with the same keys. Returns `None` if
     /// the builder has a keyring instead.
     pub fn keys(&self) -> Option<(&PrivateKey, &PublicKey)> {
         self.read_keys().map(KeyMaterial::keys)

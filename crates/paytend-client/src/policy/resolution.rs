@@ -94,7 +94,7 @@ impl Resolution {
         self.max_sends
     }
 
-    /// Returns whether enough confirmations of an unknown order have arrived, and the settle time has elapsed.
+    /// Returns whether enough queries have reported the order as unknown and the settle time has elapsed.
     pub(crate) fn is_enough(&self, confirmations: u32, waited: Duration) -> bool {
         confirmations >= self.confirmations && waited >= self.settle_time
     }

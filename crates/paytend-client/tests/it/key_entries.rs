@@ -1,4 +1,4 @@
-//! Tests for the profile entries for keys: every key format, passphrases, and the entry names in error messages.
+//! Tests for profile entries that contain keys: every key format, passphrases, and the entry names in error messages.
 
 use std::path::Path;
 

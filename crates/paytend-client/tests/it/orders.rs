@@ -115,7 +115,7 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
         assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), last);
         assert_eq!(clock.waits().len(), waits);
     }
-    // An order with the same number but a different card is a different order. This also applies during the wait.
+    // During the wait, too, an order with the same number but a different card is treated as a different order.
     let other = Step::Success(r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#);
     let transport = Scripted::new((0..2).map(|_| PROCESSING).chain([other]).chain((0..99).map(|_| PROCESSING)));
     let (client, _) = configured(&transport);

@@ -141,7 +141,8 @@ async fn deadline_covers_all_attempts_and_waits() {
     assert_eq!((clock.waits(), error.attempts()), (vec![3_000], 1));
 }
 
-/// A mutation declared idempotent is retried. The rejection of the second request does not apply to the first.
+/// A mutation that is declared idempotent is retried. If the second request is rejected, the outcome of the first
+/// remains unknown.
 #[tokio::test]
 async fn idempotent_mutation_is_retried_unchanged_and_its_outcome_stays_unknown() {
     let lost = || Step::Lost(TransportErrorKind::Broken);

@@ -148,7 +148,7 @@ impl Transport for Scripted {
     }
 }
 
-/// A clock whose waits end immediately and advance its time.
+/// A clock whose waits end immediately. Each wait advances the clock by its duration.
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
     state: Arc<Mutex<(Duration, Vec<Duration>)>>,

@@ -109,7 +109,7 @@ pub enum FolderError {
         /// The reason why the key was refused.
         error: KeyError,
     },
-    /// The partner's identifier is not 15 digits.
+    /// The partner's identifier does not consist of 15 digits.
     #[error("invalid partner identifier in {0}; it must have 15 digits")]
     PartnerId(PathBuf),
     /// A public key does not match its private key.

@@ -1,4 +1,4 @@
-//! Limits on the number of explanations that wait and run at the same time.
+//! Limits on how many explanations wait and run at the same time.
 
 use std::sync::Arc;
 

@@ -130,7 +130,7 @@ pub enum Finding {
     EncryptedForUnknown {
         /// The encrypted session key's length in bytes.
         bytes: usize,
-        /// The lengths of the keys that should decrypt it, in bytes.
+        /// The lengths of the recipient's keys, in bytes.
         expected: String,
     },
     /// The session key is not a base64 string of 24 characters.
@@ -190,7 +190,7 @@ pub enum Finding {
     SignatureLength {
         /// The signature's length in bytes.
         bytes: usize,
-        /// The signature lengths of the keys that should verify it, in bytes.
+        /// The lengths of signatures made with the expected keys, in bytes.
         expected: String,
     },
     /// The signature was made with a known key, but not with the sender's key.

@@ -210,7 +210,7 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
     }
 }
 
-/// Two equal notifications that arrive weeks apart produce two sightings, that is, arrival records, with the same dedup
+/// Two equal notifications that arrive weeks apart produce two sightings (records of an arrival) with the same dedup
 /// key.
 #[test]
 fn sighting_contains_times_and_business_key() {

@@ -19,7 +19,7 @@ impl Search {
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
-        // Replaced characters cannot be guessed, so the search gets only an eighth of the remaining budget.
+        // Characters that were replaced cannot be guessed, so this search gets only an eighth of the remaining budget.
         if String::from_utf8_lossy(held).contains('\u{fffd}') {
             self.left /= 8;
         }
