@@ -40,7 +40,7 @@ impl fmt::Display for RestoreError {
             Self::Version(found) => {
                 write!(
                     f,
-                    "the stored request has version {found}, but this program reads version {VERSION}; update the program"
+                    "the stored request has version {found}, but this program reads {VERSION}; update the program"
                 )
             }
             Self::Damaged => f.write_str("the stored request was altered or is incomplete"),
