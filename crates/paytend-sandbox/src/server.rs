@@ -56,7 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        // `accept` fails if the client has already disconnected.
+        // Ignore errors: `accept` fails, for example, if the client has already disconnected.
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
         let app = app.clone();

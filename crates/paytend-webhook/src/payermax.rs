@@ -93,7 +93,7 @@ impl PayerMaxReceiver {
 }
 
 impl PayerMax {
-    /// Checks that the key that verified the signature belongs to the merchant and is valid now.
+    /// Checks the key that verified the signature: it must belong to the merchant and be valid now.
     fn check_merchant(&self, merchant: &str, authentic: &Authentic<'_>) -> Result<(), Reason> {
         if self.any_merchant {
             return Ok(());

@@ -33,7 +33,7 @@ use crate::transport::exchange::HttpRequest;
 use crate::transport::handover::Handover;
 use crate::transport::response::RawResponse;
 
-/// A document to send, with the data that is needed to send it or to seal it again.
+/// A document to send, and the data needed to send it or to seal it again.
 pub(crate) struct Call<'c> {
     pub(crate) shared: &'c Shared,
     pub(crate) target: &'c CallTarget,
@@ -152,8 +152,7 @@ impl Call<'_> {
                 .with_opened(opened)),
         });
         let opened = opened.map_err(|error| {
-            // A rejection that arrived before the request was fully sent is reported, but its connection is not used
-            // again.
+            // Report a rejection that arrived before the request was fully sent, but do not use its connection again.
             let early = observer.handover.withdraw();
             // Later responses on this connection may also belong to earlier requests.
             if early || error.is_of_another_request() {

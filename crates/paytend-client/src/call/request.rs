@@ -80,7 +80,7 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Declares that executing the operation twice is harmless, so that it is retried like a query.
+    /// Declares that the operation can be executed twice without harm. It is then retried like a query.
     ///
     /// All attempts have the same `requestId`.
     pub fn idempotent(mut self) -> Self {

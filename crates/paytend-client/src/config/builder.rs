@@ -186,8 +186,8 @@ impl ClientBuilder {
     /// is identified as in [`path`](Self::path). Unknown paths are allowed.
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
-    /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
-    /// operation has response data. The presence of these fields in responses is inferred.
+    /// field, the values must be equal. If the request has an `orderNo` and the operation has response data, the
+    /// response must have an `orderNo`, too. The presence of these fields in responses is inferred.
     ///
     /// If your documents specify different fields, set those fields instead. If a request contains a field that is set
     /// here, its response must contain it too. If no fields are set, only TLS ties a response to its request.

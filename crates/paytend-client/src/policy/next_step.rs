@@ -46,7 +46,7 @@ impl Resolution {
 
     /// Returns the minimum time between two queries for an order.
     pub fn query_pause(&self) -> Duration {
-        // The pause is rounded up to milliseconds, so that a store with this resolution does not shorten it.
+        // The pause is rounded up to milliseconds, so that a store with millisecond resolution does not shorten it.
         let pause = self.pause();
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(millis.saturating_add(u64::from(!pause.subsec_nanos().is_multiple_of(1_000_000))))

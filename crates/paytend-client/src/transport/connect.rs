@@ -83,7 +83,7 @@ impl ConnectFailure {
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return match error.kind() {
-                // tokio-rustls reports a connection that ends during the handshake with this message.
+                // If a connection ends during the handshake, tokio-rustls returns an error with this message.
                 io::ErrorKind::UnexpectedEof if error.to_string() == "tls handshake eof" => Some(Self::Tls),
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable

@@ -121,8 +121,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// By default, an order's identifiers are compared with the identifiers in the query's response, if present. If
-/// `response_names` is set for the query, these fields are compared instead.
+/// By default, each of an order's identifiers is compared with the query's response if the response contains it. If
+/// `response_names` is set for the query, the fields set there are compared instead.
 #[tokio::test]
 async fn response_names_for_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);

@@ -233,8 +233,8 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         format!("private_key = \"{private}\"\n"),
         "private_key_file = 'partner.pem'\nclient_certificate_file = 'client.pem'\n".to_owned(),
     ];
-    // Each case contains the profile, the modes of the configuration, key and certificate files, and the field in the
-    // error.
+    // Each case contains the profile, the modes of the configuration file, the key file and the certificate file, and
+    // the field that the error must name.
     for (profile, modes, refused) in [
         (&beside, [0o644, 0o600, 0o600], None),
         (&beside, [0o644, 0o444, 0o600], Some("private_key_file: ")),

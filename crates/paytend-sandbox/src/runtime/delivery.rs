@@ -119,7 +119,7 @@ impl Core {
                 tracing::error!(%error, "cannot advance time");
             }
         });
-        // The task fails only if the runtime shuts down.
+        // Ignore errors: the task fails only if the runtime shuts down.
         let _ = passing.await;
     }
 

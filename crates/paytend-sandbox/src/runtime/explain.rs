@@ -31,7 +31,7 @@ impl Core {
             let explained = tokio::task::spawn_blocking(move || {
                 findings(&explain_envelope(Kind::Request, payload_signed, &body, &keys))
             });
-            // The task fails only if the runtime shuts down.
+            // Ignore errors: the task fails only if the runtime shuts down.
             if let Ok(findings) = explained.await {
                 core.log.find(entry, findings);
             }

@@ -154,7 +154,7 @@ impl Reservation {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // Sending fails if the body's task has already ended.
+                        // Ignore errors: sending fails only if the body's task has already ended.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }

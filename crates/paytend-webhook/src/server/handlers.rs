@@ -20,7 +20,8 @@ pub(super) struct Handlers(TaskTracker);
 impl Handlers {
     pub(super) fn new() -> Self {
         let tracker = TaskTracker::new();
-        // `TaskTracker::wait` returns only if the tracker is closed. A closed tracker still tracks new tasks.
+        // `TaskTracker::wait` returns only if the tracker is closed, so close it now. A closed tracker still tracks new
+        // tasks.
         tracker.close();
         Self(tracker)
     }

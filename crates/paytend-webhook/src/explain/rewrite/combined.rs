@@ -23,12 +23,12 @@ const MAX_NODES: usize = 600_000;
 /// Maximum number of object kinds in a document. No combinations are created for a document with more kinds of objects.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which other orders are derived.
+/// The member orders from which the other orders to try are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// The documented member orders, because a program may have sorted the received members.
+    /// The documented member orders. They are tried because a program may have sorted the received members.
     Documented,
-    /// The received member orders, because a program may have moved only undocumented members.
+    /// The received member orders. They are tried because a program may have moved only undocumented members.
     Received,
 }
 
@@ -123,7 +123,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The member order of the last object must have exactly the remaining rank.
+    // For the last object, only member orders with exactly the remaining rank are possible.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

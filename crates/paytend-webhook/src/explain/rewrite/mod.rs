@@ -97,7 +97,8 @@ impl Rewriter {
             if !self.prepare_structures(cost, search) {
                 return None;
             }
-            // Likely structures with unlikely spellings or layouts must not use up the budget for the other structures.
+            // Limit each class to half of the budget. Otherwise, likely structures with unlikely spellings or layouts
+            // could use up the budget of the other structures.
             let found =
                 search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
             if found.is_some() {

@@ -152,7 +152,7 @@ pub(super) fn of_all(root: &Node, few: usize, most: usize) -> Vec<Structure> {
         return Vec::new();
     }
     let mut nodes = vec![root.clone()];
-    // Inner objects come first, because a replacement does not change the indexes of the objects before it.
+    // Replace inner objects first, because a replacement does not change the indexes of the objects before it.
     for at in (0..objects.len()).rev() {
         let permutations = permutations(objects[at].len());
         let all = nodes.iter().flat_map(|node| {
