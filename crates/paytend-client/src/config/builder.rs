@@ -255,7 +255,7 @@ impl ClientBuilder {
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
     /// - the base URL is invalid, or uses plain HTTP to another machine;
     /// - the keyring cannot seal or cannot open messages;
-    /// - the partner ID is empty or cannot be sealed;
+    /// - the partner ID is empty or contains invalid characters;
     /// - a header, path, proxy or certificate is invalid;
     /// - a timeout or a limit is zero.
     pub fn build(self) -> Result<Client, Error> {

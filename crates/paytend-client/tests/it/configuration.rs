@@ -273,7 +273,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     let error = ClientBuilder::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: ") && error.contains("is accessible to other users"), "{error}");
 
-    // A profile that allows any permissions does not allow them for another profile's key.
+    // If one profile accepts any permissions, the file is still refused because of another profile's key.
     let accepted =
         format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
     let error = ClientBuilder::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{ClientBuilder, Error, Origin, Profile, folder, wrong};
 
 impl ClientBuilder {
-    /// Creates a builder from a profile in a TOML file, and replaces each field for which an environment variable is
-    /// set. See [`from_file`](Self::from_file) for the file, and [`from_env`](Self::from_env) for the variables.
+    /// Creates a builder from a profile in a TOML file. If an environment variable is set for a field, it replaces the
+    /// field. See [`from_file`](Self::from_file) for the file, and [`from_env`](Self::from_env) for the variables.
     ///
     /// File paths in variables are relative to the current directory.
     ///

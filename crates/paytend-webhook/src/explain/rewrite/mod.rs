@@ -97,8 +97,8 @@ impl Rewriter {
             if !self.prepare_structures(cost, search) {
                 return None;
             }
-            // Limit each class to half of the budget. Otherwise, likely structures with unlikely spellings or layouts
-            // could use up the budget of the other structures.
+            // Every cost except the last gets half of the remaining budget. Otherwise, likely structures with unlikely
+            // spellings or layouts could use up the budget of the other structures.
             let found =
                 search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
             if found.is_some() {
