@@ -86,7 +86,7 @@ impl SubmitOptions {
         self
     }
 
-    /// Sets the W3C trace context. It is stored with the order and sent in the `traceparent` header.
+    /// Sets the W3C trace context of the order. It is stored with the order and sent in the `traceparent` header.
     pub fn trace_parent(mut self, value: impl Into<String>) -> Self {
         self.trace_parent = Some(value.into());
         self

@@ -201,7 +201,8 @@ impl StoredUpload {
         Zeroizing::new([MAGIC, &json].concat())
     }
 
-    /// Returns the upload of a stored request, or `None` if the request contains its file or needs no file.
+    /// Parses the stored request of an upload whose file is stored by reference. Returns `None` if the request
+    /// contains its file or needs no file.
     ///
     /// # Errors
     /// Returns the reason if the request cannot be read.

@@ -329,6 +329,7 @@ pub(crate) fn operation_number() -> Result<u64, StoreError> {
 
 fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| StoreError::unavailable("the system returns no random numbers"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|_| StoreError::unavailable("the operating system cannot generate random numbers"))?;
     Ok(bytes)
 }

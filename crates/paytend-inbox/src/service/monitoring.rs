@@ -17,7 +17,7 @@ use crate::service::single::Single;
 use crate::store::StoreAdmin;
 use crate::worker::WorkerHealth;
 
-/// How long the result of a durable write is reused. This limits the number of writes that requests can cause.
+/// How long the result of a durable write is reused, so that frequent requests do not cause frequent writes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit for a durable write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,7 +39,8 @@ type Render = dyn Fn() -> String + Send + Sync;
 ///
 /// `/readyz` writes durably, checks the engine's settings, and checks that the worker makes progress.
 ///
-/// Concurrent requests share one write and one count. If a client disconnects early, the write or count continues.
+/// Concurrent requests share one write and one counting of the notifications. If a client disconnects early, the
+/// operation continues.
 #[must_use]
 pub struct Monitoring<S> {
     store: S,
@@ -68,8 +69,8 @@ impl<S: StoreAdmin> Monitoring<S> {
         self
     }
 
-    /// Sets how long the worker can make no progress before `/readyz` reports it as not ready (default 60 s). This must
-    /// be longer than a handler usually takes.
+    /// Sets how long the worker can go without progress before `/readyz` reports it as not ready (default 60 s). This
+    /// must be longer than a handler usually takes.
     pub fn worker_limit(mut self, time: Duration) -> Self {
         self.worker_limit = time;
         self

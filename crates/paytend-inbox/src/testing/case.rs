@@ -15,7 +15,7 @@ use crate::testing::{EffectEnd, Harness, TestNotification};
 
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-/// A store under test and its harness.
+/// A store under test, with the harness that created it.
 pub(super) struct Case<'a, H: Harness> {
     harness: &'a H,
     pub(super) store: H::Store,

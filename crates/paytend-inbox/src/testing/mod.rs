@@ -30,8 +30,8 @@ pub trait Harness {
     /// The store.
     type Store: StoreAdmin;
 
-    /// Whether the store supports effects, that is, changes in the transaction that completes a notification. If it
-    /// does not, the suite skips all effect checks and does not call [`effect`](Self::effect).
+    /// Whether the store supports effects, which are changes in the transaction that completes a notification. If
+    /// `false`, the suite skips all effect checks and does not call [`effect`](Self::effect).
     const HAS_EFFECTS: bool = true;
 
     /// Creates an empty store.

@@ -365,7 +365,7 @@ async fn erasure<H: Harness>(harness: &H) {
     let other_id = case.accept(&other).await.id();
     let claimed = case.claim_one().await;
     case.store.complete(claimed.lease, None).await.unwrap();
-    // The same business ID of a different provider or kind belongs to a different object.
+    // If the provider or the kind differs, the same business ID belongs to a different object.
     let others = [
         Erasure::new("subject").provider(Provider::PayBy),
         Erasure::new("subject").route(Route::PaytendIssuing),

@@ -97,7 +97,7 @@ async fn axum_route_stores_and_acknowledges_notifications() {
     assert_eq!((entries.len(), entries[0].sightings), (1, 1));
 }
 
-/// A store whose writes never complete, or fail.
+/// A store whose writes either fail or never complete.
 #[derive(Clone)]
 enum BrokenStore {
     Hangs,

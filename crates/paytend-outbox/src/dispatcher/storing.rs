@@ -85,7 +85,7 @@ impl<S: OutboxStore> Job<'_, S> {
     ) -> Attempt {
         let id = self.claimed.lease.id.get();
         if let OrderRelease::Stuck { cause, .. } | OrderRelease::Unhandled { after: None, cause, .. } = &release {
-            tracing::error!(id, %cause, "an order waits for an operator");
+            tracing::error!(id, %cause, "an order is waiting for an operator");
         }
         let sealed = match result.map(|result| self.shared.outbox.seal_result(&self.claimed.facts, result)) {
             Some(Err(error)) => return self.failed_store(&error),

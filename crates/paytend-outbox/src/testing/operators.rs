@@ -227,7 +227,7 @@ async fn order_is_closed_without_its_handler<H: Harness>(harness: &H) {
     act(Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
     act(Action::Close).await.unwrap().unwrap();
     assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Completed));
-    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order with the same order key");
+    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order with the same order key is due");
     case.is_consistent().await;
 }
 
@@ -333,6 +333,6 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     let key = result.key_id;
     case.store.record_outcome(claimed.lease, Ended::Responded, result).await.unwrap();
     let by_key = case.store.order_stats().await.unwrap().open_by_key;
-    assert_eq!((by_key.len(), by_key.get(&key)), (2, Some(&1)), "the key of a result is not counted");
+    assert_eq!((by_key.len(), by_key.get(&key)), (2, Some(&1)), "an order was not counted for the key of its result");
     case.is_consistent().await;
 }

@@ -1,4 +1,4 @@
-//! Tests of notices, decisions and recoveries that arrive during an attempt.
+//! Tests of notices, decisions and recoveries that happen during an attempt.
 
 use std::time::{Duration, SystemTime};
 
@@ -129,7 +129,8 @@ fn notice_revokes_a_decision_that_the_order_was_not_executed() {
         assert!(!progress.is_leased && progress.history.sends == 1);
         assert!(progress.complete(Ended::Decided).is_err());
         assert!(claimed(&progress).release(21, &unhandled(Ended::Decided)).is_err());
-        // The operator has decided after the notification, so a repeated notification does not revoke the new decision.
+        // The operator decided again after the notification arrived. Repeating the notification does not revoke the
+        // new decision.
         let mut progress = decide(progress);
         progress.notice(30);
         assert_eq!(progress.decision, Some(Decision::NotExecuted));

@@ -126,7 +126,7 @@ impl Provider {
         self.state.lock().unwrap().most_in_flight
     }
 
-    /// Returns how often the client has discarded its connections.
+    /// Returns how many times the client has discarded its connections.
     pub(crate) fn discarded(&self) -> usize {
         self.state.lock().unwrap().discarded
     }

@@ -138,7 +138,7 @@ async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
     assert!(!world.entry("T-1").await.progress.is_open);
 }
 
-/// Queries continue during a pause. The number of successful queries must not make an order stuck.
+/// Queries continue during a pause. Successful queries must not count towards the limit after which an order is stuck.
 #[tokio::test(start_paused = true)]
 async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
     let world = World::new().await;
@@ -158,7 +158,7 @@ async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
 
 /// A notification arrives while a handler is running with a rejection.
 #[tokio::test(start_paused = true)]
-async fn notice_during_a_rejection_handler_prevents_its_completion() {
+async fn notice_that_arrives_while_a_rejection_is_handled_prevents_the_completion() {
     let world = World::new().await;
     world.provider.faults([Fault::Reject]);
     world.start(world.dispatcher().on::<Topup, _, _>(async |ended| {
