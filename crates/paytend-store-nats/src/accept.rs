@@ -11,7 +11,8 @@ use crate::remove::delete_message;
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_number};
 
-/// The maximum number of attempts to accept a notification, if it is removed by another program each time.
+/// The maximum number of attempts to accept a notification. An attempt fails if another program removes the
+/// notification at the same time.
 const ROUNDS: usize = 5;
 
 /// Stores a notification. If it is already stored, records a sighting instead.
@@ -98,9 +99,9 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
     Ok(Some(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings }))
 }
 
-/// Decides whether a message is a duplicate, if the record may belong to a different message of the same notification.
-/// Returns the current record. Returns `None` if a different program has removed the record. The message is then a new
-/// notification.
+/// Decides whether a message is a duplicate when the record may belong to a different message of the same
+/// notification. Returns the current record. Returns `None` if a different program has removed the record. The message
+/// is then a new notification.
 ///
 /// - If the content was removed or the record's own message exists, the message is a duplicate and is deleted.
 /// - If the record's own message was lost, the record is moved to this message.
@@ -121,7 +122,7 @@ pub(crate) async fn settle(
     }
     if current.record.removed.is_some() {
         // The record is written again before the message is deleted. Otherwise, another program that is forgetting the
-        // notification could delete the record, and neither would remain.
+        // notification could delete the record, and neither the record nor the message would remain.
         let written = update(shared, dedup, current, |record, _| record.removed.is_some());
         match written.await? {
             Update::Written(_) => delete_duplicate(shared, id, dedup).await?,

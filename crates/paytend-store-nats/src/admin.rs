@@ -166,7 +166,7 @@ impl NatsStore {
 async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, StoreError> {
     match read_stored(shared, id, known.dedup).await {
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-            tracing::error!(id, "a notification cannot be read and is not shown; `check` names it");
+            tracing::error!(id, "a notification cannot be read and is not listed; `check` reports its ID");
             Ok(None)
         }
         result => result,

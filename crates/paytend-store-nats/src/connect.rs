@@ -70,7 +70,7 @@ impl Servers {
         self.login.is_some()
     }
 
-    /// Returns the hosts and ports of the servers.
+    /// Returns the servers' hosts and ports, without credentials.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let name = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         self.addresses.iter().map(|server| format!("{}:{}", name(server.host()), server.port())).collect()
@@ -136,7 +136,9 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
             None if kind == ConnectErrorKind::Tls => {
                 configuration("cannot connect: the TLS connection to the NATS server failed")
             }
-            None => StoreError::unavailable("cannot connect: the connection failed"),
+            None => {
+                StoreError::unavailable("cannot connect to the NATS server: check that it is running and reachable")
+            }
         },
     })
 }

@@ -96,8 +96,8 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
     Ok(erased)
 }
 
-/// Removes the content of processed notifications that were received before a time. Completes earlier removals whose
-/// deletion failed.
+/// Removes the content of processed notifications that were received before a time. Also completes earlier removals in
+/// which the message could not be deleted.
 pub(crate) async fn drop_payloads(shared: &Shared, before: i64) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
     let mut dropped = 0;

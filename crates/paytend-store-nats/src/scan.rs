@@ -103,7 +103,7 @@ impl Scan {
             Err(_) => return Err(too_slow(DOING)),
         };
         if number != self.expected {
-            return Err(StoreError::unavailable("messages of the stream are missing: reading it again"));
+            return Err(StoreError::unavailable("some messages of the stream were not delivered: reading it again"));
         }
         self.expected += 1;
         self.position = sequence;

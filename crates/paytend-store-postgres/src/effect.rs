@@ -95,8 +95,8 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, resets what the effect has
-/// changed for its session, so that the next statements use the store's tables and permissions.
+/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, undoes the effect's changes to
+/// its session, so that the next statements use the store's tables and permissions.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
     transaction: &tokio_postgres::Transaction<'_>,

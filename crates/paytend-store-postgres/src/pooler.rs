@@ -24,7 +24,7 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     let failed = |error| store_error(DOING, error);
     let statement = first.prepare("SELECT pg_backend_pid()").await.map_err(refused)?;
     let process = first.query_one(&statement, &[]).await.map_err(refused)?;
-    // Without a second connection, the clients cannot share a connection.
+    // If the second client cannot begin a transaction, the clients are assumed not to share a connection.
     let (_second, other) = match tokio::time::timeout(TIMEOUT, begin(server)).await {
         Ok(Ok(second)) => second,
         Ok(Err(error)) if is_statement(&error) => return Err(refused(error)),

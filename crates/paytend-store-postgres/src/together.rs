@@ -20,7 +20,7 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// How long after the first effect another effect can begin.
+/// How long after the first effect has begun another effect can still begin.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.
@@ -79,7 +79,7 @@ impl Member {
         Self { lease, effect, progress: MemberProgress::Waiting, work: None }
     }
 
-    /// Returns whether the member's pending row was locked, that is, whether its lease is valid.
+    /// Returns whether the member's pending row was locked, which means that its lease is valid.
     pub(crate) fn is_held(&self) -> bool {
         self.work.is_some()
     }
@@ -100,7 +100,7 @@ pub(crate) struct Report {
     pub(crate) long: usize,
     /// The number of effects that failed.
     pub(crate) failed: usize,
-    /// Whether an effect failed because it waited for a lock or waited too long.
+    /// Whether an effect failed because it waited for a lock or because a statement took too long.
     pub(crate) has_conflict: bool,
 }
 
@@ -183,7 +183,7 @@ async fn roll_back_effect(transaction: &Transaction<'_>) -> Result<(), OpError> 
     }
 }
 
-/// The changes that end a shared transaction.
+/// The members' values for the statements that end a shared transaction.
 #[derive(Default)]
 struct Ends {
     removed: Vec<i64>,

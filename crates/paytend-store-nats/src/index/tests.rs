@@ -71,7 +71,7 @@ fn redriven_notification_is_not_selected_by_an_earlier_register() {
     assert_eq!(claimable(&index), [2]);
     index.apply_order(key(), 8, Some(1));
     assert_eq!(claimable(&index), [1]);
-    // In an index without the redrive, the register determines the current notification.
+    // If the index has not read the redrive, the register determines the current notification.
     let mut index = Index::default();
     index.add(dedup(2), record(2, StoredState::Ready));
     index.apply(dedup(1), 7, record(1, StoredState::Ready));

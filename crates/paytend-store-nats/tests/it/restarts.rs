@@ -78,7 +78,7 @@ fn impatient(cluster: &Cluster, name: &str) -> NatsOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
+async fn killed_servers_lose_no_notification_and_repeat_no_effect() {
     let Some(mut cluster) = Cluster::start(Setup::default()).await else { return };
     let random = Seeded::new();
     let name = cluster.store_name();

@@ -1,4 +1,4 @@
-//! Tests of streams that were restored from backups of different times.
+//! Tests of streams that were restored from backups that were made at different times.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notifications_stored_after_a_restore_are_not_confused_with_lost_ones() {
+async fn notifications_stored_after_a_restore_are_not_confused_with_lost_notifications() {
     let Some(place) = Place::new().await else { return };
     let store = place.open().await;
     for name in ["a", "b", "processed", "leased", "lost"] {

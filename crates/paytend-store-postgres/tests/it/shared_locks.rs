@@ -44,7 +44,7 @@ async fn lost_and_repeated_leases_do_not_affect_other_completions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_effect_does_not_hold_up_the_others() {
+async fn slow_effect_does_not_delay_other_effects() {
     let Some(server) = Server::start(&[]).await else { return };
     let (_, store) = create(&server).await;
     warm_up(&store).await;
@@ -155,7 +155,7 @@ async fn shared_completions_keep_the_order_and_requeue_sightings() {
     assert!(commits(&config).await - before < 150);
 }
 
-/// The server ends all sessions and recovers.
+/// When the session is killed, the server ends all sessions and recovers.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_killed_between_two_effects_repeats_no_effect() {
     let Some(server) = Server::start(&[]).await else { return };

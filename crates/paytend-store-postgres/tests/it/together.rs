@@ -17,7 +17,8 @@ use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, claim, effect};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
-/// A deadline that is much longer than the time limits in these tests, and much shorter than the stuck statements.
+/// A deadline that is much longer than the time limits in these tests, and much shorter than the time that the stuck
+/// statements would take.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// The time limit for an effect in a separate transaction.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
@@ -253,7 +254,7 @@ async fn effect_cannot_complete_a_notification_of_another_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn constraints_that_are_checked_at_the_commit_fail_their_own_effect() {
+async fn violating_a_deferred_constraint_fails_only_the_effect_that_caused_it() {
     let Some(server) = Server::start(&[]).await else { return };
     let unique = "CREATE TABLE booking (line text CONSTRAINT booking_line UNIQUE DEFERRABLE INITIALLY DEFERRED)";
     // The constraint exists before the store is opened, or is added later, while the store still uses its earlier
