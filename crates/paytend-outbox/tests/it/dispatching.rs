@@ -221,7 +221,7 @@ async fn order_that_a_notification_reports_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejection_is_final_after_the_query_confirms_it() {
+async fn rejection_becomes_final_once_the_query_confirms_it() {
     let world = World::new().await;
     world.provider.faults([Fault::Reject, Fault::Unsent]);
     world.start(world.dispatcher());

@@ -50,7 +50,7 @@ fn notice_during_an_attempt_that_sends_nothing_is_kept() {
 }
 
 #[test]
-fn rejection_of_an_order_that_a_notification_reported_is_refused() {
+fn order_that_a_notification_reported_cannot_be_marked_as_rejected() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     progress.notice(12);

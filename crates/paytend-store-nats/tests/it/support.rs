@@ -88,7 +88,7 @@ pub(crate) async fn through(proxy: &LossyProxy, cluster: &Cluster, name: &str) -
     options.operation_timeout(Duration::from_secs(60)).open().await.unwrap()
 }
 
-/// Returns a duplicate that causes another run.
+/// Returns a duplicate notification that causes the handler to run again.
 pub(crate) fn requeued(name: &str) -> TestNotification {
     TestNotification { requeue_sighting: true, ..TestNotification::new(name) }
 }

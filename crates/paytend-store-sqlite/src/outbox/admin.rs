@@ -175,7 +175,7 @@ impl OutboxAdmin for SqliteStore {
 }
 
 fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
-    // Without a state, the table is read by ID.
+    // If the query selects no state, the table is read in the order of the IDs.
     let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
     let condition = format!(
         "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id LIMIT ?5"

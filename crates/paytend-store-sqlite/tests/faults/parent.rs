@@ -87,7 +87,7 @@ fn note(reported: &mut Reported, line: &str) {
     }
 }
 
-/// The problems that a store has after a crash.
+/// The problems that were found in a store after a crash.
 pub(crate) struct Losses {
     pub(crate) accepted: Vec<String>,
     pub(crate) completed: Vec<String>,
@@ -103,9 +103,9 @@ impl Losses {
     #[track_caller]
     pub(crate) fn assert_none(&self) {
         assert!(self.accepted.is_empty(), "acknowledged but not stored: {:?}", self.accepted);
-        assert!(self.completed.is_empty(), "reported as completed but not done: {:?}", self.completed);
+        assert!(self.completed.is_empty(), "reported as completed but not stored as completed: {:?}", self.completed);
         assert!(self.problems.is_empty(), "{:?}", self.problems);
-        assert!(self.repeated.is_empty(), "effects that happened more than once: {:?}", self.repeated);
+        assert!(self.repeated.is_empty(), "effects that were committed more than once: {:?}", self.repeated);
     }
 }
 

@@ -56,7 +56,7 @@ async fn duplicate_without_a_change_needs_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_that_repeats_after_a_different_state_is_written() {
+async fn repeated_state_is_written_if_the_state_changed_in_between() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -74,7 +74,7 @@ async fn state_that_repeats_after_a_different_state_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_are_written_without_other_operations() {
+async fn counts_are_written_even_if_no_other_operation_is_waiting() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();

@@ -127,7 +127,7 @@ async fn integrity_check_finds_invalid_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_under_load_is_a_consistent_copy() {
+async fn backup_taken_under_load_is_consistent() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();

@@ -203,7 +203,7 @@ mod clocks {
     }
 
     #[tokio::test]
-    async fn orders_are_claimed_one_lease_length_after_the_clock_was_set_back() {
+    async fn after_the_clock_is_set_back_orders_are_claimed_once_a_lease_length_has_passed() {
         let world = World::new().await;
         let old = world.open(3_600);
         assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);
