@@ -61,7 +61,7 @@ pub fn missing<'a>(
             Some(applied) if applied.checksum == migration.checksum() => {}
             Some(_) => {
                 return Err(refused(format!(
-                    "schema version {} of the store differs from this program's",
+                    "schema version {0} of the store differs from schema version {0} of this program",
                     migration.version
                 )));
             }

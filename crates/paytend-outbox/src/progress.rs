@@ -371,8 +371,8 @@ impl Progress {
             return false;
         }
         self.history.may_have_been_sent();
-        // The leases in the backup belong to processes that have ended. If such a process is still running, the larger
-        // fence prevents it from changing the order.
+        // The leases in the backup belong to processes that should have ended. If such a process is still running, the
+        // larger fence prevents it from changing the order.
         self.state = State::Unknown;
         self.end_lease();
         self.make_due(not_before.map_or(now, |time| time.max(now)));

@@ -27,7 +27,7 @@ pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Acc
             return Ok(accepted);
         }
     }
-    Err(StoreError::unavailable("a different program has removed the notification; send it again"))
+    Err(StoreError::unavailable("another program has removed the notification; send it again"))
 }
 
 /// The ID of a notification's message, and the time at which the notification was received.
@@ -100,7 +100,7 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
 }
 
 /// Decides whether a message is a duplicate when the record may belong to a different message of the same
-/// notification. Returns the current record. Returns `None` if a different program has removed the record. The message
+/// notification. Returns the current record. Returns `None` if another program has removed the record. The message
 /// is then a new notification.
 ///
 /// - If the content was removed or the record's own message exists, the message is a duplicate and is deleted.

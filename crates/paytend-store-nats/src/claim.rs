@@ -21,12 +21,12 @@ const CONCURRENT: usize = 32;
 /// The maximum number of rounds in a claim. A new round begins if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
-const UNREADABLE: &str = "the notification cannot be read: it was written by a different program or a newer version";
+const UNREADABLE: &str = "the notification cannot be read: it was written by another program or a newer version";
 
 /// The result of an attempt to claim a notification.
 enum Take {
     Claimed(Box<Claimed>),
-    /// A different worker has claimed the notification first.
+    /// Another worker has claimed the notification first.
     Contested,
     /// The notification cannot be claimed at this time.
     Unclaimable,
@@ -218,7 +218,7 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
 async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>, StoreError> {
     let watched = shared.watched();
     let Some(current) = Current::read(shared, dedup).await? else {
-        // A different program has deleted the record, or the server is behind and does not have it yet.
+        // Another program has deleted the record, or the server is behind and does not have it yet.
         if let Some(message) = own_message(shared, id, dedup).await? {
             watched.index().remove(id, dedup);
             watched.index().add(dedup, first_record(&message)?);

@@ -106,8 +106,8 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
     if servers.need_tls() {
         options = options.require_tls(true).tls_client_config(tls::config(access)?);
     } else {
-        // A local server may require TLS. A failure to load the trusted certificates is ignored, because servers
-        // without TLS can still be used.
+        // The trusted certificates are loaded even for a local server, because it may require TLS. If they cannot be
+        // loaded, a server without TLS can still be used, so the error is ignored.
         if access.has_tls_files() {
             options = options.tls_client_config(tls::config(access)?);
         } else if let Ok(config) = tls::config(access) {

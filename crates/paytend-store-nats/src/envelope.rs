@@ -246,7 +246,7 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let mut reports: BTreeMap<_, _> =
             names.iter().map(|name| (name.clone(), report("2.15.3", "here", Some(true)))).collect();
-        // Servers without JetStream and servers of other clusters do not hold the streams.
+        // Servers without JetStream, and servers in other clusters, do not hold the streams.
         reports.insert("plain".to_owned(), report("2.9.0", "here", None));
         reports.insert("far".to_owned(), report("2.9.0", "there", Some(false)));
         assert_eq!(neighbours(&reports, "a"), names);

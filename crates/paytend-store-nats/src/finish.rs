@@ -92,7 +92,7 @@ pub(crate) async fn replace(shared: &Shared, dedup: Mac, sequence: u64, next: &R
     Ok(written)
 }
 
-/// Changes a record. If a different program has changed the record, the change is computed again for the new record.
+/// Changes a record. If another program has changed the record, the change is computed again for the new record.
 /// `change` returns whether it applies.
 pub(crate) async fn update(
     shared: &Shared,

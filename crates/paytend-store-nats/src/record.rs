@@ -17,7 +17,7 @@ const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 const REMEMBERED: usize = 32;
 /// The kind of a notification whose facts cannot be read.
 pub(crate) const UNREADABLE_KIND: &str = "unreadable";
-const UNREADABLE_RECORD: &str = "the notification's record cannot be read: it was written by a different program or a \
+const UNREADABLE_RECORD: &str = "the notification's record cannot be read: it was written by another program or a \
      newer version";
 const MISSING: &str = "the notification's message is missing: it was deleted, or the streams were restored from \
      backups of different times";

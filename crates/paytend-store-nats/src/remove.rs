@@ -165,7 +165,7 @@ async fn forget_one(shared: &Shared, id: i64, dedup: Mac, known: u64) -> Result<
     let current = match Current::read(shared, dedup).await {
         Ok(Some(current)) => current,
         Ok(None) => {
-            // A different program has already forgotten the notification.
+            // Another program has already forgotten the notification.
             watched.index().forget(id, known);
             return Ok(None);
         }

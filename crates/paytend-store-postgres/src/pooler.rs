@@ -48,7 +48,7 @@ async fn begin(server: &Server) -> Result<(Client, i32), Error> {
     Ok((client, process))
 }
 
-/// Returns whether a prepared statement is missing, or belongs to a different client.
+/// Returns whether a prepared statement is missing, or belongs to another client.
 fn is_statement(error: &Error) -> bool {
     let codes = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
     error.code().is_some_and(|code| codes.contains(code))

@@ -45,7 +45,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Applies a migration step in a transaction, unless a different program has already applied it.
+/// Applies a migration step in a transaction, unless another program has already applied it.
 async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK_TIMEOUT).await?;

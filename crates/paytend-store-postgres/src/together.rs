@@ -20,7 +20,7 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// How long after the first effect has begun another effect can still begin.
+/// The time after the start of the first effect in which other effects can begin.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.
@@ -29,7 +29,7 @@ pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Locks the pending rows of valid leases and inserts the outcomes, so that commits are refused afterwards. Skips
-/// locked rows, so that the transaction does not wait for effects in a different transaction.
+/// locked rows, so that the transaction does not wait for effects in another transaction.
 const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
      w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
      JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \

@@ -79,6 +79,6 @@ fn copy_pages(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> 
     let backup = Backup::new(&source, &mut destination).map_err(failed)?;
     match backup.step(-1).map_err(failed)? {
         StepResult::Done => Ok(()),
-        _ => Err(StoreError::unavailable("cannot write the backup: the file is locked by a different process")),
+        _ => Err(StoreError::unavailable("cannot write the backup: the file is locked by another process")),
     }
 }

@@ -213,8 +213,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let rejected = rejection(&error);
         if rejected.is_some() {
-            // The connections are discarded here, because the rejection may belong to a different request, and the
-            // query that detects this may run in a different process.
+            // The connections are discarded here, because the rejection may belong to another request, and the
+            // query that detects this may run in another process.
             job.shared.outbox.client().discard_connections();
         }
         match (L::HAS_QUERY, rejected) {
@@ -234,7 +234,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let (after, cause) = match found {
             Ok(Some(data)) => {
                 if history.last_send == SendResult::Rejected {
-                    // The rejection belongs to a different request, so later responses on this connection may also
+                    // The rejection belongs to another request, so later responses on this connection may also
                     // belong to different requests.
                     client.discard_connections();
                 }

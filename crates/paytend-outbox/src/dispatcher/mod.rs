@@ -5,11 +5,11 @@
 //!
 //! | event | what happens to the order |
 //! |---|---|
-//! | the response arrives | is stored with its response; its handler's effect and the completion are one transaction |
+//! | the response arrives | is stored with its response; its handler runs, and its effect and completion are committed |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
 //! | the store fails before a send | is sent again after a backoff, up to the retry limit |
 //! | no authentic response arrives | is queried until it is found or has been reported as unknown for the settle time |
-//! | the query reports the order as unknown | is sent again with the same bytes if the client's [`Resolution`] allows it |
+//! | the query reports the order as unknown | is sent again with the same bytes if [`Resolution`] allows it |
 //! | the order is rejected, and the query reports it as unknown | is passed to its handler with the rejection |
 //! | neither a response nor a query shows the outcome, or there is no query | becomes stuck until an operator decides |
 //! | the process dies during a send | is claimed after its lease has expired, and queried before anything is sent |

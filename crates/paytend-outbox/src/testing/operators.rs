@@ -44,7 +44,7 @@ async fn content_of_completed_orders_is_removed_after_its_retention<H: Harness>(
         assert_eq!(case.entry(number).await.request.is_some(), kept, "{number}");
     }
     assert!(case.entry("done").await.result.is_none());
-    // The number cannot be used for a different order.
+    // The number cannot be used for another order.
     let known = case.submit(&TestOrder::new("done")).await.unwrap();
     assert_eq!(known, crate::record::Submitted::Known { state: State::Responded });
     let other = TestOrder { content: r#"{"amount":"2.00"}"#.into(), ..TestOrder::new("done") };

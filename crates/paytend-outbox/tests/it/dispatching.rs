@@ -332,7 +332,7 @@ async fn paused_operation_is_not_sent_until_it_is_resumed() {
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
-/// If the response is a rejection of a different order, later responses on the connection may also belong to different
+/// If the response is a rejection of another order, later responses on the connection may also belong to different
 /// requests. The connections are discarded immediately, and again when a query finds the order.
 #[tokio::test(start_paused = true)]
 async fn connections_are_discarded_after_a_rejection() {

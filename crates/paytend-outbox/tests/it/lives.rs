@@ -129,7 +129,7 @@ async fn check(world: &World, runs: &Runs) {
         let executed = world.provider.executed(number);
         let agrees = match state {
             State::Responded | State::Found => executed == 1,
-            // Without a query, the rejection of a different order cannot be recognized.
+            // Without a query, the rejection of another order cannot be recognized.
             State::Rejected if is_loss(number) => executed <= 1,
             State::Rejected | State::Recorded => executed == 0,
             State::Stuck => executed <= 1,

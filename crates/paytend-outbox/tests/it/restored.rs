@@ -39,7 +39,7 @@ async fn handler_that_fails_after_a_decision_runs_again() {
         let run = counted.fetch_add(1, Ordering::SeqCst);
         async move {
             match run {
-                0 => Err(HandlerError::retry("the database is away")),
+                0 => Err(HandlerError::retry("the database is unavailable")),
                 _ => record(ended.number(), ended.sends(), &shown(ended.ending())),
             }
         }
@@ -60,7 +60,7 @@ async fn handler_that_fails_after_a_decision_runs_again() {
 #[tokio::test(start_paused = true)]
 async fn orders_that_a_restored_handler_submits_again_are_queried_first() {
     let world = World::new().await;
-    // The backup does not contain this order, which was sent after it.
+    // This order was sent after the backup, so the backup does not contain it.
     world.outbox.client().send(&topup("T-1")).await.unwrap();
     world.outbox.store().recover_orders(audit()).await.unwrap();
     world.start(world.dispatcher());

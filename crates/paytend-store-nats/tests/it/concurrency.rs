@@ -87,7 +87,7 @@ async fn workers_process_one_notification_of_an_order_key_at_a_time() {
                     let (store, active) = (&store, &active);
                     async move {
                         tokio::task::yield_now().await;
-                        // The key is removed before the completion, because a different worker can claim the next
+                        // The key is removed before the completion, because another worker can claim the next
                         // notification immediately afterwards.
                         assert!(active.keys.lock().unwrap().remove(&key));
                         let lease = claimed.lease;

@@ -99,6 +99,6 @@ async fn programs_that_manage_a_store_do_not_create_or_upgrade_it() {
     assert!(error.to_string().contains("no schema version 1"), "{error}");
     execute(&config, "UPDATE paytend_migration SET version = 1, checksum = '\\x00' WHERE version = 0").await;
     let error = managing().await.unwrap_err();
-    assert!(error.to_string().contains("differs from this program's"), "{error}");
+    assert!(error.to_string().contains("of the store differs from"), "{error}");
     drop(creating);
 }
