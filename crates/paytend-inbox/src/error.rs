@@ -91,7 +91,7 @@ pub enum FinishError {
 }
 
 impl From<FinishError> for StoreError {
-    /// The error of an operation that does not depend on a lease, as a store error.
+    /// Converts the error of an operation that does not depend on a lease.
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Store(error) => error,

@@ -104,8 +104,8 @@ impl<S: Store> Inbox<S> {
     /// a run after the current run has completed. A duplicate of a dead letter is recorded but causes no run.
     ///
     /// Each run has a different [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was
-    /// erased or removed after its retention, only the handler of [`on_sighting`](crate::WorkerBuilder::on_sighting) is
-    /// called, without content.
+    /// erased or removed after its retention, only the handler set with
+    /// [`on_sighting`](crate::WorkerBuilder::on_sighting) is called, without content.
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());

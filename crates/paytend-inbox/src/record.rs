@@ -128,7 +128,7 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler.
     pub requeue_sighting: bool,
-    /// Which duplicates must be stored durably, among those that cause no run. A store may store more of them durably.
+    /// Which duplicates must be stored durably if they cause no run. A store may also store other duplicates durably.
     pub sightings: SightingPolicy,
 }
 

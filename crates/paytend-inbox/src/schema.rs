@@ -2,8 +2,9 @@
 //!
 //! Programs of different versions can use the same store at the same time. A step that only adds tables, indexes,
 //! functions and columns with defaults is compatible with older programs, and sets `compatible_from` to the oldest
-//! version that can still use the store. Running programs do not read the version again. Any other step must therefore
-//! make their statements fail, for example by renaming a table.
+//! version that can still use the store. Any other step must make the statements of older programs fail, for example
+//! by renaming a table. Otherwise, a running older program would not notice the step, because it does not read the
+//! version again.
 
 use sha2::{Digest as _, Sha256};
 

@@ -11,7 +11,7 @@ pub use crate::new_order::NewOrder;
 use crate::progress::Progress;
 use crate::terms::{Decision, State};
 
-/// The facts about an order that do not change. A store keeps them unencrypted.
+/// The facts about an order, which never change. A store keeps them unencrypted.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderFacts {
@@ -184,7 +184,7 @@ pub enum OrderRelease {
 pub enum Action {
     /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision.
     Decide(Decision),
-    /// Queries a stuck order again, or runs a failed handler again. If the order was not sent, it is sent.
+    /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
     Retry,
     /// Completes an order whose outcome is known or decided, without running its handler. This is necessary if the
     /// handler can never run, for example because the key of the request is lost.

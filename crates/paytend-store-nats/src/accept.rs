@@ -17,10 +17,10 @@ const ROUNDS: usize = 5;
 
 /// Stores a notification. If it is already stored, records a sighting instead.
 ///
-/// A single write stores the notification or recognizes a duplicate, because it succeeds only if its subject, which
-/// contains the dedup key, has no message. The record of a notification is kept after its content was removed, so that
-/// duplicates are still recognized. If the message of a record was lost, the new message replaces it. The record is
-/// read both before and after the write.
+/// A single write either stores the notification or recognizes a duplicate. The subject contains the dedup key, and
+/// the write succeeds only if the subject has no message. The record of a notification is kept after its content was
+/// removed, so that duplicates are still recognized. If the message of a record was lost, the new message replaces it.
+/// The record is read both before and after the write.
 pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Accepted, StoreError> {
     for _ in 0..ROUNDS {
         if let Some(accepted) = try_accept(shared, new).await? {
@@ -70,7 +70,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     sight_known(shared, new, current, &known).await
 }
 
-/// Records another receipt of the notification stored in this message.
+/// Records that the notification in this message was received again.
 async fn sight_known(
     shared: &Shared,
     new: &NewNotification,
@@ -84,7 +84,7 @@ async fn sight_known(
     }
 }
 
-/// Records a sighting. Every sighting is stored, regardless of the notification's policy. Returns `None` if a different
+/// Records a sighting. Every sighting is stored, regardless of the notification's policy. Returns `None` if another
 /// program has removed the notification.
 async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Option<Accepted>, StoreError> {
     let (requeue, operation) = (new.requeue_sighting, operation_number()?);

@@ -201,8 +201,8 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
         let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
         // A register that cannot be read is treated as if it contained no ID.
         let current = serde_json::from_slice(&register.payload).ok();
-        // The index must first contain all records that were written before the register. They determine whether the
-        // notification is still the current notification of its key.
+        // The index must first contain all records that were written before the register. These records determine
+        // whether the notification is still the current notification of its key.
         watched.reached(&shared.streams, Log::Work, register.sequence).await?;
         watched.index().apply_order(key, register.sequence, current);
         if !watched.is_current(key, id) {

@@ -113,7 +113,7 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
         } else if let Ok(config) = tls::config(access) {
             options = options.tls_client_config(config);
         }
-        // Servers can announce other addresses, to which the client would connect without TLS.
+        // Addresses that servers announce are ignored, because the client would connect to them without TLS.
         options = options.ignore_discovered_servers();
     }
     options = match servers.login.clone() {

@@ -43,7 +43,7 @@ pub(crate) struct Known {
 
 struct Pending {
     record: Record,
-    /// The due time in `due`, if the notification is claimable.
+    /// The due time under which `due` contains the notification, if it is claimable.
     placed: Option<i64>,
     /// The sequence number of the record that made the notification pending again, or 0.
     entered: u64,

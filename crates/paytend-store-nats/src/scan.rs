@@ -31,7 +31,7 @@ pub(crate) struct Scan {
     /// The consumer sequence number of the next message. A different number means that messages are missing.
     expected: u64,
     /// The sequence number of the last message at the start of the scan. The number of pending messages that the
-    /// consumer reports is not used, because the consumer's server may be outdated.
+    /// consumer reports is not used, because the server that runs the consumer may be outdated.
     target: u64,
     position: u64,
     log: Log,

@@ -119,7 +119,7 @@ impl Shared {
         Ok(watched)
     }
 
-    /// Returns the problems of the servers and the streams.
+    /// Returns a description of each problem with the servers and the streams.
     pub(crate) async fn setting_problems(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = Vec::new();
         let mut names = Vec::new();

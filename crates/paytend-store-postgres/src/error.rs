@@ -23,7 +23,7 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // This error comes from the driver, because operating system errors have a code.
+        // An I/O error without an operating system code comes from the driver.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
             "the server is a standby or read-only: specify the primary, or all hosts, in the URL".to_owned()
         }

@@ -33,7 +33,7 @@ struct State {
     /// The number of completions that will run in separate transactions after the next conflict.
     penalty: u32,
     marked: Marks,
-    /// Whether the database has deferrable constraints, and the time at which this was read.
+    /// Whether the database has deferrable constraints, and the time at which this was determined.
     deferrable: Option<(bool, Instant)>,
 }
 
@@ -55,7 +55,7 @@ impl Pace {
         state.alone > 0 || state.marked.contains(id) || state.deferrable() == Some(true)
     }
 
-    /// Returns whether the database has deferrable constraints, or `None` if this must be read again.
+    /// Returns whether the database has deferrable constraints, or `None` if this must be determined again.
     pub(crate) fn has_deferrable(&self) -> Option<bool> {
         self.state().deferrable()
     }

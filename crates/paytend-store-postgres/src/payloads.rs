@@ -64,7 +64,7 @@ pub(crate) async fn delete(transaction: &Transaction<'_>, ids: &[i64]) -> Result
     Ok(())
 }
 
-/// Returns whether a text is a date, so that it can be inserted into a statement safely.
+/// Returns whether a text is a date, which can be inserted into a statement safely.
 fn is_day(day: &str) -> bool {
     !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }

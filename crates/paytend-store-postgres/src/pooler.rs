@@ -33,7 +33,8 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     if process.try_get::<_, i32>(0).map_err(failed)? != other {
         return Ok(false);
     }
-    // The second client holds the connection on which the statement was prepared.
+    // The second client holds the connection on which the statement was prepared, so the first client needs another
+    // connection.
     match tokio::time::timeout(TIMEOUT, first.query_one(&statement, &[])).await {
         Ok(row) => row.map_err(refused).map(|_| true),
         Err(_) => Err(StoreError::unavailable("the connection pooler needs more than one connection to the server")),

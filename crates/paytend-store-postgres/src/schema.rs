@@ -1,8 +1,8 @@
 //! The schema and its migrations.
 //!
-//! The [`paytend_inbox::schema`] module describes the rules for migrations. In addition, a migration changes at most
-//! one existing table. A migration that locks two tables could deadlock with programs that lock the tables in a
-//! different order.
+//! The [`paytend_inbox::schema`] module describes the rules for migrations. In addition, a migration must not change
+//! more than one existing table. A migration that locks two tables could deadlock with programs that lock the tables
+//! in a different order.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};

@@ -28,8 +28,8 @@ pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 /// The time limit for rolling back an effect, which waits until its statement ends.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Locks the pending rows of valid leases and inserts the outcomes, so that commits are refused afterwards. Skips
-/// locked rows, so that the transaction does not wait for effects in another transaction.
+/// Locks the pending rows of valid leases and inserts the outcomes, so that every commit before the last step is
+/// refused. Skips locked rows, so that the transaction does not wait for effects in another transaction.
 const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
      w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
      JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \

@@ -16,7 +16,7 @@ use crate::store::StoreAdmin;
 /// The maximum number of events on the page.
 const EVENTS: usize = 1_000;
 
-/// Formats a time, for the page.
+/// The function that formats the times on the page.
 pub(super) type FormatTime = dyn Fn(SystemTime) -> String + Send + Sync;
 
 /// Returns the route of the page.

@@ -37,10 +37,10 @@ type Render = dyn Fn() -> String + Send + Sync;
 /// | `/metrics` | the metrics, if [`metrics`](Self::metrics) is set |
 /// | `/audit` | operator actions, if [`audit_page`](Self::audit_page) is set |
 ///
-/// `/readyz` writes durably, checks the engine's settings, and checks that the worker makes progress.
+/// `/readyz` performs a durable write, checks the engine's settings, and checks that the worker makes progress.
 ///
-/// Concurrent requests share one write and one counting of the notifications. If a client disconnects early, the
-/// operation continues.
+/// Concurrent requests share the same write and the same counts. If a client disconnects early, the operation
+/// continues.
 #[must_use]
 pub struct Monitoring<S> {
     store: S,

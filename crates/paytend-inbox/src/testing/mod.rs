@@ -42,7 +42,7 @@ pub trait Harness {
         async { store }
     }
 
-    /// Moves the store's clock forward, or moves all stored times back.
+    /// Moves the store's clock forward, or has the same effect by moving all stored times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
 
     /// Creates an effect that records a line in the store and then succeeds, returns an error or panics; see

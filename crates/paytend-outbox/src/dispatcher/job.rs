@@ -309,7 +309,7 @@ impl<S: OutboxStore> Job<'_, S> {
     }
 }
 
-/// Returns a random number. If the operating system returns no random numbers, returns the middle of the range.
+/// Returns a random number. If the operating system cannot generate random numbers, returns the middle of the range.
 pub(super) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
 }

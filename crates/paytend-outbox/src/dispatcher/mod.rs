@@ -5,7 +5,7 @@
 //!
 //! | event | what happens to the order |
 //! |---|---|
-//! | the response arrives | is stored with its response; its handler runs, and its effect and completion are committed |
+//! | the response arrives | is stored with its response; the handler's effect and the completion form one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
 //! | the store fails before a send | is sent again after a backoff, up to the retry limit |
 //! | no authentic response arrives | is queried until it is found or has been reported as unknown for the settle time |

@@ -16,9 +16,9 @@ use crate::terms::State;
 /// How long the dispatcher keeps trying to store a result.
 const STORE_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// Counts a result that was not stored before its lease expired, until this value is dropped. While such results exist,
-/// the dispatcher claims no orders. Otherwise, it could claim the order while another attempt is still trying to store
-/// the result.
+/// Counts a result that was not stored before its lease expired, until this value is dropped. While such results
+/// exist, the dispatcher claims no orders. Otherwise, it could claim an order whose result is still being stored by an
+/// earlier attempt.
 struct Unstored<'c>(&'c AtomicUsize);
 
 impl<'c> Unstored<'c> {

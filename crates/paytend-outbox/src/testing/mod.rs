@@ -31,7 +31,7 @@ pub trait Harness {
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
 
-    /// Moves the store's clock forward, or moves all stored times back.
+    /// Moves the store's clock forward, or has the same effect by moving all stored times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
 
     /// Returns the time by the store's clock.

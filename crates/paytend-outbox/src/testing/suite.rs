@@ -112,7 +112,7 @@ async fn claims_respect_limits_operations_and_schedules<H: Harness>(harness: &H)
     case.submit(&other).await.unwrap();
     let later = TestOrder { not_before: Some(now + Duration::from_secs(3600)), ..TestOrder::new("later") };
     case.submit(&later).await.unwrap();
-    // An order with a time in the past is not claimed before earlier orders.
+    // An order that is scheduled for a time in the past is not claimed before earlier orders.
     let past = TestOrder { not_before: Some(now - Duration::from_secs(3600)), ..TestOrder::new("past") };
     case.submit(&past).await.unwrap();
     assert!(

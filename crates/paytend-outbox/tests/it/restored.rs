@@ -122,7 +122,7 @@ async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
     let world = World::new().await;
     let keys = Arc::new(StoreKeys::parse(&world.outbox.keys().to_text()).unwrap());
     let operation = Topup::INFO.path.to_owned();
-    // The content of a test order is not a request.
+    // The content of a test order is not a valid request, so it cannot be read.
     let order = TestOrder { operation, ..TestOrder::new("T-1") };
     world.outbox.store().submit_order(order.prepare(&keys)).await.unwrap();
     world.start(world.dispatcher());

@@ -84,7 +84,7 @@ async fn killed_servers_lose_no_notification_and_repeat_no_effect() {
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let reported = Arc::new(Reported::default());
-    // The streams are created before the load starts, because creating them can take longer.
+    // The streams are created before the load starts, because creating them can take a long time.
     options(&cluster, &name).open().await.unwrap();
     let mut tasks = Vec::new();
     for prefix in 0..3 {

@@ -82,7 +82,8 @@ async fn notifications_stored_after_a_restore_are_not_confused_with_lost_notific
     let problems = worker.check().await.unwrap().join("\n");
     assert!(problems.contains("2 notifications have an ID that belongs to a different notification"), "{problems}");
     assert!(problems.contains("1 notifications have a record but no message, such as 5"), "{problems}");
-    // A notification that was processed is a duplicate, and a notification that was not yet processed is stored again.
+    // A notification that was processed is recognized as a duplicate, and a notification that was not yet processed is
+    // stored again.
     assert!(matches!(place.accept(&store, "processed").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "leased").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "lost").await, Accepted::Duplicate { .. }));

@@ -115,7 +115,7 @@ async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
         // The connection is closed, and a new connection has the server's setting.
         assert!(accept(&store, &keys, name).await.is_some(), "{name}");
     }
-    // A role's setting applies to new connections. The store has already checked its first connection.
+    // A role's setting applies to new connections, but the store has already checked its first connection.
     execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
     let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
     assert!(accept(&other, &keys, "danger").await.is_some());

@@ -279,6 +279,6 @@ async fn worker_counts_only_failures_of_effects_in_separate_transactions() {
     let tries = "SELECT coalesce(sum(tries), 0)::int FROM paytend_outcome WHERE result = 'done'";
     let all = i32::try_from(200 + 16 + 2 * expected.len()).unwrap();
     assert_eq!(number(&config, tries).await, all, "an attempt of another notification was counted");
-    // At most one run of each failing notification was not counted.
+    // For each failing notification, at most one run was not counted.
     assert!(runs.load(Ordering::SeqCst) <= 200 + 3 * expected.len());
 }

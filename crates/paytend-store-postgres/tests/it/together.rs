@@ -66,8 +66,8 @@ pub(crate) async fn commits(config: &Config) -> i32 {
     number(config, "SELECT count(DISTINCT xmin::text)::int FROM paytend_outcome WHERE result = 'done'").await
 }
 
-/// Completes notifications until only those with failing effects remain, and checks that all others succeed in their
-/// first counted attempt. Returns the causes of the failures by notification.
+/// Completes notifications until only the notifications with failing effects remain, and checks that all others
+/// succeed in their first counted attempt. Returns the causes of the failures by notification.
 pub(crate) async fn complete_all(
     store: &PostgresStore,
     mut claimed: Vec<Claimed>,
@@ -257,8 +257,8 @@ async fn effect_cannot_complete_a_notification_of_another_store() {
 async fn violating_a_deferred_constraint_fails_only_the_effect_that_caused_it() {
     let Some(server) = Server::start(&[]).await else { return };
     let unique = "CREATE TABLE booking (line text CONSTRAINT booking_line UNIQUE DEFERRABLE INITIALLY DEFERRED)";
-    // The constraint exists before the store is opened, or is added later, while the store still uses its earlier
-    // search for constraints.
+    // The constraint exists before the store is opened, or is added later, while the store still uses the result of
+    // its earlier search.
     for is_known in [true, false] {
         let (config, store) = create(&server).await;
         if is_known {

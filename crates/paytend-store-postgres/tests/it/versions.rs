@@ -92,7 +92,7 @@ async fn programs_that_manage_a_store_do_not_create_or_upgrade_it() {
     execute(&config, tables).await;
     let creating = open(config.clone(), 1).await;
     managing().await.unwrap().stats().await.unwrap();
-    // A store without this program's last step has an older schema.
+    // Without this program's last migration step, the store has an older schema.
     execute(&config, "UPDATE paytend_migration SET version = 0 WHERE version = 1").await;
     let error = managing().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);

@@ -148,7 +148,7 @@ impl Place {
         self.sandbox.as_ref().unwrap()
     }
 
-    /// Restarts the sandbox, sets its clock, or leaves it unchanged.
+    /// Randomly restarts the sandbox, sets its clock, or does nothing.
     async fn disturb(&mut self, random: &Seeded) {
         match random.below(4) {
             0 => {
