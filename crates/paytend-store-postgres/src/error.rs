@@ -54,7 +54,10 @@ fn describe_server(error: &DbError) -> String {
     match known {
         Some(known) => format!("PostgreSQL reports {}: {known}", code.code()),
         None => {
-            format!("PostgreSQL reports {}; its message can contain values and is in the server's log", code.code())
+            format!(
+                "PostgreSQL reports {}; its message can contain values, so it is only in the server's log",
+                code.code()
+            )
         }
     }
 }

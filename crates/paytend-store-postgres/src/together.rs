@@ -254,8 +254,8 @@ async fn finish(
         future::Either::Left(end)
     } else {
         end.await?;
-        // The next statements must see the rows that other transactions stored before the locks were taken, so they are
-        // sent afterwards.
+        // The next statements must see the rows that other transactions stored before the locks were taken, so they
+        // are sent only after the locks are held.
         lock_keys(transaction, keys.iter().map(|key| lock_number(key)).collect()).await?;
         future::Either::Right(future::ready(Ok(())))
     };

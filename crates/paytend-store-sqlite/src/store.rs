@@ -166,7 +166,7 @@ impl SqliteStore {
             let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
             function(&reader).map_err(|error| store_error(doing, error))
         });
-        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("reading did not complete")))
+        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("the read did not complete")))
     }
 }
 

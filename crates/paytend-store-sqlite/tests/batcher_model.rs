@@ -175,7 +175,10 @@ fn model(mistake: Option<Mistake>) {
             |store, _, id| {
                 // The provider sends the notification again until it is acknowledged.
                 while !store.accept(id) {}
-                assert!(store.file.lock().unwrap().rows.contains(&id), "acknowledged before the commit");
+                assert!(
+                    store.file.lock().unwrap().rows.contains(&id),
+                    "a notification was acknowledged before its commit"
+                );
             },
             id,
         )
@@ -191,7 +194,11 @@ fn model(mistake: Option<Mistake>) {
     store.queue.lock().unwrap().closed = true;
     store.queued.notify_one();
     writer.join().unwrap();
-    assert_eq!(store.file.lock().unwrap().sightings.get(&KNOWN), Some(&DUPLICATES), "counts are lost or repeated");
+    assert_eq!(
+        store.file.lock().unwrap().sightings.get(&KNOWN),
+        Some(&DUPLICATES),
+        "sighting counts were lost or repeated"
+    );
 }
 
 #[test]

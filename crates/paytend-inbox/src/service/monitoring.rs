@@ -141,7 +141,7 @@ fn not_ready(reason: &str) -> Response {
 async fn render<S: StoreAdmin>(State(shared): State<Arc<Shared<S>>>) -> Response {
     let count = || count(shared.settings.store.clone());
     if shared.count.get(count).await.is_none() {
-        tracing::error!("cannot count notifications in time");
+        tracing::error!("counting the notifications took too long");
     }
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     let rendered = shared.settings.render.as_ref().map(|render| render()).unwrap_or_default();

@@ -260,7 +260,11 @@ async fn sightings<H: Harness>(harness: &H) {
     let id = case.accept(&notification).await.id();
     case.accept(&notification).await;
     let claimed = case.claim_one().await;
-    assert_eq!((claimed.is_sighting, claimed.sightings), (false, 1), "the sighting arrived before the first attempt");
+    assert_eq!(
+        (claimed.is_sighting, claimed.sightings),
+        (false, 1),
+        "a sighting before the first attempt causes no separate run"
+    );
     case.store.complete(claimed.lease, None).await.unwrap();
     assert_eq!(case.claim(1).await.len(), 0);
     // A duplicate arrives after the completion.

@@ -232,7 +232,7 @@ async fn rejection_becomes_final_once_the_query_confirms_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_that_was_not_sent_is_sent_later() {
+async fn order_is_sent_later_if_the_connection_fails_before_the_send() {
     let world = World::new().await;
     world.provider.faults([Fault::Unsent, Fault::Unsent, Fault::Unsent]);
     world.start(world.dispatcher());

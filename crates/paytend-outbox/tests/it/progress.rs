@@ -187,7 +187,7 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
-fn order_being_sent_is_decided_only_after_its_lease_expires() {
+fn order_being_sent_cannot_be_decided_before_its_lease_expires() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     let (fence, end) = (progress.fence, progress.due_at.unwrap());

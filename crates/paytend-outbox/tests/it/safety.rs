@@ -49,7 +49,7 @@ async fn after_the_clock_is_set_back_the_order_is_queried_before_it_is_sent() {
         let world = almost_confirmed().await;
         let from = world.provider.paths().len();
         world.set_back.store(back, Ordering::SeqCst);
-        assert!(queries_until_the_send(&world, from).await >= 1, "set back by {back} s");
+        assert!(queries_until_the_send(&world, from).await >= 1, "the clock was set back by {back} s");
     }
 }
 

@@ -86,7 +86,7 @@ fn redriven_notification_waits_for_the_current_notification() {
     index.apply(dedup(2), 2, record(2, StoredState::Leased));
     index.apply(dedup(1), 3, record(1, StoredState::Ready));
     index.add(dedup(3), record(3, StoredState::Ready));
-    assert_eq!(claimable(&index), [2], "its lease has expired");
+    assert_eq!(claimable(&index), [2], "the notification's lease has expired");
     index.apply(dedup(2), 4, record(2, StoredState::Done));
     assert_eq!(claimable(&index), [1]);
     index.apply(dedup(1), 5, record(1, StoredState::Dead));

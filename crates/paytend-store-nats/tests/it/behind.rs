@@ -54,7 +54,7 @@ async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_with_different_indexes_never_claim_two_notifications_with_the_same_order_key() {
+async fn workers_with_different_indexes_never_hold_two_notifications_with_the_same_order_key() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());

@@ -130,7 +130,7 @@ async fn killed_servers_lose_no_notification_and_repeat_no_effect() {
     let stored: BTreeSet<String> = entries.iter().filter_map(|entry| entry.facts.business_id.clone()).collect();
     assert_eq!(stored.len(), entries.len(), "a notification was stored twice");
     let (accepted, new) = (reported.accepted.lock().unwrap(), reported.new.lock().unwrap());
-    assert!(accepted.is_subset(&stored), "acknowledged but not stored");
+    assert!(accepted.is_subset(&stored), "a notification was acknowledged but not stored");
     assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), new.len(), "a notification was reported as new twice");
     let effects = reported.effects.lock().unwrap();
     let names: BTreeSet<String> = effects.iter().map(|(_, name)| name.clone()).collect();

@@ -42,7 +42,7 @@ impl Harness for NatsHarness<'_> {
     }
 
     fn effect(&self, _: &str, _: EffectEnd) -> NatsEffect {
-        panic!("the store has no effects")
+        panic!("the store does not support effects")
     }
 
     async fn recorded(&self, _: &NatsStore) -> Vec<String> {

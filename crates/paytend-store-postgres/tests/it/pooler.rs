@@ -109,7 +109,7 @@ async fn store_opens_in_time_with_session_pooling_and_one_connection() {
 /// PgBouncer before version 1.21 does not keep prepared statements. Newer versions keep them if they are configured to
 /// do so.
 #[tokio::test(flavor = "multi_thread")]
-async fn transaction_pooling_works_or_is_refused() {
+async fn transaction_pooling_works_or_is_refused_when_the_store_is_opened() {
     let Some(server) = Server::start(&[]).await else { return };
     let database = server.database().await;
     let directory = tempfile::tempdir().unwrap();

@@ -122,7 +122,7 @@ impl Load {
         assert_eq!(rows.len(), effects.len(), "an effect happened more than once");
         assert_eq!(effects, stored);
         let (accepted, completed) = (reported.accepted.lock().unwrap(), reported.completed.lock().unwrap());
-        assert!(accepted.is_subset(&stored), "acknowledged but not stored");
+        assert!(accepted.is_subset(&stored), "a notification was acknowledged but not stored");
         assert!(completed.is_subset(&effects), "a notification was completed without its effect");
     }
 }
@@ -155,7 +155,7 @@ async fn kill_session(config: &Config) {
         if let Some(process) = Pid::from_raw(number(config, sql).await) {
             return kill_process(process, Signal::KILL).unwrap();
         }
-        assert!(Instant::now() < deadline, "no notification is completed");
+        assert!(Instant::now() < deadline, "no session was completing a notification");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

@@ -103,7 +103,7 @@ async fn effects_that_wait_for_each_other_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shared_completions_keep_the_order_and_requeue_sightings() {
+async fn completions_that_share_a_transaction_keep_the_order_and_requeue_sightings() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -157,7 +157,7 @@ async fn shared_completions_keep_the_order_and_requeue_sightings() {
 
 /// When the session is killed, the server ends all sessions and recovers.
 #[tokio::test(flavor = "multi_thread")]
-async fn session_killed_between_two_effects_repeats_no_effect() {
+async fn killing_a_session_between_two_effects_repeats_no_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -194,7 +194,7 @@ async fn session_killed_between_two_effects_repeats_no_effect() {
 
 /// The commit waits for a standby that does not exist, and then its session is terminated.
 #[tokio::test(flavor = "multi_thread")]
-async fn completions_with_an_unknown_commit_are_looked_up() {
+async fn completions_whose_commit_result_is_unknown_are_looked_up() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;

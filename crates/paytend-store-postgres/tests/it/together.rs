@@ -254,7 +254,7 @@ async fn effect_cannot_complete_a_notification_of_another_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn violating_a_deferred_constraint_fails_only_the_effect_that_caused_it() {
+async fn deferred_constraint_fails_only_the_effect_that_violates_it() {
     let Some(server) = Server::start(&[]).await else { return };
     let unique = "CREATE TABLE booking (line text CONSTRAINT booking_line UNIQUE DEFERRABLE INITIALLY DEFERRED)";
     // The constraint exists before the store is opened, or is added later, while the store still uses the result of

@@ -291,6 +291,6 @@ async fn write_ahead_log_is_bounded_under_load() {
     }
     assert!(largest < 40 << 20, "the write-ahead log has {largest} bytes");
     let size = std::fs::metadata(harness.path("a.db")).unwrap().len();
-    assert!(size > 1 << 20, "nothing was copied into the file: {size} bytes");
+    assert!(size > 1 << 20, "nothing was copied into the file, which has {size} bytes");
     assert_eq!(store.list(Query { limit: 20_000, ..Query::default() }).await.unwrap().len(), 12_000);
 }

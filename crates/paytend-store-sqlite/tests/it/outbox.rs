@@ -192,7 +192,7 @@ mod clocks {
         let old = world.open(0);
         assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);
         let new = world.open(LEASE * 2);
-        assert_eq!(claim(&new, 9).await.unwrap(), ["B"], "the order A is being sent");
+        assert_eq!(claim(&new, 9).await.unwrap(), ["B"], "order A is being sent");
         assert_differs(claim(&old, 9).await);
         world.advance(LEASE - 1);
         assert!(claim(&new, 9).await.unwrap().is_empty());
