@@ -20,8 +20,8 @@ pub(crate) struct Index {
     /// The IDs of notifications that are the current notification of an order key but are not in the index yet. Each
     /// has its order key, and the time at which it was first missing.
     awaited: BTreeMap<i64, (Mac, Instant)>,
-    /// Records whose ID belongs to a different notification, because the streams were restored from backups that were
-    /// made at different times.
+    /// Records whose ID belongs to a different notification, because the streams were restored from backups with
+    /// different dates.
     displaced: BTreeMap<Mac, (u64, Record)>,
     counts: [u64; 5],
     sightings: u64,

@@ -194,7 +194,7 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
     settle(&store, members, callers, result).await;
 }
 
-/// Reports the results of a shared transaction, and puts the completions that have not begun back in the queue.
+/// Reports the results of a shared transaction, and returns the completions that have not begun to the queue.
 async fn settle(
     store: &PostgresStore,
     members: Vec<Member>,

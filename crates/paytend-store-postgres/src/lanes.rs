@@ -44,7 +44,7 @@ impl<T> Lanes<T> {
         Ok(())
     }
 
-    /// Puts items that were taken earlier back to the front of the queue.
+    /// Returns items that were taken earlier to the front of the queue.
     pub(crate) fn put_back(&self, items: impl DoubleEndedIterator<Item = T>) {
         let mut state = self.state();
         items.rev().for_each(|item| state.waiting.push_front(item));

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest duration of an effect that counts as short. If more than a quarter of the effects take longer, or if at
-/// least two effects and at least a quarter of all effects fail, the following effects run in separate transactions.
+/// The longest duration of an effect that counts as short. If more than a quarter of the effects take longer, the
+/// following effects run in separate transactions. The same applies if at least two effects, and at least a quarter of
+/// all effects, fail.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions that run in separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;

@@ -2,7 +2,7 @@
 //! [`random_history`](super::random_history), this test reduces a failing case to a short list of steps, and also
 //! restarts the store.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::collections::BTreeMap;
 

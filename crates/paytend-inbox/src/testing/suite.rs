@@ -1,6 +1,6 @@
 //! The cases of the conformance suite.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;

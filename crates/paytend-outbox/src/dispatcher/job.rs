@@ -180,7 +180,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    /// Sends a request. `handled` is the request that the handler receives. It may lack the file.
+    /// Sends a request. `handled` is the request that the handler receives. If the request has a file, it may be
+    /// missing in `handled`.
     async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, handled: &PreparedRequest<O>) -> Attempt {
         fail::fail_point!("outbox-before-begin-send");
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {

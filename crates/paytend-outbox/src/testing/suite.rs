@@ -1,6 +1,6 @@
 //! Test cases for submitting, claiming, sending and completing orders.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::time::Duration;
 

@@ -169,7 +169,7 @@ async fn notice_that_arrives_while_a_rejection_is_handled_prevents_the_completio
     while world.state("T-1").await != State::Rejected {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The earlier query did not find the order, which is executed only now.
+    // The earlier query did not find the order, because the provider executes it only at this point.
     world.outbox.client().send(&topup("T-1")).await.unwrap();
     world.outbox.store().notice_order(OrderNotice::about::<Topup>("T-1")).await.unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Found);

@@ -35,8 +35,8 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
     }
 }
 
-/// Claims from both stores at the same time until one of them has claimed a notification. Claims again after both have
-/// read all messages.
+/// Claims from both stores at the same time until one of them has claimed a notification. Then claims from each store
+/// again, before and after the store has read all messages. Returns all claimed notifications.
 async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();

@@ -1,4 +1,4 @@
-//! Tests of streams that were restored from backups that were made at different times.
+//! Tests of streams that were restored from backups with different dates.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

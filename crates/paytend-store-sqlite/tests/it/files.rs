@@ -178,7 +178,7 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
         let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
         assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
     }
-    // Lists omit the row that cannot be read at all, but the check reports it.
+    // One of the rows cannot be read at all. Lists do not contain it, but the check reports it.
     let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
     assert_eq!(listed[0].state, State::Dead);
