@@ -174,8 +174,9 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit, the
-/// effect is the reason. It has violated a constraint that is checked at the commit, or has changed a setting.
+/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit,
+/// the effect has caused the refusal: it has violated a constraint that is checked at the commit, or has changed a
+/// setting.
 pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
     if let Some(client) = client {
         tokio::spawn(reset(client));
