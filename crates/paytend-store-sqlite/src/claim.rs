@@ -34,7 +34,7 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
 fn set_aside(transaction: &Transaction<'_>, now: i64, id: i64, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
     if let rusqlite::Error::QueryReturnedNoRows = error {
         tracing::error!(id, "a pending entry has no notification: run `paytend inbox check`");
-        // A dead letter requires a notification, so the entry is only excluded from claims.
+        // Without a notification, the entry cannot become a dead letter, so it is only excluded from claims.
         return transaction.prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1")?.execute([id]).map(drop);
     }
     tracing::error!(id, %error, "a stored row cannot be read: the notification is a dead letter");

@@ -38,7 +38,7 @@ pub(crate) fn is_always_recorded(new: &NewNotification) -> bool {
     new.requeue_sighting || new.sightings != SightingPolicy::PossibleChanges || new.facts.business_id.is_none()
 }
 
-/// Writes the counts in the writer's transaction. Call [`Counts::finished`] afterwards.
+/// Writes the counts in the writer's transaction. Call [`Counts::finished`] when the transaction has ended.
 pub(crate) fn write(counts: &Counts, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for (id, count) in counts.take() {
         transaction

@@ -265,8 +265,9 @@ impl Failure {
     }
 }
 
-/// Runs operations until an operation ends the transaction, and then commits. The result applies to the returned number
-/// of operations. These are the operations that ran, or all operations if the transaction could not begin.
+/// Runs operations until an operation ends the transaction, and then commits. Returns the result, and the number of
+/// operations to which it applies. These are the operations that ran, or all operations if the transaction could not
+/// begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -332,7 +333,7 @@ fn commit(transaction: Transaction<'_>) -> Result<(), rusqlite::Error> {
 
 fn interrupted(suspect: bool) -> Failure {
     Failure {
-        error: StoreError::unavailable("the transaction was rolled back because of a different operation"),
+        error: StoreError::unavailable("the transaction was rolled back because another operation in it failed"),
         suspect,
     }
 }

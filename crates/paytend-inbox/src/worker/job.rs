@@ -63,7 +63,7 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let (lease, tries) = (claimed.lease, claimed.tries);
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
-        // The process ended during each of the earlier attempts, so they reported no result.
+        // The process ended during every earlier attempt, so none of them reported a result.
         return dead(
             shared,
             lease,
@@ -121,8 +121,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
     }
 }
 
-/// Extends the lease until it is lost. If the store is unreachable, the attempt continues, because the completion
-/// checks the fence.
+/// Extends the lease until it is lost. If the store is unreachable, the attempt continues. This is safe because the
+/// completion checks the fence.
 async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     let time = shared.settings.lease;
     loop {

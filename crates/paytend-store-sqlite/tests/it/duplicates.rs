@@ -31,7 +31,7 @@ async fn duplicate_without_a_change_needs_no_write() {
     locked.execute_batch("BEGIN IMMEDIATE").unwrap();
     for sighting in 1..=3 {
         let again = completes(accept(active.prepare(&keys))).await;
-        assert_eq!(again, Some(Accepted::Duplicate { id, sighting }), "a duplicate waits for the writer");
+        assert_eq!(again, Some(Accepted::Duplicate { id, sighting }), "a duplicate waited for the writer");
     }
     // These duplicates must be on disk before they are acknowledged.
     let requeued = TestNotification { requeue_sighting: true, ..active.clone() }.prepare(&keys);
@@ -41,7 +41,7 @@ async fn duplicate_without_a_change_needs_no_write() {
     let mut unknown = active.prepare(&keys);
     unknown.facts.business_id = None;
     for (written, why) in [(requeued, "requeued"), (always, "always"), (different, "different"), (unknown, "unknown")] {
-        assert_eq!(completes(accept(written)).await, None, "acknowledged without a write: {why}");
+        assert_eq!(completes(accept(written)).await, None, "a duplicate was acknowledged without a write: {why}");
     }
     assert_eq!(completes(accept(about("new", "card").prepare(&keys))).await, None);
     drop(locked);
@@ -56,7 +56,7 @@ async fn duplicate_without_a_change_needs_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_that_repeats_after_a_different_state_is_written() {
+async fn repeated_state_is_written_if_the_state_changed_in_between() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -74,7 +74,7 @@ async fn state_that_repeats_after_a_different_state_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_are_written_without_other_operations() {
+async fn counts_are_written_even_if_no_other_operation_is_waiting() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -88,7 +88,7 @@ async fn counts_are_written_without_other_operations() {
     let written =
         || other.query_row("SELECT max(number) FROM paytend_sighting", [], |row| row.get::<_, Option<i64>>(0));
     while written().unwrap() != Some(5) {
-        assert!(std::time::Instant::now() < deadline, "the counts are not written");
+        assert!(std::time::Instant::now() < deadline, "the counts were not written");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
