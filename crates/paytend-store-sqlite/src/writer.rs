@@ -112,11 +112,27 @@ impl Writer {
         }
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.operations.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            self.gather(&mut batch);
             // An operation can end the transaction of its batch. The remaining operations run in a new transaction.
             while !batch.is_empty() {
                 self.process(&mut batch);
             }
             self.checkpoint();
+        }
+    }
+
+    /// Lets other threads run, and adds the operations that they submit, so that a commit covers more operations. If no
+    /// other thread is ready to run, this takes no time.
+    fn gather(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
+        let mut gathered = 0;
+        while batch.len() > gathered && batch.len() < MAX_BATCH {
+            gathered = batch.len();
+            std::thread::yield_now();
+            while batch.len() < MAX_BATCH
+                && let Ok(operation) = self.operations.try_recv()
+            {
+                batch.push(operation);
+            }
         }
     }
 
