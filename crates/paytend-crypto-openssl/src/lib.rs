@@ -76,10 +76,10 @@ fn check_version(number: i64, text: &str) -> Result<(), UnsupportedLibrary> {
     }
 }
 
-/// Copies of a key, one per processor.
+/// One copy of a key for each processor.
 ///
-/// OpenSSL locks a key to blind an operation and to read values cached for the key. If each thread uses a separate
-/// copy, the threads do not wait for each other.
+/// OpenSSL locks a key while it blinds an operation and reads the values cached for the key. Threads that use separate
+/// copies do not wait for each other.
 struct Copies<Half> {
     copies: Box<[Rsa<Half>]>,
 }

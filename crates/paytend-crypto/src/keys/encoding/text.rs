@@ -1,5 +1,5 @@
-//! Cleans a key's text: character encodings, invisible characters, escapes and quotes. This module is independent
-//! of key formats.
+//! Cleans a key's text: converts character encodings, and removes invisible characters, escapes and quotes. This module
+//! is independent of key formats.
 //!
 //! All characters of a key are ASCII, so cleaned text consists of ASCII bytes. Invisible characters are removed. Any
 //! other character is replaced by a character that is not valid in base64.
@@ -48,7 +48,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
         None => {
             for chunk in data.utf8_chunks() {
                 chunk.valid().chars().for_each(|c| cleaner.push(c));
-                // The bytes of the no-break space and the dashes in 8-bit encodings.
+                // In 8-bit encodings, these bytes are the no-break space and the dashes.
                 chunk.invalid().iter().for_each(|byte| {
                     cleaner.push(match byte {
                         0xa0 => '\u{a0}',
@@ -121,7 +121,7 @@ impl Cleaner {
                 self.invisible = true;
                 b' '
             }
-            // Includes NUL, which ends C strings, and `\x1a`, which ends DOS files.
+            // This includes NUL, which ends C strings, and `\x1a`, which ends DOS files.
             '\0' | '\t' | '\x0b' | '\x0c' | '\x1a' => b' ',
             '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => OTHER_DASH,
             '\u{ab}' | '\u{bb}' | '\u{201c}'..='\u{201f}' => b'"',
