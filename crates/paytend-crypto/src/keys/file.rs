@@ -92,7 +92,7 @@ fn mode(file: &File) -> std::io::Result<u32> {
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// Always returns 0600: other platforms have no mode bits, so the permission check always passes.
+/// Always returns 0600, so that the permission check passes on platforms without mode bits.
 #[cfg(not(unix))]
 fn mode(_: &File) -> std::io::Result<u32> {
     Ok(0o600)

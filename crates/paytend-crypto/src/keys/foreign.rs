@@ -50,7 +50,7 @@ pub enum ForeignKey {
     XxdDump,
     /// The output of `hexdump -C` or `od -t x1`.
     ByteDump,
-    /// The output of `hexdump` or `od -x`: hexadecimal numbers of 16 bits.
+    /// The output of `hexdump` or `od -x`, which consists of 16-bit hexadecimal numbers.
     WordDump,
     /// A Git LFS pointer instead of the file itself.
     GitLfsPointer,

@@ -109,7 +109,7 @@ fn every_key_form_file_has_a_case() {
     assert_eq!(named, there);
 }
 
-/// An error message can contain only parts of the data that are too short to be a secret.
+/// An error message may quote the data, but only parts that are too short to reveal a secret.
 #[test]
 fn error_messages_show_no_part_of_a_key() {
     for case in key_forms().1 {
