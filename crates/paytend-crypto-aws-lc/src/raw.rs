@@ -65,7 +65,7 @@ impl Rsa {
         let bits = i32::try_from(bits).map_err(|_| Failed)?;
         // SAFETY: the function takes no arguments. `NonNull::new` checks the result.
         let key = NonNull::new(unsafe { RSA_new() }).ok_or_else(failed)?;
-        // From here on, `Key` owns the key and frees it on every return path. `size` is set below.
+        // From here on, `rsa` owns the key and frees it on every return path. `size` is set below.
         let mut rsa = Self { key, size: 0 };
         // SAFETY: the key is new and not shared, the exponent is a valid number, and no callback is passed.
         let done = unsafe { RSA_generate_key_ex(rsa.key.as_ptr(), bits, exponent.0.as_ptr(), ptr::null_mut()) };

@@ -13,7 +13,7 @@ fn member_texts(text: &[u8]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn end_of_object_that_is_not_strict_json_is_found() {
+fn object_end_is_found_in_json_that_is_not_strict() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     for object in [
         b"{}".as_slice(),

@@ -18,7 +18,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// The permissions that a file with a secret may have. They are checked only on Unix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FilePermissions {
-    /// Access only for the file's owner, unless [`DANGER_ANY_PERMISSIONS`] is set.
+    /// Only the file's owner may have access, unless [`DANGER_ANY_PERMISSIONS`] is set.
     #[default]
     OwnerOnly,
     /// Access for anyone.

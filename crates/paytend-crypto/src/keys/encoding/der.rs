@@ -55,8 +55,8 @@ pub(super) fn children(any: AnyRef<'_>) -> Vec<AnyRef<'_>> {
     elements
 }
 
-/// Returns whether the data could be the end of a key's DER, because it contains the object identifier of RSA, or ends
-/// with several long INTEGERs or the usual public exponent.
+/// Returns whether the data could be the end of a key's DER. It can be if it contains the object identifier of RSA, or
+/// ends with several long INTEGERs or the usual public exponent.
 pub(super) fn is_end(data: &[u8]) -> bool {
     const SHORTEST: usize = 64;
     /// The start of the object identifiers of PKCS#1: 1.2.840.113549.1.1.

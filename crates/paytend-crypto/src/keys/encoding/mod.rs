@@ -99,7 +99,7 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    /// Reads text without PEM: a single base64 value, or a document with base64 values.
+    /// Reads text that is not PEM itself: a single base64 value, or a document with base64 values.
     fn bare_or_values(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let wrappings = self.wrappings.clone();
         let bare = self.bare(text);
@@ -153,7 +153,7 @@ impl Reader<'_> {
         items
     }
 
-    /// Reads text without PEM: base64 of DER, of PEM, or of other text.
+    /// Reads text that is not PEM itself: base64 of DER, of PEM or of other text.
     fn bare(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let inner = text::surrounded(text);
         if inner.is_empty() {

@@ -10,8 +10,8 @@ pub(super) struct Value<'t> {
 const SHORTEST: usize = 64;
 /// The maximum length of a name.
 const LONGEST_NAME: usize = 64;
-/// The maximum number of bytes that the search for the ends of values reads, so that a hostile document cannot make the
-/// search slow.
+/// The maximum number of bytes to read when searching for the ends of values. The limit keeps the search fast in a
+/// hostile document.
 const SEARCHED: usize = 4 << 20;
 
 /// Returns all values that consist of base64 characters and are long enough to be a key.
