@@ -106,7 +106,7 @@ fn only_members_of_the_outermost_object_are_returned() {
     assert_eq!(shown.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
 }
 
-/// Generates input that mixes bytes with a meaning for the scanner and ordinary bytes.
+/// Generates input that contains both ordinary bytes and bytes that are significant to the scanner.
 fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(b"\"\\{}[]:,& =\n\x00\x22\x5C\x81\xB1\xE2\x82\xAC\xEF\xBB\xBF\xFF1aA.+-".to_vec())

@@ -37,7 +37,7 @@ pub enum ForeignKey {
     Jwk,
     /// A set of JSON Web Keys.
     JwkSet,
-    /// A key in the XML format of .NET.
+    /// A key in .NET's XML format.
     Xml,
     /// A Microsoft CryptoAPI key.
     MicrosoftBlob {
@@ -76,7 +76,7 @@ pub enum ForeignKey {
     Compressed,
     /// A web page.
     WebPage,
-    /// An XML document that is not a key in the XML format of .NET.
+    /// An XML document that is not a key in .NET's XML format.
     XmlDocument,
     /// A file that contains only zero bytes.
     ZeroBytes,
