@@ -143,7 +143,8 @@ async fn orders() -> bool {
     share >= FLOOR
 }
 
-/// Compares claiming in a store with finished orders with claiming in an empty store, in alternating rounds.
+/// Compares the speed of claiming in a store that contains finished orders with the speed in an empty store, in
+/// alternating rounds.
 async fn claims(finished: usize) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let keys = Arc::new(StoreKeys::generate().unwrap());

@@ -22,8 +22,8 @@ const OLDEST: i64 = 0x3000_0080;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenSsl;
 
-/// Parses each key when it is loaded, not again for each key operation. If the linked library is not OpenSSL 3.0.8 or
-/// newer, loading or generating a key returns an [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
+/// Parses each key once, when it is loaded, and not again for each operation. If the linked library is not OpenSSL
+/// 3.0.8 or newer, loading or generating a key returns an [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
 impl Backend for OpenSsl {
     fn name(&self) -> &'static str {
         "openssl"

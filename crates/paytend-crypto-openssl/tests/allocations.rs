@@ -16,8 +16,8 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{}"}}"#, "x".repeat(bytes - 18))
 }
 
-/// Runs a function, and returns the number of allocations, how many bytes the peak memory use was above the memory use
-/// at the start, and the function's result.
+/// Runs a function. Returns the number of allocations, the peak memory use in bytes (without the memory that was in use
+/// at the start), and the function's result.
 ///
 /// The allocator records the highest memory use since the process started. The returned peak is therefore too high if
 /// more memory was in use before the call.

@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    /// If an error is reported together with its sources, no message must appear twice.
+    /// If an error is reported together with its sources, no message may appear twice.
     #[test]
     fn displayed_reason_is_not_repeated_as_source() {
         for error in [Error::from(Malformed::NotUtf8 { at: 3 }), Malformed::TooLarge { bytes: 2, limit: 1 }.into()] {

@@ -115,8 +115,8 @@ pub trait RsaPublic: Send + Sync {
     /// Performs the raw public-key operation: raises `block` to the power `e` modulo `n`. The returned number is as
     /// long as the modulus.
     ///
-    /// `block` is as long as the modulus, and its number is smaller than the modulus, because this crate has padded the
-    /// block.
+    /// `block` is as long as the modulus, and the number in it is smaller than the modulus, because this crate has
+    /// padded the block.
     ///
     /// # Errors
     /// Returns an error if the backend cannot perform the operation.

@@ -279,7 +279,7 @@ fn distinct<Key>(keys: impl Iterator<Item = Key>, public: impl Fn(&Key) -> &Publ
     distinct
 }
 
-/// Returns the default backend, used if a keyring does not select a backend.
+/// Returns the default backend, which is used if the caller selects no backend.
 fn default_backend() -> Option<&'static dyn Backend> {
     #[cfg(feature = "rustcrypto")]
     return Some(&crate::rustcrypto::RustCrypto);

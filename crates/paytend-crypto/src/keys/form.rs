@@ -77,7 +77,7 @@ pub enum Armour {
     Pem(String),
 }
 
-/// An encoding, escape or quote around a key that is removed before the key is read.
+/// An encoding, an escape or a quote that surrounds a key and is removed before the key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Wrapping {

@@ -18,7 +18,7 @@ use crate::random::RandomSource;
 pub(crate) const BLOCK: usize = 16;
 
 /// The number of characters in a session key, which determines the AES variant. The receiver's configuration sets this
-/// number, never the message.
+/// number. It is never taken from the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionKeyLength {

@@ -253,7 +253,7 @@ fn detached_signatures_verify_with_any_of_several_keys() {
 
 /// A message has at most 64 fields: the payload, the key, the signature, and 61 other fields.
 #[test]
-fn message_with_64_fields_opens_and_seal_refuses_one_more_field() {
+fn message_can_have_64_fields_but_not_65() {
     let sender = keyring("paytend", "partner");
     // A notification has four fields besides the payload, the key and the signature. Empty fields do not count.
     for (more, sealable) in [(57, true), (58, false)] {

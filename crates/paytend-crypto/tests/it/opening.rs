@@ -114,7 +114,7 @@ fn response_without_key_or_payload_is_verified() {
 /// The documentation requires a `randomKey` only in a request with `bizData`. A notification always has a `randomKey`
 /// and a payload.
 #[test]
-fn request_without_key_or_payload_is_verified_but_such_a_notification_is_refused() {
+fn request_can_omit_key_and_payload_but_notification_cannot() {
     let id = "a".repeat(32);
     let text = format!("partnerId={PARTNER_ID}&requestId={id}&signType=RSA&version=2.0");
     let sign = |text: &str| detached::sign(&*key("partner").private, text.as_bytes()).unwrap();

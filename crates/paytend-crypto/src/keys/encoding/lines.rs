@@ -40,7 +40,7 @@ pub(super) fn unmarked(prefix: &[u8], body: &[u8]) -> Result<Option<Zeroizing<Ve
     Ok(changed.then(|| joined(&lines, body.len())))
 }
 
-/// Joins lines in a buffer that is allocated once, because growing would leave copies of a key in memory.
+/// Joins lines in a buffer that is allocated once, because growing it would leave copies of a key in memory.
 fn joined<'t>(lines: impl IntoIterator<Item = &'t &'t [u8]>, capacity: usize) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(capacity));
     for (at, line) in lines.into_iter().enumerate() {
