@@ -103,7 +103,7 @@ fn public_key_with_a_space_instead_of_a_character_is_refused() {
 }
 
 #[test]
-fn names_in_errors_contain_no_base64() {
+fn variable_names_in_errors_contain_no_base64() {
     let (own, _, _) = keys();
     let other = PrivateKey::from_bytes(&paytend_vectors::keys()["paytend"].private).unwrap();
     let (one, two) = (own.to_pkcs8_pem().unwrap(), other.to_pkcs8_pem().unwrap());
