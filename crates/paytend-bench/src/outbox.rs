@@ -27,7 +27,7 @@ const ROUNDS: usize = 7;
 const CLAIMED: usize = 2_000;
 /// The minimum speed relative to the client alone, in thousandths.
 const FLOOR: u128 = 700;
-/// The minimum speed of claiming relative to an empty store, in thousandths.
+/// The minimum speed of claiming in a store with finished orders, relative to an empty store, in thousandths.
 const CLAIM_FLOOR: u128 = 900;
 
 /// Runs the benchmark, or one of its parts: `orders`, `claim`. With `--full`, claiming is measured in a store with
@@ -51,7 +51,7 @@ fn topup(card: &str, number: String) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount("0.01".parse().unwrap()).currency("EUR").build()
 }
 
-/// Runs a function for each number below `count`, in several tasks.
+/// Calls a function with each number below `count`, from several tasks.
 async fn concurrently<F, T>(count: usize, function: F)
 where
     F: Fn(usize) -> T + Clone + Send + Sync + 'static,
@@ -143,7 +143,8 @@ async fn orders() -> bool {
     share >= FLOOR
 }
 
-/// Compares claiming in a store with finished orders with claiming in an empty store, in alternating rounds.
+/// Compares the speed of claiming in a store that contains finished orders with the speed in an empty store, in
+/// alternating rounds.
 async fn claims(finished: usize) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let keys = Arc::new(StoreKeys::generate().unwrap());
