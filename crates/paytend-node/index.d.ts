@@ -152,7 +152,7 @@ export interface OpenOptions extends SealOptions {
  * decryption. The first peer key is used for encryption, and all peer keys for verification.
  */
 export class Keyring {
-  /** Creates a keyring. Use several keys during a key rotation. */
+  /** Creates a keyring. During a key rotation, pass several keys. */
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
   /**
    * Seals a message on Node's worker pool. The promise resolves to the document.

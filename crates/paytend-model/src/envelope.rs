@@ -1,6 +1,6 @@
 //! The documented envelopes of requests, responses and notifications, as plain data for inspecting messages.
 //!
-//! This module does not seal, open or verify messages. Use `paytend-crypto` for these; its rules are much stricter. On
+//! This module does not seal, open or verify messages. Use `paytend-crypto` for that. Its rules are much stricter. On
 //! the wire, the payload is base64 text. In the documentation's samples and in the signed text, the payload is a JSON
 //! object. This module reads both representations.
 //!
@@ -23,7 +23,7 @@ pub const SUCCESS: &str = "00";
 payload! {
     /// A request envelope.
     ///
-    /// Source: the request body of every operation in the documents BaaS Core, Issuing Cards and Funding Notification.
+    /// Source: the request body of every operation in the BaaS Core, Issuing Cards and Funding Notification documents.
     pub struct RequestEnvelope: Documented {
         required {
             /// The globally unique serial number of the request.
@@ -36,7 +36,7 @@ payload! {
             version: String => "version" = "2.0" [Is("2.0")],
         }
         optional {
-            /// The payload; on the wire, base64 of the AES-encrypted JSON text, or empty.
+            /// The payload. On the wire, it is the AES-encrypted JSON text as base64, or an empty string.
             biz_data: Json => "bizData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
             /// The session key, RSA-encrypted for the receiver, as base64. In the documentation's plaintext samples,
             /// this is the unencrypted key. Present whenever there is a payload.

@@ -120,7 +120,7 @@ notifications! {
         /// the audit status or the user status has changed.
         UserStatusChange(UserStatusChange) = "3", "User status change notification",
             Some("AccountStatusChangeNotification_Context"), ["userId"];
-        /// a payment of the Payout API has failed; the content is not documented.
+        /// a payment through the Payout API has failed; the content is not documented.
         PaymentFailure(PaymentFailure) = "4", "Payment failure notification", None,
             ["orderNo", "transactionId"];
         /// a junior user has paid to become a standard user.

@@ -67,8 +67,8 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     schema
 }
 
-/// Restricts a schema that allows a string or a number to the example's type. The Rust types accept strings and
-/// numbers, but the provider documents only one of the two.
+/// If a schema allows both strings and numbers, restricts it to the type of the example. The Rust types accept both,
+/// but the provider documents only one of the two.
 fn narrow(schema: &mut Schema, example: Option<&Value>) {
     if schema.get("type") != Some(&json!(["string", "number"])) {
         return;
@@ -107,8 +107,8 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         Rule::Rfc3339Millis => set("format", "date-time".into()),
         Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
         Rule::Is(value) => set("const", (*value).into()),
-        // JSON Schema cannot express rules about decoded bytes, numbers, hashes or several fields. They are expressed
-        // by the object's schema, the description or the example instead.
+        // A field's schema cannot express rules about decoded bytes, numbers, hashes or several fields. The object's
+        // schema, the description or the example expresses these rules instead.
         Rule::MaxBytes(_)
         | Rule::Positive
         | Rule::MaxPlainChars(_)

@@ -138,8 +138,8 @@ payload! {
 }
 
 payload! {
-    /// Query user upgrade fee: returns the fee for becoming a standard user. Business data is optional (documented),
-    /// but no fields are known.
+    /// Query user upgrade fee: returns the fee for becoming a standard user. The request can contain business data
+    /// (documented), but none of its fields are known.
     #[doc(alias = "getUpgradeFee")]
     pub struct QueryUpgradeFee: Documented {}
 }

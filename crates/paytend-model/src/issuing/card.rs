@@ -1,4 +1,4 @@
-//! Card operations: application, activation, replacement and loss.
+//! Card operations: applications, activation, replacement and loss reports.
 
 use super::{Address, observed, observed_without_response};
 use crate::operation::OperationKind::{Mutation, Query};
@@ -174,7 +174,8 @@ impl Operation for QueryCardInfo {
 }
 
 payload! {
-    /// A card's data. The object's name is documented. If the provider sends the card number, it is in `extra`.
+    /// A card's data. The object's name is documented. If the provider sends the card number, the number is kept in
+    /// `extra`.
     pub struct CardInfoResponse: Inferred {
         optional {
             /// The card's identifier.

@@ -193,7 +193,7 @@ payload! {
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) also reads the alternative field.
+            /// The transactions on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<CardTransaction> => "tradeList",
             /// The transactions on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",
@@ -216,11 +216,11 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// `businessDate` and the field names that begin with `trade` are inferred from a card partner's app. The other
-    /// field names were inferred earlier and are still read.
+    /// `businessDate` and the field names that begin with `trade` are inferred from a card partner's app. The
+    /// alternative field names are also inferred, and both sets of names are read.
     pub struct CardTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
+            /// The provider's transaction number. [`id`](Self::id) also reads the field with the alternative name.
             trade_id: TransactionId => "tradeId",
             /// The transaction type.
             trade_type: TradeType => "tradeType",
@@ -331,7 +331,7 @@ payload! {
         optional {
             /// The total number of entries.
             total: Count => "total" = "1",
-            /// The authorizations on the page. [`trades`](Self::trades) also reads the alternative field.
+            /// The authorizations on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<CardTransaction> => "tradeList",
             /// The authorizations on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",

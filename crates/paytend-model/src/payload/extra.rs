@@ -23,7 +23,7 @@ impl Extra {
     /// know yet.
     ///
     /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it,
-    /// and [`validate`](crate::Validate::validate) reports it.
+    /// and [`validate`](crate::Validate::validate) reports such a field.
     ///
     /// # Errors
     /// Returns an error if the value is not valid JSON.

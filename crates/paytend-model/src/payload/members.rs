@@ -207,8 +207,8 @@ impl Members {
 
     /// Returns the remaining members and all problems.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
-        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
-        // because the remaining value alone would be read as the field's value.
+        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped.
+        // Otherwise the remaining value would later be read as the field's value.
         let unwritable: Vec<String> = self
             .list
             .iter()

@@ -64,8 +64,8 @@ impl Object<'_> {
     }
 
     /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
-    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. A
-    /// name that is equally close to a present field is not a typo of an absent optional field either.
+    /// field is returned at most once. A name that is closer to a present field is not returned. For an absent optional
+    /// field, a name that is equally close to a present field is not returned either.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);

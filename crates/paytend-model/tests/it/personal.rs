@@ -221,8 +221,8 @@ fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
     1
 }
 
-/// A code or identifier is one word. Other text, or a card number, may be personal data in a field with an
-/// inferred name.
+/// A code or identifier is one word. In a field with an inferred name, any other text, or a card number, may be
+/// personal data.
 #[test]
 fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};

@@ -71,7 +71,8 @@ fn payby_fields_must_have_the_documented_formats() {
     assert_eq!(with("beneficiaryAddress", "Liwa Street off Khalifa Street".into()), "");
     assert_eq!(with("amount", json!({ "amount": 1, "currency": "USD" })), "`amount.currency` must be AED");
 
-    // A name of 3 characters and an address of 137 reach the combined limit of 140. Hashes are not counted.
+    // A 3-character name and a 137-character address reach the combined limit of 140 characters. Hashes are not
+    // counted.
     assert_eq!(with("beneficiaryAddress", "a".repeat(137).into()), "");
     assert_eq!(
         with("beneficiaryAddress", "a".repeat(138).into()),

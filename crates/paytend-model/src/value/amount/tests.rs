@@ -85,7 +85,7 @@ fn invalid_amounts_are_rejected_with_a_reason() {
         let message = serde_json::from_str::<Amount>(json).unwrap_err().to_string();
         assert!(message.starts_with(&error.to_string()), "{json}: {message}");
     }
-    // Created amounts have a stricter format.
+    // Amounts created with `parse` must have a stricter format than received amounts.
     for (text, error) in [
         ("1e3", AmountError::Exponent),
         ("1E3", AmountError::Exponent),
