@@ -95,7 +95,7 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
                 verified.dedup_key()
             );
             // The check is skipped if the body is not strict JSON. Values that are not strict JSON are lost when the
-            // notification is written, and the type may then be unknown.
+            // notification is written. Without them, the type may be unknown.
             let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
             if let Some(typed) = verified.notification().typed().filter(|_| strict) {
                 let written = serde_json::to_vec(typed).expect("cannot write a notification that was read");

@@ -110,7 +110,7 @@ fn aws_lc_versions(metadata: &Metadata) -> Option<String> {
         .map(|package| package.version.to_string())
         .collect();
     (versions.len() > 1).then(|| {
-        format!("the lock file has several versions of aws-lc-sys, {versions:?}: use aws-lc-rs' version in Cargo.toml")
+        format!("Cargo.lock has several versions of aws-lc-sys, {versions:?}: use the version that aws-lc-rs needs")
     })
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             failed.push(binary.name.as_str());
         }
     }
-    println!("\n{table}\n`failed` counts all failed runs, `busy` the failed runs under CPU load");
+    println!("\n{table}\n`failed` counts all failed runs, and `busy` counts the failed runs under CPU load");
     if failed.is_empty() { Ok(()) } else { Err(format!("failed at least once: {}", failed.join(", "))) }
 }
 

@@ -12,7 +12,7 @@ use crate::ui;
 const EXAMPLES: [&str; 6] =
     ["inbox_service", "inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
 
-/// Whether tests that this machine cannot run are only reported or cause a failure.
+/// What happens if this machine cannot run some of the tests: the command reports them, or it fails.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Skipping {
     Reported,

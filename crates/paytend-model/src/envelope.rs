@@ -64,11 +64,12 @@ payload! {
         optional {
             /// A human-readable message. Hidden in `Debug`, since it may repeat request data.
             resp_msg: Personal => "respMsg" = "success",
-            /// The payload, as in a request.
+            /// The payload, in the same format as in a request.
             resp_data: Json => "respData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The session key, as in a request.
+            /// The session key, in the same format as in a request.
             random_key: Personal => "randomKey" = "mGqYkw==",
-            /// The signature, as in a request. **A successful response without a signature must not be trusted.**
+            /// The signature, in the same format as in a request. **A successful response without a signature must not be
+            /// trusted.**
             signature: String => "signature" = "hW3n8g==",
             /// Reserved; not included in the signature.
             encrypt_flag: Code => "encryptFlag" Observed,
@@ -99,13 +100,14 @@ payload! {
             sign_type: String => "signType" = "RSA" [Is("RSA")],
             /// The version, always "2.0".
             version: String => "version" = "2.0" [Is("2.0")],
-            /// The payload, as in a request.
+            /// The payload, in the same format as in a request.
             content: Json => "content" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The signature, as in a request. **A notification without a signature must not be trusted.**
+            /// The signature, in the same format as in a request. **A notification without a signature must not be
+            /// trusted.**
             signature: String => "signature" = "hW3n8g==",
         }
         optional {
-            /// The session key, as in a request.
+            /// The session key, in the same format as in a request.
             random_key: Personal => "randomKey" = "mGqYkw==",
         }
     }

@@ -82,7 +82,7 @@ macro_rules! notifications {
             /// Returns the content as JSON text, without the fields that are not strict JSON.
             ///
             /// # Errors
-            /// Returns an error if the content cannot be written as JSON. No such content is known.
+            /// Returns an error if the content cannot be written as JSON. No content is known to cause this error.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
@@ -209,7 +209,7 @@ impl Notification {
     /// Returns the content as JSON text, without the fields that are not strict JSON.
     ///
     /// # Errors
-    /// Returns an error if the content cannot be written as JSON. No such content is known.
+    /// Returns an error if the content cannot be written as JSON. No content is known to cause this error.
     pub fn content(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Baas(notification) => notification.content(),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, target};
 
-/// A function that returns a program. The caller adds the program's arguments.
+/// A function that returns a program without arguments. The caller adds them.
 type ProgramFn = fn() -> Result<Program, String>;
 
 /// A language and its commands.

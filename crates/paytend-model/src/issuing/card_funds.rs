@@ -216,8 +216,8 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// `businessDate` and the field names that begin with `trade` are inferred from a card partner's app. The
-    /// alternative field names are also inferred, and both sets of names are read.
+    /// All field names are inferred. `businessDate` and the names that begin with `trade` occur in a card partner's
+    /// app. The alternative names are also read.
     pub struct CardTransaction: Inferred {
         optional {
             /// The provider's transaction number. [`id`](Self::id) also reads the field with the alternative name.

@@ -58,7 +58,8 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked<S, T = i64> {
     state: S,
-    /// The time of the newest update that reported this state, or `None` if any such update had no time.
+    /// The time of the newest update that reported this state, or `None` if any update that reported it had no
+    /// time.
     at: Option<T>,
     /// A lower bound for the time of the newest update.
     since: Option<T>,
@@ -99,7 +100,8 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         &self.state
     }
 
-    /// Returns the time of the newest update that reported this state, or `None` if any such update had no time.
+    /// Returns the time of the newest update that reported this state, or `None` if any update that reported it had no
+    /// time.
     pub fn at(&self) -> Option<&T> {
         self.at.as_ref()
     }

@@ -92,7 +92,7 @@ impl Object<'_> {
 /// Returns the number of edits between an unknown name and a known one, if the unknown name may be a typo. Case and
 /// separators are ignored.
 fn edits(name: &str, field: &Field) -> Option<usize> {
-    // A name with other characters is not treated as a typo, because a message that contains such a name could be
+    // A name with any other character is not treated as a typo, because an error message that contains it could be
     // misread.
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ');
     if name.len() > 64 || !name.bytes().all(is_name) {

@@ -178,7 +178,7 @@ fn same_notify_type_is_read_differently_for_each_product() {
 
 /// The content is read as `Unknown`, not as a typed value whose fields are all `None`.
 #[test]
-fn notification_of_the_other_product_is_unknown() {
+fn notification_from_the_other_product_is_unknown() {
     for (product, notify_type, content) in [
         (Product::Baas, "1", br#"{"transactionId":"T1","cardId":"C1","amount":"5.00"}"#.as_slice()),
         (Product::Baas, "2", br#"{"holderId":"H1","status":"1"}"#),

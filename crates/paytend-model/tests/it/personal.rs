@@ -121,8 +121,8 @@ fn debug_shows_only_the_listed_fields() {
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
-    // An unnecessary entry would allow a personal field with the same name to be shown later. `fee` is an amount in one
-    // type and an object in another.
+    // An unnecessary entry would allow a personal field with the same name to be shown later. For example, `fee` is an
+    // amount in one type and an object in another.
     assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
 

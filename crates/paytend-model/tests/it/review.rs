@@ -240,7 +240,7 @@ fn input_that_is_not_a_json_object_is_described() {
 
 /// No input causes a panic, and no finding contains a line break or a part of the request.
 #[test]
-fn findings_are_one_line_for_any_input() {
+fn every_finding_is_a_single_line_for_any_input() {
     let check = |text: &str| {
         for (_, finding) in findings("createCardholder", text) {
             assert!(!finding.contains(['\n', '\r', '&', '=']) && !finding.contains("SECRET"), "{finding}");

@@ -316,7 +316,7 @@ fn missing_or_unreadable_required_field_is_not_an_error_if_inferred() {
         query.user_id = "U1".into();
         assert_eq!(serde_json::to_value(&query).unwrap()["userId"], "U1");
     }
-    // An observed field inside an inferred field.
+    // An observed field inside an inferred field also causes only a warning.
     let address = r#"{"addressLine":"","cityCode":"VNO","postcode":"01103","countryCode":"LT"}"#;
     let person = format!(r#"{{"mobile":"+37060000000","address":{address}}}"#);
     let person: iban::CreateIndividual = serde_json::from_str(&person).unwrap();
