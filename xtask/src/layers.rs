@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::architecture;
 use crate::shell::{cargo, root};
 
-/// Each crate with the workspace crates that it may depend on.
+/// The crates in the workspace, each with the workspace crates that it is allowed to depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
 const LAYERS: [(&str, &[&str]); 21] = [
@@ -71,7 +71,8 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
 
 /// Crates that compile on targets without an operating system.
 const PORTABLE: [&str; 3] = ["paytend-crypto", "paytend-model", "paytend-webhook"];
-/// Packages that the portable crates must not depend on for a target without an operating system.
+/// Packages that the portable crates must not depend on when they are compiled for a target without an operating
+/// system.
 const SYSTEM_PACKAGES: [&str; 5] = ["getrandom", "libc", "rustix", "tokio", "js-sys"];
 
 pub(crate) fn run() -> Result<(), String> {

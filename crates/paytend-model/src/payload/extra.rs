@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-/// The unknown fields of a payload, in order, each as the received JSON text.
+/// The unknown fields of a payload, in order, each with its JSON text exactly as received.
 #[derive(Clone, Default)]
 pub struct Extra(pub(crate) Vec<(String, Box<RawValue>)>);
 

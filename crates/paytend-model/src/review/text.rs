@@ -100,7 +100,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         Err(Flaw::Syntax { at }) => Some(at),
         _ => None,
     };
-    // A mistake after the first syntax error is not the cause of the error.
+    // A mistake that comes after the first syntax error cannot have caused that error.
     if let Some(slip) = Slip::first(text).filter(|slip| grammar.is_none_or(|at| slip.at <= at)) {
         return format!("{what} {slip}");
     }

@@ -65,7 +65,7 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
-        // An unreadable identifying field, and a field with an unreadable name.
+        // Content with an unreadable identifying field, and content with an unreadable field name.
         (Product::Baas, "2", br#"{"orderNo":{}}"#, Typed(1)),
         (Product::Baas, "2", br#"{"\ud800":1}"#, Typed(1)),
     ] {

@@ -105,7 +105,7 @@ fn misspelled_nested_names_get_suggestions() {
 }
 
 #[test]
-fn absent_field_is_suggested_only_if_no_present_field_is_as_close() {
+fn absent_field_is_not_suggested_if_a_present_field_is_as_close() {
     let rest = r#""cityCode":"VNO","postcode":"01103","countryCode":"LT""#;
     let line = |fields: &str| address(&format!("{{{fields},{rest}}}"));
     // `addressLine` is present, and the unknown name is equally close to `addressLine` and `addressLine2`.

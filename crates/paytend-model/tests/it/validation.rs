@@ -135,7 +135,7 @@ fn files_must_not_be_empty_or_larger_than_two_mebibytes() {
     for (bytes, error) in
         [(1, ""), (MAX_FILE_BYTES, ""), (MAX_FILE_BYTES + 1, too_large), (0, "`fileContent` must not be empty")]
     {
-        // The fields of BaaS Core's uploads are inferred.
+        // The fields of BaaS Core's uploads are inferred, so violations are only warnings.
         let warning = error.replace("must", "should");
         let issuing =
             UploadDocument::builder().holder_id("H1").file_type("3").file_content(file(bytes)).suffix(".jpeg").build();
@@ -348,8 +348,9 @@ fn ibans_are_checked_unless_hashed() {
     assert!(warnings(&account).starts_with("`accountNum` should be an IBAN"));
 }
 
-/// The provider's published programs always set every field, which does not prove that every field is required. A
-/// missing observed field is therefore a warning, except for identifiers, amounts and files.
+/// The provider's published programs always set every field, whether or not it is required. If a field that is known
+/// only from these programs is missing, only a warning is reported, unless the field is an identifier, an amount or a
+/// file.
 #[test]
 fn observed_field_that_is_not_essential_may_be_missing() {
     let messages = |operation: &str, json: &str| -> Vec<(bool, String)> {
