@@ -82,7 +82,7 @@ impl RandomSource for Fixed {
     }
 }
 
-/// Receives a body with a constant `sign` header and the time of the provider's samples, and checks the result.
+/// Receives a body with a constant `sign` header, at the time of the provider's samples, and checks the result.
 pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Content<T>>, body: &[u8]) {
     let headers =
         HeaderMap::from_iter([("sign".parse().expect("valid header name"), HeaderValue::from_static("AAAA"))]);

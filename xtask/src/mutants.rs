@@ -205,7 +205,7 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "confirmations_count_for_a_minute"),
     },
     Mutant {
-        name: "connections are kept after a rejection of an order that exists",
+        name: "connections are kept although a rejected order exists",
         changes: &[(JOB, "if history.last_send == SendResult::Rejected {", "if history.sends > 99 {")],
         package: OUTBOX,
         tests: ("it", "connections_are_discarded_after_a_rejection"),

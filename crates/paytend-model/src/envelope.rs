@@ -41,7 +41,7 @@ payload! {
             /// The session key, RSA-encrypted for the receiver, as base64. In the documentation's plaintext samples,
             /// this is the unencrypted key. Present whenever there is a payload.
             random_key: Personal => "randomKey" = "mGqYkw==",
-            /// The sender's SHA256withRSA signature, as base64. May be absent if the request was malformed.
+            /// The sender's SHA256withRSA signature, as base64. It can be absent if the request was malformed.
             signature: String => "signature" = "hW3n8g==",
         }
     }

@@ -30,7 +30,8 @@ struct Binding {
     /// Returns the native library directory and the path of this platform's library in it. `None` means that a package
     /// never contains libraries for several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
-    /// Returns the program that is compared with `examples/conformance.rs` in paytend-bindings.
+    /// Returns the conformance program, whose output is compared with the output of `examples/conformance.rs` in
+    /// paytend-bindings.
     conformance: ProgramFn,
     /// Builds and returns the benchmark program.
     bench: ProgramFn,

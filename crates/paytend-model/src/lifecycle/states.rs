@@ -21,7 +21,7 @@ use super::Lifecycle;
 pub enum CardState {
     /// Applied for, but not shipped yet.
     Applied,
-    /// Shipped or bought in bulk, but not active yet. Only for physical cards.
+    /// Shipped or bought in bulk, but not active yet. Only physical cards have this state.
     Unactivated,
     /// Active: the card was activated with the Active card operation, was shipped as a virtual card, or replaced
     /// another card.
