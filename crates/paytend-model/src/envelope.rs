@@ -68,8 +68,8 @@ payload! {
             resp_data: Json => "respData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
             /// The session key, in the same format as in a request.
             random_key: Personal => "randomKey" = "mGqYkw==",
-            /// The signature, in the same format as in a request. **A successful response without a signature must not be
-            /// trusted.**
+            /// The signature, in the same format as in a request. **A successful response without a signature must not
+            /// be trusted.**
             signature: String => "signature" = "hW3n8g==",
             /// Reserved; not included in the signature.
             encrypt_flag: Code => "encryptFlag" Observed,

@@ -50,7 +50,7 @@ fn exactly_representable_amounts_keep_their_notation() {
         assert_eq!(amount.to_string(), json.trim_matches('"'));
         assert_eq!(serde_json::to_string(&amount).unwrap(), json);
     }
-    // Not a valid JSON number, so it is written as a string.
+    // `+1.00` is not a valid JSON number, so it is written as a string.
     let odd = Amount::read("+1.00").unwrap();
     assert_eq!(serde_json::to_string(&odd).unwrap(), "\"+1.00\"");
     let odd: Amount = serde_json::from_str("\"01\"").unwrap();
