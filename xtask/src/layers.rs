@@ -69,7 +69,7 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("paytend-outbox", &["rusqlite", "tokio-postgres"]),
 ];
 
-/// Crates that compile on targets without an operating system.
+/// Crates that compile for targets without an operating system.
 const PORTABLE: [&str; 3] = ["paytend-crypto", "paytend-model", "paytend-webhook"];
 /// Packages that the portable crates must not depend on when they are compiled for a target without an operating
 /// system.

@@ -178,7 +178,7 @@ pub enum PayloadRule {
     Signed,
     /// The payload is encrypted but not signed, as in the BaaS Core upload operations.
     Unsigned,
-    /// The operation has no payload: `bizData` is sent empty.
+    /// The operation has no payload, so `bizData` is sent as an empty string.
     None,
 }
 

@@ -107,8 +107,8 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         Rule::Rfc3339Millis => set("format", "date-time".into()),
         Rule::PlainLatin => set("pattern", "^[A-Za-z0-9/. -]*$".into()),
         Rule::Is(value) => set("const", (*value).into()),
-        // A field's schema cannot express rules about decoded bytes, numbers, hashes or several fields. The object's
-        // schema, the description or the example expresses these rules instead.
+        // A field's schema cannot express rules about decoded bytes, numbers, hashes or several fields. These rules are
+        // part of the object's schema, the description or the example instead.
         Rule::MaxBytes(_)
         | Rule::Positive
         | Rule::MaxPlainChars(_)

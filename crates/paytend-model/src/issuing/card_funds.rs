@@ -191,7 +191,7 @@ payload! {
     /// A page of a card's transactions. The object's name is documented.
     pub struct CardTransactionsResponse: Inferred {
         optional {
-            /// The total number of entries.
+            /// The total number of transactions.
             total: Count => "total" = "1",
             /// The transactions on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<CardTransaction> => "tradeList",
@@ -329,7 +329,7 @@ payload! {
     /// A page of the authorizations on a card. The object's name (`AuthorizeTransResponse`) is documented.
     pub struct AuthorizationsResponse: Inferred {
         optional {
-            /// The total number of entries.
+            /// The total number of authorizations.
             total: Count => "total" = "1",
             /// The authorizations on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<CardTransaction> => "tradeList",
