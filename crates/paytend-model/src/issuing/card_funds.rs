@@ -31,7 +31,7 @@ impl Operation for QueryCardBalance {
 }
 
 payload! {
-    /// A card's balance, or its overdue monthly fee. The object's name is documented.
+    /// A card's balance, or its overdue monthly fee. Only the object's name is documented.
     pub struct CardBalanceResponse: Inferred {
         optional {
             /// The card's identifier.
@@ -101,7 +101,7 @@ impl Operation for Topup {
 }
 
 payload! {
-    /// The response to a topup. The object's name is documented.
+    /// The response to a topup. Only the object's name is documented.
     pub struct TopupResponse: Inferred {
         optional {
             /// The partner's order number.
@@ -133,7 +133,7 @@ impl Operation for QueryTopupResult {
 }
 
 payload! {
-    /// The result of a topup. The object's name is documented.
+    /// The result of a topup. Only the object's name is documented.
     pub struct TopupResultResponse: Inferred {
         optional {
             /// The partner's order number.
@@ -188,7 +188,7 @@ impl Operation for QueryCardTransactions {
 }
 
 payload! {
-    /// A page of a card's transactions. The object's name is documented.
+    /// A page of a card's transactions. Only the object's name is documented.
     pub struct CardTransactionsResponse: Inferred {
         optional {
             /// The total number of transactions.
@@ -326,7 +326,7 @@ impl Operation for QueryAuthorizations {
 }
 
 payload! {
-    /// A page of the authorizations on a card. The object's name (`AuthorizeTransResponse`) is documented.
+    /// A page of the authorizations on a card. Only the object's name (`AuthorizeTransResponse`) is documented.
     pub struct AuthorizationsResponse: Inferred {
         optional {
             /// The total number of authorizations.

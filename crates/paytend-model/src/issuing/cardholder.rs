@@ -78,7 +78,7 @@ payload! {
 }
 
 payload! {
-    /// The provider's data about a cardholder. The object's name is documented.
+    /// The provider's data about a cardholder. Only the object's name is documented.
     pub struct HolderResponse: Inferred {
         optional {
             /// The provider's identifier for the cardholder, for use in card applications.
@@ -223,7 +223,7 @@ impl Operation for QueryCities {
 }
 
 payload! {
-    /// A page of cities. The object's name is documented for both products.
+    /// A page of cities. Only the object's name is documented, for both products.
     pub struct CitiesResponse: Inferred {
         optional {
             /// The total number of cities.

@@ -25,7 +25,7 @@ impl Operation for QueryPartnerBalance {
 }
 
 payload! {
-    /// The partner's balances. The object's name is documented.
+    /// The partner's balances. Only the object's name is documented.
     pub struct PartnerBalanceResponse: Inferred {
         optional {
             /// The balances, one entry for each currency.
@@ -114,7 +114,7 @@ impl Operation for QueryPartnerTransactions {
 }
 
 payload! {
-    /// A page of the partner's transactions. The object's name is documented.
+    /// A page of the partner's transactions. Only the object's name is documented.
     pub struct PartnerTransactionResponse: Inferred {
         optional {
             /// The total number of transactions.
