@@ -21,6 +21,8 @@ use crate::options::SqliteOptions;
 
 /// The maximum number of operations in one transaction.
 const MAX_BATCH: usize = 512;
+/// The maximum number of times that the writer lets other threads run before a transaction.
+const MAX_YIELDS: usize = 4;
 /// The minimum size of the write-ahead log, in pages, at which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
 /// The minimum size, in pages, at which the writer copies the log even if operations are waiting.
@@ -124,14 +126,16 @@ impl Writer {
     /// Lets other threads run, and adds the operations that they submit, so that a commit covers more operations. If no
     /// other thread is ready to run, this takes no time.
     fn gather(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
-        let mut gathered = 0;
-        while batch.len() > gathered && batch.len() < MAX_BATCH {
-            gathered = batch.len();
+        for _ in 0..MAX_YIELDS {
+            let gathered = batch.len();
             std::thread::yield_now();
             while batch.len() < MAX_BATCH
                 && let Ok(operation) = self.operations.try_recv()
             {
                 batch.push(operation);
+            }
+            if batch.len() == gathered {
+                return;
             }
         }
     }
