@@ -91,7 +91,7 @@ pub enum FinishError {
 }
 
 impl From<FinishError> for StoreError {
-    /// Converts an error to a store error, for operations that do not depend on a lease.
+    /// Converts the error of an operation that does not depend on a lease.
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Store(error) => error,
@@ -106,8 +106,8 @@ impl From<FinishError> for StoreError {
 pub enum FailureAction {
     /// The notification is attempted again after the backoff, unless the retry limit is reached.
     Retry,
-    /// The notification is attempted again after this time or after the backoff, whichever is longer, unless the retry
-    /// limit is reached.
+    /// The notification is attempted again after this duration or after the backoff, whichever is longer, unless the
+    /// retry limit is reached.
     RetryAfter(std::time::Duration),
     /// The notification becomes a dead letter.
     DeadLetter,

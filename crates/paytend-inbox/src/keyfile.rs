@@ -52,8 +52,8 @@ impl StoreKeys {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&partial).map_err(failed)?;
         let written = file.write_all(keys.to_text().as_bytes()).and_then(|()| file.sync_all());
-        // The link fails if a different process has already created the file. Both processes then use the keys in that
-        // file.
+        // The link cannot be created if another process has already created the file. Both processes then use the keys
+        // in that file.
         let linked = written.and_then(|()| std::fs::hard_link(&partial, path));
         let _ = std::fs::remove_file(&partial);
         match linked {

@@ -14,7 +14,7 @@ use crate::route::Route;
 
 /// The kind of a notification, such as `fund-deposit`. Retry limits, concurrency limits and metrics are per kind.
 ///
-/// A store can contain kinds that a newer version of this crate has stored. They are kept unchanged.
+/// A store can contain kinds from a newer version of this crate. Such kinds are kept unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(Cow<'static, str>);
 

@@ -25,13 +25,14 @@ use crate::terms::{Id, Lease, Mac};
 ///   requeued as a sighting waits for the currently claimable notification, even if its own ID is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. A store type can also implement the traits of other queues. An
-/// effect can then add entries to these queues in its transaction.
+/// Handles are cheap to clone and share the store. A store type can also implement the traits of other queues, such as
+/// an outbox. An effect can then add entries to those queues in the same transaction.
 pub trait Store: Clone + Send + Sync + 'static {
     /// A change to apply in the same transaction that completes a notification. Each store defines its own type.
     type Effect: Send + 'static;
 
-    /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
+    /// Checks that the store was created with this deduplication key. A new store saves a value that identifies the
+    /// key.
     fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Stores a notification. If its dedup key is already stored, records a sighting instead.
@@ -58,8 +59,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// it returns [`FinishError::NotApplied`].
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Waits until a notification may have become ready. The future can complete early or not at all, because workers
-    /// also poll.
+    /// Waits until a notification may have become ready. The future is allowed to complete early or never, because
+    /// workers also poll.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -108,8 +109,8 @@ pub trait StoreAdmin: Store {
     /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Records an operator action. Call this method before the action. [`show`](Self::show) records the access
-    /// itself.
+    /// Records an operator action. Call this method before the action. Do not call it for [`show`](Self::show), which
+    /// records the action on its own.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns recorded events, latest first.

@@ -137,7 +137,7 @@ impl StoreAdmin for NatsStore {
         let streams = &self.shared.streams;
         let subject = streams.names.meta("probe");
         let last = streams.last(Log::Work, &subject).await?.map_or(0, |last| last.sequence);
-        // A conflict means that a different program has written at the same time, which also proves that writes
+        // A conflict means that another program has written at the same time, which also proves that writes
         // succeed.
         streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
         self.shared.check_settings().await?;
@@ -171,7 +171,7 @@ impl NatsStore {
 async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, StoreError> {
     match read_stored(shared, id, known.dedup).await {
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-            tracing::error!(id, "a notification cannot be read and is not shown; `check` names it");
+            tracing::error!(id, "a notification cannot be read and is not listed; `check` reports its ID");
             Ok(None)
         }
         result => result,

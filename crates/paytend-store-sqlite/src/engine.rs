@@ -35,7 +35,7 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
     // the index is accessed.
     let cache = format!("-{CACHE_KIB}");
     set(&connection, "cache_size", &cache, &cache)?;
-    // The writer runs checkpoints itself.
+    // Automatic checkpoints are disabled, because the writer runs the checkpoints.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;
     // Erased values must not remain in the file's free space.

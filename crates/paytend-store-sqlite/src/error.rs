@@ -14,7 +14,7 @@ pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => (StoreErrorKind::Unavailable, "the disk is full"),
         Some(ErrorCode::SystemIoFailure) => (StoreErrorKind::Unavailable, "the disk reports an error"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            (StoreErrorKind::Unavailable, "the file is locked by a different process")
+            (StoreErrorKind::Unavailable, "the file is locked by another process")
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             (StoreErrorKind::Configuration, "the file cannot be written")

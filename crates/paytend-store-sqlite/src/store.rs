@@ -166,7 +166,7 @@ impl SqliteStore {
             let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
             function(&reader).map_err(|error| store_error(doing, error))
         });
-        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("reading did not complete")))
+        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("the read did not complete")))
     }
 }
 
@@ -203,7 +203,7 @@ fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
 
-/// The connection to the writer.
+/// The channel to the writer.
 #[derive(Clone)]
 struct Queue {
     operations: mpsc::Sender<Box<dyn Operation>>,
@@ -215,8 +215,7 @@ impl Forward for Queue {
     fn store(&self, Lookup { notification, caller }: Lookup) {
         let clock = self.clock.clone();
         let function = move |transaction: &Transaction<'_>| accept::accept(transaction, clock.now(), &notification);
-        // The place in the queue is reserved first, because after a failed send the channel to the caller would be
-        // lost.
+        // A place in the queue is reserved first. Otherwise, a failed send would drop the channel to the caller.
         let error = match self.operations.try_reserve() {
             Ok(place) => return place.send(Pending::boxed("store a notification", function, caller)),
             Err(mpsc::error::TrySendError::Full(())) => StoreError::unavailable("the store is overloaded"),

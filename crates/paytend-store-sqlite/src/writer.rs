@@ -23,6 +23,8 @@ use crate::schema;
 
 /// The maximum number of operations in one transaction.
 const MAX_BATCH: usize = 512;
+/// The maximum number of times that the writer lets other threads run before a transaction.
+const MAX_YIELDS: usize = 4;
 /// The minimum size of the write-ahead log, in pages, at which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
 /// The minimum size, in pages, at which the writer copies the log even if operations are waiting.
@@ -137,11 +139,29 @@ impl Writer {
         }
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.operations.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            self.gather(&mut batch);
             // An operation can end the transaction of its batch. The remaining operations run in a new transaction.
             while !batch.is_empty() {
                 self.process(&mut batch);
             }
             self.checkpoint();
+        }
+    }
+
+    /// Lets other threads run, and adds the operations that they submit, so that a commit covers more operations. If no
+    /// other thread is ready to run, this takes no time.
+    fn gather(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
+        for _ in 0..MAX_YIELDS {
+            let gathered = batch.len();
+            std::thread::yield_now();
+            while batch.len() < MAX_BATCH
+                && let Ok(operation) = self.operations.try_recv()
+            {
+                batch.push(operation);
+            }
+            if batch.len() == gathered {
+                return;
+            }
         }
     }
 
@@ -304,8 +324,9 @@ impl Failure {
     }
 }
 
-/// Runs operations until an operation ends the transaction, and then commits. The result applies to the returned number
-/// of operations. These are the operations that ran, or all operations if the transaction could not begin.
+/// Runs operations until an operation ends the transaction, and then commits. Returns the result, and the number of
+/// operations to which it applies. These are the operations that ran, or all operations if the transaction could not
+/// begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -373,7 +394,7 @@ fn commit(transaction: Transaction<'_>) -> Result<(), rusqlite::Error> {
 }
 
 fn interrupted(suspect: bool) -> Failure {
-    let error = StoreError::unavailable("the transaction was rolled back because of a different operation");
+    let error = StoreError::unavailable("the transaction was rolled back because another operation in it failed");
     Failure { reason: NotCommitted::RolledBack(error), suspect }
 }
 

@@ -154,7 +154,7 @@ fn content_that_is_not_json_is_forwarded_as_text() {
 }
 
 #[test]
-fn forwarding_needs_a_safe_url_and_a_private_secret() {
+fn forwarding_requires_https_and_a_private_secret_file() {
     let place = Workplace::new();
     let (secret, keys) = (place.path("secret"), place.path("keys"));
     std::fs::write(&secret, "short").unwrap();
@@ -201,7 +201,7 @@ fn settings_without_an_effect_are_refused() {
 }
 
 #[test]
-fn sightings_are_forwarded_with_a_separate_identifier() {
+fn repeated_deliveries_are_forwarded_with_a_new_identifier() {
     let place = Workplace::new();
     let (secret, config) = (place.path("secret"), place.path("config.toml"));
     std::fs::write(&secret, SECRET).unwrap();
@@ -229,7 +229,7 @@ fn sightings_are_forwarded_with_a_separate_identifier() {
         }
         assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
         while receiver.received().len() < 2 {
-            assert!(std::time::Instant::now() < deadline, "the sighting was not forwarded");
+            assert!(std::time::Instant::now() < deadline, "the repeated delivery was not forwarded");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         let done = until_state(&place, "done").await;

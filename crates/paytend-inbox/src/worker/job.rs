@@ -123,8 +123,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
     }
 }
 
-/// Extends the lease until it is lost. If the store is unreachable, the attempt continues, because the completion
-/// checks the fence.
+/// Extends the lease until it is lost. If the store is unreachable, the attempt continues. This is safe because the
+/// completion checks the fence.
 async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     let time = shared.settings.lease;
     loop {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// The changes that fail, and until when each of them fails.
+/// The changes that fail, each with the time at which it succeeds again.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
@@ -140,7 +140,7 @@ async fn response_is_stored_after_its_lease_has_expired() {
 
 /// For some time, the query reports an existing order as unknown. Only the stored response prevents a second send.
 #[tokio::test(start_paused = true)]
-async fn signed_send_responses_are_stored_when_the_store_is_available_again() {
+async fn signed_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {
         let world = World::new().await;
         world.provider.faults([fault]);
@@ -154,7 +154,7 @@ async fn signed_send_responses_are_stored_when_the_store_is_available_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn send_does_not_begin_if_the_store_fails_to_confirm_its_count() {
+async fn send_does_not_begin_if_the_store_cannot_confirm_that_it_was_counted() {
     let world = World::new().await;
     let failures = Failures::default();
     failures.lost_begins.store(3, Ordering::SeqCst);

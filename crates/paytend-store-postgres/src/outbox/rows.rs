@@ -134,7 +134,7 @@ pub(super) async fn by_id(transaction: &Transaction<'_>, id: i64) -> Result<Opti
     row.as_ref().map(stored).transpose()
 }
 
-/// Inserts an order. Returns the ID that the store has assigned, or `None` if a different transaction has inserted the
+/// Inserts an order. Returns the ID that the store has assigned, or `None` if another transaction has inserted the
 /// order. The caller must hold the order key's lock.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,

@@ -24,7 +24,7 @@ const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open = 1 AND order_key IS NOT NULL \
          GROUP BY order_key HAVING sum(head) <> 1 OR max(CASE head WHEN 1 THEN id END) <> min(id))",
-        "order keys do not have exactly their first order as the claimable order",
+        "order keys do not have their first order as the only claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND head <> 1", "orders cannot be claimed"),
     (
@@ -194,7 +194,7 @@ fn unreadable(connection: &Connection) -> Result<Option<String>, rusqlite::Error
 }
 
 fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
-    // Without a state, the table is read by ID.
+    // If the query selects no state, the table is read in the order of the IDs.
     let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
     let condition =
         format!("o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id");

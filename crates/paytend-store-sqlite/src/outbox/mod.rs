@@ -46,7 +46,7 @@ pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusq
 }
 
 impl SqliteStore {
-    /// Submits an order in a transaction on this database file, that is, in an effect or in
+    /// Submits an order in a transaction on this database file. This can be the transaction of an effect or a call of
     /// [`transaction`](Self::transaction). The order is stored if and only if the transaction is committed.
     ///
     /// ```
@@ -72,9 +72,9 @@ impl SqliteStore {
         submit(transaction, self.shared.options.clock.now(), order)
     }
 
-    /// Records a notification about an order, inside a transaction that the caller has open on this database file, for
-    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
-    /// first notification or the notification makes the order due.
+    /// Records a notification about an order in an open transaction on this database file, such as the transaction of
+    /// an effect. Returns `true` if the order exists and either this is its first notification or the notification
+    /// makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if SQLite fails.

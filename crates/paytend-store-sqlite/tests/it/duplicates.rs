@@ -73,7 +73,7 @@ async fn duplicate_without_a_change_needs_no_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn state_that_repeats_after_a_different_state_is_written() {
+async fn repeated_state_is_written_if_the_state_changed_in_between() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -97,7 +97,7 @@ async fn state_that_repeats_after_a_different_state_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_are_written_without_other_operations() {
+async fn counts_are_written_even_if_no_other_operation_is_waiting() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -111,7 +111,7 @@ async fn counts_are_written_without_other_operations() {
     let written =
         || other.query_row("SELECT max(number) FROM paytend_sighting", [], |row| row.get::<_, Option<i64>>(0));
     while written().unwrap() != Some(5) {
-        assert!(std::time::Instant::now() < deadline, "the counts are not written");
+        assert!(std::time::Instant::now() < deadline, "the counts were not written");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -156,7 +156,7 @@ async fn integrity_check_finds_invalid_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_under_load_is_a_consistent_copy() {
+async fn backup_taken_under_load_is_consistent() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -207,7 +207,7 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
         let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
         assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
     }
-    // Lists omit the row that cannot be read at all, but the check reports it.
+    // One of the rows cannot be read at all. Lists do not contain it, but the check reports it.
     let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
     assert_eq!(listed[0].state, State::Dead);
@@ -338,6 +338,6 @@ async fn write_ahead_log_is_bounded_under_load() {
     }
     assert!(largest < 40 << 20, "the write-ahead log has {largest} bytes");
     let size = std::fs::metadata(harness.path("a.db")).unwrap().len();
-    assert!(size > 1 << 20, "nothing was copied into the file: {size} bytes");
+    assert!(size > 1 << 20, "nothing was copied into the file, which has {size} bytes");
     assert_eq!(store.list(Query { limit: 20_000, ..Query::default() }).await.unwrap().len(), 12_000);
 }

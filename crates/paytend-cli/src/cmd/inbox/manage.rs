@@ -104,7 +104,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Category::Unexpected, format!("the store has {} problems", problems.len())))
+    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the store", problems.len())))
 }
 
 /// Prints the problems that a check has found. `schemas/check.json` describes the JSON.
@@ -175,7 +175,7 @@ pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
         filters.push(format!("kind {kind}"));
         erasure = erasure.kind(kind);
     }
-    // The business ID is personal data, and is not recorded.
+    // The business ID is personal data, so the audit log does not contain it.
     let detail = (!filters.is_empty()).then(|| filters.join(", "));
     store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
     let erased = {

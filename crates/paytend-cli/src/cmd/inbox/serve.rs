@@ -35,7 +35,7 @@ use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::signals::Signals;
 
-/// The interval at which expired content is removed, that is, content whose retention period is over.
+/// The interval at which the service removes content whose retention period is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 /// The time after which the clock of a running service is trusted.
 const CLOCK_TRIAL: Duration = Duration::from_secs(24 * 3600);
@@ -162,7 +162,7 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     }
     Err(Failure::new(
         Category::Configuration,
-        "`audit_page` needs a loopback address in `listen` and no `gate.trusted_proxy`: use `paytend inbox audit`",
+        "`audit_page` requires a loopback `listen` address and no `gate.trusted_proxy`: use `paytend inbox audit`",
     ))
 }
 
@@ -231,7 +231,7 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
     };
-    // Sightings, that is, repeated deliveries, are forwarded even if their content is no longer stored.
+    // Repeated deliveries (sightings) are forwarded even if their content is no longer stored.
     let builder = Worker::builder(inbox, forward.clone()).on_sighting(forward);
     match handlers {
         Some(handlers) => builder.max_concurrent(handlers.get()).build(),
@@ -260,8 +260,8 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
         if let (Some(before), AnyStore::Nats(store)) = (before(forget_after), &store) {
             match store.forget(before).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(count, "processed notifications forgotten"),
-                Err(error) => tracing::error!(%error, "cannot forget processed notifications"),
+                Ok(count) => tracing::info!(count, "records of processed notifications removed"),
+                Err(error) => tracing::error!(%error, "cannot remove the records of processed notifications"),
             }
         }
         tokio::time::sleep(RETENTION_INTERVAL).await;
