@@ -9,6 +9,7 @@ mod check;
 mod claim;
 mod clock;
 mod counts;
+mod deadline;
 mod duplicates;
 mod engine;
 mod error;

@@ -16,10 +16,11 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::counts::Counts;
+use crate::deadline::Deadline;
 use crate::duplicates::{Forward, Lookup, Lookups, is_always_recorded};
 use crate::error::{OpError, is_suspect, store_error, suspect_cause};
 use crate::options::SqliteOptions;
-use crate::writer::{Deadline, NotCommitted, Operation, Verdict, Writer};
+use crate::writer::{NotCommitted, Operation, Verdict, Writer};
 use crate::{accept, claim, duplicates, engine, finish, log, outbox, schema};
 
 /// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].

@@ -6,7 +6,7 @@
 
 use std::os::raw::c_int;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use paytend_inbox::{StoreError, StoreErrorKind};
@@ -14,6 +14,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use crate::counts::Counts;
+use crate::deadline::Deadline;
 use crate::duplicates;
 use crate::engine::open_writer;
 use crate::error::{is_suspect, store_error};
@@ -268,39 +269,6 @@ impl Writer {
                 self.suspect(error);
             }
         }
-    }
-}
-
-/// The time limit for the effect in progress.
-#[derive(Clone)]
-pub(crate) struct Deadline {
-    started: Instant,
-    /// The deadline in milliseconds from `started`, or 0 if there is no limit.
-    at: Arc<AtomicU64>,
-}
-
-impl Deadline {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), at: Arc::default() }
-    }
-
-    fn elapsed(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Sets the limit to `time` from now.
-    pub(crate) fn set(&self, time: Duration) {
-        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.at.store(self.elapsed().saturating_add(time).max(1), Ordering::Relaxed);
-    }
-
-    pub(crate) fn clear(&self) {
-        self.at.store(0, Ordering::Relaxed);
-    }
-
-    pub(crate) fn has_passed(&self) -> bool {
-        let at = self.at.load(Ordering::Relaxed);
-        at != 0 && self.elapsed() > at
     }
 }
 
