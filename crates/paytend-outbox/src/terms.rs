@@ -22,7 +22,8 @@ pub enum State {
     Sending,
     /// The order may have been executed, and is queried.
     Unknown,
-    /// Neither a response nor a query shows the outcome of the order. An operator decides.
+    /// Neither a response nor a query shows the outcome of the order, or the order could not be sent. An operator
+    /// decides.
     Stuck,
     /// The response arrived. This state is final.
     Responded,
