@@ -17,7 +17,7 @@ use crate::exit::Failure;
 const PART: usize = 100;
 
 impl Running<'_> {
-    /// Queries the results of topups that the partner transactions do not contain, or whose status is not final. Results
+    /// Queries the results of topups that are missing from the partner transactions or have no final status. Results
     /// that an earlier run has stored are read from the directory.
     pub(super) async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
         let mut parts = 0;
@@ -71,8 +71,7 @@ impl Running<'_> {
         date.is_none_or(|date| (self.fetch.days.first()..=self.fetch.days.last()).contains(&date))
     }
 
-    /// Returns the result of a topup. Returns `None` if the provider rejects the query because it does not know the
-    /// order.
+    /// Returns the result of a topup, or `None` if the provider rejects the query because it does not know the order.
     async fn topup(&self, number: &str) -> Result<Option<TopupResultResponse>, Failure> {
         let result = match self.fetch.client.send(&QueryTopupResult::new(number)).await {
             Ok(result) => Some(result),
