@@ -11,6 +11,7 @@ mod store;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use paytend_crypto::keys::FilePermissions;
 use paytend_inbox::Route;
 use url::Url;
 
@@ -72,15 +73,9 @@ async fn check(args: &Args) -> Result<(), Failure> {
     if let Some(url) = &args.callback {
         let route = args.callback_route.unwrap_or(Route::PaytendBaas);
         let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
-        Callback {
-            url,
-            route,
-            keys,
-            permissions: args.connection.permissions.file_permissions(),
-            settings: settings.as_ref().ok(),
-        }
-        .check(&mut report)
-        .await;
+        let settings = settings.as_ref().ok();
+        let permissions = settings.map_or(FilePermissions::OwnerOnly, Settings::permissions);
+        Callback { url, route, keys, permissions, settings }.check(&mut report).await;
     }
     if args.store.is_given() {
         store::check(&args.store, &mut report).await;
