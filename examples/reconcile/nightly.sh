@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compares the previous day. Run it shortly after midnight in the provider's time zone, with TZ set to this zone.
+# Reconciles the previous day. Run it shortly after midnight in the provider's time zone, with TZ set to this zone.
 #
 # PAYTEND_STORE names the store that contains the notifications. If there is a directory orders, the orders are read
 # from orders/DATE.jsonl, and the job fails if this file is missing. Otherwise, they are read from the store's outbox.

@@ -38,7 +38,7 @@ use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
+    /// The profile with the keys; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
     /// A directory with keys, such as one created by `paytend sandbox --keys`, instead of a profile
