@@ -144,9 +144,8 @@ impl Facts {
 
     fn outcome_of_partner_only(&self) -> Outcome {
         let both = self.lists.contains(List::Orders) && self.lists.contains(List::Notifications);
-        let is_minor = |reason: &OpenReason| {
-            matches!(reason, OpenReason::AmountMissing | OpenReason::PartnerStatusUnknown)
-        };
+        let is_minor =
+            |reason: &OpenReason| matches!(reason, OpenReason::AmountMissing | OpenReason::PartnerStatusUnknown);
         let is_failed = self.partner_status == Some(Status::Failed);
         if !self.reasons.iter().all(is_minor) {
             Outcome::Unresolved

@@ -148,7 +148,10 @@ fn order_that_was_never_sent_is_sent_by_a_retry_and_not_marked_as_executed() {
         place.make_stuck(&store, false).await;
     });
     let shown = place.json(&["show", "R-1"]);
-    assert_eq!((&shown["state"], &shown["sends"], &shown["cause"]), (&"stuck".into(), &0.into(), &"no connection".into()));
+    assert_eq!(
+        (&shown["state"], &shown["sends"], &shown["cause"]),
+        (&"stuck".into(), &0.into(), &"no connection".into())
+    );
     let ran = place.outbox(&["decide", "R-1", "--as", "executed", "--why", "in the list"]);
     assert!(ran.code == 1 && ran.stderr.contains("was never sent"), "{}", ran.stderr);
     let help = run(&["outbox", "retry", "--help"], b"").stdout;

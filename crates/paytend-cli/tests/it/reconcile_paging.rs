@@ -118,15 +118,17 @@ fn topup_results_are_kept_if_a_later_query_fails() {
     // Four queries are in progress at the same time, so the first four results arrive.
     let limit = Arc::new(AtomicUsize::new(4));
     let url = runtime.block_on(limiting_proxy(life.sandbox.url(), limit.clone()));
+    let before = life.sandbox.calls::<QueryTopupResult>();
+    let queried = || life.sandbox.calls::<QueryTopupResult>() - before;
     let out = life.path("out");
     let options = ["--profile", "sandbox", "--base-url", &url, "--format", "json", "--out", out.to_str().unwrap()];
     let ran = life.reconcile(&orders, &options);
-    assert_eq!((ran.code, life.sandbox.calls::<QueryTopupResult>()), (5, 4), "{}", ran.stderr);
+    assert_eq!((ran.code, queried()), (5, 4), "{}", ran.stderr);
     limit.store(usize::MAX, Ordering::SeqCst);
     let ran = life.reconcile(&orders, &options);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     assert_eq!((ran.code, &report["counts"]["unresolved"]), (8, &10.into()), "{report:#}");
-    assert_eq!(life.sandbox.calls::<QueryTopupResult>(), 10, "a result was queried again");
+    assert_eq!(queried(), 10, "a result was queried again");
     // The stored lists contain each result once.
     let ran = life.reconcile(&orders, &["--format", "json", "--offline", out.to_str().unwrap()]);
     assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
