@@ -80,10 +80,10 @@ pub enum FinishError {
     /// The effect failed. It was rolled back, and the notification is still leased.
     #[error("the effect failed")]
     Effect(HandlerError),
-    /// The completion was not applied, but its effect did not fail. For example, another effect failed in the same
-    /// transaction, so all effects in it were rolled back. The notification is still leased. Release it with
-    /// [`GiveBack`](crate::Release::GiveBack) so that it is processed again.
-    #[error("the completion was not applied")]
+    /// The change was not applied, but its effect did not fail. For example, another effect failed in the same
+    /// transaction, so all changes in it were rolled back. The notification is still leased. After a completion,
+    /// release it with [`GiveBack`](crate::Release::GiveBack) so that it is processed again. Repeat a release.
+    #[error("the change was not applied")]
     NotApplied,
     /// The store failed. It is unknown whether the change was made.
     #[error(transparent)]

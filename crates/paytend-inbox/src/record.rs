@@ -362,6 +362,15 @@ impl From<&str> for Erasure {
     }
 }
 
+/// The time of a store's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreClock {
+    /// The current time.
+    pub now: SystemTime,
+    /// The time at which the last notification was received, by the same clock.
+    pub last_received: Option<SystemTime>,
+}
+
 /// Counts of the notifications in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, StoreError};
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
+use crate::record::{
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats, StoreClock,
+};
 use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
@@ -53,7 +55,8 @@ pub trait Store: Clone + Send + Sync + 'static {
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Ends an attempt without completing the notification.
+    /// Ends an attempt without completing the notification. If a store rolls the change back because of other changes,
+    /// it returns [`FinishError::NotApplied`].
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Waits until a notification may have become ready. The future is allowed to complete early or never, because
@@ -93,8 +96,14 @@ pub trait StoreAdmin: Store {
     /// Notifications without a business ID cannot be erased. Backups, replicas and logs of the engine are not changed.
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Returns the time of the store's clock, which all times in the store are from.
+    fn clock(&self) -> impl Future<Output = Result<StoreClock, StoreError>> + Send;
+
     /// Removes the content of processed notifications that were received before this time. Returns the number of
     /// notifications whose content was removed.
+    ///
+    /// Subtract the age from the time that [`clock`](Self::clock) returns. The system clock of this machine can be
+    /// wrong, and removed content cannot be restored.
     ///
     /// Pending notifications and dead letters keep their content. A store may keep content until the day (UTC) of its
     /// receipt has ended.
@@ -108,6 +117,6 @@ pub trait StoreAdmin: Store {
     fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
     /// Performs a durable write, to check that the store can accept notifications. Returns the engine's settings as
-    /// names and values.
+    /// names and values, or an error if the store refuses them.
     fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;
 }

@@ -42,7 +42,8 @@ impl SubmitError {
     /// cannot fix an invalid or conflicting order.
     pub fn into_handler_error(self) -> HandlerError {
         match self {
-            Self::Store(error) => HandlerError::retry(error),
+            // The store finds an error of its engine in the source.
+            Self::Store(error) => HandlerError::from(error),
             other => HandlerError::dead_letter(other),
         }
     }

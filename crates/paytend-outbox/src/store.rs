@@ -65,7 +65,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the order in one transaction. The outcome must have been recorded, or an
-    /// operator must have decided it.
+    /// operator must have decided it. If the transaction is rolled back because of other changes, the store returns
+    /// [`FinishError::NotApplied`].
     fn complete_order(
         &self,
         lease: Lease,

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use paytend_inbox::{
-    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Mac, Query, State, Stats, StoreAdmin, StoreError,
-    StoreErrorKind,
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Mac, Query, State, Stats, StoreAdmin, StoreClock,
+    StoreError, StoreErrorKind,
 };
 
 use crate::audit;
@@ -114,6 +114,11 @@ impl StoreAdmin for NatsStore {
         let erased = remove::erase(&self.shared, &erasure).await?;
         self.shared.watched().notify();
         Ok(erased)
+    }
+
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        let last_received = self.shared.synchronized().await?.index().last_received();
+        Ok(StoreClock { now: system_time(self.shared.clock.now()), last_received: last_received.map(system_time) })
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {

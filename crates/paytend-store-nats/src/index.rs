@@ -360,6 +360,11 @@ impl Index {
         stats
     }
 
+    /// Returns the time at which the notification with the largest number was received.
+    pub(crate) fn last_received(&self) -> Option<i64> {
+        self.known.values().next_back().map(|known| known.received_at)
+    }
+
     /// Returns the dedup keys of the records whose ID belongs to a different notification.
     pub(crate) fn displaced(&self) -> Vec<Mac> {
         self.displaced.keys().copied().collect()

@@ -360,15 +360,33 @@ fn erase_accepts_filters_and_warns_about_the_write_ahead_log() {
         assert_eq!(service.terminate(), Some(0));
     });
     let erase = |arguments: &[&str]| place.inbox("erase", &[&["--business-id", "T1"], arguments].concat());
-    for arguments in [["--provider", "payby"], ["--route", "paytend:issuing"], ["--kind", "other"]] {
+    for arguments in [["--provider", "payby"], ["--route", "paytend:issuing"], ["--kind", "unknown"]] {
         assert_eq!(erase(&arguments).stdout, "erased: 0\n");
+    }
+    for command in ["erase", "list"] {
+        let refused = place.inbox(command, &["--kind", "fund_deposit"]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains("the kinds are account-opening, fund-deposit"), "{}", refused.stderr);
     }
     assert!(erase(&["--provider", "other"]).stderr.contains("the providers are paytend, payby and payermax"));
     // An open read transaction keeps the write-ahead log from being emptied.
     let reader = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     reader.query_row("SELECT count(*) FROM paytend_work", [], |_| Ok(())).unwrap();
-    let erased = erase(&["--provider", "paytend", "--kind", "fund-deposit"]);
+    let erase_from = |file: &str, input: &str| {
+        let arguments = ["--provider", "paytend", "--kind", "fund-deposit", "--business-id-file", file];
+        run(&[&["inbox", "erase", "--store", &place.store()], &arguments[..]].concat(), input.as_bytes())
+    };
+    let file = place.path("id");
+    std::fs::write(&file, "T1\r\n").unwrap();
+    assert_eq!(erase_from("-", "T2\n").stdout, "erased: 0\n");
+    for invalid in ["", "\n", "T1\nT2\n"] {
+        let refused = erase_from("-", invalid);
+        assert_eq!(refused.code, 2, "{invalid:?}");
+        assert!(refused.stderr.contains("must contain one ID") && !refused.stderr.contains("T1"), "{}", refused.stderr);
+    }
+    assert_eq!(place.inbox("erase", &[]).code, 2);
+    let erased = erase_from(file.to_str().unwrap(), "");
     assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"));
     assert!(erased.stderr.contains("erased values stay in the write-ahead log"), "{}", erased.stderr);
 }

@@ -377,6 +377,10 @@ impl Rows {
         erased
     }
 
+    pub(super) fn last_received(&self) -> Option<SystemTime> {
+        self.rows.values().map(|row| row.received_at).max().map(at)
+    }
+
     pub(super) fn drop_payloads(&mut self, before: i64) -> u64 {
         let old = self.rows.values_mut().filter(|row| matches!(row.stage, Stage::Done) && row.received_at < before);
         let kept = old.filter(|row| row.payload != StoredPayload::Dropped);

@@ -400,6 +400,9 @@ async fn erasure<H: Harness>(harness: &H) {
     case.accept_new("d").await;
     case.advance(Duration::from_secs(3600)).await;
     let entry = case.store.show(other_id, None).await.unwrap().unwrap();
+    let clock = case.store.clock().await.unwrap();
+    let age = clock.now.duration_since(clock.last_received.unwrap()).unwrap();
+    assert!((3600..3700).contains(&age.as_secs()), "the last notification was received {age:?} ago");
     assert_eq!(case.store.drop_payloads(entry.received_at).await.unwrap(), 0);
     let later = entry.received_at + Duration::from_secs(1800);
     assert_eq!(case.store.drop_payloads(later).await.unwrap(), 1);

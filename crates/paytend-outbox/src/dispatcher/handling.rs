@@ -100,6 +100,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
                 match completed {
                     Ok(()) => Attempt::Done,
                     Err(FinishError::Effect(error)) => self.failed(job, ended, &error).await,
+                    // The effect was rolled back because of others, so the handler runs again.
+                    Err(FinishError::NotApplied) => job.give_back(Duration::ZERO, None).await,
                     Err(error) => job.not_finished(&error),
                 }
             }

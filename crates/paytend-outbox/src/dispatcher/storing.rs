@@ -34,6 +34,17 @@ impl Drop for Unstored<'_> {
     }
 }
 
+/// Returns whether a change can succeed when it is repeated.
+fn is_repeatable(error: &FinishError) -> bool {
+    match error {
+        FinishError::NotApplied => true,
+        FinishError::Store(error) => {
+            matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Configuration)
+        }
+        _ => false,
+    }
+}
+
 impl<S: OutboxStore> Job<'_, S> {
     /// Repeats a change while the store is unavailable, because only this process knows the result of the attempt. Even
     /// if the lease expires, the change succeeds unless the order has been claimed again.
@@ -46,10 +57,7 @@ impl<S: OutboxStore> Job<'_, S> {
         let mut unstored = None;
         loop {
             match change().await {
-                Err(FinishError::Store(error))
-                    if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Configuration)
-                        && began.elapsed() + pause < STORE_TIME =>
-                {
+                Err(error) if is_repeatable(&error) && began.elapsed() + pause < STORE_TIME => {
                     tracing::warn!(id = self.claimed.lease.id.get(), %error, "failed to store a result; will retry");
                 }
                 stored => return stored,

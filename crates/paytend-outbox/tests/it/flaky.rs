@@ -23,6 +23,8 @@ struct Failures {
     releases_until: Option<Instant>,
     /// The number of sends that are counted although an error is returned.
     lost_begins: Arc<AtomicUsize>,
+    /// The numbers of results, completions and releases that are rolled back because of other changes.
+    rolled_back: [Arc<AtomicUsize>; 3],
 }
 
 #[derive(Clone)]
@@ -37,6 +39,13 @@ fn fails(until: Option<Instant>) -> Result<(), StoreError> {
             Err(StoreError::new(StoreErrorKind::Configuration, "the server is read-only"))
         }
         _ => Ok(()),
+    }
+}
+
+fn roll_back(left: &AtomicUsize) -> Result<(), FinishError> {
+    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+        Ok(_) => Err(FinishError::NotApplied),
+        Err(_) => Ok(()),
     }
 }
 
@@ -68,6 +77,7 @@ impl OutboxStore for Flaky {
 
     async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
         fails(self.failures.records_until)?;
+        roll_back(&self.failures.rolled_back[0])?;
         self.store.record_outcome(lease, ended, result).await
     }
 
@@ -77,6 +87,7 @@ impl OutboxStore for Flaky {
         ended: Ended,
         effect: Option<MemoryOutboxEffect>,
     ) -> Result<(), FinishError> {
+        roll_back(&self.failures.rolled_back[1])?;
         self.store.complete_order(lease, ended, effect).await
     }
 
@@ -87,6 +98,7 @@ impl OutboxStore for Flaky {
         result: Option<SealedPayload>,
     ) -> Result<(), FinishError> {
         fails(self.failures.releases_until)?;
+        roll_back(&self.failures.rolled_back[2])?;
         self.store.release_order(lease, release, result).await
     }
 
@@ -149,6 +161,28 @@ async fn send_does_not_begin_if_the_store_cannot_confirm_that_it_was_counted() {
     let outbox = start(&world, failures).await;
     outbox.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Responded);
+    assert_eq!(
+        (world.provider.paths(), world.recorded()),
+        (vec!["topup".into()], vec!["T-1: responded succeeded after 1".into()])
+    );
+}
+
+/// A store rolls changes back because of an effect that shared their transaction. The order is completed at once, and
+/// not only after its lease.
+#[tokio::test(start_paused = true)]
+async fn changes_that_were_rolled_back_are_repeated() {
+    let world = World::new().await;
+    let failures = Failures::default();
+    for (left, count) in failures.rolled_back.iter().zip([2, 3, 4]) {
+        left.store(count, Ordering::SeqCst);
+    }
+    let rolled_back = failures.rolled_back.clone();
+    let (outbox, began) = (start(&world, failures).await, Instant::now());
+    outbox.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
+    let progress = world.settled("T-1").await;
+    assert_eq!((progress.state, progress.is_open), (State::Responded, false), "{progress:?}");
+    assert!(began.elapsed() < Duration::from_secs(60), "the order waited for the end of its lease");
+    assert_eq!(rolled_back.map(|left| left.load(Ordering::SeqCst)), [0, 0, 0]);
     assert_eq!(
         (world.provider.paths(), world.recorded()),
         (vec!["topup".into()], vec!["T-1: responded succeeded after 1".into()])

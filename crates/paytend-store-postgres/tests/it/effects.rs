@@ -9,7 +9,7 @@ use paytend_inbox::{
 };
 use paytend_outbox::testing::TestOrder;
 use paytend_store_postgres::deadpool_postgres;
-use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
+use paytend_store_postgres::{PostgresOptions, PostgresStore};
 
 use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, effect, open, process, running};

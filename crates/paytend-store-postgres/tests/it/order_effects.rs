@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paytend_inbox::{FinishError, HandlerError, Lease, StoreKeys};
+use paytend_inbox::{FinishError, Lease, StoreKeys};
 use paytend_outbox::testing::TestOrder;
 use paytend_outbox::{ClaimOrders, Ended, OutboxAdmin as _, OutboxStore as _, State};
 use paytend_store_postgres::tokio_postgres::Config;
