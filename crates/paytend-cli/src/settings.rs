@@ -19,7 +19,7 @@ use crate::keyfiles::{BACKEND, backend_failure, key_failure};
 use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
 
-/// Groups of settings of which only one can be set.
+/// Groups of alternative settings. At most one setting of each group can be set.
 const ALTERNATIVES: &[&[&str]] = &[
     &["environment", "base_url"],
     &["private_key", "private_key_file", "private_key_keyring"],
@@ -182,7 +182,7 @@ impl Settings {
             read => read,
         };
         let (key, _) = key.map_err(|error| key_failure(&name, &error))?;
-        // Loading the key into the backend checks that its numbers are consistent.
+        // Loading the key into the backend checks that the parts of the key are consistent.
         BACKEND.private(&key).map_err(|error| backend_failure(&name, error))?;
         Ok((name, key))
     }

@@ -171,7 +171,7 @@ pub(crate) fn provider_status(rows: &[&Row<'_>]) -> Option<Status> {
     let mut open = std::iter::once(first).chain(statuses.clone()).filter(|status| !status.is_final());
     match open.next() {
         Some(status) => Some(status),
-        // The statuses contradict each other. The field comparison reports them.
+        // The statuses contradict each other, which the field comparison reports.
         None if statuses.any(|status| status != first) => Some(Status::Unknown),
         None => Some(first),
     }

@@ -15,17 +15,17 @@ use crate::list::List;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Codes {
-    /// The kind of transaction that each `tradeType` code stands for.
+    /// The kind of transaction that each `tradeType` code represents.
     pub trade_types: BTreeMap<String, Kind>,
-    /// The status that each `tradeStatus` code stands for.
+    /// The status that each `tradeStatus` code represents.
     pub trade_statuses: BTreeMap<String, Status>,
-    /// The kind of transaction that each `transactionType` code in a card transaction notification stands for.
+    /// The kind of transaction that each `transactionType` code in a card transaction notification represents.
     pub notification_types: BTreeMap<String, Kind>,
-    /// The status that each `transactionStatus` or `status` code stands for. The codes can differ between lists.
+    /// The status that each `transactionStatus` or `status` code represents. The codes can differ between lists.
     pub statuses: StatusCodes,
 }
 
-/// The statuses that the codes in `transactionStatus`, `status` and a deposit's `tradeStatus` stand for, by list.
+/// The statuses that the codes in `transactionStatus`, `status` and a deposit's `tradeStatus` represent, by list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]

@@ -27,7 +27,8 @@ pub struct Entry {
     pub trade_no: Option<String>,
     /// The card ID.
     pub card: Option<String>,
-    /// The kind of transaction, if the list itself determines it and no code is needed.
+    /// The kind of transaction, if it is known without a provider code, for example because all rows of the list have
+    /// the same kind.
     pub kind: Option<Kind>,
     /// The code for the kind of transaction: `tradeType`, or `transactionType` in a notification.
     pub type_code: Option<String>,
@@ -126,7 +127,7 @@ pub(crate) struct SortKey {
     form: u8,
     /// The milliseconds, or the first 24 bytes of the text.
     time: [u64; 3],
-    /// Whether different texts can have the same `time`.
+    /// Whether rows with different texts can have the same `time`.
     is_cut: bool,
     /// The first 16 bytes of the reference.
     reference: [u64; 2],

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     /// The `control_token` that `paytend sandbox` printed, if any
     #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
-    /// Print JSON; the output of this command is always JSON
+    /// Has no effect: the output of this command is always JSON
     #[arg(long = "json", global = true)]
     _json: bool,
     #[command(subcommand)]

@@ -161,7 +161,7 @@ fn order_that_was_never_sent_is_sent_by_a_retry_and_not_marked_as_executed() {
 }
 
 #[test]
-fn sending_is_paused_and_resumed() {
+fn sending_can_be_paused_and_resumed() {
     let place = Place::new();
     assert_eq!(place.outbox(&["pause", "topup", "--why", "the provider asks"]).stdout, "paused: /issuing/card/topup\n");
     assert_eq!(place.outbox(&["pause", "--all", "--why", "maintenance"]).stdout, "paused: *\n");
@@ -202,7 +202,7 @@ fn orders_whose_key_is_missing_are_reported() {
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
-    // The key file must be readable only if it was named.
+    // An unreadable key file is an error only if the option names it.
     std::fs::write(&file, "unreadable").unwrap();
     let ran = place.outbox(&["stats"]);
     assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);
@@ -211,11 +211,11 @@ fn orders_whose_key_is_missing_are_reported() {
 }
 
 #[test]
-fn absent_orders_and_content_are_reported() {
+fn missing_orders_and_content_are_reported() {
     let place = Place::new();
     let ran = place.outbox(&["show", "X-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);
-    // The stored bytes of a test order are not a request.
+    // The bytes that this test stores for an order are not a valid request.
     let ran = place.outbox(&["show", "S-1", "--reveal"]);
     assert!(ran.stderr.contains("the bytes are not a stored request"), "{}", ran.stderr);
     let audit = place.json(&["show", "S-1"])["audit"].clone();

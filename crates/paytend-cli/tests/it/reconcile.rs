@@ -93,7 +93,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // The notifications about these transactions do not arrive.
+    // No notifications arrive for these transactions.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;
@@ -149,7 +149,7 @@ fn interrupted_fetch_is_continued() {
         let ran = life.reconcile(&lines(&life), &arguments);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), calls, "the stored lists are not fetched again");
-        // The lists are not compared with days or a partner that they do not contain.
+        // The command refuses stored lists that do not contain the requested days or partner.
         let other_days = ["reconcile", "--from", "2020-01-01", "--to", "2020-01-02", "--offline", out_arg];
         let ran = run(&other_days, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
@@ -218,7 +218,7 @@ fn lists_that_were_fetched_during_the_period_are_a_problem_after_it() {
 }
 
 #[test]
-fn profile_and_page_size_are_used_and_unknown_card_is_reported() {
+fn profile_and_page_size_are_used_and_an_unknown_card_is_reported() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         for index in 0..7 {
@@ -256,7 +256,7 @@ fn erased_notifications_are_unresolved() {
 }
 
 #[test]
-fn closed_pipe_does_not_hide_the_differences() {
+fn exit_code_reports_the_differences_after_a_closed_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
     std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();

@@ -70,7 +70,7 @@ impl Life {
         Self { folder, sandbox, client, service, orders: BTreeMap::new(), profiles: None }
     }
 
-    /// Sets the profile file.
+    /// Sets the profile file that the commands use.
     pub(crate) fn use_profiles(&mut self, file: &Path) {
         self.profiles = Some(file.to_owned());
     }

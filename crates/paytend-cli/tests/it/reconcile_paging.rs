@@ -13,7 +13,8 @@ use crate::inbox_service::runtime;
 use crate::reconcile::lines;
 use crate::reconcile_life::{Life, open};
 
-/// While the provider's list of settlements and authorizations is fetched, a row is added in its middle.
+/// While the provider's list of settlements and authorizations is being fetched, a row is inserted in the middle of the
+/// list.
 #[test]
 fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
     let runtime = runtime();
@@ -33,7 +34,8 @@ fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
             let options = ["--page-size", "3", "--format", "json"];
             life.reconcile(&lines(life), &[&connection[..], &options[..]].concat())
         });
-        // The list contains four settlements, and then four authorizations. A settlement arrives after the second page.
+        // The list contains four settlements, and then four authorizations. A settlement is added after the second page
+        // has been fetched.
         let (page, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(page.contains("respData"));
         handle.block_on(life.use_card(false, 77));
@@ -152,7 +154,7 @@ fn killed_fetch_is_continued() {
     let mut killed = life.command(&lines(&life), &arguments);
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (_, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
-    // Waits until the lists for the individual days, which are fetched at the same time, are stored.
+    // Waits until the lists for the individual days are stored. They are fetched at the same time as the held page.
     let days = || {
         let stored = std::fs::read_dir(out.join("lists.partial")).unwrap().flatten();
         let names = stored.map(|file| file.file_name().into_string().unwrap());

@@ -22,8 +22,8 @@ pub enum SendResult {
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
 /// times are wall-clock times, because a monotonic clock does not survive a restart. Each time that the clock is set
-/// forward, the settle time becomes shorter by at most one planned pause. The time between two confirmations, that is,
-/// queries that reported the order as unknown, counts as at most this pause. It counts as zero if the clock was set
+/// forward, the settle time becomes shorter by at most one planned pause. A confirmation is a query that reported the
+/// order as unknown. The time between two confirmations counts as at most this pause, and as zero if the clock was set
 /// back.
 ///
 /// ```

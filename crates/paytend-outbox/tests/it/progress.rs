@@ -1,4 +1,4 @@
-//! Tests of notices, decisions and recoveries that arrive during an attempt.
+//! Tests of notices, decisions and recoveries that happen during an attempt.
 
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +50,7 @@ fn notice_during_an_attempt_that_sends_nothing_is_kept() {
 }
 
 #[test]
-fn rejection_of_an_order_that_a_notification_reported_is_refused() {
+fn order_that_a_notification_reported_cannot_be_marked_as_rejected() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     progress.notice(12);
@@ -129,7 +129,8 @@ fn notice_revokes_a_decision_that_the_order_was_not_executed() {
         assert!(!progress.is_leased && progress.history.sends == 1);
         assert!(progress.complete(Ended::Decided).is_err());
         assert!(claimed(&progress).release(21, &unhandled(Ended::Decided)).is_err());
-        // The operator has decided after the notification, so a repeated notification does not revoke the new decision.
+        // The operator decided again after the notification arrived. Repeating the notification does not revoke the
+        // new decision.
         let mut progress = decide(progress);
         progress.notice(30);
         assert_eq!(progress.decision, Some(Decision::NotExecuted));
@@ -216,7 +217,7 @@ fn order_that_was_never_sent_is_cancelled_or_sent_but_not_executed() {
 }
 
 #[test]
-fn order_being_sent_is_decided_only_after_its_lease_expires() {
+fn order_being_sent_cannot_be_decided_before_its_lease_expires() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     let (fence, end) = (progress.fence, progress.due_at.unwrap());

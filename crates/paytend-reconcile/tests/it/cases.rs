@@ -1,4 +1,4 @@
-//! Tests of the outcomes: fees, periods, codes and unreadable fields.
+//! Tests that the outcome of a transaction depends on fees, periods, codes and unreadable fields as documented.
 
 use paytend_model::issuing::PartnerTransaction;
 use paytend_model::{Content, Notification, Product};
@@ -66,7 +66,7 @@ fn transactions_outside_the_period_are_used_only_for_matching() {
         assert_eq!((report.items.len(), report.outside_period, report.open()), (0, 1, 0));
         assert!(report.sums.iter().all(|row| row.total == row.outside_period && row.total.count == 1));
     });
-    // A transaction without a readable date is never outside the period.
+    // A transaction whose date cannot be read is always inside the period.
     let undated = row.replace(r#""businessDate":"2026-11-27""#, r#""businessDate":"27.11.26""#);
     with_report(&[&undated], &[], &day("2020-01-01"), |report| {
         assert_eq!((report.items[0].outcome, report.items.len()), (Outcome::OnlyProvider, 1));
@@ -75,7 +75,7 @@ fn transactions_outside_the_period_are_used_only_for_matching() {
 }
 
 #[test]
-fn time_zone_determines_the_day() {
+fn time_zone_determines_the_day_of_a_transaction() {
     let order = ORDER.replace("2026-11-27", "2026-11-26T22:30:00Z");
     let in_zone = |zone: &str| {
         let mut rules: Rules = toml::from_str(&format!("time_zone = \"{zone}\"")).unwrap();

@@ -24,7 +24,7 @@ const NAME: &str = "certificate";
 /// renewed 30 days before they expire.
 const WARNING: Duration = Duration::from_secs(21 * 24 * 3600);
 
-/// The parts of a certificate that are shown in messages.
+/// The parts of a certificate that the messages show.
 struct Shown {
     subject: String,
     issuer: String,
@@ -52,7 +52,8 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // Another certificate in the chain can expire before the server's own certificate.
+    // The earliest expiry date is reported, because another certificate in the chain can expire before the server's
+    // own.
     let Some(first) = chain.iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;
@@ -87,7 +88,7 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
-            "if you trust it, set root_certificates_file to a file that contains it".to_owned(),
+            "if you trust this certificate, set root_certificates_file to a file that contains it".to_owned(),
         ),
         CertificateProblem::UnknownIssuer => (
             format!("{} is issued by {}, which is not trusted", leaf.subject, leaf.issuer),
@@ -103,8 +104,8 @@ fn date(at: SystemTime) -> String {
     Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// Returns the certificates that the server presents, without verifying them. As with every request, only the request
-/// line and the proxy's credentials are sent.
+/// Returns the certificates that the server presents, without verifying them. Sends the request line and the proxy's
+/// credentials, but no keys and no data.
 async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
     let recorder = Arc::new(DangerRecorder(Mutex::default()));
     let provider = Arc::new(aws_lc_rs::default_provider());

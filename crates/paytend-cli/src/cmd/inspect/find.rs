@@ -11,8 +11,8 @@ use super::kind::{Head, Members, MessageKind};
 const DEPTH: usize = 10;
 /// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
-/// The maximum number of bytes that are parsed, decoded or searched in total, as a multiple of the input and as an
-/// absolute minimum.
+/// The limit on the bytes that are parsed, decoded or searched in total: a multiple of the input's size, and the
+/// minimum in bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
@@ -28,7 +28,7 @@ const TRACE_WIDTH: usize = 64;
 pub(super) struct Found {
     pub(super) kind: MessageKind,
     pub(super) bytes: Vec<u8>,
-    /// The number of the line, from 1, or the number of the entry in a HAR file.
+    /// The number of the line, starting at 1, or the number of the entry in a HAR file.
     pub(super) place: Place,
     pub(super) head: Head,
     /// The wrappings around the message, such as base64, with the outermost first.
@@ -257,7 +257,7 @@ impl Search {
         }
     }
 
-    /// Undoes the wrappings of a piece until it is a message or contains one.
+    /// Removes the wrappings of a piece until the piece is a message or contains one.
     fn piece(&mut self, piece: &[u8], context: &Context) {
         if piece.len() > LONGEST || self.pieces >= MAX_PIECES || !self.spend(piece.len()) {
             self.incomplete = true;
@@ -274,7 +274,7 @@ impl Search {
     }
 }
 
-/// Returns the number of bytes that the parser has read before an error.
+/// Returns the number of bytes that the parser had read when the error occurred.
 fn read_before(error: &serde_json::Error, text: &[u8]) -> usize {
     if error.is_eof() {
         return text.len();
@@ -345,7 +345,7 @@ fn read_head(members: &Members<'_>, head: &mut Head) {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
             "sign" | "http_sign" | "header_sign" => {
-                // Some programs write a list of values for each header.
+                // Some programs record each header as a list of values.
                 let first = || read::<Vec<String>>(value).and_then(|values| values.into_iter().next());
                 head.sign = read::<String>(value).or_else(first).or(head.sign.take());
             }

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_lines_of_several_programs_are_read() {
+    fn http_lines_from_several_programs_are_recognized() {
         let read = |lines: &[&str]| {
             let mut head = Head::default();
             lines.iter().for_each(|line| head.read_line(line));

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     file: PathBuf,
     #[command(flatten)]
     connection: ConnectionArgs,
-    /// Show personal data, too
+    /// Also show personal data
     #[arg(long)]
     reveal: bool,
     /// Print JSON, one line for each message
@@ -46,7 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let captured = inputs.read(&args.file, "FILE", MAX_CAPTURED)?;
     let search = Search::of(&captured);
     if search.incomplete {
-        output::warn("only part of the text was searched: pass a smaller part of it");
+        output::warn(
+            "the text is too large or too deeply nested, so only part of it was searched: pass a smaller part",
+        );
     }
     let (mut refused, mut unwritten) = (0, None);
     for found in &search.found {

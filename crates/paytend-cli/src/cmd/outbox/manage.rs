@@ -185,7 +185,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Category::Unexpected, format!("the orders have {} problems", problems.len())))
+    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the orders", problems.len())))
 }
 
 #[derive(Args)]

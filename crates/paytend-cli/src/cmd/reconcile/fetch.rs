@@ -44,7 +44,7 @@ pub(super) struct Running<'a> {
     pub(super) progress: Progress,
 }
 
-/// The rows of a fetched unit, that is, of one part of a list.
+/// The rows of a unit: a part of a list that is fetched and stored as a whole.
 enum Rows {
     Partner(Vec<paytend_model::issuing::PartnerTransaction>),
     Card(Vec<CardTransaction>),
@@ -158,7 +158,8 @@ impl Running<'_> {
     }
 
     /// Fetches all pages of a list. If the list changes during the fetch, a row can move to the next page and appear
-    /// twice. A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
+    /// twice. A list with equal rows is therefore fetched again. The rows of the last attempt are kept, even if some
+    /// are equal.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
             match self.pages(query.clone()).await {
@@ -229,7 +230,8 @@ fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result
     }
 }
 
-/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is a network error.
+/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is reported as a network
+/// error.
 pub(super) fn failed(error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure.category() {

@@ -17,7 +17,7 @@ use crate::exit::{Category, Failure};
 /// The name of the file that contains the balances.
 pub(super) const BALANCES: &str = "balances.json";
 
-/// The provider's lists. Each row of a card's list contains the card.
+/// The provider's lists. Each row of a card's list contains the card ID.
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) given: ListSet,

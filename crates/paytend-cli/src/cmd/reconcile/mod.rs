@@ -162,7 +162,7 @@ fn rules(file: Option<&Path>) -> Result<Rules, Failure> {
     toml::from_str(&text).map_err(|error| invalid(&error))
 }
 
-/// Returns the cards from the option, the orders and the notifications.
+/// Returns the cards that the option, the orders and the notifications contain.
 fn cards(named: &[String], orders: &Orders, notifications: &Notifications) -> BTreeSet<String> {
     let known = orders.entries().iter().chain(notifications.entries()).filter_map(|entry| entry.card.clone());
     named.iter().cloned().chain(known).collect()

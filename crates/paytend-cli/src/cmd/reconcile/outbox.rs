@@ -18,11 +18,11 @@ use crate::exit::{Category, Failure};
 
 /// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
-/// How long after its submission an order can be executed. Orders submitted up to this long before the period are read,
-/// too.
+/// The maximum time between the submission of an order and its execution. Orders submitted up to this long before the
+/// period are also read.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that has never contained an order is treated as if no orders were given.
+/// The topups in a store. A store that has never contained an order is treated as if no source of orders was specified.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,
@@ -34,7 +34,7 @@ pub(super) struct OutboxOrders<'a> {
 impl OrderSource for OutboxOrders<'_> {
     async fn orders(&self) -> Result<Orders, Failure> {
         let store = self.store.open().await?;
-        // A NATS store contains no orders.
+        // A NATS store cannot contain orders, so the comparison has no source of orders.
         if matches!(store, AnyStore::Nats(_)) {
             return Ok(Orders::not_given());
         }
@@ -84,7 +84,7 @@ impl OutboxOrders<'_> {
             entry.unreadable.push("content".to_owned());
             return Ok(entry);
         };
-        // The parser's message can contain values.
+        // The parser's message is left out, because it can contain values from the order.
         let topup: Topup = serde_json::from_str(request).map_err(|_| {
             let number = &order.facts.number;
             Failure::new(Category::Configuration, format!("the stored request of order {number} is not a topup"))

@@ -71,7 +71,7 @@ impl Running<'_> {
         date.is_none_or(|date| (self.fetch.days.first()..=self.fetch.days.last()).contains(&date))
     }
 
-    /// Returns the result of a topup, or `None` if the provider rejects the query because it does not know the order.
+    /// Returns the result of a topup, or `None` if the provider rejects the query because no such order exists.
     async fn topup(&self, number: &str) -> Result<Option<TopupResultResponse>, Failure> {
         let result = match self.fetch.client.send(&QueryTopupResult::new(number)).await {
             Ok(result) => Some(result),
