@@ -281,7 +281,9 @@ impl Progress {
         match self.state {
             _ if self.decision.is_some() || self.state.is_final() => return Err(ActionError::Final),
             State::Sending if !lease_ended => return Err(ActionError::Sending),
-            State::Recorded if decision == Decision::Executed => return Err(ActionError::NotSent),
+            State::Recorded | State::Stuck if decision == Decision::Executed && self.history.sends == 0 => {
+                return Err(ActionError::NotSent);
+            }
             State::Sending => {
                 self.state = State::Unknown;
                 self.end_lease();

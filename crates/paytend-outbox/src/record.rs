@@ -182,9 +182,10 @@ pub enum OrderRelease {
 /// An operator action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision.
+    /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision. An
+    /// order that was never sent cannot be decided as executed.
     Decide(Decision),
-    /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
+    /// Queries a stuck order again, or runs a failed handler again. If the order was never sent, it is sent.
     Retry,
     /// Completes an order whose outcome is known or decided, without running its handler. This is necessary if the
     /// handler can never run, for example because the key of the request is lost.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use paytend_client::History;
 use paytend_inbox::StoreKeys;
 use paytend_outbox::testing::TestOrder;
 use paytend_outbox::{ClaimOrders, OrderRelease, OutboxStore as _};
@@ -33,7 +34,7 @@ impl Place {
                 let order = TestOrder { operation, ..TestOrder::new(number) };
                 store.submit_order(order.prepare(&keys)).await.unwrap();
                 if number == "S-1" {
-                    place.make_stuck(&store).await;
+                    place.make_stuck(&store, true).await;
                 }
             }
         });
@@ -45,12 +46,14 @@ impl Place {
         (SqliteStore::open(&self.path).unwrap(), Arc::new(keys))
     }
 
-    async fn make_stuck(&self, store: &SqliteStore) {
+    /// Claims the oldest order and makes it stuck, with or without a send.
+    async fn make_stuck(&self, store: &SqliteStore, is_sent: bool) {
         let operations = vec![("/issuing/card/topup".to_owned(), 1)];
         let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };
         let claimed = store.claim_orders(request).await.unwrap().pop().unwrap();
-        let history = store.begin_send(claimed.lease).await.unwrap();
-        let release = OrderRelease::Stuck { history, cause: "no response".into() };
+        let sent = store.begin_send(claimed.lease).await.unwrap();
+        let (history, cause) = if is_sent { (sent, "no response") } else { (History::new(), "no connection") };
+        let release = OrderRelease::Stuck { history, cause: cause.into() };
         store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
@@ -135,6 +138,26 @@ fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
     let shown = place.json(&["show", "R-1"]);
     assert_eq!((&shown["state"], &shown["sends"]), (&json!("unknown"), &json!(1)));
     assert_eq!(shown["audit"][0]["action"], "recover");
+}
+
+#[test]
+fn order_that_was_never_sent_is_sent_by_a_retry_and_not_marked_as_executed() {
+    let place = Place::new();
+    runtime().block_on(async {
+        let (store, _) = place.open();
+        place.make_stuck(&store, false).await;
+    });
+    let shown = place.json(&["show", "R-1"]);
+    assert_eq!(
+        (&shown["state"], &shown["sends"], &shown["cause"]),
+        (&"stuck".into(), &0.into(), &"no connection".into())
+    );
+    let ran = place.outbox(&["decide", "R-1", "--as", "executed", "--why", "in the list"]);
+    assert!(ran.code == 1 && ran.stderr.contains("was never sent"), "{}", ran.stderr);
+    let help = run(&["outbox", "retry", "--help"], b"").stdout;
+    assert!(help.contains("An order that was never sent is sent"), "{help}");
+    assert_eq!(place.outbox(&["retry", "R-1"]).stdout, "the order is due\n");
+    assert_eq!(place.json(&["show", "R-1"])["state"], "recorded");
 }
 
 #[test]

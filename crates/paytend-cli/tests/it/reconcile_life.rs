@@ -26,6 +26,7 @@ notification_types = { "1" = "pre_authorization", "2" = "payment" }
 [codes.statuses]
 topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 partner_transactions = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
+notifications = { "1" = "succeeded", "2" = "succeeded" }
 "#;
 
 /// A sandbox, an inbox that receives its notifications, and the submitted orders.

@@ -103,6 +103,8 @@ async fn stuck_order_waits_for_a_person<H: Harness>(harness: &H) {
     case.advance(LEASE * 9999).await;
     assert!(case.claim(9).await.is_empty());
     let act = |number: &str, action| case.store.act_on_order(number.into(), action, audit());
+    let executed = act("unsent", Action::Decide(Decision::Executed)).await.unwrap();
+    assert_eq!(executed, Err(ActionError::NotSent), "an order that was never sent was marked as executed");
     act("unsent", Action::Retry).await.unwrap().unwrap();
     act("sent", Action::Retry).await.unwrap().unwrap();
     act("decided", Action::Decide(Decision::Executed)).await.unwrap().unwrap();

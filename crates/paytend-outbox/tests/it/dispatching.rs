@@ -8,8 +8,8 @@ use paytend_client::Resolution;
 use paytend_inbox::{Completion, HandlerError, RetryPolicy};
 use paytend_model::issuing::{QueryTopupResult, ReportLoss, Topup};
 use paytend_outbox::{
-    Action, Audit, Decision, Dispatcher, OrderNotice, OutboxAdmin as _, OutboxStore as _, Pause, State, SubmitError,
-    SubmitOptions, Submitted,
+    Action, ActionError, Audit, Decision, Dispatcher, OrderNotice, OutboxAdmin as _, OutboxStore as _, Pause, State,
+    SubmitError, SubmitOptions, Submitted,
 };
 
 use crate::provider::{Fault, World, record, topup};
@@ -239,16 +239,31 @@ async fn order_is_sent_later_if_the_connection_fails_before_the_send() {
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Responded);
     assert_eq!((world.provider.paths(), world.provider.executed("T-1")), (vec!["topup".to_owned()], 1));
-    // When the retry limit is reached, an operator decides whether the order is sent.
+}
+
+/// When the retry limit is reached, an operator decides whether the order is sent.
+#[tokio::test(start_paused = true)]
+async fn order_that_could_never_be_sent_is_sent_or_cancelled_by_an_operator() {
     let world = World::new().await;
     world.provider.choose(Some(Box::new(|| Fault::Unsent)));
-    world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(2)));
-    submit(&world, "T-2").await;
-    let progress = world.settled("T-2").await;
-    assert_eq!((progress.state, progress.history.sends), (State::Stuck, 0));
+    world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(3)));
+    for number in ["T-1", "T-2"] {
+        submit(&world, number).await;
+        let progress = world.settled(number).await;
+        assert_eq!((progress.state, progress.history.sends), (State::Stuck, 0));
+    }
+    assert!(world.provider.paths().is_empty());
     world.provider.choose(None);
-    world.outbox.store().act_on_order("T-2".into(), Action::Retry, audit()).await.unwrap().unwrap();
+    let act = |number: &str, action| world.outbox.store().act_on_order(number.into(), action, audit());
+    let refused = act("T-1", Action::Decide(Decision::Executed)).await.unwrap();
+    assert_eq!(refused, Err(ActionError::NotSent));
+    act("T-1", Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
+    assert_eq!(world.settled("T-1").await.state, State::Decided);
+    assert!(world.provider.paths().is_empty());
+    // A retry sends the order. It is not queried, because it cannot exist.
+    act("T-2", Action::Retry).await.unwrap().unwrap();
     assert_eq!(world.settled("T-2").await.state, State::Responded);
+    assert_eq!(world.provider.paths(), ["topup"]);
 }
 
 #[tokio::test(start_paused = true)]

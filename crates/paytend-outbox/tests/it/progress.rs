@@ -187,6 +187,36 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
+fn order_that_was_never_sent_is_cancelled_or_sent_but_not_executed() {
+    let stuck = |history| {
+        let mut progress = claimed(&Progress::new(0, None));
+        progress.begin_send(11, None).unwrap();
+        progress.release(12, &OrderRelease::Stuck { history, cause: "no connection".into() }).unwrap();
+        assert_eq!(progress.state, State::Stuck);
+        progress
+    };
+    let unsent = stuck(History::new());
+    let mut progress = unsent.clone();
+    assert_eq!(progress.act(20, Action::Decide(Decision::Executed)), Err(ActionError::NotSent));
+    assert_eq!(progress, unsent, "a refused decision changes nothing");
+    progress.act(20, Action::Retry).unwrap();
+    assert_eq!((progress.state, progress.due_at), (State::Recorded, Some(20)));
+    claimed(&progress).begin_send(21, None).unwrap();
+    let mut progress = unsent.clone();
+    progress.act(20, Action::Decide(Decision::NotExecuted)).unwrap();
+    assert!(claimed(&progress).begin_send(21, None).is_err());
+    // A notification shows that the order was sent, and so does a restored backup.
+    let (mut noticed, mut recovered) = (unsent.clone(), unsent);
+    noticed.notice(20);
+    recovered.recover(20, None);
+    let mut history = History::new();
+    history.begin_send(SystemTime::UNIX_EPOCH);
+    for mut progress in [noticed, recovered, stuck(history)] {
+        progress.act(21, Action::Decide(Decision::Executed)).unwrap();
+    }
+}
+
+#[test]
 fn order_being_sent_cannot_be_decided_before_its_lease_expires() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();

@@ -110,6 +110,8 @@ pub enum OpenReason {
     ProviderStatusUnknown,
     /// The status of the partner's order is unknown or not final.
     OrderNotFinal,
+    /// The status code of the order, or of the last notification with a status, has no meaning in the rules.
+    PartnerStatusUnknown,
     /// One side has no row with both an amount and a currency.
     AmountMissing,
     /// A field cannot be read.
@@ -124,6 +126,7 @@ impl OpenReason {
             Self::ProviderNotFinal => "provider_not_final",
             Self::ProviderStatusUnknown => "provider_status_unknown",
             Self::OrderNotFinal => "order_not_final",
+            Self::PartnerStatusUnknown => "partner_status_unknown",
             Self::AmountMissing => "amount_missing",
             Self::Unreadable => "unreadable",
         }

@@ -22,6 +22,7 @@ const RULES: &str = r#"
 [codes.statuses]
 topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 partner_transactions = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
+notifications = { "1" = "succeeded", "2" = "succeeded" }
 "#;
 
 impl Demo<'_> {

@@ -90,7 +90,8 @@ impl Lists {
         let mut lists = Self::default();
         if let Some(manifest) = Manifest::read(&folder)? {
             compared.check(&folder, &manifest)?;
-            lists.problems = manifest.problems;
+            lists.problems.extend(compared.problem(&manifest));
+            lists.problems.extend(manifest.problems);
         }
         let files = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let files = files.map_err(|error| {

@@ -78,7 +78,8 @@ impl OutboxOrders<'_> {
         entry.order_no = Some(order.facts.number.clone());
         entry.kind = Some(Kind::Topup);
         entry.time = Some(EntryTime::Millis(millis(order.progress.history.last_sent.unwrap_or(order.submitted_at))));
-        entry.status = self.status(order, result);
+        entry.status_code = status_code(order, result);
+        entry.status = self.status(order, entry.status_code.as_deref());
         let Some(request) = request else {
             entry.unreadable.push("content".to_owned());
             return Ok(entry);
@@ -95,24 +96,29 @@ impl OutboxOrders<'_> {
     }
 
     /// Returns the status of an order, or `None` if the rules do not define the code in the order's result.
-    fn status(&self, order: &OrderEntry, result: Option<&String>) -> Option<Status> {
+    fn status(&self, order: &OrderEntry, code: Option<&str>) -> Option<Status> {
         match order.progress.state {
             State::Rejected => Some(Status::Failed),
             State::Decided => Some(match order.progress.decision {
                 Some(Decision::Executed) => Status::Succeeded,
                 _ => Status::Failed,
             }),
-            State::Responded | State::Found => {
-                let result: Value = serde_json::from_str(result?).ok()?;
-                let data: Value = serde_json::from_str(result["data"].as_str()?).ok()?;
-                let code = match &data["status"] {
-                    Value::String(code) => code.clone(),
-                    Value::Number(code) => code.to_string(),
-                    _ => return None,
-                };
-                self.rules.codes.statuses.topups.get(&code).copied()
-            }
+            State::Responded | State::Found => self.rules.codes.statuses.topups.get(code?).copied(),
             _ => Some(Status::Unknown),
         }
+    }
+}
+
+/// Returns the status code in the result of an order that exists.
+fn status_code(order: &OrderEntry, result: Option<&String>) -> Option<String> {
+    if !matches!(order.progress.state, State::Responded | State::Found) {
+        return None;
+    }
+    let result: Value = serde_json::from_str(result?).ok()?;
+    let data: Value = serde_json::from_str(result["data"].as_str()?).ok()?;
+    match &data["status"] {
+        Value::String(code) => Some(code.clone()),
+        Value::Number(code) => Some(code.to_string()),
+        _ => None,
     }
 }
