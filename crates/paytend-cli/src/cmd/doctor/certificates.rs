@@ -15,8 +15,8 @@ use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::network;
 use super::report::Report;
+use super::{hint, network};
 use crate::settings::Settings;
 
 const NAME: &str = "certificate";
@@ -37,11 +37,26 @@ pub(super) async fn check(settings: &Settings, url: &Url, refused: Option<Connec
     if url.scheme() != "https" {
         return;
     }
+    // The proxy's certificate would be recorded, and the proxy would get its password without being verified.
+    if let Some(proxy) = network::proxy(settings, url).and_then(|proxy| https(&proxy.shown)) {
+        return match refused {
+            None => report.ok(NAME, "valid"),
+            Some(failure) => {
+                let message = format!("{failure}; it is the certificate of the server or of the proxy {proxy}");
+                report.fail(NAME, message, openssl(&proxy));
+            }
+        };
+    }
     let chain = presented(settings, url).await;
     match refused {
-        Some(failure) => refusal(failure, &chain, url, report),
+        Some(failure) => refusal(settings, failure, &chain, url, report),
         None => valid(&chain, report),
     }
+}
+
+/// Returns a URL if its scheme is `https`.
+fn https(url: &str) -> Option<Url> {
+    Url::parse(url).ok().filter(|url| url.scheme() == "https")
 }
 
 /// Returns the command that shows the certificates.
@@ -51,8 +66,8 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // A certificate of the chain may end before the server's own.
-    let Some(first) = chain.iter().min_by_key(|certificate| certificate.not_after) else {
+    // An issuer's certificate may end before the server's own.
+    let Some(first) = path(chain).into_iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;
     };
@@ -63,7 +78,22 @@ fn valid(chain: &[Shown], report: &mut Report) {
     report.warn_if(rest < WARNING, NAME, message, "ask the server's operator for a new certificate");
 }
 
-fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Report) {
+/// Returns the certificates of an accepted chain that lead from the server's own to an authority. A server may present
+/// others, such as one that has expired and was replaced, and a client ignores them.
+fn path(chain: &[Shown]) -> Vec<&Shown> {
+    let (now, mut path) = (SystemTime::now(), Vec::from_iter(chain.first()));
+    while let Some(last) = path.last()
+        && last.issuer != last.subject
+        && path.len() < chain.len()
+    {
+        let issuers = chain.iter().skip(1).filter(|one| one.subject == last.issuer && one.not_after > now);
+        let Some(issuer) = issuers.max_by_key(|one| one.not_after) else { break };
+        path.push(issuer);
+    }
+    path
+}
+
+fn refusal(settings: &Settings, failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Report) {
     let (Some(leaf), ConnectFailure::Certificate(problem)) = (chain.first(), failure) else {
         report.fail(NAME, failure, openssl(url));
         return;
@@ -82,7 +112,7 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
         ),
         CertificateProblem::HostName => (
             format!("is for {}, not for {}", leaf.names.join(", "), url.host_str().unwrap_or_default()),
-            "check the base URL: paytend config show".to_owned(),
+            format!("check the base URL: {}", hint::show(settings)),
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
@@ -102,10 +132,10 @@ fn date(at: SystemTime) -> String {
     Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// Returns the certificates that the server presents, without verifying them. Only the request line and the proxy's
-/// credentials are sent, as for every request.
+/// Returns the certificates that the server presents, without verifying them. The handshake ends with an error, so that
+/// no request is sent.
 async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
-    let recorder = Arc::new(DangerRecorder(Mutex::default()));
+    let recorder = Arc::new(Recorder(Mutex::default()));
     let provider = Arc::new(aws_lc_rs::default_provider());
     let Ok(config) = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() else {
         return Vec::new();
@@ -113,7 +143,7 @@ async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
     let config = config.dangerous().with_custom_certificate_verifier(recorder.clone()).with_no_client_auth();
     let http = network::http(settings, url.as_str()).ok();
     if let Some(client) = http.and_then(|http| http.tls_backend_preconfigured(config).build().ok()) {
-        // The handshake records the certificates, even if the request fails.
+        // The request fails, because the recorder refuses every certificate.
         let _ = client.head(url.clone()).send().await;
     }
     let chain = recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,11 +173,15 @@ impl Shown {
     }
 }
 
-/// Accepts every certificate and records it. Use it only to look at certificates.
+/// Records the certificates and refuses them.
 #[derive(Debug)]
-struct DangerRecorder(Mutex<Vec<CertificateDer<'static>>>);
+struct Recorder(Mutex<Vec<CertificateDer<'static>>>);
 
-impl ServerCertVerifier for DangerRecorder {
+fn refused<T>() -> Result<T, TlsError> {
+    Err(TlsError::General("the certificates were only recorded".to_owned()))
+}
+
+impl ServerCertVerifier for Recorder {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -158,7 +192,7 @@ impl ServerCertVerifier for DangerRecorder {
     ) -> Result<ServerCertVerified, TlsError> {
         let chain = [leaf].into_iter().chain(intermediates).map(|certificate| certificate.clone().into_owned());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
-        Ok(ServerCertVerified::assertion())
+        refused()
     }
 
     fn verify_tls12_signature(
@@ -167,7 +201,7 @@ impl ServerCertVerifier for DangerRecorder {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        Ok(HandshakeSignatureValid::assertion())
+        refused()
     }
 
     fn verify_tls13_signature(
@@ -176,7 +210,7 @@ impl ServerCertVerifier for DangerRecorder {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        Ok(HandshakeSignatureValid::assertion())
+        refused()
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

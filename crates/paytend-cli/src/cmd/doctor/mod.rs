@@ -2,6 +2,7 @@
 
 mod callback;
 mod certificates;
+mod hint;
 mod keys;
 mod network;
 mod query;
@@ -11,6 +12,7 @@ mod store;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
+use paytend_crypto::keys::FilePermissions;
 use paytend_inbox::Route;
 use url::Url;
 
@@ -62,8 +64,8 @@ async fn check(args: &Args) -> Result<(), Failure> {
             query::check(args, settings, keys, reached, &mut report).await;
         }
         Err(failure) => {
-            let next = match failure.category() {
-                Category::Usage => "paytend doctor --help",
+            let next = match (failure.category(), &args.connection.keys) {
+                (Category::Usage, _) | (_, Some(_)) => "paytend doctor --help",
                 _ => "paytend config init",
             };
             report.fail("settings", failure.message(), next);
@@ -72,15 +74,9 @@ async fn check(args: &Args) -> Result<(), Failure> {
     if let Some(url) = &args.callback {
         let route = args.callback_route.unwrap_or(Route::PaytendBaas);
         let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
-        Callback {
-            url,
-            route,
-            keys,
-            permissions: args.connection.permissions.file_permissions(),
-            settings: settings.as_ref().ok(),
-        }
-        .check(&mut report)
-        .await;
+        let settings = settings.as_ref().ok();
+        let permissions = settings.map_or(FilePermissions::OwnerOnly, Settings::permissions);
+        Callback { url, route, keys, permissions, settings }.check(&mut report).await;
     }
     if args.store.is_given() {
         store::check(&args.store, &mut report).await;

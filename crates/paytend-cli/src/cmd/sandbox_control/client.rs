@@ -11,11 +11,15 @@ use crate::exit::{Category, Failure};
 use crate::output;
 use crate::profiles::variable;
 
+/// The environment variable that contains the control URL.
+const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
+
 /// The options that select a running sandbox, shared by all commands that control a sandbox.
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
-    /// The `control_url` that the sandbox printed
-    #[arg(long, env = "PAYTEND_CONTROL_URL", value_name = "URL")]
+    /// The `control_url` that the sandbox printed [env: PAYTEND_CONTROL_URL]
+    // The variable is read in `base`, because clap would not accept --keys while it is set.
+    #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The sandbox's key directory (its --keys option), instead of --url
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
@@ -28,17 +32,20 @@ pub(crate) struct SandboxArgs {
 impl SandboxArgs {
     /// Creates options that select the sandbox with this control URL.
     pub(crate) fn at(url: &url::Url) -> Self {
-        Self { url: Some(url.to_string()), keys: None, json: true }
+        Self::with_url(Some(url.to_string()))
+    }
+
+    /// Creates options that select the sandbox with this control URL, or with the one in `PAYTEND_CONTROL_URL`.
+    pub(crate) fn with_url(url: Option<String>) -> Self {
+        Self { url, keys: None, json: true }
     }
 
     /// Returns the URL of the control interface.
     fn base(&self) -> Result<String, Failure> {
-        let url = match (&self.keys, &self.url) {
-            (Some(_), _) => format!("{}/_sandbox", self.client()?.base_url()),
-            (None, Some(url)) => url.clone(),
-            (None, None) => {
-                return Err(Failure::usage("no sandbox: pass --url URL or --keys DIR, or set PAYTEND_CONTROL_URL"));
-            }
+        let missing = || Failure::usage(format!("no sandbox: pass --url URL or --keys DIR, or set {URL_VARIABLE}"));
+        let url = match &self.keys {
+            Some(_) => format!("{}/_sandbox", self.client()?.base_url()),
+            None => self.url.clone().or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?,
         };
         Ok(url.trim_end_matches('/').to_owned())
     }
