@@ -39,14 +39,14 @@ impl Place {
         doctor(&mut self.command(args))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = command();
         command.args(["doctor", "--json", "--keys", self.keys("").to_str().unwrap()]).args(args);
         command
     }
 
     /// Changes a setting in the sandbox's profile.
-    fn set(&self, line: &str) {
+    pub(crate) fn set(&self, line: &str) {
         let path = self.keys("paytend.toml");
         let text = std::fs::read_to_string(&path).unwrap();
         let name = line.split(' ').next().unwrap();
@@ -79,6 +79,12 @@ impl Report {
         let failed = self.json["checks"].as_array().unwrap().iter().any(|check| check["status"] == "fail");
         assert_eq!((self.code, &self.json["ok"]), (i32::from(failed), &(!failed).into()), "{}", self.json);
         self
+    }
+
+    /// Returns the next step of a check.
+    pub(crate) fn next(&self, name: &str) -> String {
+        let check = self.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap();
+        check["next"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -153,9 +159,8 @@ fn files_with_secrets_that_others_can_read_are_reported() {
     set_mode(&place.keys("partner-private.pem"), 0o644);
     let report = place.doctor(&[]);
     report.expect("permissions", "fail", "accessible to other users").expect("connection", "ok", "");
-    let next = report.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "permissions").unwrap();
     // The next step is a command that helps.
-    let fixed = Command::new("sh").args(["-c", next["next"].as_str().unwrap()]).status().unwrap();
+    let fixed = Command::new("sh").args(["-c", &report.next("permissions")]).status().unwrap();
     assert!(fixed.success());
     assert_eq!(place.doctor(&[]).code, 0);
     set_mode(&place.keys("partner-private.pem"), 0o640);
@@ -254,7 +259,7 @@ fn proxy_that_refuses_is_reported_without_its_password() {
 }
 
 /// Starts a TLS server with these certificates. Returns its URL.
-fn tls_server(chain: Vec<&Certificate>, key: &KeyPair) -> String {
+pub(crate) fn tls_server(chain: Vec<&Certificate>, key: &KeyPair) -> String {
     let chain = chain.into_iter().map(|certificate| certificate.der().clone()).collect();
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
@@ -322,7 +327,7 @@ fn certificate_that_expires_soon_is_a_warning() {
 }
 
 /// Returns the certificate of an authority that has issued nothing.
-fn rcgen_root() -> String {
+pub(crate) fn rcgen_root() -> String {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::CommonName, "another authority");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

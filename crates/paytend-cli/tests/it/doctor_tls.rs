@@ -1,0 +1,120 @@
+//! Tests for the TLS connections of `paytend doctor`: certificates and proxies.
+
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::doctor::{Place, doctor, tls_server};
+
+/// A TLS server with a self-signed certificate, which records what it receives.
+struct RecordingServer {
+    port: u16,
+    stop: Arc<AtomicBool>,
+    /// Returns the number of connections, and the decrypted bytes.
+    thread: JoinHandle<(usize, Vec<u8>)>,
+}
+
+impl RecordingServer {
+    fn start() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let chain = vec![certificate.der().clone()];
+        let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (port, stop) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut connections = Vec::new();
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    break;
+                }
+                let connection = ServerConnection::new(config.clone()).unwrap();
+                connections.push(std::thread::spawn(move || {
+                    let mut received = Vec::new();
+                    // What was received before an error is kept.
+                    let _ = StreamOwned::new(connection, stream.unwrap()).read_to_end(&mut received);
+                    received
+                }));
+            }
+            (connections.len(), connections.into_iter().flat_map(|one| one.join().unwrap()).collect())
+        });
+        Self { port, stop, thread }
+    }
+
+    /// Stops the server after its clients have ended. Returns the number of connections, and the decrypted bytes.
+    fn finish(self) -> (usize, String) {
+        self.stop.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(("127.0.0.1", self.port)).unwrap());
+        let (connections, received) = self.thread.join().unwrap();
+        (connections, String::from_utf8_lossy(&received).into_owned())
+    }
+}
+
+/// The certificate of the proxy is not trusted, so another server may have taken its place.
+#[test]
+fn password_is_not_sent_to_a_proxy_that_is_not_trusted() {
+    let (place, proxy) = (Place::new(&[]), RecordingServer::start());
+    let url = format!("https://user:CANARY@localhost:{}", proxy.port);
+    let report = doctor(place.command(&["--base-url", "https://paytend.invalid"]).env("HTTPS_PROXY", &url));
+    report.expect("certificate", "fail", &format!("proxy https://localhost:{}", proxy.port));
+    assert!(report.next("certificate").contains(&format!("-connect localhost:{}", proxy.port)), "{}", report.json);
+    assert!(!report.json.to_string().contains("CANARY"), "{}", report.json);
+    assert_eq!(proxy.finish(), (1, String::new()));
+}
+
+#[test]
+fn certificates_are_shown_without_a_request() {
+    let (place, server) = (Place::new(&[]), RecordingServer::start());
+    let report = place.doctor(&["--base-url", &format!("https://localhost:{}", server.port)]);
+    report.expect("certificate", "fail", "self-signed");
+    assert_eq!(server.finish(), (2, String::new()));
+}
+
+/// A server may present certificates that are not needed.
+#[test]
+fn expired_certificate_outside_the_chain_is_ignored() {
+    let place = Place::new(&[]);
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "test authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let certificate = |name: &str, end: i32, key: &KeyPair| {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(end, 1, 1));
+        params.signed_by(key, &authority).unwrap()
+    };
+    let key = KeyPair::generate().unwrap();
+    let (server, other) = (certificate("localhost", 3000, &key), certificate("other.example", 2021, &key));
+    std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
+    place.set("root_certificates_file = \"roots.pem\"");
+    let valid = place.doctor(&["--base-url", &tls_server(vec![&server, &other], &key)]);
+    valid.expect("certificate", "ok", "valid until 3000-01-01");
+}
+
+/// A host in `NO_PROXY` is reached without the proxy, so the proxy is not the cause of a failure.
+#[test]
+fn proxy_is_not_reported_for_a_host_in_no_proxy() {
+    let place = Place::new(&[]);
+    let check = |hosts: &str, url: &str| {
+        let mut command = place.command(&["--base-url", url]);
+        doctor(command.env("HTTPS_PROXY", "http://127.0.0.1:1").env("NO_PROXY", hosts).env_remove("no_proxy"))
+    };
+    for hosts in ["paytend.invalid", "other.example, .invalid", "*"] {
+        let direct = check(hosts, "https://paytend.invalid");
+        assert!(!direct.expect("DNS", "fail", "paytend.invalid").has("proxy"), "{hosts}: {}", direct.json);
+    }
+    let direct = check("127.0.0.0/8", "https://127.0.0.1:1");
+    assert!(!direct.expect("connection", "fail", "TCP").has("proxy"), "{}", direct.json);
+    for hosts in ["", "other.example"] {
+        check(hosts, "https://paytend.invalid").expect("proxy", "fail", "HTTPS_PROXY");
+    }
+}
