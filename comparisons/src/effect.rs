@@ -11,7 +11,7 @@ use crate::{CONNECTIONS, JOBS};
 pub(crate) const TABLE: &str = "CREATE TABLE effect (line text NOT NULL)";
 pub(crate) const INSERT: &str = "INSERT INTO effect VALUES ($1)";
 
-/// Returns the content of a job.
+/// Returns a job's content.
 pub(crate) fn content(number: usize) -> String {
     format!("{number:0>1000}")
 }

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 #[allow(dead_code, reason = "the program has a main function")]
 #[path = "../outbox_postgres.rs"]
 mod example;
-#[allow(dead_code, reason = "the tests of the store use more of it")]
+#[allow(dead_code, reason = "the store's tests use the rest of it")]
 #[path = "../../crates/paytend-store-postgres/tests/it/server.rs"]
 mod server;
 
@@ -45,7 +45,7 @@ fn dispatch(outbox: &Outbox<PostgresStore>) -> JoinHandle<paytend_outbox::dispat
     tokio::spawn(dispatcher.run(std::future::pending()))
 }
 
-/// Waits until a condition on the store holds.
+/// Waits until the store satisfies a condition.
 async fn wait_for(outbox: &Outbox<PostgresStore>, mut holds: impl AsyncFnMut(&PostgresStore) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds(outbox.store()).await {

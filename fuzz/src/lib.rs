@@ -26,17 +26,17 @@ pub const PUBLIC: &str = concat!(
 pub struct NoSecurity(PublicKey);
 
 impl NoSecurity {
-    /// Creates a key.
+    /// Creates a key that can be used as a private or a public key.
     pub fn key() -> Self {
         Self(PublicKey::from_bytes(PUBLIC).expect("the test key is valid"))
     }
 
-    /// Creates a key that is used as a public key.
+    /// Creates a key for use as a public key.
     pub fn public() -> Arc<dyn RsaPublic> {
         Arc::new(Self::key())
     }
 
-    /// Creates a keyring that seals and opens.
+    /// Creates a keyring that can seal and open messages.
     pub fn keyring() -> Keyring {
         let keyring = Keyring::builder().own_key(Arc::new(Self::key())).peer_key(Self::public());
         keyring.random_source(Arc::new(Fixed)).build().expect("the keyring has both kinds of keys")

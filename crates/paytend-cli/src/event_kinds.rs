@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::payload::{Node, field_at, number, value};
 use crate::suggest;
 
-/// A kind of notification.
+/// A kind of notification that `paytend trigger` can send.
 pub(crate) struct EventKind {
     /// The product and the kind, such as `baas.fund-deposit`.
     pub(crate) name: &'static str,
@@ -160,7 +160,7 @@ impl EventKind {
         })
     }
 
-    /// Returns the content of a new notification, with the given fields, each as `path=value`.
+    /// Returns the content for a new notification. `set` contains fields to replace, each as `path=value`.
     pub(crate) fn content(&self, set: &[String]) -> Result<Node, Failure> {
         let text = self.template.replace("{n}", &format!("{:012}", new_number()?));
         let now = SystemTime::now();
@@ -235,7 +235,7 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The kinds are the kinds of the inbox, and each default content is valid.
+    /// The kinds are the same as in the inbox, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {

@@ -23,7 +23,7 @@ pub(crate) struct Inputs {
     reserved_for: Option<&'static str>,
     /// Whether standard input has been read.
     stdin_read: bool,
-    /// The passphrase, once it has been read.
+    /// The passphrase of the private keys, once it has been read.
     passphrase: Option<Passphrase>,
 }
 

@@ -10,7 +10,7 @@ use self::native as system;
 #[cfg(not(feature = "keyring"))]
 use self::none as system;
 
-/// The name of the service, under which a keyring shows the entries of this command.
+/// The service name under which a keyring shows this command's entries.
 #[cfg(feature = "keyring")]
 const SERVICE: &str = "paytend";
 
@@ -59,7 +59,9 @@ mod native {
     pub(super) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
         let secret = open(entry)?.get_secret().map(Zeroizing::new).map_err(|error| failure(entry, &error))?;
         let text = std::str::from_utf8(&secret);
-        let text = text.map_err(|_| Failure::new(Category::Configuration, format!("keyring entry `{entry}`: no text")));
+        let text = text.map_err(|_| {
+            Failure::new(Category::Configuration, format!("keyring entry `{entry}` does not contain text"))
+        });
         text.map(|text| Zeroizing::new(text.to_owned()))
     }
 
@@ -106,7 +108,7 @@ mod native {
         Ok(zbus_secret_service_keyring_store::Store::new()?)
     }
 
-    /// Creates the failure for an error, whose other texts may contain the secret.
+    /// Creates the failure for a keyring error. The error's own text is left out, because it can contain the secret.
     fn failure(entry: &str, error: &Error) -> Failure {
         let (what, next) = match error {
             Error::NoEntry => ("does not exist", "store the key with `paytend config secret FILE`"),

@@ -1,4 +1,4 @@
-//! The progress of long work, shown if standard error is a terminal.
+//! Shows the progress of long operations if standard error is a terminal.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// Shows the progress of a known number of steps. `what` is the past participle of the work, such as `resent`.
     pub(crate) fn new(what: &str, steps: usize) -> Self {
-        // A single step needs no progress.
+        // No progress is shown for a single step.
         if steps < 2 {
             return Self(ProgressBar::hidden());
         }
@@ -29,7 +29,7 @@ impl Progress {
         Self::styled(bar, "{spinner} fetched {pos} of {len} lists, {msg} rows")
     }
 
-    /// Shows that work is in progress that has no steps.
+    /// Shows that an operation is in progress whose steps cannot be counted.
     pub(crate) fn busy(what: &str) -> Self {
         Self::styled(ProgressBar::new_spinner(), &format!("{{spinner}} {what}"))
     }

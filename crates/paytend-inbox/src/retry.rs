@@ -25,8 +25,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Returns 20 attempts with a base of 2 s and a cap of one hour. The sum of the delays before a notification
-    /// becomes a dead letter is about 4.6 hours on average, and at most 9.1 hours.
+    /// Returns a policy of 20 attempts with a base of 2 s and a cap of one hour. The sum of the delays before a
+    /// notification becomes a dead letter is about 4.6 hours on average, and at most 9.1 hours.
     fn default() -> Self {
         Self { max_tries: 20, base: Duration::from_secs(2), cap: Duration::from_secs(3600) }
     }
@@ -75,7 +75,7 @@ impl RetryPolicy {
     }
 }
 
-/// Returns a random number. If the system has no randomness, it returns the middle of the range.
+/// Returns a random number. If the operating system returns no random numbers, returns the middle of the range.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
 }

@@ -74,8 +74,8 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of the natural person who acts for it does not matter: an ID card
-    /// or a passport is accepted (documented).
+    /// A corporate user of BaaS Core. The nationality of the natural person who acts for it does not matter, because an
+    /// ID card or a passport is accepted (documented).
     Corporation {
         /// The country of incorporation.
         country: Country,

@@ -66,7 +66,7 @@ payload! {
 }
 
 impl TransferToBankNotification {
-    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data; see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
     }
@@ -83,7 +83,7 @@ payload! {
         required {
             /// The merchant's order number for the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's order number for the transfer. The documentation gives this field the same description as the
+            /// PayBy's order number for the transfer. The documentation describes this field in the same words as the
             /// merchant's number, but the two numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
             /// The account holder's name, in plain text or as a SHA-256 hash.
@@ -237,7 +237,7 @@ codes! {
     pub enum BeneficiaryType {
         /// an IBAN.
         Iban = "IBAN",
-        /// a basic bank account number, in the format of its country.
+        /// a basic bank account number, in its country's format.
         Bban = "BBAN",
     }
 }

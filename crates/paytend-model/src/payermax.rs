@@ -51,7 +51,7 @@ payload! {
 }
 
 impl BalanceChangeNotification {
-    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data; see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }

@@ -91,7 +91,7 @@ fn day(text: &str, zone: &TimeZone) -> Option<Span> {
     span_of(text.parse().ok()?, zone)
 }
 
-/// Returns the span of a date.
+/// Returns the span of a whole day.
 fn span_of(date: Date, zone: &TimeZone) -> Option<Span> {
     let (start, next) = (midnight(date, zone)?, midnight(date.checked_add(1.day()).ok()?, zone)?);
     Some(Span { start, end: next - 1 })
@@ -102,17 +102,17 @@ pub(crate) fn midnight(date: Date, zone: &TimeZone) -> Option<i64> {
     Some(date.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
-/// Returns the dates of times as text. Repeated dates are computed once.
+/// Formats the date of each time in a time zone. The last date is cached.
 pub(crate) struct DateReader<'a> {
     zone: &'a TimeZone,
-    /// The first and the last millisecond of the last date.
+    /// The first and the last millisecond of the cached date.
     span: Span,
     text: String,
 }
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // No time is in this span.
+        // This span is empty, so that the first time is never in it.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 
@@ -120,7 +120,7 @@ impl<'a> DateReader<'a> {
     pub(crate) fn read(&mut self, millis: i64) -> Option<String> {
         if !(self.span.start..=self.span.end).contains(&millis) {
             let date = Timestamp::from_millisecond(millis).ok()?.to_zoned_datetime(self.zone.clone()).date();
-            // The first and the last day of the range have no span.
+            // The first and the last representable date have no span, so they are not cached.
             self.span = span_of(date, self.zone).unwrap_or(Span { start: 1, end: 0 });
             self.text = date.to_string();
         }

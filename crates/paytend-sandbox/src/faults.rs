@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum FaultKind {
     /// The sandbox waits this many milliseconds, then carries out the request and responds.
     Latency {
-        /// The delay in milliseconds, by the machine's clock.
+        /// The delay in milliseconds, measured on the machine's clock.
         millis: u64,
     },
     /// The sandbox sends no response and keeps the connection open. The request is not carried out.
@@ -45,7 +45,7 @@ pub enum FaultKind {
     Reorder,
     /// The notification is posted after a delay.
     Late {
-        /// The delay in milliseconds, by the sandbox's clock.
+        /// The delay in milliseconds, measured on the sandbox's clock.
         millis: u64,
     },
     /// The times in a PayBy or PayerMax notification, or in the `Date` header of a response, are shifted into the past
@@ -180,7 +180,7 @@ impl FaultError {
 }
 
 impl Fault {
-    /// Checks that the target exists, that the fault applies to it, and that the percentage is at most 100.
+    /// Checks that the target exists, that this kind of fault can apply to it, and that the percentage is at most 100.
     pub(crate) fn checked(self) -> Result<Self, FaultError> {
         let notification = self.on.strip_prefix("notify ");
         let known = match notification {

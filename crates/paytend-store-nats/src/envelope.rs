@@ -1,4 +1,4 @@
-//! Checks that the servers and their settings do not lose acknowledged notifications.
+//! Checks that acknowledged notifications cannot be lost because of the servers' versions or settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use crate::error::{configuration, too_slow, unavailable};
 
-/// The oldest version of each series that does not lose acknowledged messages in known ways.
+/// The minimum version of each supported series. Earlier versions have known bugs that lose acknowledged messages.
 const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
 /// The timeout for collecting the servers' reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The request for the JetStream settings of every server. Only the system account may send it.
+/// The request for the JetStream settings of every server. Only users of the system account are allowed to send it.
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
 
 /// The version of a server.
@@ -101,8 +101,8 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((name, ServerReport { version, cluster, syncs_always }))
 }
 
-/// Asks all servers for their settings. Returns when the servers with these names have reported, and no further report
-/// has arrived for the time `silence`.
+/// Asks all servers for their settings. Returns when the servers with these names have reported and no further report
+/// has arrived for `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],
@@ -132,7 +132,7 @@ pub(crate) async fn ask_servers(
     }
 }
 
-/// Returns the names of the servers with JetStream in the same cluster as this server.
+/// Returns the names of all servers with JetStream in the cluster of this server.
 pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
     let cluster = reports.get(server).map(|report| &report.cluster);
     let in_cluster = reports.iter().filter(|(_, report)| {
@@ -141,7 +141,7 @@ pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str)
     in_cluster.map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the problems of the servers with these names: the servers that hold the streams, or that can hold new
+/// Returns the problems of the servers with these names. They are the servers that hold the streams or can hold new
 /// streams.
 pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -159,7 +159,7 @@ pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &
     problems
 }
 
-/// Returns the differences between the settings of a stream and the settings with which this store creates streams.
+/// Returns how the settings of a stream differ from the settings with which this store creates streams.
 pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
     let name = &wanted.name;
     let mut problems = Vec::new();
@@ -198,7 +198,7 @@ pub(crate) fn holders(info: &Info) -> Vec<String> {
     cluster.leader.iter().cloned().chain(followers).collect()
 }
 
-/// Returns an error if the servers or streams have problems that can lose acknowledged notifications.
+/// Returns an error that lists these problems, or `Ok` if there are none.
 pub(crate) fn refuse(problems: &[String]) -> Result<(), StoreError> {
     if problems.is_empty() {
         return Ok(());

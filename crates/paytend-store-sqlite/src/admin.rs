@@ -15,7 +15,8 @@ use crate::store::SqliteStore;
 use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
-/// The maximum number of notifications that one write changes. The limit keeps other operations from waiting long.
+/// The maximum number of notifications that one write changes. The limit prevents other operations from having to wait
+/// for a long time.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
@@ -138,7 +139,8 @@ fn list(connection: &Connection, query: &Query) -> Result<Vec<Entry>, rusqlite::
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(parameters)?;
     let mut entries = Vec::new();
-    // Unreadable rows do not count towards the limit, because callers treat a shorter list as the last page.
+    // Unreadable rows do not count towards the limit, because callers treat a list that is shorter than the limit as
+    // the last page.
     while entries.len() < query.limit
         && let Some(row) = rows.next()?
     {

@@ -79,7 +79,7 @@ impl Scheme for PayBy {
             let parts = [&notify_id, &number, &status].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"order", &parts[0], &parts[1], &parts[2]])
         } else if notify_id.is_some() {
-            // If the order is not an object, its raw value is used.
+            // If the order is not an object, the key is derived from the order's raw value.
             let parts = [notify_id, members.identity("transferToBankOrder")].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"notification", &parts[0], &parts[1]])
         } else {
@@ -98,7 +98,8 @@ impl Scheme for PayBy {
     }
 }
 
-/// Parses a time in any number format that is exactly a whole number: `1700000000000`, `1.7E12`, `1700000000000.0`.
+/// Parses a time in milliseconds, in any number format whose value is a whole number: `1700000000000`, `1.7E12`,
+/// `1700000000000.0`.
 fn millis(text: &str) -> Option<u64> {
     let exact = || {
         let number: paytend_model::Amount = serde_json::from_str(text).ok()?;

@@ -112,7 +112,8 @@ impl RequestFilter {
             return Err(Reason::ContentType(excerpt_of_all(headers, &header::CONTENT_TYPE)));
         }
         check_body(headers, &[], limit)?;
-        // An invalid length is ignored here: the server rejects it, and the bytes of the body are counted anyway.
+        // An invalid length is ignored here, because the server rejects it and the bytes of the body are counted
+        // anyway.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         announced.map_or(Ok(()), |length| check_length(length, limit))?;
         Ok(source)

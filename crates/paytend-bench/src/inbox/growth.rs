@@ -1,4 +1,4 @@
-//! How fast a store is at different sizes.
+//! Measures how fast a store is at different sizes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Point {
     pub(super) new: u128,
     pub(super) duplicates: u128,
     pub(super) completed: u128,
-    /// Bytes on disk per stored notification.
+    /// The bytes on disk per stored notification.
     pub(super) bytes_each: u64,
 }
 

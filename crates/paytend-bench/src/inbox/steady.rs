@@ -1,4 +1,4 @@
-//! A constant load that measures response times and the process's memory use.
+//! Measures response times and the process's memory use under a constant load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +19,11 @@ pub(super) struct Steady {
     pub(super) rate: usize,
     pub(super) seconds: usize,
     pub(super) acknowledged: usize,
-    /// Requests that were answered with 503.
+    /// The number of requests that received status 503.
     pub(super) refused: usize,
-    /// Requests with a different status.
+    /// The number of requests that received a status other than 200 and 503.
     pub(super) other: usize,
-    /// Acknowledged notifications that the store does not have.
+    /// The number of acknowledged notifications that the store does not have.
     pub(super) lost: usize,
     /// The time from when a request was due until its acknowledgement: the 50th, 99th and 99.9th percentiles.
     pub(super) times: [Duration; 3],

@@ -1,4 +1,4 @@
-//! `paytend sandbox`: runs a local sandbox until a signal ends it.
+//! `paytend sandbox`: runs a local sandbox until it is stopped by a signal.
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Refuse requests that violate an inferred rule
     #[arg(long)]
     strict: bool,
-    /// Add the reserved field `encryptFlag` to responses
+    /// Add the reserved `encryptFlag` field to responses
     #[arg(long)]
     encrypt_flag: bool,
     /// Accept the bare word SUCCESS as the acknowledgement of a PayBy notification

@@ -93,7 +93,7 @@ const SCHEMAS: &[(&str, &[&str])] = &[
 const WITHOUT: &[(&str, &str)] =
     &[("completions", "prints the program of a shell"), ("man", "prints the source of a manual page")];
 
-/// Returns the commands that can be run: those without subcommands, and `sandbox`.
+/// Returns all commands that can be run: commands without subcommands, and `sandbox`.
 fn runnable() -> BTreeSet<String> {
     let all: Vec<String> = commands().iter().map(|words| words.join(" ")).collect();
     let has_subcommands = |name: &str| all.iter().any(|other| other.starts_with(&format!("{name} ")));
@@ -113,7 +113,7 @@ fn every_command_has_a_schema_or_a_reason_to_have_none() {
     }
 }
 
-/// Each schema is used by a command, and a test compares it with real output.
+/// Each schema is used by a command, and at least one test compares it with real output.
 #[test]
 fn every_schema_is_used_and_checked() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");

@@ -77,7 +77,7 @@ fn client_reads_profile_file_in_key_directory() {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     drop(running);
-    // The warning is complete, because the sandbox writes it before the ready line.
+    // The warning is already complete, because the sandbox writes it before the ready line.
     let mut warning = String::new();
     stderr.read_to_string(&mut warning).unwrap();
     assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");

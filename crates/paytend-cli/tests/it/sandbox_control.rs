@@ -161,7 +161,7 @@ fn callbacks_are_set_for_all_senders() {
 }
 
 #[test]
-fn events_happen_in_the_sandbox() {
+fn triggered_events_are_executed_by_the_sandbox() {
     let controlled = Controlled::new();
     let keys = controlled.keys();
     let url = controlled.sandbox.url("control_url");

@@ -55,7 +55,7 @@ pub struct OrderStates {
 }
 
 impl OrderStates {
-    /// Creates a mapping without codes: every state is [`OrderState::Unknown`].
+    /// Creates a mapping without codes, so that every state is [`OrderState::Unknown`].
     pub fn new() -> Self {
         Self::default()
     }

@@ -287,7 +287,7 @@ async fn late_copy_of_a_rejection_does_not_reject_the_next_order() {
                     stream.write_all(&rejection).await.unwrap();
                     continue;
                 }
-                // T-2 is executed after it has been queried twice.
+                // T-2 is executed only after it has been queried twice.
                 let count = {
                     let mut queried = queried.lock().unwrap();
                     *queried += 1;

@@ -170,7 +170,8 @@ async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
     let error = client.resolve(&order).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 1);
-    // Every response is lost, and the order stays unknown: the identical request is sent repeatedly until the deadline.
+    // Every response is lost, and the order stays unknown, so the identical request is sent repeatedly until the
+    // deadline.
     let mut steps = Vec::new();
     for _ in 0..99 {
         steps.push(Step::Lost(TransportErrorKind::Broken));
@@ -213,7 +214,7 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
 
 /// The query contains the order's additional fields.
 #[tokio::test]
-async fn query_after_a_rejection_contains_the_additional_fields_of_the_order() {
+async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
     let order = order();
     let error = transport.client().request(&order).field("subAccount", "7").resolve().await.unwrap_err();

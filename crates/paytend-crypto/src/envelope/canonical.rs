@@ -108,7 +108,7 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// Which values are inserted into a template, in addition to the plain fields.
+/// The values to insert into a template, in addition to the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
     /// Whether the signed text contains a payload.

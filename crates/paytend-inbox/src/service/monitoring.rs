@@ -22,7 +22,7 @@ use crate::worker::WorkerHealth;
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit for a durable write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time for which the counts of notifications are reused. Counting reads whole tables.
+/// The time for which the counts of notifications are reused. They are reused because counting reads whole tables.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 /// The time limit for counting.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -77,7 +77,7 @@ impl<S: StoreAdmin> Monitoring<S> {
     }
 
     /// Sets the function that renders the metrics for Prometheus, such as `PrometheusHandle::render` of
-    /// `metrics-exporter-prometheus`. The gauges of the store are updated before each call.
+    /// `metrics-exporter-prometheus`. The store's gauges are updated before each call.
     pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.render = Some(Box::new(render));
         self
@@ -148,7 +148,7 @@ async fn render<S: StoreAdmin>(State(shared): State<Arc<Shared<S>>>) -> Response
     (content_type, rendered).into_response()
 }
 
-/// Sets the gauges to the counts of the store. If the store fails, the gauges keep their values.
+/// Sets the gauges to the store's counts. If the store fails, the gauges keep their values.
 async fn count<S: StoreAdmin>(store: S) {
     let stats = match store.stats().await {
         Ok(stats) => stats,

@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-/// The result and the time at which the operation ended, or `None` if the operation panicked.
+/// A future of the time at which the operation ended and its result, or of `None` if the operation panicked.
 type SharedResult<T> = Shared<BoxFuture<'static, Option<(Instant, T)>>>;
 
-/// The running or the last operation.
+/// The operation that is running, or the last operation that ran.
 struct Running<T> {
     started: Instant,
     result: SharedResult<T>,
@@ -23,7 +23,7 @@ pub(super) struct Single<T> {
     running: Mutex<Option<Running<T>>>,
     /// The time for which a result is reused.
     keep: Duration,
-    /// The time limit of an operation, from its start.
+    /// The time limit of an operation, measured from its start.
     limit: Duration,
 }
 
@@ -42,8 +42,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
             let (began, started, result) = self.join_or_start(&start);
             match tokio::time::timeout_at(started + self.limit, result).await {
                 Ok(Some((at, value))) if began || at.elapsed() < self.keep => return Some(value),
-                // The result is too old: the operation ended when no caller was waiting. The next iteration starts a
-                // new operation.
+                // The result is too old, because the operation ended while no caller was waiting. The next iteration
+                // starts a new operation.
                 Ok(Some(_)) => {
                     let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                     running.take_if(|running| running.started == started);
@@ -53,7 +53,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
         }
     }
 
-    /// Returns whether a new operation began, when it began, and its result.
+    /// Joins the current operation or starts a new one. Returns whether a new operation was started, the start time,
+    /// and the shared result.
     fn join_or_start<F>(&self, start: &impl Fn() -> F) -> (bool, Instant, SharedResult<T>)
     where
         F: Future<Output = T> + Send + 'static,

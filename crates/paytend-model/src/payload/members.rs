@@ -182,7 +182,7 @@ impl Members {
         Ok(())
     }
 
-    /// Reads a value, and adds the problems of its nested fields to `problems`.
+    /// Reads a value, and adds the problems with its nested fields to `problems`.
     fn value<T: FieldType>(&mut self, name: &'static str, member: Member) -> Result<T, Problem> {
         let text = match &member {
             Member::Json(json) => json.get().as_bytes(),

@@ -38,7 +38,7 @@ impl Scalar {
     }
 }
 
-/// Returns whether `Debug` may show a string, because it looks like an identifier or a code: one short word. For types
+/// Returns whether `Debug` may show a string, because it is one short word, like an identifier or a code. For types
 /// with mostly inferred field names, the text must also not look like a card number.
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
@@ -105,7 +105,7 @@ macro_rules! text {
         pub struct $name(Scalar);
 
         impl $name {
-            /// Returns the text.
+            /// Returns the text as a string slice.
             pub fn as_str(&self) -> &str {
                 &self.0.text
             }

@@ -31,7 +31,7 @@ pub(super) struct Shared<S: OutboxStore> {
     pub(super) outbox: Outbox<S>,
     pub(super) operations: BTreeMap<&'static str, OperationEntry<S>>,
     pub(super) settings: Settings,
-    /// The number of results that were not stored before their leases expired.
+    /// The number of results that are still not stored although their leases have expired.
     pub(super) unstored: AtomicUsize,
 }
 
@@ -109,8 +109,7 @@ pub struct DispatcherBuilder<S: OutboxStore> {
 }
 
 impl<S: OutboxStore> DispatcherBuilder<S> {
-    /// Sets the handler for an operation whose orders can be queried. The handler is called when the outcome of an
-    /// order is known.
+    /// Sets the handler for an operation that has a query. The handler is called when the outcome of an order is known.
     pub fn on<O, F, T>(mut self, handler: F) -> Self
     where
         O: Resolvable,
@@ -122,7 +121,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the handler for an operation without a query. An order whose response is lost becomes stuck and is never
-    /// sent again. A notification about the order resolves this state.
+    /// sent again. A notification about the order, or an operator's decision, ends this state.
     pub fn on_without_query<O, F, T>(mut self, handler: F) -> Self
     where
         O: Operation,
@@ -175,8 +174,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects. The store limits
-    /// their time.
+    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, for which the store
+    /// sets a time limit.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
@@ -189,7 +188,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the time limit for running handlers after the dispatcher is asked to stop (default 30 s). Afterwards, the
-    /// handlers are cancelled, and run again later. Sends are not cancelled.
+    /// handlers are cancelled. They run again later. Sends are not cancelled.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self
@@ -202,8 +201,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy for failed handlers, failed queries, and send attempts that sent nothing. After the last
-    /// attempt, the order waits for an operator.
+    /// Sets the retry policy for failed handlers, for failed queries, and for attempts in which nothing was sent. After
+    /// the last attempt, the order waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

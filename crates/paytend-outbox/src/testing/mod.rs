@@ -117,7 +117,7 @@ impl Harness for MemoryHarness {
 /// An order for a store under test. It is not a valid request, so it cannot be sent.
 #[derive(Clone, Debug)]
 pub struct TestOrder {
-    /// The number.
+    /// The order number.
     pub number: String,
     /// The path of the operation.
     pub operation: String,
@@ -132,7 +132,7 @@ pub struct TestOrder {
 }
 
 impl TestOrder {
-    /// Creates an order of the operation `/test/pay`, without order key and schedule.
+    /// Creates an order for the `/test/pay` operation, without an order key and a schedule.
     pub fn new(number: impl Into<String>) -> Self {
         Self {
             number: number.into(),
@@ -147,7 +147,7 @@ impl TestOrder {
     /// Returns the prepared order, encrypted with these keys.
     ///
     /// # Panics
-    /// Panics if the system has no randomness.
+    /// Panics if the operating system returns no random numbers.
     #[allow(clippy::expect_used, reason = "for tests")]
     pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewOrder {
         let tag = keys.tag("outbox content", &[self.operation.as_bytes(), self.content.as_bytes()]);

@@ -1,4 +1,4 @@
-//! Tests of matches by amount, currency, card and time.
+//! Tests of matching by amount, currency, card and time.
 
 use paytend_model::Decimal;
 use paytend_reconcile::{
@@ -48,7 +48,7 @@ const P: List = List::PartnerTransactions;
 const O: List = List::Orders;
 
 #[test]
-fn only_candidate_is_matched() {
+fn single_candidate_is_matched() {
     let own = [topup(O, "T1", Some("c1"), 10)];
     let named = |outcome| vec![("P1 T1".to_owned(), outcome)];
     assert_eq!(outcomes(&[topup(P, "P1", None, 11)], &own), named(Outcome::Matched));

@@ -48,8 +48,8 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // No event is lost: all events are in the file, and the next event triggers another attempt to write a
-            // snapshot.
+            // No event is lost, because all events are in the file, and the next event triggers another attempt to
+            // write a snapshot.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;
@@ -61,7 +61,8 @@ impl Kept {
 #[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);
 
-/// The world and its data file, under one lock so that events are applied in the order in which they are written.
+/// The world (the sandbox's state) and its data file. They share one lock, so that events are applied in the order in
+/// which they are written.
 pub(crate) struct State {
     pub(crate) world: World,
     kept: Kept,

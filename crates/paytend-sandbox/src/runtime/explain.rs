@@ -66,7 +66,7 @@ fn findings(explanation: &Explanation) -> Vec<String> {
     let mut lines: Vec<String> = found.collect();
     lines.extend(explanation.fixes().iter().map(|fix| format!("fix: {fix}")));
     if lines.is_empty() {
-        lines.push("no explanation found: compare the canonical strings and the keys of both sides".into());
+        lines.push("no explanation found; compare the canonical strings and the keys of both sides".into());
     }
     lines
 }

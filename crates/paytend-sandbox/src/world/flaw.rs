@@ -75,6 +75,6 @@ impl Partner {
         }
         let counted = |quantity: u64| (1..=MOST).contains(&quantity);
         let countable = self.applications.values().all(|application| counted(application.quantity));
-        (!countable).then_some("a card application has zero or too many cards")
+        (!countable).then_some("a card application has no cards or too many cards")
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn cities(
     of_country(partner, &query.country_code, &query.start, &query.max_result)
 }
 
-/// The fees that the sandbox reports but does not charge: `1` deposit, `2` monthly, `3` upgrade.
+/// The fees that the sandbox reports but does not charge, by code: `1` deposit, `2` monthly, `3` upgrade.
 const FEES: [(&str, i64); 3] = [("1", 150), ("2", 500), ("3", UPGRADE_FEE)];
 const UPGRADE_FEE: i64 = 2500;
 

@@ -26,13 +26,13 @@ pub struct Timing {
     pub shipment: Millis,
     /// The time from the questionnaire to the account opening.
     pub account_audit: Millis,
-    /// The time from a card replacement until the old card's balance is on the new card. According to the
+    /// The time from a card replacement until the old card's balance has been moved to the new card. According to the
     /// documentation, this takes at most 24 hours.
     pub replacement: Millis,
 }
 
 impl Timing {
-    /// Returns zero durations: everything has finished when the response is sent. Suitable for tests.
+    /// Returns zero durations, so that everything is complete when the response is sent. This is suitable for tests.
     pub fn instant() -> Self {
         Self { topup: 0, holder_audit: 0, shipment: 0, account_audit: 0, replacement: 0 }
     }

@@ -350,7 +350,7 @@ async fn self_signed() -> String {
 }
 
 #[tokio::test]
-async fn failed_delivery_has_a_reason() {
+async fn failed_delivery_reports_a_reason() {
     let sandbox = frozen().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (server_error, _) = hook(&[(500, PAYBY)], PAYBY).await;

@@ -1,4 +1,4 @@
-//! Runs the conformance suite, and compares the store with the store in memory.
+//! Runs the conformance suite, and compares the store with the in-memory store.
 
 use paytend_inbox::testing::{conformance, random_history, state_machine};
 use paytend_vectors::Seeded;

@@ -58,7 +58,7 @@ async fn probe_fails_after_a_setting_of_the_server_becomes_unsafe() {
     let deadline = Instant::now() + Duration::from_secs(30);
     let error = loop {
         match store.probe().await {
-            Ok(_) => assert!(Instant::now() < deadline, "the probe does not fail"),
+            Ok(_) => assert!(Instant::now() < deadline, "the probe did not fail"),
             Err(error) => break error,
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -25,7 +25,7 @@ fn private(key: &PrivateKey) -> Arc<dyn RsaPrivate> {
     rustcrypto::private(key).unwrap()
 }
 
-/// Returns the start of the test's day `number`.
+/// Returns the start of day `number` of the test.
 fn day(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
 }

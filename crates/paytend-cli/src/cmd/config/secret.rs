@@ -1,4 +1,4 @@
-//! `paytend config secret`: copies a private key to the keyring of the operating system, and removes it.
+//! `paytend config secret`: copies a private key to the operating system's keyring, or removes it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::keyring::{KeyStore, SystemKeyring};
 use crate::output;
 use crate::profiles::{ProfilesFile, names, profile_mut};
 
-/// The setting with the name of the keyring's entry.
+/// The setting that contains the name of the keyring entry.
 pub(super) const SETTING: &str = "private_key_keyring";
 
 #[derive(ClapArgs)]
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// Remove the profile's private key from the keyring
     #[arg(long, conflicts_with_all = ["file", "passphrase_file", "danger_any_permissions"])]
     remove: bool,
-    /// The profile. The default is the profile that other commands use
+    /// The name of the profile. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ impl Args {
 /// is never replaced, because it may contain the only copy of a key.
 fn store(key: &PrivateKey, file: &ProfilesFile, profile: &str, keyring: &impl KeyStore) -> Result<(), Failure> {
     let entry = new_entry(profile)?;
-    // Every format becomes PEM, which is text.
+    // A keyring stores text, so keys in all formats are converted to PEM.
     let pem = key.to_pkcs8_pem()?;
     let mut written = false;
     let changed = file.change(

@@ -1,4 +1,4 @@
-//! `paytend config list` and `show`.
+//! `paytend config list` and `paytend config show`: show the profiles and their settings.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -52,7 +52,7 @@ pub(super) fn list(file: &ProfilesFile, json: bool) -> Result<(), Failure> {
 struct Shown {
     profile: String,
     settings: Map<String, Value>,
-    /// The environment variables that replace settings.
+    /// The environment variables that override settings.
     variables: Vec<&'static str>,
 }
 

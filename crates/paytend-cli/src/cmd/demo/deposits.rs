@@ -1,4 +1,4 @@
-//! The steps with notifications: a deposit, a duplicate, and forged messages.
+//! The demo steps with notifications: a deposit, a duplicate, and forged messages.
 
 use paytend_client::RawResponse;
 use paytend_crypto::rsa::Backend as _;
@@ -14,7 +14,7 @@ use super::{Demo, require};
 use crate::connection::{PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
 
-/// The size of the attacker's key in bits.
+/// The size of the attacker's key, in bits.
 const BITS: usize = 1024;
 
 impl Demo<'_> {

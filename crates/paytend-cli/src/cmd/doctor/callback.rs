@@ -1,4 +1,4 @@
-//! The callback URL: the receiver acknowledges a test notification and refuses a forged one.
+//! Checks the callback URL: the receiver must acknowledge a test notification and refuse a forged one.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The certificates that the server presents: their names and validity.
+//! Checks the names and the validity of the certificates that the server presents.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -20,10 +20,11 @@ use super::{hint, network};
 use crate::settings::Settings;
 
 const NAME: &str = "certificate";
-/// Certificates of public authorities are renewed 30 days before their end.
+/// The remaining validity below which a warning is shown. Certificates from public authorities are usually
+/// renewed 30 days before they expire.
 const WARNING: Duration = Duration::from_secs(21 * 24 * 3600);
 
-/// The parts of a certificate that are shown.
+/// The parts of a certificate that are shown in messages.
 struct Shown {
     subject: String,
     issuer: String,
@@ -66,7 +67,7 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // An issuer's certificate may end before the server's own.
+    // An issuer's certificate can expire before the server's own certificate.
     let Some(first) = path(chain).into_iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;
@@ -173,7 +174,7 @@ impl Shown {
     }
 }
 
-/// Records the certificates and refuses them.
+/// A verifier that records every certificate and refuses it.
 #[derive(Debug)]
 struct Recorder(Mutex<Vec<CertificateDer<'static>>>);
 

@@ -1,4 +1,4 @@
-//! The checks of the store that the inbox and the outbox share.
+//! Checks the store that the inbox and the outbox share.
 
 use std::path::Path;
 

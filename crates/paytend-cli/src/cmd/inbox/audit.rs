@@ -1,4 +1,4 @@
-//! `paytend inbox audit`.
+//! `paytend inbox audit`: lists the operator actions.
 
 use std::time::SystemTime;
 

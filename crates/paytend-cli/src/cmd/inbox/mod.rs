@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Show(listing::ShowArgs),
     /// Make dead letters ready again
     Redrive(manage::RedriveArgs),
-    /// Turn a notification that is not processed yet into a dead letter
+    /// Turn a notification that has not been processed yet into a dead letter
     Bury(manage::BuryArgs),
     /// Show the number of notifications in each state
     Stats(listing::StatsArgs),

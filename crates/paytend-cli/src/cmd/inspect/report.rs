@@ -1,4 +1,4 @@
-//! The description of a captured message.
+//! Describes a captured message.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,7 @@ use crate::output::{self, Style};
 
 /// The fields of an envelope that contain no personal data.
 const HARMLESS: &[&str] = &["partnerId", "requestId", "notifyType", "respCode", "signType", "version"];
-/// The fields of an envelope that are encrypted or are keys.
+/// The fields of an envelope that contain encrypted data, an encrypted key or a signature.
 const SEALED: &[&str] = &["bizData", "respData", "content", "randomKey", "signature"];
 
 /// The description of a message. Its members are part of the interface for scripts; see `schemas/inspect.json`.
@@ -35,14 +35,14 @@ pub(super) struct Description {
     /// The fields of the envelope that are not encrypted.
     fields: Map<String, Value>,
     encrypted_bytes: Option<usize>,
-    /// The size of the receiver's key that the session key is encrypted for.
+    /// The size in bits of the receiver's key, which the session key is encrypted for.
     receiver_key_bits: Option<usize>,
-    /// The size of the sender's key that made the signature.
+    /// The size in bits of the sender's key, which made the signature.
     sender_key_bits: Option<usize>,
     /// What is needed to check the signature, if there are no keys for this message.
     #[serde(skip)]
     missing: &'static str,
-    /// `None` if there are no keys for this message.
+    /// The result of the verification, or `None` if there are no keys for this message.
     verdict: Option<&'static str>,
     findings: Vec<String>,
     data: Option<Box<RawValue>>,
@@ -132,7 +132,7 @@ impl Description {
             false => redacted(text, descriptions),
         };
         self.hidden += hidden;
-        // Data that is not strict JSON is a string.
+        // Data that is not strict JSON is shown as a string.
         self.data = RawValue::from_string(text.clone()).or_else(|_| serde_json::value::to_raw_value(&text)).ok();
     }
 
@@ -146,7 +146,7 @@ impl Description {
         let Some(known) = keys.known(found.kind)? else { return Ok(()) };
         let explanation = match found.kind {
             MessageKind::Detached(_) if found.head.sign.is_none() => {
-                self.findings.push("the header `sign` was not captured, so the signature cannot be checked".to_owned());
+                self.findings.push("the `sign` header was not captured, so the signature cannot be checked".to_owned());
                 return Ok(());
             }
             MessageKind::Detached(provider) => explain(provider, &found.head.headers(), &found.bytes, &known),
@@ -226,11 +226,11 @@ impl Description {
     }
 }
 
-/// Finds the operation by the path of the request.
+/// Finds the operation whose path matches the path of the request.
 fn operation(found: &Found) -> Option<&'static OperationEntry> {
     let path = found.head.path.as_deref()?;
     let is_call = matches!(found.kind, MessageKind::Envelope(Kind::Request | Kind::Response));
-    // A gateway may add a prefix to the path.
+    // A gateway can add a prefix to the path.
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 
@@ -253,7 +253,7 @@ fn descriptions(found: &Found, notify_type: Option<&str>) -> Vec<&'static [Field
     }
 }
 
-/// Returns the text of a string or a number.
+/// Returns the text of a JSON string or number.
 fn scalar(raw: &RawValue) -> Option<String> {
     match serde_json::from_str(raw.get()).ok()? {
         Value::String(text) => Some(text),
@@ -273,12 +273,12 @@ fn is_harmless(name: &str, text: &str) -> bool {
     is_partner_id || is_plain(text)
 }
 
-/// Returns the bytes of a base64 text, if there are any.
+/// Returns the bytes of a base64 text, or `None` if there are none.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.trim()).ok().filter(|bytes| !bytes.is_empty())
 }
 
-/// Replaces control characters, except those of colours.
+/// Replaces control characters, except for the escape sequences of colours.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\u{1b}' { '?' } else { c }).collect()
 }

@@ -3,8 +3,8 @@
 /// The number of characters in a line.
 const WIDTH: usize = 64;
 
-/// Joins the numbered lines, such as `0040: text`. Returns the text, and for each of its lines
-/// the number of the original line at which it begins. Returns `None` for any other text.
+/// Joins the numbered lines, such as `0040: text`. Returns the text, and for each of its lines the number of the original
+/// line at which it begins. Returns `None` for any other text.
 pub(super) fn joined(captured: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
     let numbered = |line: &[u8]| {
         let (number, rest) = line.split_at_checked(6)?;
@@ -17,7 +17,7 @@ pub(super) fn joined(captured: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
     }
     let (mut joined, mut numbers, mut width) = (Vec::new(), Vec::new(), 0);
     for (index, (numbered, line)) in lines.enumerate() {
-        // A full line continues in the next one; a shorter line ends at a line break of the message.
+        // A full line continues in the next line. A shorter line ends at a line break in the message.
         let continues = numbered.as_ref().is_some_and(|(is_first, _)| !is_first && width >= WIDTH);
         if !continues {
             if !numbers.is_empty() {

@@ -124,7 +124,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     signal
 }
 
-/// Creates the routes of all providers whose keys are known.
+/// Creates the routes for all providers whose keys are known.
 fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
     let keys = match &args.selected.keys {
         Some(directory) => Keys::from_directory(directory, args.permissions.file_permissions())?,

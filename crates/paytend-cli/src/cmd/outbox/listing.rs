@@ -1,4 +1,4 @@
-//! `paytend outbox list`, `show` and `stats`.
+//! `paytend outbox list`, `show` and `stats`: show the orders in an outbox.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -22,10 +22,10 @@ const PAGE: usize = 1_000;
 pub(crate) struct ListArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Only this state: recorded, sending, unknown, stuck, responded, found, rejected or decided
+    /// Only orders in this state: recorded, sending, unknown, stuck, responded, found, rejected or decided
     #[arg(long)]
     state: Option<State>,
-    /// Only this operation: a name such as topup, or a path
+    /// Only orders for this operation: a name such as topup, or a path
     #[arg(long)]
     operation: Option<String>,
     /// Only orders submitted since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
@@ -100,7 +100,7 @@ pub(crate) struct ShowArgs {
     /// Decrypt and show the request and the result. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// Print a JSON object

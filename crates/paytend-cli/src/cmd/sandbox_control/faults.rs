@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::output;
 use crate::suggest::did_you_mean;
 
-/// A kind of fault.
+/// A kind of fault, with a description of its effect.
 #[derive(Serialize)]
 pub(crate) struct Kind {
     pub(crate) kind: &'static str,

@@ -14,17 +14,16 @@ use super::structure::Structure;
 /// Maximum sum of the member orders' ranks in a combination.
 const MAX_RANK: usize = 7;
 
-/// Maximum number of member orders of a single object.
+/// Maximum number of member orders for a single object.
 const MAX_OF_ONE: usize = 2_000;
 
 /// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds of
-/// objects.
+/// Maximum number of object kinds in a document. No combinations are created for a document with more kinds of objects.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which the tried orders are derived.
+/// The member orders from which other orders are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders, because a program may have sorted the received members.
@@ -123,7 +122,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The last object must have exactly the remaining rank.
+    // The member order of the last object must have exactly the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

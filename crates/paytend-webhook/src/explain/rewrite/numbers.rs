@@ -173,7 +173,7 @@ pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Ve
         // Keep integers unchanged.
         add(&|raw, value| if raw.contains('.') { value.plain(decimals) } else { raw.to_owned() });
         add(&|raw, value| if value.is_whole() { raw.to_owned() } else { value.plain(decimals) });
-        // Keep large numbers unchanged: these are times and order numbers, not amounts.
+        // Keep large numbers unchanged, because they are times and order numbers, not amounts.
         add(&|raw, value| if value.is_large() { raw.to_owned() } else { value.plain(decimals) });
     }
     for form in 0..24 {
