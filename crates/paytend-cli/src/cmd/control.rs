@@ -5,9 +5,10 @@ use paytend_sandbox::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cmd::sandbox_control::client::SandboxArgs;
+use crate::cmd::sandbox_control::client::{SandboxArgs, URL_VARIABLE};
 use crate::exit::Failure;
 use crate::output;
+use crate::profiles::variable;
 use crate::signals::until_interrupted;
 
 #[derive(ClapArgs)]
@@ -70,7 +71,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Reset => (Method::POST, "/reset", Some("{}".to_owned())),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let sandbox = SandboxArgs::with_url(args.url);
+    let missing = || Failure::usage(format!("no sandbox: pass --url URL, or set {URL_VARIABLE}"));
+    let sandbox = SandboxArgs::with_url(args.url.or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?);
     let response = runtime.block_on(until_interrupted(sandbox.text(method, path, body)))?;
     output::line(&response)?;
     Ok(())

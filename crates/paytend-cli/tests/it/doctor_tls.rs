@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::doctor::{Place, doctor, tls_server};
+use crate::doctor::{Place, answer, doctor, plain_server};
 
 /// A TLS server with a self-signed certificate, which records what it receives.
 struct RecordingServer {
@@ -58,6 +58,85 @@ impl RecordingServer {
     }
 }
 
+/// Creates an authority that issues certificates.
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "test authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// Starts a TLS server with these certificates. Returns its URL.
+fn tls_server(chain: Vec<&Certificate>, key: &KeyPair) -> String {
+    let chain = chain.into_iter().map(|certificate| certificate.der().clone()).collect();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let connection = ServerConnection::new(config.clone()).unwrap();
+            let _ = answer(&mut StreamOwned::new(connection, stream.unwrap()), "HTTP/1.1 404 Not Found");
+        }
+    });
+    format!("https://localhost:{port}")
+}
+
+#[test]
+fn certificates_that_are_not_accepted_are_explained() {
+    let authority = authority();
+    let place = Place::new(&[]);
+    let check = |name: &str, years: (i32, i32), trusted: bool| {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "test server");
+        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
+        let key = KeyPair::generate().unwrap();
+        let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
+        let roots = if trusted { authority.pem() } else { rcgen_root() };
+        std::fs::write(place.keys("roots.pem"), roots).unwrap();
+        place.doctor(&["--base-url", &url])
+    };
+    place.set("root_certificates_file = \"roots.pem\"");
+    let valid = check("localhost", (2020, 4000), true);
+    valid.expect("certificate", "ok", "valid until 4000-01-01").expect("connection", "ok", "HTTP 404");
+    check("localhost", (2020, 2021), true).expect("certificate", "fail", "expired on 2021-01-01");
+    check("localhost", (3999, 4000), true).expect("certificate", "fail", "not valid before 3999-01-01");
+    check("other.example", (2020, 4000), true).expect("certificate", "fail", "is for other.example, not for localhost");
+    check("localhost", (2020, 4000), false).expect("certificate", "fail", "test authority, which is not trusted");
+    // This certificate is self-signed.
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    place.doctor(&["--base-url", &tls_server(vec![&own], &key)]).expect("certificate", "fail", "self-signed");
+    // This server does not use TLS.
+    let plain = plain_server("HTTP/1.1 200 OK").replace("http://127.0.0.1", "https://localhost");
+    place.doctor(&["--base-url", &plain]).expect("certificate", "fail", "TLS");
+}
+
+/// A certificate that expires soon is accepted with a warning.
+#[test]
+fn certificate_that_expires_soon_causes_a_warning() {
+    let place = Place::new(&[]);
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let now = std::time::SystemTime::now();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = (now + std::time::Duration::from_secs(5 * 24 * 3600)).into();
+    params.is_ca = IsCa::ExplicitNoCa;
+    let authority = authority();
+    let key = KeyPair::generate().unwrap();
+    let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
+    std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
+    place.set("root_certificates_file = \"roots.pem\"");
+    place.doctor(&["--base-url", &url]).expect("certificate", "warn", "4 days");
+}
+
+/// Returns the certificate of an authority that has not issued any of the server's certificates.
+fn rcgen_root() -> String {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "another authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
+}
+
 /// The certificate of the proxy is not trusted, so another server may have taken its place.
 #[test]
 fn password_is_not_sent_to_a_proxy_that_is_not_trusted() {
@@ -82,10 +161,7 @@ fn certificates_are_shown_without_a_request() {
 #[test]
 fn expired_certificate_outside_the_chain_is_ignored() {
     let place = Place::new(&[]);
-    let mut params = CertificateParams::new([]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "test authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let authority = authority();
     let certificate = |name: &str, end: i32, key: &KeyPair| {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);

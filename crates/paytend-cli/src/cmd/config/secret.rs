@@ -175,7 +175,9 @@ mod tests {
         }
 
         fn write(&self, entry: &str, secret: &str) -> Result<(), Failure> {
-            self.before_write.inspect(|before| before());
+            if let Some(before) = self.before_write {
+                before();
+            }
             self.check()?;
             self.entries.borrow_mut().insert(entry.to_owned(), secret.to_owned());
             Ok(())

@@ -12,7 +12,7 @@ use crate::output;
 use crate::profiles::variable;
 
 /// The environment variable that contains the control URL.
-const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
+pub(crate) const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
 
 /// The options that select a running sandbox, shared by all commands that control a sandbox.
 #[derive(Args)]
@@ -32,12 +32,12 @@ pub(crate) struct SandboxArgs {
 impl SandboxArgs {
     /// Creates options that select the sandbox with this control URL.
     pub(crate) fn at(url: &url::Url) -> Self {
-        Self::with_url(Some(url.to_string()))
+        Self::with_url(url.to_string())
     }
 
-    /// Creates options that select the sandbox with this control URL, or with the one in `PAYTEND_CONTROL_URL`.
-    pub(crate) fn with_url(url: Option<String>) -> Self {
-        Self { url, keys: None, json: true }
+    /// Creates options that select the sandbox with this control URL.
+    pub(crate) fn with_url(url: String) -> Self {
+        Self { url: Some(url), keys: None, json: true }
     }
 
     /// Returns the URL of the control interface.
