@@ -40,7 +40,7 @@ impl Rates {
 
 #[tokio::main]
 async fn main() {
-    let server = Server::start(&[]).await.expect("PostgreSQL is installed: run `cargo xtask setup`");
+    let server = Server::start(&[]).await.expect("PostgreSQL is missing or did not start: run `cargo xtask setup`");
     let [mut paytend, mut graphile, mut apalis] = [(); 3].map(|()| Rates::default());
     for round in 1..=ROUNDS {
         paytend.0.push(paytend_queue::rate(&server, 0).await);

@@ -60,7 +60,7 @@ export class PublicKey {
   constructor (data: Data)
   /** Reads a key from a file. */
   static fromFile (path: string): PublicKey
-  /** Returns the key in an encoding, by default PEM. */
+  /** Returns the key in the given encoding (default: PEM). */
   write (form?: 'spki-pem' | 'spki-base64' | 'spki-der'): Buffer
   /** The fingerprint: `SHA256:` followed by hexadecimal digits. */
   readonly fingerprint: string
@@ -76,7 +76,7 @@ export class PrivateKey {
   static generate (bits: number): PrivateKey
   /** The matching public key. */
   readonly publicKey: PublicKey
-  /** Returns the key in an encoding, by default PKCS#8 PEM. The result is secret. */
+  /** Returns the key in the given encoding (default: PKCS#8 PEM). The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
   /** Signs a body for PayBy or PayerMax, and returns the value of the `sign` header. */
   sign (body: Data): string

@@ -77,7 +77,7 @@ async fn each_payout_is_paid_once_although_the_process_and_the_server_crash() {
     );
     server::execute(&database, &insert).await;
     assert_eq!(example::order_payouts(&outbox).await.unwrap(), 6);
-    assert_eq!(example::order_payouts(&outbox).await.unwrap(), 0, "each payout is ordered once");
+    assert_eq!(example::order_payouts(&outbox).await.unwrap(), 0, "a payout was ordered twice");
 
     // The first response is lost, and the process dies while it waits for a later one.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once()).unwrap();

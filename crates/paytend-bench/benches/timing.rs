@@ -1,4 +1,4 @@
-//! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
+//! Measures whether the run time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
 //! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure. Their outcome
 //! is always `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the

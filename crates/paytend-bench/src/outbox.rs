@@ -48,7 +48,7 @@ fn median(mut values: Vec<u128>) -> u128 {
 }
 
 fn topup(card: &str, number: String) -> Topup {
-    Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
+    Topup::builder().card_id(card).order_no(number).amount("0.01".parse().unwrap()).currency("EUR").build()
 }
 
 /// Runs a function for each number below `count`, in several tasks.

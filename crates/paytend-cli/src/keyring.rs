@@ -112,7 +112,7 @@ mod native {
     fn failure(entry: &str, error: &Error) -> Failure {
         let (what, next) = match error {
             Error::NoEntry => ("does not exist", "store the key with `paytend config secret FILE`"),
-            Error::NoStorageAccess(_) => ("cannot be read", "unlock the keyring, and allow the access"),
+            Error::NoStorageAccess(_) => ("cannot be read", "unlock the keyring, and allow access to it"),
             Error::TooLong(..) => ("cannot be stored: the key is too long for this keyring", "use private_key_file"),
             _ => ("is not available", "start the system's keyring, or use private_key_file"),
         };

@@ -80,7 +80,7 @@ enum Command {
     Listen(cmd::listen::Args),
     /// Send signed notifications to a URL, like a provider
     Trigger(cmd::trigger::Args),
-    /// List, show and resend the notifications in a store or of a sandbox
+    /// List, show and resend the notifications in a store or from a sandbox
     #[command(subcommand)]
     Events(cmd::events::Command),
     /// Control a running sandbox: faults, clock and notifications

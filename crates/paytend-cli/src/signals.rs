@@ -1,4 +1,5 @@
-//! The signals that end a command: Ctrl-C with exit code 130, and for services, a request to terminate with exit code 0.
+//! The signals that end a command: Ctrl-C with exit code 130 and, for services, a request to terminate with exit code
+//! 0.
 
 use crate::exit::Failure;
 

@@ -267,7 +267,8 @@ impl Client {
     }
 }
 
-/// Returns the error for a send that sent nothing. Its outcome is unknown if an earlier send may have been executed.
+/// Returns the error for an attempt that sent nothing. The outcome is unknown if an earlier send may have been
+/// executed.
 fn doubted(error: Error, history: &History) -> Error {
     if history.sends > 0 { error.with_outcome(Outcome::Unknown) } else { error }
 }

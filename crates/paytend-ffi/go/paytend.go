@@ -1,5 +1,5 @@
 // Package paytend seals, opens, signs and verifies Paytend, PayBy and PayerMax messages. It uses the Rust library
-// through its C interface. The library is linked statically, so programs have no further dependencies.
+// through its C interface. The library is linked statically, so programs have no other dependencies.
 //
 // Keys, keyrings and receivers are immutable and can be used by several goroutines concurrently. Their native memory
 // is freed when they are garbage-collected.

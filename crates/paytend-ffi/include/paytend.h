@@ -268,7 +268,7 @@ int32_t paytend_private_key_write(const PaytendPrivateKey *key,
                                   PaytendBuffer *out,
                                   PaytendError **error);
 
-// Returns the public key of a private key.
+// Returns the public key that matches a private key.
 //
 // # Safety
 // All pointers must satisfy the rules at the top of `paytend.h`.

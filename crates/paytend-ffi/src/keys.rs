@@ -79,7 +79,7 @@ pub unsafe extern "C" fn paytend_private_key_write(
     }
 }
 
-/// Returns the public key of a private key.
+/// Returns the public key that matches a private key.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

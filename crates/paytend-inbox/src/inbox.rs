@@ -68,7 +68,7 @@ impl<S: Store> Inbox<S> {
         })
     }
 
-    /// Sets the time limit of [`accept`](Self::accept) (default 5 s). After this time, the sender is asked to retry.
+    /// Sets the time limit for [`accept`](Self::accept) (default 5 s). After this time, the sender is asked to retry.
     /// The write may still succeed later. If it does, the retry is recorded as a duplicate.
     #[must_use]
     pub fn accept_timeout(mut self, time: Duration) -> Self {
@@ -97,8 +97,8 @@ impl<S: Store> Inbox<S> {
 
     /// Runs the handler again if a notification of one of these kinds arrives again. In this run,
     /// [`is_sighting`](crate::Delivery::is_sighting) returns `true`. A duplicate may report that the object has
-    /// returned to an earlier state, so the handler should query the state. One run can cover several duplicates. It
-    /// begins after the last of them has arrived.
+    /// returned to an earlier state, so the handler should query the state. One run can cover several duplicates. The
+    /// run begins after the last of these duplicates has arrived.
     ///
     /// A duplicate that arrives before the first attempt causes no separate run. A duplicate that arrives later causes
     /// a run after the current run has completed. A duplicate of a dead letter is recorded but causes no run.

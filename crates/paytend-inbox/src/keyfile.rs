@@ -10,7 +10,7 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::keys::StoreKeys;
 
 impl StoreKeys {
-    /// Reads a key file. Only its owner is allowed to have access to the file.
+    /// Reads a key file. The file must be accessible only to its owner.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the file cannot be read, if other users have access to it, or if it is invalid.

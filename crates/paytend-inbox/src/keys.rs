@@ -133,7 +133,8 @@ impl StoreKeys {
     /// bytes as base64.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if a line is missing or invalid. The message contains the number of an invalid line.
+    /// Returns [`StoreError`] if a line is missing or invalid. If a line is invalid, the message contains its line
+    /// number.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
         let invalid = |line: usize, what: &str| {
             StoreError::new(StoreErrorKind::Keys, format!("invalid store key file: line {}: {what}", line + 1))

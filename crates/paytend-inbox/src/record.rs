@@ -27,9 +27,9 @@ pub struct Facts {
     pub kind: Kind,
     /// Paytend's `notifyType`; empty for the other providers.
     pub notify_type: String,
-    /// The kind of object that the notification is about, such as `deposit`.
+    /// The kind of object, such as `deposit`, that the notification is about.
     pub business_kind: Option<String>,
-    /// The business ID, which identifies the object that the notification is about, such as an order number.
+    /// The business ID, such as an order number. It identifies the object that the notification is about.
     pub business_id: Option<String>,
     /// The state of the object, in the provider's notation.
     pub business_state: Option<String>,
@@ -138,7 +138,7 @@ pub enum SightingPolicy {
     /// The duplicates that may report a change, and the duplicates of kinds in
     /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
     ///
-    /// - if its content differs from the stored one,
+    /// - if its content differs from the stored content,
     /// - if a later notification about the same object is stored, because the object may have returned to an earlier
     ///   state,
     /// - or if the notification does not identify an object.
@@ -203,9 +203,9 @@ pub struct Claimed {
     pub tries: u32,
     /// Whether the notification was processed before and is claimed again because a duplicate arrived.
     pub is_sighting: bool,
-    /// The number of times the notification was completed before. It is 0 unless this is a sighting.
+    /// How many times the notification has been completed before. It is 0 unless this is a sighting.
     pub completed_runs: u64,
-    /// The number of sightings, that is, of recorded duplicates.
+    /// The number of sightings (recorded duplicates).
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
     pub received_at: SystemTime,
@@ -222,7 +222,7 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// A random number, different for each claim. All leases from the claim contain it.
+    /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
     /// The kinds with a limit below `limit`, each with the maximum number of notifications to claim.
     pub kind_limits: Vec<(Kind, usize)>,
@@ -259,11 +259,11 @@ pub struct Entry {
     pub state: State,
     /// The number of attempts that count towards the limit.
     pub tries: u32,
-    /// The number of sightings, that is, of recorded duplicates.
+    /// The number of sightings (recorded duplicates).
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
     pub received_at: SystemTime,
-    /// The cause of the last failure, or of the dead letter.
+    /// The cause of the last failure, or the reason why the notification became a dead letter.
     pub cause: Option<String>,
     /// The content; `None` in lists.
     pub payload: Option<StoredPayload>,
@@ -360,7 +360,7 @@ impl From<&str> for Erasure {
     }
 }
 
-/// The numbers of notifications in a store.
+/// Counts of the notifications in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -374,9 +374,9 @@ pub struct Stats {
     pub done: u64,
     /// The number of dead letters.
     pub dead: u64,
-    /// The number of sightings of all notifications.
+    /// The total number of sightings.
     pub sightings: u64,
-    /// The time since the oldest due notification became due. Notifications in backoff are not due before their next
+    /// How long the oldest due notification has been due. Notifications in backoff are not due before their next
     /// attempt. Notifications that wait for an earlier notification with the same order key are not due.
     pub oldest_ready: Option<Duration>,
 }

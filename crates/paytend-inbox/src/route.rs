@@ -34,7 +34,7 @@ impl Route {
         }
     }
 
-    /// Returns the route of a Paytend product, or `None` for a product that this crate does not know.
+    /// Returns the route of a Paytend product, or `None` for a product that this crate does not support.
     pub fn of_product(product: Product) -> Option<Self> {
         match product {
             Product::Baas => Some(Self::PaytendBaas),

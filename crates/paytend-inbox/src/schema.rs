@@ -1,7 +1,7 @@
 //! Versions of a store's schema, for crates that implement stores.
 //!
 //! Programs of different versions can use the same store at the same time. A step that only adds tables, indexes,
-//! functions and columns with defaults is compatible with older programs, and has their version as `compatible_from`.
+//! functions and columns with defaults is compatible with older programs, and sets `compatible_from` to their version.
 //! Any other step must make older programs' statements fail, for example by renaming a table, because running programs
 //! do not read the version again.
 
@@ -14,7 +14,7 @@ use crate::error::{StoreError, StoreErrorKind};
 pub struct Migration {
     /// The schema version after this step.
     pub version: i64,
-    /// The minimum schema version that a program must know to use a store with this step.
+    /// The minimum schema version that a program must support to use a store with this step.
     pub compatible_from: i64,
     /// The SQL statements of the step.
     pub sql: &'static str,
@@ -34,7 +34,7 @@ pub struct AppliedMigration {
     pub version: i64,
     /// The checksum of the statements that were executed.
     pub checksum: Vec<u8>,
-    /// The minimum schema version that a program must know to use the store.
+    /// The minimum schema version that a program must support to use the store.
     pub compatible_from: i64,
 }
 
@@ -51,7 +51,8 @@ pub fn missing<'a>(
     let newer = applied.iter().filter(|applied| applied.version > known);
     if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
         return Err(refused(format!(
-            "the store needs schema version {required}, and this program knows {known}: use a newer version"
+            "the store needs schema version {required}, but this program only supports version {known}; \
+             upgrade the program"
         )));
     }
     let mut missing = Vec::new();

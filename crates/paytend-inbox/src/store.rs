@@ -15,12 +15,12 @@ use crate::terms::{Id, Lease, Mac};
 /// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored only
 ///   once, even if several calls run at the same time.
 /// - A claimed notification is not claimed again before its lease expires. Each claim increases the fence.
-/// - A change with a fence or holder that differs from the last claim fails with [`FinishError::LeaseLost`] and changes
-///   nothing.
+/// - A change whose fence or holder differs from that of the last claim fails with [`FinishError::LeaseLost`] and
+///   changes nothing.
 /// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or applies neither.
-/// - Of the notifications with the same order key, at most one can be claimed at a time. When it is done or dead, the
-///   pending notification with the smallest ID can be claimed next. A notification that is redriven or requeued as a
-///   sighting waits for the currently claimable notification, even if its own ID is smaller.
+/// - Of the notifications with the same order key, at most one can be claimed at a time. When that notification is done
+///   or dead, the pending notification with the smallest ID can be claimed next. A notification that is redriven or
+///   requeued as a sighting waits for the currently claimable notification, even if its own ID is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
 /// Handles are cheap to clone and share the store. A store type can also implement the traits of other queues. An
@@ -40,7 +40,7 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// whose stored values cannot be read becomes a dead letter, so that it does not hold up other notifications.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
-    /// Extends a lease. The lease then expires after `time`, counted from now.
+    /// Extends a lease. The lease then expires `time` from now.
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the notification in one transaction. A store can apply several effects in one
@@ -65,8 +65,8 @@ pub trait StoreAdmin: Store {
     /// Returns notifications without their content, ordered by ID.
     fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
-    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit. Pass it if the content is
-    /// shown to a user.
+    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit log. Pass it if the content
+    /// is shown to a user.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
     /// Makes dead letters ready again, and resets their attempt counts. `None` selects all dead letters. A redriven
@@ -78,10 +78,11 @@ pub trait StoreAdmin: Store {
     /// changed.
     fn bury(&self, id: Id, cause: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Returns the number of notifications in each state, and further counts.
+    /// Returns the number of notifications in each state, the number of sightings, and how long the oldest due
+    /// notification has been due.
     fn stats(&self) -> impl Future<Output = Result<Stats, StoreError>> + Send;
 
-    /// Checks the integrity of the store and its engine's settings. Returns the problems.
+    /// Checks the integrity of the store and its engine's settings. Returns a description of each problem.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
     /// Removes the content, business ID and state of the selected notifications. Pending notifications become dead

@@ -1,4 +1,4 @@
-//! The identifiers of a stored notification and of an attempt to process it.
+//! The identifiers of stored notifications and of the attempts to process them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -34,7 +34,7 @@ impl FromStr for Id {
     }
 }
 
-/// An HMAC-SHA256 value of 32 bytes, computed with a secret key of the deployment.
+/// A 32-byte HMAC-SHA256 value, computed with one of the deployment's secret keys.
 ///
 /// A plain hash of personal data can be reversed by hashing every candidate. An HMAC can be reversed only with the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +74,7 @@ impl fmt::Debug for Mac {
 pub struct Lease {
     /// The ID of the notification.
     pub id: Id,
-    /// The number of claims of this notification so far. It never decreases.
+    /// How many times this notification has been claimed so far. It never decreases.
     pub fence: i64,
     /// The random number that identifies the claim.
     pub holder: u64,

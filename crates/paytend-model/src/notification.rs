@@ -147,7 +147,7 @@ notifications! {
     }
 }
 
-/// The description of a kind of notification.
+/// The description of a notification kind.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NotificationInfo {

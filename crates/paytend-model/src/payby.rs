@@ -26,10 +26,11 @@ use crate::validate::{Report, Rule};
 use crate::value::codes;
 use crate::value::{Amount, Count, CountryCode, Currency, HashedText, OrderNo, Personal};
 
-/// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
+/// The body that acknowledges a notification. The provider's documentation requires HTTP 200 and `application/json`.
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;
 
-/// The delay before each retry of an unacknowledged notification. PayBy retries at most seven times (documented).
+/// The delay before each retry of an unacknowledged notification. According to its documentation, PayBy retries at most
+/// seven times.
 pub const RETRY_SCHEDULE: [Duration; 7] = {
     const fn minutes(count: u64) -> Duration {
         Duration::from_secs(count * 60)
@@ -37,10 +38,10 @@ pub const RETRY_SCHEDULE: [Duration; 7] = {
     [minutes(2), minutes(10), minutes(10), minutes(60), minutes(120), minutes(360), minutes(900)]
 };
 
-/// The only currency of [`TransferToBankOrder::amount`] (documented).
+/// The only currency that PayBy's documentation allows for [`TransferToBankOrder::amount`].
 pub const CURRENCY: &str = "AED";
 
-/// The maximum combined length of `holderName` and `beneficiaryAddress`, in characters (documented).
+/// The maximum combined length of `holderName` and `beneficiaryAddress`, in characters. Source: PayBy's documentation.
 pub const MAX_NAME_AND_ADDRESS: usize = 140;
 
 payload! {

@@ -96,11 +96,11 @@ pub(crate) fn illegal(error: IllegalTransition) -> StoreError {
     StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string())
 }
 
-/// Returns the error for a stored state that this version does not know.
+/// Returns the error for a stored state that this version does not support.
 pub fn unknown_state(_: crate::terms::ParseStateError) -> StoreError {
     let states = State::ALL.len();
     StoreError::new(
         paytend_inbox::StoreErrorKind::Corrupt,
-        format!("the store contains an order state other than the {states} known states: use a newer version"),
+        format!("an order in the store has a state other than the {states} known states; upgrade the program"),
     )
 }

@@ -37,9 +37,9 @@ impl OrderNotice {
     /// Returns the notice for a notification with these facts, or `None` if the notification does not show that an
     /// order exists.
     ///
-    /// The result of a card application contains the number of its [`ApplyCard`] order. Other notifications contain no
-    /// order number, or a number that the provider has assigned, such as notifications about transfer orders. If your
-    /// documents describe further notifications about orders, use [`about`](Self::about).
+    /// The result of a card application contains the number of its [`ApplyCard`] order. Other notifications, such as
+    /// those about transfer orders, contain no order number or a number that the provider has assigned. If the
+    /// provider's documentation describes other notifications about orders, use [`about`](Self::about).
     pub fn of(facts: &Facts) -> Option<Self> {
         let is_application = facts.route == Route::PaytendIssuing && facts.kind == types::ApplyCardResult::KIND;
         let number = facts.business_id.clone().filter(|_| is_application)?;

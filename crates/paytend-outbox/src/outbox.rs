@@ -93,7 +93,7 @@ impl SubmitOptions {
     }
 
     /// Stores the file of an upload by reference. The store then contains the file's path, length and SHA-256 instead
-    /// of its content. The file must match the order's content, and is at most 2 MiB.
+    /// of its content. The file must match the order's content and must not exceed 2 MiB.
     ///
     /// The file is read again when the order is sent. If it is missing or has changed, the order is stuck before
     /// anything is sent. Restore the file, or submit the same order with the new path, and retry the order. The handler
@@ -150,7 +150,7 @@ impl<S: OutboxStore> Outbox<S> {
     /// [`submit_prepared`]: Self::submit_prepared
     ///
     /// # Errors
-    /// Returns [`SubmitError`] if the order is invalid, is a query, or has no number.
+    /// Returns [`SubmitError`] if the order is invalid or has no number, or if the operation is a query.
     pub fn prepare<O: Operation>(&self, order: &O, options: SubmitOptions) -> Result<NewOrder, SubmitError> {
         if O::INFO.kind != OperationKind::Mutation {
             return Err(SubmitError::NotAMutation(O::INFO.name));

@@ -24,7 +24,7 @@ pub struct Progress {
     pub is_open: bool,
     /// The history of sends and queries.
     pub history: History,
-    /// The number of claims of this order so far. It never decreases.
+    /// How many times this order has been claimed so far. It never decreases.
     pub fence: i64,
     /// A random number that identifies the last claim.
     pub holder: u64,
@@ -46,12 +46,12 @@ pub struct Progress {
 
 /// The error returned for a change that the order's state does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an order in state {from} cannot become {to}")]
+#[error("the order is in state {from} and cannot change to state {to}")]
 #[non_exhaustive]
 pub struct IllegalTransition {
     /// The current state.
     pub from: State,
-    /// The state that was refused.
+    /// The requested state.
     pub to: State,
 }
 
@@ -191,7 +191,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Changes the state to the final state of an outcome, unless the order already has this state.
+    /// Changes the state to the final state for an outcome, unless the order already has this state.
     fn end(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         if self.state == ended.state() {
             return Ok(());
@@ -306,8 +306,8 @@ impl Progress {
         }
     }
 
-    /// Records that a notification about the order has arrived. Returns `true` if it is the first notification about
-    /// the order or makes the order due.
+    /// Records that a notification about the order has arrived. Returns `true` if this is the first notification about
+    /// the order or if it makes the order due.
     ///
     /// The first notification revokes a rejection, or a decision that the order was not executed, if the handler has
     /// not succeeded. The order is then queried again, and a running handler loses its lease.

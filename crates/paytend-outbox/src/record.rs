@@ -83,7 +83,7 @@ pub struct ClaimOrders {
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// A random number, different for each claim. All leases from the claim contain it.
+    /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
     /// The paths of the operations to claim, each with the maximum number of orders to claim. Orders of other
     /// operations are not claimed.
@@ -191,7 +191,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns the name that identifies the action in the audit.
+    /// Returns the name that identifies the action in the audit log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decide(Decision::Executed) => "decide executed",
@@ -264,7 +264,7 @@ pub struct OrderQuery {
     pub limit: usize,
 }
 
-/// The numbers of orders in an outbox.
+/// Counts of the orders in an outbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderStats {
@@ -272,7 +272,7 @@ pub struct OrderStats {
     pub states: [u64; State::ALL.len()],
     /// The number of orders whose outcome is known but whose handler has not succeeded.
     pub unhandled: u64,
-    /// The time since the oldest due order became due.
+    /// How long the oldest due order has been due.
     pub oldest_due: Option<Duration>,
     /// The number of open orders for each payload key with which their requests or results are encrypted. An order
     /// waits while its keys are missing.

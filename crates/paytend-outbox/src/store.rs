@@ -21,7 +21,7 @@ use crate::record::{
 ///   only once, even if several calls run at the same time. Submitting the same order again changes nothing, unless
 ///   [`NewOrder::moved_file`] returns a new request.
 /// - A claimed order is not claimed again before its lease expires. Each claim increases the fence.
-/// - A change with a fence or holder that differs from the last claim fails and changes nothing.
+/// - A change whose fence or holder differs from that of the last claim fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
 /// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
 /// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or applies
@@ -48,7 +48,7 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// not claimed while sending is paused for their operation.
     fn claim_orders(&self, request: ClaimOrders) -> impl Future<Output = Result<Vec<ClaimedOrder>, StoreError>> + Send;
 
-    /// Extends a lease. The lease then expires after `time`, counted from now.
+    /// Extends a lease. The lease then expires `time` from now.
     fn extend_order(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Counts a send durably, and returns the history including this send. The send must not begin before this method
@@ -80,8 +80,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: Option<SealedPayload>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Records a notification about an order, in a separate transaction. Returns `true` if the order exists and this is
-    /// its first notification, or if the notification makes the order due. If the order belongs to a different
+    /// Records a notification about an order, in a separate transaction. Returns `true` if the order exists and either
+    /// this is its first notification or the notification makes the order due. If the order belongs to a different
     /// operation, it is left unchanged, and `false` is returned.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
@@ -95,15 +95,15 @@ pub trait OutboxAdmin: OutboxStore {
     /// Returns orders without their content, ordered by ID.
     fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
 
-    /// Returns an order with its encrypted content. `viewer` is recorded in the audit. Pass it if the content is shown
-    /// to a user.
+    /// Returns an order with its encrypted content. `viewer` is recorded in the audit log. Pass it if the content is
+    /// shown to a user.
     fn show_order(
         &self,
         number: String,
         viewer: Option<String>,
     ) -> impl Future<Output = Result<Option<OrderEntry>, StoreError>> + Send;
 
-    /// Applies an operator action and records it in the audit.
+    /// Applies an operator action and records it in the audit log.
     fn act_on_order(
         &self,
         number: String,
@@ -122,7 +122,7 @@ pub trait OutboxAdmin: OutboxStore {
     /// Returns the operations for which sending is paused.
     fn paused(&self) -> impl Future<Output = Result<Vec<Pause>, StoreError>> + Send;
 
-    /// Returns the number of orders in each state, and further counts.
+    /// Returns the number of orders in each state and the other counts in [`OrderStats`](crate::OrderStats).
     fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
 
     /// Begins the recovery of a store that was restored from a backup. Every order that is not final is queried before
@@ -139,6 +139,6 @@ pub trait OutboxAdmin: OutboxStore {
     /// so that the order numbers cannot be reused. Returns the number of orders whose content was removed.
     fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Checks the integrity of the orders. Returns the problems.
+    /// Checks the integrity of the orders. Returns a description of each problem.
     fn check_orders(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 }

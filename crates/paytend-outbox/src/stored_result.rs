@@ -14,7 +14,7 @@ pub(crate) enum StoredResult {
     Responded { data: String },
     /// The data of the query's response.
     Found { data: String },
-    /// A notification has shown that the order exists. There is no further data.
+    /// A notification has shown that the order exists. There is no other data.
     Notified,
     /// The code and the message of the rejection.
     Rejected { code: Option<String>, message: Option<String> },

@@ -96,7 +96,7 @@ fn read(path: &Path) -> io::Result<FileContent> {
 /// its thread forever.
 static READS: Semaphore = Semaphore::const_new(16);
 
-/// Runs a function that may block on a separate thread, within a time limit.
+/// Runs a blocking function on a separate thread, with a time limit.
 async fn read_within<T: Send + 'static>(
     limit: Duration,
     function: impl FnOnce() -> Result<T, FileProblem> + Send + 'static,
@@ -118,8 +118,8 @@ fn sha256(content: &FileContent) -> String {
     Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Splits the payload of an upload into the payload with an empty file, and the content of the file. Returns `None` if
-/// the payload has no file.
+/// Splits an upload's payload into the payload with an empty file, and the file's content. Returns `None` if the
+/// payload has no file.
 fn without_file<O: Operation>(payload: &str) -> Option<(String, FileContent)> {
     O::INFO.max_file_bytes?;
     let mut members: Members = serde_json::from_str(payload).ok()?;
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn file_that_blocks_is_given_up() {
+    async fn reading_a_blocking_file_exceeds_the_time_limit() {
         let (release, blocked) = mpsc::channel::<()>();
         let read = read_within(Duration::from_millis(20), move || {
             let _ended = blocked.recv();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_that_can_pass_are_retried() {
+    fn only_temporary_file_errors_are_retried() {
         for (kind, is_temporary) in [
             (io::ErrorKind::NotFound, false),
             (io::ErrorKind::PermissionDenied, true),

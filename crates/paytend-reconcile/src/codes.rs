@@ -43,7 +43,7 @@ pub struct StatusCodes {
 }
 
 impl Codes {
-    /// Returns the meanings of the codes that the local sandbox (the `paytend-sandbox` crate) uses. Paytend's own codes
+    /// Returns the meanings of the codes in the local sandbox (the `paytend-sandbox` crate). Paytend's own codes
     /// differ.
     pub fn local_sandbox() -> Self {
         let topup = [("1", Status::Processing), ("2", Status::Succeeded), ("3", Status::Failed)];

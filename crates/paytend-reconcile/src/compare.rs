@@ -65,9 +65,9 @@ pub struct Difference<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FieldValue<'a> {
-    /// The list of the row, or the list that lacks the transaction.
+    /// The list that contains the row, or the list that lacks the transaction.
     pub list: List,
-    /// The reference of the row, or an empty string if the list lacks the transaction.
+    /// The row's reference, or an empty string if the list lacks the transaction.
     pub reference: &'a str,
     /// The value as text, or `missing` if the list lacks the transaction.
     pub value: String,

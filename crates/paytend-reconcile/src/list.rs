@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A list of the provider or of the partner.
+/// A list from the provider or from the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum List {
-    /// The provider's transactions on the partner's funds.
+    /// The transactions on the partner's funds, as listed by the provider.
     PartnerTransactions,
     /// The provider's responses to queries about single topups.
     Topups,

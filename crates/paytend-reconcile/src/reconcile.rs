@@ -219,8 +219,7 @@ fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
     }
 }
 
-/// Returns the time of a transaction, according to the provider if it reports a time, and according to the partner
-/// otherwise.
+/// Returns the time that the provider reports for a transaction. If it reports none, returns the partner's time.
 fn span(members: &[&Row<'_>]) -> Option<Span> {
     let earliest = |of_provider: bool| {
         members.iter().filter(|row| row.entry.list.is_provider() == of_provider).filter_map(|row| row.span).min()

@@ -22,7 +22,7 @@ use crate::time::midnight;
 /// let rules: paytend_reconcile::Rules = toml::from_str(
 ///     r#"
 ///     time_zone = "Europe/Vilnius"   # of the provider's dates; UTC by default
-///     window_hours = 24              # the maximum difference between the times of one transaction
+///     window_hours = 24              # the maximum difference between the times in a transaction's rows
 ///
 ///     [[tolerated_fee]]              # accept a fee of up to `at_most` when comparing amounts
 ///     kind = "topup"
@@ -49,7 +49,7 @@ pub struct Rules {
     pub period: Option<Period>,
     /// The time zone of the provider's dates (default: UTC).
     pub time_zone: Zone,
-    /// The maximum difference between the times of one transaction (default: 24 hours).
+    /// The maximum difference between the times in a transaction's rows (default: 24 hours).
     #[serde(rename = "window_hours", deserialize_with = "hours")]
     pub window: Duration,
     /// Differences in amount that are accepted as a fee.

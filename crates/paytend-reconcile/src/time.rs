@@ -17,7 +17,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Returns the time between two spans, in milliseconds. It is zero if they overlap.
+    /// Returns the length of the gap between two spans, in milliseconds, or zero if the spans overlap.
     pub(crate) fn gap(self, other: Self) -> i64 {
         let before = other.start.saturating_sub(self.end);
         let after = self.start.saturating_sub(other.end);
@@ -52,8 +52,9 @@ impl<'a> TimeReader<'a> {
     }
 }
 
-/// Parses a date or a time. The provider's formats are not documented, so common formats are accepted: ISO 8601 with or
-/// without an offset, with a space or slashes, without separators, and seconds or milliseconds since the Unix epoch.
+/// Parses a date or a time. The provider's formats are not documented, so several common formats are accepted. They
+/// include ISO 8601 with or without an offset, with a space instead of `T`, with slashes, or without separators.
+/// Seconds and milliseconds since the Unix epoch are accepted, too.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -112,7 +113,7 @@ pub(crate) struct DateReader<'a> {
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // This span is empty, so that the first time is never in it.
+        // This span is empty, so it does not contain the first time that is formatted.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 

@@ -77,8 +77,8 @@ fn million_rows_take_at_most_three_seconds_and_linear_memory() {
     measure(250_000);
     let (took, large) = measure(500_000);
     assert!(took <= Duration::from_secs(3), "{took:?}");
-    // The large comparison has ten times as many rows. The peak memory never decreases, so the small comparison, which
-    // runs first, does not hide it.
+    // The large comparison has ten times as many rows. The peak memory never decreases, so the small comparison must
+    // run first.
     if let Some((small, large)) = small.zip(large) {
         assert!(large <= small.max(16) * 12, "{small} MiB, then {large} MiB");
     }

@@ -96,7 +96,7 @@ pub struct Fault {
     /// The percentage of matching calls or notifications that the fault applies to, from 0 to 100.
     #[serde(default = "always")]
     pub(crate) percent: u8,
-    /// The remaining number of times that the fault applies; `None` for no limit.
+    /// How many more times the fault applies; `None` for no limit.
     #[serde(default)]
     pub(crate) times: Option<u32>,
 }
@@ -164,7 +164,7 @@ impl Fault {
     }
 }
 
-/// The error returned if a fault is invalid. The message states the reason and may contain an example.
+/// The error returned if a fault is invalid. The message states the reason and can contain an example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fault: {0}")]
 pub struct FaultError(String);
@@ -257,12 +257,12 @@ impl Faults {
         &self.set
     }
 
-    /// Returns the faults that apply to a request, and decrements their counts.
+    /// Returns the faults that apply to a request, and decrements their remaining uses.
     pub(crate) fn of_call(&mut self, path: &str, name: Option<&str>) -> Vec<FaultKind> {
         self.take(false, |on| on == "*" || on == path || Some(on) == name)
     }
 
-    /// Returns the faults that apply to a notification, and decrements their counts.
+    /// Returns the faults that apply to a notification, and decrements their remaining uses.
     pub(crate) fn of_notification(&mut self, name: &str, postponed: bool) -> Vec<FaultKind> {
         let is_meant = |on: &str| on.strip_prefix("notify ").is_some_and(|on| on == "*" || on == name);
         // A notification that was already postponed is not postponed again.
@@ -294,7 +294,7 @@ impl Faults {
     }
 }
 
-/// Returns `true` with the given probability in percent.
+/// Returns `true` with the given probability, in percent.
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
     // If no random bytes are available, the fault does not apply.

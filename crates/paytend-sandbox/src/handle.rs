@@ -204,11 +204,11 @@ impl Sandbox {
     }
 
     /// Posts a notification again, with the same content in a new message, and returns its delivery after the attempt.
-    /// The delivery can be in any state; it may even have been acknowledged.
+    /// The delivery can be in any state, even acknowledged.
     ///
     /// `delivery` is the delivery's [ID](Delivery::id). The notification is posted to its previous URL. If it had no
-    /// URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried on the
-    /// rest of its schedule.
+    /// URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried
+    /// according to the rest of its schedule.
     ///
     /// This method first waits for deliveries in flight. A receiver must therefore not wait for this method while it is
     /// handling a delivery.
@@ -349,7 +349,8 @@ impl Sandbox {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }
 
-    /// Returns whether no money was created or lost since the start. This must be true even if faults were injected.
+    /// Returns whether no money has been created or lost since the start. This must be true even if faults were
+    /// injected.
     pub fn conserves_money(&self) -> bool {
         self.core.look(World::conserves)
     }

@@ -66,7 +66,7 @@ impl Delivery {
         self.state == DeliveryState::Acknowledged
     }
 
-    /// Returns whether no further attempt will be made.
+    /// Returns whether no more attempts will be made.
     pub fn is_final(&self) -> bool {
         self.state != DeliveryState::Pending
     }

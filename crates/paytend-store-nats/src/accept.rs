@@ -29,7 +29,7 @@ pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Acc
     Err(StoreError::unavailable("a different program has removed the notification; send it again"))
 }
 
-/// The ID and the time of receipt of a notification's message.
+/// The ID of a notification's message, and the time at which the notification was received.
 #[derive(Clone, Copy)]
 pub(crate) struct Message {
     pub(crate) id: i64,
@@ -53,7 +53,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     let stored = notification(&new.facts, received_at, &new.payload.seal_without_id()?)?;
     if let Written::At(sequence) = shared.streams.put(Log::Inbox, &subject, stored, 0).await? {
         let message = Message { id: number(sequence)?, received_at };
-        // If the record fits this message, a worker has already claimed the notification and written the record.
+        // If the record belongs to this message, a worker has already claimed the notification and written the record.
         let other = Current::read(shared, dedup).await?.filter(|current| !current.record.fits(message.id, received_at));
         if let Some(current) = other
             && let Some(current) = settle(shared, dedup, current, message).await?
@@ -69,7 +69,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     sight_known(shared, new, current, &known).await
 }
 
-/// Records a sighting of a notification that is stored in this message.
+/// Records another receipt of the notification stored in this message.
 async fn sight_known(
     shared: &Shared,
     new: &NewNotification,

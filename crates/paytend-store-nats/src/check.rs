@@ -13,7 +13,7 @@ use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::Log;
 
-/// The maximum number of notifications that the description of a problem lists.
+/// The maximum number of notifications that a problem's description lists.
 const NAMED: usize = 5;
 
 /// The contents of the streams.

@@ -18,7 +18,7 @@ use crate::watch::MISSING_TIME;
 
 /// The maximum number of claims that are written concurrently.
 const CONCURRENT: usize = 32;
-/// The maximum number of rounds of a claim. A new round begins if other workers have taken all candidates.
+/// The maximum number of rounds in a claim. A new round begins if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
 const UNREADABLE: &str = "the notification cannot be read: it was written by a different program or a newer version";
@@ -230,7 +230,7 @@ async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>,
             let received_at = first_record(&message)?.received_at;
             settle(shared, dedup, current, Message { id, received_at }).await?;
         }
-        // If the record was moved to this message, the index adds the notification again when it reads the record.
+        // If the record now refers to this message, the index adds the notification again when it reads the record.
         watched.index().remove_unrecorded(id, dedup);
         return Ok(None);
     }

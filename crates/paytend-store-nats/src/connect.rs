@@ -113,7 +113,7 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
         } else if let Ok(config) = tls::config(access) {
             options = options.tls_client_config(config);
         }
-        // Servers can announce further addresses, to which the client would connect without TLS.
+        // Servers can announce other addresses, to which the client would connect without TLS.
         options = options.ignore_discovered_servers();
     }
     options = match servers.login.clone() {
@@ -122,8 +122,7 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
         None => options,
     };
     if let Some(path) = &access.credentials_file {
-        // The cause describes the problem of the file, such as a missing file or an invalid seed, and contains no
-        // secret.
+        // The cause describes the problem, such as a missing file or an invalid seed, and contains no secret.
         let named = |error: std::io::Error| configuration(format!("cannot read {}: {error}", path.display()));
         options = options.credentials_file(path).await.map_err(named)?;
     }

@@ -54,7 +54,8 @@ pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
     let [first, last] = MIN_VERSIONS;
     let version: String = version.chars().filter(|c| !c.is_control()).take(40).collect();
     Some(format!(
-        "the server {server} has the version {version}: it must be {first} or newer of this series, or {last} or newer"
+        "the server {server} is running version {version}: it must be {first} or newer of this series, \
+         or {last} or newer"
     ))
 }
 
@@ -101,8 +102,8 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((name, ServerReport { version, cluster, syncs_always }))
 }
 
-/// Asks all servers for their settings. Returns when the servers with these names have reported and no further report
-/// has arrived for `silence`.
+/// Asks all servers for their settings. Returns when the servers with these names have reported and no other report has
+/// arrived for `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],
@@ -132,7 +133,7 @@ pub(crate) async fn ask_servers(
     }
 }
 
-/// Returns the names of all servers with JetStream in the cluster of this server.
+/// Returns the names of all JetStream servers in this server's cluster.
 pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
     let cluster = reports.get(server).map(|report| &report.cluster);
     let in_cluster = reports.iter().filter(|(_, report)| {
@@ -254,7 +255,7 @@ mod tests {
         reports.insert("b".to_owned(), report("2.15.3", "here", Some(false)));
         assert!(problem(&reports).contains("server b must have `sync_interval: always`"));
         reports.insert("b".to_owned(), report("2.12.1", "here", Some(true)));
-        assert!(problem(&reports).contains("server b has the version 2.12.1"));
+        assert!(problem(&reports).contains("server b is running version 2.12.1"));
         for missing in [Some(report("2.15.3", "here", None)), None] {
             reports.remove("b");
             reports.extend(missing.map(|report| ("b".to_owned(), report)));
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_of_servers_are_read() {
+    fn server_replies_are_parsed() {
         let read = |text: &str| read_reply(text.as_bytes()).map(|(_, report)| report.syncs_always);
         let server = r#""server":{"name":"a","ver":"2.15.3"}"#;
         assert_eq!(read(&format!(r#"{{{server},"data":{{"config":{{"sync_always":true}}}}}}"#)), Some(Some(true)));

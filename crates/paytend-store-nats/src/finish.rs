@@ -110,7 +110,7 @@ pub(crate) async fn update(
             Written::At(_) => return Ok(Update::Written(next)),
             Written::Conflict => {}
         }
-        // The random pause prevents further conflicts between programs that change the same record.
+        // The random pause prevents more conflicts between programs that change the same record.
         tokio::time::sleep(Duration::from_millis(u64::from(jitter(conflicts)))).await;
         match Current::read(shared, dedup).await? {
             Some(read) if read.sequence >= current.sequence || earlier >= MAX_EARLIER => current = read,
@@ -186,7 +186,7 @@ pub(crate) async fn own_message(shared: &Shared, id: i64, dedup: Mac) -> Result<
     Ok(message.filter(|message| dedup_of(&message.subject) == Some(dedup)))
 }
 
-/// Converts the ID of a notification to the sequence number of its message.
+/// Converts a notification's ID to the sequence number of its message.
 pub(crate) fn sequence_of(id: i64) -> Result<u64, StoreError> {
     u64::try_from(id).map_err(|_| corrupt())
 }

@@ -17,8 +17,8 @@ pub(crate) struct Index {
     /// The claimable notifications, sorted by due time and ID.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// The current notifications of order keys that the index does not contain yet, each with the time since which it
-    /// has been missing.
+    /// The current notifications of order keys that the index does not contain yet, each with the time at which it was
+    /// first missing.
     awaited: BTreeMap<i64, (Mac, Instant)>,
     /// Records whose ID belongs to a different notification, because the streams were restored from backups of
     /// different times.
@@ -256,15 +256,15 @@ impl Index {
         }
     }
 
-    /// Selects the next notification for order keys whose current notification is not pending. The stream has been read
-    /// up to `position`.
+    /// Selects the next notification for order keys whose current notification has an ID up to `position` but is not
+    /// pending. The stream has been read up to this position.
     pub(crate) fn settle_awaited(&mut self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.settle(|id, _| id <= position);
     }
 
-    /// Selects the next notification for order keys whose current notification has not been read within this time. It
-    /// does not exist, because all stored messages have been read.
+    /// Selects the next notification for order keys whose current notification has not been read within this time. Such
+    /// a notification does not exist, because all stored messages have been read.
     pub(crate) fn settle_missing(&mut self, time: Duration) {
         self.settle(|_, since| since.elapsed() >= time);
     }
@@ -281,7 +281,7 @@ impl Index {
     }
 
     /// Adds a pending notification to the claimable notifications if it is the current notification of its key.
-    /// Otherwise, removes it from them.
+    /// Otherwise, removes it from the claimable notifications.
     fn place(&mut self, id: i64) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let order = pending.record.order_key.and_then(|key| self.orders.get(&key));

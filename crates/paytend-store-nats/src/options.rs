@@ -129,7 +129,7 @@ impl NatsOptions {
         self
     }
 
-    /// Sets the time limit of one operation (default 4 s), including retries while the servers elect a leader.
+    /// Sets the time limit for one operation (default 4 s), including retries while the servers elect a leader.
     pub fn operation_timeout(mut self, time: Duration) -> Self {
         self.operation_timeout = time;
         self

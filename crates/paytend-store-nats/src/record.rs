@@ -42,7 +42,7 @@ pub(crate) struct Record {
     pub(crate) holder: u64,
     #[serde(default)]
     pub(crate) is_sighting: bool,
-    /// The number of times the notification was completed.
+    /// How many times the notification has been completed.
     #[serde(default)]
     pub(crate) completed_runs: u64,
     /// Whether an attempt of the current run has begun.
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_message_is_adopted_once() {
+    fn record_of_a_lost_message_is_moved_once() {
         let mut record = record();
         record.miss();
         assert!(record.fits(1, 100) && !record.fits(1, 101) && !record.fits(2, 100));

@@ -17,8 +17,8 @@ use crate::streams::{Log, operation_id};
 
 /// The maximum number of notifications that are selected from the index at a time.
 const CHUNK: usize = 1_000;
-/// The prefix of the names of announcements. An announcement is a message that lists forgotten notifications, for the
-/// indexes of all programs.
+/// The prefix of announcement names. An announcement is a message that lists forgotten notifications, for the indexes
+/// of all programs.
 pub(crate) const FORGOTTEN: &str = "forgotten-";
 /// How long an announcement is kept, in milliseconds.
 const FORGOTTEN_MILLIS: i64 = 3_600_000;

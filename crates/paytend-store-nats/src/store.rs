@@ -94,7 +94,7 @@ async fn reports(
 ) -> Result<std::collections::BTreeMap<String, envelope::ServerReport>, StoreError> {
     let Some(system) = system else {
         return Err(crate::error::configuration(
-            "the setting `sync_interval` of the servers is not known: specify a login to the system account \
+            "the servers' `sync_interval` setting is not known: specify a login to the system account \
              (`NatsOptions::system_url`), because with the default, a power failure loses acknowledged notifications",
         ));
     };
@@ -133,7 +133,7 @@ impl Shared {
                 let reports = ask_servers(system, &names, Duration::ZERO).await?;
                 problems.extend(server_problems(&reports, &names));
             }
-            None => problems.push("the setting `sync_interval` of the servers is not known".to_owned()),
+            None => problems.push("the servers' `sync_interval` setting is not known".to_owned()),
         }
         Ok(problems)
     }

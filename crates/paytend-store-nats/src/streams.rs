@@ -16,7 +16,7 @@ use crate::error::{configuration, too_slow, unavailable};
 use crate::message::OPERATION;
 use crate::options::NatsOptions;
 
-/// The time limit of one request. If the servers do not respond, an operation repeats its request.
+/// The time limit for one request. If the servers do not respond, an operation repeats its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(50);
 /// The maximum number of attempts to read the message that caused a conflict. A server that has just become the leader
@@ -26,9 +26,9 @@ const MAX_READS: usize = 10;
 /// A stream of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// The stream of notifications, whose messages are never changed.
+    /// The stream that contains the notifications. Its messages are never changed.
     Inbox,
-    /// The stream of progress records and of all other data of the store.
+    /// The stream that contains the progress records and all of the store's other data.
     Work,
 }
 

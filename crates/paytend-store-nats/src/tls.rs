@@ -21,7 +21,7 @@ pub(crate) fn config(access: &Access) -> Result<ClientConfig, StoreError> {
     let certificates = certificates(certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, "private key", &error))?;
     builder.with_client_auth_cert(certificates, key).map_err(|error| {
-        // The error describes why the certificate and the key do not match, and does not contain the key.
+        // The error describes why the certificate and the key do not match. It does not contain the key.
         let (certificate, key) = (certificate_file.display(), key_file.display());
         configuration(format!("cannot use the client certificate {certificate} with the key {key}: {error}"))
     })

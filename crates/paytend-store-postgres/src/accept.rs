@@ -28,13 +28,12 @@ pub(crate) struct Stored {
 
 /// Stores a notification. If it is already stored, records a sighting instead. Returns `None` if a concurrent
 /// transaction has stored the notification. The caller then tries again in a new transaction. In this transaction, a
-/// sighting could deadlock, because it waits for completions that wait for the lock of the order key.
+/// sighting could deadlock, because it waits for completions that wait for the order key's lock.
 pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Option<Stored>, OpError> {
     if let Some(known) = find(transaction, &new.facts.dedup).await? {
         return sight(transaction, new, &known).await.map(Some);
     }
-    // With the lock of the order key, the IDs are in the order of the commits, and no completion misses the new
-    // notification.
+    // While the order key is locked, IDs are assigned in commit order, and no completion misses the new notification.
     let inserted = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten();
     Ok(inserted.map(|(id, day)| Stored { accepted: Accepted::New(id), day: Some(day) }))
 }
@@ -75,8 +74,8 @@ fn read_known(row: &Row) -> Result<Known, OpError> {
     Ok(Known { id: get(row, 0)?, content_tag: get(row, 1)?, order_key: get(row, 2)? })
 }
 
-/// Adds a notification behind the pending notifications with the same order key. The caller must hold the lock of the
-/// key. The next claim continues from the last fence of the notification, even if it was completed.
+/// Adds a notification behind the pending notifications with the same order key. The caller must hold the key's lock.
+/// The next claim continues from the last fence of the notification, even if it was completed.
 pub(crate) async fn enqueue(
     transaction: &Transaction<'_>,
     id: i64,
@@ -108,7 +107,7 @@ async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Kno
     Ok(Stored { accepted: Accepted::Duplicate { id: Id::new(known.id), sighting }, day: None })
 }
 
-/// Makes sure that another attempt begins after the duplicate, unless the notification is a dead letter.
+/// Ensures that another attempt begins after the duplicate, unless the notification is a dead letter.
 async fn requeue(transaction: &Transaction<'_>, known: &Known) -> Result<(), OpError> {
     // The statement waits for a completion in progress. If the current run has begun, its handler may already have
     // queried the state, so another run is necessary.

@@ -126,8 +126,10 @@ impl StoreAdmin for PostgresStore {
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
-        self.write("read the audit", move |transaction| Box::pin(async move { audit::list(transaction, &query).await }))
-            .await
+        self.write("read the audit log", move |transaction| {
+            Box::pin(async move { audit::list(transaction, &query).await })
+        })
+        .await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -206,7 +208,7 @@ async fn redrive(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError
     Ok(true)
 }
 
-/// Takes the lock of a notification's order key.
+/// Locks a notification's order key.
 async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpError> {
     let statement = transaction.prepare_cached("SELECT order_key FROM paytend_notification WHERE id = $1").await?;
     let row = transaction.query_opt(&statement, &[&id]).await?;
@@ -216,14 +218,14 @@ async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpErr
     Ok(())
 }
 
-/// Takes the lock of the order key and then locks the pending row. Returns whether the notification is pending. Fails
-/// if the row is already locked, because an effect that holds the row may wait for the order key.
+/// Locks the order key and then the pending row. Returns whether the notification is pending. Fails if the row is
+/// already locked, because an effect that holds the row may wait for the order key.
 async fn lock_pending(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     lock_key_of(transaction, id).await?;
     lock_work(transaction, id).await
 }
 
-/// Locks the pending row. The caller must hold the lock of the order key. Returns whether the notification is pending.
+/// Locks the pending row. The caller must hold the order key's lock. Returns whether the notification is pending.
 async fn lock_work(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement = transaction.prepare_cached("SELECT 1 FROM paytend_work WHERE id = $1 FOR UPDATE NOWAIT").await?;
     Ok(transaction.query_opt(&statement, &[&id]).await?.is_some())

@@ -99,7 +99,7 @@ async fn insert_facts(
     rows.iter().map(|row| Ok((get(row, 1)?, (Id::new(get(row, 0)?), get(row, 2)?)))).collect()
 }
 
-/// Replaces characters that PostgreSQL's texts cannot contain. The encrypted content still contains them.
+/// Replaces characters that PostgreSQL text values cannot contain. The encrypted content still contains them.
 fn optional(value: Option<&String>) -> Option<Cow<'_, str>> {
     value.map(|value| text(value))
 }

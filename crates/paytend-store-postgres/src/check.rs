@@ -39,7 +39,7 @@ const RULES: [(&str, &str); 5] = [
 ];
 
 /// Checks the rows and returns a description of each problem. Foreign keys are not checked, because the database
-/// enforces them. State changes during the check cause no false problems, because each query reads a consistent
+/// enforces them. State changes during the check do not cause false reports, because each query reads a consistent
 /// snapshot.
 pub(crate) async fn integrity(transaction: &Transaction<'_>) -> Result<Vec<String>, OpError> {
     let mut problems = Vec::new();

@@ -35,8 +35,8 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      due_at = paytend_now() + $2::bigint * interval '1 millisecond', holder = $3 \
      FROM due JOIN paytend_notification n ON n.id = due.id WHERE w.id = due.id RETURNING ";
 
-/// Reads the numbers of sightings and of completed runs. A claim's snapshot is older than its locks, so these numbers
-/// are read in a separate statement after the claim.
+/// Reads how many sightings and completed runs a notification has. A claim's snapshot is older than its locks, so these
+/// counts are read in a separate statement after the claim.
 const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = l.id), 0), \
      (SELECT count(*) FROM paytend_outcome o WHERE o.id = l.id AND o.result = 'done') \
      FROM unnest($1::bigint[]) AS l(id)";
@@ -51,8 +51,8 @@ const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      greatest(pg_postmaster_start_time(), clock_timestamp() - interval '1 hour'), true)";
 
 /// Commits without waiting for the disk. If a server crash undoes a claim, its lease is lost, because every change
-/// checks the holder. The attempt is then not counted. Therefore, only first attempts are claimed in this way, and none
-/// after a crash. Otherwise, a notification that crashes the server would never become a dead letter.
+/// checks the holder. The attempt is then not counted. Therefore, only first attempts are claimed without waiting, and
+/// none after a crash. Otherwise, a notification that crashes the server would never become a dead letter.
 const ASYNCHRONOUS: &str = "SET LOCAL synchronous_commit = off";
 
 /// The result of a claim.
@@ -106,7 +106,7 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     Ok(found)
 }
 
-/// The numbers of sightings and of completed runs, or `None` if a number is invalid.
+/// The sighting count and the completed-run count, or `None` if either is invalid.
 type Counts = Option<(u64, u64)>;
 
 async fn counts(

@@ -20,8 +20,8 @@ use crate::together::{EFFECT_TIME, Member, MemberProgress, Report};
 /// The maximum number of completions in one transaction. Up to 64 savepoints in a transaction do not slow down other
 /// PostgreSQL transactions.
 const MAX_TOGETHER: usize = 32;
-/// The maximum number of concurrent transactions with several completions. While they commit, further completions
-/// collect in the queue.
+/// The maximum number of concurrent transactions with several completions. While they commit, other completions wait in
+/// the queue.
 const LANES: usize = 4;
 
 const DOING: &str = "complete a notification";
@@ -194,7 +194,7 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
     settle(&store, members, callers, result).await;
 }
 
-/// Reports the results of a shared transaction, and queues the completions that have not begun again.
+/// Reports the results of a shared transaction, and puts the completions that have not begun back in the queue.
 async fn settle(
     store: &PostgresStore,
     members: Vec<Member>,

@@ -20,7 +20,7 @@ const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SE
 pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; DISCARD TEMP";
 /// Releases the locks that an effect has taken for its session.
 const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
-/// The time by which the server's time limits exceed the limits of this program.
+/// How much longer the server's time limits are than this program's limits.
 const GRACE: Duration = Duration::from_secs(1);
 /// The time limit for resetting the settings of a connection.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
@@ -107,7 +107,7 @@ pub(crate) async fn apply_guarded(
     let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
     let is_same = "SELECT pg_current_xact_id()::text = $1";
     let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
-    // Both statements are sent without waiting in between, in this order.
+    // Both statements are sent in this order, without waiting for replies in between.
     let (reset, is_same) = join!(transaction.batch_execute(&reset), transaction.query_typed_one(is_same, &row));
     match reset {
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {

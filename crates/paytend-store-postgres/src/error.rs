@@ -10,7 +10,7 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::settings::UNSAFE;
 
-/// The SQLSTATE classes of errors whose messages contain names of tables and columns but no values.
+/// The SQLSTATE classes of errors whose messages contain table and column names but no values.
 const PLAIN_CLASSES: [&str; 11] = ["08", "0A", "23", "25", "26", "40", "42", "53", "54", "55", "57"];
 
 /// Returns a description without values, addresses and user names. PostgreSQL's detail and hint are left out, because
@@ -70,7 +70,7 @@ pub(crate) fn is_definite(error: &Error) -> bool {
     error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
 }
 
-/// Returns whether the server has refused a commit or a check of constraints because of a setting.
+/// Returns whether the server has refused a commit or a constraint check because of a setting.
 pub(crate) fn is_unsafe(error: &Error) -> bool {
     error.code().is_some_and(|code| code.code() == UNSAFE)
 }

@@ -155,7 +155,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
 }
 
 /// Turns a pending notification into a dead letter. Returns whether the notification was pending. The caller must hold
-/// the lock of the order key.
+/// the order key's lock.
 pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&str>) -> Result<bool, OpError> {
     let cause = cause.map(text);
     let sql = "INSERT INTO paytend_dead (id, fence, tries, is_sighting, cause) \
@@ -169,7 +169,7 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
 }
 
 /// Removes a pending row. If the row was the first with its order key, the next notification with this key becomes
-/// ready. Returns whether another notification became ready. The caller must hold the lock of the order key.
+/// ready. Returns whether another notification became ready. The caller must hold the order key's lock.
 async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;

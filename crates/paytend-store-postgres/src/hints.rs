@@ -25,7 +25,7 @@ pub(crate) struct Hints {
     pool: Pool,
     /// The server for the connection that listens, or `None` if the store does not listen.
     server: Option<Server>,
-    /// An identifier that distinguishes the hints of this process from the hints of other processes.
+    /// An identifier that distinguishes this process's hints from other processes' hints.
     sender: Arc<str>,
     changed: Arc<Notify>,
     to_send: Arc<Notify>,
@@ -70,7 +70,7 @@ impl Hints {
         }
     }
 
-    /// Wakes the workers of this process immediately, and the workers of other processes with a hint.
+    /// Wakes this process's workers immediately, and other processes' workers with a hint.
     pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
         self.to_send.notify_one();

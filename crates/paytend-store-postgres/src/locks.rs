@@ -4,15 +4,15 @@ use deadpool_postgres::Transaction;
 
 use crate::error::OpError;
 
-/// Takes the lock of an order key until the transaction ends. If two keys result in the same lock number, their
-/// transactions wait for each other.
+/// Locks an order key until the transaction ends. If two keys result in the same lock number, their transactions wait
+/// for each other.
 pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
     transaction.execute(&statement, &[&lock_number(key)]).await?;
     Ok(())
 }
 
-/// Takes the lock of an order key in the caller's own transaction, which has no statement cache.
+/// Locks an order key in the caller's own transaction, which has no statement cache.
 pub(crate) async fn lock_key_of(transaction: &tokio_postgres::Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&lock_number(key)]).await?;
     Ok(())
@@ -27,7 +27,7 @@ pub(crate) fn lock_number(key: &[u8]) -> i64 {
     i64::from_be_bytes(first)
 }
 
-/// Takes the locks of order keys in ascending order. All transactions use this order, so that they cannot deadlock.
+/// Locks order keys in ascending order. All transactions use this order, so that they cannot deadlock.
 pub(crate) async fn lock_keys(transaction: &Transaction<'_>, mut numbers: Vec<i64>) -> Result<(), OpError> {
     if numbers.is_empty() {
         return Ok(());

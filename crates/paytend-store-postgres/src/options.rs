@@ -69,7 +69,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the time limit of an effect (default 5 s). After this time, the statement is cancelled and the connection
+    /// Sets the time limit for an effect (default 5 s). After this time, the statement is cancelled and the connection
     /// is closed, which releases its locks. If the cancellation does not reach the server, the server ends the
     /// statement and the session one second after the limit.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
@@ -84,8 +84,8 @@ impl PostgresOptions {
         self
     }
 
-    /// Does not allow [`open`](Self::open) to create or upgrade the schema. By default, both are allowed. Use this
-    /// option in programs that read or manage a store.
+    /// Prevents [`open`](Self::open) from creating or upgrading the schema. Use this option in programs that read or
+    /// manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self

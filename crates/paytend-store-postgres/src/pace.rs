@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The maximum time of a short effect. If more than a quarter of the effects take longer, or at least two of them and a
-/// quarter of them fail, the following effects have separate transactions.
+/// The longest duration of an effect that counts as short. If more than a quarter of the effects take longer, or if at
+/// least two effects and at least a quarter of all effects fail, the following effects have separate transactions.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions with separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;
-/// The number of completions with separate transactions after a conflict, and its maximum. The number doubles if
+/// The initial and the maximum number of completions with separate transactions after a conflict. The number doubles if
 /// another conflict follows soon.
 const AFTER_CONFLICT: (u32, u32) = (64, 16_384);
 /// The maximum number of notifications that are marked to have a separate transaction for their next effect.
@@ -63,7 +63,7 @@ impl Pace {
         self.state().deferrable = Some((has_deferrable, Instant::now()));
     }
 
-    /// Counts a completion in a separate transaction. `took` is the time of its effect.
+    /// Counts a completion in a separate transaction. `took` is how long its effect ran.
     pub(crate) fn completed_alone(&self, id: Id, took: Duration, completed: bool) {
         let mut state = self.state();
         if completed {

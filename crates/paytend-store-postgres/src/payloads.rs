@@ -18,14 +18,13 @@ const AHEAD: i32 = 3;
 /// The maximum number of payloads that are moved out of a partition before it is dropped. If a partition has more such
 /// payloads, its other rows are deleted instead.
 const MAX_KEPT: u64 = 1_000;
-/// Limits the wait for the lock of all partitions when a partition is dropped. Other transactions are blocked during
-/// this wait.
+/// Limits how long dropping a partition waits to lock all partitions. Other transactions are blocked during this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// A subquery that selects the IDs of notifications whose content is still needed.
 const UNPROCESSED: &str = "(SELECT id FROM paytend_work UNION ALL SELECT id FROM paytend_dead)";
 
-/// Adds the partitions of the current day and of the next days.
+/// Adds the partitions for the current day and the next days.
 pub(crate) async fn add_days(transaction: &Transaction<'_>) -> Result<(), OpError> {
     transaction.batch_execute(LOCK_TIMEOUT).await?;
     transaction.execute("SELECT paytend_add_days($1)", &[&AHEAD]).await?;
@@ -70,7 +69,7 @@ fn is_day(day: &str) -> bool {
     !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Returns the partitions of all days that ended before this time, and the default partition.
+/// Returns the partitions for all days that ended before this time, and the default partition.
 pub(crate) async fn ended(transaction: &Transaction<'_>, before: SystemTime) -> Result<Vec<String>, OpError> {
     let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
          WHERE i.inhparent = 'paytend_payload'::regclass AND (c.relname = 'paytend_payload_rest' \

@@ -14,7 +14,7 @@ use crate::{batch, payloads};
 
 /// The maximum number of notifications in one transaction.
 const MAX_BATCH: usize = 64;
-/// The maximum number of waiting notifications. Further notifications are refused, and their senders are asked to
+/// The maximum number of waiting notifications. Additional notifications are refused, and their senders are asked to
 /// retry.
 const MAX_WAITING: usize = 4096;
 /// The number of concurrent transactions. While they commit, new notifications wait in the queue.
@@ -95,7 +95,7 @@ impl PostgresStore {
         reply.unwrap_or_else(|| Err(StoreError::unavailable("the operation did not complete")))
     }
 
-    /// Adds the partitions of the next days after the first notification of a day was stored. Without a partition,
+    /// Adds the partitions for the next days after the first notification of a day was stored. Without a partition,
     /// content is stored in the default partition.
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));

@@ -85,11 +85,11 @@ pub(crate) fn entry_columns() -> String {
     )
 }
 
-/// The tables that the columns of an entry refer to.
+/// The tables that an entry's columns refer to.
 pub(crate) const ENTRY_TABLES: &str = "paytend_notification n LEFT JOIN paytend_work w ON w.id = n.id \
      LEFT JOIN paytend_dead d ON d.id = n.id";
 
-/// Reads an entry from the columns of [`entry_columns`].
+/// Reads an entry from the columns that [`entry_columns`] returns.
 pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
     let state = match (get::<Option<i16>>(row, 14)?, get::<Option<i64>>(row, 15)?) {
         (Some(0), _) => State::Ready,
@@ -110,7 +110,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
     })
 }
 
-/// Replaces U+0000, which PostgreSQL's texts cannot contain.
+/// Replaces U+0000, which PostgreSQL text values cannot contain.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

@@ -24,8 +24,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
 /// The advisory lock that is held during a migration, so that only one program migrates the schema at a time.
 const LOCK: i64 = 0x7061_7974_656e_6401;
 
-/// Limits the time for which a migration step waits for a table that is in use. Other transactions are blocked during
-/// this wait.
+/// Limits how long a migration step waits for a table that is in use. Other transactions are blocked during this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
 /// The maximum number of attempts to apply a migration step whose table is in use.

@@ -23,7 +23,7 @@ use crate::{claim, finish, settings};
 
 /// The interval at which idle workers check whether the server's clock was set back.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
-/// The time limit of a rollback. If it is exceeded, the connection is closed, which also rolls back the transaction.
+/// The time limit for a rollback. If it is exceeded, the connection is closed, which also rolls back the transaction.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
@@ -138,7 +138,7 @@ impl PostgresStore {
         if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
-    /// Repairs the times, unless they were repaired within the last minute.
+    /// Repairs due times that are too far in the future, unless this was done within the last minute.
     pub(crate) async fn repair_times_if_due(&self) -> Result<(), StoreError> {
         if self.shared.must_repair() { self.repair_times().await } else { Ok(()) }
     }

@@ -20,16 +20,16 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// The time after which no further effect begins.
+/// How long after the first effect another effect can begin.
 const BATCH_TIME: Duration = Duration::from_millis(100);
-/// The time limit of an effect in a shared transaction. An effect that exceeds it is applied again in a separate
+/// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.
 pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 /// The time limit for rolling back an effect, which waits until its statement ends.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Locks the pending rows of valid leases and inserts the outcomes, so that commits are refused afterwards. Skips
-/// locked rows, so that the transaction does not wait for the effects of a different transaction.
+/// locked rows, so that the transaction does not wait for effects in a different transaction.
 const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
      w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
      JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \
@@ -161,7 +161,7 @@ async fn hold(transaction: &Transaction<'_>, members: &mut [Member], begin: &str
     let holders: Vec<i64> = members.iter().map(|member| member.lease.holder.cast_signed()).collect();
     let statement = transaction.prepare_cached(HOLD).await?;
     let leases: [&(dyn ToSql + Sync); 3] = [&ids, &fences, &holders];
-    // Both statements are sent without waiting in between, in this order.
+    // Both statements are sent in this order, without waiting for replies in between.
     let (rows, begun) = join!(transaction.query(&statement, &leases), transaction.batch_execute(begin));
     let (rows, ()) = (rows?, begun?);
     for row in &rows {
@@ -263,7 +263,7 @@ async fn finish(
     let repeated_row: [&(dyn ToSql + Sync); 2] = [&repeated, &number];
     let undone_row: [&(dyn ToSql + Sync); 3] = [&undone_ids, &undone_fences, &number];
     let promoted_row: [&(dyn ToSql + Sync); 1] = [&keys];
-    // All statements are sent without waiting in between, in this order.
+    // All statements are sent in this order, without waiting for replies in between.
     let (ended, removed_count, repeated_count, undone_count, promoted) = join!(
         end,
         transaction.execute(&ending.remove, &removed_row),

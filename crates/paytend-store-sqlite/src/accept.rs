@@ -96,7 +96,7 @@ fn sight(
     Ok(Accepted::Duplicate { id: Id::new(id), sighting })
 }
 
-/// Makes sure that another attempt begins after the duplicate, unless the notification is a dead letter.
+/// Ensures that another attempt begins after the duplicate, unless the notification is a dead letter.
 fn requeue(transaction: &Transaction<'_>, now: i64, id: i64) -> Result<(), rusqlite::Error> {
     // If the current run has begun, its handler may already have queried the state, so another run is necessary.
     let pending = transaction

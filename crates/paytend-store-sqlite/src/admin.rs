@@ -15,8 +15,7 @@ use crate::store::SqliteStore;
 use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
-/// The maximum number of notifications that one write changes. The limit prevents other operations from having to wait
-/// for a long time.
+/// The maximum number of notifications that one write changes. The limit keeps other operations from waiting too long.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
@@ -104,7 +103,7 @@ impl StoreAdmin for SqliteStore {
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read("read the audit", move |connection| audit::list(connection, &query)).await
+        self.read("read the audit log", move |connection| audit::list(connection, &query)).await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {

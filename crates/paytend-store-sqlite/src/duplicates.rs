@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::rows;
 
-/// The time for which a count waits for the writer's next commit. Afterwards, the lookup thread requests a commit.
+/// How long a count waits for the writer's next commit. Afterwards, the lookup thread requests a commit.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 
 /// A notification that may be a duplicate, and the channel to its caller.

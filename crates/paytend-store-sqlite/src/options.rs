@@ -55,14 +55,14 @@ impl SqliteOptions {
     }
 
     /// Sets the maximum number of operations that wait for the writer (default 4096, at least 1). When it is reached,
-    /// further notifications are refused, and their senders are asked to retry.
+    /// additional notifications are refused, and their senders are asked to retry.
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.max(1);
         self
     }
 
-    /// Does not allow [`open`](Self::open) to create the file or to create or upgrade its schema. By default, both are
-    /// allowed. Use this option in programs that read or manage a store.
+    /// Prevents [`open`](Self::open) from creating the file, and from creating or upgrading its schema. Use this option
+    /// in programs that read or manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self

@@ -39,7 +39,7 @@ pub(crate) fn payload(connection: &Connection, id: i64) -> rusqlite::Result<Stor
     Ok(sealed.map_or(StoredPayload::Dropped, StoredPayload::Sealed))
 }
 
-/// Returns the number of sightings of a notification.
+/// Returns how many sightings a notification has.
 pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(number) FROM paytend_sighting WHERE id = ?1")?
@@ -47,7 +47,7 @@ pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u6
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or_default())
 }
 
-/// Returns the number of times a notification was completed.
+/// Returns how many times a notification has been completed.
 pub(crate) fn completed_runs(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT count(*) FROM paytend_outcome WHERE id = ?1 AND result = 'done'")?

@@ -126,6 +126,6 @@ mod tests {
         insert.execute([2]).unwrap();
         let mut new = open();
         migrate_with(&mut new, 0, &[FIRST, ADDS, Migration { version: 3, ..BREAKS }]).unwrap();
-        assert!(insert.execute([3]).is_err(), "a running program must not write to a schema that it does not know");
+        assert!(insert.execute([3]).is_err(), "a running program must not write to a schema that it does not support");
     }
 }

@@ -29,7 +29,7 @@ const BUSY_CHECKPOINT: c_int = 4_000;
 const FORCED_CHECKPOINT: c_int = 16_000;
 /// How long a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
-/// The number of steps of SQLite's virtual machine between two checks of the time limit.
+/// How many SQLite virtual machine steps run between two checks of the time limit.
 const DEADLINE_STEPS: c_int = 1_000;
 /// The minimum time between two attempts to reopen the file.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
@@ -74,7 +74,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Creates the writer of a file.
+    /// Creates a writer for a file.
     pub(crate) fn new(
         options: SqliteOptions,
         operations: mpsc::Receiver<Box<dyn Operation>>,
@@ -164,7 +164,7 @@ impl Writer {
         }
     }
 
-    /// Refuses further operations until the file is reopened and checked.
+    /// Refuses all operations until the file is reopened and checked.
     fn suspect(&mut self, error: StoreError) {
         self.counts.suspend(true);
         self.broken = Some(error);
@@ -219,7 +219,7 @@ impl Writer {
     }
 }
 
-/// The time limit of the effect in progress.
+/// The time limit for the effect in progress.
 #[derive(Clone)]
 pub(crate) struct Deadline {
     started: Instant,

@@ -1,6 +1,6 @@
 //! A model of the writer's queue for the `shuttle` crate, which tests many thread interleavings. Callers queue
 //! operations, and the writer commits a batch with the waiting counts, wakes workers, and sends the replies. The test
-//! uses the real `counts` module, together with models of the writer and of the file.
+//! uses the real `counts` module, together with models of the writer and the file.
 
 // Tests panic on unexpected results. The model uses only a part of the included code.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]

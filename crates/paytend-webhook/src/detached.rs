@@ -90,7 +90,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         self
     }
 
-    /// Sets how far in the future a notification's timestamp may be (default 5 minutes).
+    /// Sets how far in the future a notification's timestamp can be (default 5 minutes).
     #[must_use]
     pub fn with_max_ahead(mut self, time: Duration) -> Self {
         self.max_ahead = time;

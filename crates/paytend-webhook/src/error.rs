@@ -99,7 +99,7 @@ pub enum Reason {
     /// The notification is authentic, but older than the receiver accepts. It may be a replay.
     #[error("the notification was sent {} ago; `max_age` is {}", words(*age), words(*limit))]
     TooOld {
-        /// The time since the notification was sent.
+        /// How long ago the notification was sent.
         age: Duration,
         /// The receiver's limit.
         limit: Duration,

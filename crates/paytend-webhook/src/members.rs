@@ -86,7 +86,7 @@ pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// Returns the time `millis` milliseconds after the Unix epoch. Times after the year 9999, which not every system can
-/// represent, become the end of that year.
+/// represent, are clamped to the end of that year.
 pub(crate) fn at_millis(millis: u64) -> SystemTime {
     const END: u64 = 253_402_300_799_999;
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(END))

@@ -154,7 +154,7 @@ fn amount(change: &Members<'_>) -> Vec<u8> {
     [value, Identity::part(money.identity("currency").as_ref())].join(&b' ')
 }
 
-/// Parses a time in PayerMax's format. A time before 1970 becomes the Unix epoch.
+/// Parses a time in PayerMax's format. A time before 1970 is clamped to the Unix epoch.
 fn at_time(text: &str) -> Option<SystemTime> {
     payermax::millis(text).map(|millis| at_millis(u64::try_from(millis).unwrap_or_default()))
 }

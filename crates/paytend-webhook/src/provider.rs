@@ -34,7 +34,7 @@ impl Provider {
     }
 
     /// Returns the response that asks the provider to retry later: 503 with `Retry-After`. PayBy retries on its
-    /// schedule (documented). The other providers' schedules are not documented.
+    /// documented schedule. The other providers' schedules are not documented.
     pub(crate) fn try_again_later(self) -> Response<Bytes> {
         let mut response = json(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -13,10 +13,10 @@ use crate::sources::{Source, Sources};
 /// Checks on a request before its body is read. The request must be a `POST` from an allowed [source](Sources), and
 /// must not be compressed or too large.
 ///
-/// The receiver makes all other checks when it verifies the signature. The `Content-Type` is checked only if the filter
-/// [requires JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that changes the
-/// bytes (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
-/// headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
+/// The receiver performs all other checks when it verifies the signature. The `Content-Type` is checked only if the
+/// filter [requires JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that
+/// changes the bytes (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The
+/// only other headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
 ///
 /// ```
 /// use http::{HeaderMap, Method};

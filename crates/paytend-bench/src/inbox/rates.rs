@@ -63,7 +63,7 @@ async fn rate(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>) -> u128 {
     requests.len() as u128 * 1_000_000 / started.elapsed().as_micros()
 }
 
-fn median(mut values: Vec<u128>) -> u128 {
+pub(super) fn median(mut values: Vec<u128>) -> u128 {
     values.sort_unstable();
     values[values.len() / 2]
 }

@@ -66,7 +66,7 @@ const FISH: &str = r#"
 function __paytend_values
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    # The quotes keep a word that is empty. fish completes the part after `=` of an option.
+    # The quotes preserve an empty word. In an option, fish completes only the part after `=`.
     $words[1] complete-values -- $words "$current" 2>/dev/null | string replace -r -- '^--[^=]*=' ''
 end
 "#;

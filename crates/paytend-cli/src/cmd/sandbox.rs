@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Use one key pair for both sides, like the public demo of Paytend's sandbox
     #[arg(long)]
     shared_key: bool,
-    /// The duration of audits, topups and shipments
+    /// How long audits, topups and shipments take
     #[arg(long, value_enum, default_value_t = TimingArg::Realistic)]
     timing: TimingArg,
     /// The pace of the clock: `real`, `frozen`, or a whole-number speed factor such as 60

@@ -7,11 +7,11 @@ use super::{Source, source};
 /// The last word of a command line, and the argument that it belongs to.
 pub(super) struct Position<'w> {
     pub(super) source: Source,
-    /// The part of the word that is the value.
+    /// The part of the word that contains the value.
     pub(super) current: &'w str,
     /// The part of the word before the value, such as `--profile=`.
     pub(super) prefix: &'w str,
-    /// The words that belong to no option.
+    /// The words that do not belong to an option.
     pub(super) positionals: Vec<&'w str>,
 }
 

@@ -84,7 +84,7 @@ fn data_is_printed_and_the_exit_code_reports_the_outcome() {
     let report = checked("call", &topup.stdout);
     assert_eq!((topup.code, &report["outcome"], &report["resp_code"]), (0, &"succeeded".into(), &"00".into()));
     assert_eq!((&report["operation"], &report["data"]["orderNo"]), (&"issuing.topup".into(), &"T-1".into()));
-    // A second submission of the order is rejected. The output has the same members.
+    // A second submission of the order is rejected. Its output has the same members as the first.
     let rejected = connected.topup("T-1", &["--json"]);
     let report = checked("call", &rejected.stdout);
     assert_eq!((rejected.code, &report["outcome"], &report["data"]), (6, &"rejected".into(), &Value::Null));

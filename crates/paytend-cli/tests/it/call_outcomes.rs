@@ -84,7 +84,7 @@ fn exit_code_of_a_resolved_order_reports_the_state_of_the_order() {
     std::fs::write(&profile, text.replace(states, r#"succeeded = ["3"], failed = ["2"]"#)).unwrap();
     let failed = connected.topup("T-2", &["--resolve", "--json"]);
     assert_eq!((failed.code, &checked("call", &failed.stdout)["state"]), (6, &"failed".into()), "{}", failed.stderr);
-    assert!(failed.stderr.contains("the order exists, and has failed"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("the order exists and has failed"), "{}", failed.stderr);
     // If nothing reads the output, or it cannot be written, the exit code still reports the outcome.
     let number = std::cell::Cell::new(3);
     let new_order = || {
@@ -104,7 +104,7 @@ fn exit_code_of_a_resolved_order_reports_the_state_of_the_order() {
 fn outcome_does_not_depend_on_the_output() {
     let connected = Connected::new();
     let call = |args: &[&str]| connected.command(&[&["call"], args].concat());
-    // The calls end with a rejection, an unreachable server, and an unknown outcome.
+    // The three calls end with a rejection, a network error, and an unknown outcome.
     let rejected = ["getCardBalance", "-f", "cardId=none"];
     let unreachable = ["getPartnerBalance", "--base-url", "http://127.0.0.1:1"];
     connected.fault("getCardTransactions:wrongKey");

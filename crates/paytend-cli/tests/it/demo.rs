@@ -69,7 +69,7 @@ fn every_demo_step_passes() {
 #[test]
 fn demo_does_not_depend_on_the_environment() {
     let folder = tempfile::tempdir().unwrap();
-    // The sandbox refuses a key directory with such a name, unless an option allows it.
+    // The sandbox refuses a key directory with a name such as `live`, unless an option allows it.
     let temporary = folder.path().join("live");
     std::fs::create_dir(&temporary).unwrap();
     let mut demo = command();

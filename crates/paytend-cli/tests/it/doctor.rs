@@ -99,7 +99,7 @@ fn everything_is_checked_against_a_sandbox() {
     report.expect("private key", "ok", "2048 bits").expect("connection", "ok", "HTTP 405");
     report.expect("clock", "ok", "agrees").expect("signed query", "ok", "both sides have the right keys");
     assert!(!report.has("certificate") && !report.has("proxy") && !report.has("callback") && !report.has("store"));
-    // The text has a line for each check, and the next step for problems only.
+    // The text output has a line for each check, and shows a next step only for problems.
     let mut text = command();
     let ran = finish(text.args(["doctor", "--keys", place.keys("").to_str().unwrap()]), b"");
     assert_eq!((ran.code, ran.stdout.matches("next:").count()), (0, 0), "{}", ran.stdout);
@@ -227,7 +227,7 @@ pub(crate) fn answer(stream: &mut (impl std::io::Read + std::io::Write), status:
 }
 
 #[test]
-fn proxy_that_refuses_is_reported_without_its_password() {
+fn proxy_that_refuses_a_connection_is_reported_without_its_password() {
     let place = Place::new(&[]);
     let api = ["--base-url", "https://paytend.invalid"];
     for (status, part) in [
@@ -301,7 +301,7 @@ fn created(store: &str, keys: &Path) {
 
 /// If the output cannot be written, the exit code still reports the result.
 #[test]
-fn result_does_not_depend_on_the_output() {
+fn exit_code_does_not_depend_on_the_output() {
     let place = Place::new(&[]);
     let run = |args: &[&str], broken: bool| {
         let mut command = place.command(args);

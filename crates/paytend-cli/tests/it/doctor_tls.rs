@@ -129,7 +129,7 @@ fn certificate_that_expires_soon_causes_a_warning() {
     place.doctor(&["--base-url", &url]).expect("certificate", "warn", "4 days");
 }
 
-/// Returns the certificate of an authority that has not issued any of the server's certificates.
+/// Returns the certificate of an authority that issued none of the server's certificates.
 fn rcgen_root() -> String {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::CommonName, "another authority");

@@ -56,7 +56,7 @@ fn logs_are_written_on_request_without_secrets() {
 }
 
 #[test]
-fn json_of_older_commands_follows_its_schema() {
+fn json_output_of_older_commands_matches_its_schema() {
     let lines = run(&["endpoints", "--json"], b"").stdout;
     assert_eq!(lines.lines().inspect(|line| drop(checked("endpoints", line))).count(), 37);
     let keys = Keys::new();

@@ -128,7 +128,7 @@ fn notification_is_described_with_and_without_keys() {
     assert_eq!((forged.code, &checked("inspect", &forged.stdout)["verdict"]), (4, &"not_authentic".into()));
 }
 
-/// Returns a message in the forms in which several programs log it.
+/// Returns a message in the forms in which various programs log it.
 fn logged(document: &str) -> Vec<(&'static str, String)> {
     let json_log = json!({"level": "info", "time": "2026-11-28T10:00:00Z", "msg": "received", "body": document});
     let nested = json!({"_index": "logs", "_source": {"message": json_log.to_string(), "host": {"name": "a"}}});
@@ -176,7 +176,8 @@ fn envelope_is_found_in_logs_and_dumps() {
     }
 }
 
-/// Returns a HAR file with a request and a response. Firefox and Chrome differ in the order and in further members.
+/// Returns a HAR file with a request and a response. Firefox and Chrome write the members in a different order and add
+/// different members.
 fn har(headers: &Value, body: &str, encoding: Option<&str>) -> String {
     let mut content = json!({"size": 3, "mimeType": "application/json", "text": body});
     if let Some(encoding) = encoding {

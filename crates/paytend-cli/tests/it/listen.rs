@@ -292,7 +292,7 @@ fn stored_notifications_can_be_listed_shown_followed_and_resent() {
     let resent = run(&[&resend[..], &["--to", &url]].concat(), b"");
     assert_eq!(resent.code, 0, "{}", resent.stderr);
     assert_eq!(checked("events-resend", &resent.stdout)["acknowledged"], true);
-    // The resent notification is a duplicate. The store writes the count of duplicates about a second later.
+    // The resent notification is a duplicate. The store updates the number of duplicates about a second later.
     let start = Instant::now();
     while list(&[])[0]["sightings"] == 0 {
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -359,7 +359,7 @@ fn listener_stops_after_a_signal_or_a_closed_pipe() {
 
 #[cfg(unix)]
 #[test]
-fn listener_is_readable_on_a_terminal() {
+fn listener_output_is_readable_on_a_terminal() {
     use crate::pty::Terminal;
     let place = Workplace::new();
     let keys = place.path("keys").to_str().unwrap().to_owned();

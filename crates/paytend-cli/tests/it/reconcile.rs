@@ -215,7 +215,7 @@ fn closed_pipe_does_not_hide_the_differences() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn nightly_example_compares_the_previous_day() {
+fn nightly_example_reconciles_the_previous_day() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         life.topup("T1", 1_00).await;

@@ -191,7 +191,7 @@ fn state_is_consistent_after_fifty_kills() {
         let state = runtime.block_on(running.state());
         before = check_orders(&state, &accepted.lock().unwrap(), &before);
         let client = running.client(&keys);
-        // The sandbox is killed after this number of responses, with other orders in flight.
+        // The sandbox is killed after this many responses, while other orders are in flight.
         let responses = Arc::new(AtomicU32::new(0));
         let kill_after = 1 + (run * 7) % 12;
         let (sender, mut kill_now) = tokio::sync::mpsc::channel::<()>(64);

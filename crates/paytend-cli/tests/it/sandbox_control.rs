@@ -237,7 +237,7 @@ fn scenario_runs_and_invalid_options_are_refused() {
 }
 
 #[test]
-fn start_is_readable_on_a_terminal() {
+fn start_message_is_readable_on_a_terminal() {
     use crate::pty::Terminal;
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("my keys");

@@ -23,7 +23,7 @@ fn progress_is_shown_only_on_a_terminal() {
     terminal.expect(" of 3 lists, ");
     assert_eq!(terminal.wait(), Some(0), "{}", terminal.shown());
     terminal.expect("only provider");
-    // The line is removed before the report: each update and the removal clear the line.
+    // The progress line is removed before the report is printed. Each update clears the line, and so does the removal.
     let shown = terminal.shown();
     let (_, report) = shown.rsplit_once("\u{1b}[2K").unwrap();
     assert!(!report.contains("fetched") && report.contains("only provider"), "{shown}");

@@ -10,7 +10,7 @@ use crate::error::kind::{ErrorKind, Outcome};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// Whether an attempt ended, the call ended, or the call was dropped.
+    /// What happened: an attempt ended, the call ended, or the call was dropped.
     pub phase: Phase,
     /// The operation's name.
     pub operation: String,

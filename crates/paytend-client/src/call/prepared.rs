@@ -49,7 +49,7 @@ impl<O: Operation> PreparedRequest<O> {
 
     /// Returns the JSON document to send.
     pub fn document(&self) -> &str {
-        // The document was sealed as text, or checked when it was restored.
+        // The document is valid UTF-8: it was either sealed from a string or validated when it was restored.
         std::str::from_utf8(&self.document).unwrap_or_default()
     }
 

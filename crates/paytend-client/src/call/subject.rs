@@ -43,8 +43,8 @@ enum Required {
 impl Subject {
     /// Reads the identifiers from a request's payload.
     ///
-    /// `configured` replaces the default fields, and makes them required. `has_response` is whether the operation has
-    /// response data. Without response data, the order number is not required.
+    /// `configured` replaces the default fields, and makes them required. `has_response` specifies whether the
+    /// operation has response data. Without response data, the order number is not required.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
         let wanted = |name: &str| match configured {
             Some(names) => names.iter().any(|wanted| wanted == name),

@@ -215,7 +215,7 @@ impl ClientBuilder {
     }
 
     /// Sets the concurrency limit: the maximum number of requests in flight, across all clones (default: no limit).
-    /// Further requests wait until their deadline.
+    /// Additional requests wait for a free slot, at most until their deadline.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.at_once = Some(requests);
         self
@@ -224,8 +224,8 @@ impl ClientBuilder {
     /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, across all
     /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks on time.
     ///
-    /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
-    /// before its deadline, even though some of those calls may be cancelled.
+    /// Additional requests wait for their turn, at most until their deadline. A call fails immediately if the calls
+    /// ahead of it leave no time before its deadline, even though some of those calls may be cancelled.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_query_starts_the_confirmations_again() {
+    fn failed_query_resets_the_confirmations() {
         let mut history = History::new();
         history.begin_send(SystemTime::UNIX_EPOCH);
         for second in [0, 4, 8] {

@@ -36,7 +36,7 @@ impl fmt::Display for OrderState {
     }
 }
 
-/// A mapping from the status codes of orders to their states.
+/// A mapping from order status codes to order states.
 ///
 /// The provider's codes are not public, so the default mapping is empty. Take the codes from the partner's documents.
 ///

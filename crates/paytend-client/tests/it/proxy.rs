@@ -1,4 +1,4 @@
-//! A proxy in front of the sandbox that injects faults.
+//! A fault-injecting proxy in front of the sandbox.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -153,7 +153,7 @@ fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64)
             done.unwrap();
         }
     });
-    // Close all connections, so that no further request can arrive.
+    // Close all connections, so that no more requests can arrive.
     drop(runtime);
     let received = server.stop();
     let reported = reported.lock().unwrap();

@@ -151,8 +151,8 @@ impl Rows {
         }
     }
 
-    /// Makes the next notification of an order key claimable, after the first notification was processed or became a
-    /// dead letter.
+    /// Makes the next notification with the same order key claimable once the first one has been processed or has
+    /// become a dead letter.
     fn promote(&mut self, key: Option<Mac>) {
         let Some(key) = key else { return };
         if self.rows.values().any(|row| is_pending(row, key) && row.pending().is_some_and(|work| work.head)) {

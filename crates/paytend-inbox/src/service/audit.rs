@@ -30,7 +30,7 @@ pub(super) fn router<S: StoreAdmin>(store: S, format_time: Arc<FormatTime>) -> R
 async fn page<S: StoreAdmin>(State((store, format_time)): State<(S, Arc<FormatTime>)>, headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_loopback) {
-        return (StatusCode::FORBIDDEN, "the audit is shown on the loopback interface only\n").into_response();
+        return (StatusCode::FORBIDDEN, "the audit log is shown only on the loopback interface\n").into_response();
     }
     match store.audit(AuditQuery { limit: EVENTS, ..AuditQuery::default() }).await {
         Ok(entries) => {
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_the_loopback_interface_are_recognized() {
+    fn loopback_hosts_are_recognized() {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"] {
             assert!(is_loopback(host), "{host}");
         }

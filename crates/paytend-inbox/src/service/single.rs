@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-/// A future of the time at which the operation ended and its result, or of `None` if the operation panicked.
+/// A future that returns the time at which the operation ended and its result, or `None` if the operation panicked.
 type SharedResult<T> = Shared<BoxFuture<'static, Option<(Instant, T)>>>;
 
 /// The operation that is running, or the last operation that ran.
@@ -21,9 +21,9 @@ struct Running<T> {
 /// that exceeds the time limit is not started again before it has ended.
 pub(super) struct Single<T> {
     running: Mutex<Option<Running<T>>>,
-    /// The time for which a result is reused.
+    /// How long a result is reused.
     keep: Duration,
-    /// The time limit of an operation, measured from its start.
+    /// The time limit for an operation, measured from its start.
     limit: Duration,
 }
 
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_stop_waiting_start_no_further_operations() {
+    async fn callers_that_stop_waiting_do_not_start_more_operations() {
         let (single, started) = (single(), Arc::new(AtomicUsize::new(0)));
         let operation = || {
             let number = started.fetch_add(1, Ordering::SeqCst);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn results_are_shared_and_kept_for_their_time() {
+    async fn results_are_shared_and_reused_until_they_expire() {
         let (single, started) = (single(), Arc::new(AtomicUsize::new(0)));
         let operation = || {
             let number = started.fetch_add(1, Ordering::SeqCst);

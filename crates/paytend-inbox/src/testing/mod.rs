@@ -31,7 +31,7 @@ pub trait Harness {
     type Store: StoreAdmin;
 
     /// Whether the store supports effects, that is, changes in the transaction that completes a notification. If it
-    /// does not, the suite skips all checks of effects and does not call [`effect`](Self::effect).
+    /// does not, the suite skips all effect checks and does not call [`effect`](Self::effect).
     const HAS_EFFECTS: bool = true;
 
     /// Creates an empty store.

@@ -150,21 +150,21 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, for which the store
+    /// Sets the time limit for a handler (default 10 minutes). The limit does not apply to effects, for which the store
     /// sets a time limit.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
     }
 
-    /// Sets the average time between two polls of an empty store (default 1 s). Each pause is a random time between
-    /// half and one and a half times this time, so that workers do not poll at the same time.
+    /// Sets the average time between two polls of an empty store (default 1 s). Each pause is a random duration between
+    /// 0.5 and 1.5 times this value, so that workers do not all poll at the same time.
     pub fn poll_interval(mut self, time: Duration) -> Self {
         self.settings.poll_interval = time;
         self
     }
 
-    /// Sets the time limit for running handlers after the worker is asked to stop (default 30 s). Afterwards, the
+    /// Sets how long handlers can keep running after the worker is asked to stop (default 30 s). Afterwards, the
     /// handlers are cancelled, and their notifications are given back. Commits in progress have an additional grace
     /// period; see [`Worker::run`].
     pub fn stop_timeout(mut self, time: Duration) -> Self {

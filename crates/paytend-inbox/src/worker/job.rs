@@ -26,7 +26,7 @@ pub(super) enum Attempt {
     Dead,
     GivenBack,
     LeaseLost,
-    /// The store failed. The notification is claimed again when the lease has expired, unless it was completed.
+    /// The store failed. The notification will be claimed again when its lease has expired, unless it was completed.
     Unknown,
 }
 
@@ -64,8 +64,12 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
         // The process ended during each of the earlier attempts, so they reported no result.
-        return dead(shared, lease, "no attempt returned: the process may have been stopped by this notification")
-            .await;
+        return dead(
+            shared,
+            lease,
+            "no attempt ended normally: processing this notification may have crashed the process",
+        )
+        .await;
     }
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,

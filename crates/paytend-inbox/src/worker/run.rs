@@ -21,7 +21,7 @@ use crate::worker::job::{Attempt, process};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// The number of notifications that were given back, because their handlers were cancelled.
+    /// The number of notifications that were given back because their handlers were cancelled.
     pub given_back: usize,
     /// The number of notifications that were processed or failed after the worker was asked to stop.
     pub finished: usize,
@@ -190,7 +190,7 @@ enum Claims {
     Failed,
 }
 
-/// Returns a random time between half and one and a half times the interval.
+/// Returns a random duration between 0.5 and 1.5 times the interval.
 fn jittered(interval: Duration) -> Duration {
     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
     Duration::from_micros(micros / 2 + random() % micros)

@@ -1,4 +1,4 @@
-//! Tests of accepting notifications, and of the handler for the `paytend-webhook` adapters.
+//! Tests that accept notifications, directly and with the handler for the `paytend-webhook` adapters.
 
 use std::time::{Duration, SystemTime};
 
@@ -82,7 +82,7 @@ async fn traceparent_is_stored_unless_it_is_invalid() {
 }
 
 #[tokio::test]
-async fn axum_route_stores_and_acknowledges() {
+async fn axum_route_stores_and_acknowledges_notifications() {
     let inbox = inbox().await;
     let mut app = axum::Router::new()
         .route("/baas", paytend_webhook::axum::route(Endpoint::new(receiver(Product::Baas)), inbox.handler()));

@@ -82,7 +82,7 @@ async fn old_payloads_are_readable_after_a_rotation_until_their_key_is_removed()
 }
 
 #[tokio::test]
-async fn payload_cannot_be_altered_or_moved() {
+async fn altered_or_moved_payloads_are_not_decrypted() {
     let inbox = inbox().await;
     let [first, second] =
         [inbox.accept(&deposit("F1")).await.unwrap().id(), inbox.accept(&deposit("F2")).await.unwrap().id()];

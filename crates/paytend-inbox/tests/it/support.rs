@@ -67,7 +67,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(poll: impl Fn() -> F
     tokio::time::timeout(Duration::from_secs(100 * 24 * 3600), polling).await.expect("the deadline has not passed")
 }
 
-/// A list that handlers append to.
+/// A list to which handlers append entries.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 

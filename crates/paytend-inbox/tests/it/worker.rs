@@ -1,4 +1,4 @@
-//! Tests of the worker's handlers, retries and leases, and of stopping it.
+//! Tests of a worker's handlers, retries, leases and shutdown.
 
 use std::future::{Future, pending, ready};
 use std::time::Duration;
@@ -248,7 +248,7 @@ impl Drop for DropGuard {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notification_of_a_dead_process_is_claimed_after_its_lease_expires() {
+async fn notification_held_by_a_dead_process_is_claimed_after_its_lease_expires() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     claim_and_forget(&inbox, Duration::from_secs(30)).await;
@@ -282,7 +282,7 @@ async fn notification_that_kills_its_process_becomes_a_dead_letter() {
     });
     let running = Running::start(worker.retry(policy()).build());
     let dead = until_state(&inbox, State::Dead).await;
-    assert!(dead.cause.unwrap().starts_with("no attempt returned"));
+    assert!(dead.cause.unwrap().starts_with("no attempt ended normally"));
     assert_eq!(runs.len(), 0);
     running.stop().await;
 }
@@ -300,7 +300,7 @@ async fn erased_notification_becomes_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sighting_without_content_is_not_a_dead_letter() {
+async fn sighting_without_content_does_not_become_a_dead_letter() {
     let kind = <types::FundDeposit as paytend_inbox::NotificationType>::KIND;
     for has_handler in [true, false] {
         let inbox = inbox().await.requeue_sightings([kind.clone()]);

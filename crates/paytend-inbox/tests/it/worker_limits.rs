@@ -1,4 +1,4 @@
-//! Tests of the worker's concurrency limits and polling, and of stopping it.
+//! Tests of a worker's concurrency limits, polling and shutdown.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::support::{deposit, entries, inbox, notification, until, until_state};
 
 #[tokio::test(start_paused = true)]
-async fn concurrency_is_limited_in_total_and_by_kind() {
+async fn concurrency_is_limited_in_total_and_per_kind() {
     let inbox = inbox().await;
     for i in 0..20 {
         inbox.accept(&deposit(&format!("F{i}"))).await.unwrap();
@@ -95,7 +95,7 @@ async fn new_notifications_do_not_wait_for_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notifications_of_a_dropped_worker_are_claimed_by_another_worker() {
+async fn notifications_held_by_a_dropped_worker_are_claimed_by_another_worker() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     let hanging = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| std::future::pending())

@@ -91,7 +91,7 @@ impl Operation for ApplyCard {
 }
 
 payload! {
-    /// Query apply result: returns the result of an application.
+    /// Query apply result: returns the result of a card application.
     #[doc(alias = "getApplyCardResult")]
     pub struct QueryApplyResult: Observed {
         required {

@@ -221,7 +221,7 @@ impl Members {
                 Member::Json(json) if !unwritable.contains(&name) => extra.push((name, json)),
                 // An unknown name may be personal data, so the problem does not contain it.
                 Member::Other(_) => {
-                    self.problems.push(Problem::Because("an unknown field is not strict JSON"));
+                    self.problems.push(Problem::Because("the value of an unknown field is not strict JSON"));
                 }
                 Member::Json(_) | Member::Consumed => {}
             }

@@ -137,8 +137,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self.operations.insert(O::INFO.path, entry);
     }
 
-    /// Sets the maximum number of orders of an operation that are processed at the same time. Call this method after
-    /// [`on`](Self::on). The limit applies to each dispatcher separately.
+    /// Sets how many orders of an operation can be processed at the same time. Call this method after [`on`](Self::on).
+    /// The limit applies to each dispatcher separately.
     pub fn max_concurrent_of<O: Operation>(mut self, count: usize) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.max_concurrent = Some(count.max(1));
@@ -146,8 +146,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of attempts (sends and queries) of an operation that begin in any time window of length
-    /// `per`. Call this method after [`on`](Self::on). The limit applies to each dispatcher separately.
+    /// Sets how many attempts (sends and queries) of an operation can begin in any time window of length `per`. Call
+    /// this method after [`on`](Self::on). The limit applies to each dispatcher separately.
     pub fn rate_limit_of<O: Operation>(mut self, count: usize, per: Duration) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.rate = Some((count.max(1), per));
@@ -168,13 +168,13 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit of one send or query (default 60 s, at most two thirds of the lease).
+    /// Sets the time limit for one send or query (default 60 s, at most two thirds of the lease).
     pub fn send_timeout(mut self, time: Duration) -> Self {
         self.settings.send_timeout = time;
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, for which the store
+    /// Sets the time limit for a handler (default 10 minutes). The limit does not apply to effects, for which the store
     /// sets a time limit.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
@@ -187,7 +187,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit for running handlers after the dispatcher is asked to stop (default 30 s). Afterwards, the
+    /// Sets how long handlers can keep running after the dispatcher is asked to stop (default 30 s). Afterwards, the
     /// handlers are cancelled. They run again later. Sends are not cancelled.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
 
-/// The maximum age of a confirmation. Twice the pause between queries is added to this time.
+/// The maximum age of a confirmation. Twice the pause between queries is added to this age.
 const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
 
 /// Returns whether the last confirmation is too old to justify a send, or its time is in the future.

@@ -44,7 +44,7 @@ pub enum Ending<R, F> {
     Decided(Decision),
 }
 
-/// The query response type of an operation without a query. The type has no values.
+/// The query response type for operations without a query. The type has no values.
 #[derive(Clone, Copy, Debug)]
 pub enum NotQueried {}
 
@@ -83,7 +83,7 @@ impl<O: Operation, F> EndedOrder<O, F> {
         self.sends
     }
 
-    /// Returns the number of attempts since the order's state last changed, including this one.
+    /// Returns the number of attempts since the order's state last changed, including the current attempt.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

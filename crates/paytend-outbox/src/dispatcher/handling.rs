@@ -1,4 +1,4 @@
-//! Runs the handler of an order whose outcome is known.
+//! Runs an order's handler when the order's outcome is known.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let (client, ended) = (job.shared.outbox.client(), stored.ended());
         // The parser's message is not used, because it can contain values from the response.
-        let unreadable = |error: serde_json::Error| format!("unreadable data, column {}", error.column());
+        let unreadable = |error: serde_json::Error| format!("cannot read the data: error in column {}", error.column());
         let ending = match stored {
             StoredResult::Responded { data } => {
                 serde_json::from_str::<O::Response>(&data).map_err(unreadable).map(|response| {
@@ -120,7 +120,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     ) -> Result<EndedOrder<O, L::Found>, HandlerError> {
         let payload = if prepared.payload().is_empty() { "{}" } else { prepared.payload() };
         let progress = &job.claimed.progress;
-        // The progress was read when the order was claimed, so it does not contain the send of this attempt.
+        // The progress was read when the order was claimed, so it does not include this attempt's send.
         let is_sent_now = !progress.state.is_final()
             && match ending {
                 Ending::Responded { .. } => true,

@@ -118,7 +118,9 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         };
         if crashed {
             // The process ended during each of the earlier attempts, so they reported no result.
-            return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
+            return job
+                .give_up("no attempt ended normally: processing this order may have crashed the process".into())
+                .await;
         }
         // A decision has no stored result. If an outcome became known during the attempt in which the operator decided,
         // the outcome is used instead of the decision.
@@ -178,7 +180,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    /// Sends a request. `handled` is the request as passed to the handler, which may lack the file.
+    /// Sends a request. `handled` is the request that the handler receives. It may lack the file.
     async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, handled: &PreparedRequest<O>) -> Attempt {
         fail::fail_point!("outbox-before-begin-send");
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
@@ -286,19 +288,19 @@ impl<S: OutboxStore> Job<'_, S> {
         StoredResult::from_bytes(&open(self.shared.outbox.keys(), &self.claimed.facts, RESULT, sealed)?)
     }
 
-    /// Returns the time limit of a send or query. The limit is shorter than the remaining lease.
+    /// Returns the time limit for a send or query. The limit is shorter than the remaining lease.
     fn limit(&self) -> Duration {
         let left = self.shared.settings.lease.saturating_sub(self.began.elapsed());
         self.shared.settings.send_timeout.min(left * 2 / 3)
     }
 
-    /// Returns the time by the store's clock. It is computed from the time of the claim, so a change of the system
-    /// clock during the attempt does not affect it.
+    /// Returns the time by the store's clock. It is computed from the claim time, so a change of the system clock
+    /// during the attempt does not affect it.
     fn now(&self) -> SystemTime {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
     }
 
-    /// Returns the ID of the payload key of the request or the result if this key is missing.
+    /// Returns the ID of the payload key that the request or the result needs, if this key is missing.
     fn missing_key(&self) -> Option<u32> {
         let keys = self.shared.outbox.keys();
         let sealed = [&self.claimed.request, &self.claimed.result];

@@ -26,7 +26,7 @@ impl RateLimit {
         self.count.saturating_sub(self.begun.len())
     }
 
-    /// Returns the time until an attempt is allowed to begin, or `None` if it can begin now.
+    /// Returns how long to wait before an attempt is allowed to begin, or `None` if it can begin now.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Duration> {
         if self.room(now) > 0 {
             return None;

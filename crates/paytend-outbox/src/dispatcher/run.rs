@@ -79,7 +79,7 @@ impl Jobs {
         room
     }
 
-    /// Returns the time until the rate limits allow another attempt, or `None` if they allow an attempt now.
+    /// Returns how long to wait until the rate limits allow another attempt, or `None` if they allow one now.
     fn rate_wait(&mut self) -> Option<Duration> {
         let now = Instant::now();
         self.rates.values_mut().filter_map(|rate| rate.wait(now)).min()
@@ -194,7 +194,7 @@ enum Claims {
     Failed,
 }
 
-/// Returns a random time between half and one and a half times the interval.
+/// Returns a random duration between 0.5 and 1.5 times the interval.
 fn jittered(interval: Duration) -> Duration {
     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
     Duration::from_micros(micros / 2 + random() % micros)

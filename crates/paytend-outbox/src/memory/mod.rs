@@ -51,8 +51,8 @@ impl OutboxTransaction {
         self.rows.submit(self.now, order)
     }
 
-    /// Records a notification about an order. Returns `true` if the order exists and the notification is its first
-    /// notification or makes it due.
+    /// Records a notification about an order. Returns `true` if the order exists and either this is its first
+    /// notification or the notification makes the order due.
     pub fn notice(&mut self, notice: &OrderNotice) -> bool {
         self.rows.notice(self.now, notice)
     }

@@ -127,7 +127,7 @@ pub struct TestOrder {
     pub order_by: Option<String>,
     /// The time before which the order is not sent.
     pub not_before: Option<SystemTime>,
-    /// The path of the file of an upload, which is stored by reference.
+    /// The path of an upload's file, which is stored by reference.
     pub file: Option<String>,
 }
 

@@ -133,7 +133,7 @@ async fn decisions_are_refused_where_they_would_be_wrong<H: Harness>(harness: &H
     let claimed = case.claim_one().await;
     case.store.begin_send(claimed.lease).await.unwrap();
     assert_eq!(decide(Decision::NotExecuted).await.unwrap(), Err(ActionError::Sending));
-    assert!(case.entry("A").await.audit.is_empty(), "a refused action is in the audit");
+    assert!(case.entry("A").await.audit.is_empty(), "a refused action was recorded in the audit log");
     case.complete(claimed.lease, "A", crate::testing::EffectEnd::Ok).await.unwrap();
     assert_eq!(decide(Decision::NotExecuted).await.unwrap(), Err(ActionError::Final));
     // An order that was not sent can be cancelled, even if it is claimed.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// The changes that fail, each with the time until which it fails.
+/// The changes that fail, and until when each of them fails.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
@@ -128,7 +128,7 @@ async fn response_is_stored_after_its_lease_has_expired() {
 
 /// For some time, the query reports an existing order as unknown. Only the stored response prevents a second send.
 #[tokio::test(start_paused = true)]
-async fn signed_responses_of_sends_are_stored_when_the_store_returns() {
+async fn signed_send_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {
         let world = World::new().await;
         world.provider.faults([fault]);

@@ -13,7 +13,7 @@ use crate::provider::{Fault, World, record, shown, topup};
 
 const ORDERS: usize = 24;
 
-/// The endings that the handlers of each order have been called with, by order number.
+/// The endings with which each order's handlers have been called, by order number.
 type Runs = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Creates a dispatcher whose handlers take a random time, so that some are aborted.

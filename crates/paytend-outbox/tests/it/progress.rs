@@ -50,7 +50,7 @@ fn notice_during_an_attempt_that_sends_nothing_is_kept() {
 }
 
 #[test]
-fn rejection_of_an_order_with_a_notification_is_refused() {
+fn rejection_of_an_order_that_a_notification_reported_is_refused() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     progress.notice(12);
@@ -154,7 +154,7 @@ fn repeated_recovery_keeps_the_schedule() {
 }
 
 #[test]
-fn decided_order_is_not_claimed_again_before_its_delay() {
+fn decided_order_is_not_claimed_again_until_its_delay_has_elapsed() {
     let mut decided = unknown();
     decided.act(15, Action::Decide(Decision::Executed)).unwrap();
     decided.release(16, &OrderRelease::GiveBack { after: LEASE, cause: None }).unwrap();
@@ -186,7 +186,7 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
-fn order_is_decided_after_the_lease_of_its_send() {
+fn order_being_sent_is_decided_only_after_its_lease_expires() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     let (fence, end) = (progress.fence, progress.due_at.unwrap());

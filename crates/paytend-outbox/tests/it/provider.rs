@@ -103,7 +103,7 @@ impl Provider {
         *self.choose.lock().unwrap() = choose;
     }
 
-    /// Sets the time from each request to its response.
+    /// Sets how long the provider takes to respond to each request.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }

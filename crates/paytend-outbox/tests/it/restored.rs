@@ -31,7 +31,7 @@ async fn orders_in_a_restored_store_are_queried_before_they_are_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_handler_of_a_decision_runs_again() {
+async fn handler_that_fails_after_a_decision_runs_again() {
     let world = World::new().await;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
@@ -158,7 +158,7 @@ async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
 
 /// A notification arrives while a handler is running with a rejection.
 #[tokio::test(start_paused = true)]
-async fn notice_during_the_handler_of_a_rejection_prevents_its_completion() {
+async fn notice_during_a_rejection_handler_prevents_its_completion() {
     let world = World::new().await;
     world.provider.faults([Fault::Reject]);
     world.start(world.dispatcher().on::<Topup, _, _>(async |ended| {

@@ -1,4 +1,5 @@
-//! Tests of outdated confirmations, of clocks that are set back, and of secret values in causes and debug output.
+//! Tests with outdated confirmations, with clocks that are set back, and with secret values that causes and debug
+//! output must not contain.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -22,7 +23,7 @@ async fn almost_confirmed() -> World {
     world
 }
 
-/// Returns the number of queries between the first `from` requests and the second send.
+/// Returns how many queries arrive after the first `from` requests and before the second send.
 async fn queries_until_the_send(world: &World, from: usize) -> usize {
     world.start(world.dispatcher());
     assert_eq!(world.settled("T-1").await.state, State::Responded);

@@ -125,7 +125,7 @@ async fn files_that_cannot_be_referenced_are_refused() {
 
 /// A file identifies the same order whether its content or a reference is stored.
 #[tokio::test(start_paused = true)]
-async fn file_that_has_moved_is_read_at_its_new_path() {
+async fn moved_file_is_read_at_its_new_path() {
     let directory = tempfile::tempdir().unwrap();
     let [path, moved] = ["passport.jpeg", "moved.jpeg"].map(|name| directory.path().join(name));
     std::fs::write(&path, b"the content").unwrap();

@@ -46,7 +46,7 @@ class PublicKey:
 
     @_translated
     def write(self, form: Literal["spki-pem", "spki-base64", "spki-der"] = "spki-pem") -> bytes:
-        """Returns the key in an encoding, by default PEM."""
+        """Returns the key in the given encoding (default: PEM)."""
         return self._key.write(form)
 
     @property
@@ -93,7 +93,7 @@ class PrivateKey:
 
     @_translated
     def write(self, form: Literal["pkcs8-pem", "pkcs8-base64", "pkcs1-der"] = "pkcs8-pem") -> bytes:
-        """Returns the key in an encoding, by default PKCS#8 PEM. The result is secret."""
+        """Returns the key in the given encoding (default: PKCS#8 PEM). The result is secret."""
         return self._key.write(form)
 
     @_translated

@@ -28,7 +28,7 @@ pub struct Orders {
 /// # Ok::<(), paytend_reconcile::OrderError>(())
 /// ```
 ///
-/// `order_no`, `amount`, `currency` and `status` are required. The amount may be a JSON string or a JSON number.
+/// `order_no`, `amount`, `currency` and `status` are required. The amount can be a JSON string or a JSON number.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -113,7 +113,7 @@ impl OrderRecord {
             return Err(OrderError(format!("unknown field `{}`", shown(name))));
         }
         let order: Self = serde_json::from_str(line).map_err(|error| {
-            OrderError(format!("a field has an invalid value, {}; the fields are in the documentation", place(&error)))
+            OrderError(format!("a field has an invalid value, {}; the documentation lists the fields", place(&error)))
         })?;
         Ok(order)
     }

@@ -85,13 +85,15 @@ impl Provider {
         self
     }
 
-    /// Adds a card's transactions. `card` is the ID of the queried card, for rows that do not contain a card.
+    /// Adds a card's transactions. `card` is the ID of the queried card, which is used for rows that contain no card
+    /// ID.
     #[must_use]
     pub fn card_transactions<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::CardTransactions, card, rows)
     }
 
-    /// Adds authorizations on a card. `card` is the ID of the queried card, for rows that do not contain a card.
+    /// Adds authorizations on a card. `card` is the ID of the queried card, which is used for rows that contain no card
+    /// ID.
     #[must_use]
     pub fn authorizations<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::Authorizations, card, rows)

@@ -16,7 +16,7 @@ use crate::time::Span;
 struct Summary<'a> {
     root: usize,
     lists: ListSet,
-    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers of each
+    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers in each
     /// space.
     numbers: u8,
     kind: Kind,
@@ -53,7 +53,7 @@ enum CardFilter<'a> {
     Of(&'a str),
 }
 
-/// The sets of a class, by time.
+/// A class's sets, sorted by time.
 type Classes<'a> = BTreeMap<Class<'a>, Vec<(Span, usize)>>;
 
 pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i64) {
@@ -62,7 +62,7 @@ pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i
     }
 }
 
-/// Matches the sets that only the provider has, and whose first list is `list`.
+/// Matches the sets that contain only provider rows and whose first list is `list`.
 fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) {
     let lists = matched.lists(rows);
     let is_of_provider = |lists: ListSet| lists.of_partner().is_empty() && lists.iter().next() == Some(list);
@@ -105,7 +105,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
 }
 
-/// The number of candidates for a set, and the first of them.
+/// The number of candidates for a set, and the first few candidates.
 struct Found {
     count: usize,
     rows: Vec<usize>,
@@ -150,13 +150,13 @@ impl<'a> Summary<'a> {
                 (Some(card), CardFilter::Of(other)) => card == other,
                 _ => false,
             };
-            // If both sets have a number in the same space, the numbers differ. Otherwise, the sets would already be
-            // matched.
+            // If both sets have a number in the same space, these numbers differ: equal numbers would already have
+            // matched the sets.
             let differs = self.numbers & class.numbers != 0 || self.failed != class.failed;
             if !fits || differs || !self.lists.intersection(class.lists).is_empty() {
                 continue;
             }
-            // The spans of a class are either all times or all days, so they are also sorted by their ends.
+            // The spans in a class are either all times or all days, so sorting by start also sorts them by end.
             let from = sets.partition_point(|(other, _)| other.end < span.start.saturating_sub(window));
             let to = sets.partition_point(|(other, _)| other.start <= span.end.saturating_add(window));
             found.count += to.saturating_sub(from);

@@ -36,7 +36,7 @@ impl Ambiguity {
 pub(crate) struct Groups {
     /// The rows, sorted by group.
     rows: Vec<usize>,
-    /// The index in `rows` of each group's first row, followed by the number of rows.
+    /// The index in `rows` of each group's first row, followed by the total number of rows.
     starts: Vec<usize>,
     reasons: Vec<u8>,
     of_row: Vec<usize>,
@@ -103,7 +103,7 @@ impl Matched {
         at
     }
 
-    /// Joins the sets of two rows.
+    /// Joins the sets that contain two rows.
     pub(crate) fn join(&mut self, one: usize, other: usize, reason: u8) {
         let (mut root, mut child) = (self.find(one), self.find(other));
         if self.sizes[root] < self.sizes[child] {

@@ -81,7 +81,7 @@ pub enum MatchReason {
     /// Amount, currency and kind are equal, the cards do not differ, the times are in the window, and neither side has
     /// another candidate.
     AmountAndTime,
-    /// The order was not executed, and no list of the provider contains it.
+    /// The order was not executed, and none of the provider's lists contains it.
     NotExecuted,
 }
 
@@ -110,7 +110,7 @@ pub enum OpenReason {
     ProviderStatusUnknown,
     /// The status of the partner's order is unknown or not final.
     OrderNotFinal,
-    /// No row of one side has both an amount and a currency.
+    /// One side has no row with both an amount and a currency.
     AmountMissing,
     /// A field cannot be read.
     Unreadable,
@@ -269,7 +269,7 @@ impl Report<'_> {
         text::write(self, out)
     }
 
-    /// Writes the report as JSON, with one transaction per line. The documentation of the crate describes the members.
+    /// Writes the report as JSON, with one transaction per line. The crate's documentation describes the members.
     ///
     /// # Errors
     /// Returns an error if writing to `out` fails.

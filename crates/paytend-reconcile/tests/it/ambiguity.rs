@@ -117,7 +117,7 @@ fn orders_that_were_not_executed_are_not_candidates() {
 }
 
 #[test]
-fn many_equal_transactions_are_compared_quickly_with_ten_candidates() {
+fn many_equal_transactions_are_compared_quickly_and_ten_candidates_are_listed() {
     let provider: Vec<Entry> = (0..3_000).map(|n| topup(P, &format!("P{n:05}"), None, n % 20)).collect();
     let orders: Vec<Entry> = (0..3_000).map(|n| topup(O, &format!("T{n:05}"), Some("c1"), n % 20)).collect();
     compared(&provider, &orders, |report| {

@@ -21,11 +21,11 @@ pub(crate) enum Action {
     Rejected,
     /// A payment with a card.
     Payment { has_number: bool },
-    /// An authorization, which both lists of the provider contain.
+    /// An authorization, which both of the provider's card lists contain.
     Authorization,
     /// A fee that only the provider lists.
     Fee,
-    /// A deposit, which no list of the provider contains.
+    /// A deposit, which none of the provider's lists contains.
     Deposit,
 }
 

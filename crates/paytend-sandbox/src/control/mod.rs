@@ -70,7 +70,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
 }
 
-/// Returns the specified partner identifier if that partner exists. If `None`, returns the first partner's identifier.
+/// Returns the given identifier if a partner has it. If `named` is `None`, returns the first partner's identifier.
 fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     core.look(|world| match named {
         Some(id) if world.partners.contains_key(&id) => Ok(id),

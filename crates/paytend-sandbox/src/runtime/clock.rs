@@ -60,7 +60,7 @@ impl Clock {
         *self = Self::new(at, pace);
     }
 
-    /// Returns how much real time passes until the sandbox's clock reaches `at`, or `None` if time is frozen.
+    /// Returns how much real time will pass until the sandbox's clock reaches `at`, or `None` if time is frozen.
     pub(crate) fn until(&self, at: Millis) -> Option<Duration> {
         let wait = at.saturating_sub(self.now());
         match self.factor() {

@@ -56,7 +56,7 @@ impl Kept {
     }
 }
 
-/// The error returned if an event could not be written. The event was not applied.
+/// The error returned if an event cannot be written. In that case, the event is not applied.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);
@@ -95,7 +95,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Core {
     pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, reqwest::Error> {
-        // No proxy is used. Receivers usually run on this machine, where a proxy could not reach them.
+        // Proxies are not used, because receivers usually run on this machine, where a proxy could not reach them.
         let http = |verified: bool| {
             reqwest::Client::builder()
                 .no_proxy()

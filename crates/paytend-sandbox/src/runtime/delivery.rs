@@ -271,8 +271,8 @@ impl Core {
         }
     }
 
-    /// Returns the keyring for sealing Paytend's messages to a partner. If a fault requires it, the keyring has a wrong
-    /// or an old key.
+    /// Returns the keyring for sealing Paytend's messages to a partner. If a fault requires it, the keyring contains a
+    /// wrong or an old key.
     pub(crate) fn keyring(
         &self,
         partner: &str,
@@ -290,7 +290,7 @@ impl Core {
     }
 }
 
-/// The part of a response body that was read, and the reason if it is incomplete.
+/// The part of a response body that was read. If the body is incomplete, this also contains the reason.
 struct Body {
     text: String,
     cut: Option<&'static str>,
@@ -325,7 +325,7 @@ pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
     format!("{before}{}", flipped(after))
 }
 
-/// Returns base64 text with its first character changed.
+/// Returns a base64 text with its first character changed.
 fn flipped(text: &str) -> String {
     let other = if text.starts_with('A') { 'B' } else { 'A' };
     format!("{other}{}", text.get(1..).unwrap_or_default())

@@ -156,7 +156,7 @@ pub(crate) fn checked_url(url: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    /// Returns whether the check digits are valid (ISO 13616). The first four characters are moved to the end and
+    /// Returns whether an IBAN's check digits are valid (ISO 13616). The first four characters are moved to the end and
     /// letters are replaced by numbers. The result modulo 97 must be 1.
     fn is_valid(iban: &str) -> bool {
         let turned = format!("{}{}", &iban[4..], &iban[..4]);

@@ -128,7 +128,7 @@ impl World {
         self.partners.values().filter_map(Partner::next_task).min()
     }
 
-    /// Returns whether no money was created or lost.
+    /// Returns whether no money has been created or lost.
     pub(crate) fn conserves(&self) -> bool {
         self.partners.values().all(|partner| partner.ledger.conserves())
     }

@@ -95,7 +95,7 @@ fn wrong(user: &User) -> Refusal {
     Refusal::because(Failure::WrongState, format!("the user's status is {}", user_code(user.state).as_str()))
 }
 
-/// Returns the names of the missing documents. No documents are required if the applicant's country is unknown.
+/// Returns the names of the missing documents. If the applicant's country is unknown, no documents are required.
 fn missing(user: &User) -> Vec<String> {
     let country = |code: &str| code.parse::<Country>().ok();
     let applicant = match (&user.person, &user.country) {

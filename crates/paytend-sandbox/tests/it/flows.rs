@@ -250,7 +250,7 @@ async fn topup_is_booked_later_and_can_be_queried() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
-/// If the clock runs at one day per second, a topup is booked without advancing the clock manually.
+/// At one day per second, a topup is booked although the test does not advance the clock.
 #[tokio::test]
 async fn accelerated_clock_runs_due_tasks() {
     let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));

@@ -1,4 +1,4 @@
-//! Tests that `respMsg` describes the payload of a request if the payload is not a JSON object.
+//! Tests that `respMsg` describes a request's payload if it is not a JSON object.
 
 use std::collections::BTreeMap;
 

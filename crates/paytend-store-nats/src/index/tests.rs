@@ -94,7 +94,7 @@ fn redriven_notification_waits_for_the_current_notification() {
 }
 
 #[test]
-fn message_decides_which_notification_has_a_number() {
+fn message_determines_which_notification_has_an_id() {
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     for order in orders {
         let mut index = Index::default();
@@ -144,7 +144,7 @@ fn forgotten_notification_is_removed_unless_its_record_has_changed() {
 }
 
 #[test]
-fn missing_current_notification_is_passed_over_after_a_time() {
+fn missing_current_notification_is_skipped_after_a_delay() {
     let mut index = Index::default();
     index.add(dedup(1), record(1, StoredState::Ready));
     index.apply_order(key(), 7, Some(5));

@@ -31,7 +31,7 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
-/// The configuration of the servers.
+/// The servers' configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) servers: usize,

@@ -1,4 +1,4 @@
-//! Tests of removals that run while notifications arrive, and of removals that were interrupted.
+//! Tests of interrupted removals, and of removals that run while notifications arrive.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn pass(time: Duration) {
     }
 }
 
-/// Hides all messages that are stored from now on from the index of a store behind a proxy.
+/// Hides messages from the index of a store behind a proxy if they are stored after this call.
 async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
     let names: Vec<String> = raw.stream(log).await.consumer_names().map(Result::unwrap).collect().await;
     assert!(!names.is_empty());
@@ -135,10 +135,10 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
     }
 }
 
-/// A duplicate that arrives during the forgetting is either requeued or accepted as new. In both cases, the program
-/// that forgets must process it.
+/// A duplicate that arrives while its notification is being forgotten is either requeued or accepted as new. In both
+/// cases, it must be processed.
 #[tokio::test(flavor = "multi_thread")]
-async fn duplicate_during_forgetting_is_processed() {
+async fn duplicate_that_arrives_while_it_is_forgotten_is_processed() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
@@ -163,7 +163,7 @@ async fn duplicate_during_forgetting_is_processed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forgotten_notifications_leave_the_indexes_of_all_programs() {
+async fn forgotten_notifications_are_removed_from_all_indexes() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());

@@ -115,7 +115,7 @@ async fn open_on_version(version: &str) -> Result<NatsStore, paytend_inbox::Stor
 async fn old_versions_are_refused() {
     for version in ["2.9.10", "2.12.11", "2.14.4"] {
         let error = open_on_version(version).await.unwrap_err();
-        let message = format!("the server old has the version {version}: it must be 2.12.12 or newer");
+        let message = format!("the server old is running version {version}: it must be 2.12.12 or newer");
         assert!(error.to_string().contains(&message), "{error}");
     }
     // A supported version passes the version check, and the next check fails.

@@ -1,4 +1,4 @@
-//! Tests of removed content, of forgotten notifications, and of an index whose consumers are deleted.
+//! Tests that remove content, forget notifications, and delete the consumers of an index.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

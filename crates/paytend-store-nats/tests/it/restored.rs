@@ -54,7 +54,7 @@ impl Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notifications_after_a_restore_of_an_older_inbox_stream_are_not_confused_with_lost_ones() {
+async fn notifications_stored_after_a_restore_are_not_confused_with_lost_ones() {
     let Some(place) = Place::new().await else { return };
     let store = place.open().await;
     for name in ["a", "b", "processed", "leased", "lost"] {
@@ -104,7 +104,7 @@ async fn notifications_after_a_restore_of_an_older_inbox_stream_are_not_confused
 
 /// A pending notification whose message is missing becomes a dead letter.
 #[tokio::test(flavor = "multi_thread")]
-async fn record_without_a_message_does_not_hold_up_others() {
+async fn record_without_a_message_does_not_hold_up_other_notifications() {
     let Some(place) = Place::new().await else { return };
     let store = place.open().await;
     for name in ["kept", "gone"] {

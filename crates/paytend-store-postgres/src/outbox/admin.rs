@@ -18,7 +18,7 @@ use crate::store::PostgresStore;
 /// The maximum number of orders that one transaction changes.
 const CHUNK: usize = 1_000;
 
-/// The name of the stored time at which the current recovery began. It is absent if no recovery is in progress.
+/// The name under which the start time of the current recovery is stored. It is absent if no recovery is in progress.
 const RECOVERY: &str = "recovering since";
 
 /// Queries that count invalid rows, each with a description of the problem.

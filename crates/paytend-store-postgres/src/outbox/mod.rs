@@ -54,9 +54,9 @@ impl PostgresStore {
         submitted.unwrap_or_else(|error| Err(SubmitError::Store(error.into_finish("submit an order").into())))
     }
 
-    /// Records a notification about an order in a transaction on this database, such as the effect of the
-    /// notification's handler. Returns `true` if the order exists and the notification is its first notification or
-    /// makes it due.
+    /// Records a notification about an order, inside a transaction that the caller has open on this database, for
+    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
+    /// first notification or the notification makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if PostgreSQL fails.

@@ -13,7 +13,7 @@ use paytend_vectors::Seeded;
 use crate::server::{Server, execute};
 use crate::support::{claim, open};
 
-/// The number of rounds. It is large enough to detect deadlocks of batches that lock rows in different orders.
+/// The number of rounds. It is large enough to detect deadlocks between batches that lock rows in different orders.
 const ROUNDS: usize = 40;
 
 async fn commits(store: &PostgresStore) -> i64 {

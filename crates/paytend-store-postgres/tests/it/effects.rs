@@ -15,7 +15,7 @@ use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, effect, open, process, running};
 
 const LEASE: Duration = Duration::from_secs(600);
-/// A deadline that is much longer than the time limit of effects in these tests, and much shorter than the stuck
+/// A deadline that is much longer than the time limit for effects in these tests, and much shorter than the stuck
 /// statements.
 const SOON: Duration = Duration::from_secs(20);
 
@@ -98,7 +98,7 @@ async fn connection_without_durable_commits_is_closed_after_an_effect() {
     };
     let cause = cause(store.complete(claimed.lease, Some(submitting())).await);
     assert!(cause.contains("synchronous_commit"), "{cause}");
-    // The next connection has the setting of the role.
+    // The next connection has the role's setting.
     store.complete(claimed.lease, Some(submitting())).await.unwrap();
 }
 
@@ -115,7 +115,7 @@ async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
         // The connection is closed, and a new connection has the server's setting.
         assert!(accept(&store, &keys, name).await.is_some(), "{name}");
     }
-    // The setting of a role applies to new connections, after the store has checked its first connection.
+    // A role's setting applies to new connections. The store has already checked its first connection.
     execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
     let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
     assert!(accept(&other, &keys, "danger").await.is_some());
@@ -208,7 +208,7 @@ async fn stuck_effect_fails_in_time_and_releases_its_connection_and_locks() {
     }
 }
 
-/// PostgreSQL's texts cannot contain U+0000, so the store replaces it.
+/// PostgreSQL text values cannot contain U+0000, so the store replaces it.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_with_u_0000_are_stored_and_found() {
     let Some(server) = Server::start(&[]).await else { return };

@@ -1,4 +1,4 @@
-//! Tests of a store that is used in several Tokio runtimes, one of which ends.
+//! Tests of a store that is used in several Tokio runtimes, including a runtime that ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(30);
-/// The time limit of effects that never end.
+/// The time limit for effects that never end.
 const LIMIT: Duration = Duration::from_millis(200);
 
 fn runtime() -> Runtime {

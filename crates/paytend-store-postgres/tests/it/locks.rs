@@ -15,7 +15,7 @@ const LEASE: Duration = Duration::from_secs(600);
 const ROUNDS: usize = 25;
 
 /// A delivery that loses the race to insert a notification records a sighting, which waits for a completion that waits
-/// for the lock of the order key.
+/// for the order key's lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_deliveries_and_completions_do_not_deadlock() {
     let Some(server) = Server::start(&["deadlock_timeout=10s"]).await else { return };
@@ -51,7 +51,7 @@ async fn concurrent_deliveries_and_completions_do_not_deadlock() {
     assert_eq!(worker.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// An erasure takes the locks of several order keys.
+/// An erasure locks several order keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn erasures_redrives_and_deliveries_do_not_deadlock() {
     let Some(server) = Server::start(&["deadlock_timeout=100ms"]).await else { return };

@@ -49,7 +49,7 @@ async fn is_completed(store: &PostgresStore, number: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn effects_of_orders_that_fail_are_rolled_back() {
+async fn failing_order_effects_are_rolled_back() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     execute(&config, "CREATE TABLE booking (line text UNIQUE DEFERRABLE INITIALLY DEFERRED)").await;

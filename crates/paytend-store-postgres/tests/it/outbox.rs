@@ -1,4 +1,4 @@
-//! Runs the conformance suite of the outbox, and compares the store with the in-memory store.
+//! Runs the outbox conformance suite, and compares the store with the in-memory store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -64,7 +64,7 @@ async fn postgres_outbox_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_outbox_histories_have_the_same_results_as_in_memory() {
+async fn random_outbox_histories_have_the_same_results_as_in_the_memory_store() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     for _ in 0..3 {

@@ -19,7 +19,7 @@ struct Pooler(Child);
 
 impl Pooler {
     /// Starts a pooler in front of a database. Returns the pooler and the settings for connecting to it. `mode` is the
-    /// pool mode, which can be followed by further lines of settings.
+    /// pool mode, which can be followed by additional lines of settings.
     async fn start(
         server: &Server,
         directory: &std::path::Path,

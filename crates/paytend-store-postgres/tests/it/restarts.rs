@@ -16,7 +16,7 @@ use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_millis(500);
-/// The number of receivers, and of workers.
+/// The number of receivers, and also the number of workers.
 const EACH: usize = 10;
 
 /// Returns the number of crashes. It is small unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
@@ -203,8 +203,8 @@ async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect()
     config.host_path(standby.directory());
     let load = Load::start(config).await;
     load.accepts(50 + random.below(200)).await;
-    // The standby receives no further data, and later becomes the primary. Without synchronous commits, notifications
-    // that are acknowledged after this point would be lost.
+    // The standby receives no more data, and later becomes the primary. Without synchronous commits, notifications that
+    // are acknowledged after this point would be lost.
     let receiver = number(&standby.config("postgres"), "SELECT pid FROM pg_stat_wal_receiver").await;
     let receiver = Pid::from_raw(receiver).unwrap();
     kill_process(receiver, Signal::STOP).unwrap();

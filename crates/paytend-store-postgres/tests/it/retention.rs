@@ -98,7 +98,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_days_are_accepted_without_the_right_to_create_tables() {
+async fn notifications_on_new_days_are_accepted_without_the_right_to_create_tables() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     open(config.clone(), 1).await;

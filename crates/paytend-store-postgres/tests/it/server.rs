@@ -210,7 +210,7 @@ impl Drop for Server {
     }
 }
 
-/// Returns the user ID and group ID that run the server, or `None` unless the tests run as root.
+/// Returns the user ID and group ID under which the server runs, or `None` if the tests do not run as root.
 fn server_user() -> Option<(u32, u32)> {
     static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
     *USER.get_or_init(|| {

@@ -94,7 +94,7 @@ async fn failures_of_many_effects_are_counted() {
 
 /// The query for constraints fails, because another table has the name of a PostgreSQL catalogue table.
 #[tokio::test(flavor = "multi_thread")]
-async fn completions_succeed_without_the_list_of_constraints() {
+async fn completions_succeed_if_the_constraints_cannot_be_listed() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

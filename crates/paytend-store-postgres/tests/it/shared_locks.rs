@@ -103,7 +103,7 @@ async fn effects_that_wait_for_each_other_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn order_keys_and_sightings_are_kept() {
+async fn shared_completions_keep_the_order_and_requeue_sightings() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;

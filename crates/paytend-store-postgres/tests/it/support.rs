@@ -1,4 +1,4 @@
-//! The harness of the conformance suite.
+//! The harness for the conformance suite.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -23,8 +23,7 @@ fn config(name: &str, port: u16) -> Config {
     config
 }
 
-/// Starts a server with a certificate for `localhost`. Returns the server and the certificate of the authority that
-/// issued its certificate.
+/// Starts a server with a certificate for `localhost`. Returns the server and the issuing CA's certificate.
 async fn start(directory: &std::path::Path) -> Option<(Server, String)> {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

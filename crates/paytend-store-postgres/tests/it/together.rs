@@ -19,7 +19,7 @@ use crate::support::{EFFECTS, claim, effect};
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
 /// A deadline that is much longer than the time limits in these tests, and much shorter than the stuck statements.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-/// The time limit of an effect in a separate transaction.
+/// The time limit for an effect in a separate transaction.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) const COUNT: usize = 40;
 
@@ -212,7 +212,7 @@ async fn settings_of_an_effect_are_reset_before_the_next_effect() {
     // The session's advisory lock is released soon after the commit.
     let deadline = Instant::now() + SOON;
     while number(&config, "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory'").await > 0 {
-        assert!(Instant::now() < deadline, "a lock of an effect is kept");
+        assert!(Instant::now() < deadline, "a lock taken by an effect was not released");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

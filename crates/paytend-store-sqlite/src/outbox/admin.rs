@@ -13,11 +13,10 @@ use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
-/// The maximum number of orders that one write changes. The limit prevents other operations from having to wait for a
-/// long time.
+/// The maximum number of orders that one write changes. The limit keeps other operations from waiting too long.
 const CHUNK: usize = 1_000;
 
-/// The name of the stored time at which the current recovery began. It is absent if no recovery is in progress.
+/// The name under which the start time of the current recovery is stored. It is absent if no recovery is in progress.
 const RECOVERY: &str = "recovering since";
 
 /// Queries that count invalid rows, each with a description of the problem.

@@ -3,7 +3,8 @@
 //! Each process reads the system clock when it opens the store. If the system clock is changed between two openings,
 //! one process can consider a lease of the other process expired too early, and could send the same order. Therefore,
 //! claims record their time, and a process stops claiming orders when it detects a different clock. A new process
-//! cannot compare its clock with existing leases, so it takes no lease over until it has run for the length of a lease.
+//! cannot compare its clock with existing leases, so it does not take over leases until it has run for the length of a
+//! lease.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use crate::clock::Clock;
 use crate::error::OpError;
 
-/// The name of the stored time of the latest claim.
+/// The name under which the time of the latest claim is stored.
 const NAME: &str = "outbox clock";
 
 /// The accepted difference between two clocks, in milliseconds.
@@ -25,7 +26,7 @@ const TOLERANCE: i64 = 5_000;
 struct Seen {
     /// The time that this process recorded last.
     recorded: Option<i64>,
-    /// A recorded time that is ahead of this process's clock, and the time since which it has not changed.
+    /// A recorded time that is ahead of this process's clock, and since when it has been unchanged.
     ahead: Option<(i64, i64)>,
 }
 

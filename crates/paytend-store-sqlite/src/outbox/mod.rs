@@ -43,8 +43,8 @@ pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusq
 }
 
 impl SqliteStore {
-    /// Submits an order in a transaction on this file, that is, in an effect or in [`transaction`](Self::transaction).
-    /// The order is stored if and only if the transaction is committed.
+    /// Submits an order in a transaction on this database file, that is, in an effect or in
+    /// [`transaction`](Self::transaction). The order is stored if and only if the transaction is committed.
     ///
     /// ```
     /// use paytend_inbox::HandlerError;
@@ -69,8 +69,9 @@ impl SqliteStore {
         submit(transaction, self.shared.options.clock.now(), order)
     }
 
-    /// Records a notification about an order in a transaction on this file, such as the effect of the notification's
-    /// handler. Returns `true` if the order exists and the notification is its first notification or makes it due.
+    /// Records a notification about an order, inside a transaction that the caller has open on this database file, for
+    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
+    /// first notification or the notification makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if SQLite fails.

@@ -185,7 +185,7 @@ pub(super) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option
     connection.prepare_cached(&select("o.id = ?1"))?.query_row([id], stored).optional()
 }
 
-/// Makes the next order of an order key claimable, after the first order was completed.
+/// Makes the next order with the same order key claimable once the order before it has completed.
 pub(super) fn promote(transaction: &Transaction<'_>, facts: &OrderFacts) -> rusqlite::Result<()> {
     let Some(key) = &facts.order_key else { return Ok(()) };
     transaction

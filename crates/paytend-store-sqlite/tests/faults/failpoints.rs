@@ -42,7 +42,7 @@ async fn no_notification_is_lost_by_processes_killed_at_each_point() {
         let mut reported = Reported::default();
         let checkpoint = point.contains("checkpoint");
         for round in 0..rounds(3) {
-            // Checkpoints are rare, because a checkpoint is made only after some thousand pages.
+            // Checkpoints are rare, because the log is copied only after it has grown by several thousand pages.
             let passes = (if checkpoint { 1 } else { 1 + random.below(60) }).to_string();
             let environment = [(POINT, point), (PASSES, passes.as_str())];
             let child = Running::start("failpoint", directory.path(), index * 1000 + round, &environment);

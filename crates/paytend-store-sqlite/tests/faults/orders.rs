@@ -98,7 +98,7 @@ async fn submit(outbox: &Outbox<SqliteStore>, topup: &Topup, name: &str, number:
     submitted.await
 }
 
-/// A sandbox that injects faults, and the directories of its keys and of the store.
+/// A sandbox that injects faults, and the directories for its keys and for the store.
 struct Place {
     /// `None` while the sandbox restarts.
     sandbox: Option<Sandbox>,
@@ -174,7 +174,7 @@ impl Place {
     async fn finish_and_check(&self, reported: &Reported) {
         let sandbox = self.sandbox();
         sandbox.clear_faults();
-        // This clock is ahead of all clocks of the children, so all leases and delays of the children have ended.
+        // This clock is ahead of every child's clock, so all the children's leases and delays have ended.
         let options = shifted(SqliteOptions::new(self.store.path().join("inbox.db")), 2 * MAX_SHIFT + 24 * 60);
         let outbox = outbox(options.open().unwrap(), self.store.path(), &self.profile).await;
         let running = tokio::spawn(dispatcher(&outbox).build().run(std::future::pending()));

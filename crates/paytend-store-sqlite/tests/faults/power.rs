@@ -69,7 +69,7 @@ fn write(file: &mut Vec<u8>, offset: usize, data: &[u8]) {
     file[offset..end].copy_from_slice(data);
 }
 
-/// Applies the recorded operations of a log to the images of the files.
+/// Applies the operations recorded in a log to the file images.
 fn replay(log: &[u8], images: &mut BTreeMap<u8, Image>) {
     let mut rest = log;
     // The last record can be incomplete.

@@ -199,7 +199,7 @@ async fn effect_is_not_run_for_a_lost_lease() {
 }
 
 #[tokio::test]
-async fn disk_error_in_an_effect_makes_the_file_suspect() {
+async fn file_is_reopened_and_checked_after_a_disk_error_in_an_effect() {
     use paytend_store_sqlite::rusqlite::{Error, ffi};
     let harness = SqliteHarness::new();
     let keys = keys();

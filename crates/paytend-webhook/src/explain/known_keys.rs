@@ -82,7 +82,7 @@ impl KnownKeys {
         self
     }
 
-    /// Sets the size limit, in bytes, of the receiver that rejected the message. This is only needed if the limit
+    /// Sets the size limit, in bytes, of the receiver that rejected the message. This is needed only if the limit
     /// differs from the default.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {

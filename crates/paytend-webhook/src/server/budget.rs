@@ -78,7 +78,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Creates limits with room for a body of at least `largest` bytes.
     pub(super) fn new(budget: Budget, largest: usize) -> Self {
-        // tokio limits the number of permits. No server reaches this limit, so a larger count can be reduced to it.
+        // Tokio caps the number of permits. No server gets near that cap, so clamping a larger value to it is harmless.
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let slots = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
         Self {

@@ -69,7 +69,7 @@ use crate::verified::Verified;
 use budget::{Limits, Reservation};
 use handlers::Handlers;
 
-/// Default time limit for reading a body.
+/// Default time limit for reading a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A [`Receiver`] for a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap;
@@ -200,7 +200,7 @@ impl<R: Receiver> Endpoint<R> {
     }
 
     /// Receives a request. `peer` is the peer address of the connection, if known. The notification holds its slot and
-    /// its memory in the budget until it is dropped. The server must limit the size of headers and the number of
+    /// its memory in the budget until it is dropped. The server must limit the header size and the number of
     /// connections.
     ///
     /// Requires a Tokio runtime with the timer enabled. The cryptography runs on the runtime's blocking threads, unless

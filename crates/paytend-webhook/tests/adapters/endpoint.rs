@@ -177,7 +177,7 @@ async fn waiting_for_a_key_operation_times_out() {
     let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).queue_timeout(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
-    // One request is in the key operation, which never ends. The other request is waiting for the operation to end.
+    // One request is in a key operation that never ends. The other request is waiting for that operation to end.
     let stuck = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }

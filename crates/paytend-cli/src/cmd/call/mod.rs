@@ -70,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match sent {
         Some(sent) => sent,
         None => {
-            // Dropping the call has recorded in `may_be_sent` whether the request may have been sent.
+            // When the call was dropped, it recorded in `may_be_sent` whether the request may have been sent.
             let (outcome, known) = match may_be_sent.load(Ordering::SeqCst) {
                 true => (Outcome::Unknown, "the request may have been carried out"),
                 false => (Outcome::NotSent, "nothing was sent"),
@@ -87,7 +87,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Creates the client. Whenever an attempt ends or is dropped, the client sets `may_be_sent`, unless it is certain that
+/// Creates the client. When an attempt ends or is dropped, the client sets `may_be_sent`, unless it is certain that
 /// nothing was sent.
 fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
     let may_be_sent = may_be_sent.clone();

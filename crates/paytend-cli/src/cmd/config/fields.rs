@@ -99,7 +99,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     }
 }
 
-/// Returns the value of a setting. Secrets are replaced.
+/// Returns the value of a setting, with secrets replaced by a placeholder.
 pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();

@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
             }
             Ok(entry)
         },
-        // The keys are read, so that an invalid key is reported now and not at the first call.
+        // The keys are read here, so that an invalid key is reported now and not when the first call is made.
         |draft, entry| {
             ClientBuilder::from_file(draft, &args.name).and_then(ClientBuilder::build)?;
             Ok(entry)

@@ -104,7 +104,7 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 None => drop(settings.remove(&args.setting)),
             }
             // Only one of `base_url` and `environment` can be set, and the private key can be in only one place.
-            // Setting one removes the other.
+            // Setting one of two alternatives removes the other.
             match args.setting.as_str() {
                 "private_key_file" => drop(settings.remove("private_key_keyring")),
                 "private_key_keyring" => drop(settings.remove("private_key_file")),

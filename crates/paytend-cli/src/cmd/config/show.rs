@@ -75,7 +75,7 @@ pub(super) fn show(file: &ProfilesFile, given: Option<&str>, json: bool) -> Resu
         output::line(&format!("  {name:<28} {}", shown(name, value.trim())))?;
     }
     for (setting, name) in variables {
-        output::line(&format!("  {setting:<28} replaced by {name}"))?;
+        output::line(&format!("  {setting:<28} overridden by {name}"))?;
     }
     Ok(())
 }

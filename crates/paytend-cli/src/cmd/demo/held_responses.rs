@@ -1,4 +1,5 @@
-//! A TCP proxy that withholds the sandbox's responses, so that the demo knows when a process is waiting for one.
+//! A TCP proxy that withholds the sandbox's responses, so that the demo can detect when a process is waiting for a
+//! response.
 
 use std::net::SocketAddr;
 

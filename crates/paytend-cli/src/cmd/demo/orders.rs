@@ -124,7 +124,7 @@ impl Demo<'_> {
         self.report.fact("queries", history.queries);
         require(history.sends == 1, "the order was not sent exactly once")?;
         require(self.partner.booked_topup(number).await? == "executed", "the topup is not booked as executed")?;
-        require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup several times")?;
+        require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup more than once")?;
         require(self.sandbox.conserves_money(), "the sandbox created or lost money")
     }
 

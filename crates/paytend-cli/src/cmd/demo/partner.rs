@@ -15,9 +15,9 @@ use paytend_store_sqlite::{SqliteEffect, SqliteStore, in_transaction, rusqlite};
 use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
 
-/// The lease of an order. After a crash, the order is claimed again when its lease has expired.
+/// The lease of an order. After a crash, the order can be claimed again once its lease has expired.
 const LEASE: Duration = Duration::from_millis(1_500);
-/// The maximum time that the demo waits for an event.
+/// How long the demo waits for an event before it fails.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 /// The interval at which the store is polled.
 pub(super) const POLL: Duration = Duration::from_millis(20);

@@ -11,7 +11,7 @@ use crate::output::{Style, line};
 const WIDTH: usize = 100;
 /// The width of the column that contains the titles of the steps, in characters.
 const TITLE: usize = 42;
-/// The column at which the results start.
+/// The column in which the results start.
 const RESULT: usize = 6 + TITLE + 2;
 
 /// The output of the demo, written while its steps run.
@@ -32,7 +32,7 @@ impl Report {
         Self { json, style: Style::stdout(), is_live, steps: 0, step: None, facts: Map::new() }
     }
 
-    /// Writes text that is meant for people and is left out of the JSON.
+    /// Writes text for human readers, which is left out of the JSON output.
     pub(super) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { Ok(line(text)?) }
     }

@@ -20,7 +20,7 @@ pub(super) struct Server {
     /// The callback URL.
     pub(super) url: String,
     store: SqliteStore,
-    /// Receives the notifications other than deposits when the worker processes them.
+    /// Receives each notification that is not a deposit when the worker processes it.
     others: mpsc::Receiver<AnyNotification>,
 }
 
@@ -66,7 +66,7 @@ impl Server {
             None
         };
         let iban = tokio::time::timeout(TIMEOUT, opened).await.ok().flatten();
-        iban.ok_or_else(|| unexpected("no notification reports the opened account"))
+        iban.ok_or_else(|| unexpected("no notification about the opened account arrived in time"))
     }
 
     /// Waits until a deposit is booked, and returns its amount and currency.

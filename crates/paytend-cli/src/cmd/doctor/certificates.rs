@@ -20,7 +20,7 @@ use super::{hint, network};
 use crate::settings::Settings;
 
 const NAME: &str = "certificate";
-/// The remaining validity below which a warning is shown. Certificates from public authorities are usually
+/// The remaining validity period below which a warning is shown. Certificates from public authorities are usually
 /// renewed 30 days before they expire.
 const WARNING: Duration = Duration::from_secs(21 * 24 * 3600);
 
@@ -121,7 +121,7 @@ fn refusal(settings: &Settings, failure: ConnectFailure, chain: &[Shown], url: &
         ),
         CertificateProblem::UnknownIssuer => (
             format!("{} is issued by {}, which is not trusted", leaf.subject, leaf.issuer),
-            "set root_certificates_file to the authority's certificate; a proxy that inspects TLS has such an authority"
+            "set root_certificates_file to the authority's certificate; a proxy that inspects TLS has its own authority"
                 .to_owned(),
         ),
         _ => (format!("{failure}: {}", leaf.subject), openssl(url)),

@@ -1,5 +1,5 @@
-//! Checks that the keys are readable, strong enough and accessible only to their owner, and that each belongs to the
-//! right side.
+//! Checks that the keys are readable, strong enough and accessible only to their owner, and that each key belongs to
+//! the right side.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -12,7 +12,6 @@ mod store;
 use std::path::PathBuf;
 
 use clap::Args as ClapArgs;
-use paytend_crypto::keys::FilePermissions;
 use paytend_inbox::Route;
 use url::Url;
 
@@ -32,7 +31,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     connection: ConnectionArgs,
     /// Post two test notifications to this callback URL of your receiver: one that is signed with a sandbox's key, if
-    /// there is one, and one that is signed with an unknown key. Their type is unknown, so a receiver has nothing to book
+    /// there is one, and one that is signed with an unknown key. No provider uses their type, so receivers book nothing
     #[arg(long, value_name = "URL")]
     callback: Option<Url>,
     /// The sender and product of the test notifications: paytend:baas (the default), paytend:issuing, payby or payermax
@@ -74,9 +73,7 @@ async fn check(args: &Args) -> Result<(), Failure> {
     if let Some(url) = &args.callback {
         let route = args.callback_route.unwrap_or(Route::PaytendBaas);
         let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
-        let settings = settings.as_ref().ok();
-        let permissions = settings.map_or(FilePermissions::OwnerOnly, Settings::permissions);
-        Callback { url, route, keys, permissions, settings }.check(&mut report).await;
+        Callback { url, route, keys, settings: settings.as_ref().ok() }.check(&mut report).await;
     }
     if args.store.is_given() {
         store::check(&args.store, &mut report).await;

@@ -20,8 +20,8 @@ const PROXY: &str = "proxy";
 const CONNECTION: &str = "connection";
 const CLOCK: &str = "clock";
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The clock difference that causes a warning. Smaller differences can result from the response time, or because a
-/// `Date` header contains whole seconds.
+/// The clock difference that causes a warning. Smaller differences can result from the response time, or from the
+/// `Date` header, which contains only whole seconds.
 const CLOCK_WARNING: Duration = Duration::from_secs(10);
 /// The clock difference that causes a failure. Certificates and the age of notifications are checked against the clock.
 const CLOCK_FAILURE: Duration = Duration::from_secs(300);
@@ -201,7 +201,7 @@ pub(super) struct Skew {
 }
 
 impl Skew {
-    /// Compares the `Date` header of a response that took this long with this machine's clock.
+    /// Compares a response's `Date` header with this machine's clock. `took` is how long the response took.
     pub(super) fn of(headers: &HeaderMap, took: Duration) -> Option<Self> {
         let date = headers.get(http::header::DATE)?.to_str().ok()?;
         let date: Timestamp = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();

@@ -98,7 +98,7 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Returns a path as an argument for a shell.
+/// Returns a path, quoted for a shell.
 pub(super) fn argument(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:+@%,".contains(c);

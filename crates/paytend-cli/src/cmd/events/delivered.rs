@@ -134,7 +134,7 @@ pub(super) async fn tail(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> 
     let mut last = after(&at, 0).await?.last().map(key);
     output::note("waiting for notifications");
     loop {
-        // The last delivery is read again, so that a replaced delivery is noticed.
+        // The last delivery is read again to detect whether it was replaced.
         let from = last.map_or(0, |(id, _)| id - 1);
         let mut new = after(&at, from).await?;
         match (last, new.first().map(key)) {

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use crate::cmd::inbox::any_store::AnyStore;
 use crate::exit::Failure;
 
-/// The maximum number of notifications in one read of the store.
+/// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
-/// The maximum number of notifications in one read of missing IDs.
+/// The maximum number of notifications read at once when looking for missing IDs.
 const MISSING_PAGE: usize = 100;
 /// The maximum number of missing IDs to remember. The largest IDs are kept.
 const MAX_MISSING: i64 = 1_000;
-/// The time for which a missing ID is queried.
+/// How long a missing ID is queried before it is given up.
 const MISSING_TIME: Duration = Duration::from_secs(600);
 /// The interval at which missing IDs are queried.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Starts before the first notification.
+    /// Creates a position before the first notification.
     pub(super) fn new(store: &AnyStore) -> Self {
         Self {
             last: 0,

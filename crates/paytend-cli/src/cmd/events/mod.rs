@@ -1,4 +1,4 @@
-//! `paytend events`: shows and resends the notifications in a store, or those that a sandbox has sent.
+//! `paytend events`: shows and resends the notifications in a store, or the notifications that a sandbox has sent.
 
 mod delivered;
 mod follow;

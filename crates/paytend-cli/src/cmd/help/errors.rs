@@ -133,7 +133,7 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// The exit codes in `--help` and in the explanations have the same numbers and names.
+    /// The exit codes have the same numbers and names in `--help` as in the explanations.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

@@ -35,7 +35,7 @@ pub(crate) struct Config {
     pub(crate) forward_secret_file: Option<PathBuf>,
     /// The number of notifications that are forwarded at the same time. The default is 16.
     pub(crate) handlers: Option<NonZeroUsize>,
-    /// The time for which the content of processed notifications is kept.
+    /// How long the content of processed notifications is kept.
     pub(crate) retention: Option<Span>,
     /// The kinds of notifications whose duplicates are also forwarded.
     pub(crate) requeue_sightings: Vec<String>,

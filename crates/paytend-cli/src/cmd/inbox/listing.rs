@@ -13,7 +13,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::{Category, Failure};
 use crate::output;
 
-/// The maximum number of notifications in one read of the store.
+/// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]

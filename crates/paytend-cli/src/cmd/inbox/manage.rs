@@ -197,8 +197,8 @@ pub(crate) struct BackupArgs {
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
     let AnyStore::Sqlite(store) = args.store.open().await? else {
         return Err(Failure::usage(
-            "backup copies SQLite stores only: use pg_dump for a PostgreSQL database. For NATS, use `nats stream backup` \
-             for the work stream first, and then for the inbox stream",
+            "backup copies SQLite stores only: use pg_dump for a PostgreSQL database. For NATS, use \
+             `nats stream backup` for the work stream first, and then for the inbox stream",
         ));
     };
     {

@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Erase(manage::EraseArgs),
     /// Create a key file for a store
     GenerateKey(manage::GenerateKeyArgs),
-    /// Copy an SQLite store into a new file while it is in use
+    /// Copy an SQLite store to a new file, even while the store is in use
     Backup(manage::BackupArgs),
 }
 

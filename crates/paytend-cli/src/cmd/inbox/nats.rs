@@ -32,12 +32,12 @@ pub(crate) struct NatsSettings {
     key_file: Option<PathBuf>,
     /// The name of the store, if the account contains several stores.
     name: Option<String>,
-    /// The time for which processed notifications are remembered. A duplicate that arrives later is processed again.
+    /// How long processed notifications are remembered. A duplicate that arrives later is processed again.
     pub(crate) forget_after: Option<Span>,
 }
 
 impl NatsSettings {
-    /// Returns the paths of all files, so that relative paths can be resolved.
+    /// Returns mutable references to all file paths, so that relative paths can be resolved.
     pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let logins = [&mut self.credentials_file, &mut self.system_url_file, &mut self.system_credentials_file];
         let tls = [&mut self.ca_file, &mut self.certificate_file, &mut self.key_file];

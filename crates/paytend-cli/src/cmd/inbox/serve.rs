@@ -153,8 +153,7 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
     ))
 }
 
-/// Refuses to serve the audit page on a network interface or behind a proxy, because the page contains the names of
-/// operators.
+/// Refuses to serve the audit page on a network interface or behind a proxy, because the page contains operator names.
 fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
         return Ok(());
@@ -165,7 +164,8 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     ))
 }
 
-/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect their content.
+/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect the
+/// notifications' content.
 fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
     let proxies = Sources::new()
         .allow(&config.gate.trusted_proxy)

@@ -29,7 +29,7 @@ use crate::cmd::inbox::config::Tls;
 use crate::cmd::inbox::connections::{Connections, Slot};
 use crate::exit::{Category, Failure};
 
-/// The maximum time for a TLS handshake and for the headers of a request.
+/// The time limit for a TLS handshake, and for receiving the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for open connections after the server is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -95,7 +95,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open after the stop");
+        tracing::warn!("some connections were still open when the server stopped");
     }
 }
 

@@ -165,7 +165,7 @@ pub(crate) fn beside(file: &Path) -> PathBuf {
 }
 
 impl std::fmt::Display for StoreName {
-    /// Writes the store without its user and password.
+    /// Writes the store's name or URL without the user and the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),

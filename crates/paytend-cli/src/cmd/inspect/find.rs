@@ -21,9 +21,9 @@ const WORK: (usize, usize) = (32, 64 << 20);
 const UNWRAPPED: (usize, usize) = (8, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
-/// The maximum length of a piece of text that is searched for a wrapped message, in bytes.
+/// The maximum length of a piece of text in which a wrapped message is searched for, in bytes.
 const LONGEST: usize = 4 << 20;
-/// The maximum number of pieces of text that are searched for a wrapped message.
+/// The maximum number of pieces of text in which a wrapped message is searched for.
 const MAX_PIECES: usize = 5_000;
 
 /// A message in the captured text.
@@ -234,7 +234,7 @@ impl Search {
         }
     }
 
-    /// Searches the pieces of a line that can be a wrapped message: the whole line, and its long words.
+    /// Searches each piece of a line that could be a wrapped message: the whole line, and its long words.
     fn pieces_of(&mut self, line: &[u8], context: &Context) {
         let before = self.found.len();
         let is_wrapped = |piece: &[u8]| {

@@ -65,7 +65,7 @@ impl MessageKind {
 /// The data from the HTTP headers that precede a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    /// The path of the URL, without a query.
+    /// The URL's path, without the query.
     pub(super) path: Option<String>,
     pub(super) status: Option<u16>,
     pub(super) sign: Option<String>,

@@ -24,7 +24,7 @@ const SHOWN: &[&str] = &[
 ];
 /// The JSON string that replaces a hidden value.
 const HIDDEN: &str = "\"***\"";
-/// The maximum length of a text that is shown, in bytes. A longer text is not an identifier.
+/// The maximum length of a text that is shown, in bytes. Longer texts are hidden, because they are not identifiers.
 const MAX_TEXT: usize = 64;
 
 /// Business data as JSON text, and the number of values that are hidden.

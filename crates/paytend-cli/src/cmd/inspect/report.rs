@@ -35,9 +35,9 @@ pub(super) struct Description {
     /// The fields of the envelope that are not encrypted.
     fields: Map<String, Value>,
     encrypted_bytes: Option<usize>,
-    /// The size in bits of the receiver's key, which the session key is encrypted for.
+    /// The size of the receiver's key, in bits. The session key is encrypted for this key.
     receiver_key_bits: Option<usize>,
-    /// The size in bits of the sender's key, which made the signature.
+    /// The size of the sender's key, in bits. The message is signed with this key.
     sender_key_bits: Option<usize>,
     /// What is needed to check the signature, if there are no keys for this message.
     #[serde(skip)]
@@ -273,7 +273,7 @@ fn is_harmless(name: &str, text: &str) -> bool {
     is_partner_id || is_plain(text)
 }
 
-/// Returns the bytes of a base64 text, or `None` if there are none.
+/// Decodes a base64 text. Returns `None` if the text is invalid or empty.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.trim()).ok().filter(|bytes| !bytes.is_empty())
 }

@@ -14,8 +14,8 @@ use crate::output;
 /// The option that contains the path of the key file.
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// The store's key file, to find orders whose key is missing. For an SQLite store, the default is the file next to
-    /// it
+    /// The store's key file, which is used to find orders whose key is missing. For an SQLite store, the default is the
+    /// file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
 }

@@ -7,15 +7,16 @@ use clap::Args;
 use paytend_outbox::{OrderEntry, OrderQuery, OutboxAdmin as _, State, open_request, open_result, system_time};
 use serde_json::{Value, json};
 
+use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::cmd::outbox::keys::KeyArgs;
 use crate::cmd::outbox::manage::no_order;
-use crate::cmd::outbox::{each, operation_path, user};
+use crate::cmd::outbox::{each, operation_path};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of orders in one read of the store.
+/// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
@@ -110,7 +111,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let viewer = args.reveal.then(user);
+    let viewer = args.reveal.then(operator);
     let entry = each!(&store, store => store.show_order(args.number.clone(), viewer))?;
     let entry = entry.ok_or_else(|| no_order(&args.number))?;
     let mut shown = summary(&entry);

@@ -192,7 +192,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
 pub(crate) struct DropContentArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The minimum time since the submission, such as 90d
+    /// Only orders that were submitted at least this long ago, such as 90d
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     older_than: Duration,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::Failure;
 
-/// The maximum number of notifications in one read of the store.
+/// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
 
 /// Reads the notifications that were received at `since` or later, in milliseconds since the Unix epoch. There is no

@@ -52,8 +52,8 @@ pub(crate) struct Args {
     /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// An additional card whose lists are fetched, besides the cards in the orders and the notifications; may be
-    /// repeated
+    /// Also fetch the transaction lists of this card, in addition to the cards found in orders and notifications; may
+    /// be repeated
     #[arg(long, value_name = "ID")]
     card: Vec<String>,
     /// The balances at the beginning of the period: the balances.json file of the previous fetch
@@ -71,7 +71,8 @@ pub(crate) struct Args {
     /// Store the fetched lists in this directory. If a fetch is interrupted, run the command again to continue
     #[arg(long, value_name = "DIR", conflicts_with = "offline")]
     out: Option<PathBuf>,
-    /// Read the lists from this directory instead of the API. With --profile or --keys, they must be this partner's
+    /// Read the lists from this directory instead of the API. With --profile or --keys, the lists must belong to this
+    /// partner
     #[arg(long, value_name = "DIR")]
     offline: Option<PathBuf>,
     /// The number of rows per page. The default is the provider's page size

@@ -16,10 +16,10 @@ use crate::cmd::reconcile::inbox::millis;
 use crate::cmd::reconcile::orders::OrderSource;
 use crate::exit::{Category, Failure};
 
-/// The maximum number of orders in one read of the store.
+/// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
-/// The maximum time from the submission of an order to its execution. Orders submitted up to this long before the
-/// period are read, too.
+/// How long after its submission an order can be executed. Orders submitted up to this long before the period are read,
+/// too.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The topups in a store. A store that has never contained an order is treated as if no orders were given.

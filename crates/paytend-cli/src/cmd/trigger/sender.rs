@@ -55,7 +55,7 @@ impl Sender {
         Self { folder: folder.to_owned(), permissions }
     }
 
-    /// Creates the request for a notification. Each call seals a Paytend notification again.
+    /// Creates the request that posts a notification. A Paytend notification is sealed again in each call.
     pub(crate) fn request(
         &self,
         route: Route,

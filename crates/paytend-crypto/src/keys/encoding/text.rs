@@ -21,8 +21,8 @@ pub(super) struct Text {
 
 /// Converts bytes in UTF-8, UTF-16, UTF-32 or an 8-bit encoding to ASCII.
 pub(super) fn clean(data: &[u8]) -> Text {
-    // Allocated once, here and below, because growing would leave copies of a key in memory. Each character becomes
-    // at most one byte.
+    // Here and below, each buffer is allocated once, because growing it would leave copies of a key in memory. Each
+    // character becomes at most one byte.
     let mut cleaner = Cleaner {
         bytes: Zeroizing::new(Vec::with_capacity(data.len())),
         after_return: false,

@@ -1,4 +1,4 @@
-//! Decryption of the session key and the payload with every known key.
+//! Tries to decrypt the session key and the payload with every known key.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;

@@ -1,8 +1,8 @@
 //! Combinations of member orders, with one possible order for each object of a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
-//! signature covers all objects, so the orders of different objects can only be tried together. The combinations are
-//! created in ascending order of the sum of their ranks.
+//! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
+//! smaller sum of ranks are created first.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,7 +32,7 @@ pub(super) enum Expected {
     Received,
 }
 
-/// A member order of an object: the indexes of its members.
+/// A member order of an object, as the indexes of its members.
 type Order = Vec<usize>;
 
 /// Returns the structures for the combinations with the indexes `from..to`.
@@ -70,7 +70,7 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// Finds all kinds of objects with several members, outer objects first.
+/// Finds all kinds of objects that have several members, outer objects first.
 fn find_kinds<'a>(node: &Node, place: Option<&'a str>, names: &'a [String], kinds: &mut Vec<Kind<'a>>) {
     match node {
         Node::Object(members) => {

@@ -10,7 +10,7 @@ use crate::explain::change::Change;
 /// Maximum total number of JSON nodes created for the alternatives of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of sets of documented members that are restored.
+/// Maximum number of different sets of documented members to restore.
 const MAX_SETS: usize = 2_500;
 
 fn null() -> Node {

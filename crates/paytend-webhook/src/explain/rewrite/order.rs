@@ -85,7 +85,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
             members.sort_by_key(|member| bucket(&name(member), buckets));
         },
         &|members| members.sort_by_key(|member| name(member).to_lowercase()),
-        // The member order of PostgreSQL's jsonb and of MySQL: by length, then by name.
+        // The member order in PostgreSQL's jsonb type and in MySQL: by length, then by name.
         &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
         &|members| members.sort_by_key(|member| std::cmp::Reverse(name(member))),
         &|members| members.reverse(),

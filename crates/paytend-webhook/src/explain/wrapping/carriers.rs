@@ -44,8 +44,8 @@ pub(super) fn form_field(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Recovers a JSON body that a form parser took for a field name. The input is the parser's result, re-serialized as a
-/// form (`{…}=`) or as a JSON object (`{"{…}": ""}`).
+/// Recovers a JSON body that a form parser mistook for a field name. The input is the parser's result, re-serialized as
+/// a form (`{…}=`) or as a JSON object (`{"{…}": ""}`).
 pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     if let Some(key) = text.strip_suffix(b"=") {
