@@ -116,12 +116,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn of_table(
-        file: &ProfilesFile,
-        document: &DocumentMut,
-        profile: &str,
-        origin: Origin,
-    ) -> Result<Self, Failure> {
+    fn of_table(file: &ProfilesFile, document: &DocumentMut, profile: &str, origin: Origin) -> Result<Self, Failure> {
         let missing = || Failure::new(Category::Configuration, format!("no profile `{profile}` in the file"));
         let table = document.get("profiles").and_then(|profiles| profiles.get(profile)).and_then(Item::as_table_like);
         let table = table.ok_or_else(missing)?;

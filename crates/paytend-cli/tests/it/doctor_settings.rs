@@ -13,14 +13,14 @@ fn write(path: &Path, data: &[u8]) {
 
 /// Creates the profiles `local` and `other` from the sandbox's settings. Returns a command that uses them.
 fn with_profiles(place: &Place) -> impl Fn(&[&str]) -> Command {
-    let config = place.folder.path().join("config.toml");
+    let (config, keys) = (place.folder.path().join("config.toml"), place.keys(""));
     let with = move |args: &[&str]| {
         let mut command = command();
         command.env("PAYTEND_CONFIG", &config).args(args);
         command
     };
     for profile in ["local", "other"] {
-        let init = ["config", "init", profile, "--from-sandbox", place.keys("").to_str().unwrap()];
+        let init = ["config", "init", profile, "--from-sandbox", keys.to_str().unwrap()];
         assert_eq!(finish(&mut with(&init), b"").code, 0);
     }
     with
@@ -40,10 +40,7 @@ fn next_step_changes_the_settings_that_were_checked() {
         report.expect(check, "fail", "");
         report.next(check)
     };
-    assert_eq!(
-        next(&mut with(&by_profile), "other side"),
-        "paytend config set public_key_file FILE --profile local"
-    );
+    assert_eq!(next(&mut with(&by_profile), "other side"), "paytend config set public_key_file FILE --profile local");
     let by_profile = ["doctor", "--json", "--profile", "other"];
     let variable = next(with(&by_profile).env("PAYTEND_PUBLIC_KEY_FILE", &own), "other side");
     assert_eq!(variable, "correct PAYTEND_PUBLIC_KEY_FILE");

@@ -234,7 +234,8 @@ fn profile_verifies_notifications_of_all_providers() {
     let with = |args: &[&str], captured: &str| {
         finish(command().env("PAYTEND_CONFIG", &config).args(args), captured.as_bytes())
     };
-    let init = ["config", "init", "local", "--from-sandbox", place.keys("").to_str().unwrap()];
+    let keys = place.keys("");
+    let init = ["config", "init", "local", "--from-sandbox", keys.to_str().unwrap()];
     assert_eq!(with(&init, "").code, 0);
     let (sign, body) = place.payby();
     let forged = DetachedSender::new(&place.private("payermax")).unwrap().raw(PAYBY).unwrap();

@@ -123,7 +123,9 @@ fn remove(file: &ProfilesFile, profile: &str, keyring: &impl KeyStore) -> Result
             }
             Ok(match keyring.remove(&entry)? {
                 true => format!("the private key for the profile `{profile}` has been removed from the keyring"),
-                false => format!("the keyring has no entry `{entry}`; the profile `{profile}` does not name it anymore"),
+                false => {
+                    format!("the keyring has no entry `{entry}`; the profile `{profile}` does not name it anymore")
+                }
             })
         },
     )?;
@@ -247,7 +249,8 @@ mod tests {
     #[test]
     fn entry_in_the_setting_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let two = "[profiles.one]\nprivate_key_keyring = \"shared\"\n[profiles.two]\nprivate_key_keyring = \"shared\"\n";
+        let two =
+            "[profiles.one]\nprivate_key_keyring = \"shared\"\n[profiles.two]\nprivate_key_keyring = \"shared\"\n";
         let file = profiles(folder.path(), "one.toml", two);
         let keyring = MockKeyring::with(&[("shared", "a"), ("one", "b"), ("two", "c")]);
         // The other profile still uses the entry.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use paytend_client::{ClientBuilder, ConnectFailure, Environment};
 use url::Url;
 
-use super::{certificates, hint};
 use super::report::{Report, argument};
+use super::{certificates, hint};
 use crate::exit::{Category, Failure};
 use crate::profiles::variable;
 use crate::settings::Settings;

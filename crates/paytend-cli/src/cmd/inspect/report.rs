@@ -53,12 +53,7 @@ pub(super) struct Description {
 }
 
 impl Description {
-    pub(super) fn of(
-        found: &Found,
-        keys: Option<&Keys>,
-        reveal: bool,
-        search_complete: bool,
-    ) -> Result<Self, Failure> {
+    pub(super) fn of(found: &Found, keys: Option<&Keys>, reveal: bool, search_complete: bool) -> Result<Self, Failure> {
         let operation = operation(found);
         let members: Members<'_> = serde_json::from_slice(&found.bytes).unwrap_or_default();
         let text = |name: &str| members.get(name).and_then(|raw| scalar(raw));
