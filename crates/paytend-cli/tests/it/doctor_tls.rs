@@ -1,6 +1,6 @@
 //! Tests for the TLS connections of `paytend doctor`: certificates and proxies.
 
-use std::io::Read as _;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,26 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::doctor::{Place, answer, doctor, plain_server};
 
+type TlsStream<S> = StreamOwned<ServerConnection, S>;
+
+/// Returns the configuration of a server with these certificates.
+fn tls_config(chain: &[&Certificate], key: &KeyPair) -> Arc<ServerConfig> {
+    let chain = chain.iter().map(|certificate| certificate.der().clone()).collect();
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap())
+}
+
+fn tls_stream<S: Read + Write>(config: &Arc<ServerConfig>, stream: S) -> TlsStream<S> {
+    StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
+}
+
+/// Reads to the end, and returns what was received before an error.
+fn received(mut stream: impl Read) -> Vec<u8> {
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    received
+}
+
 /// A TLS server with a self-signed certificate, which records what it receives.
 struct RecordingServer {
     port: u16,
@@ -21,27 +41,28 @@ struct RecordingServer {
 }
 
 impl RecordingServer {
-    fn start() -> Self {
+    /// Starts a server. With `proxy`, the first connection has this configuration, and is a tunnel to the server.
+    fn start(proxy: Option<Arc<ServerConfig>>) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let chain = vec![certificate.der().clone()];
-        let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
+        let config = tls_config(&[&certificate], &key);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (port, stop) = (listener.local_addr().unwrap().port(), Arc::new(AtomicBool::new(false)));
-        let stopped = stop.clone();
+        let (stopped, mut proxy) = (stop.clone(), proxy);
         let thread = std::thread::spawn(move || {
             let mut connections = Vec::new();
             for stream in listener.incoming() {
                 if stopped.load(Ordering::SeqCst) {
                     break;
                 }
-                let connection = ServerConnection::new(config.clone()).unwrap();
-                connections.push(std::thread::spawn(move || {
-                    let mut received = Vec::new();
-                    // What was received before an error is kept.
-                    let _ = StreamOwned::new(connection, stream.unwrap()).read_to_end(&mut received);
-                    received
+                let (stream, proxy, config) = (stream.unwrap(), proxy.take(), config.clone());
+                connections.push(std::thread::spawn(move || match proxy {
+                    None => received(tls_stream(&config, stream)),
+                    Some(proxy) => {
+                        let mut tunnel = tls_stream(&proxy, stream);
+                        answer(&mut tunnel, "HTTP/1.1 200 OK").unwrap();
+                        received(tls_stream(&config, tunnel))
+                    }
                 }));
             }
             (connections.len(), connections.into_iter().flat_map(|one| one.join().unwrap()).collect())
@@ -67,16 +88,13 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 }
 
 /// Starts a TLS server with these certificates. Returns its URL.
-fn tls_server(chain: Vec<&Certificate>, key: &KeyPair) -> String {
-    let chain = chain.into_iter().map(|certificate| certificate.der().clone()).collect();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
+fn tls_server(chain: &[&Certificate], key: &KeyPair) -> String {
+    let config = tls_config(chain, key);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let connection = ServerConnection::new(config.clone()).unwrap();
-            let _ = answer(&mut StreamOwned::new(connection, stream.unwrap()), "HTTP/1.1 404 Not Found");
+            let _ = answer(&mut tls_stream(&config, stream.unwrap()), "HTTP/1.1 404 Not Found");
         }
     });
     format!("https://localhost:{port}")
@@ -91,7 +109,7 @@ fn certificates_that_are_not_accepted_are_explained() {
         params.distinguished_name.push(DnType::CommonName, "test server");
         (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
         let key = KeyPair::generate().unwrap();
-        let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
+        let url = tls_server(&[&params.signed_by(&key, &authority).unwrap()], &key);
         let roots = if trusted { authority.pem() } else { rcgen_root() };
         std::fs::write(place.keys("roots.pem"), roots).unwrap();
         place.doctor(&["--base-url", &url])
@@ -106,7 +124,7 @@ fn certificates_that_are_not_accepted_are_explained() {
     // This certificate is self-signed.
     let key = KeyPair::generate().unwrap();
     let own = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    place.doctor(&["--base-url", &tls_server(vec![&own], &key)]).expect("certificate", "fail", "self-signed");
+    place.doctor(&["--base-url", &tls_server(&[&own], &key)]).expect("certificate", "fail", "self-signed");
     // This server does not use TLS.
     let plain = plain_server("HTTP/1.1 200 OK").replace("http://127.0.0.1", "https://localhost");
     place.doctor(&["--base-url", &plain]).expect("certificate", "fail", "TLS");
@@ -123,7 +141,7 @@ fn certificate_that_expires_soon_causes_a_warning() {
     params.is_ca = IsCa::ExplicitNoCa;
     let authority = authority();
     let key = KeyPair::generate().unwrap();
-    let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
+    let url = tls_server(&[&params.signed_by(&key, &authority).unwrap()], &key);
     std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
     place.set("root_certificates_file = \"roots.pem\"");
     place.doctor(&["--base-url", &url]).expect("certificate", "warn", "4 days");
@@ -137,21 +155,27 @@ fn rcgen_root() -> String {
     params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
 }
 
-/// The certificate of the proxy is not trusted, so another server may have taken its place.
+/// Another server takes the place of the proxy after the first connection.
 #[test]
-fn password_is_not_sent_to_a_proxy_that_is_not_trusted() {
-    let (place, proxy) = (Place::new(&[]), RecordingServer::start());
+fn password_is_not_sent_to_a_proxy_that_is_not_verified() {
+    let (place, authority, key) = (Place::new(&[]), authority(), KeyPair::generate().unwrap());
+    let proxy = CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
+    place.set("root_certificates_file = \"roots.pem\"");
+    let proxy = RecordingServer::start(Some(tls_config(&[&proxy], &key)));
     let url = format!("https://user:CANARY@localhost:{}", proxy.port);
-    let report = doctor(place.command(&["--base-url", "https://paytend.invalid"]).env("HTTPS_PROXY", &url));
-    report.expect("certificate", "fail", &format!("proxy https://localhost:{}", proxy.port));
-    assert!(report.next("certificate").contains(&format!("-connect localhost:{}", proxy.port)), "{}", report.json);
+    let mut command = place.command(&["--base-url", "https://paytend.invalid"]);
+    let report = doctor(command.env("HTTPS_PROXY", &url).env_remove("NO_PROXY").env_remove("no_proxy"));
+    report.expect("certificate", "fail", "certificate");
+    let next = format!("curl -v --proxy https://localhost:{} https://paytend.invalid", proxy.port);
+    assert_eq!(report.next("certificate"), next);
     assert!(!report.json.to_string().contains("CANARY"), "{}", report.json);
     assert_eq!(proxy.finish(), (1, String::new()));
 }
 
 #[test]
 fn certificates_are_shown_without_a_request() {
-    let (place, server) = (Place::new(&[]), RecordingServer::start());
+    let (place, server) = (Place::new(&[]), RecordingServer::start(None));
     let report = place.doctor(&["--base-url", &format!("https://localhost:{}", server.port)]);
     report.expect("certificate", "fail", "self-signed");
     assert_eq!(server.finish(), (2, String::new()));
@@ -172,7 +196,7 @@ fn expired_certificate_outside_the_chain_is_ignored() {
     let (server, other) = (certificate("localhost", 3000, &key), certificate("other.example", 2021, &key));
     std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
     place.set("root_certificates_file = \"roots.pem\"");
-    let valid = place.doctor(&["--base-url", &tls_server(vec![&server, &other], &key)]);
+    let valid = place.doctor(&["--base-url", &tls_server(&[&server, &other], &key)]);
     valid.expect("certificate", "ok", "valid until 3000-01-01");
 }
 

@@ -1,5 +1,6 @@
 //! Checks the names and the validity of the certificates that the server presents.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +16,10 @@ use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::report::Report;
+use super::report::{Report, argument};
 use super::{hint, network};
 use crate::settings::Settings;
+use crate::urls;
 
 const NAME: &str = "certificate";
 /// The remaining validity period below which a warning is shown. Certificates from public authorities are usually
@@ -38,13 +40,13 @@ pub(super) async fn check(settings: &Settings, url: &Url, refused: Option<Connec
     if url.scheme() != "https" {
         return;
     }
-    // The proxy's certificate would be recorded, and the proxy would get its password without being verified.
-    if let Some(proxy) = network::proxy(settings, url).and_then(|proxy| https(&proxy.shown)) {
+    // The second connection would record the proxy's certificate, not the server's.
+    if let Some(proxy) = network::proxy(settings, url).filter(|proxy| proxy.shown.starts_with("https:")) {
         return match refused {
             None => report.ok(NAME, "valid"),
             Some(failure) => {
-                let message = format!("{failure}; it is the certificate of the server or of the proxy {proxy}");
-                report.fail(NAME, message, openssl(&proxy));
+                let arguments = [&proxy.shown, &urls::shown(url)].map(|text| argument(Path::new(text)));
+                report.fail(NAME, failure, format!("curl -v --proxy {}", arguments.join(" ")));
             }
         };
     }
@@ -53,11 +55,6 @@ pub(super) async fn check(settings: &Settings, url: &Url, refused: Option<Connec
         Some(failure) => refusal(settings, failure, &chain, url, report),
         None => valid(&chain, report),
     }
-}
-
-/// Returns a URL if its scheme is `https`.
-fn https(url: &str) -> Option<Url> {
-    Url::parse(url).ok().filter(|url| url.scheme() == "https")
 }
 
 /// Returns the command that shows the certificates.
