@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reqwest::Method;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::connection::{SANDBOX_PROFILE, SANDBOX_PROFILES};
@@ -79,17 +81,18 @@ impl SandboxArgs {
             return Ok(response);
         }
         let text = response.text().await.map_err(network)?;
+        refuse_api(&text)?;
         let content: Value = serde_json::from_str(&text).unwrap_or_default();
-        if content.get("respCode").is_some() {
-            return Err(Failure::usage("--url is the API's base_url; pass the control_url instead"));
-        }
         Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
     }
 
     /// Sends a request to the control interface, and returns the text of the response.
     pub(crate) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         let response = self.send(method, path, body).await?;
-        response.text().await.map_err(|error| Failure::new(Category::Network, error.without_url()))
+        let text = response.text().await;
+        let text = text.map_err(|error| Failure::new(Category::Network, error.without_url()))?;
+        refuse_api(&text)?;
+        Ok(text)
     }
 
     /// Sends a request. Prints the response as JSON, or as the text that `shown` returns.
@@ -106,5 +109,18 @@ impl SandboxArgs {
         }
         let shown = shown(&serde_json::from_str(&text).unwrap_or_default());
         if shown.is_empty() { Ok(()) } else { Ok(output::line(&shown)?) }
+    }
+}
+
+/// Returns an error if a response comes from the API instead of the control interface.
+fn refuse_api(text: &str) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct ApiResponse {
+        #[serde(rename = "respCode")]
+        _resp_code: IgnoredAny,
+    }
+    match serde_json::from_str::<ApiResponse>(text) {
+        Ok(_) => Err(Failure::usage("--url is the API's base_url; pass the control_url instead")),
+        Err(_) => Ok(()),
     }
 }
