@@ -1,5 +1,5 @@
-//! A program with its own HTTP server that receives notifications into an inbox, and serves `/healthz`, `/readyz` and
-//! `/metrics`. The `paytend inbox serve` command does the same.
+//! A program with its own HTTP server that stores received notifications in an inbox, and serves `/healthz`, `/readyz`
+//! and `/metrics`. The `paytend inbox serve` command does the same.
 //!
 //! Run it with `cargo run -p paytend-examples --example inbox_service`
 

@@ -18,8 +18,8 @@ use paytend_store_sqlite::{SqliteEffect, SqliteStore, in_transaction, rusqlite};
 use paytend_webhook::PaytendReceiver;
 use paytend_webhook::server::Endpoint;
 
-/// The `tradeStatus` of a deposit whose money has arrived. This is the sandbox's code; in production, use the code in
-/// your documents.
+/// The `tradeStatus` of a deposit whose money has arrived. This is the sandbox's code; in production, use the code from
+/// the documents that you received from Paytend.
 const ARRIVED: &str = "2";
 
 /// Books a deposit. The booking and the completion are committed in one transaction, so a deposit is booked once, even

@@ -91,7 +91,7 @@ async fn main() -> Result<(), Failure> {
 
     let dispatcher = Dispatcher::builder(outbox.clone()).on::<Topup, _, _>(book).build();
     tokio::spawn(dispatcher.run(std::future::pending()));
-    println!("paying the new rows in the payout table");
+    println!("waiting for new rows in the payout table");
     loop {
         match order_payouts(&outbox).await {
             Ok(0) => {}

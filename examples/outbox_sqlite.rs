@@ -62,7 +62,7 @@ async fn main() -> Result<(), Failure> {
     let store = SqliteStore::open(directory.path().join("payouts.db"))?;
     store.write(|transaction| transaction.execute_batch(TABLES)).await?;
     let keys = StoreKeys::load_or_create(directory.path().join("payouts.key"))?;
-    // The sandbox's codes; in production, use the codes in your documents.
+    // These are the sandbox's codes. In production, use the codes from the documents that you received from Paytend.
     let client = Client::builder(Environment::BaseUrl(sandbox.url()), sandbox.partner_id(), keyring)
         .order_states(OrderStates::local_sandbox())
         .resolution(Resolution::local_sandbox())

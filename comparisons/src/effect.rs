@@ -39,7 +39,7 @@ pub(crate) async fn rate(config: &Config, started: Instant, is_done: &str) -> u1
     }
     let rate = JOBS as u128 * 1_000_000 / started.elapsed().as_micros();
     let effects: i64 = client.query_one("SELECT count(*) FROM effect", &[]).await.unwrap().get(0);
-    assert_eq!(usize::try_from(effects).unwrap(), JOBS, "the numbers of effects and jobs differ");
+    assert_eq!(usize::try_from(effects).unwrap(), JOBS, "the number of effects differs from the number of jobs");
     drop(client);
     running.await.unwrap().unwrap();
     rate

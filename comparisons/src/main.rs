@@ -21,9 +21,10 @@ const JOBS: usize = 5_000;
 const ROUNDS: usize = 3;
 /// The maximum number of connections per queue.
 const CONNECTIONS: u32 = 10;
-/// The maximum number of jobs in progress. The other queues also hold jobs in memory that are not in progress.
+/// The maximum number of jobs in progress. The other queues also keep further jobs in memory that are not in progress
+/// yet.
 const HANDLERS: usize = 64;
-/// The number of notifications that wait behind one with the same order key.
+/// The number of notifications that wait for an earlier notification with the same order key.
 const BLOCKED: usize = 100_000;
 
 /// The jobs completed per second in each round.

@@ -12,8 +12,8 @@ use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore, in_
 use crate::server::{Server, execute};
 use crate::{CONNECTIONS, HANDLERS, JOBS, effect};
 
-/// Stores the given number of copies of a notification that is not due, all with the same order key. Storing them one
-/// by one would take minutes.
+/// Stores `count` copies of a notification with the same order key, and makes the first notification due only in 12
+/// hours, so that the copies wait. Storing them individually would take minutes.
 const BLOCK: &str = "INSERT INTO paytend_notification (dedup, content_tag, route, kind, notify_type, order_key, \
      verified_by) SELECT sha256(n::text::bytea), content_tag, route, kind, notify_type, order_key, verified_by \
      FROM paytend_notification, generate_series(1, {count}) n; \
@@ -33,7 +33,7 @@ async fn handle(delivery: Delivery<AnyNotification>) -> Result<Completion<Postgr
     }))
 }
 
-/// Processes the jobs while `blocked` other notifications wait behind a notification that is not due.
+/// Processes the jobs while `blocked` other notifications wait for a notification that is not due.
 pub(crate) async fn rate(server: &Server, blocked: usize) -> u128 {
     let config = server.database().await;
     let connections = usize::try_from(CONNECTIONS).unwrap();
@@ -59,7 +59,7 @@ pub(crate) async fn rate(server: &Server, blocked: usize) -> u128 {
     let running = tokio::spawn(worker.run(async {
         let _ = stopped.await;
     }));
-    // Counting all rows would take as long as many jobs.
+    // Counting all rows would take so long that it would distort the measurement.
     let is_done = format!("SELECT NOT EXISTS (SELECT FROM paytend_work WHERE id > {last})");
     let rate = effect::rate(&config, started, &is_done).await;
     drop(stop);

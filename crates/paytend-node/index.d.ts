@@ -141,7 +141,7 @@ export interface SealOptions {
 }
 /** Options for opening. */
 export interface OpenOptions extends SealOptions {
-  /** The partner in a request or notification. */
+  /** The expected `partnerId` of a request or notification. */
   partnerId?: string
   /** The maximum size of the document, in bytes. */
   maxBytes?: number
@@ -152,10 +152,10 @@ export interface OpenOptions extends SealOptions {
  * decryption. The first peer key is used for encryption, and all peer keys for verification.
  */
 export class Keyring {
-  /** Creates a keyring. Use several keys during a key rotation. */
+  /** Creates a keyring. During a key rotation, pass several keys. */
   constructor (own: PrivateKey | PrivateKey[], peer: PublicKey | PublicKey[])
   /**
-   * Seals a message on Node's worker pool. The promise resolves to the document.
+   * Seals a message on Node's worker pool. The promise resolves to the sealed document.
    *
    * `fields` are the unencrypted fields except `signType` and `version`, which `seal` adds. Adds a 32-character
    * `requestId` to a request that does not contain one. An existing `requestId` is kept. To read the `requestId`, use

@@ -150,7 +150,7 @@ const count = (number, what) => {
   return number
 }
 
-/** Checks an age in milliseconds. Infinity becomes the largest safe integer. */
+/** Checks `maxAge`, in milliseconds. Infinity becomes the largest safe integer. */
 const age = (number) => {
   if (number === undefined || number === null) return undefined
   if (number === Infinity) return Number.MAX_SAFE_INTEGER

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Reconciles the previous day. Run it shortly after midnight in the provider's time zone, with TZ set to this zone.
 #
-# PAYTEND_STORE names the store that contains the notifications. The orders are read from orders/DATE.jsonl. The fetched
-# lists are written to fetched/DATE, and the report to reports/DATE.html and reports/DATE.txt.
+# PAYTEND_STORE names the store that contains the notifications. If there is a directory orders, the orders are read
+# from orders/DATE.jsonl, and the job fails if this file is missing. Otherwise, they are read from the store's outbox.
+# The fetched lists are written to fetched/DATE, and the report to reports/DATE.html and reports/DATE.txt.
 set -u
 profile=${PROFILE:-production}
 export PAYTEND_CONFIG="${PAYTEND_CONFIG:-/etc/paytend/paytend.toml}"
@@ -13,7 +14,10 @@ mkdir -p fetched reports
 chmod 700 fetched reports
 
 set -- --from "$day" --to "$day" --profile "$profile" --rules "$rules" \
-  --orders "orders/$day.jsonl" --out "fetched/$day" --html "reports/$day.html"
+  --out "fetched/$day" --html "reports/$day.html"
+if [ -d orders ]; then
+  set -- "$@" --orders "orders/$day.jsonl"
+fi
 opening=fetched/$before/lists/balances.json
 if [ -e "$opening" ]; then
   set -- "$@" --opening "$opening"

@@ -9,7 +9,7 @@ use paytend_client::{Client, Environment, OrderState, OrderStates, Outcome, Reso
 use paytend_model::issuing::Topup;
 use paytend_sandbox::{Fault, FaultKind, Pace, Sandbox, Timing, TopupState};
 
-/// The program under test: tops up a card, even if the response is lost.
+/// The program under test, which tops up a card once, even if the response is lost.
 ///
 /// Returns the state of the topup, because an accepted topup has not necessarily succeeded yet.
 async fn top_up(client: &Client, order_no: &str) -> Result<OrderState, paytend_client::Error> {

@@ -15,10 +15,10 @@ use paytend_store_postgres::tokio_postgres::Config;
 use paytend_store_postgres::{PostgresOptions, PostgresStore};
 use tokio::task::JoinHandle;
 
-#[allow(dead_code, reason = "the program has a main function")]
+#[allow(dead_code, reason = "the tests do not call the example's main function")]
 #[path = "../outbox_postgres.rs"]
 mod example;
-#[allow(dead_code, reason = "the store's tests use the rest of it")]
+#[allow(dead_code, reason = "this test does not need every function in the module")]
 #[path = "../../crates/paytend-store-postgres/tests/it/server.rs"]
 mod server;
 

@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
             // Only strict JSON can be sealed.
             let (Some(payload), None) = (opened.payload_text(), opened.payload_problem()) else { continue };
             let outgoing = Outgoing::new(&fields).payload(payload);
-            let sealed = KEYRING.seal(&outgoing).expect("cannot seal fields that were accepted");
+            let sealed = KEYRING.seal(&outgoing).expect("cannot seal the fields of an accepted document");
             let text = sealed.canonical(payload);
             // The new document has a different session key, so the signed texts are compared without their session
             // keys.

@@ -1,4 +1,5 @@
-//! Runs `explain` on each arbitrary body twice: as an envelope, and as a body whose signature covers different data.
+//! Runs `explain` twice on arbitrary bytes: once as an envelope, and once as a body whose signature covers different
+//! data.
 
 #![no_main]
 

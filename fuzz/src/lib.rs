@@ -82,7 +82,7 @@ impl RandomSource for Fixed {
     }
 }
 
-/// Receives a body with a constant `sign` header and the time of the provider's samples, and checks the result.
+/// Receives a body with a constant `sign` header, at the time of the provider's samples, and checks the result.
 pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notification = Content<T>>, body: &[u8]) {
     let headers =
         HeaderMap::from_iter([("sign".parse().expect("valid header name"), HeaderValue::from_static("AAAA"))]);
@@ -95,7 +95,7 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
                 verified.dedup_key()
             );
             // The check is skipped if the body is not strict JSON. Values that are not strict JSON are lost when the
-            // notification is written, and the type may then be unknown.
+            // notification is written. Without them, the type may be unknown.
             let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
             if let Some(typed) = verified.notification().typed().filter(|_| strict) {
                 let written = serde_json::to_vec(typed).expect("cannot write a notification that was read");

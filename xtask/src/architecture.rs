@@ -16,8 +16,8 @@ pub(crate) fn check() -> Result<Vec<String>, String> {
 
 /// Returns each path in a table that does not exist, with its line number.
 ///
-/// A path is relative to the workspace, to `crates`, or to the previous path in the same row or one of its parent
-/// directories.
+/// A path is relative to the workspace, to `crates`, to the previous path in the same row, or to a parent directory of
+/// that path.
 fn missing(text: &str, exists: impl Fn(&Path) -> bool) -> Vec<(usize, String)> {
     let mut missing = Vec::new();
     for (line, row) in text.lines().enumerate().filter(|(_, row)| row.starts_with('|')) {

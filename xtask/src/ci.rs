@@ -48,12 +48,19 @@ fn format() -> Result<(), String> {
     fuzz::format()
 }
 
-/// Runs Clippy on each package separately, so that no package depends on a feature that a different package enables.
+/// Runs Clippy on each published package separately, so that no package depends on a feature that a different package
+/// enables. The other packages are built in this workspace only, so they share a run.
 fn lints() -> Result<(), String> {
     let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().map_err(|e| e.to_string())?;
-    for package in metadata.workspace_packages() {
+    let (published, internal): (Vec<_>, Vec<_>) =
+        metadata.workspace_packages().into_iter().partition(|package| package.publish.is_none());
+    let together = internal.iter().flat_map(|package| ["-p", package.name.as_str()]);
+    cargo(["clippy", "--locked", "--all-targets"]).args(together).args(["--", "-D", "warnings"]).run()?;
+    for package in published.iter().chain(&internal) {
         let lint = ["clippy", "--locked", "--all-targets", "-p", package.name.as_str()];
-        cargo(lint).args(["--", "-D", "warnings"]).run()?;
+        if package.publish.is_none() {
+            cargo(lint).args(["--", "-D", "warnings"]).run()?;
+        }
         // Features that build OpenSSL from source add no code to check.
         let further = package.features.keys().filter(|name| *name != "default" && !name.contains("vendored"));
         let further: Vec<&str> = further.map(String::as_str).collect();

@@ -83,7 +83,7 @@ fn check(tree: &Path) -> Result<(), String> {
     let pages = fs::read_dir(&pages).map_err(|error| named(&pages, &error))?;
     let pages: Vec<PathBuf> = pages.flatten().map(|page| page.path()).collect();
     if !pages.iter().any(|page| page.ends_with("paytend-sandbox-fault-set.1")) {
-        return Err(format!("manual pages of subcommands are missing; there are {} pages", pages.len()));
+        return Err(format!("paytend-sandbox-fault-set.1 is not among the {} manual pages", pages.len()));
     }
     if program("man").args(["--version"]).succeeds() {
         for page in &pages {

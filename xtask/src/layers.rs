@@ -7,7 +7,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use crate::architecture;
 use crate::shell::{cargo, root};
 
-/// Each crate with the workspace crates that it may depend on.
+/// The crates in the workspace, each with the workspace crates that it is allowed to depend on.
 ///
 /// Tests may depend on additional crates, because users do not build tests.
 const LAYERS: [(&str, &[&str]); 21] = [
@@ -69,9 +69,10 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("paytend-outbox", &["rusqlite", "tokio-postgres"]),
 ];
 
-/// Crates that compile on targets without an operating system.
+/// Crates that compile for targets without an operating system.
 const PORTABLE: [&str; 3] = ["paytend-crypto", "paytend-model", "paytend-webhook"];
-/// Packages that the portable crates must not depend on for a target without an operating system.
+/// Packages that the portable crates must not depend on when they are compiled for a target without an operating
+/// system.
 const SYSTEM_PACKAGES: [&str; 5] = ["getrandom", "libc", "rustix", "tokio", "js-sys"];
 
 pub(crate) fn run() -> Result<(), String> {
@@ -110,7 +111,7 @@ fn aws_lc_versions(metadata: &Metadata) -> Option<String> {
         .map(|package| package.version.to_string())
         .collect();
     (versions.len() > 1).then(|| {
-        format!("the lock file has several versions of aws-lc-sys, {versions:?}: use aws-lc-rs' version in Cargo.toml")
+        format!("Cargo.lock has several versions of aws-lc-sys, {versions:?}: use the version that aws-lc-rs needs")
     })
 }
 

@@ -38,7 +38,7 @@ const CONFORMS: (&str, &str) = ("it", "conforms::sqlite_store_conforms");
 
 const MUTANTS: [Mutant; 28] = [
     Mutant {
-        name: "acknowledge before the commit",
+        name: "notification is acknowledged before the commit",
         changes: &[(
             STORE,
             "        accepted.await.map_err(StoreError::from)\n",
@@ -86,7 +86,7 @@ const MUTANTS: [Mutant; 28] = [
         tests: CONFORMS,
     },
     Mutant {
-        name: "lease is checked without its holder",
+        name: "lease is accepted from a different holder",
         changes: &[(FINISH, "AND fence = ?2 AND holder = ?3", "AND fence = ?2 AND ?3 = ?3")],
         package: SQLITE,
         tests: CONFORMS,
@@ -160,7 +160,7 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "order_without_a_query_is_sent_at_most_once"),
     },
     Mutant {
-        name: "order that a notification reports is sent again",
+        name: "order is sent again after a notification has reported it",
         changes: &[(
             JOB,
             "NextStep::Send | NextStep::Rejected if history.sends > 0 && progress.is_notified",
@@ -179,7 +179,7 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "response_is_handled_after_a_crash_without_another_request"),
     },
     Mutant {
-        name: "notification of a different kind moves an order",
+        name: "notification about a different operation changes an order's state",
         changes: &[(
             OUTBOX_ROWS,
             "row.filter(|row| row.facts.operation == notice.operation).is_some_and",
@@ -189,7 +189,7 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "memory_store_conforms"),
     },
     Mutant {
-        name: "new order of a recovery is sent without a query",
+        name: "order submitted during a recovery is sent without a query",
         changes: &[(
             OUTBOX_ROWS,
             "        if self.recovering_since.is_some() {\n",
@@ -199,19 +199,19 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "orders_that_a_restored_handler_submits_again_are_queried_first"),
     },
     Mutant {
-        name: "old confirmations justify a send",
+        name: "order is sent although the last confirmation is too old",
         changes: &[(CONFIRMATIONS, "age.map_or(true, |age| age > limit)", "age.is_err()")],
         package: OUTBOX,
         tests: ("it", "confirmations_count_for_a_minute"),
     },
     Mutant {
-        name: "connections are kept after a rejection of an order that exists",
+        name: "connections are kept although a rejected order exists",
         changes: &[(JOB, "if history.last_send == SendResult::Rejected {", "if history.sends > 99 {")],
         package: OUTBOX,
         tests: ("it", "connections_are_discarded_after_a_rejection"),
     },
     Mutant {
-        name: "order whose key is missing is stuck",
+        name: "order becomes stuck if its payload key is missing",
         changes: &[(
             JOB,
             "if let Some(key) = job.missing_key() {",
@@ -263,7 +263,7 @@ const MUTANTS: [Mutant; 28] = [
         tests: ("it", "unsigned_and_unconfigured_codes_are_not_confirmations"),
     },
     Mutant {
-        name: "clock that is set forward ends the settle time",
+        name: "setting the clock forward ends the settle time",
         changes: &[(
             "crates/paytend-client/src/policy/history.rs",
             "since.unwrap_or_default().min(pause)",
@@ -310,7 +310,7 @@ pub(crate) fn run(package: Option<&str>) -> Result<(), String> {
         println!("mutants: the tests fail for each of {} mutants", mutants.len());
         return Ok(());
     }
-    Err(format!("the tests do not fail for: {}", survivors.join(", ")))
+    Err(format!("no test fails for these mutants: {}", survivors.join(", ")))
 }
 
 /// The original source files, which are written back on drop.

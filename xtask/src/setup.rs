@@ -85,8 +85,7 @@ fn bindings_tools() -> Result<(), String> {
     nats::install()
 }
 
-/// Returns whether the OpenSSL backend can be built, that is, whether its build finds the headers of OpenSSL 3.0.8 or
-/// newer.
+/// Returns whether the OpenSSL backend can be built. Its build needs the headers of OpenSSL 3.0.8 or newer.
 pub(crate) fn openssl() -> bool {
     std::env::var_os("OPENSSL_DIR").is_some()
         || program("pkg-config").args(["--atleast-version=3.0.8", "openssl"]).succeeds()

@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
 }
 
-/// Returns the runs' shortest time and median time.
+/// Returns the shortest and the median time of the runs.
 fn measure(command: &mut dyn FnMut() -> Command) -> Result<(Duration, Duration), String> {
     let mut times = Vec::new();
     for _ in 0..RUNS {

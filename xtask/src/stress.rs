@@ -1,5 +1,5 @@
-//! `stress`: runs every test binary many times, every other time under CPU load, to find tests that fail
-//! intermittently.
+//! `stress`: runs every test binary many times, to find tests that fail intermittently. Every second run is under CPU
+//! load.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
             failed.push(binary.name.as_str());
         }
     }
-    println!("\n{table}\n`failed` counts all failed runs, `busy` the failed runs under CPU load");
+    println!("\n{table}\n`failed` counts all failed runs, and `busy` counts the failed runs under CPU load");
     if failed.is_empty() { Ok(()) } else { Err(format!("failed at least once: {}", failed.join(", "))) }
 }
 
@@ -137,7 +137,7 @@ fn features(package: &Package) -> Vec<String> {
     names.map(|name| format!("{}/{name}", package.name)).collect()
 }
 
-/// Runs a binary the given number of times, every other time under CPU load.
+/// Runs a binary the given number of times. Every second run is under CPU load.
 ///
 /// `run_once` runs the binary, writes the output to a file and returns whether the run passed.
 fn repeat(

@@ -1,5 +1,7 @@
 //! `test`: runs all tests that this machine supports, and prints a table with the skipped ones.
 
+use std::time::Instant;
+
 use crate::bindings;
 use crate::memory;
 use crate::nats;
@@ -12,7 +14,7 @@ use crate::ui;
 const EXAMPLES: [&str; 6] =
     ["inbox_service", "inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
 
-/// Whether tests that this machine cannot run are only reported or cause a failure.
+/// What happens if this machine cannot run some of the tests: the command reports them, or it fails.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Skipping {
     Reported,
@@ -22,11 +24,24 @@ pub(crate) enum Skipping {
 struct Row {
     name: &'static str,
     skipped: Option<String>,
+    seconds: u64,
+}
+
+/// The rows of the table, and when the tests of the next row started.
+struct Rows(Vec<Row>, Instant);
+
+impl Rows {
+    /// Adds a row for the tests that ran since the previous row was added.
+    fn add(&mut self, name: &'static str, skipped: Option<String>) {
+        let seconds = self.1.elapsed().as_secs();
+        self.1 = Instant::now();
+        self.0.push(Row { name, skipped, seconds });
+    }
 }
 
 pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let python = setup::python();
-    let mut rows = Vec::new();
+    let mut rows = Rows(Vec::new(), Instant::now());
 
     let openssl = setup::openssl();
     // paytend-webhook's tests run once, below, with all features.
@@ -49,12 +64,12 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         tests = tests.env("PAYTEND_NOTHING_SKIPPED", "1");
     }
     tests.run()?;
-    rows.push(Row { name: "unit, integration and documentation tests of every crate", skipped: None });
+    rows.add("unit, integration and documentation tests of every crate", None);
 
-    rows.push(Row {
-        name: "the OpenSSL backend, compared with the default backend",
-        skipped: (!openssl).then(|| "OpenSSL 3.0.8 or its headers are missing: run `cargo xtask setup`".into()),
-    });
+    rows.add(
+        "the OpenSSL backend, compared with the default backend",
+        (!openssl).then(|| "OpenSSL 3.0.8 or its headers are missing: run `cargo xtask setup`".into()),
+    );
 
     if openssl {
         // Runs each benchmark once, to check that it still works.
@@ -66,60 +81,60 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     if missing.is_none() {
         memory::run()?;
     }
-    rows.push(Row { name: "the AWS-LC backend, with AddressSanitizer and valgrind", skipped: missing });
+    rows.add("the AWS-LC backend, with AddressSanitizer and valgrind", missing);
 
-    rows.push(Row {
-        name: "the inbox on a PostgreSQL server",
-        skipped: postgres.is_none().then(|| "PostgreSQL is missing: run `cargo xtask setup`".into()),
-    });
-    rows.push(Row {
-        name: "the inbox on a PostgreSQL server behind PgBouncer",
-        skipped: (!setup::pgbouncer()).then(|| "PgBouncer is missing: run `cargo xtask setup`".into()),
-    });
-    rows.push(Row {
-        name: "the inbox on a cluster of NATS servers",
-        skipped: nats.is_none().then(|| "the NATS server is missing: run `cargo xtask setup`".into()),
-    });
+    rows.add(
+        "the inbox on a PostgreSQL server",
+        postgres.is_none().then(|| "PostgreSQL is missing: run `cargo xtask setup`".into()),
+    );
+    rows.add(
+        "the inbox on a PostgreSQL server behind PgBouncer",
+        (!setup::pgbouncer()).then(|| "PgBouncer is missing: run `cargo xtask setup`".into()),
+    );
+    rows.add(
+        "the inbox on a cluster of NATS servers",
+        nats.is_none().then(|| "the NATS server is missing: run `cargo xtask setup`".into()),
+    );
     let faults = ["test", "--locked", "-p", "paytend-store-sqlite", "--features", "failpoints", "--test", "faults"];
     cargo(faults).run()?;
-    rows.push(Row { name: "the inbox on SQLite with kills, power cuts and failing disks", skipped: None });
+    rows.add("the inbox on SQLite with kills, power cuts and failing disks", None);
 
     // Without `setup`, the tests use `python3` from PATH, and are skipped if this interpreter does not have the
     // `cryptography` package.
     let reference = python.is_some() || crate::shell::program("python3").args(["-c", "import cryptography"]).succeeds();
-    rows.push(Row {
-        name: "agreement with the Python reference implementation",
-        skipped: (!reference).then(|| "Python's cryptography package is missing: run `cargo xtask setup`".into()),
-    });
+    rows.add(
+        "agreement with the Python reference implementation",
+        (!reference).then(|| "Python's cryptography package is missing: run `cargo xtask setup`".into()),
+    );
 
     let with_schemas = ["test", "--locked", "-p", "paytend-model", "--all-features", "--lib", "--test", "it"];
     cargo(with_schemas).args(["--", "openapi", "schema"]).run()?;
-    rows.push(Row { name: "the OpenAPI document, compared with the types", skipped: None });
+    rows.add("the OpenAPI document, compared with the types", None);
 
     cargo(["test", "--locked", "-p", "paytend-client", "--all-features", "--test", "it", "blocking"]).run()?;
-    rows.push(Row { name: "the blocking client", skipped: None });
+    rows.add("the blocking client", None);
 
     cargo(["test", "--locked", "-p", "paytend-webhook", "--all-features"]).run()?;
-    rows.push(Row { name: "the adapters of all web frameworks, over real connections", skipped: None });
+    rows.add("the adapters of all web frameworks, over real connections", None);
 
     if python.is_some() {
         openapi::validate()?;
     }
-    rows.push(Row {
-        name: "validity of the OpenAPI document and its examples",
-        skipped: python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
-    });
+    rows.add(
+        "validity of the OpenAPI document and its examples",
+        python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
+    );
 
     // paytend-crypto also supports a build without default features.
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
-    rows.push(Row { name: "paytend-crypto without a backend", skipped: None });
+    rows.add("paytend-crypto without a backend", None);
 
     // If any crate in a program enables serde_json's `arbitrary_precision`, numbers are stored differently in all
     // crates.
     let features = "paytend-crypto/testing,serde_json/arbitrary_precision";
     cargo(["test", "--locked", "-p", "paytend-crypto", "-p", "paytend-model", "--tests", "--features", features])
         .run()?;
-    rows.push(Row { name: "crypto and model with serde_json's arbitrary_precision", skipped: None });
+    rows.add("crypto and model with serde_json's arbitrary_precision", None);
 
     // All languages run together, because each must open the messages that the others sealed.
     let languages = bindings::available();
@@ -127,31 +142,35 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     if !here.is_empty() {
         bindings::run(&[&["test"], &here[..]].concat())?;
     }
-    rows.extend(languages.into_iter().map(|(name, missing)| Row { name: bindings::describe(name), skipped: missing }));
+    for (name, missing) in languages {
+        rows.add(bindings::describe(name), missing);
+    }
 
     let missing = ui::missing();
     if missing.is_none() {
         ui::test()?;
     }
-    rows.push(Row { name: "the sandbox's web page, in a headless Chromium", skipped: missing });
+    rows.add("the sandbox's web page, in a headless Chromium", missing);
 
     for example in EXAMPLES {
         cargo(["run", "--quiet", "--locked", "-p", "paytend-examples", "--example", example]).run()?;
     }
-    rows.push(Row { name: "the examples", skipped: None });
+    rows.add("the examples", None);
 
-    println!("\n{:<62} result", "test");
+    let rows = rows.0;
+    println!("\n{:<62} seconds  result", "test");
     for row in &rows {
         println!(
-            "{:<62} {}",
+            "{:<62} {:>7}  {}",
             row.name,
+            row.seconds,
             row.skipped.as_ref().map_or("ran".to_owned(), |reason| format!("SKIPPED: {reason}"))
         );
     }
     let skipped = rows.iter().filter(|row| row.skipped.is_some()).count();
     println!("{} passed, 0 failed, {skipped} skipped", rows.len() - skipped);
     if skipped > 0 && skipping == Skipping::Forbidden {
-        return Err("tests were skipped: run `cargo xtask setup`".into());
+        return Err("some tests were skipped: run `cargo xtask setup`".into());
     }
     Ok(())
 }

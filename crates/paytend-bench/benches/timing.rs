@@ -1,12 +1,12 @@
-//! Measures whether the run time of `Keyring::open` reveals to a sender whether the session key was valid.
+//! Measures whether a sender can tell from the run time of `Keyring::open` whether the session key was valid.
 //!
-//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure. Their outcome
-//! is always `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the
+//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure. Opening any of
+//! them returns `NotAuthentic`, because its signature is in the valid range but incorrect. They differ only in the
 //! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second class
 //! of well-padded documents is the A/A control: any difference between the two classes is noise.
 //!
-//! The relevant result is Welch's t of each class against the first class, for the times below the 90th percentile. An
-//! absolute value above 4.5 counts as a leak, and the exit status is then 1.
+//! The relevant result is Welch's t, which compares each class with the first class, using only the times below the
+//! 90th percentile. An absolute value above 4.5 counts as a leak, and the exit status is then 1.
 
 #![allow(
     missing_docs,

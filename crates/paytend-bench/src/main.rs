@@ -118,7 +118,7 @@ fn measure_bits(report: &mut Report, bits: usize, sender: &PrivateKey, receiver:
         let seal = |ring: &Keyring| ring.seal(&Outgoing::new(&fields).payload(&payload)).unwrap();
         let document = seal(&candidates[0].sender).into_document();
         let open = |ring: &Keyring| ring.open(document.as_bytes(), &expected).unwrap();
-        // The comparison is meaningful only if each candidate can open the documents that the others sealed.
+        // The comparison is meaningful only if each candidate can open the documents that the other candidates sealed.
         assert_eq!(opening.open(&document).unwrap(), payload.len());
         let baseline_document = String::from_utf8(sealing.seal(PARTNER_ID, &payload).unwrap().to_vec()).unwrap();
         for candidate in &candidates {
@@ -159,10 +159,10 @@ fn payload(bytes: usize) -> String {
     format!(r#"{{"fileContent":"{filling}"}}"#)
 }
 
-/// Measures how opening scales with the number of processors, for each backend, in thousandths.
+/// Measures how the throughput of opening scales with the number of processors, for each backend.
 ///
-/// The result is the speed-up on all processors, divided by the speed-up of a reference. The reference is the baseline
-/// with separate keys and buffers for each thread.
+/// The result is the backend's speed-up on all processors divided by the reference's speed-up, in thousandths. The
+/// reference is the baseline, with separate keys and buffers for each thread.
 fn parallel() -> Vec<(&'static str, u128)> {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let [sender, receiver] = &keys;

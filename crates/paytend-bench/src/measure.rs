@@ -10,10 +10,10 @@ use rustix::time::{ClockId, clock_gettime};
 /// The number of measured rounds, which follow one warm-up round.
 const ROUNDS: usize = 9;
 
-/// One candidate's work, repeated the given number of times.
+/// A function that repeats one candidate's work the given number of times.
 pub(crate) type Work<'w> = Box<dyn FnMut(usize) + 'w>;
 
-/// The threads whose CPU time is counted.
+/// The threads whose CPU time is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum Clock {
     /// The calling thread.
@@ -34,7 +34,7 @@ pub(crate) fn medians_by(clock: Clock, candidates: &mut [Work<'_>], batch: Durat
         work(repetitions);
         clock.now() - start
     };
-    // The first candidate's speed determines how many repetitions fill a batch.
+    // The number of repetitions in a batch is computed from the first candidate's speed.
     let single = time(&mut candidates[0], 3) / 3;
     let repetitions = usize::try_from(batch.as_nanos() / single.max(1)).unwrap_or(1).max(1);
     let mut times = vec![Vec::new(); candidates.len()];

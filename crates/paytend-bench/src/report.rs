@@ -16,7 +16,7 @@ pub(crate) struct Row {
     bits: usize,
     size: &'static str,
     baseline_ns: u128,
-    /// The share of each backend, in the order of [`BACKENDS`].
+    /// Each backend's speed relative to libcrypto, in thousandths, in the order of [`BACKENDS`].
     shares: [u128; 3],
 }
 
@@ -27,12 +27,12 @@ impl Row {
         Self { work, bits, size, baseline_ns: medians[0], shares: [1, 2, 3].map(|at: usize| share(medians[at])) }
     }
 
-    /// Returns the minimum share for each backend, or `None` if the row has no minimum.
+    /// Returns the minimum relative speed for each backend, or `None` if the row has no minimums.
     fn floors(&self) -> Option<[u128; 3]> {
         match (self.work, self.size, self.bits) {
             ("detached", ..) => Some([950, 950, 270]),
-            // With 2048 bits, RSA takes as long as encrypting 1 MiB. The share depends on both operations, so it has no
-            // minimum.
+            // With 2048 bits, RSA takes as long as encrypting 1 MiB. The relative speed then depends on both
+            // operations, so no minimum is set.
             (_, "1 MiB", 2048) => None,
             ("seal", "1 MiB", _) => Some([850, 850, 700]),
             ("open", "1 MiB", _) => Some([750, 750, 650]),

@@ -1,4 +1,4 @@
-//! Measures the sandbox's overhead in addition to its cryptography.
+//! Measures how much the sandbox's other work slows it down, compared with its cryptography alone.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

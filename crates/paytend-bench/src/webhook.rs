@@ -28,8 +28,8 @@ pub(crate) const GARBAGE: u128 = 5000;
 /// The results for receiving notifications.
 #[derive(Default)]
 pub(crate) struct Webhook {
-    /// For each backend, the speed relative to opening alone: the receiver, a whole service, and a whole service that
-    /// runs the cryptography on a separate thread.
+    /// For each backend, the speed relative to opening alone: first of the receiver, then of a whole service, and then
+    /// of a whole service that runs the cryptography on a separate thread.
     pub(crate) shares: Vec<(&'static str, [u128; 3])>,
     /// The time for rejecting each kind of garbage, in nanoseconds.
     pub(crate) garbage: Vec<(&'static str, u128)>,

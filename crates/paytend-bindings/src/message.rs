@@ -67,7 +67,8 @@ impl Opened {
         self.verified_by.get_or_init(|| self.opened.verified_by().to_string())
     }
 
-    /// Returns the fingerprint of the key that decrypted the message, if anything was encrypted.
+    /// Returns the fingerprint of the key that decrypted the message, or `None` if nothing in the message was
+    /// encrypted.
     pub fn decrypted_by(&self) -> Option<&str> {
         self.decrypted_by.get_or_init(|| self.opened.decrypted_by().map(|key| key.to_string())).as_deref()
     }
@@ -122,8 +123,8 @@ impl fmt::Debug for Opened {
     }
 }
 
-/// Opens a message. `partner_id` is the expected partner of a request or notification. For a response, `partner_id`
-/// must be `None` or empty, because a response contains no partner ID.
+/// Opens a message. For a request or notification, `partner_id` is the expected partner's ID. For a response, it must
+/// be `None` or empty, because a response contains no partner ID.
 ///
 /// # Errors
 /// - Returns [`Code::NotAuthentic`] if the message was not sent by the expected sender to the expected receiver, or was
@@ -144,7 +145,7 @@ pub fn open(
         (Kind::Notification, Some(id)) => Expected::notification(id),
         (Kind::Response, None) => Expected::response(),
         (Kind::Response, Some(_)) => {
-            return Err(Failure::new(Code::Usage, "unexpected partner ID; a response contains no partner, so omit it"));
+            return Err(Failure::new(Code::Usage, "unexpected partner ID; a response contains none, so omit it"));
         }
         (_, None) => {
             return Err(Failure::new(

@@ -47,8 +47,8 @@ pub struct Notification {
     /// notification is sealed again. Store the key in the same transaction as the notification's effect.
     ///
     /// Notifications from Paytend have no sequence number, so a notification whose dedup key is already stored may
-    /// still be an update. Store that notification too, and query the current state of the object that the business key
-    /// identifies.
+    /// still be an update. Store such a notification too, and query the current state of the object that the business
+    /// key identifies.
     pub dedup_key: String,
     /// The object that the notification is about, and the reported state.
     pub business_key: Option<BusinessKey>,
@@ -254,7 +254,7 @@ impl Receiver {
         self.provider().respond(reply).to_http().into()
     }
 
-    /// Verifies a notification. `now` is in milliseconds since the Unix epoch; `None` means the system time.
+    /// Verifies a notification. `now` is in milliseconds since the Unix epoch; `None` selects the system time.
     ///
     /// # Errors
     /// Returns [`Rejected`], with the reason and the response to send, if the notification is rejected.
@@ -313,8 +313,8 @@ fn header_map<'a>(headers: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Res
                 format!("invalid value for the header `{name}`: it contains bytes that HTTP does not allow"),
             )
         })?;
-        // Keeps at most 16 values of each header, so that an attacker cannot make the map large. Receivers accept fewer
-        // signatures than that.
+        // At most 16 values of each header are kept, so that an attacker cannot fill the memory. Receivers accept fewer
+        // than 16 signatures.
         if map.get_all(name).iter().count() < 16 {
             map.append(HeaderName::from_static(name), value);
         }

@@ -36,8 +36,8 @@ impl ScheduledKey {
     }
 }
 
-/// Converts milliseconds since the Unix epoch to a time. Times after the end of the year 9999 are clamped to it,
-/// because some platforms cannot represent them.
+/// Converts milliseconds since the Unix epoch to a time. Any time after the year 9999 is replaced by the end of that
+/// year, because some platforms cannot represent later times.
 pub(crate) fn time_from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))
 }

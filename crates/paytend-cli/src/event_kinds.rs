@@ -149,18 +149,18 @@ pub(crate) const ALL: &[EventKind] = &[
 ];
 
 impl EventKind {
-    /// Finds a kind by its name, or by the part after the dot.
+    /// Finds a kind by its name, or by the part of its name after the dot.
     pub(crate) fn find(name: &str) -> Result<&'static Self, Failure> {
         let last = |kind: &Self| kind.name.split_once('.').map(|(_, last)| last);
         let found = ALL.iter().find(|kind| kind.name == name || last(kind) == Some(name));
         found.ok_or_else(|| {
             let hint = suggest::did_you_mean(name, ALL.iter().map(|kind| kind.name));
-            let hint = hint.unwrap_or_else(|| "`paytend trigger --list` lists them".to_owned());
-            Failure::usage(format!("no event is called `{name}`: {hint}"))
+            let hint = hint.unwrap_or_else(|| "`paytend trigger --list` lists all events".to_owned());
+            Failure::usage(format!("there is no event `{name}`: {hint}"))
         })
     }
 
-    /// Returns the content for a new notification. `set` contains the fields to replace, each given as `path=value`.
+    /// Returns the content for a new notification. `set` contains the fields to replace, each in the form `path=value`.
     pub(crate) fn content(&self, set: &[String]) -> Result<Node, Failure> {
         let text = self.template.replace("{n}", &format!("{:012}", new_number()?));
         let now = SystemTime::now();
@@ -170,7 +170,7 @@ impl EventKind {
         self.with_fields(default.clone(), &default, set)
     }
 
-    /// Returns an object with only the fields in `set`, each given as `path=value`.
+    /// Returns an object with only the fields in `set`, each in the form `path=value`.
     pub(crate) fn fields(&self, set: &[String]) -> Result<Node, Failure> {
         let default = Node::object(&self.template.replace("{millis}", "0")).map_err(Failure::usage)?;
         self.with_fields(Node::Object(Vec::new()), &default, set)
@@ -191,11 +191,9 @@ impl EventKind {
         let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
         match read.raw() {
             None => Ok(content),
-            // Fields without the business ID are not a complete notification, so they are not checked.
+            // If the business ID is missing, the fields are not a complete notification, so they are not checked.
             Some(_) if !content.has(self.id) => Ok(content),
-            Some(_) => {
-                Err(Failure::usage(format!("--set: a value does not have the type of its field in {}", self.name)))
-            }
+            Some(_) => Err(Failure::usage(format!("--set: a value has the wrong type for its field in {}", self.name))),
         }
     }
 
@@ -213,7 +211,7 @@ impl EventKind {
     }
 }
 
-/// Adds the paths of fields, such as `data.amount.value`.
+/// Adds to `paths` the path of each field, such as `data.amount.value`.
 pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &mut Vec<String>) {
     for field in fields {
         let path = format!("{prefix}{}", field.name);
@@ -237,7 +235,7 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The kinds are the same as in the inbox, and each default content is valid.
+    /// The list contains each kind of notification in `paytend-model`, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {
@@ -248,7 +246,7 @@ mod tests {
             assert!(kind.route.as_str().ends_with(product), "{product}");
             assert!(kind.id(&content).len() > 10, "{content}");
             assert!(!format!("{read:?}").contains("problems: [At"), "{read:?}");
-            // Two notifications are not duplicates of each other.
+            // A second notification has different content, so it is not a duplicate of the first.
             assert_ne!(content.to_string(), kind.content(&[]).unwrap().to_string());
         }
         let documented = paytend_model::Notification::kinds().count() + 2;

@@ -35,7 +35,7 @@ pub(crate) struct JsonArgs {
 /// command.
 #[derive(Args)]
 pub(crate) struct AlwaysJsonArgs {
-    /// Print JSON; the output of this command is always JSON
+    /// Has no effect: the output of this command is always JSON
     #[arg(long = "json")]
     _json: bool,
 }

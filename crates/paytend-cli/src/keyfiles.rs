@@ -14,7 +14,7 @@ use crate::exit::{Category, Failure};
 use crate::inputs::{Inputs, PASSPHRASE_VARIABLE, passphrase_from_environment};
 
 /// The cryptographic backend of commands that handle one message and exit. AWS-LC is faster for each key operation, but
-/// needs about 30 ms to collect entropy at the start.
+/// needs about 30 ms to collect entropy at startup.
 pub(crate) const BACKEND: &dyn Backend = &RustCrypto;
 
 /// The environment variable that can contain the private key.
@@ -116,7 +116,7 @@ impl SecretArgs {
             read => read,
         }
         .map_err(|error| key_failure(name, &error))?;
-        // Loading the key into the backend checks that its numbers are consistent.
+        // Loading the key into the backend checks that the parts of the key are consistent.
         let loaded = BACKEND.private(&key).map_err(|error| backend_failure(name, error))?;
         let bytes = if form.encrypted { Zeroizing::new(key.to_pkcs8_pem()?.as_bytes().to_vec()) } else { bytes };
         Ok(LoadedKey { key: loaded, bytes })

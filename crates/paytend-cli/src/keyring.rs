@@ -123,7 +123,7 @@ mod native {
     mod tests {
         use super::*;
 
-        /// The store of `keyring-core` for tests keeps its entries in memory.
+        /// This test uses the test store of `keyring-core`, which keeps its entries in memory.
         #[test]
         fn secrets_are_stored_replaced_and_removed_and_errors_do_not_show_them() {
             keyring_core::set_default_store(keyring_core::mock::Store::new().unwrap());

@@ -93,7 +93,7 @@ impl fmt::Display for Node {
     }
 }
 
-/// Returns the declared field at a path.
+/// Returns the declaration of the field at a path, such as `eeaAddress.postcode`.
 pub(crate) fn field_at(fields: &'static [Field], path: &str) -> Option<&'static Field> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let field = fields.iter().find(|field| field.name == name)?;

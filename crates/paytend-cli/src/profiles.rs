@@ -99,8 +99,8 @@ impl ProfilesFile {
         lock.lock().map_err(unwritten)?;
         let mut document = self.read()?;
         let changed = change(&mut document)?;
-        // The draft is in the same folder, because paths in a profile are relative to the file. The mode of the draft
-        // is 0600.
+        // The changed file is first written to a temporary draft with mode 0600. The draft is in the same folder,
+        // because `check` resolves the paths in a profile relative to the file.
         let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritten)?;
         draft.write_all(document.to_string().as_bytes()).map_err(unwritten)?;
         draft.as_file().sync_all().map_err(unwritten)?;

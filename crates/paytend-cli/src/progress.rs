@@ -30,7 +30,7 @@ impl Progress {
         Self::styled(bar, "{spinner} fetched {pos} of {len} lists, {msg} rows")
     }
 
-    /// Shows that an operation is in progress whose steps cannot be counted.
+    /// Shows that an operation is in progress, without a count of its steps.
     pub(crate) fn busy(what: &str) -> Self {
         Self::styled(ProgressBar::new_spinner(), &format!("{{spinner}} {what}"))
     }

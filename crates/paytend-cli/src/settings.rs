@@ -22,7 +22,7 @@ use crate::profiles::{ProfilesFile, variable};
 /// The setting with the file that contains the private key's passphrase.
 const PASSPHRASE_FILE: &str = "private_key_passphrase_file";
 
-/// Groups of settings of which only one can be set.
+/// Groups of alternative settings. At most one setting of each group can be set.
 const ALTERNATIVES: &[&[&str]] = &[
     &["environment", "base_url"],
     &["private_key", "private_key_file", "private_key_keyring"],
@@ -223,7 +223,7 @@ impl Settings {
             read => read,
         };
         let (key, _) = key.map_err(|error| key_failure(&name, &error))?;
-        // Loading the key into the backend checks that its numbers are consistent.
+        // Loading the key into the backend checks that the parts of the key are consistent.
         BACKEND.private(&key).map_err(|error| backend_failure(&name, error))?;
         Ok((name, key))
     }

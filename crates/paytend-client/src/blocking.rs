@@ -1,7 +1,7 @@
 //! A blocking client for programs without an async runtime (feature `blocking`).
 //!
-//! The blocking client wraps the asynchronous client and owns a runtime with one thread. This thread also maintains the
-//! connections between calls.
+//! The blocking client wraps the asynchronous client and owns a runtime with one thread. The thread keeps running
+//! between calls, so idle connections stay usable.
 //!
 //! ```no_run
 //! # fn example(client: paytend_client::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +32,7 @@ pub struct Client {
     runtime: Arc<OwnedRuntime>,
 }
 
-/// A runtime that is safe to drop inside another runtime, where dropping a bare [`Runtime`] would panic.
+/// A runtime that can be dropped inside another runtime. Dropping a plain [`Runtime`] there would panic.
 struct OwnedRuntime(Option<Runtime>);
 
 impl Drop for OwnedRuntime {
@@ -167,7 +167,7 @@ fn outside() -> Result<(), Error> {
         Err(_) => Ok(()),
         Ok(_) => Err(Error::configuration(
             "a blocking client cannot be used inside an asynchronous runtime, whose threads it would block; use \
-             paytend_client::Client instead, and on blocking threads of the runtime call it with Handle::block_on",
+             paytend_client::Client instead; on the runtime's blocking threads, call it with Handle::block_on",
         )),
     }
 }

@@ -17,7 +17,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     fn sleep(&self, duration: Duration) -> Sleep;
 }
 
-/// The system's monotonic clock, with tokio's timer.
+/// The default clock, which uses the system's monotonic clock and tokio's timer.
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     start: Instant,

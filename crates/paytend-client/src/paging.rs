@@ -92,9 +92,9 @@ impl Client {
     ///
     /// The stream fetches a page after all items of the previous page have been taken, and holds at most one page.
     ///
-    /// The stream ends at the total number of items, if the response contains it, and otherwise at the first empty
-    /// page. A partly filled page does not end it, because the provider may limit the page size. It is inferred that
-    /// `start` is a zero-based item offset.
+    /// If the responses contain the total number of items, the stream ends after that many items. Otherwise, it ends at
+    /// the first empty page. A partly filled page does not end it, because the provider may limit the page size. It is
+    /// inferred that `start` is a zero-based item offset.
     ///
     /// A repeated page is an error, and so is an empty page before the total is reached. If the provider does not send
     /// a total and repeats its last page endlessly, the stream also ends with an error.

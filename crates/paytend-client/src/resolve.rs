@@ -1,4 +1,4 @@
-//! Resolves orders whose response was lost: queries the order first, and sends it again only if no such order exists.
+//! Resolves an order whose response was lost: queries the order first, and sends it again only if it does not exist.
 
 use std::time::Duration;
 
@@ -208,7 +208,7 @@ impl<O: Resolvable> Request<'_, O> {
         let (request_id, payload) = self.payload(&target)?;
         let first = call(shared, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
-        // The error from the first send, after which the order may exist.
+        // The error from the first send. The order may exist in spite of this error.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Call {

@@ -1,5 +1,4 @@
-//! Continues an order after its process has ended: queries the order first, and sends it again only with the same
-//! bytes.
+//! Continues an order after a restart: queries the order first, and sends it again only with the same bytes.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,11 +37,12 @@ pub struct FoundOrder<O: Resolvable> {
 pub struct Resumed<O: Resolvable> {
     /// The history, including the sends and queries made by this call. Store it if the result is an error.
     pub history: History,
-    /// The order, or the error, whose outcome has the same meaning as for [`Client::resolve`].
+    /// The order or the error. The error's outcome has the same meaning as in [`Client::resolve`].
     pub result: Result<Resolved<O>, Error>,
 }
 
-/// The start time of a call on both clocks. Later wall-clock times are derived from the monotonic clock.
+/// The start time of a call, on the wall clock and on the monotonic clock. Later wall-clock times are derived from the
+/// monotonic clock.
 struct Started {
     wall: SystemTime,
     deadline: Deadline,
@@ -189,8 +189,8 @@ impl Client {
         call.run(self.shared.start_deadline(&options), response::data).await
     }
 
-    /// Queries a prepared request's order once, on a new connection. Returns `None` if the provider reports with a
-    /// signed response that no such order exists ([`Resolution::unknown_order_codes`]).
+    /// Queries a prepared request's order once, on a new connection. Returns `None` if a signed response reports that
+    /// the order does not exist ([`Resolution::unknown_order_codes`]).
     ///
     /// # Errors
     /// Returns an [`Error`] if the query fails. The order may exist.
@@ -204,7 +204,7 @@ impl Client {
         let order: O = serde_json::from_str(prepared.payload()).map_err(|_| {
             Error::request("the payload of the stored order cannot be parsed").during(&target, prepared.request_id())
         })?;
-        // The order was validated before it was sealed.
+        // Validation is skipped, because the order was validated before it was sealed.
         let mut request = Request::new(&self.shared, &order).danger_skip_validation();
         request.options.extra.clone_from(&prepared.extra);
         request.options.trace_parent.clone_from(&prepared.trace_parent);
@@ -243,7 +243,7 @@ impl Client {
         state::<O>(&self.shared, O::status_of_query(response))
     }
 
-    /// Returns how long to wait before querying an order with this history again.
+    /// Returns how long to wait before the next query for an order with this history.
     pub fn query_wait(&self, history: &History) -> Duration {
         self.shared.retry.wait(history.queries, self.shared.random()).max(self.resolution().query_pause())
     }

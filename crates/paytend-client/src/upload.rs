@@ -39,7 +39,7 @@ pub fn file_from_reader(reader: impl Read) -> io::Result<FileContent> {
 }
 
 fn read(reader: impl Read, expected: usize) -> io::Result<FileContent> {
-    // Allocate one extra byte, so that the read that finds the end of the file does not reallocate.
+    // Allocate one extra byte. Without it, the last read, which detects the end of the file, would reallocate.
     let mut bytes = Vec::with_capacity(expected + 1);
     reader.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > MAX_FILE_BYTES {

@@ -25,8 +25,8 @@ use handover::Handover;
 use http_body::Body;
 use loom::thread;
 
-/// Reads the body in pieces as hyper does, until its end or an error. Returns whether the server has received all
-/// bytes.
+/// Reads the body in pieces as hyper does, until the body ends or returns an error. Returns whether the server has
+/// received all bytes.
 fn send(mut body: OutgoingBody, length: usize) -> bool {
     let mut received = 0;
     loop {
@@ -37,7 +37,7 @@ fn send(mut body: OutgoingBody, length: usize) -> bool {
     }
 }
 
-/// Lengths of bodies with one piece and with several pieces.
+/// Body lengths. A body of the first length is read in one piece, and a body of the second in several.
 const LENGTHS: [usize; 2] = [10, 70_000];
 
 #[test]

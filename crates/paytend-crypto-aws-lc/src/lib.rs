@@ -88,8 +88,8 @@ impl RsaPrivate for Private {
         if ciphertext.len() != size || out.len() != size {
             return Err(BackendError::new("the input or the output is not as long as the modulus"));
         }
-        // AWS-LC refuses 0, 1 and n - 1. Decrypting one of these returns the same number, because `d` is odd. The
-        // ciphertext is public, so timing this comparison reveals nothing.
+        // AWS-LC refuses 0, 1 and n - 1. Each of these numbers decrypts to itself, because `d` is odd. The ciphertext
+        // is public, so the duration of this comparison reveals nothing.
         if is_own_power(ciphertext, self.public.modulus()) {
             out.copy_from_slice(ciphertext);
             return Ok(());

@@ -65,7 +65,7 @@ impl Rsa {
         let bits = i32::try_from(bits).map_err(|_| Failed)?;
         // SAFETY: the function takes no arguments. `NonNull::new` checks the result.
         let key = NonNull::new(unsafe { RSA_new() }).ok_or_else(failed)?;
-        // From here on, the key is freed on every return path. `size` is set below.
+        // From here on, `rsa` owns the key and frees it on every return path. `size` is set below.
         let mut rsa = Self { key, size: 0 };
         // SAFETY: the key is new and not shared, the exponent is a valid number, and no callback is passed.
         let done = unsafe { RSA_generate_key_ex(rsa.key.as_ptr(), bits, exponent.0.as_ptr(), ptr::null_mut()) };
@@ -88,7 +88,7 @@ impl Rsa {
         unsafe { RSA_bits(self.key.as_ptr()) as usize }
     }
 
-    /// Writes the key as PKCS#1 DER.
+    /// Returns the key as PKCS#1 DER.
     pub(crate) fn to_der(&self) -> Result<Zeroizing<Vec<u8>>, Failed> {
         let (mut data, mut length) = (ptr::null_mut(), 0);
         // SAFETY: both output pointers and the key are valid.
@@ -109,7 +109,7 @@ impl Rsa {
     /// checks the result.
     ///
     /// Both slices must be as long as the modulus, and `input` must be greater than 1 and less than `n - 1`. Otherwise,
-    /// the function fails.
+    /// an error is returned.
     pub(crate) fn private_power(&self, input: &[u8], out: &mut [u8]) -> Result<(), Failed> {
         let (mut length, key) = (0, self.key.as_ptr());
         let (source, target, room) = (input.as_ptr(), out.as_mut_ptr(), out.len());
@@ -121,7 +121,7 @@ impl Rsa {
 
     /// Raises `input` to the power `e` modulo `n` and writes the result to `out`.
     ///
-    /// Both slices must be as long as the modulus, and `input` must be below `n`. Otherwise, the function fails.
+    /// Both slices must be as long as the modulus, and `input` must be below `n`. Otherwise, an error is returned.
     pub(crate) fn public_power(&self, input: &[u8], out: &mut [u8]) -> Result<(), Failed> {
         let (mut length, key) = (0, self.key.as_ptr());
         let (source, target, room) = (input.as_ptr(), out.as_mut_ptr(), out.len());
@@ -158,8 +158,8 @@ fn initialize() {
     ONCE.call_once(|| unsafe { CRYPTO_library_init() });
 }
 
-/// Clears the thread's error queue. Otherwise, other code on this thread that uses AWS-LC could read this error as its
-/// own.
+/// Clears the thread's error queue. Otherwise, other code on this thread that uses AWS-LC could mistake this error for
+/// an error of its calls.
 fn failed() -> Failed {
     // SAFETY: the function changes only this thread's data.
     unsafe { ERR_clear_error() }

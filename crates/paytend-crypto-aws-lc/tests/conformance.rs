@@ -58,8 +58,8 @@ fn both_backends_return_the_same_bytes() {
     }
 }
 
-/// Decrypting 0, 1 or `n - 1` returns the same number. AWS-LC refuses these numbers, so the backend returns them
-/// itself.
+/// The numbers 0, 1 and `n - 1` decrypt to themselves. AWS-LC refuses to decrypt them, so the backend returns them
+/// unchanged.
 #[test]
 fn smallest_and_largest_ciphertexts_are_decrypted() {
     let random = Seeded::new();
@@ -81,7 +81,7 @@ fn smallest_and_largest_ciphertexts_are_decrypted() {
 }
 
 #[test]
-fn input_not_below_modulus_or_of_wrong_length_is_refused() {
+fn input_of_wrong_length_or_not_below_modulus_is_refused() {
     let random = Seeded::new();
     let key = rustcrypto::generate(1024, &random).unwrap();
     let (private, public) = (AwsLc.private(&key).unwrap(), AwsLc.public(key.public_key()).unwrap());
@@ -91,7 +91,8 @@ fn input_not_below_modulus_or_of_wrong_length_is_refused() {
         assert!(private.decrypt_raw(&input, &mut out).is_err(), "{} bytes", input.len());
         assert!(public.encrypt_raw(&input).is_err(), "{} bytes", input.len());
     }
-    // The numbers that AWS-LC refuses, with an input and an output of the same wrong length.
+    // The backend must also refuse the numbers 0 and 1, which AWS-LC refuses, if the input and the output have the same
+    // wrong length.
     for input in [vec![0; 1], vec![1; 1], vec![0; 64], vec![0; 127], vec![0; 129]] {
         assert!(private.decrypt_raw(&input, &mut vec![0; input.len()]).is_err(), "{} bytes", input.len());
     }
@@ -119,7 +120,7 @@ fn generate_returns_a_key_of_the_requested_size_or_an_error() {
     assert!(matches!(error, Error::Backend(_)) && error.to_string().contains("multiple of 128"), "{error}");
 }
 
-/// AWS-LC itself loads a key like this, but every operation with it fails.
+/// AWS-LC itself loads a key whose private exponent is above the modulus, but every operation with the key fails.
 #[test]
 fn private_exponent_above_modulus_is_refused() {
     let random = Seeded::new();

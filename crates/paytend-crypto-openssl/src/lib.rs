@@ -22,8 +22,8 @@ const OLDEST: i64 = 0x3000_0080;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OpenSsl;
 
-/// Parses each key when it is loaded, not again for each key operation. If the linked library is not OpenSSL 3.0.8 or
-/// newer, loading or generating a key returns an [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
+/// Parses each key once, when it is loaded, and not again for each operation. If the linked library is not OpenSSL
+/// 3.0.8 or newer, loading or generating a key returns an [`Error::Backend`] whose source is an [`UnsupportedLibrary`].
 impl Backend for OpenSsl {
     fn name(&self) -> &'static str {
         "openssl"
@@ -76,10 +76,10 @@ fn check_version(number: i64, text: &str) -> Result<(), UnsupportedLibrary> {
     }
 }
 
-/// Copies of a key, one per processor.
+/// One copy of a key for each processor.
 ///
-/// OpenSSL locks a key to blind an operation and to read values cached for the key. If each thread uses a separate
-/// copy, the threads do not wait for each other.
+/// OpenSSL locks a key while it blinds an operation and reads the values cached for the key. Threads that use separate
+/// copies do not wait for each other.
 struct Copies<Half> {
     copies: Box<[Rsa<Half>]>,
 }

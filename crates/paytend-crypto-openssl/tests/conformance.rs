@@ -101,7 +101,7 @@ fn difference(one: &[u8], other: &[u8]) -> Vec<u8> {
 #[test]
 fn conformance_suite_detects_every_flaw() {
     let random = Seeded::new();
-    // With such a key, a signature plus the modulus is often as long as the modulus.
+    // With a modulus this small, a signature plus the modulus often has the same length as the modulus.
     let key = std::iter::repeat_with(|| rustcrypto::generate(1024, &random).unwrap())
         .find(|key| key.public_key().modulus()[0] < 0xa8)
         .unwrap();

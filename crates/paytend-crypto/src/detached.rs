@@ -52,8 +52,8 @@ impl Verifier {
         Ok(Self { keys })
     }
 
-    /// Verifies the header's value against the body's bytes, both as received. Returns the fingerprint of the key that
-    /// made the signature.
+    /// Verifies the value of the received header for the received bytes of the body. Returns the fingerprint of the key
+    /// that made the signature.
     ///
     /// # Errors
     /// Returns [`Error::NotAuthentic`] if the header or the signature is invalid, regardless of the cause.

@@ -24,13 +24,13 @@ pub enum Error {
     #[error("the message is malformed: {0}")]
     Malformed(Malformed),
 
-    /// The message is authentic, but its payload is not one object with an unambiguous end. Problems inside the
+    /// The message is authentic, but its payload is not one object whose end can be determined. Problems inside the
     /// object do not make a message invalid; see [`Opened::payload_problem`](crate::Opened::payload_problem).
     #[error("the message is authentic, but its payload {0}")]
     Payload(PayloadProblem),
 
-    /// The provider returned an error response without a signature. Such a response proves nothing: log it, but never
-    /// treat the outcome as final.
+    /// The provider returned an error response without a signature. Anyone can create such a response, so log it, but
+    /// never treat the outcome as final.
     #[error("unsigned error response; check the keys and the partner ID")]
     UnsignedFailure(UnsignedFailure),
 
@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    /// A report of an error and its sources must not repeat a message.
+    /// If an error is reported together with its sources, no message may appear twice.
     #[test]
     fn displayed_reason_is_not_repeated_as_source() {
         for error in [Error::from(Malformed::NotUtf8 { at: 3 }), Malformed::TooLarge { bytes: 2, limit: 1 }.into()] {

@@ -1,7 +1,7 @@
-//! Low-level functions without the checks that make a message safe.
+//! Low-level functions that skip the checks needed to open messages safely.
 //!
-//! Intended for authors of backends and for tools. An application that decrypts messages with these functions is a
-//! padding oracle; use [`Keyring::open`](crate::Keyring::open) instead.
+//! Intended for authors of backends and for tools. An application that decrypts messages with these functions can be
+//! used as a padding oracle; use [`Keyring::open`](crate::Keyring::open) instead.
 
 use zeroize::Zeroizing;
 
@@ -92,8 +92,8 @@ impl DigestAlgorithm {
     ];
 }
 
-/// Returns the digest in a signature made with this key's private half, for comparison with the digests of candidate
-/// messages.
+/// Recovers the digest from a signature that was made with this key's private half. A tool can compare it with the
+/// digests of candidate messages.
 ///
 /// **This function verifies nothing** and is lenient about the padding length.
 pub fn signed_digest(key: &dyn RsaPublic, signature: &[u8]) -> Option<(DigestAlgorithm, Vec<u8>)> {
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(signed_digest(&*one, &signature), Some((DigestAlgorithm::Sha256, vec![7; 32])));
         assert_eq!(signed_digest(&*other, &signature), None);
         assert_eq!(signed_digest(&*one, &signature[1..]), None);
-        // Tests all hash functions, because a faulty sender may use the wrong one.
+        // Tests all hash functions, because a faulty sender might sign with the wrong one.
         for (algorithm, prefix) in DigestAlgorithm::ALL {
             let digest = vec![9; usize::from(prefix[prefix.len() - 1])];
             let mut block = vec![0xff; 128];

@@ -4,7 +4,7 @@ use crate::error::Error;
 
 /// A source of cryptographically secure random bytes.
 ///
-/// Use [`OsRandom`] (the `os-random` feature) unless you need a fixed source for tests or a hardware generator.
+/// Use [`OsRandom`] (the `os-random` feature) unless you need deterministic bytes for tests or a hardware generator.
 pub trait RandomSource: Send + Sync {
     /// Fills `bytes` completely.
     ///

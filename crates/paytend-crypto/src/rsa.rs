@@ -1,8 +1,8 @@
 //! The traits that an RSA backend implements, and the keys that a keyring accepts.
 //!
-//! A backend only performs the arithmetic. Padding, hashing and every decision about a message stay in this crate, so
-//! that all backends accept and refuse the same messages. A backend for keys in memory implements [`Backend`]. For keys
-//! that never leave an HSM or a KMS, implementing [`RsaPrivate`] is enough.
+//! A backend performs only the arithmetic. This crate implements padding and hashing and decides which messages are
+//! accepted, so all backends accept and refuse the same messages. A backend for keys in memory implements [`Backend`].
+//! For keys that never leave an HSM or a KMS, implementing [`RsaPrivate`] is enough.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub trait Backend: Send + Sync {
     }
 }
 
-/// Implements [`Backend`] for a pointer to a backend.
+/// Implements [`Backend`] for a pointer type by calling the backend that it points to.
 macro_rules! forwarding {
     ($($pointer:ty),*) => {$(
         impl<B: Backend + ?Sized> Backend for $pointer {
@@ -76,8 +76,8 @@ forwarding!(&B, Arc<B>);
 /// # Requirements
 /// - The run time of both operations must not depend on the key or on the result. Use blinding, or hardware that
 ///   guarantees this.
-/// - [`decrypt_raw`](Self::decrypt_raw) must not inspect the result. In particular, it must not check the padding or
-///   reject a value.
+/// - [`decrypt_raw`](Self::decrypt_raw) must not inspect the result. In particular, it must not check the padding, and
+///   must not reject any value.
 /// - Return an error only if the operation itself fails. The error must not depend on the decrypted value.
 pub trait RsaPrivate: Send + Sync {
     /// Returns the public half of the key.
@@ -115,8 +115,8 @@ pub trait RsaPublic: Send + Sync {
     /// Performs the raw public-key operation: raises `block` to the power `e` modulo `n`. The returned number is as
     /// long as the modulus.
     ///
-    /// `block` is as long as the modulus, and its number is smaller than the modulus, because this crate has padded the
-    /// block.
+    /// `block` is as long as the modulus, and the number in it is smaller than the modulus, because this crate has
+    /// padded the block.
     ///
     /// # Errors
     /// Returns an error if the backend cannot perform the operation.

@@ -18,7 +18,7 @@ use crate::primitives::pkcs1v15;
 use crate::random::{OsRandom, RandomSource};
 use crate::rsa::{Backend, RsaPrivate, RsaPublic};
 
-/// The default backend. The functions in this module do the same without the trait.
+/// The default backend. Its methods call the functions in this module.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RustCrypto;
 
@@ -149,8 +149,8 @@ fn uint(bytes: &[u8]) -> Result<BoxedUint, KeyError> {
     BoxedUint::from_be_slice(bytes, bits).map_err(|_| KeyError::Invalid)
 }
 
-/// Returns `number` as exactly `size` big-endian bytes. The storage of `number` consists of whole limbs, so it may be
-/// longer or shorter. Bytes that are cut off are zero, because the number is below the modulus.
+/// Returns `number` as exactly `size` big-endian bytes. `number` is stored in whole limbs, which can have more or fewer
+/// bytes. Any bytes that are removed are zero, because the number is below the modulus.
 fn right_aligned(number: &BoxedUint, size: usize) -> Zeroizing<Vec<u8>> {
     let bytes = Zeroizing::new(number.to_be_bytes());
     let mut out = Zeroizing::new(vec![0u8; size]);

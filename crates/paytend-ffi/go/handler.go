@@ -59,7 +59,8 @@ func readBody(w http.ResponseWriter, body io.Reader, timeout time.Duration) ([]b
 		_ = connection.SetReadDeadline(time.Time{})
 		return read, err
 	}
-	// The ResponseWriter does not support deadlines. After a timeout, the read continues until the server closes the body.
+	// The ResponseWriter does not support deadlines, so after a timeout the read continues until the
+	// server closes the body.
 	type result struct {
 		read []byte
 		err  error

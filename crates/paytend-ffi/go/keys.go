@@ -17,7 +17,7 @@ type PublicKey struct{ handle *C.PaytendPublicKey }
 // Keyring contains the keys that one side uses to communicate with one peer.
 type Keyring struct{ handle *C.PaytendKeyring }
 
-// A nil key or keyring becomes a null handle, which the library rejects.
+// A nil key or keyring is passed to the library as a null handle, which the library rejects.
 
 func (k *PrivateKey) c() *C.PaytendPrivateKey {
 	if k == nil {

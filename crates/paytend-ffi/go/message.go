@@ -58,8 +58,8 @@ type Opened struct {
 	PayloadProblem string
 	// Canonical is the signed text. It is secret, since it contains the session key and the payload.
 	Canonical string `json:"-"`
-	// VerifiedBy is the fingerprint of the key that verified the signature. DecryptedBy is the fingerprint of the key that
-	// decrypted the message, if anything was encrypted.
+	// VerifiedBy is the fingerprint of the key that verified the signature. DecryptedBy is the
+	// fingerprint of the key that decrypted the message. It is empty if nothing was encrypted.
 	VerifiedBy, DecryptedBy string
 }
 

@@ -142,7 +142,7 @@ func TestHandlerSendsTheExpectedResponse(t *testing.T) {
 		first.Product != paytend.BaaS || first.NotifyType != "2" || !first.SentAt.IsZero() {
 		t.Errorf("%#v", *first)
 	}
-	// Post the same notification, sealed again.
+	// Seal the same notification again and post it.
 	post(notification(t, peer, deposit))
 	if handled[1].DedupKey != first.DedupKey || len(first.DedupKey) != 64 {
 		t.Error(handled[1].DedupKey, first.DedupKey)

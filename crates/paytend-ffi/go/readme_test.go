@@ -135,7 +135,7 @@ func TestReadmeSealAddsARequestID(t *testing.T) {
 	}
 }
 
-// A poster posts a body to a route and returns the status and body of the response.
+// A poster is a function that posts a body to a route and returns the status and body of the response.
 type poster func(body []byte) (int, string)
 
 // readmeRoute returns the README's handler with an in-memory store.
@@ -229,7 +229,7 @@ func TestReadmeErrorsAreDistinct(t *testing.T) {
 		if sentinel == nil || sentinel.Name != row[2] {
 			t.Fatal(row)
 		}
-		// An error with this code matches only this sentinel.
+		// An error with this code matches only the sentinel for this code.
 		failure := &paytend.Error{Code: sentinel.Code, Name: sentinel.Name, Message: "what went wrong"}
 		for name, other := range known {
 			if errors.Is(failure, other) != (name == row[1]) {

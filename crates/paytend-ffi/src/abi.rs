@@ -33,7 +33,8 @@ impl PaytendSlice {
         if self.data.is_null() || isize::try_from(self.len).is_err() {
             return Err(usage(&format!("{name} has a null pointer with a nonzero length, or is too long")));
         }
-        // SAFETY: the caller guarantees the contents; null and an excessive length were ruled out above.
+        // SAFETY: the pointer is not null and the length is not excessive, as checked above. The caller guarantees that
+        // the bytes are valid.
         Ok(unsafe { std::slice::from_raw_parts(self.data, self.len) })
     }
 
@@ -157,7 +158,8 @@ pub(crate) unsafe fn array<'a, T>(first: *const T, len: usize, name: &str) -> Re
     if first.is_null() || bytes.is_none() {
         return Err(usage(&format!("{name} has a null pointer with a nonzero length, or is too long")));
     }
-    // SAFETY: the caller guarantees the contents; null and an excessive length were ruled out above.
+    // SAFETY: the pointer is not null and the length is not excessive, as checked above. The caller guarantees that the
+    // values are valid.
     Ok(unsafe { std::slice::from_raw_parts(first, len) })
 }
 

@@ -24,8 +24,8 @@ pub(crate) unsafe fn guard(error: *mut *mut PaytendError, work: impl FnOnce() ->
     }
 }
 
-/// Runs the body of a function that writes a result to `out`. If `out` is null, the body does not run, so no result can
-/// be leaked.
+/// Runs the body of a function that writes a result to `out`. If `out` is null, the body does not run, so it cannot
+/// create a result that no one frees.
 ///
 /// # Safety
 /// `error` must be null or valid for writes.

@@ -93,9 +93,9 @@ pub struct PaytendOpened {
 /// A message's fields in their C representation.
 struct Views(Vec<PaytendHeader>);
 
-// SAFETY: the slices point into the immutable `PaytendOpened` that contains them, so any thread can own them.
+// SAFETY: the slices point into the `PaytendOpened` that contains them, which is immutable, so any thread can own them.
 unsafe impl Send for Views {}
-// SAFETY: the slices point into the immutable `PaytendOpened` that contains them, so threads can share them.
+// SAFETY: the slices point into the `PaytendOpened` that contains them, which is immutable, so threads can share them.
 unsafe impl Sync for Views {}
 
 impl From<Opened> for PaytendOpened {

@@ -13,7 +13,7 @@ pub struct AuditEvent {
     pub action: Cow<'static, str>,
     /// The ID of the notification, or `None` if the action concerns several notifications.
     pub id: Option<Id>,
-    /// The operator, as named by the program that records the event.
+    /// The name of the operator, as set by the program that records the event.
     pub operator: String,
     /// The options that were passed to the action, such as the provider. They must not contain personal data.
     pub detail: Option<String>,

@@ -80,10 +80,10 @@ pub enum FinishError {
     /// The effect failed. It was rolled back, and the notification is still leased.
     #[error("the effect failed")]
     Effect(HandlerError),
-    /// The completion was not applied, but its effect did not fail. For example, another effect failed in the same
-    /// transaction, so all effects in it were rolled back. The notification is still leased. Release it with
-    /// [`GiveBack`](crate::Release::GiveBack) so that it is processed again.
-    #[error("the completion was not applied")]
+    /// The change was not applied, but its effect did not fail. For example, another effect failed in the same
+    /// transaction, so all changes in it were rolled back. The notification is still leased. After a completion,
+    /// release it with [`GiveBack`](crate::Release::GiveBack) so that it is processed again. Repeat a release.
+    #[error("the change was not applied")]
     NotApplied,
     /// The store failed. It is unknown whether the change was made.
     #[error(transparent)]
@@ -91,7 +91,7 @@ pub enum FinishError {
 }
 
 impl From<FinishError> for StoreError {
-    /// Converts an error to a store error, for operations that do not depend on a lease.
+    /// Converts the error of an operation that does not depend on a lease.
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Store(error) => error,
@@ -106,8 +106,8 @@ impl From<FinishError> for StoreError {
 pub enum FailureAction {
     /// The notification is attempted again after the backoff, unless the retry limit is reached.
     Retry,
-    /// The notification is attempted again after this time or after the backoff, whichever is longer, unless the retry
-    /// limit is reached.
+    /// The notification is attempted again after this duration or after the backoff, whichever is longer, unless the
+    /// retry limit is reached.
     RetryAfter(std::time::Duration),
     /// The notification becomes a dead letter.
     DeadLetter,

@@ -16,7 +16,7 @@ use crate::error::{StoreError, StoreErrorKind};
 pub struct ForwardSecret(Zeroizing<Vec<u8>>);
 
 impl ForwardSecret {
-    /// Parses a secret, which is the base64 of 24 to 64 bytes, with or without the `whsec_` prefix.
+    /// Parses a secret. The secret is 24 to 64 bytes, encoded as base64, with or without the `whsec_` prefix.
     ///
     /// ```
     /// use paytend_inbox::ForwardSecret;
@@ -27,7 +27,7 @@ impl ForwardSecret {
     /// ```
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the text is not base64 of 24 to 64 bytes.
+    /// Returns [`StoreError`] if the text is not the base64 encoding of 24 to 64 bytes.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
         let text = text.trim();
         let decoded = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).map(Zeroizing::new);
@@ -35,7 +35,7 @@ impl ForwardSecret {
             Ok(key) if (24..=64).contains(&key.len()) => Ok(Self(key)),
             _ => Err(StoreError::new(
                 StoreErrorKind::Keys,
-                "invalid forward secret: expected base64 of 24 to 64 bytes; create one with `openssl rand -base64 32`",
+                "invalid forward secret: expected 24 to 64 bytes as base64; create one with `openssl rand -base64 32`",
             )),
         }
     }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn invalid_secrets_are_refused_without_being_shown() {
-        for invalid in ["", "whsec_", "c2hvcnQ=", "not base64 but quite long enough to be one"] {
+        for invalid in ["", "whsec_", "c2hvcnQ=", "not base64, but long enough to be a secret"] {
             let error = ForwardSecret::parse(invalid).unwrap_err().to_string();
             assert!(error.starts_with("invalid forward secret: "), "{error}");
         }

@@ -26,8 +26,8 @@ type OrderBy = dyn Fn(&Facts) -> Option<String> + Send + Sync;
 
 /// A durable inbox, which stores each verified notification once. Cloning is cheap.
 ///
-/// Acknowledge a notification only after [`accept`](Self::accept) has returned `Ok`. [`handler`](Self::handler) returns
-/// a handler for the `paytend-webhook` adapters that follows this rule:
+/// Acknowledge a notification only after [`accept`](Self::accept) has returned `Ok`. The handler that
+/// [`handler`](Self::handler) returns follows this rule. Pass it to a `paytend-webhook` adapter:
 ///
 /// ```
 /// use paytend_inbox::{Inbox, MemoryStore, StoreKeys};
@@ -79,8 +79,8 @@ impl<S: Store> Inbox<S> {
     /// Sets the function that returns the order name of a notification. Notifications with the same order name are
     /// processed in the order in which they were accepted. Notifications for which the function returns `None` are
     /// processed in any order. Equal names on different routes are unrelated. The store contains only an HMAC of each
-    /// name. A dead letter does not hold up later notifications. A notification that is redriven or requeued because a
-    /// duplicate arrived can be processed after later notifications.
+    /// name. A dead letter does not block later notifications. If a notification is redriven, or requeued because a
+    /// duplicate arrived, later notifications can be processed before it.
     ///
     /// ```
     /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {
@@ -104,8 +104,8 @@ impl<S: Store> Inbox<S> {
     /// a run after the current run has completed. A duplicate of a dead letter is recorded but causes no run.
     ///
     /// Each run has a different [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was
-    /// erased or removed after its retention, only the handler of [`on_sighting`](crate::WorkerBuilder::on_sighting) is
-    /// called, without content.
+    /// erased or removed after its retention, only the handler set with
+    /// [`on_sighting`](crate::WorkerBuilder::on_sighting) is called, without content.
     #[must_use]
     pub fn requeue_sightings(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.requeued = Arc::new(kinds.into_iter().collect());

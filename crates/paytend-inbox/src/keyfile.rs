@@ -23,8 +23,8 @@ impl StoreKeys {
     }
 
     /// Reads a key file. If the file does not exist, generates keys and creates the file, accessible only to its owner.
-    /// A new file is synced to disk before this method returns, so a power cut cannot remove its keys. An existing file
-    /// is read but not synced.
+    /// The name of the file, and the content of a new file, are synced to disk before this method returns, so a power
+    /// cut cannot remove the keys.
     ///
     /// # Errors
     /// Returns [`StoreError`] in the same cases as [`load`](Self::load), or if the file cannot be created.
@@ -34,7 +34,12 @@ impl StoreKeys {
             StoreError::new(StoreErrorKind::Keys, format!("cannot create {}: {error}", path.display()))
         };
         if path.try_exists().map_err(failed)? {
-            return Self::load(path);
+            let keys = Self::load(path)?;
+            // The process that has created the file may have ended before it synced the name.
+            return match sync_directory(path) {
+                Err(error) if !is_read_only(&error) => Err(failed(error)),
+                _ => Ok(keys),
+            };
         }
         let keys = Self::generate()?;
         // The keys are first written to a file with a different name, so that a crash does not leave an incomplete key
@@ -47,8 +52,8 @@ impl StoreKeys {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&partial).map_err(failed)?;
         let written = file.write_all(keys.to_text().as_bytes()).and_then(|()| file.sync_all());
-        // The link fails if a different process has already created the file. Both processes then use the keys in that
-        // file.
+        // The link cannot be created if another process has already created the file. Both processes then use the keys
+        // in that file.
         let linked = written.and_then(|()| std::fs::hard_link(&partial, path));
         let _ = std::fs::remove_file(&partial);
         match linked {
@@ -59,6 +64,13 @@ impl StoreKeys {
             }
         }
     }
+}
+
+/// Returns whether a directory cannot be synced because this process must not change it. Such a file was created by a
+/// different user or program, which is responsible for it.
+fn is_read_only(error: &std::io::Error) -> bool {
+    use ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), InvalidInput | PermissionDenied | ReadOnlyFilesystem | Unsupported)
 }
 
 /// Syncs the directory that contains a file, so that a new file name survives a power cut.

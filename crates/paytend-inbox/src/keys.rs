@@ -1,4 +1,4 @@
-//! The keys of a store, which deduplicate notifications and encrypt payloads.
+//! A store's keys for recognizing duplicates and encrypting payloads.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::route::Route;
 use crate::terms::{Id, Mac};
 
 const HEADER: &str = "paytend-inbox-keys 1";
-/// The comment line after the header.
+/// The comment line that follows the header of a key file.
 const COMMENT: &str = "# The keys of a notification store. Keep a copy: without this file, payloads cannot be read and \
                        duplicates are not recognized.";
 
@@ -98,7 +98,7 @@ impl StoreKeys {
     /// Generates a deduplication key and a first payload key.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the operating system returns no random numbers.
+    /// Returns [`StoreError`] if the operating system cannot generate random numbers.
     pub fn generate() -> Result<Self, StoreError> {
         Ok(Self { dedup: random()?, payload: vec![(1, random()?)] })
     }
@@ -107,7 +107,7 @@ impl StoreKeys {
     /// earlier keys.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the operating system returns no random numbers.
+    /// Returns [`StoreError`] if the operating system cannot generate random numbers.
     pub fn rotate(&mut self) -> Result<(), StoreError> {
         let next = self.payload.last().map_or(1, |(id, _)| id.saturating_add(1));
         self.payload.push((next, random()?));
@@ -170,7 +170,8 @@ impl StoreKeys {
 
     /// Returns the text form, which contains the secret keys.
     pub fn to_text(&self) -> Zeroizing<String> {
-        // The capacity is reserved, because a growing string would leave copies of the keys in freed memory.
+        // The full capacity is reserved first. Otherwise, the string would be reallocated as it grows, and would leave
+        // copies of the keys in freed memory.
         let mut text = Zeroizing::new(String::with_capacity(256 + 64 * self.payload.len()));
         let encoded = |key: &SecretKey| Zeroizing::new(STANDARD.encode(key.as_slice()));
         text.push_str(&format!("{HEADER}\n{COMMENT}\n"));
@@ -200,7 +201,8 @@ impl StoreKeys {
         self.mac("order", &[route.as_str().as_bytes(), name.as_bytes()])
     }
 
-    /// Returns a value that identifies the deduplication key. A store keeps this value and refuses different keys.
+    /// Returns a value that identifies the deduplication key. A store saves this value, and cannot be opened with a
+    /// different key.
     pub fn check_value(&self) -> Mac {
         self.mac("check", &[])
     }
@@ -232,8 +234,8 @@ impl StoreKeys {
         binding.with_parts(bound_to, |parts| self.open_bound(&format!("notification {id}"), parts, sealed))
     }
 
-    /// Returns an HMAC of these parts, for a queue that shares the keys. The HMACs for different purposes are
-    /// unrelated.
+    /// Returns an HMAC of these parts, for a queue that shares the keys. HMACs that are computed for different
+    /// purposes never match.
     pub fn tag(&self, purpose: &str, parts: &[&[u8]]) -> Mac {
         self.mac(purpose, parts)
     }
@@ -242,7 +244,7 @@ impl StoreKeys {
     /// The first part of `binding` should be the name of the queue.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the operating system returns no random numbers.
+    /// Returns [`StoreError`] if the operating system cannot generate random numbers.
     pub fn seal_bound(&self, binding: &[&[u8]], content: &[u8]) -> Result<SealedPayload, StoreError> {
         let failed = || StoreError::new(StoreErrorKind::Keys, "cannot encrypt the payload");
         let (key_id, key) = self.payload.last().ok_or_else(failed)?;
@@ -294,7 +296,7 @@ fn random() -> Result<SecretKey, StoreError> {
 }
 
 fn no_randomness() -> StoreError {
-    StoreError::unavailable("the system returns no random numbers")
+    StoreError::unavailable("the operating system cannot generate random numbers")
 }
 
 fn decode(text: &str) -> Option<SecretKey> {

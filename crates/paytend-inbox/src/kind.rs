@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use paytend_model::iban::{IbanAccount, IbanTransaction, UserStatusChange as StatusChange, UserUpgrade as Upgrade};
 use paytend_model::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
@@ -13,7 +14,7 @@ use crate::route::Route;
 
 /// The kind of a notification, such as `fund-deposit`. Retry limits, concurrency limits and metrics are per kind.
 ///
-/// A store can contain kinds that a newer version of this crate has stored. They are kept unchanged.
+/// A store can contain kinds from a newer version of this crate. Such kinds are kept unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(Cow<'static, str>);
 
@@ -40,6 +41,28 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// The error returned when parsing a name that no [`Kind`] of this version has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ParseKindError;
+
+impl fmt::Display for ParseKindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = KINDS.iter().map(Kind::to_string).collect();
+        write!(f, "invalid kind; the kinds are {}", names.join(", "))
+    }
+}
+
+impl std::error::Error for ParseKindError {}
+
+impl FromStr for Kind {
+    type Err = ParseKindError;
+
+    fn from_str(text: &str) -> Result<Self, ParseKindError> {
+        KINDS.iter().find(|kind| kind.as_str() == text).cloned().ok_or(ParseKindError)
     }
 }
 
@@ -140,6 +163,14 @@ macro_rules! paytend_types {
             }
         }
 
+        /// The kinds of this version.
+        const KINDS: &[Kind] = &[
+            $($(types::$name::KIND,)+)+
+            types::TransferToBank::KIND,
+            types::BalanceChange::KIND,
+            Kind::UNKNOWN,
+        ];
+
         /// Returns the kind for a `notifyType` that Paytend documents.
         fn kind_of_type(route: Route, notify_type: &str) -> Kind {
             match (route.product(), notify_type) {
@@ -234,6 +265,7 @@ mod tests {
             let route = Route::of_product(info.product).unwrap();
             let kind = kind_of_type(route, info.notify_type);
             assert_ne!(kind, Kind::UNKNOWN, "{}", info.title);
+            assert_eq!(kind.as_str().parse(), Ok(kind.clone()));
             assert!(kinds.insert(kind), "{}", info.title);
             // An array is not an object, so it cannot be read as any type.
             let unreadable = AnyNotification::read(route, info.notify_type, b"[]");
@@ -241,5 +273,16 @@ mod tests {
             assert_eq!(unreadable.kind(route), kind_of_type(route, info.notify_type));
         }
         assert_eq!(kind_of_type(Route::PayBy, "1"), Kind::UNKNOWN);
+    }
+
+    #[test]
+    fn names_without_a_kind_are_refused() {
+        assert_eq!("unknown".parse(), Ok(Kind::UNKNOWN));
+        assert_eq!("transfer-to-bank".parse(), Ok(types::TransferToBank::KIND));
+        for name in ["fund_deposit", "Fund-Deposit", "", " unknown"] {
+            let error = name.parse::<Kind>().unwrap_err().to_string();
+            assert!(error.starts_with("invalid kind; the kinds are account-opening, fund-deposit, "), "{error}");
+            assert!(error.ends_with("balance-change, unknown"), "{error}");
+        }
     }
 }

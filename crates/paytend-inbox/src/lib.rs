@@ -29,11 +29,11 @@ pub use error::{FailureAction, FinishError, HandlerError, StoreError, StoreError
 pub use forward::ForwardSecret;
 pub use inbox::{Inbox, Storable};
 pub use keys::{SealedPayload, StoreKeys};
-pub use kind::{AnyNotification, Kind, NotificationType, types};
+pub use kind::{AnyNotification, Kind, NotificationType, ParseKindError, types};
 pub use memory::{MemoryEffect, MemoryStore, MemoryTransaction, in_memory_transaction};
 pub use record::{
     Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, SightingPolicy, Stats,
-    StoredPayload, UnsealedPayload,
+    StoreClock, StoredPayload, UnsealedPayload,
 };
 pub use retry::RetryPolicy;
 pub use route::{ParseRouteError, Route};

@@ -12,7 +12,7 @@ use crate::kind::Kind;
 use crate::route::Route;
 use crate::terms::{Id, Lease, Mac, State};
 
-/// The facts about a notification that a store keeps as plaintext. They include the business ID, which can be personal
+/// The values of a notification that a store keeps as plaintext. They include the business ID, which can be personal
 /// data. `Debug` output does not contain the business ID.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,13 +25,13 @@ pub struct Facts {
     pub route: Route,
     /// The kind, such as `fund-deposit`.
     pub kind: Kind,
-    /// Paytend's `notifyType`; empty for the other providers.
+    /// The `notifyType` of a Paytend notification. Empty for other providers.
     pub notify_type: String,
     /// The kind of object, such as `deposit`, that the notification is about.
     pub business_kind: Option<String>,
     /// The business ID, such as an order number. It identifies the object that the notification is about.
     pub business_id: Option<String>,
-    /// The state of the object, in the provider's notation.
+    /// The state of the object, as named by the provider.
     pub business_state: Option<String>,
     /// The order key. Notifications with equal keys are processed one after the other. Notifications without a key are
     /// processed in any order.
@@ -45,7 +45,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Creates facts with the required values, for a store that reads stored facts. The other values are empty.
+    /// Creates facts from the required values. All other values are empty. A store uses this function when it reads
+    /// facts.
     pub fn new(dedup: Mac, content_tag: Mac, route: Route, kind: Kind, notify_type: String) -> Self {
         Self {
             dedup,
@@ -96,7 +97,7 @@ impl UnsealedPayload {
     /// Encrypts the payload for the notification with this ID.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the operating system returns no random numbers.
+    /// Returns [`StoreError`] if the operating system cannot generate random numbers.
     pub fn seal(&self, id: Id) -> Result<SealedPayload, StoreError> {
         self.keys.seal(Some(id), &self.binding, &self.content)
     }
@@ -106,7 +107,7 @@ impl UnsealedPayload {
     /// [`StoredPayload::SealedWithoutId`].
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the operating system returns no random numbers.
+    /// Returns [`StoreError`] if the operating system cannot generate random numbers.
     pub fn seal_without_id(&self) -> Result<SealedPayload, StoreError> {
         self.keys.seal(None, &self.binding, &self.content)
     }
@@ -127,7 +128,7 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler.
     pub requeue_sighting: bool,
-    /// The policy for duplicates that cause no run. A store may store more duplicates durably than the policy requires.
+    /// Which duplicates must be stored durably if they cause no run. A store may also store other duplicates durably.
     pub sightings: SightingPolicy,
 }
 
@@ -224,7 +225,8 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
-    /// The kinds with a limit below `limit`, each with the maximum number of notifications to claim.
+    /// The kinds whose own limit is lower than `limit`. Each kind has the maximum number of its notifications to
+    /// claim.
     pub kind_limits: Vec<(Kind, usize)>,
 }
 
@@ -238,8 +240,8 @@ pub enum Release {
         /// The cause of the failure.
         cause: String,
     },
-    /// The attempt does not count towards the retry limit, and the notification is due immediately. Its fence does not
-    /// decrease.
+    /// The attempt does not count towards the retry limit, and the notification is due immediately. The fence keeps
+    /// its value.
     GiveBack,
     /// The notification becomes a dead letter.
     DeadLetter {
@@ -302,7 +304,7 @@ pub struct Erasure {
 }
 
 impl Erasure {
-    /// Selects the notifications of all routes and kinds with this business ID.
+    /// Selects all notifications with this business ID, on all routes and of all kinds.
     pub fn new(business_id: impl Into<String>) -> Self {
         Self { business_id: business_id.into(), routes: Vec::new(), kinds: Vec::new() }
     }
@@ -331,12 +333,12 @@ impl Erasure {
         &self.business_id
     }
 
-    /// Returns whether every notification about the object is selected.
+    /// Returns whether the selection includes all routes and kinds.
     pub fn selects_all(&self) -> bool {
         self.routes.is_empty() && self.kinds.is_empty()
     }
 
-    /// Returns whether a notification about the object is selected.
+    /// Returns whether the selection includes this route and kind.
     pub fn selects(&self, route: Route, kind: &Kind) -> bool {
         (self.routes.is_empty() || self.routes.contains(&route)) && (self.kinds.is_empty() || self.kinds.contains(kind))
     }
@@ -360,6 +362,15 @@ impl From<&str> for Erasure {
     }
 }
 
+/// The time of a store's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreClock {
+    /// The current time.
+    pub now: SystemTime,
+    /// The time at which the last notification was received, by the same clock.
+    pub last_received: Option<SystemTime>,
+}
+
 /// Counts of the notifications in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -376,7 +387,7 @@ pub struct Stats {
     pub dead: u64,
     /// The total number of sightings.
     pub sightings: u64,
-    /// How long the oldest due notification has been due. Notifications in backoff are not due before their next
-    /// attempt. Notifications that wait for an earlier notification with the same order key are not due.
+    /// How long the oldest due notification has been due. A notification is not due while it is in backoff, or while
+    /// it waits for an earlier notification with the same order key.
     pub oldest_ready: Option<Duration>,
 }

@@ -65,8 +65,8 @@ impl RetryPolicy {
         self.max_tries
     }
 
-    /// Returns the delay after attempt number `tries` has failed. `random` is a random number from the whole range of
-    /// `u64`.
+    /// Returns the delay after attempt number `tries` has failed. `random` is a random number between 0 and
+    /// `u64::MAX`.
     pub fn delay(&self, tries: u32, random: u64) -> Duration {
         let doublings = tries.saturating_sub(1).min(31);
         let bound = self.base.saturating_mul(1 << doublings).min(self.cap);
@@ -75,7 +75,7 @@ impl RetryPolicy {
     }
 }
 
-/// Returns a random number. If the operating system returns no random numbers, returns the middle of the range.
+/// Returns a random number. If the operating system cannot generate random numbers, returns the middle of the range.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
 }

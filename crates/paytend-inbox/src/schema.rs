@@ -1,9 +1,10 @@
 //! Versions of a store's schema, for crates that implement stores.
 //!
 //! Programs of different versions can use the same store at the same time. A step that only adds tables, indexes,
-//! functions and columns with defaults is compatible with older programs, and sets `compatible_from` to their version.
-//! Any other step must make older programs' statements fail, for example by renaming a table, because running programs
-//! do not read the version again.
+//! functions and columns with defaults is compatible with older programs, and sets `compatible_from` to the oldest
+//! version that can still use the store. Any other step must make the statements of older programs fail, for example
+//! by renaming a table. Otherwise, a running older program would not notice the step, because it does not read the
+//! version again.
 
 use sha2::{Digest as _, Sha256};
 
@@ -61,7 +62,7 @@ pub fn missing<'a>(
             Some(applied) if applied.checksum == migration.checksum() => {}
             Some(_) => {
                 return Err(refused(format!(
-                    "schema version {} of the store differs from this program's",
+                    "schema version {0} of the store differs from schema version {0} of this program",
                     migration.version
                 )));
             }
@@ -74,7 +75,7 @@ pub fn missing<'a>(
 /// Checks that all steps have been applied to a store.
 ///
 /// # Errors
-/// Returns [`StoreError`] in the same cases as [`missing`], and if a step has not been applied.
+/// Returns [`StoreError`] in the same cases as [`missing`], or if a step has not been applied.
 pub fn require(applied: &[AppliedMigration], migrations: &[Migration]) -> Result<(), StoreError> {
     let to_do = "start this version's receiver or worker, such as `paytend inbox serve`, to";
     match missing(applied, migrations)?.first() {

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, StoreError};
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
+use crate::record::{
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats, StoreClock,
+};
 use crate::terms::{Id, Lease, Mac};
 
 /// A durable store of notifications.
@@ -23,13 +25,14 @@ use crate::terms::{Id, Lease, Mac};
 ///   requeued as a sighting waits for the currently claimable notification, even if its own ID is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. A store type can also implement the traits of other queues. An
-/// effect can then add entries to these queues in its transaction.
+/// Handles are cheap to clone and share the store. A store type can also implement the traits of other queues, such as
+/// an outbox. An effect can then add entries to those queues in the same transaction.
 pub trait Store: Clone + Send + Sync + 'static {
     /// A change to apply in the same transaction that completes a notification. Each store defines its own type.
     type Effect: Send + 'static;
 
-    /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
+    /// Checks that the store was created with this deduplication key. A new store saves a value that identifies the
+    /// key.
     fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Stores a notification. If its dedup key is already stored, records a sighting instead.
@@ -52,11 +55,12 @@ pub trait Store: Clone + Send + Sync + 'static {
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Ends an attempt without completing the notification.
+    /// Ends an attempt without completing the notification. If a store rolls the change back because of other changes,
+    /// it returns [`FinishError::NotApplied`].
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Waits until a notification may have become ready. The future can complete early or not at all, because workers
-    /// also poll.
+    /// Waits until a notification may have become ready. The future is allowed to complete early or never, because
+    /// workers also poll.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -92,21 +96,27 @@ pub trait StoreAdmin: Store {
     /// Notifications without a business ID cannot be erased. Backups, replicas and logs of the engine are not changed.
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
+    /// Returns the time of the store's clock, which all times in the store are from.
+    fn clock(&self) -> impl Future<Output = Result<StoreClock, StoreError>> + Send;
+
     /// Removes the content of processed notifications that were received before this time. Returns the number of
     /// notifications whose content was removed.
+    ///
+    /// Subtract the age from the time that [`clock`](Self::clock) returns. The system clock of this machine can be
+    /// wrong, and removed content cannot be restored.
     ///
     /// Pending notifications and dead letters keep their content. A store may keep content until the day (UTC) of its
     /// receipt has ended.
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Records an operator action. Call this method before the action. [`show`](Self::show) records the access
-    /// itself.
+    /// Records an operator action. Call this method before the action. Do not call it for [`show`](Self::show), which
+    /// records the action on its own.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns recorded events, latest first.
     fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
     /// Performs a durable write, to check that the store can accept notifications. Returns the engine's settings as
-    /// names and values.
+    /// names and values, or an error if the store refuses them.
     fn probe(&self) -> impl Future<Output = Result<Vec<(&'static str, String)>, StoreError>> + Send;
 }

@@ -1,4 +1,4 @@
-//! Frames that encode arguments and results. A frame is a four-byte big-endian length, followed by that many bytes. A
+//! Encodes arguments and results as frames. A frame is a four-byte big-endian length, followed by that many bytes. A
 //! length of −1 means null.
 
 use paytend_bindings::{Code, Failure};
@@ -58,7 +58,8 @@ pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
     pub(crate) fn optional(mut self, bytes: Option<&[u8]>) -> Self {
-        // The length always fits: results never reach 2 GiB, since the arguments fit into a Java array.
+        // The length always fits into four bytes: a result is derived from arguments that fit into a Java array, so it
+        // never reaches 2 GiB.
         let length = bytes.map_or(-1, |bytes| i32::try_from(bytes.len()).unwrap_or(-1));
         self.0.extend(length.to_be_bytes());
         if length >= 0 {

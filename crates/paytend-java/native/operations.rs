@@ -9,7 +9,7 @@ use paytend_bindings::{
 use crate::frames::{Reader, Writer};
 use crate::registry::{Object, get, register, remove};
 
-/// Performs an operation. On success, the result is `ok` and the values. On failure, it is the code, message,
+/// Performs an operation. On success, returns `ok` and the resulting values. On failure, returns the code, message,
 /// `respCode` and `respMsg`, followed by the response to send, if any.
 pub(crate) fn perform(operation: i32, arguments: &[u8]) -> Vec<u8> {
     let result = guarded(|| Ok(run(operation, &mut Reader::new(arguments))));

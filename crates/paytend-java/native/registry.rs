@@ -26,7 +26,7 @@ pub(crate) fn remove(number: i64) {
     OBJECTS.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
 }
 
-/// Returns the object with this ID. If an object is closed during a call, it is freed after the call.
+/// Returns the object with this ID. If the object is closed during a call that uses it, it is freed after the call.
 pub(crate) fn get(number: i64) -> Result<Arc<Object>, Failure> {
     let objects = OBJECTS.read().unwrap_or_else(PoisonError::into_inner);
     objects.get(&number).cloned().ok_or_else(|| Failure::new(Code::Usage, "the key, keyring or receiver is closed"))

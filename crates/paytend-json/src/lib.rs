@@ -4,7 +4,7 @@
 //!
 //! The JSON grammar, with three differences:
 //!
-//! - A string is a quote, any bytes, and a quote. A backslash escapes the next byte, which can have any value.
+//! - A string consists of any bytes between two quotes. A backslash escapes the next byte, which can have any value.
 //! - A literal is any run of letters, digits, `+`, `-`, `.` and `_`.
 //! - One UTF-8 byte order mark is allowed before the object.
 //!
@@ -17,8 +17,7 @@
 //! different prefixes of the same input as the object.
 //!
 //! 1. A scan reads the input from left to right, and its state depends only on the bytes that it has read. It stops at
-//!    the bracket that closes the object, and skips the whitespace after this bracket. So each scan finds at most one
-//!    end.
+//!    the brace that closes the object, and skips the whitespace after this brace. So each scan finds at most one end.
 //! 2. The encoding is unknown, so there are two scans:
 //!    - The single-byte scan reads every byte as one character. This suits UTF-8, where no byte of a multi-byte
 //!      character equals a quote or a backslash.
@@ -35,7 +34,7 @@ mod scan;
 
 use scan::{Encoding, Scan};
 
-/// The error for input that is not an object, or does not start with one. Contains no part of the input.
+/// The error for input that is not an object, or that does not start with an object. It contains no part of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -98,7 +97,7 @@ pub fn members(text: &[u8]) -> Result<Vec<Member<'_>>, Flaw> {
     agreed(single, scanned(Encoding::BytePairs))
 }
 
-/// Returns the common result of both scans, or the result of the only scan that succeeded.
+/// Returns the result of both scans if they agree, or of the only scan that succeeded.
 fn agreed<T: PartialEq>(single: Result<T, Flaw>, pairs: Result<T, Flaw>) -> Result<T, Flaw> {
     match (single, pairs) {
         (Ok(single), Ok(pairs)) if single != pairs => Err(Flaw::Ambiguous),

@@ -22,7 +22,7 @@ enum Expected {
     /// Either the first value, or the `]` of an empty array.
     FirstValue,
     Value,
-    /// Either a comma, or the closing bracket of the container.
+    /// Either a comma, or the bracket that closes the container.
     More,
 }
 

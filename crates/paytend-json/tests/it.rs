@@ -13,7 +13,7 @@ fn member_texts(text: &[u8]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn end_is_found_in_objects_that_are_not_strict_json() {
+fn object_end_is_found_in_json_that_is_not_strict() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     for object in [
         b"{}".as_slice(),
@@ -35,7 +35,7 @@ fn end_is_found_in_objects_that_are_not_strict_json() {
     ] {
         let shown = String::from_utf8_lossy(&object[..object.len().min(60)]).into_owned();
         assert_eq!(object_end(object), Ok(object.len()), "{shown}");
-        // The end is the same if envelope fields follow the object.
+        // The end must be the same if envelope fields follow the object.
         let text = [object, b"&notifyType=2&partnerId=1&x=}\"]}"].concat();
         assert_eq!(object_end(&text), Ok(object.len()), "{shown}");
         assert!(members(object).is_ok(), "{shown}");
@@ -106,7 +106,7 @@ fn only_members_of_the_outermost_object_are_returned() {
     assert_eq!(shown.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
 }
 
-/// Generates bytes that are significant to the scanner, mixed with ordinary bytes.
+/// Generates input that contains both ordinary bytes and bytes that are significant to the scanner.
 fn odd_bytes() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(b"\"\\{}[]:,& =\n\x00\x22\x5C\x81\xB1\xE2\x82\xAC\xEF\xBB\xBF\xFF1aA.+-".to_vec())
@@ -137,7 +137,7 @@ proptest! {
         }
     }
 
-    /// In UTF-8, no shorter prefix of an object is an object.
+    /// If an object is valid UTF-8, no shorter prefix of it is an object.
     #[test]
     fn utf8_object_has_no_shorter_prefix_that_is_an_object(
         inside in "[\\x00-\\x7fé€😀]{0,30}",

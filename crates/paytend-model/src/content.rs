@@ -31,8 +31,8 @@ const NOT_IDENTIFIED: Problem = Problem::Because(
 pub enum Content<T> {
     /// A notification of a documented type. Optional fields that could not be read are `None` and listed in `problems`.
     Typed(T),
-    /// A notification of a documented type, but the content is not an object, or required fields are missing or
-    /// unreadable.
+    /// A notification of a documented type that cannot be read, because its content is not an object or because
+    /// required fields are missing or unreadable.
     Unreadable(RawNotification),
     /// A notification whose type this crate does not know, or that has none of the fields that identify its type. For
     /// example, the notification may belong to a different Paytend product.
@@ -90,12 +90,12 @@ impl<T: Payload> Content<T> {
     }
 }
 
-/// Returns whether the content is an object and none of the fields in `names` has a value. `null` and empty strings do
-/// not count, because the provider's programs write an empty string for an absent value.
+/// Returns whether the content is an object in which none of the fields in `names` has a value. `null` and empty
+/// strings do not count, because the provider's programs write an empty string for an absent value.
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));
-    // An unreadable field name could be one of `names`, so it makes the result `false`.
+    // A field whose name cannot be read could be one of `names`, so the result is `false`.
     let mut named = named.map(|member| from_slice::<String>(member.name).ok());
     named.all(|name| name.is_some_and(|name| !names.contains(&name.as_str())))
 }

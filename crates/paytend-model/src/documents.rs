@@ -41,7 +41,7 @@ impl fmt::Display for Country {
 
 /// The error returned when parsing an invalid [`Country`] code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("invalid country code; use two letters of ISO 3166-1, such as LT")]
+#[error("invalid country code; use a two-letter ISO 3166-1 code, such as LT")]
 pub struct CountryError;
 
 impl FromStr for Country {
@@ -74,14 +74,14 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of the natural person who acts for it does not matter, because an
-    /// ID card or a passport is accepted (documented).
+    /// A corporate user of BaaS Core. The nationality of the natural person who acts for the corporation does not
+    /// matter, because an ID card or a passport is accepted for every nationality (documented).
     Corporation {
         /// The country of incorporation.
         country: Country,
     },
-    /// A cardholder of Issuing Cards. The documentation says "region" and does not specify whether this is the
-    /// nationality or the residence. The nationality is used, as for users (inferred).
+    /// A cardholder of Issuing Cards. The documentation says "region" without specifying whether it means nationality
+    /// or residence. This crate uses the nationality, as for users (inferred).
     Cardholder {
         /// The nationality.
         nationality: Country,
@@ -219,7 +219,7 @@ mod tests {
     fn documents_for_personal_users_depend_on_nationality_and_residence() {
         const PERMIT: &str = "EEA residence permit or EEA address certificate";
         for (nationality, residence, documents) in [
-            // With an EEA nationality, the residence does not matter.
+            // For an EEA national, the country of residence does not matter.
             ("LT", "LT", "ID card or passport; face photo".to_owned()),
             ("NO", "US", "ID card or passport; face photo".to_owned()),
             ("IS", "IS", "ID card or passport; face photo".to_owned()),

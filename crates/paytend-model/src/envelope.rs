@@ -1,6 +1,6 @@
 //! The documented envelopes of requests, responses and notifications, as plain data for inspecting messages.
 //!
-//! This module does not seal, open or verify messages. Use `paytend-crypto` for these; its rules are much stricter. On
+//! This module does not seal, open or verify messages. Use `paytend-crypto` for that. Its rules are much stricter. On
 //! the wire, the payload is base64 text. In the documentation's samples and in the signed text, the payload is a JSON
 //! object. This module reads both representations.
 //!
@@ -23,7 +23,7 @@ pub const SUCCESS: &str = "00";
 payload! {
     /// A request envelope.
     ///
-    /// Source: the request body of every operation in the documents BaaS Core, Issuing Cards and Funding Notification.
+    /// Source: the request body of every operation in the BaaS Core, Issuing Cards and Funding Notification documents.
     pub struct RequestEnvelope: Documented {
         required {
             /// The globally unique serial number of the request.
@@ -36,12 +36,12 @@ payload! {
             version: String => "version" = "2.0" [Is("2.0")],
         }
         optional {
-            /// The payload; on the wire, base64 of the AES-encrypted JSON text, or empty.
+            /// The payload. On the wire, it is the AES-encrypted JSON text as base64, or an empty string.
             biz_data: Json => "bizData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
             /// The session key, RSA-encrypted for the receiver, as base64. In the documentation's plaintext samples,
             /// this is the unencrypted key. Present whenever there is a payload.
             random_key: Personal => "randomKey" = "mGqYkw==",
-            /// The sender's SHA256withRSA signature, as base64. May be absent if the request was malformed.
+            /// The sender's SHA256withRSA signature, as base64. It can be absent if the request was malformed.
             signature: String => "signature" = "hW3n8g==",
         }
     }
@@ -64,11 +64,12 @@ payload! {
         optional {
             /// A human-readable message. Hidden in `Debug`, since it may repeat request data.
             resp_msg: Personal => "respMsg" = "success",
-            /// The payload, as in a request.
+            /// The payload, in the same format as in a request.
             resp_data: Json => "respData" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The session key, as in a request.
+            /// The session key, in the same format as in a request.
             random_key: Personal => "randomKey" = "mGqYkw==",
-            /// The signature, as in a request. **A successful response without a signature must not be trusted.**
+            /// The signature, in the same format as in a request. **A successful response without a signature must not
+            /// be trusted.**
             signature: String => "signature" = "hW3n8g==",
             /// Reserved; not included in the signature.
             encrypt_flag: Code => "encryptFlag" Observed,
@@ -99,13 +100,14 @@ payload! {
             sign_type: String => "signType" = "RSA" [Is("RSA")],
             /// The version, always "2.0".
             version: String => "version" = "2.0" [Is("2.0")],
-            /// The payload, as in a request.
+            /// The payload, in the same format as in a request.
             content: Json => "content" = "G0kZ2n3T0J6kq7bq4nO1yQ==",
-            /// The signature, as in a request. **A notification without a signature must not be trusted.**
+            /// The signature, in the same format as in a request. **A notification without a signature must not be
+            /// trusted.**
             signature: String => "signature" = "hW3n8g==",
         }
         optional {
-            /// The session key, as in a request.
+            /// The session key, in the same format as in a request.
             random_key: Personal => "randomKey" = "mGqYkw==",
         }
     }

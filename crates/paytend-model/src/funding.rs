@@ -16,7 +16,7 @@ use crate::provenance::{Provenance, Source};
 use crate::value::{Code, Personal};
 
 payload! {
-    /// Set callback URL: sets the URL for notifications of BaaS Core, Funding and Payout, which share one URL.
+    /// Set callback URL: sets the URL for notifications from BaaS Core, Funding and Payout, which share one URL.
     #[doc(alias = "setCallbackUrl")]
     pub struct SetCallbackUrl: Documented {
         required {

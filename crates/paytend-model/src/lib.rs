@@ -8,7 +8,7 @@
 //! 2. Add an `impl Operation` below the struct.
 //! 3. Add the struct's name to the list in [`operations`]. A test fails if the name is missing.
 //!
-//! The client, the sandbox, the command line and the OpenAPI document all use this declaration.
+//! The client, the sandbox, the `paytend` command and the OpenAPI document all use this declaration.
 
 #[macro_use]
 mod payload;

@@ -82,7 +82,7 @@ macro_rules! notifications {
             /// Returns the content as JSON text, without the fields that are not strict JSON.
             ///
             /// # Errors
-            /// Returns an error if the content cannot be written as JSON. No such content is known.
+            /// Returns an error if the content cannot be written as JSON. No content is known to cause this error.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
@@ -120,7 +120,7 @@ notifications! {
         /// the audit status or the user status has changed.
         UserStatusChange(UserStatusChange) = "3", "User status change notification",
             Some("AccountStatusChangeNotification_Context"), ["userId"];
-        /// a payment of the Payout API has failed; the content is not documented.
+        /// a payment through the Payout API has failed; the content is not documented.
         PaymentFailure(PaymentFailure) = "4", "Payment failure notification", None,
             ["orderNo", "transactionId"];
         /// a junior user has paid to become a standard user.
@@ -209,7 +209,7 @@ impl Notification {
     /// Returns the content as JSON text, without the fields that are not strict JSON.
     ///
     /// # Errors
-    /// Returns an error if the content cannot be written as JSON. No such content is known.
+    /// Returns an error if the content cannot be written as JSON. No content is known to cause this error.
     pub fn content(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Baas(notification) => notification.content(),

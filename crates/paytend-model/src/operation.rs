@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::provenance::{Provenance, Source};
 use crate::validate::Validate;
 
-/// An API operation. A value of the type is the business data of a request (`bizData`).
+/// An API operation. A value of the implementing type is the business data of a request (`bizData`).
 ///
 /// To call an operation that this crate does not define, implement this trait for a type that implements `Serialize`,
 /// `Deserialize` and `Validate`. The `impl Validate` can be empty.
@@ -42,7 +42,7 @@ pub struct OperationInfo {
     pub request_object: Option<&'static str>,
     /// The documented name of the response object, such as `TopupResponse`.
     pub response_object: Option<&'static str>,
-    /// The document and section that describe the operation. The heading of the section is `title`.
+    /// The document and section that describe the operation. The section's heading is the operation's `title`.
     pub documentation: &'static str,
     /// The sources of the name, the path and the fields.
     pub provenance: Provenance,
@@ -178,7 +178,7 @@ pub enum PayloadRule {
     Signed,
     /// The payload is encrypted but not signed, as in the BaaS Core upload operations.
     Unsigned,
-    /// The operation has no payload: `bizData` is sent empty.
+    /// The operation has no payload, so `bizData` is sent as an empty string.
     None,
 }
 

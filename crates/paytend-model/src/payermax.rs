@@ -143,7 +143,7 @@ payload! {
 }
 
 codes! {
-    /// The code of a balance change notification.
+    /// The result code in a balance change notification.
     pub enum NotificationCode {
         /// a valid callback.
         ApplySuccess = "APPLY_SUCCESS",

@@ -1,4 +1,4 @@
-//! The list of all operations, for the command line, the sandbox and the OpenAPI document.
+//! The list of all operations, for the `paytend` command, the sandbox and the OpenAPI document.
 
 use crate::operation::{Operation, OperationInfo};
 use crate::payload::Description;

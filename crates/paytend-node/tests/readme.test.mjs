@@ -105,7 +105,7 @@ test('every error code has an exception class', () => {
     'rejected', 'internal'
   ])
   for (const [name] of rows) assert.ok(paytend[name].prototype instanceof Error, name)
-  // The other test files cover the codes that are easy to trigger. This check covers all codes.
+  // The other test files trigger only some of the error codes. This check covers all codes.
   const source = readFileSync(join(HERE, 'node_modules/@paytend/sdk/index.js'), 'utf8')
   for (const [name, code] of rows.slice(0, -1)) assert.ok(source.includes(`  ${code}: ${name}`), code)
 })

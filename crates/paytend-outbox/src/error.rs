@@ -23,7 +23,10 @@ pub enum SubmitError {
     #[error("the order's file cannot be stored by reference: {0}")]
     File(#[source] std::io::Error),
     /// The order number already belongs to an order with different content.
-    #[error("an order with this number has different content ({} differ); use a new number", fields.join(", "))]
+    #[error(
+        "an order with this number already exists and has different content ({} differ); use a new number",
+        fields.join(", ")
+    )]
     Conflict {
         /// The names of the fields that differ.
         fields: Vec<String>,
@@ -39,7 +42,8 @@ impl SubmitError {
     /// cannot fix an invalid or conflicting order.
     pub fn into_handler_error(self) -> HandlerError {
         match self {
-            Self::Store(error) => HandlerError::retry(error),
+            // The store finds an error of its engine in the source.
+            Self::Store(error) => HandlerError::from(error),
             other => HandlerError::dead_letter(other),
         }
     }
@@ -55,7 +59,7 @@ pub enum BeginSendError {
     /// Sending is paused for the operation.
     #[error("sending is paused")]
     Paused,
-    /// The state does not allow a send.
+    /// The order's state does not allow a send.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
     /// The store failed. It is unknown whether the send was counted, so it must not begin.
@@ -79,8 +83,8 @@ pub enum ActionError {
     /// The order was never sent, so it cannot have been executed.
     #[error("the order was never sent, so it cannot be marked as executed")]
     NotSent,
-    /// The order is not stuck, and no handler has failed.
-    #[error("the order is not stuck, and no handler has failed")]
+    /// The order cannot be retried because it is not stuck, and its handler has not failed.
+    #[error("the order cannot be retried: it is not stuck, and its handler has not failed")]
     NotStuck,
     /// The order's outcome is not known.
     #[error("the order's outcome is not known: decide it first")]
@@ -101,6 +105,6 @@ pub fn unknown_state(_: crate::terms::ParseStateError) -> StoreError {
     let states = State::ALL.len();
     StoreError::new(
         paytend_inbox::StoreErrorKind::Corrupt,
-        format!("an order in the store has a state other than the {states} known states; upgrade the program"),
+        format!("an order has a state that is not one of the {states} known states; upgrade the program"),
     )
 }

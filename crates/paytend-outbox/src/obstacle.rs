@@ -1,4 +1,4 @@
-//! The cause text of an order that waits for its payload key.
+//! The text that is stored as the cause while an order waits for its payload key.
 //!
 //! The text also contains the cause of the last failure, which is restored when the order is claimed again.
 
@@ -6,7 +6,8 @@ const BEGIN: &str = "payload key ";
 const END: &str = " is missing: restore the key file";
 const BEFORE: &str = "; earlier: ";
 
-/// Returns the cause text of an order whose payload key is missing. `earlier` is the cause of the last failure.
+/// Returns the cause text for an order that is waiting for its payload key. `earlier` is the cause of the last
+/// failure.
 pub(crate) fn missing_key(key: u32, earlier: Option<&str>) -> String {
     let earlier = earlier.map(|cause| format!("{BEFORE}{cause}")).unwrap_or_default();
     format!("{BEGIN}{key}{END}{earlier}")

@@ -86,7 +86,7 @@ impl SubmitOptions {
         self
     }
 
-    /// Sets the W3C trace context. It is stored with the order and sent in the `traceparent` header.
+    /// Sets the W3C trace context of the order. It is stored with the order and sent in the `traceparent` header.
     pub fn trace_parent(mut self, value: impl Into<String>) -> Self {
         self.trace_parent = Some(value.into());
         self
@@ -271,7 +271,7 @@ impl<S: OutboxStore> Outbox<S> {
 /// the request is not stored. If an upload's file is stored by reference, the payload contains the reference.
 ///
 /// # Errors
-/// Returns [`StoreError`] if the key is missing, or if the request was altered or belongs to a different order.
+/// Returns [`StoreError`] if the key is missing, or if the request was altered or belongs to another order.
 pub fn open_request(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
     let Some(sealed) = &entry.request else { return Ok(None) };
     let bytes = open(keys, &entry.facts, REQUEST, sealed)?;
@@ -287,10 +287,10 @@ fn payload_of(bytes: &[u8]) -> Result<String, String> {
     }
 }
 
-/// Decrypts the result of an order, a JSON object. Returns `None` if no result is stored.
+/// Decrypts the result of an order, which is a JSON object. Returns `None` if no result is stored.
 ///
 /// # Errors
-/// Returns [`StoreError`] if the key is missing, or if the result was altered or belongs to a different order.
+/// Returns [`StoreError`] if the key is missing, or if the result was altered or belongs to another order.
 pub fn open_result(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
     let Some(sealed) = &entry.result else { return Ok(None) };
     let bytes = open(keys, &entry.facts, RESULT, sealed)?;

@@ -38,7 +38,8 @@ pub struct Progress {
     pub decision: Option<Decision>,
     /// Whether a notification about the order has arrived.
     pub is_notified: bool,
-    /// Whether a notification about the order has arrived, or an operator has decided, during the current attempt.
+    /// Whether a notification about the order has arrived, or an operator has decided its outcome, during the current
+    /// attempt.
     pub is_due_again: bool,
     /// The cause of the last failure.
     pub cause: Option<String>,
@@ -181,7 +182,7 @@ impl Progress {
                 (self.state, self.due_at) = (State::Unknown, Some(now));
             }
         }
-        // The operator has decided during the attempt, so the next attempt runs the handler.
+        // The operator decided the outcome during the attempt, so the next attempt runs the handler.
         if self.decision.is_some() && self.is_due_again && !self.state.is_final() {
             self.due_at = Some(now);
         }
@@ -280,7 +281,9 @@ impl Progress {
         match self.state {
             _ if self.decision.is_some() || self.state.is_final() => return Err(ActionError::Final),
             State::Sending if !lease_ended => return Err(ActionError::Sending),
-            State::Recorded if decision == Decision::Executed => return Err(ActionError::NotSent),
+            State::Recorded | State::Stuck if decision == Decision::Executed && self.history.sends == 0 => {
+                return Err(ActionError::NotSent);
+            }
             State::Sending => {
                 self.state = State::Unknown;
                 self.end_lease();
@@ -293,7 +296,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Discards the confirmations and the counts of earlier queries.
+    /// Discards the confirmations from earlier queries, and resets the query counts.
     fn query_again(&mut self) {
         self.history.discard_confirmations();
         (self.history.queries, self.history.failed_queries) = (0, 0);
@@ -329,14 +332,14 @@ impl Progress {
                 self.query_again();
             }
             State::Unknown => {}
-            // A dispatcher that holds the order reads `is_due_again` at the end of its attempt.
+            // If a dispatcher holds the order, it checks `is_due_again` at the end of its attempt.
             _ => return is_new,
         }
         self.make_due(now);
         true
     }
 
-    /// Returns whether, according to the recorded outcome, the order does not exist.
+    /// Returns whether the recorded outcome is that the order does not exist.
     fn is_denied(&self) -> bool {
         match self.state {
             State::Rejected => true,
@@ -370,8 +373,8 @@ impl Progress {
             return false;
         }
         self.history.may_have_been_sent();
-        // The leases in the backup belong to processes that have ended. If such a process is still running, the larger
-        // fence prevents it from changing the order.
+        // The leases in the backup belong to processes that should have ended. If such a process is still running, the
+        // larger fence prevents it from changing the order.
         self.state = State::Unknown;
         self.end_lease();
         self.make_due(not_before.map_or(now, |time| time.max(now)));
@@ -379,5 +382,5 @@ impl Progress {
     }
 }
 
-/// The cause of an order whose notification and query contradict each other.
+/// The cause text for an order that a notification reports but the query does not find.
 pub(crate) const CONTRADICTION: &str = "a notification reports the order, but the query does not find it";

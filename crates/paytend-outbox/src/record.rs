@@ -11,7 +11,7 @@ pub use crate::new_order::NewOrder;
 use crate::progress::Progress;
 use crate::terms::{Decision, State};
 
-/// The facts about an order that do not change. A store keeps them unencrypted.
+/// The facts about an order, which never change. A store keeps them unencrypted.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderFacts {
@@ -33,7 +33,8 @@ pub struct OrderFacts {
 }
 
 impl OrderFacts {
-    /// Creates facts with the required values, for a store that reads stored facts. The other values are empty.
+    /// Creates facts from the required values. All other values are empty. A store uses this function when it reads
+    /// facts.
     pub fn new(number: String, request_id: String, operation: String, content_tag: Mac) -> Self {
         Self { number, request_id, operation, content_tag, order_key: None, not_before: None, traceparent: None }
     }
@@ -68,8 +69,8 @@ pub(crate) const RESULT: &str = "result";
 pub enum Submitted {
     /// The order is new, and is stored.
     New,
-    /// An order with this number and the same content was submitted before. Nothing was changed, except that the path
-    /// of a file that is stored by reference is updated if nothing has been sent.
+    /// An order with this number and the same content was submitted before. Nothing was changed, with one exception:
+    /// if nothing has been sent and the file is stored by reference, its path was updated.
     Known {
         /// The state of the order that is already stored.
         state: State,
@@ -181,12 +182,13 @@ pub enum OrderRelease {
 /// An operator action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision.
+    /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision. An
+    /// order that was never sent cannot be decided as executed.
     Decide(Decision),
-    /// Queries a stuck order again, or runs a failed handler again. If the order was not sent, it is sent.
+    /// Queries a stuck order again, or runs a failed handler again. If the order was never sent, it is sent.
     Retry,
-    /// Completes an order whose outcome is known or decided, without running its handler. This is necessary, for
-    /// example, if the key of its request is lost.
+    /// Completes an order whose outcome is known or decided, without running its handler. This is necessary if the
+    /// handler can never run, for example because the key of the request is lost.
     Close,
 }
 
@@ -268,14 +270,14 @@ pub struct OrderQuery {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderStats {
-    /// The number of orders in each state, in the order of [`State::ALL`].
+    /// The number of orders in each state, listed as in [`State::ALL`].
     pub states: [u64; State::ALL.len()],
     /// The number of orders whose outcome is known but whose handler has not succeeded.
     pub unhandled: u64,
     /// How long the oldest due order has been due.
     pub oldest_due: Option<Duration>,
-    /// The number of open orders for each payload key with which their requests or results are encrypted. An order
-    /// waits while its keys are missing.
+    /// The number of open orders that need each payload key to decrypt their request or result. An order waits while a
+    /// key that it needs is missing.
     pub open_by_key: BTreeMap<u32, u64>,
     /// The time at which a recovery began, or `None` if no recovery is in progress. During a recovery, new orders are
     /// queried before they are sent. See [`recover_orders`](crate::OutboxAdmin::recover_orders).

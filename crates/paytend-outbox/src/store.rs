@@ -21,7 +21,7 @@ use crate::record::{
 ///   only once, even if several calls run at the same time. Submitting the same order again changes nothing, unless
 ///   [`NewOrder::moved_file`] returns a new request.
 /// - A claimed order is not claimed again before its lease expires. Each claim increases the fence.
-/// - A change whose fence or holder differs from that of the last claim fails and changes nothing.
+/// - If the fence or the holder of a change differs from the last claim, the change fails and has no effect.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
 /// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
 /// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or applies
@@ -31,14 +31,15 @@ use crate::record::{
 /// - An order's progress is changed only by methods of [`Progress`](crate::Progress).
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. The two traits have no method names in common, so that a type can
-/// also implement `paytend_inbox::Store`. Store crates also have functions that submit orders and record notices in the
-/// caller's transaction.
+/// Handles are cheap to clone and share the store. This trait and `paytend_inbox::Store` have no method names in
+/// common, so that a type can implement both. Store crates also have functions that submit orders and record notices
+/// in the caller's transaction.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// A change to apply in the same transaction that completes an order. Each store defines its own type.
     type Effect: Send + 'static;
 
-    /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
+    /// Checks that the store was created with this deduplication key. A new store saves a value that identifies the
+    /// key.
     fn bind_outbox_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Stores an order in a separate transaction.
@@ -64,7 +65,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the order in one transaction. The outcome must have been recorded, or an
-    /// operator must have decided it.
+    /// operator must have decided it. If the transaction is rolled back because of other changes, the store returns
+    /// [`FinishError::NotApplied`].
     fn complete_order(
         &self,
         lease: Lease,
@@ -85,8 +87,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// operation, it is left unchanged, and `false` is returned.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Waits until an order may have become due. The future can complete early or not at all, because dispatchers also
-    /// poll.
+    /// Waits until an order may have become due. The future is allowed to complete early or never, because dispatchers
+    /// also poll.
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -128,7 +130,7 @@ pub trait OutboxAdmin: OutboxStore {
     /// Begins the recovery of a store that was restored from a backup. Every order that is not final is queried before
     /// anything is sent, because it may have been sent after the backup. Orders that are submitted before
     /// [`end_recovery`](Self::end_recovery) are also queried first, because they may already have been submitted and
-    /// sent after the backup. Stop all dispatchers first. Returns the number of stored orders that are queried.
+    /// sent after the backup. Stop all dispatchers first. Returns the number of stored orders that will be queried.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Ends a recovery. Orders that are submitted afterwards are sent without a query. Returns whether a recovery was

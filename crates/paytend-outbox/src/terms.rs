@@ -22,7 +22,8 @@ pub enum State {
     Sending,
     /// The order may have been executed. It is queried.
     Unknown,
-    /// Neither a response nor a query shows the outcome of the order. An operator must decide it.
+    /// Neither a response nor a query shows the outcome of the order, or the order could not be sent. An operator
+    /// must decide it.
     Stuck,
     /// The response arrived. This state is final.
     Responded,

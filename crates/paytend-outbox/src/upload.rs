@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-/// The first bytes of the stored form. JSON follows.
+/// The first bytes of the stored form. They are followed by JSON.
 const MAGIC: &[u8] = b"PTUP\x01";
 /// The JSON member that contains an upload's file.
 const FILE: &str = "fileContent";
@@ -30,7 +30,8 @@ struct FileReference {
 }
 
 impl FileReference {
-    /// Reads a file and returns a reference to it. Its content must match `expected`, the content in the order.
+    /// Reads a file and returns a reference to it. The file must match `expected`, which is the file's content in the
+    /// order.
     fn new(path: &Path, expected: &FileContent) -> io::Result<Self> {
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
         let path = std::path::absolute(path)?;
@@ -137,7 +138,7 @@ pub(crate) fn content_parts<O: Operation>(payload: &str) -> Vec<Zeroizing<String
     }
 }
 
-/// Returns a payload for comparisons, in which the SHA-256 replaces a file or its reference.
+/// Returns a payload for comparisons. In this payload, the SHA-256 of the file replaces the file or its reference.
 pub(crate) fn comparable(payload: &str) -> String {
     let mut members: Members = serde_json::from_str(payload).unwrap_or_default();
     let Some(file) = members.get(FILE) else { return payload.to_owned() };
@@ -201,7 +202,8 @@ impl StoredUpload {
         Zeroizing::new([MAGIC, &json].concat())
     }
 
-    /// Returns the upload of a stored request, or `None` if the request contains its file or needs no file.
+    /// Parses the stored request of an upload whose file is stored by reference. Returns `None` if the request
+    /// contains its file or needs no file.
     ///
     /// # Errors
     /// Returns the reason if the request cannot be read.

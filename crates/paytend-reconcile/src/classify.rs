@@ -98,6 +98,9 @@ impl Facts {
         if order_status.is_some_and(|status| !status.is_final()) {
             reasons.push(OpenReason::OrderNotFinal);
         }
+        if has_unknown_code(rows, List::Orders) || has_unknown_code(rows, List::Notifications) {
+            reasons.push(OpenReason::PartnerStatusUnknown);
+        }
         if lacks_amount(rows, true) || lacks_amount(rows, false) {
             reasons.push(OpenReason::AmountMissing);
         }
@@ -141,9 +144,12 @@ impl Facts {
 
     fn outcome_of_partner_only(&self) -> Outcome {
         let both = self.lists.contains(List::Orders) && self.lists.contains(List::Notifications);
-        if self.reasons.iter().any(|reason| *reason != OpenReason::AmountMissing) {
+        let is_minor =
+            |reason: &OpenReason| matches!(reason, OpenReason::AmountMissing | OpenReason::PartnerStatusUnknown);
+        let is_failed = self.partner_status == Some(Status::Failed);
+        if !self.reasons.iter().all(is_minor) {
             Outcome::Unresolved
-        } else if self.partner_status == Some(Status::Failed) {
+        } else if is_failed && !self.reasons.contains(&OpenReason::PartnerStatusUnknown) {
             if self.provider_required || both { Outcome::Matched } else { Outcome::NotCompared }
         } else if !self.missing.of_provider().is_empty() {
             Outcome::OnlyHere
@@ -165,10 +171,18 @@ pub(crate) fn provider_status(rows: &[&Row<'_>]) -> Option<Status> {
     let mut open = std::iter::once(first).chain(statuses.clone()).filter(|status| !status.is_final());
     match open.next() {
         Some(status) => Some(status),
-        // The statuses contradict each other. The field comparison reports them.
+        // The statuses contradict each other, which the field comparison reports.
         None if statuses.any(|status| status != first) => Some(Status::Unknown),
         None => Some(first),
     }
+}
+
+/// Returns whether the last row of a list with a status has only codes without a meaning. Earlier notifications report
+/// earlier states.
+fn has_unknown_code(rows: &[&Row<'_>], list: List) -> bool {
+    let has_code = |row: &Row<'_>| row.entry.status_code.is_some() || row.entry.trade_status.is_some();
+    let mut latest = rows.iter().rev().filter(|row| row.entry.list == list);
+    latest.find(|row| row.status.is_some() || has_code(row)).is_some_and(|row| row.status.is_none())
 }
 
 /// Returns whether one side has rows, but no row with both an amount and a currency. Returns false if a row reports

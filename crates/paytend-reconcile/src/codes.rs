@@ -15,30 +15,30 @@ use crate::list::List;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Codes {
-    /// The kind of transaction that each `tradeType` code stands for.
+    /// The kind of transaction that each `tradeType` code represents.
     pub trade_types: BTreeMap<String, Kind>,
-    /// The status that each `tradeStatus` code stands for.
+    /// The status that each `tradeStatus` code represents.
     pub trade_statuses: BTreeMap<String, Status>,
-    /// The kind of transaction that each `transactionType` code in a card transaction notification stands for.
+    /// The kind of transaction that each `transactionType` code in a card transaction notification represents.
     pub notification_types: BTreeMap<String, Kind>,
-    /// The status that each `transactionStatus` or `status` code stands for. The codes can differ between lists.
+    /// The status that each `transactionStatus` or `status` code represents. The codes can differ between lists.
     pub statuses: StatusCodes,
 }
 
-/// The statuses that the codes in `transactionStatus` and `status` stand for, by list.
+/// The statuses that the codes in `transactionStatus`, `status` and a deposit's `tradeStatus` represent, by list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StatusCodes {
     /// The `transactionStatus` codes of partner transactions.
     pub partner_transactions: BTreeMap<String, Status>,
-    /// The `status` codes of topup results.
+    /// The `status` codes of topup results and of the responses to topups.
     pub topups: BTreeMap<String, Status>,
     /// The `transactionStatus` codes of card transactions.
     pub card_transactions: BTreeMap<String, Status>,
     /// The `transactionStatus` codes of authorizations.
     pub authorizations: BTreeMap<String, Status>,
-    /// The `transactionStatus` codes of card transaction notifications.
+    /// The `transactionStatus` codes of card transaction notifications, and the `tradeStatus` codes of deposits.
     pub notifications: BTreeMap<String, Status>,
 }
 
@@ -85,10 +85,10 @@ impl Codes {
         }
         let of_list = match entry.list {
             List::PartnerTransactions => &self.statuses.partner_transactions,
-            List::Topups => &self.statuses.topups,
+            List::Topups | List::Orders => &self.statuses.topups,
             List::CardTransactions => &self.statuses.card_transactions,
             List::Authorizations => &self.statuses.authorizations,
-            List::Notifications | List::Orders => &self.statuses.notifications,
+            List::Notifications => &self.statuses.notifications,
         };
         let of_code = entry.status_code.as_deref().and_then(|code| of_list.get(code).copied());
         let of_trade = entry.trade_status.as_deref().and_then(|code| {

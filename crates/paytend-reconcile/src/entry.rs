@@ -3,10 +3,14 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use paytend_model::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::list::List;
+use crate::rules::Zone;
+use crate::time::TimeReader;
 
 /// A row of a list, as received. The [`Rules`](crate::Rules) define what its codes mean.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,7 +27,8 @@ pub struct Entry {
     pub trade_no: Option<String>,
     /// The card ID.
     pub card: Option<String>,
-    /// The kind of transaction, if the list itself determines it and no code is needed.
+    /// The kind of transaction, if it is known without a provider code, for example because all rows of the list have
+    /// the same kind.
     pub kind: Option<Kind>,
     /// The code for the kind of transaction: `tradeType`, or `transactionType` in a notification.
     pub type_code: Option<String>,
@@ -52,6 +57,21 @@ pub enum EntryTime {
     Millis(i64),
     /// A date or a time as received. Without an offset, it is interpreted in the time zone of the rules.
     Text(String),
+}
+
+impl EntryTime {
+    /// Returns the date in a time zone, or `None` if the format of the time is not known.
+    ///
+    /// ```
+    /// use paytend_reconcile::EntryTime;
+    /// let time = EntryTime::Text("2026-11-26T22:30:00Z".to_owned());
+    /// assert_eq!(time.date(&"Europe/Vilnius".parse()?).unwrap().to_string(), "2026-11-27");
+    /// # Ok::<(), paytend_reconcile::ZoneError>(())
+    /// ```
+    pub fn date(&self, zone: &Zone) -> Option<Date> {
+        let span = TimeReader::new(zone.get()).read(self)?;
+        Some(zone.date(Timestamp::from_millisecond(span.start).ok()?))
+    }
 }
 
 impl Entry {
@@ -107,7 +127,7 @@ pub(crate) struct SortKey {
     form: u8,
     /// The milliseconds, or the first 24 bytes of the text.
     time: [u64; 3],
-    /// Whether different texts can have the same `time`.
+    /// Whether rows with different texts can have the same `time`.
     is_cut: bool,
     /// The first 16 bytes of the reference.
     reference: [u64; 2],

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_exact_and_keep_decimals() {
+    fn sums_are_exact_and_keep_trailing_zeros() {
         for (amounts, expected) in [
             (&[] as &[&str], "0"),
             (&["0.00"], "0.00"),

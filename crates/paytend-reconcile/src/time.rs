@@ -54,7 +54,7 @@ impl<'a> TimeReader<'a> {
 
 /// Parses a date or a time. The provider's formats are not documented, so several common formats are accepted. They
 /// include ISO 8601 with or without an offset, with a space instead of `T`, with slashes, or without separators.
-/// Seconds and milliseconds since the Unix epoch are accepted, too.
+/// Seconds and milliseconds since the Unix epoch are also accepted.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -113,7 +113,7 @@ pub(crate) struct DateReader<'a> {
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // This span is empty, so it does not contain the first time that is formatted.
+        // This span is empty, so the first time that is formatted is not found in the cache.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 
@@ -154,7 +154,7 @@ mod tests {
         let day = at("2023-11-06").unwrap();
         assert_eq!(at("20231106"), Some(day));
         assert_eq!((day.start, day.end - day.start), (1_699_221_600_000, 86_399_999));
-        // This day has 23 hours.
+        // The clocks change on this day, so it has 23 hours.
         let short = at("2023-03-26").unwrap();
         assert_eq!(short.end - short.start, 23 * 3_600_000 - 1);
         for text in ["", "x", "2023-13-01", "2023-02-30", "06.11.2023", "99999999999999", "2023-11-06 25:00:00"] {

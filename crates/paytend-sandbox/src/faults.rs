@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn fault_applies_in_about_the_given_percentage() {
+    fn fault_applies_to_about_the_given_percentage_of_calls() {
         let random = paytend_vectors::Seeded::new();
         let often = |percent| (0..2000).filter(|_| chosen(percent, (random.next() >> 32) as u32)).count();
         // The tolerance is seven standard deviations.

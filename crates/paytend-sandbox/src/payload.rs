@@ -33,7 +33,7 @@ pub(crate) fn not_an_object(
 fn decrypted(body: &[u8], key: &dyn RsaPrivate) -> Option<Vec<u8>> {
     let field = |name: &str| {
         let text = danger_peek(body, Kind::Request, name).ok()??;
-        // Some senders percent-encode `randomKey`.
+        // Some senders percent-encode `randomKey`, so decode the characters that are special in a URL.
         STANDARD.decode(text.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")).ok()
     };
     let session_key = hazmat::decrypt_blocks(key, &field("randomKey")?).ok()?;

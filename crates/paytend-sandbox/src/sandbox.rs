@@ -167,7 +167,7 @@ impl SandboxBuilder {
         self
     }
 
-    /// Sets all settings, including the timing.
+    /// Replaces all settings, including the timing.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self

@@ -31,7 +31,7 @@ pub const SHIPPED: [(&str, &str); 6] = [
     ("out-of-order", include_str!("../scenarios/out-of-order.toml")),
 ];
 
-/// 2026-01-05, 12:00 UTC, the start time of every scenario. Time is frozen and passes only in `advance` steps.
+/// The start time of every scenario: 2026-01-05, 12:00 UTC. Time is frozen and passes only in `advance` steps.
 const BEGIN: u64 = 1_767_614_400_000;
 
 /// A sequence of steps with expected results.

@@ -56,7 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
         };
-        // `accept` fails if the client has already disconnected.
+        // Ignore errors: `accept` fails, for example, if the client has already disconnected.
         let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
         let app = app.clone();
@@ -201,7 +201,7 @@ fn half(document: String) -> Response {
 
 fn date(now: u64, skew: i64) -> Option<HeaderValue> {
     let at = i64::try_from(now).ok()?.saturating_add(skew);
-    // HTTP dates end with the year 9999, so a later time has no date.
+    // An HTTP date has a four-digit year, so a time after the year 9999 cannot be expressed.
     let at = u64::try_from(at).ok().filter(|at| *at < 253_402_300_800_000)?;
     let at = std::time::UNIX_EPOCH + Duration::from_millis(at);
     HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
@@ -253,7 +253,7 @@ fn answer(
         let canonical = Some(sealed.canonical(data).to_string());
         let mut wire = broken(sealed.into_document(), faults);
         if core.look(|world| world.settings.encrypt_flag) {
-            // `encryptFlag` is reserved and not signed, so it is added to the sealed document.
+            // `encryptFlag` is reserved and not signed, so it is added after sealing.
             wire.replace_range(..1, r#"{"encryptFlag":"1","#);
         }
         Side { wire, canonical, payload: Some(data.to_owned()) }

@@ -11,22 +11,23 @@ use crate::remove::delete_message;
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_number};
 
-/// The maximum number of attempts to accept a notification, if it is removed by another program each time.
+/// The maximum number of attempts to accept a notification. An attempt fails if another program removes the
+/// notification at the same time.
 const ROUNDS: usize = 5;
 
 /// Stores a notification. If it is already stored, records a sighting instead.
 ///
-/// A single write stores the notification or recognizes a duplicate, because it succeeds only if its subject, which
-/// contains the dedup key, has no message. The record of a notification is kept after its content was removed, so that
-/// duplicates are still recognized. If the message of a record was lost, the new message replaces it. The record is
-/// read both before and after the write.
+/// A single write either stores the notification or recognizes a duplicate. The subject contains the dedup key, and
+/// the write succeeds only if the subject has no message. The record of a notification is kept after its content was
+/// removed, so that duplicates are still recognized. If the message of a record was lost, the new message replaces it.
+/// The record is read both before and after the write.
 pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Accepted, StoreError> {
     for _ in 0..ROUNDS {
         if let Some(accepted) = try_accept(shared, new).await? {
             return Ok(accepted);
         }
     }
-    Err(StoreError::unavailable("a different program has removed the notification; send it again"))
+    Err(StoreError::unavailable("another program has removed the notification; send it again"))
 }
 
 /// The ID of a notification's message, and the time at which the notification was received.
@@ -69,7 +70,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     sight_known(shared, new, current, &known).await
 }
 
-/// Records another receipt of the notification stored in this message.
+/// Records that the notification in this message was received again.
 async fn sight_known(
     shared: &Shared,
     new: &NewNotification,
@@ -83,7 +84,7 @@ async fn sight_known(
     }
 }
 
-/// Records a sighting. Every sighting is stored, regardless of the notification's policy. Returns `None` if a different
+/// Records a sighting. Every sighting is stored, regardless of the notification's policy. Returns `None` if another
 /// program has removed the notification.
 async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Option<Accepted>, StoreError> {
     let (requeue, operation) = (new.requeue_sighting, operation_number()?);
@@ -98,9 +99,9 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
     Ok(Some(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings }))
 }
 
-/// Decides whether a message is a duplicate, if the record may belong to a different message of the same notification.
-/// Returns the current record. Returns `None` if a different program has removed the record. The message is then a new
-/// notification.
+/// Decides whether a message is a duplicate when the record may belong to a different message of the same
+/// notification. Returns the current record. Returns `None` if another program has removed the record. The message
+/// is then a new notification.
 ///
 /// - If the content was removed or the record's own message exists, the message is a duplicate and is deleted.
 /// - If the record's own message was lost, the record is moved to this message.
@@ -121,7 +122,7 @@ pub(crate) async fn settle(
     }
     if current.record.removed.is_some() {
         // The record is written again before the message is deleted. Otherwise, another program that is forgetting the
-        // notification could delete the record, and neither would remain.
+        // notification could delete the record, and neither the record nor the message would remain.
         let written = update(shared, dedup, current, |record, _| record.removed.is_some());
         match written.await? {
             Update::Written(_) => delete_duplicate(shared, id, dedup).await?,

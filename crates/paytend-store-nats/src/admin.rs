@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use async_nats::jetstream::message::PublishMessage;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use paytend_inbox::{
-    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Mac, Query, State, Stats, StoreAdmin, StoreError,
-    StoreErrorKind,
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Mac, Query, State, Stats, StoreAdmin, StoreClock,
+    StoreError, StoreErrorKind,
 };
 
 use crate::audit;
@@ -116,6 +116,11 @@ impl StoreAdmin for NatsStore {
         Ok(erased)
     }
 
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        let last_received = self.shared.synchronized().await?.index().last_received();
+        Ok(StoreClock { now: system_time(self.shared.clock.now()), last_received: last_received.map(system_time) })
+    }
+
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
         remove::drop_payloads(&self.shared, millis(before)).await
     }
@@ -132,7 +137,7 @@ impl StoreAdmin for NatsStore {
         let streams = &self.shared.streams;
         let subject = streams.names.meta("probe");
         let last = streams.last(Log::Work, &subject).await?.map_or(0, |last| last.sequence);
-        // A conflict means that a different program has written at the same time, which also proves that writes
+        // A conflict means that another program has written at the same time, which also proves that writes
         // succeed.
         streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
         self.shared.check_settings().await?;
@@ -166,7 +171,7 @@ impl NatsStore {
 async fn read(shared: &Shared, id: i64, known: Known) -> Result<Option<Entry>, StoreError> {
     match read_stored(shared, id, known.dedup).await {
         Err(error) if error.kind() == StoreErrorKind::Corrupt => {
-            tracing::error!(id, "a notification cannot be read and is not shown; `check` names it");
+            tracing::error!(id, "a notification cannot be read and is not listed; `check` reports its ID");
             Ok(None)
         }
         result => result,

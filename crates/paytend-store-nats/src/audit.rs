@@ -46,7 +46,8 @@ pub(crate) async fn record(shared: &Shared, event: &AuditEvent) -> Result<(), St
     }
 }
 
-/// Returns events, latest first. Reads all events, or all events about the notification in the query.
+/// Returns events, latest first. Reads all events or, if the query specifies a notification, all events about this
+/// notification.
 pub(crate) async fn list(shared: &Shared, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
     let names = &shared.streams.names;
     let subject = query.id.map_or_else(|| names.audits(), |id| names.audit(Some(id), "*"));

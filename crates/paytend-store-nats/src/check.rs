@@ -53,7 +53,7 @@ pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError
         }
     };
     report("notifications have a record but no message", &without);
-    report("notifications have content that was to be removed", &left);
+    report("notifications still have content that should have been removed", &left);
     report("notifications cannot be read", &contents.unreadable);
     report("records cannot be read", &contents.unreadable_records);
     report("messages have a subject that this store does not write", &contents.foreign);

@@ -21,12 +21,12 @@ const CONCURRENT: usize = 32;
 /// The maximum number of rounds in a claim. A new round begins if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
-const UNREADABLE: &str = "the notification cannot be read: it was written by a different program or a newer version";
+const UNREADABLE: &str = "the notification cannot be read: it was written by another program or a newer version";
 
 /// The result of an attempt to claim a notification.
 enum Take {
     Claimed(Box<Claimed>),
-    /// A different worker was faster.
+    /// Another worker has claimed the notification first.
     Contested,
     /// The notification cannot be claimed at this time.
     Unclaimable,
@@ -64,7 +64,7 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
             // Claimed notifications must be returned, even after an error.
             _ if !claimed.is_empty() => return Ok(claimed),
             Some(error) => return Err(error),
-            // The next round has other candidates.
+            // The next round selects other candidates.
             None if unclaimable => rounds -= 1,
             // Other workers have taken these candidates, and will try the next candidates in order. Therefore, the next
             // round skips a random number of candidates.
@@ -102,7 +102,7 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
     next.is_repeated(operation);
     next.claim(shared.clock.now(), request.lease, request.holder);
     if replace(shared, dedup, sequence, &next).await? == Written::Conflict {
-        // This claim may have succeeded, its response may have been lost, and a sighting may then have changed the
+        // The claim may already have been written although the response was lost. A sighting may then have changed the
         // record.
         match refresh(shared, dedup, next.id).await? {
             Some(current) if current.remembers(operation) && current.is_leased_with(next.lease()) => next = current,
@@ -155,8 +155,8 @@ async fn bury(
 
 /// Handles a notification whose message was not found.
 ///
-/// A server that is behind may not have the message yet. Therefore, the notification is first delayed until such a
-/// server must have stopped responding. If the message is still not found, a notification with a record becomes a dead
+/// A server that is behind may not have the message yet. Therefore, the notification is first delayed for longer than
+/// such a server can keep responding. If the message is still not found, a notification with a record becomes a dead
 /// letter. A notification without a record does not exist, and is removed from the index.
 async fn miss(shared: &Shared, dedup: Mac, sequence: u64, record: Record) -> Result<Take, StoreError> {
     let id = record.id;
@@ -201,8 +201,8 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
         let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
         // A register that cannot be read is treated as if it contained no ID.
         let current = serde_json::from_slice(&register.payload).ok();
-        // The index must first contain all records before the register. They determine whether the notification is
-        // still the current notification of its key.
+        // The index must first contain all records that were written before the register. These records determine
+        // whether the notification is still the current notification of its key.
         watched.reached(&shared.streams, Log::Work, register.sequence).await?;
         watched.index().apply_order(key, register.sequence, current);
         if !watched.is_current(key, id) {
@@ -218,7 +218,7 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
 async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>, StoreError> {
     let watched = shared.watched();
     let Some(current) = Current::read(shared, dedup).await? else {
-        // A different program has deleted the record, or the server is behind and does not have it yet.
+        // Another program has deleted the record, or the server is behind and does not have it yet.
         if let Some(message) = own_message(shared, id, dedup).await? {
             watched.index().remove(id, dedup);
             watched.index().add(dedup, first_record(&message)?);

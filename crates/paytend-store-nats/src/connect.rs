@@ -70,7 +70,7 @@ impl Servers {
         self.login.is_some()
     }
 
-    /// Returns the hosts and ports of the servers.
+    /// Returns the servers' hosts and ports, without credentials.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let name = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         self.addresses.iter().map(|server| format!("{}:{}", name(server.host()), server.port())).collect()
@@ -106,14 +106,14 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
     if servers.need_tls() {
         options = options.require_tls(true).tls_client_config(tls::config(access)?);
     } else {
-        // A local server may require TLS. A failure to load the trusted certificates is ignored, because servers
-        // without TLS can still be used.
+        // The trusted certificates are loaded even for a local server, because it may require TLS. If they cannot be
+        // loaded, a server without TLS can still be used, so the error is ignored.
         if access.has_tls_files() {
             options = options.tls_client_config(tls::config(access)?);
         } else if let Ok(config) = tls::config(access) {
             options = options.tls_client_config(config);
         }
-        // Servers can announce other addresses, to which the client would connect without TLS.
+        // Addresses that servers announce are ignored, because the client would connect to them without TLS.
         options = options.ignore_discovered_servers();
     }
     options = match servers.login.clone() {
@@ -136,7 +136,9 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
             None if kind == ConnectErrorKind::Tls => {
                 configuration("cannot connect: the TLS connection to the NATS server failed")
             }
-            None => StoreError::unavailable("cannot connect: the connection failed"),
+            None => {
+                StoreError::unavailable("cannot connect to the NATS server: check that it is running and reachable")
+            }
         },
     })
 }

@@ -46,7 +46,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// Returns the problem of a server's version, or `None` if the version is supported.
+/// Describes why a server's version is not supported. Returns `None` if it is supported.
 pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
     if Version::parse(version).is_some_and(Version::is_supported) {
         return None;
@@ -102,8 +102,8 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((name, ServerReport { version, cluster, syncs_always }))
 }
 
-/// Asks all servers for their settings. Returns when the servers with these names have reported and no other report has
-/// arrived for `silence`.
+/// Asks all servers for their settings. Waits until the servers with these names have reported, and no other report
+/// has arrived for `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],
@@ -142,7 +142,7 @@ pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str)
     in_cluster.map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the problems of the servers with these names. They are the servers that hold the streams or can hold new
+/// Returns the problems with the servers that have these names. These servers hold the streams or can hold new
 /// streams.
 pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -176,13 +176,13 @@ pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
     require(actual.max_age.is_zero(), "no maximum age");
     require(actual.max_messages_per_subject == 1, "at most 1 message per subject");
     let per_subject =
-        if wanted.discard_new_per_subject { "`discard_new_per_subject`" } else { "no discard per subject" };
+        if wanted.discard_new_per_subject { "`discard_new_per_subject`" } else { "`discard_new_per_subject` disabled" };
     require(actual.discard_new_per_subject == wanted.discard_new_per_subject, per_subject);
-    require(sorted(&actual.subjects) == sorted(&wanted.subjects), "the subjects that this store creates it with");
+    require(sorted(&actual.subjects) == sorted(&wanted.subjects), "the subjects with which this store creates it");
     require(!actual.no_ack && !actual.sealed, "acknowledgements");
     require(actual.mirror.is_none() && actual.sources.is_none(), "no sources");
     require(actual.subject_transform.is_none() && !actual.allow_message_ttl, "no transforms and no message TTLs");
-    require(!actual.deny_delete && actual.allow_direct, "`allow_direct` and the right to delete messages");
+    require(!actual.deny_delete && actual.allow_direct, "`allow_direct` and message deletion enabled");
     problems
 }
 
@@ -246,7 +246,7 @@ mod tests {
         let names = ["a".to_owned(), "b".to_owned()];
         let mut reports: BTreeMap<_, _> =
             names.iter().map(|name| (name.clone(), report("2.15.3", "here", Some(true)))).collect();
-        // Servers without JetStream and servers of other clusters do not hold the streams.
+        // Servers without JetStream, and servers in other clusters, do not hold the streams.
         reports.insert("plain".to_owned(), report("2.9.0", "here", None));
         reports.insert("far".to_owned(), report("2.9.0", "there", Some(false)));
         assert_eq!(neighbours(&reports, "a"), names);

@@ -14,8 +14,8 @@ use crate::streams::{Log, Written, operation_number};
 
 /// The maximum number of attempts to make a change that conflicts with changes from other programs.
 const MAX_CONFLICTS: u32 = 100;
-/// A server that was replaced as the leader can respond with an earlier record, or with none. After this number of such
-/// responses, the response is accepted as correct.
+/// A server that was replaced as the leader can respond with an earlier record, or with none. After this many such
+/// responses, the last response is accepted as correct.
 const MAX_EARLIER: u32 = 6;
 
 /// A record and the sequence number of its message, or 0 if the record has no message.
@@ -92,7 +92,7 @@ pub(crate) async fn replace(shared: &Shared, dedup: Mac, sequence: u64, next: &R
     Ok(written)
 }
 
-/// Changes a record. If a different program has changed the record, the change is computed again for the new record.
+/// Changes a record. If another program has changed the record, the change is computed again for the new record.
 /// `change` returns whether it applies.
 pub(crate) async fn update(
     shared: &Shared,

@@ -1,7 +1,7 @@
 //! An in-memory index of the store. Each program builds its index from the streams.
 //!
 //! The index determines which notifications a program tries to claim. The conditional writes determine whether a claim
-//! succeeds. Therefore, an outdated index causes conflicts, but no wrong results.
+//! succeeds. Therefore, an outdated index can cause conflicting writes, but never a wrong result.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -17,11 +17,11 @@ pub(crate) struct Index {
     /// The claimable notifications, sorted by due time and ID.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// The current notifications of order keys that the index does not contain yet, each with the time at which it was
-    /// first missing.
+    /// The IDs of notifications that are the current notification of an order key but are not in the index yet. Each
+    /// has its order key, and the time at which it was first missing.
     awaited: BTreeMap<i64, (Mac, Instant)>,
-    /// Records whose ID belongs to a different notification, because the streams were restored from backups of
-    /// different times.
+    /// Records whose ID belongs to a different notification, because the streams were restored from backups with
+    /// different dates.
     displaced: BTreeMap<Mac, (u64, Record)>,
     counts: [u64; 5],
     sightings: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Known {
 
 struct Pending {
     record: Record,
-    /// The due time in `due`, if the notification is claimable.
+    /// The due time under which `due` contains the notification, if it is claimable.
     placed: Option<i64>,
     /// The sequence number of the record that made the notification pending again, or 0.
     entered: u64,
@@ -358,6 +358,11 @@ impl Index {
         let oldest = self.due.first().map(|(due_at, _)| now.saturating_sub(*due_at)).filter(|age| *age >= 0);
         stats.oldest_ready = oldest.map(|age| Duration::from_millis(age.unsigned_abs()));
         stats
+    }
+
+    /// Returns the time at which the notification with the largest number was received.
+    pub(crate) fn last_received(&self) -> Option<i64> {
+        self.known.values().next_back().map(|known| known.received_at)
     }
 
     /// Returns the dedup keys of the records whose ID belongs to a different notification.

@@ -64,7 +64,7 @@ impl NatsOptions {
         self.servers.has_login()
     }
 
-    /// Returns the hosts and ports of the servers, without the login.
+    /// Returns the servers' hosts and ports, without credentials.
     pub fn hosts(&self) -> Vec<String> {
         self.servers.hosts()
     }
@@ -165,7 +165,7 @@ impl NatsOptions {
         NatsStore::open(self).await
     }
 
-    /// Returns the problems that new streams would have with these options.
+    /// Returns a description of each option that is unsafe for new streams.
     pub(crate) fn problems(&self) -> Vec<String> {
         if self.replicas >= 3 { Vec::new() } else { vec!["the streams must have 3 or more replicas".to_owned()] }
     }

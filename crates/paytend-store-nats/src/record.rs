@@ -13,12 +13,11 @@ use crate::message::{StoredFacts, corrupt};
 
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
-/// The number of operations that a record remembers. The README describes how this limits the recognition of repeated
-/// writes.
+/// The number of operations that a record remembers. The README describes the consequences for repeated writes.
 const REMEMBERED: usize = 32;
 /// The kind of a notification whose facts cannot be read.
 pub(crate) const UNREADABLE_KIND: &str = "unreadable";
-const UNREADABLE_RECORD: &str = "the notification's record cannot be read: it was written by a different program or a \
+const UNREADABLE_RECORD: &str = "the notification's record cannot be read: it was written by another program or a \
      newer version";
 const MISSING: &str = "the notification's message is missing: it was deleted, or the streams were restored from \
      backups of different times";
@@ -127,8 +126,8 @@ impl Record {
     /// Returns the dead letter that replaces an unreadable record. `self` is a new record of the notification, and
     /// `sequence` is the sequence number of the unreadable message.
     ///
-    /// Counters that can be read are kept. The sequence number becomes the fence. It is larger than the fences of all
-    /// earlier claims, because each claim is a message.
+    /// Counters that can be read are kept. The sequence number becomes the fence. It is larger than every earlier
+    /// fence, because each claim has written at least one message.
     pub(crate) fn replacing_unreadable(mut self, payload: &[u8], sequence: u64) -> Self {
         let old: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
@@ -144,7 +143,7 @@ impl Record {
         self.recent.contains(&operation)
     }
 
-    /// Returns whether an operation has changed this record before. If it has not, it is remembered.
+    /// Returns whether an operation has changed this record before. If it has not, remembers the operation.
     pub(crate) fn is_repeated(&mut self, operation: u64) -> bool {
         if self.remembers(operation) {
             return true;

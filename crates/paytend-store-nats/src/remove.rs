@@ -96,8 +96,8 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
     Ok(erased)
 }
 
-/// Removes the content of processed notifications that were received before a time. Completes earlier removals whose
-/// deletion failed.
+/// Removes the content of processed notifications that were received before a time. Also completes earlier removals in
+/// which the message could not be deleted.
 pub(crate) async fn drop_payloads(shared: &Shared, before: i64) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
     let mut dropped = 0;
@@ -165,7 +165,7 @@ async fn forget_one(shared: &Shared, id: i64, dedup: Mac, known: u64) -> Result<
     let current = match Current::read(shared, dedup).await {
         Ok(Some(current)) => current,
         Ok(None) => {
-            // A different program has already forgotten the notification.
+            // Another program has already forgotten the notification.
             watched.index().forget(id, known);
             return Ok(None);
         }

@@ -31,7 +31,7 @@ pub(crate) struct Scan {
     /// The consumer sequence number of the next message. A different number means that messages are missing.
     expected: u64,
     /// The sequence number of the last message at the start of the scan. The number of pending messages that the
-    /// consumer reports is not used, because the consumer's server may be outdated.
+    /// consumer reports is not used, because the server that runs the consumer may be outdated.
     target: u64,
     position: u64,
     log: Log,
@@ -103,7 +103,7 @@ impl Scan {
             Err(_) => return Err(too_slow(DOING)),
         };
         if number != self.expected {
-            return Err(StoreError::unavailable("messages of the stream are missing: reading it again"));
+            return Err(StoreError::unavailable("some messages of the stream were not delivered: reading it again"));
         }
         self.expected += 1;
         self.position = sequence;

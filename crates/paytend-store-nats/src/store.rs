@@ -24,8 +24,8 @@ use crate::{accept, claim, finish};
 /// How long to wait for reports from servers that do not hold a stream.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// The maximum number of attempts to bind the keys, if another program deletes the message with their check value each
-/// time.
+/// The maximum number of attempts to bind the keys. An attempt fails if another program deletes the message with the
+/// keys' check value.
 const BIND_ROUNDS: usize = 5;
 
 /// The effect type of this store. It has no values, because JetStream has no transactions that could contain a
@@ -119,7 +119,7 @@ impl Shared {
         Ok(watched)
     }
 
-    /// Returns the problems of the servers and the streams.
+    /// Returns a description of each problem with the servers and the streams.
     pub(crate) async fn setting_problems(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = Vec::new();
         let mut names = Vec::new();

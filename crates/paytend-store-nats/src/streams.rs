@@ -1,5 +1,5 @@
-//! The two streams of a store. All writes are conditional, that is, a message is replaced only if it is still the last
-//! message of its subject.
+//! The two streams of a store. All writes are conditional: a message is replaced only if it is still the last message
+//! of its subject.
 
 use std::time::Duration;
 
@@ -171,7 +171,7 @@ impl Streams {
                 PublishErrorKind::WrongLastSequence => return Ok(Written::Conflict),
                 PublishErrorKind::MaxPayloadExceeded => {
                     return Err(configuration(
-                        "the notification is larger than `max_payload` of the NATS servers: increase it",
+                        "the notification exceeds `max_payload` of the NATS servers: increase this setting",
                     ));
                 }
                 _ if Instant::now() >= deadline => return Err(unavailable(DOING, error)),
@@ -268,7 +268,7 @@ impl Streams {
         }
     }
 
-    /// Returns the sequence number of the last message in a stream that was not deleted, or 0 if there is none.
+    /// Returns the sequence number of the last message that a stream still contains, or 0 if there is none.
     pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
         self.last_of(log, &self.names.all()).await
     }
@@ -329,6 +329,7 @@ pub(crate) fn operation_number() -> Result<u64, StoreError> {
 
 fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| StoreError::unavailable("the system returns no random numbers"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|_| StoreError::unavailable("the operating system cannot generate random numbers"))?;
     Ok(bytes)
 }

@@ -70,7 +70,7 @@ pub(crate) fn failure(error: &(dyn Error + 'static)) -> Option<String> {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(error.to_string());
         }
-        // The TLS error is read from the inside of the connection error, because `source` would skip it.
+        // The inner error is read directly, because `source` of the connection error would skip the TLS error.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = inner.map(|inner| -> &(dyn Error + 'static) { inner }).or_else(|| error.source());
     }

@@ -23,8 +23,8 @@ const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
 const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a consumer can be silent before its position is compared with the stream.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a notification that does not exist holds up its order key. A server that is no longer the leader stops
-/// responding within this time.
+/// How long an order key waits for a current notification that does not exist. A server that is no longer the leader
+/// stops responding within this time.
 pub(crate) const MISSING_TIME: Duration = Duration::from_secs(15);
 
 /// An index, and the tasks that update it from the streams. The tasks end when this value is dropped.
@@ -226,7 +226,7 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
                 index.index().settle_missing(MISSING_TIME);
             }
             if silences >= MAX_SILENCES {
-                return Err(StoreError::unavailable("the consumer delivers nothing: creating a new one"));
+                return Err(StoreError::unavailable("the consumer does not deliver messages: creating a new consumer"));
             }
             continue;
         };

@@ -27,8 +27,9 @@ pub(crate) struct Stored {
 }
 
 /// Stores a notification. If it is already stored, records a sighting instead. Returns `None` if a concurrent
-/// transaction has stored the notification. The caller then tries again in a new transaction. In this transaction, a
-/// sighting could deadlock, because it waits for completions that wait for the order key's lock.
+/// transaction has stored the notification. The caller then tries again in a new transaction. If the sighting were
+/// recorded in the same transaction, it could deadlock, because it waits for completions that wait for the order key's
+/// lock.
 pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Option<Stored>, OpError> {
     if let Some(known) = find(transaction, &new.facts.dedup).await? {
         return sight(transaction, new, &known).await.map(Some);
@@ -74,7 +75,7 @@ fn read_known(row: &Row) -> Result<Known, OpError> {
     Ok(Known { id: get(row, 0)?, content_tag: get(row, 1)?, order_key: get(row, 2)? })
 }
 
-/// Adds a notification behind the pending notifications with the same order key. The caller must hold the key's lock.
+/// Queues a notification after the pending notifications with the same order key. The caller must hold the key's lock.
 /// The next claim continues from the last fence of the notification, even if it was completed.
 pub(crate) async fn enqueue(
     transaction: &Transaction<'_>,

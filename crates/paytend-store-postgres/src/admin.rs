@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use deadpool_postgres::Transaction;
 use paytend_inbox::{
-    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
-    StoredPayload,
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreClock,
+    StoreError, StoredPayload,
 };
 
 use crate::accept::enqueue;
@@ -89,6 +89,10 @@ impl StoreAdmin for PostgresStore {
         let erased = erased.await?;
         self.notify();
         Ok(erased)
+    }
+
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        self.write("read the times", |transaction| Box::pin(clock(transaction))).await
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
@@ -246,6 +250,14 @@ async fn stats(transaction: &Transaction<'_>) -> Result<Stats, OpError> {
     let oldest: Option<i64> = get(&row, 6)?;
     stats.oldest_ready = oldest.map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default()));
     Ok(stats)
+}
+
+async fn clock(transaction: &Transaction<'_>) -> Result<StoreClock, OpError> {
+    // A damaged row can have an infinite time.
+    let sql = "SELECT paytend_now(), (SELECT received_at FROM paytend_notification \
+         WHERE received_at < 'infinity' AND received_at > '-infinity' ORDER BY received_at DESC LIMIT 1)";
+    let row = transaction.query_one(sql, &[]).await?;
+    Ok(StoreClock { now: get(&row, 0)?, last_received: get(&row, 1)? })
 }
 
 async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, OpError> {

@@ -19,7 +19,7 @@ const INSERT: &str = "INSERT INTO paytend_notification AS n (dedup, content_tag,
      $8::text[], $9::bytea[], $10::text[], $11::text[], $12::bigint[]) AS new(dedup) ORDER BY new.dedup \
      ON CONFLICT (dedup) DO NOTHING RETURNING n.id, n.dedup, ";
 
-/// Stores the content, and adds each notification behind the pending notifications with the same order key.
+/// Stores the content, and queues each notification after the pending notifications with the same order key.
 const ENQUEUE: &str = "WITH new AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], \
      $4::bytea[], $5::bytea[]) AS new(id, day, key_id, nonce, sealed)), \
      stored AS (INSERT INTO paytend_payload (received_on, id, key_id, nonce, sealed) \

@@ -43,8 +43,8 @@ const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sig
 
 /// The columns of a claimed notification that follow its facts.
 ///
-/// The last column is whether the server has recently recovered from a crash. A server that has recovered has reset its
-/// statistics after its start.
+/// The last column reports whether the server has recently recovered from a crash. During such a recovery, the server
+/// resets its statistics after it has started.
 const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
      coalesce(pg_stat_get_bgwriter_stat_reset_time() >= \

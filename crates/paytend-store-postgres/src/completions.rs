@@ -65,8 +65,8 @@ impl PostgresStore {
         reply.await.unwrap_or_else(|| Err(not_completed()))
     }
 
-    /// Starts a lane (a task that processes a queue) for each queue with waiting completions, unless all its lanes are
-    /// running.
+    /// Starts a lane (a task that processes a queue) for each queue with waiting completions, unless all lanes of the
+    /// queue are already running.
     fn start_lanes(&self) {
         let (completions, connections) = (self.completions(), self.pool().status().max_size);
         if let Some(lane) = completions.together.start(LANES.min(connections)) {
@@ -194,7 +194,7 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
     settle(&store, members, callers, result).await;
 }
 
-/// Reports the results of a shared transaction, and puts the completions that have not begun back in the queue.
+/// Reports the results of a shared transaction, and returns the completions that have not begun to the queue.
 async fn settle(
     store: &PostgresStore,
     members: Vec<Member>,
@@ -259,7 +259,7 @@ async fn settle(
 }
 
 /// Returns the error for a notification whose effect failed in a shared transaction. This failure does not count, and
-/// the notification's next effect has a separate transaction.
+/// the notification's next effect runs in a separate transaction.
 fn repeat_alone(pace: &Pace, lease: Lease, error: HandlerError) -> FinishError {
     tracing::debug!(
         id = lease.id.get(),

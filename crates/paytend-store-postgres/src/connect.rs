@@ -102,7 +102,8 @@ impl Server {
         }
     }
 
-    /// Cancels the statement of a connection, and closes the connection. The pool replaces the connection immediately.
+    /// Cancels the statement that a connection is running, and closes the connection. The pool replaces the connection
+    /// immediately.
     pub(crate) fn abandon(&self, client: Object) {
         let (client, tls) = (Object::take(client), self.tls.clone());
         tokio::spawn(async move {

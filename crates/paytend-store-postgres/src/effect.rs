@@ -95,8 +95,8 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, resets what the effect has
-/// changed for its session, so that the next statements use the store's tables and permissions.
+/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, undoes the effect's changes to
+/// its session, so that the next statements use the store's tables and permissions.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
     transaction: &tokio_postgres::Transaction<'_>,
@@ -174,8 +174,9 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit, the
-/// effect is the reason. It has violated a constraint that is checked at the commit, or has changed a setting.
+/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit,
+/// the effect has caused the refusal: it has violated a constraint that is checked at the commit, or has changed a
+/// setting.
 pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
     if let Some(client) = client {
         tokio::spawn(reset(client));

@@ -13,8 +13,8 @@ use crate::settings::UNSAFE;
 /// The SQLSTATE classes of errors whose messages contain table and column names but no values.
 const PLAIN_CLASSES: [&str; 11] = ["08", "0A", "23", "25", "26", "40", "42", "53", "54", "55", "57"];
 
-/// Returns a description without values, addresses and user names. PostgreSQL's detail and hint are left out, because
-/// they contain values.
+/// Returns a description that contains no values, addresses or user names. PostgreSQL's detail and hint are left out,
+/// because they contain values.
 pub(crate) fn describe(error: &Error) -> String {
     if let Some(error) = error.as_db_error() {
         return describe_server(error);
@@ -23,9 +23,9 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // This error comes from the driver, because operating system errors have a code.
+        // An I/O error without an operating system code comes from the driver.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
-            "the server is a standby or read-only: use the primary, or all hosts, in the URL".to_owned()
+            "the server is a standby or read-only: specify the primary, or all hosts, in the URL".to_owned()
         }
         Some(cause) => match cause.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>()) {
             Some(tls) => format!("TLS failed: {tls}"),
@@ -54,7 +54,10 @@ fn describe_server(error: &DbError) -> String {
     match known {
         Some(known) => format!("PostgreSQL reports {}: {known}", code.code()),
         None => {
-            format!("PostgreSQL reports {}; its message can contain values and is in the server's log", code.code())
+            format!(
+                "PostgreSQL reports {}; its message can contain values, so it is only in the server's log",
+                code.code()
+            )
         }
     }
 }
@@ -97,7 +100,7 @@ pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     if error.as_db_error().is_some() { converted } else { converted.with_source(error) }
 }
 
-/// Returns whether a table, column or function is absent.
+/// Returns whether the error reports a missing table, column or function.
 fn is_schema(code: &SqlState) -> bool {
     [&SqlState::UNDEFINED_TABLE, &SqlState::UNDEFINED_COLUMN, &SqlState::UNDEFINED_FUNCTION].contains(&code)
 }
@@ -106,7 +109,7 @@ pub(crate) fn pool_error(doing: &str, error: PoolError) -> StoreError {
     match error {
         PoolError::Backend(error) => store_error(doing, error),
         PoolError::Timeout(_) => StoreError::unavailable(format!("cannot {doing}: no connection became free in time")),
-        error => StoreError::unavailable(format!("cannot {doing}: there is no connection")).with_source(error),
+        error => StoreError::unavailable(format!("cannot {doing}: no connection is available")).with_source(error),
     }
 }
 

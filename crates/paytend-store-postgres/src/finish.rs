@@ -183,7 +183,7 @@ async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError>
     Ok(false)
 }
 
-/// Records the end of an attempt. Fails if the transaction that locked the pending row has ended.
+/// Records that an attempt has ended. Fails if the transaction that locked the pending row is over.
 async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause: Option<&str>) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
          SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";

@@ -33,7 +33,7 @@ pub(crate) struct Hints {
     listening: Background,
 }
 
-/// A task that is started on demand. It is started again if its runtime has ended.
+/// A task that is started when it is needed, and started again if its Tokio runtime was shut down.
 #[derive(Default)]
 struct Background(Mutex<Option<AbortHandle>>);
 

@@ -1,7 +1,7 @@
 //! Queues whose items are processed by a few tasks, which are called lanes.
 //!
-//! A lane starts when an item waits, and ends when the queue is empty. If the runtime of a lane ends, the waiting
-//! callers start another lane, because they may belong to other runtimes.
+//! A lane is started when an item is waiting, and ends when the queue is empty. If a lane's Tokio runtime is shut
+//! down, the callers that are still waiting start another lane, because they may belong to other runtimes.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -44,7 +44,7 @@ impl<T> Lanes<T> {
         Ok(())
     }
 
-    /// Puts items that were taken earlier back to the front of the queue.
+    /// Returns items that were taken earlier to the front of the queue.
     pub(crate) fn put_back(&self, items: impl DoubleEndedIterator<Item = T>) {
         let mut state = self.state();
         items.rev().for_each(|item| state.waiting.push_front(item));
@@ -91,13 +91,13 @@ impl<T> Drop for Lane<T> {
     }
 }
 
-/// Waits for the reply to an item. `start` starts lanes if items are waiting and too few lanes are running. Returns
-/// `None` if the lane that has taken the item was interrupted.
+/// Waits for the reply to an item. `start` is called to start lanes if items are waiting and too few lanes are
+/// running. Returns `None` if the lane that has taken the item was interrupted.
 pub(crate) async fn reply<R>(interrupted: &Notify, reply: oneshot::Receiver<R>, start: impl Fn()) -> Option<R> {
     let mut reply = pin!(reply);
     loop {
         let mut ended = pin!(interrupted.notified());
-        // An interruption after this call is not missed.
+        // From this call on, no interruption is missed.
         ended.as_mut().enable();
         start();
         if let Some(replied) = either(reply.as_mut(), ended).await {

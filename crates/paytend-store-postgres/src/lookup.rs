@@ -11,8 +11,8 @@ use crate::rows::get;
 /// Limits the wait for a transaction that is still running on the server.
 const LIMIT: &str = "SET LOCAL statement_timeout = '10s'";
 
-/// Returns the IDs of the notifications that were completed with their leases. All other completions have failed and
-/// will not succeed later.
+/// Returns the IDs of the notifications that were completed with their leases. All other completions have failed, and
+/// cannot succeed later.
 pub(crate) async fn completed(transaction: &Transaction<'_>, leases: Vec<Lease>) -> Result<HashSet<Id>, OpError> {
     let ids: Vec<i64> = leases.iter().map(|lease| lease.id.get()).collect();
     let fences: Vec<i64> = leases.iter().map(|lease| lease.fence).collect();

@@ -12,7 +12,7 @@ impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
     ///
     /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's root
-    /// certificates. If any host of the URL is a different machine, all connections use TLS. `sslmode=prefer`, the
+    /// certificates. If any host of the URL is another machine, all connections use TLS. `sslmode=prefer`, the
     /// default, is changed to `require`, and `disable` is refused. Connections to this machine use TLS only with
     /// `sslmode=require`. A host with a `hostaddr` is treated as this machine only if the `hostaddr` is also a loopback
     /// address.
@@ -24,7 +24,7 @@ impl PostgresOptions {
     ///
     /// # Errors
     /// - Returns [`StoreError`] if no server is reachable, if the server refuses the login, or if it is a standby.
-    /// - Returns [`StoreError`] if the URL disables TLS for a different machine.
+    /// - Returns [`StoreError`] if the URL disables TLS for another machine.
     /// - Returns [`StoreError`] if acknowledged notifications could be lost with the server's settings.
     /// - Returns [`StoreError`] if the server is behind a pooler in transaction mode that does not keep prepared
     ///   statements, such as PgBouncer before version 1.21.

@@ -1,8 +1,8 @@
 //! Decides whether effects share transactions.
 //!
-//! Effects that share a transaction hold their locks until all of them have ended. This is worthwhile for short effects
-//! that do not wait for each other. After a long effect or a conflict, effects have separate transactions for some
-//! time.
+//! Effects that share a transaction hold their locks until all of them have ended. This is worthwhile for short
+//! effects that do not wait for each other. After a long effect or a conflict, effects run in separate transactions
+//! for some time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest duration of an effect that counts as short. If more than a quarter of the effects take longer, or if at
-/// least two effects and at least a quarter of all effects fail, the following effects have separate transactions.
+/// The longest duration of an effect that counts as short. If more than a quarter of the effects take longer, the
+/// following effects run in separate transactions. The same applies if at least two effects, and at least a quarter of
+/// all effects, fail.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
-/// The number of completions with separate transactions after a store is opened.
+/// The number of completions that run in separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;
-/// The initial and the maximum number of completions with separate transactions after a conflict. The number doubles if
-/// another conflict follows soon.
+/// The initial and the maximum number of completions that run in separate transactions after a conflict. The number
+/// doubles if another conflict follows soon.
 const AFTER_CONFLICT: (u32, u32) = (64, 16_384);
-/// The maximum number of notifications that are marked to have a separate transaction for their next effect.
+/// The maximum number of marked notifications. The next effect of a marked notification runs in a separate
+/// transaction.
 const MAX_MARKED: usize = 10_000;
 /// How long the result of a search for deferrable constraints is used.
 const CONSTRAINTS_TTL: Duration = Duration::from_secs(60);
@@ -27,12 +29,12 @@ const CONSTRAINTS_TTL: Duration = Duration::from_secs(60);
 pub(crate) struct Pace(Mutex<State>);
 
 struct State {
-    /// The number of completions that still need separate transactions.
+    /// The number of further completions that must run in separate transactions.
     alone: u32,
-    /// The number of separate transactions that the next conflict will cause.
+    /// The number of completions that will run in separate transactions after the next conflict.
     penalty: u32,
     marked: Marks,
-    /// Whether the database has deferrable constraints, and the time at which this was read.
+    /// Whether the database has deferrable constraints, and the time at which this was determined.
     deferrable: Option<(bool, Instant)>,
 }
 
@@ -48,13 +50,13 @@ impl Pace {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns whether a completion must have its own transaction.
+    /// Returns whether a completion must run in its own transaction.
     pub(crate) fn is_alone(&self, id: Id) -> bool {
         let state = self.state();
         state.alone > 0 || state.marked.contains(id) || state.deferrable() == Some(true)
     }
 
-    /// Returns whether the database has deferrable constraints, or `None` if this must be read again.
+    /// Returns whether the database has deferrable constraints, or `None` if this must be determined again.
     pub(crate) fn has_deferrable(&self) -> Option<bool> {
         self.state().deferrable()
     }
@@ -75,7 +77,7 @@ impl Pace {
         };
     }
 
-    /// Counts completions in a shared transaction, some of which had long effects or failed.
+    /// Counts the completions in a shared transaction. `long` of their effects were long, and `failed` effects failed.
     pub(crate) fn completed_together(&self, count: usize, long: usize, failed: usize) {
         let mut state = self.state();
         if long * 4 > count || failed * 4 >= count.max(5) {
@@ -85,12 +87,12 @@ impl Pace {
         state.penalty = state.penalty.saturating_sub(count).max(AFTER_CONFLICT.0);
     }
 
-    /// Counts a shared transaction that failed, or an effect in it that waited for too long.
+    /// Counts a conflict: a shared transaction failed, or one of its effects waited for too long.
     pub(crate) fn conflict(&self) {
         self.state().conflict();
     }
 
-    /// Marks a notification, so that its next effect has a separate transaction.
+    /// Marks a notification so that its next effect runs in its own transaction.
     pub(crate) fn mark(&self, id: Id) {
         self.state().marked.insert(id);
     }
@@ -174,7 +176,7 @@ mod tests {
         pace.completed_alone(id, SHORT * 2, true);
         assert_eq!(pace.state().alone, 67);
         pace.completed_together(4, 0, 1);
-        assert_eq!(pace.state().alone, 67, "a single failure does not separate other effects");
+        assert_eq!(pace.state().alone, 67, "a single failure does not affect other effects");
         pace.completed_together(32, 0, 8);
         assert_eq!(pace.state().alone, 124, "many failures count as a conflict");
         pace.set_deferrable(true);

@@ -9,8 +9,8 @@ use paytend_inbox::StoredPayload;
 use crate::error::OpError;
 use crate::rows::{count, get, limit, payload};
 
-/// The day (UTC) on which a notification in the table with the alias `n` was received, as text. It is empty for an
-/// infinite time.
+/// An SQL expression for the day (UTC) on which a notification was received, as text. The notification is read from
+/// the table with the alias `n`. If the time is infinite, the text is empty.
 pub(crate) const DAY: &str = "coalesce(to_char(n.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), '')";
 
 /// The number of days for which partitions are added in advance.
@@ -64,7 +64,7 @@ pub(crate) async fn delete(transaction: &Transaction<'_>, ids: &[i64]) -> Result
     Ok(())
 }
 
-/// Returns whether a text is a date, so that it can be inserted into a statement safely.
+/// Returns whether a text is a date, which can be inserted into a statement safely.
 fn is_day(day: &str) -> bool {
     !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }

@@ -24,7 +24,7 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     let failed = |error| store_error(DOING, error);
     let statement = first.prepare("SELECT pg_backend_pid()").await.map_err(refused)?;
     let process = first.query_one(&statement, &[]).await.map_err(refused)?;
-    // Without a second connection, the clients cannot share a connection.
+    // If the second client cannot begin a transaction, the clients are assumed not to share a connection.
     let (_second, other) = match tokio::time::timeout(TIMEOUT, begin(server)).await {
         Ok(Ok(second)) => second,
         Ok(Err(error)) if is_statement(&error) => return Err(refused(error)),
@@ -33,7 +33,8 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     if process.try_get::<_, i32>(0).map_err(failed)? != other {
         return Ok(false);
     }
-    // The second client holds the connection on which the statement was prepared.
+    // The second client holds the connection on which the statement was prepared, so the first client needs another
+    // connection.
     match tokio::time::timeout(TIMEOUT, first.query_one(&statement, &[])).await {
         Ok(row) => row.map_err(refused).map(|_| true),
         Err(_) => Err(StoreError::unavailable("the connection pooler needs more than one connection to the server")),
@@ -48,7 +49,7 @@ async fn begin(server: &Server) -> Result<(Client, i32), Error> {
     Ok((client, process))
 }
 
-/// Returns whether a prepared statement is missing, or belongs to a different client.
+/// Returns whether a prepared statement is missing, or belongs to another client.
 fn is_statement(error: &Error) -> bool {
     let codes = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
     error.code().is_some_and(|code| codes.contains(code))

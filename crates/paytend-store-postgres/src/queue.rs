@@ -100,7 +100,7 @@ impl PostgresStore {
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
         if let Err(error) = added.await {
-            tracing::warn!(%error, "failed to create a partition; content goes to the default partition");
+            tracing::warn!(%error, "failed to create a partition; content will be stored in the default partition");
         }
     }
 
@@ -215,8 +215,7 @@ async fn store_one(store: &PostgresStore, notification: NewNotification) -> Resu
     Err(StoreError::unavailable("a concurrent delivery was rolled back"))
 }
 
-/// Returns whether an error is caused by a value, that is, by invalid data, a violated constraint, or a row that is too
-/// large.
+/// Returns whether an error was caused by a value: invalid data, a violated constraint, or a row that is too large.
 fn is_refused(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
 }

@@ -1,8 +1,8 @@
 //! The schema and its migrations.
 //!
-//! The [`paytend_inbox::schema`] module describes the rules for migrations. In addition, a migration changes at most
-//! one existing table. A migration that locks two tables could deadlock with programs that lock the tables in a
-//! different order.
+//! The [`paytend_inbox::schema`] module describes the rules for migrations. In addition, a migration must not change
+//! more than one existing table. A migration that locks two tables could deadlock with programs that lock the tables
+//! in a different order.
 
 use paytend_inbox::StoreError;
 use paytend_inbox::schema::{self, AppliedMigration, Migration};
@@ -45,7 +45,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Applies a migration step in a transaction, unless a different program has already applied it.
+/// Applies a migration step in a transaction, unless another program has already applied it.
 async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK_TIMEOUT).await?;

@@ -20,7 +20,7 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// How long after the first effect another effect can begin.
+/// The time after the start of the first effect in which other effects can begin.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.
@@ -28,8 +28,8 @@ pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 /// The time limit for rolling back an effect, which waits until its statement ends.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Locks the pending rows of valid leases and inserts the outcomes, so that commits are refused afterwards. Skips
-/// locked rows, so that the transaction does not wait for effects in a different transaction.
+/// Locks the pending rows of valid leases and inserts the outcomes, so that every commit before the last step is
+/// refused. Skips locked rows, so that the transaction does not wait for effects in another transaction.
 const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
      w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
      JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \
@@ -79,7 +79,7 @@ impl Member {
         Self { lease, effect, progress: MemberProgress::Waiting, work: None }
     }
 
-    /// Returns whether the member's pending row was locked, that is, whether its lease is valid.
+    /// Returns whether the member's pending row was locked, which means that its lease is valid.
     pub(crate) fn is_held(&self) -> bool {
         self.work.is_some()
     }
@@ -100,7 +100,7 @@ pub(crate) struct Report {
     pub(crate) long: usize,
     /// The number of effects that failed.
     pub(crate) failed: usize,
-    /// Whether an effect failed because it waited for a lock or waited too long.
+    /// Whether an effect failed because it waited for a lock or because a statement took too long.
     pub(crate) has_conflict: bool,
 }
 
@@ -183,7 +183,7 @@ async fn roll_back_effect(transaction: &Transaction<'_>) -> Result<(), OpError> 
     }
 }
 
-/// The changes that end a shared transaction.
+/// The members' values for the statements that end a shared transaction.
 #[derive(Default)]
 struct Ends {
     removed: Vec<i64>,
@@ -254,8 +254,8 @@ async fn finish(
         future::Either::Left(end)
     } else {
         end.await?;
-        // The next statements must see the rows that other transactions stored before the locks were taken, so they are
-        // sent afterwards.
+        // The next statements must see the rows that other transactions stored before the locks were taken, so they
+        // are sent only after the locks are held.
         lock_keys(transaction, keys.iter().map(|key| lock_number(key)).collect()).await?;
         future::Either::Right(future::ready(Ok(())))
     };

@@ -58,7 +58,7 @@ pub(crate) struct Pending {
     pub(crate) cause: Option<String>,
 }
 
-/// Adds a notification behind the pending notifications with the same order key.
+/// Queues a notification after the pending notifications with the same order key.
 pub(crate) fn enqueue(
     transaction: &Transaction<'_>,
     now: i64,

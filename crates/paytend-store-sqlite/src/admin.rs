@@ -3,16 +3,17 @@
 use std::time::SystemTime;
 
 use paytend_inbox::{
-    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Kind, Query, State, Stats, StoreAdmin, StoreError,
+    AuditEntry, AuditEvent, AuditQuery, Entry, Erasure, Id, Query, State, Stats, StoreAdmin, StoreClock, StoreError,
+    StoreErrorKind,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::accept::{Pending, enqueue};
-use crate::clock::millis;
+use crate::clock::{millis, system_time};
 use crate::finish::die;
+use crate::options::Synchronous;
 use crate::rows::{self, ENTRY, ENTRY_TABLES, FACTS};
 use crate::store::SqliteStore;
-use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
 /// The maximum number of notifications that one write changes. The limit keeps other operations from waiting too long.
@@ -66,34 +67,20 @@ impl StoreAdmin for SqliteStore {
     }
 
     async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
-        let clock = self.shared.options.clock.clone();
-        let erased = self.write(move |transaction| erase(transaction, clock.now(), &erasure)).await?;
-        if erased > 0 {
-            // The write-ahead log contains earlier versions of the pages until it is emptied.
-            let path = self.clone();
-            let emptied = tokio::task::spawn_blocking(move || {
-                let connection = engine::open_writer(&path.shared.options)?;
-                truncate_log(&connection, engine::BUSY_TIMEOUT)
-                    .map_err(|error| crate::error::store_error("empty the write-ahead log", error))
-            });
-            match emptied.await {
-                Ok(Ok(true)) => {}
-                Ok(Err(error)) => return Err(error),
-                _ => tracing::warn!("erased values stay in the write-ahead log until its next checkpoint"),
-            }
-        }
-        Ok(erased)
+        self.erase_selected(erasure).await
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {
-        let (before, mut dropped) = (millis(before), 0);
-        loop {
-            let count = self.write(move |transaction| drop_payloads(transaction, before)).await?;
-            dropped += count;
-            if count < CHUNK as u64 {
-                return Ok(dropped);
-            }
-        }
+        self.drop_old_payloads(millis(before)).await
+    }
+
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        let now = system_time(self.shared.options.clock.now());
+        let latest = "SELECT max(received_at) FROM paytend_notification";
+        let last_received = self.read("read the times", move |connection| {
+            connection.query_row(latest, [], |row| row.get::<_, Option<i64>>(0))
+        });
+        Ok(StoreClock { now, last_received: last_received.await?.map(system_time) })
     }
 
     async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
@@ -113,7 +100,14 @@ impl StoreAdmin for SqliteStore {
                 .execute("INSERT OR REPLACE INTO paytend_meta VALUES ('probe', ?1)", [now.to_be_bytes().as_slice()])?;
             Ok(engine::settings(transaction)?)
         });
-        probed.await.map_err(StoreError::from)
+        let settings = probed.await.map_err(StoreError::from)?;
+        // A service with an unsafe setting is not ready, unless the options accept the setting.
+        match check::settings(&settings).first() {
+            Some(problem) if self.shared.options.synchronous == Synchronous::Full => {
+                Err(StoreError::new(StoreErrorKind::Configuration, problem.clone()))
+            }
+            _ => Ok(settings),
+        }
     }
 }
 
@@ -197,46 +191,4 @@ fn stats(connection: &Connection, now: i64) -> Result<Stats, rusqlite::Error> {
         .optional()?;
     stats.oldest_ready = oldest.map(|due_at| std::time::Duration::from_millis(now.abs_diff(due_at)));
     Ok(stats)
-}
-
-fn erase(transaction: &Transaction<'_>, now: i64, erasure: &Erasure) -> Result<u64, rusqlite::Error> {
-    let found: Vec<(i64, String, String)> = transaction
-        .prepare_cached("SELECT id, route, kind FROM paytend_notification WHERE business_id = ?1")?
-        .query_map([erasure.business_id()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    let selected = |(id, route, kind): (i64, String, String)| {
-        let selected =
-            erasure.selects_all() || route.parse().is_ok_and(|route| erasure.selects(route, &Kind::from_stored(kind)));
-        selected.then_some(id)
-    };
-    let ids: Vec<i64> = found.into_iter().filter_map(selected).collect();
-    for id in &ids {
-        for sql in [
-            "DELETE FROM paytend_payload WHERE id = ?1",
-            "UPDATE paytend_outcome SET cause = NULL WHERE id = ?1",
-            "UPDATE paytend_dead SET cause = NULL WHERE id = ?1",
-        ] {
-            transaction.prepare_cached(sql)?.execute([id])?;
-        }
-        die(transaction, now, *id, Some("erased"))?;
-        transaction
-            .prepare_cached(
-                "UPDATE paytend_notification SET business_id = NULL, business_state = NULL, order_key = NULL \
-                 WHERE id = ?1",
-            )?
-            .execute([id])?;
-    }
-    Ok(ids.len() as u64)
-}
-
-fn drop_payloads(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusqlite::Error> {
-    let dropped = transaction
-        .prepare_cached(
-            "DELETE FROM paytend_payload WHERE id IN (SELECT p.id FROM paytend_payload p \
-             JOIN paytend_notification n ON n.id = p.id WHERE n.received_at < ?1 \
-             AND NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.id) \
-             AND NOT EXISTS (SELECT 1 FROM paytend_dead d WHERE d.id = p.id) LIMIT ?2)",
-        )?
-        .execute(params![before, CHUNK])?;
-    Ok(dropped as u64)
 }

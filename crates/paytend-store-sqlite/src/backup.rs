@@ -39,7 +39,7 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     let partial = create_partial(target).map_err(failed)?;
     let result = copy_pages(options, &partial).and_then(|()| {
         File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
-        // The link fails if a different process has already created the target.
+        // The link cannot be created if another process has already created the target.
         std::fs::hard_link(&partial, target).map_err(failed)?;
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if cfg!(unix) { File::open(parent).and_then(|directory| directory.sync_all()).map_err(failed) } else { Ok(()) }
@@ -79,6 +79,6 @@ fn copy_pages(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> 
     let backup = Backup::new(&source, &mut destination).map_err(failed)?;
     match backup.step(-1).map_err(failed)? {
         StepResult::Done => Ok(()),
-        _ => Err(StoreError::unavailable("cannot write the backup: the file is locked by a different process")),
+        _ => Err(StoreError::unavailable("cannot write the backup: the file is locked by another process")),
     }
 }

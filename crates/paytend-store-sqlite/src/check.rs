@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 /// Queries that count invalid rows, each with a description of the problem.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     (
         "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
          AND NOT EXISTS (SELECT 1 FROM paytend_dead WHERE id = n.id) \
@@ -30,6 +30,11 @@ const RULES: [(&str, &str); 9] = [
         "SELECT count(*) FROM paytend_notification WHERE length(dedup) <> 32 OR length(content_tag) <> 32 \
          OR length(order_key) <> 32 OR route NOT IN ('paytend:baas', 'paytend:issuing', 'payby', 'payermax')",
         "notifications have columns that cannot be read",
+    ),
+    (
+        "SELECT count(*) FROM paytend_work w JOIN paytend_notification n ON n.id = w.id \
+         WHERE w.order_key IS NOT n.order_key OR w.kind <> n.kind",
+        "pending entries differ from their notifications",
     ),
     (
         "SELECT count(*) FROM paytend_payload WHERE length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295",

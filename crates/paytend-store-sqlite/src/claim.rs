@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use paytend_inbox::{ClaimRequest, Claimed, Id, Lease};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Transaction, params};
 
 use crate::clock::{after, system_time};
 use crate::error::OpError;
-use crate::finish::die;
+use crate::finish::{die, exclude};
 use crate::rows::{self, FACTS};
 
 /// Claims due notifications.
@@ -34,8 +35,7 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
 fn set_aside(transaction: &Transaction<'_>, now: i64, id: i64, error: &rusqlite::Error) -> Result<(), rusqlite::Error> {
     if let rusqlite::Error::QueryReturnedNoRows = error {
         tracing::error!(id, "a pending entry has no notification: run `paytend inbox check`");
-        // A dead letter requires a notification, so the entry is only excluded from claims.
-        return transaction.prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1")?.execute([id]).map(drop);
+        return exclude(transaction, id);
     }
     tracing::error!(id, %error, "a stored row cannot be read: the notification is a dead letter");
     die(transaction, now, id, Some(&format!("the stored row cannot be read: {error}"))).map(drop)
@@ -55,8 +55,8 @@ fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>
 /// Returns due notifications, with limits per kind. Reads each kind separately, so that no rows are read for a kind
 /// that has reached its limit.
 fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
-    let limits: HashMap<&str, usize> =
-        request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();
+    let limits: HashMap<&[u8], usize> =
+        request.kind_limits.iter().map(|(kind, limit)| (kind.as_str().as_bytes(), *limit)).collect();
     let mut next_kind =
         transaction.prepare_cached("SELECT min(kind) FROM paytend_work WHERE head = 1 AND kind > ?1")?;
     let mut of_kind = transaction.prepare_cached(
@@ -64,9 +64,9 @@ fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) 
          ORDER BY due_at, id LIMIT ?3",
     )?;
     let mut due: Vec<(i64, i64)> = Vec::new();
-    let mut kind = String::new();
-    while let Some(next) = next_kind.query_row([&kind], |row| row.get::<_, Option<String>>(0))? {
-        let count = limits.get(next.as_str()).map_or(request.limit, |limit| request.limit.min(*limit));
+    let mut kind = RawText(Vec::new());
+    while let Some(next) = next_kind.query_row([&kind], |row| row.get::<_, Option<RawText>>(0))? {
+        let count = limits.get(next.0.as_slice()).map_or(request.limit, |limit| request.limit.min(*limit));
         let found = of_kind.query_map(params![next, now, limit(count)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         due.extend(found.collect::<Result<Vec<_>, _>>()?);
         kind = next;
@@ -74,6 +74,24 @@ fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) 
     due.sort_unstable();
     due.truncate(request.limit);
     Ok(due.into_iter().map(|(_, id)| id).collect())
+}
+
+/// A text that may be invalid UTF-8, if a different program has written it.
+struct RawText(Vec<u8>);
+
+impl FromSql for RawText {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        match value {
+            ValueRef::Text(text) => Ok(Self(text.to_vec())),
+            _ => Err(FromSqlError::InvalidType),
+        }
+    }
+}
+
+impl ToSql for RawText {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>, rusqlite::Error> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
 }
 
 fn take(transaction: &Transaction<'_>, id: i64, due_at: i64, holder: u64) -> Result<Claimed, rusqlite::Error> {

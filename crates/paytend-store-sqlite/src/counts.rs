@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 
-/// The maximum number of notifications with an unwritten count. When it is reached, duplicates of other notifications
-/// are written individually.
+/// The maximum number of notifications whose counts have not been written yet. When it is reached, duplicates of all
+/// other notifications are written individually.
 const MAX_COUNTS: usize = 10_000;
 
 /// The sightings that are counted but not yet written.
@@ -73,7 +73,8 @@ impl Counts {
         }))
     }
 
-    /// Returns the counts for the writer's batch. Call [`finished`](Self::finished) after the batch.
+    /// Returns the counts for the writer's batch. Call [`finished`](Self::finished) when the batch has been committed
+    /// or has failed.
     pub(crate) fn take(&self) -> Vec<(i64, Count)> {
         let mut batch = Vec::new();
         for (id, count) in self.entries().iter_mut().filter(|(_, count)| count.waiting > 0) {

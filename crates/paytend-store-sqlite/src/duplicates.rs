@@ -16,6 +16,9 @@ use crate::rows;
 /// How long a count waits for the writer's next commit. Afterwards, the lookup thread requests a commit.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 
+/// The maximum number of lookups that share a read transaction.
+const MAX_LOOKUPS: usize = 64;
+
 /// A notification that may be a duplicate, and the channel to its caller.
 pub(crate) struct Lookup {
     pub(crate) notification: NewNotification,
@@ -35,7 +38,7 @@ pub(crate) fn is_always_recorded(new: &NewNotification) -> bool {
     new.requeue_sighting || new.sightings != SightingPolicy::PossibleChanges || new.facts.business_id.is_none()
 }
 
-/// Writes the counts in the writer's transaction. Call [`Counts::finished`] afterwards.
+/// Writes the counts in the writer's transaction. Call [`Counts::finished`] when the transaction has ended.
 pub(crate) fn write(counts: &Counts, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     for (id, count) in counts.take() {
         transaction
@@ -82,7 +85,7 @@ impl<F: Forward> Lookups<F> {
                 None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
-                Ok(lookup) => self.answer(lookup),
+                Ok(first) => self.answer(first),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -98,24 +101,53 @@ impl<F: Forward> Lookups<F> {
         }
     }
 
-    fn answer(&self, lookup: Lookup) {
+    /// Answers a lookup and all lookups that are waiting.
+    fn answer(&self, first: Lookup) {
+        let mut lookups = vec![first];
+        lookups.extend(self.requests.try_iter().take(MAX_LOOKUPS - 1));
         if self.counts.are_suspended() {
-            return self.forward.store(lookup);
+            return lookups.into_iter().for_each(|lookup| self.forward.store(lookup));
         }
-        match self.find(&lookup.notification) {
-            // Sending fails if the caller has stopped waiting. This error is ignored.
-            Ok(Some(known)) => drop(lookup.caller.send(Ok(known))),
-            Ok(None) => self.forward.store(lookup),
+        let known = match self.find_all(&lookups) {
+            Ok(known) => known,
             Err(error) => {
-                tracing::warn!(%error, "cannot look up a notification");
-                self.forward.store(lookup);
+                tracing::warn!(%error, "cannot look up notifications");
+                Vec::new()
+            }
+        };
+        let known = known.into_iter().chain(std::iter::repeat(None));
+        for (lookup, known) in lookups.into_iter().zip(known) {
+            match known.map(|id| self.count(id, &lookup.notification)) {
+                // Sending fails if the caller has stopped waiting. This error is ignored.
+                Some(Ok(Some(accepted))) => drop(lookup.caller.send(Ok(accepted))),
+                Some(Ok(None)) | None => self.forward.store(lookup),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "cannot count a duplicate");
+                    self.forward.store(lookup);
+                }
             }
         }
     }
 
-    /// Counts a duplicate that reports no change. All data that this connection reads is on disk, because SQLite syncs
-    /// a commit before it makes the transaction visible to readers.
-    fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
+    /// Returns the ID of each duplicate that reports no change. The reads share a transaction, which saves most of the
+    /// file locks. It begins after all of these notifications have arrived, so it shows everything that was
+    /// acknowledged before.
+    fn find_all(&self, lookups: &[Lookup]) -> rusqlite::Result<Vec<Option<i64>>> {
+        let _transaction = if lookups.len() > 1 { Some(self.connection.unchecked_transaction()?) } else { None };
+        lookups.iter().map(|lookup| self.find(&lookup.notification)).collect()
+    }
+
+    /// Counts a duplicate. The stored number of sightings is read here, and not in the transaction of the lookups,
+    /// because the writer may have written an earlier count since then.
+    fn count(&self, id: i64, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
+        let seen = (self.clock.now(), new.facts.sent_at);
+        let sighting = self.counts.add(id, seen, || rows::sightings(&self.connection, id))?;
+        Ok(sighting.map(|sighting| Accepted::Duplicate { id: Id::new(id), sighting }))
+    }
+
+    /// Returns the ID of a duplicate that reports no change. All data that this connection reads is on disk, because
+    /// SQLite syncs a commit before it makes the transaction visible to readers.
+    fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<i64>> {
         let known: Option<(i64, [u8; 32], bool)> = self
             .connection
             .prepare_cached(
@@ -131,15 +163,10 @@ impl<F: Forward> Lookups<F> {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()?;
-        match known {
-            Some((id, tag, false)) if tag == *new.facts.content_tag.as_bytes() => {
-                let sighting = self
-                    .counts
-                    .add(id, (self.clock.now(), new.facts.sent_at), || rows::sightings(&self.connection, id))?;
-                Ok(sighting.map(|sighting| Accepted::Duplicate { id: Id::new(id), sighting }))
-            }
-            _ => Ok(None),
-        }
+        Ok(match known {
+            Some((id, tag, false)) if tag == *new.facts.content_tag.as_bytes() => Some(id),
+            _ => None,
+        })
     }
 }
 

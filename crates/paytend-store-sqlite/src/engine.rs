@@ -29,21 +29,13 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
         create_private(options)?;
     }
     let connection = connect(options, flags)?;
-    let synchronous = match options.synchronous {
-        Synchronous::Full => 2,
-        Synchronous::Off => 0,
-    };
     set(&connection, "journal_mode", "wal", "wal")?;
-    set(&connection, "synchronous", &synchronous.to_string(), &synchronous.to_string())?;
-    if cfg!(target_os = "macos") {
-        set(&connection, "fullfsync", "1", "1")?;
-        set(&connection, "checkpoint_fullfsync", "1", "1")?;
-    }
+    sync(&connection, options)?;
     // The cache can hold the dedup key index of about a million notifications. Dedup keys are random, so every part of
     // the index is accessed.
     let cache = format!("-{CACHE_KIB}");
     set(&connection, "cache_size", &cache, &cache)?;
-    // The writer runs checkpoints itself.
+    // Automatic checkpoints are disabled, because the writer runs the checkpoints.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;
     // Erased values must not remain in the file's free space.
@@ -54,8 +46,24 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
 /// Opens a connection for reading.
 pub(crate) fn open_reader(options: &SqliteOptions) -> Result<Connection, StoreError> {
     let connection = connect(options, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // The connection that is closed last copies and deletes the write-ahead log.
+    sync(&connection, options)?;
     set(&connection, "query_only", "1", "1")?;
     Ok(connection)
+}
+
+/// Sets how commits and checkpoints of a connection are synced.
+fn sync(connection: &Connection, options: &SqliteOptions) -> Result<(), StoreError> {
+    let synchronous = match options.synchronous {
+        Synchronous::Full => "2",
+        Synchronous::Off => "0",
+    };
+    set(connection, "synchronous", synchronous, synchronous)?;
+    if cfg!(target_os = "macos") {
+        set(connection, "fullfsync", "1", "1")?;
+        set(connection, "checkpoint_fullfsync", "1", "1")?;
+    }
+    Ok(())
 }
 
 /// Returns the settings on which durability depends.
@@ -133,6 +141,21 @@ fn read(connection: &Connection, name: &str) -> Result<String, rusqlite::Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Any connection can be the last one, which copies the log to the file.
+    #[test]
+    fn readers_sync_like_the_writer() {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, options) in
+            [("a.db", SqliteOptions::new("")), ("b.db", SqliteOptions::new("").danger_without_sync())]
+        {
+            let options = SqliteOptions { path: directory.path().join(name), ..options };
+            let (writer, reader) = (open_writer(&options).unwrap(), open_reader(&options).unwrap());
+            for setting in ["synchronous", "fullfsync", "checkpoint_fullfsync"] {
+                assert_eq!(read(&reader, setting).unwrap(), read(&writer, setting).unwrap(), "{setting}");
+            }
+        }
+    }
 
     #[test]
     fn versions_with_known_data_loss_are_refused() {

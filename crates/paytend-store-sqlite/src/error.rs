@@ -1,5 +1,7 @@
 //! Converts SQLite errors to store errors.
 
+use std::error::Error;
+
 use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
@@ -12,7 +14,7 @@ pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
         Some(ErrorCode::DiskFull) => (StoreErrorKind::Unavailable, "the disk is full"),
         Some(ErrorCode::SystemIoFailure) => (StoreErrorKind::Unavailable, "the disk reports an error"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            (StoreErrorKind::Unavailable, "the file is locked by a different process")
+            (StoreErrorKind::Unavailable, "the file is locked by another process")
         }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             (StoreErrorKind::Configuration, "the file cannot be written")
@@ -36,6 +38,18 @@ pub(crate) fn is_suspect(error: &rusqlite::Error) -> bool {
                 | ErrorCode::OutOfMemory
         )
     )
+}
+
+/// Returns the error, or the cause of the error, after which the file must be reopened and checked, if there is one.
+pub(crate) fn suspect_cause(error: &(dyn Error + 'static)) -> Option<rusqlite::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rusqlite::Error>().filter(|found| is_suspect(found)) {
+            return found.sqlite_error().map(|code| rusqlite::Error::SqliteFailure(*code, None));
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The error of an operation in the writer's transaction. The operation is then rolled back.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use paytend_inbox::{FinishError, Lease, Release};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::clock::after;
@@ -103,7 +104,7 @@ pub(crate) fn die(
 ) -> Result<bool, rusqlite::Error> {
     let inserted = transaction
         .prepare_cached(
-            "INSERT INTO paytend_dead (id, died_at, fence, tries, is_sighting, cause) \
+            "INSERT OR REPLACE INTO paytend_dead (id, died_at, fence, tries, is_sighting, cause) \
              SELECT id, ?2, fence, tries, is_sighting, ?3 FROM paytend_work WHERE id = ?1",
         )?
         .execute(params![id, now, cause])?;
@@ -115,17 +116,35 @@ pub(crate) fn die(
 
 /// Removes a pending row. If the row was the first with its order key, the next row with this key becomes the first.
 fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error> {
-    let (order_key, head): (Option<[u8; 32]>, bool) = transaction
+    let (order_key, head): (Value, bool) = transaction
         .prepare_cached("DELETE FROM paytend_work WHERE id = ?1 RETURNING order_key, head")?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if let (Some(key), true) = (order_key, head) {
-        transaction
-            .prepare_cached(
-                "UPDATE paytend_work SET head = 1 WHERE id = (SELECT min(id) FROM paytend_work WHERE order_key = ?1)",
-            )?
-            .execute([key])?;
-    }
-    Ok(())
+    if head && order_key != Value::Null { promote(transaction, &order_key) } else { Ok(()) }
+}
+
+/// Makes the first work of an order key claimable. A key of the wrong length is a key, too.
+fn promote(transaction: &Transaction<'_>, order_key: &Value) -> Result<(), rusqlite::Error> {
+    transaction
+        .prepare_cached(
+            "UPDATE paytend_work SET head = 1 WHERE id = (SELECT min(id) FROM paytend_work WHERE order_key = ?1)",
+        )?
+        .execute([order_key])
+        .map(drop)
+}
+
+/// Excludes work without a notification from claims, because a dead letter requires a notification. The next work of
+/// the order key can then be claimed.
+pub(crate) fn exclude(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error> {
+    let order_key: Value = transaction
+        .prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1 RETURNING order_key")?
+        .query_row([id], |row| row.get(0))?;
+    transaction
+        .prepare_cached(
+            "UPDATE paytend_work SET head = 1 WHERE id = (SELECT min(w.id) FROM paytend_work w WHERE w.order_key = ?1 \
+             AND EXISTS (SELECT 1 FROM paytend_notification n WHERE n.id = w.id))",
+        )?
+        .execute([order_key])
+        .map(drop)
 }
 
 fn outcome(

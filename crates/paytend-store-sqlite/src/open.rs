@@ -6,8 +6,8 @@ use crate::options::SqliteOptions;
 use crate::store::SqliteStore;
 
 impl SqliteOptions {
-    /// Opens the store, creates or upgrades its schema, and starts its writer thread. This method blocks for the
-    /// duration of a few disk accesses.
+    /// Opens the store, creates or upgrades its schema, and starts its writer thread. This method blocks the thread
+    /// for a few disk accesses.
     ///
     /// # Errors
     /// - Returns [`StoreError`] if the file cannot be opened or written, or is damaged.

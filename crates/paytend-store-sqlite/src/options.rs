@@ -68,7 +68,7 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the clock. This option is intended for tests. The default clock reads the system clock when the store is
+    /// Sets the clock. This option is intended for tests. By default, the store reads the system clock when it is
     /// opened, and then uses the monotonic clock.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::custom(clock);

@@ -28,7 +28,7 @@ fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration])
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(TABLE).map_err(failed)?;
-    // A different program may have applied migrations since the first check.
+    // Another program may have applied migrations since the first check.
     for migration in schema::missing(&applied(&transaction).map_err(failed)?, migrations)? {
         transaction.execute_batch(migration.sql).map_err(failed)?;
         let checksum = migration.checksum();

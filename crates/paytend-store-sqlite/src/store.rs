@@ -16,11 +16,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::counts::Counts;
+use crate::deadline::Deadline;
 use crate::duplicates::{Forward, Lookup, Lookups, is_always_recorded};
-use crate::error::{OpError, is_suspect, store_error};
+use crate::error::{OpError, is_suspect, store_error, suspect_cause};
 use crate::options::SqliteOptions;
-use crate::writer::{Deadline, Operation, Verdict, Writer};
-use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
+use crate::writer::{NotCommitted, Operation, Verdict, Writer};
+use crate::{accept, claim, duplicates, engine, finish, log, outbox, schema};
 
 /// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
@@ -93,7 +94,7 @@ impl SqliteStore {
         let mut connection = engine::open_writer(&options)?;
         // After a failed sync and a restart, the write-ahead log can contain transactions that are not on disk.
         // Therefore, the log is copied to the file before the store uses it.
-        crate::writer::settle_log(&connection)?;
+        log::settle_log(&connection)?;
         if options.create {
             schema::migrate(&mut connection, options.clock.now())?;
         } else {
@@ -166,7 +167,7 @@ impl SqliteStore {
             let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
             function(&reader).map_err(|error| store_error(doing, error))
         });
-        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("reading did not complete")))
+        reading.await.unwrap_or_else(|_| Err(StoreError::unavailable("the read did not complete")))
     }
 }
 
@@ -193,23 +194,17 @@ impl SqliteStore {
 /// Converts an error from an effect. A disk or file error becomes an SQLite error, so that the file is reopened and
 /// checked. If an effect converts such an error to text, it cannot be detected.
 pub(crate) fn effect_error(error: HandlerError) -> OpError {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(cause) = cause.downcast_ref::<rusqlite::Error>().filter(|cause| is_suspect(cause))
-            && let Some(code) = cause.sqlite_error()
-        {
-            return rusqlite::Error::SqliteFailure(*code, None).into();
-        }
-        source = cause.source();
+    match error.source().and_then(suspect_cause) {
+        Some(suspect) => suspect.into(),
+        None => FinishError::Effect(error).into(),
     }
-    FinishError::Effect(error).into()
 }
 
 fn stopped() -> StoreError {
     StoreError::unavailable("the writer thread has stopped")
 }
 
-/// The connection to the writer.
+/// The channel to the writer.
 #[derive(Clone)]
 struct Queue {
     operations: mpsc::Sender<Box<dyn Operation>>,
@@ -221,8 +216,7 @@ impl Forward for Queue {
     fn store(&self, Lookup { notification, caller }: Lookup) {
         let clock = self.clock.clone();
         let function = move |transaction: &Transaction<'_>| accept::accept(transaction, clock.now(), &notification);
-        // The place in the queue is reserved first, because after a failed send the channel to the caller would be
-        // lost.
+        // A place in the queue is reserved first. Otherwise, a failed send would drop the channel to the caller.
         let error = match self.operations.try_reserve() {
             Ok(place) => return place.send(Pending::boxed("store a notification", function, caller)),
             Err(mpsc::error::TrySendError::Full(())) => StoreError::unavailable("the store is overloaded"),
@@ -243,6 +237,9 @@ impl Forward for Queue {
 pub(crate) const CLAIM: &str = "claim";
 const COUNT: &str = "count duplicates";
 pub(crate) const EXTEND: &str = "extend a lease";
+/// The names of operations that end attempts. If their batch is rolled back, they return [`FinishError::NotApplied`].
+const COMPLETE: &str = "complete a notification";
+pub(crate) const RELEASE: &str = "end an attempt";
 
 /// An operation, its result, and the channel to its caller.
 struct Pending<T, F> {
@@ -274,6 +271,10 @@ where
 {
     fn run(&mut self, transaction: &Transaction<'_>) -> Verdict {
         let Some(function) = self.function.take() else { return Verdict::RollBack };
+        // A claim without a caller would count an attempt that no worker makes.
+        if self.doing == CLAIM && self.caller.is_closed() {
+            return Verdict::RollBack;
+        }
         let (verdict, result) = match catch_unwind(AssertUnwindSafe(|| function(transaction))) {
             Ok(Ok(value)) => (Verdict::Keep, Ok(value)),
             Ok(Err(OpError::Sql(error))) if is_suspect(&error) => {
@@ -290,10 +291,15 @@ where
         ![CLAIM, COUNT, EXTEND, outbox::BEGIN_SEND, outbox::RECORD].contains(&self.doing)
     }
 
-    fn reply(self: Box<Self>, committed: Result<(), StoreError>) {
+    fn reply(self: Box<Self>, committed: Result<(), NotCommitted>) {
+        let ends_attempt = [COMPLETE, RELEASE, outbox::COMPLETE, outbox::RECORD].contains(&self.doing);
         let result = match (self.result, committed) {
+            // A rolled-back operation of the batch may have been the reason for a lost lease.
+            (None | Some(Ok(_) | Err(FinishError::LeaseLost)), Err(NotCommitted::RolledBack(_))) if ends_attempt => {
+                Err(FinishError::NotApplied)
+            }
             (Some(Err(error)), _) => Err(error),
-            (_, Err(error)) => Err(error.into()),
+            (_, Err(reason)) => Err(reason.into_error().into()),
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(StoreError::unavailable("the operation was not carried out").into()),
         };
@@ -353,7 +359,7 @@ impl Store for SqliteStore {
 
     async fn complete(&self, lease: Lease, effect: Option<SqliteEffect>) -> Result<(), FinishError> {
         let (clock, store) = (self.shared.options.clock.clone(), self.clone());
-        let completed = self.run("complete a notification", move |transaction| {
+        let completed = self.run(COMPLETE, move |transaction| {
             let held = finish::held(transaction, lease)?;
             if let Some(effect) = effect {
                 store.apply(effect, transaction).map_err(effect_error)?;
@@ -365,7 +371,7 @@ impl Store for SqliteStore {
 
     async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
         let clock = self.shared.options.clock.clone();
-        self.run("end an attempt", move |transaction| finish::release(transaction, clock.now(), lease, &release)).await
+        self.run(RELEASE, move |transaction| finish::release(transaction, clock.now(), lease, &release)).await
     }
 
     async fn changed(&self) {

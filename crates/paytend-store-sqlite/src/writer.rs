@@ -2,11 +2,11 @@
 //!
 //! The thread takes all waiting operations, runs each operation in a savepoint, commits once, and then sends all
 //! replies. While the thread waits for the disk, new operations wait in the queue. If a commit fails, every operation
-//! of its batch fails.
+//! of its batch fails. [`NotCommitted`] distinguishes whether the commit was attempted.
 
 use std::os::raw::c_int;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use paytend_inbox::{StoreError, StoreErrorKind};
@@ -14,13 +14,18 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use crate::counts::Counts;
+use crate::deadline::Deadline;
 use crate::duplicates;
 use crate::engine::open_writer;
 use crate::error::{is_suspect, store_error};
+use crate::log::{Copied, copy_log, settle_log, truncate_log};
 use crate::options::SqliteOptions;
+use crate::schema;
 
 /// The maximum number of operations in one transaction.
 const MAX_BATCH: usize = 512;
+/// The maximum number of times that the writer lets other threads run before a transaction.
+const MAX_YIELDS: usize = 4;
 /// The minimum size of the write-ahead log, in pages, at which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
 /// The minimum size, in pages, at which the writer copies the log even if operations are waiting.
@@ -29,6 +34,9 @@ const BUSY_CHECKPOINT: c_int = 4_000;
 const FORCED_CHECKPOINT: c_int = 16_000;
 /// How long a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
+/// The time between two forced checkpoints, so that a reader that is active for a long time does not slow down all
+/// writes.
+const FORCED_PAUSE: Duration = Duration::from_secs(5);
 /// How many SQLite virtual machine steps run between two checks of the time limit.
 const DEADLINE_STEPS: c_int = 1_000;
 /// The minimum time between two attempts to reopen the file.
@@ -43,7 +51,24 @@ pub(crate) trait Operation: Send {
     fn wakes_workers(&self) -> bool;
 
     /// Sends the reply to the caller, with the result of the commit.
-    fn reply(self: Box<Self>, committed: Result<(), StoreError>);
+    fn reply(self: Box<Self>, committed: Result<(), NotCommitted>);
+}
+
+/// The reason why an operation was not committed.
+#[derive(Clone, Debug)]
+pub(crate) enum NotCommitted {
+    /// No commit was attempted, so nothing was changed.
+    RolledBack(StoreError),
+    /// The commit failed. It is unknown whether the changes are stored.
+    Unknown(StoreError),
+}
+
+impl NotCommitted {
+    pub(crate) fn into_error(self) -> StoreError {
+        match self {
+            Self::RolledBack(error) | Self::Unknown(error) => error,
+        }
+    }
 }
 
 /// The verdict on an operation's changes.
@@ -71,6 +96,8 @@ pub(crate) struct Writer {
     /// The error that requires the file to be reopened, if any.
     broken: Option<StoreError>,
     reopened_at: Option<Instant>,
+    /// The time of the last forced checkpoint.
+    forced_at: Option<Instant>,
 }
 
 impl Writer {
@@ -92,6 +119,7 @@ impl Writer {
             changed: Box::new(|| {}),
             broken: None,
             reopened_at: None,
+            forced_at: None,
         }
     }
 
@@ -112,11 +140,29 @@ impl Writer {
         }
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.operations.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
+            self.gather(&mut batch);
             // An operation can end the transaction of its batch. The remaining operations run in a new transaction.
             while !batch.is_empty() {
                 self.process(&mut batch);
             }
             self.checkpoint();
+        }
+    }
+
+    /// Lets other threads run, and adds the operations that they submit, so that a commit covers more operations. If no
+    /// other thread is ready to run, this takes no time.
+    fn gather(&mut self, batch: &mut Vec<Box<dyn Operation>>) {
+        for _ in 0..MAX_YIELDS {
+            let gathered = batch.len();
+            std::thread::yield_now();
+            while batch.len() < MAX_BATCH
+                && let Ok(operation) = self.operations.try_recv()
+            {
+                batch.push(operation);
+            }
+            if batch.len() == gathered {
+                return;
+            }
         }
     }
 
@@ -142,15 +188,16 @@ impl Writer {
         let (committing, counts) = (Arc::clone(&self.committing), Arc::clone(&self.counts));
         let (run, result) = match self.reopen() {
             Ok(connection) => batch(connection, operations, &committing, &counts),
-            Err(error) => (operations.len(), Err(Failure { error, suspect: false })),
+            Err(error) => (operations.len(), Err(Failure { reason: NotCommitted::RolledBack(error), suspect: false })),
         };
         counts.finished(result.is_ok());
-        let committed = result.map_err(|Failure { error, suspect }| {
+        let committed = result.map_err(|Failure { reason, suspect }| {
+            let error = reason.clone().into_error();
             tracing::error!(%error, operations = run, "operations were not stored");
             if suspect {
-                self.suspect(error.clone());
+                self.suspect(error);
             }
-            error
+            reason
         });
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
@@ -179,8 +226,10 @@ impl Writer {
             }
             self.reopened_at = Some(Instant::now());
             self.connection = None;
-            let connection = open_writer(&self.options)?;
+            // If the file has disappeared, for example with its volume, an empty file must not replace it.
+            let connection = open_writer(&self.options.clone().must_exist())?;
             check_pages(&connection)?;
+            schema::require(&connection)?;
             self.adopt(connection).map_err(|error| store_error("prepare the connection", error))?;
             self.broken = None;
             self.counts.suspend(false);
@@ -198,18 +247,22 @@ impl Writer {
         }
         let Some(connection) = &self.connection else { return };
         fail::fail_point!("sqlite-before-checkpoint");
-        let forced = pages >= FORCED_CHECKPOINT;
+        let forced = pages >= FORCED_CHECKPOINT && self.forced_at.is_none_or(|at| at.elapsed() >= FORCED_PAUSE);
         let result = if forced { truncate_log(connection, FORCED_WAIT) } else { copy_log(connection, "PASSIVE") };
         fail::fail_point!("sqlite-after-checkpoint");
         match result {
-            Ok(true) => self.log_pages.store(0, Ordering::Relaxed),
-            Ok(false) if forced => {
+            Ok(Copied::All) => {
+                self.log_pages.store(0, Ordering::Relaxed);
+                self.forced_at = None;
+            }
+            Ok(_) if forced => {
+                self.forced_at = Some(Instant::now());
                 tracing::warn!(
                     pages,
                     "the write-ahead log is growing because a reader has been active for a long time"
                 );
             }
-            Ok(false) => {}
+            Ok(_) => {}
             Err(error) => {
                 let error = store_error("copy the write-ahead log into the file", error);
                 tracing::error!(%error, "checkpoint failed");
@@ -219,54 +272,29 @@ impl Writer {
     }
 }
 
-/// The time limit for the effect in progress.
-#[derive(Clone)]
-pub(crate) struct Deadline {
-    started: Instant,
-    /// The deadline in milliseconds from `started`, or 0 if there is no limit.
-    at: Arc<AtomicU64>,
-}
-
-impl Deadline {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), at: Arc::default() }
-    }
-
-    fn elapsed(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Sets the limit to `time` from now.
-    pub(crate) fn set(&self, time: Duration) {
-        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.at.store(self.elapsed().saturating_add(time).max(1), Ordering::Relaxed);
-    }
-
-    pub(crate) fn clear(&self) {
-        self.at.store(0, Ordering::Relaxed);
-    }
-
-    pub(crate) fn has_passed(&self) -> bool {
-        let at = self.at.load(Ordering::Relaxed);
-        at != 0 && self.elapsed() > at
-    }
-}
-
 /// The reason why a batch was not committed.
 struct Failure {
-    error: StoreError,
+    reason: NotCommitted,
     suspect: bool,
 }
 
 impl Failure {
+    /// Creates the failure for an error before the commit.
     fn of(doing: &str, error: rusqlite::Error) -> Self {
         let suspect = is_suspect(&error);
-        Self { error: store_error(doing, error), suspect }
+        Self { reason: NotCommitted::RolledBack(store_error(doing, error)), suspect }
+    }
+
+    /// Creates the failure for an error of the commit.
+    fn of_commit(error: rusqlite::Error) -> Self {
+        let suspect = is_suspect(&error);
+        Self { reason: NotCommitted::Unknown(store_error("commit", error)), suspect }
     }
 }
 
-/// Runs operations until an operation ends the transaction, and then commits. The result applies to the returned number
-/// of operations. These are the operations that ran, or all operations if the transaction could not begin.
+/// Runs operations until an operation ends the transaction, and then commits. Returns the result, and the number of
+/// operations to which it applies. These are the operations that ran, or all operations if the transaction could not
+/// begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -294,8 +322,11 @@ fn batch(
             return (run, Err(interrupted(true)));
         }
         // The savepoint is absent if SQLite or an effect has ended the transaction.
-        if transaction.is_autocommit() || end(&transaction, verdict).is_err() {
+        if transaction.is_autocommit() {
             return (run, Err(interrupted(false)));
+        }
+        if let Err(error) = end(&transaction, verdict) {
+            return (run, Err(interrupted(is_suspect(&error))));
         }
     }
     let started = Instant::now();
@@ -303,7 +334,7 @@ fn batch(
     let committed = commit(transaction);
     committing.store(false, Ordering::Relaxed);
     metrics::histogram!("paytend_sqlite_commit_seconds").record(started.elapsed());
-    (run, committed.map_err(|error| Failure::of("commit", error)))
+    (run, committed.map_err(Failure::of_commit))
 }
 
 /// Ends an operation's savepoint. The verdict determines whether its changes are kept.
@@ -331,27 +362,8 @@ fn commit(transaction: Transaction<'_>) -> Result<(), rusqlite::Error> {
 }
 
 fn interrupted(suspect: bool) -> Failure {
-    Failure {
-        error: StoreError::unavailable("the transaction was rolled back because of a different operation"),
-        suspect,
-    }
-}
-
-/// Copies the write-ahead log to the file. Returns whether the whole log was copied.
-fn copy_log(connection: &Connection, mode: &str) -> Result<bool, rusqlite::Error> {
-    let (busy, pages, copied): (i64, i64, i64) =
-        connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    Ok(busy == 0 && pages == copied)
-}
-
-/// Copies the write-ahead log to the file and empties the log. Waits for readers for at most `wait`.
-pub(crate) fn truncate_log(connection: &Connection, wait: Duration) -> Result<bool, rusqlite::Error> {
-    connection.busy_timeout(wait)?;
-    let result = copy_log(connection, "TRUNCATE");
-    connection.busy_timeout(crate::engine::BUSY_TIMEOUT)?;
-    result
+    let error = StoreError::unavailable("the transaction was rolled back because another operation in it failed");
+    Failure { reason: NotCommitted::RolledBack(error), suspect }
 }
 
 /// Checks the structure of a reopened file, and copies the write-ahead log to the file.
@@ -362,17 +374,4 @@ fn check_pages(connection: &Connection) -> Result<(), StoreError> {
         return Err(StoreError::new(StoreErrorKind::Corrupt, "the file is damaged: restore a backup"));
     }
     settle_log(connection)
-}
-
-/// Copies the write-ahead log to the file and syncs the file, so that all data is on disk without the log.
-pub(crate) fn settle_log(connection: &Connection) -> Result<(), StoreError> {
-    let failed = |error| store_error("copy the write-ahead log into the file", error);
-    // An active reader can prevent the log from being emptied, but not from being copied.
-    let settled =
-        copy_log(connection, "PASSIVE").map_err(failed)? || truncate_log(connection, FORCED_WAIT).map_err(failed)?;
-    if settled {
-        Ok(())
-    } else {
-        Err(StoreError::unavailable("the write-ahead log cannot be copied: the file is in use"))
-    }
 }

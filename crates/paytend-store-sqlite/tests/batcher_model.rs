@@ -1,6 +1,6 @@
 //! A model of the writer's queue for the `shuttle` crate, which tests many thread interleavings. Callers queue
-//! operations, and the writer commits a batch with the waiting counts, wakes workers, and sends the replies. The test
-//! uses the real `counts` module, together with models of the writer and the file.
+//! operations. The writer commits each batch together with the waiting counts, wakes workers, and sends the replies.
+//! The test uses the real `counts` module, together with models of the writer and the file.
 
 // Tests panic on unexpected results. The model uses only a part of the included code.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
@@ -34,7 +34,7 @@ enum Mistake {
     EarlyRemoval,
 }
 
-/// The notification that arrives again and again. It is stored before the test begins.
+/// The notification that arrives many times. It is stored before the test begins.
 const KNOWN: i64 = 0;
 const SENDERS: i64 = 2;
 const DUPLICATES: u64 = 3;
@@ -175,7 +175,10 @@ fn model(mistake: Option<Mistake>) {
             |store, _, id| {
                 // The provider sends the notification again until it is acknowledged.
                 while !store.accept(id) {}
-                assert!(store.file.lock().unwrap().rows.contains(&id), "acknowledged before the commit");
+                assert!(
+                    store.file.lock().unwrap().rows.contains(&id),
+                    "a notification was acknowledged before its commit"
+                );
             },
             id,
         )
@@ -191,7 +194,11 @@ fn model(mistake: Option<Mistake>) {
     store.queue.lock().unwrap().closed = true;
     store.queued.notify_one();
     writer.join().unwrap();
-    assert_eq!(store.file.lock().unwrap().sightings.get(&KNOWN), Some(&DUPLICATES), "counts are lost or repeated");
+    assert_eq!(
+        store.file.lock().unwrap().sightings.get(&KNOWN),
+        Some(&DUPLICATES),
+        "sighting counts were lost or repeated"
+    );
 }
 
 #[test]

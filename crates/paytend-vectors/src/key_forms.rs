@@ -50,7 +50,8 @@ impl KeyFormCase {
     }
 }
 
-/// Returns the fingerprint of the key that all readable files contain, and the cases of `key-forms/cases.json`.
+/// Returns the fingerprint of the key, which is the same in all readable files, and the cases in
+/// `key-forms/cases.json`.
 pub fn key_forms() -> (String, Vec<KeyFormCase>) {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]

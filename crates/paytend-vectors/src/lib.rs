@@ -1,6 +1,6 @@
 //! The test vectors in `vectors/` as typed values, and a reproducible source of random numbers.
 //!
-//! This crate is for tests: a vector file that cannot be read causes a panic. It contains no cryptography, so every
+//! This crate is only for tests, so it panics if a vector file cannot be read. It contains no cryptography, so every
 //! crate and every binding can be tested against it.
 
 #![allow(clippy::expect_used, clippy::unwrap_used)]

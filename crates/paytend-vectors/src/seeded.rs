@@ -100,7 +100,7 @@ mod tests {
         let first = numbers(&one);
         assert_eq!(first, numbers(&two));
         assert_ne!(first, numbers(&other));
-        // The first number of the reference implementation for this seed.
+        // The first number that the reference implementation returns for this seed.
         assert_eq!(Seeded::with(1_234_567).next(), 6_457_827_717_110_365_317);
         let (mut bytes, from) = ([0; 11], Seeded::with(1));
         from.fill(&mut bytes);

@@ -69,7 +69,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         max_age: Duration,
     ) -> Result<Self, ConfigError> {
         let verifiers = Timeline::new(keys.iter().flat_map(ScheduledKey::bounds), |from| {
-            // Several merchants can share a key, which is added only once.
+            // Merchants can share a key. A shared key is added only once.
             let mut distinct: Vec<Arc<dyn RsaPublic>> = Vec::new();
             for key in used(keys, from) {
                 if distinct.iter().all(|known| known.public_key() != key.public_key()) {
@@ -99,8 +99,8 @@ impl<S: Scheme> DetachedReceiver<S> {
 
     /// Rejects notifications without a timestamp in the documented format.
     ///
-    /// By default, such notifications are delivered, because they are authentic and report a payment. Only the provider
-    /// can have omitted the timestamp.
+    /// By default, such notifications are delivered, because they are authentic and report a payment. The signature
+    /// covers the whole body, so only the provider can have omitted the timestamp.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {
         self.require_timestamp = true;

@@ -25,7 +25,7 @@ pub enum ConfigError {
     /// A source is neither an IP address nor a CIDR block.
     #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),
-    /// A CIDR block has host bits set, that is, address bits after its prefix.
+    /// A CIDR block has address bits set after its prefix (host bits).
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
         /// The block as it was configured.
@@ -129,7 +129,7 @@ pub enum Reason {
 
 impl Reason {
     /// Returns the response status. All errors that concern the signature or the content share status 400, so the
-    /// status reveals nothing about them.
+    /// status does not reveal which check failed.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_read_despite_quotes_folding_and_repetition() {
+    fn quoted_folded_and_repeated_signatures_are_read() {
         for (values, expected) in [
             (&["AAA="][..], &["AAA="][..]),
             (&["  AAA=\t"], &["AAA="]),

@@ -1,5 +1,5 @@
-//! The members of an authentic body. Each member is parsed separately from the raw text, independently of errors in the
-//! other members.
+//! The members of an authentic body. Each member is parsed separately from the raw text, so an error in one member does
+//! not affect the others.
 //!
 //! For PayBy and PayerMax, the dedup keys and the merchant and age checks use these members, not the typed form. An
 //! unreadable member must neither change a dedup key nor bypass a check.
@@ -33,7 +33,8 @@ impl<'a> Members<'a> {
         let first = values.next()?;
         let rest: Vec<&[u8]> = values.collect();
         if !rest.is_empty() {
-            // The sender's intended value is unknown, so the identity consists of all values.
+            // The name occurs several times. It is unknown which value the sender intended, so the identity contains
+            // all of them.
             return Some(Identity::Raw([[first].as_slice(), &rest].concat().join(&b","[..]).into()));
         }
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))

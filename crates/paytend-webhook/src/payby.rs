@@ -69,7 +69,7 @@ impl Scheme for PayBy {
         let Some(members) = Members::of(body) else {
             return Ok(Facts { sent_at: None, dedup_key: body_key(), business_key: None });
         };
-        // If there are several timestamps, use the oldest.
+        // If the body contains several timestamps, use the oldest.
         let sent_at = members.all("notify_timestamp").filter_map(|time| millis(&text(time)?)).min();
         let notify_id = members.identity("notify_id");
         let order = members.object("transferToBankOrder");
@@ -79,7 +79,7 @@ impl Scheme for PayBy {
             let parts = [&notify_id, &number, &status].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"order", &parts[0], &parts[1], &parts[2]])
         } else if notify_id.is_some() {
-            // If the order is not an object, the key is derived from the order's raw value.
+            // If the order is not an object, the dedup key is derived from the order's raw value.
             let parts = [notify_id, members.identity("transferToBankOrder")].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"notification", &parts[0], &parts[1]])
         } else {

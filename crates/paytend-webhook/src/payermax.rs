@@ -27,8 +27,8 @@ const MAX_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
 ///
 /// PayerMax's retry schedule is not documented; the default maximum age is three days. The merchant and the time are
 /// each read from the raw body, so an unreadable member cannot bypass these checks. Every `merchantNo` in the body must
-/// belong to the key. If there are several times, the oldest is used. An object without a merchant is accepted. A body
-/// that is not an object is rejected as if its merchant were unknown.
+/// belong to the key. If the body contains several times, the oldest is used. An object without a merchant is accepted.
+/// A body that is not an object is rejected as if its merchant were unknown.
 pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 
 /// PayerMax's signature scheme, with the signature in a header.
@@ -93,7 +93,7 @@ impl PayerMaxReceiver {
 }
 
 impl PayerMax {
-    /// Checks that the key that verified the signature belongs to the merchant and is valid now.
+    /// Checks the key that verified the signature: it must belong to the merchant and be valid now.
     fn check_merchant(&self, merchant: &str, authentic: &Authentic<'_>) -> Result<(), Reason> {
         if self.any_merchant {
             return Ok(());
@@ -131,7 +131,7 @@ impl Scheme for PayerMax {
             DedupKey::of(Self::PROVIDER, &[b"body", authentic.body])
         };
         Ok(Facts {
-            // If there are several times, use the oldest.
+            // If the body contains several times, use the oldest.
             sent_at: members.all("notifyTime").filter_map(|time| at_time(&text(time)?)).min(),
             dedup_key,
             business_key: BusinessKey::new(

@@ -178,7 +178,7 @@ impl Receiver for PaytendReceiver {
 }
 
 /// Returns the business key, or `None` if the identifying fields are missing. Except for deposits, these fields are
-/// inferred. Each field is read separately, independently of errors in the other fields.
+/// inferred. Each field is read separately, so an error in one field does not affect the others.
 fn business_key(notification: &Notification) -> Option<BusinessKey> {
     let new = BusinessKey::new;
     match notification {

@@ -12,9 +12,9 @@ use crate::keys::KeyUsage;
 use crate::provider::Provider;
 use crate::verified::Verified;
 
-/// A receiver for the notifications of one route. The provider, product, partner or merchants, and keys are fixed by
-/// the receiver's configuration. A message for a different partner or merchant, or with a different signing key, is
-/// rejected.
+/// A receiver for the notifications of one route. The receiver's configuration fixes the provider, the product, the
+/// keys, and the partner or the merchants. A message for a different partner or merchant, or with a different signing
+/// key, is rejected.
 pub trait Receiver: Clone + Send + Sync + 'static {
     /// The type of a verified notification.
     type Notification: Send + 'static;
@@ -48,8 +48,8 @@ pub trait Receiver: Clone + Send + Sync + 'static {
     ) -> Result<Verified<Self::Notification>, Rejection>;
 }
 
-/// The rejection of a notification. `Display` is for the operator. The response for the sender,
-/// [`to_http`](Self::to_http), is the same for every failure that involves keys.
+/// The rejection of a notification. `Display` shows the reason to the operator. The sender gets the response that
+/// [`to_http`](Self::to_http) returns, which is the same for every failure that involves keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{provider}: {reason}")]
 pub struct Rejection {

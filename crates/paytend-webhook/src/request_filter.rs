@@ -73,7 +73,7 @@ impl RequestFilter {
     ///
     /// # Errors
     /// Returns a [`Rejection`] if a check fails; its [`reason`](Rejection::reason) contains the received value. The
-    /// endpoints of the `server` feature log it. Direct callers must log it themselves.
+    /// endpoints of the `server` feature log the reason. Direct callers must log it themselves.
     pub fn check(
         &self,
         provider: Provider,

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_for_is_read_only_from_trusted_proxies() {
+    fn x_forwarded_for_is_read_only_from_trusted_proxies() {
         let sources = Sources::new().trusted_proxies(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
         for (peer, lines, expected) in [
             // The header is ignored, because the peer is not a trusted proxy and can write any value into the header.

@@ -39,8 +39,8 @@ impl<N> Verified<N> {
         self.provider
     }
 
-    /// Returns the product of a Paytend notification, as configured in the receiver. The content's `notifyType` is
-    /// ambiguous without it.
+    /// Returns the product of a Paytend notification, as configured in the receiver. Without the product, the content's
+    /// `notifyType` is ambiguous.
     pub fn product(&self) -> Option<Product> {
         self.product
     }
@@ -123,12 +123,12 @@ impl<N> Verified<N> {
     }
 
     /// Returns the object that the notification is about and the state it reports, if present. Each member is read
-    /// separately, independently of errors in the other members.
+    /// separately, so an error in one member does not affect the others.
     pub fn business_key(&self) -> Option<&BusinessKey> {
         self.business_key.as_ref()
     }
 
-    /// Attaches a value that is dropped with the notification.
+    /// Attaches a value that is dropped together with the notification.
     #[cfg(feature = "server")]
     pub(crate) fn with_slot(mut self, slot: impl Any + Send + Sync) -> Self {
         self._slot = Some(Arc::new(slot));

@@ -1,4 +1,5 @@
-//! `bench bindings`: for each language, compares opening a message with Rust and with handwritten code.
+//! `bench bindings`: measures how long each language needs to open a message through its binding, in comparison with
+//! Rust and with handwritten code.
 //!
 //! Each candidate is a process that runs batches on request. The batches are short and interleaved, so that the
 //! machine's load affects all candidates equally.
@@ -69,7 +70,7 @@ impl Drop for Candidate {
     }
 }
 
-/// A variant of a candidate (`ours` or `hand`), with the time per opening in each round.
+/// A variant of a candidate (`ours` or `hand`), with the time to open one message in each round.
 struct Entry {
     candidate: usize,
     variant: &'static str,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::shell::{Program, cargo, target};
 
-/// A function that returns a program. The caller adds the program's arguments.
+/// A function that returns a program without arguments. The caller adds them.
 type ProgramFn = fn() -> Result<Program, String>;
 
 /// A language and its commands.
@@ -30,7 +30,8 @@ struct Binding {
     /// Returns the native library directory and the path of this platform's library in it. `None` means that a package
     /// never contains libraries for several platforms.
     native: Option<fn() -> (PathBuf, PathBuf)>,
-    /// Returns the program that is compared with `examples/conformance.rs` in paytend-bindings.
+    /// Returns the conformance program, whose output is compared with the output of `examples/conformance.rs` in
+    /// paytend-bindings.
     conformance: ProgramFn,
     /// Builds and returns the benchmark program.
     bench: ProgramFn,

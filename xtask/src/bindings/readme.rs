@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    /// Each line in a `sh` block is a `cargo xtask` command, or is run by the language's tests.
+    /// Every command in a `sh` block is a `cargo xtask` command or is run by the language's tests.
     #[test]
     fn each_shell_line_is_an_xtask_command_or_is_tested() {
         for readme in &READMES {

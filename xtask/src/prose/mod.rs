@@ -35,7 +35,7 @@ pub(crate) fn run(prefixes: &[&str]) -> Result<(), String> {
 fn is_checked(path: &str, prefixes: &[&str]) -> bool {
     let wanted = prefixes.is_empty() || prefixes.iter().any(|prefix| path.starts_with(prefix));
     let data = DATA.iter().any(|folder| path.starts_with(folder) || path.contains(&format!("/{folder}")));
-    // The files in this module are not checked, because they contain the refused phrases.
+    // The files in this module are not checked, because they list the phrases that are not allowed.
     let own = path.starts_with("xtask/src/prose/");
     wanted && !data && !own && has(path, &CHECKED) && Path::new(path).file_name().is_some_and(|name| name != "LICENSE")
 }

@@ -17,8 +17,8 @@ use crate::server::{Server, execute, number};
 const SAMPLE: usize = 10_000;
 /// The number of measurements at each size. Their median counts.
 const SAMPLES: usize = 3;
-/// The number of notifications that are accepted or completed at the same time: the number of connections in the other
-/// measurements.
+/// The number of notifications that are accepted or completed at the same time. It is equal to the number of
+/// connections in the other measurements.
 const CONCURRENT: usize = super::rates::CONNECTIONS;
 
 /// The speed of a store at one size, in notifications per second.
@@ -45,7 +45,7 @@ pub(super) async fn postgres(sizes: &[usize]) -> Option<Vec<Point>> {
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).max_connections(10).open().await.unwrap();
     let kibibytes = || async {
-        // On a long-running server, autovacuum performs this step.
+        // On a long-running server, autovacuum would do this.
         execute(&config, "VACUUM ANALYZE").await;
         let size = "SELECT (pg_database_size(current_database()) / 1024)::int";
         u64::try_from(number(&config, size).await).unwrap()
@@ -86,7 +86,7 @@ async fn measure<S: Store>(store: &S, sizes: &[usize], kibibytes: impl AsyncFn()
 
 async fn accept<S: Store>(store: &S, keys: &Arc<StoreKeys>, numbers: Range<usize>) {
     let accepted = futures_util::stream::iter(numbers).map(|number| {
-        // One kilobyte of content. The last digits differ.
+        // One kilobyte of content, which differs only in its last digits.
         let content = format!("{number:0>1000}");
         let notification = TestNotification { business_id: Some(number.to_string()), ..TestNotification::new(content) };
         store.accept(notification.prepare(keys))

@@ -14,7 +14,7 @@ const STORED_FLOOR: u128 = 700;
 const LATENCY: Duration = Duration::from_millis(50);
 /// The maximum memory growth in the second half of a constant load, in MiB.
 const MEMORY: u64 = 16;
-/// The maximum speed of the smallest store relative to the largest, in thousandths.
+/// The maximum slowdown: the smallest store's speed divided by the largest store's speed, in thousandths.
 const SLOWDOWN: u128 = 1_500;
 /// The minimum cost of storing a new notification relative to the cost of recognizing a duplicate, in thousandths.
 const DUPLICATES_FLOOR: u128 = 5_000;
@@ -32,13 +32,13 @@ impl Rates {
         self.new * 1000 / self.verified.max(1)
     }
 
-    /// Returns how much longer a notification takes than verification alone, in nanoseconds.
+    /// Returns how many nanoseconds a notification takes at the given rate, in addition to its verification.
     fn cost(&self, rate: u128) -> u128 {
         let nanoseconds = |rate: u128| 1_000_000_000 / rate.max(1);
         nanoseconds(rate).saturating_sub(nanoseconds(self.verified))
     }
 
-    /// Returns how many times cheaper a duplicate is than a new notification, in thousandths.
+    /// Returns the additional cost of a new notification divided by that of a duplicate, in thousandths.
     fn duplicates(&self) -> u128 {
         self.cost(self.new) * 1000 / self.cost(self.duplicates).max(1)
     }
@@ -54,7 +54,7 @@ impl Steady {
     }
 }
 
-/// Returns how many times slower a store was at the last point than at the first, in thousandths.
+/// Returns a store's speed at the first point divided by its speed at the last point, in thousandths.
 fn slowdown(points: &[Point], speed: impl Fn(&Point) -> u128) -> u128 {
     match points {
         [first, .., last] => speed(first) * 1000 / speed(last).max(1),

@@ -23,11 +23,13 @@ pub(super) struct Steady {
     pub(super) refused: usize,
     /// The number of requests that received a status other than 200 and 503.
     pub(super) other: usize,
-    /// The number of acknowledged notifications that the store does not have.
+    /// The number of notifications that were acknowledged but are not in the store.
     pub(super) lost: usize,
-    /// The time from when a request was due until its acknowledgement: the 50th, 99th and 99.9th percentiles.
+    /// The 50th, 99th and 99.9th percentiles of the acknowledgement time, measured from the time at which a request was
+    /// due.
     pub(super) times: [Duration; 3],
-    /// The process's memory use after half of the time and at the end, in MiB. The store's page cache is full by then.
+    /// The process's memory use halfway through the run and at the end, in MiB. The store's page cache is already full
+    /// at the halfway point.
     pub(super) memory: [u64; 2],
 }
 

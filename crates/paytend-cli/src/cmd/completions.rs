@@ -8,7 +8,7 @@ use clap_complete::Shell;
 use crate::completion::source;
 use crate::exit::Failure;
 
-/// A bash function that completes values. If there are none, it calls the generated function.
+/// A bash function that completes values. If there are no matching values, it calls the generated function.
 const BASH: &str = r#"
 _paytend_values() {
     local line="${COMP_LINE:0:COMP_POINT}" current prefix value
@@ -35,7 +35,7 @@ _paytend_values() {
 complete -F _paytend_values -o bashdefault -o default paytend
 "#;
 
-/// A zsh function that completes values. If there are none, it calls the generated function.
+/// A zsh function that completes values. If there are no matching values, it calls the generated function.
 const ZSH: &str = r#"
 _paytend_values() {
     local -a values open
@@ -90,7 +90,8 @@ fn script(shell: Shell, command: &mut Command) -> String {
     match shell {
         Shell::Bash => script + BASH,
         Shell::Zsh => {
-            // The generated script ends with lines that call or register the generated function. `ZSH` replaces them.
+            // The generated zsh script ends with lines that call or register the generated function. The text in `ZSH`
+            // replaces these lines.
             let end = script.find("\nif [ \"$funcstack[1]\"").unwrap_or(script.len());
             script.get(..end).unwrap_or_default().to_owned() + ZSH
         }

@@ -17,7 +17,7 @@ pub(crate) struct Args {
     /// `control_token`, put the token in the environment variable PAYTEND_CONTROL_TOKEN
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Print JSON; the output of this command is always JSON
+    /// Has no effect: the output of this command is always JSON
     #[arg(long = "json", global = true)]
     _json: bool,
     #[command(subcommand)]

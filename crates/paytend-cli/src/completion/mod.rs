@@ -13,7 +13,7 @@ use clap::{Arg, Command};
 use self::position::Position;
 use crate::output;
 
-/// The first argument when a script calls the command. Users do not run this command themselves.
+/// The first argument that a completion script passes to `paytend`. Users do not pass it themselves.
 pub(crate) const CALL: &str = "complete-values";
 
 /// The source of an argument's values.

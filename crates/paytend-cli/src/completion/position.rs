@@ -42,7 +42,7 @@ impl<'w> Position<'w> {
             (None, _) if last.starts_with('-') => return None,
             (None, _) => {
                 let all: Vec<&Arg> = command.get_positionals().collect();
-                // The last positional argument can be repeated.
+                // Additional words belong to the last positional argument, if it can be repeated.
                 (
                     *all.get(positionals.len()).or_else(|| all.last().filter(|last| is_repeated(last)))?,
                     last.as_str(),

@@ -1,4 +1,4 @@
-//! Returns the values from each source.
+//! Returns the possible values from each source.
 
 use paytend_model::operations;
 use paytend_sandbox::scenario::SHIPPED;
@@ -40,7 +40,7 @@ fn fields(fields: &[paytend_model::Field]) -> Vec<String> {
     paths.iter().map(|path| format!("{path}=")).collect()
 }
 
-/// Returns the continuations of a fault: the operation, then the kind, then the limits.
+/// Returns the completions of a partly typed fault: first operations, then kinds, then limits.
 fn faults(current: &str) -> Vec<String> {
     let mut parts = current.split(':');
     let on = parts.next().unwrap_or_default();

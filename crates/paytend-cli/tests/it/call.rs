@@ -9,7 +9,7 @@ use crate::running::RunningSandbox;
 use crate::schema::checked;
 use crate::support::{RunOutput, command, finish};
 
-/// A sandbox, and the commands that are connected to it.
+/// A running sandbox, and the directory that contains its keys.
 pub(crate) struct Connected {
     pub(crate) sandbox: RunningSandbox,
     pub(crate) folder: tempfile::TempDir,
@@ -99,7 +99,7 @@ fn data_is_printed_and_the_exit_code_reports_the_outcome() {
 }
 
 #[test]
-fn data_is_read_from_options_files_and_standard_input() {
+fn data_is_read_from_files_options_or_standard_input() {
     let connected = Connected::new();
     let dry = |args: &[&str], stdin: &[u8]| {
         let mut command = connected.command(&[&["call", "topup", "--dry-run", "--json"][..], args].concat());
@@ -130,7 +130,7 @@ fn data_is_read_from_options_files_and_standard_input() {
 }
 
 #[test]
-fn mistakes_are_reported_before_anything_is_sent() {
+fn invalid_input_is_reported_before_anything_is_sent() {
     let connected = Connected::new();
     for (args, code, part) in [
         (&["toppup"][..], 2, "did you mean `issuing.topup`?"),
@@ -206,7 +206,7 @@ fn order_is_queried_after_a_lost_response() {
 }
 
 #[test]
-fn wire_is_shown_and_the_request_is_sent_once() {
+fn show_wire_prints_the_messages_and_sends_one_request() {
     let connected = Connected::new();
     connected.fault("getCardBalance:html502:next");
     let query = ["getCardBalance", "-f", "cardId=1755902", "--show", "wire"];

@@ -32,8 +32,8 @@ fn interrupted(connected: &Connected, args: &[&str], is_time: impl Fn() -> bool)
     (checked("call", &stdout), stderr)
 }
 
-/// At the interruption, the first attempt has finished and the query is still in progress. Only the first attempt can
-/// have had an effect.
+/// When the command is interrupted, the first attempt has finished and the query is still in progress. Only the first
+/// attempt can have had an effect.
 #[cfg(unix)]
 #[test]
 fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
@@ -50,7 +50,7 @@ fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
 /// The server never completes the TLS handshake, so it receives no request.
 #[cfg(unix)]
 #[test]
-fn interruption_before_the_request_is_reported_as_unsent() {
+fn request_interrupted_before_sending_is_reported_as_unsent() {
     let connected = Connected::new();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://localhost:{}", server.local_addr().unwrap().port());
@@ -66,11 +66,11 @@ fn interruption_before_the_request_is_reported_as_unsent() {
 }
 
 #[test]
-fn exit_code_of_a_resolved_order_reports_the_state_of_the_order() {
+fn exit_code_with_resolve_reports_the_state_of_the_order() {
     let connected = Connected::new();
     assert_eq!(connected.topup("T-1", &[]).code, 0);
-    // The order number is already used, so the order is rejected. The query's response is not authentic, so it proves
-    // nothing.
+    // The order number is already used, so the order is rejected. The query's response is not authentic, so the outcome
+    // stays unknown.
     connected.fault("getTopupResult:wrongKey");
     let unconfirmed = connected.topup("T-1", &["--resolve", "--json"]);
     let report = checked("call", &unconfirmed.stdout);
@@ -101,7 +101,7 @@ fn exit_code_of_a_resolved_order_reports_the_state_of_the_order() {
 }
 
 #[test]
-fn outcome_does_not_depend_on_the_output() {
+fn outcome_is_reported_even_if_the_output_cannot_be_written() {
     let connected = Connected::new();
     let call = |args: &[&str]| connected.command(&[&["call"], args].concat());
     // The three calls end with a rejection, a network error, and an unknown outcome.

@@ -152,7 +152,7 @@ fn zsh_completes_values_of_commands_and_options() {
 
 /// The command that the scripts call prints neither values nor errors for an unknown word.
 #[test]
-fn unknown_positions_and_broken_files_have_no_completions() {
+fn nothing_is_completed_for_unknown_positions_or_invalid_files() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("config.toml");
     std::fs::write(&broken, "not TOML").unwrap();

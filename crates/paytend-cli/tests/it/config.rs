@@ -41,7 +41,7 @@ impl Config {
 }
 
 #[test]
-fn profile_is_created_shown_and_changed() {
+fn profile_can_be_created_shown_and_changed() {
     let (config, keys) = (Config::new(), Keys::new());
     let created = config.init(&keys, "one", "https://one.example");
     assert_eq!((created.code, created.stdout.as_str()), (0, ""), "{}", created.stderr);
@@ -71,7 +71,7 @@ fn profile_is_created_shown_and_changed() {
 }
 
 #[test]
-fn comments_and_other_profiles_are_kept() {
+fn changing_a_setting_keeps_comments_and_other_profiles() {
     let config = Config::new();
     std::fs::create_dir_all(config.file().parent().unwrap()).unwrap();
     let text = "# mine\n[profiles.one] # the first\nbase_url = \"https://one.example\" # here\n\n[profiles.two]\n";
@@ -80,7 +80,7 @@ fn comments_and_other_profiles_are_kept() {
     assert!(set.code == 0 && set.stderr.contains("not usable yet"), "{}", set.stderr);
     let changed = format!("{text}max_in_flight = 3\n");
     assert_eq!(std::fs::read_to_string(config.file()).unwrap(), changed);
-    // A symbolic link is kept.
+    // A symbolic link is kept, and its target is changed.
     #[cfg(unix)]
     {
         let target = config.0.path().join("target.toml");
@@ -237,7 +237,7 @@ fn concurrent_changes_are_all_stored() {
 }
 
 #[test]
-fn sandbox_profile_is_used_and_overridden_by_the_environment() {
+fn environment_variables_override_a_sandbox_profile() {
     let (config, folder) = (Config::new(), tempfile::tempdir().unwrap());
     let keys = folder.path().join("keys");
     let running = RunningSandbox::start(&["--keys", keys.to_str().unwrap(), "--timing", "instant"]);

@@ -241,7 +241,7 @@ fn usage_errors_exit_with_2() {
 }
 
 #[test]
-fn unsigned_failure_exits_with_4_and_shows_its_code() {
+fn unsigned_error_response_exits_with_4_and_shows_its_code() {
     let keys = Keys::new();
     let document = br#"{"respCode":"9001","respMsg":"CANARY"}"#;
     let ran = open(&keys, "partner", "response", "partner", "paytend", &[], document);
@@ -250,7 +250,7 @@ fn unsigned_failure_exits_with_4_and_shows_its_code() {
 }
 
 #[test]
-fn endpoints_command_shows_the_provenance_fields_and_rules_of_operations() {
+fn endpoints_command_shows_the_source_and_fields_of_each_operation() {
     let ran = run(&["endpoints", "--json"], b"");
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let find = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();

@@ -64,7 +64,7 @@ pub(crate) fn doctor(command: &mut Command) -> Report {
 }
 
 impl Report {
-    /// Asserts the status of a check and a part of its message.
+    /// Asserts that a check has this status and that its message contains this text.
     #[track_caller]
     pub(crate) fn expect(&self, name: &str, status: &str, part: &str) -> &Self {
         let check = self.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == name);
@@ -89,7 +89,7 @@ impl Report {
 }
 
 #[test]
-fn everything_is_checked_against_a_sandbox() {
+fn all_checks_pass_against_a_sandbox() {
     let place = Place::new(&["--bits", "2048"]);
     let report = place.doctor(&[]);
     assert_eq!(report.code, 0, "{}", report.json);
@@ -118,7 +118,7 @@ fn everything_is_checked_against_a_sandbox() {
 }
 
 #[test]
-fn keys_of_the_wrong_side_and_small_keys_are_reported() {
+fn keys_from_the_wrong_side_and_small_keys_are_reported() {
     let place = Place::new(&[]);
     // A sandbox's keys have a size of 1024 bits.
     place.doctor(&[]).expect("private key", "warn", "1024 bits").expect("public key", "warn", "1024 bits");
@@ -150,7 +150,7 @@ fn keys_of_the_wrong_side_and_small_keys_are_reported() {
 
 #[cfg(unix)]
 #[test]
-fn files_with_secrets_that_others_can_read_are_reported() {
+fn secret_files_that_other_users_can_read_are_reported() {
     let place = Place::new(&[]);
     set_mode(&place.keys("partner-private.pem"), 0o644);
     let report = place.doctor(&[]);
@@ -169,7 +169,7 @@ fn unreachable_servers_are_reported() {
     let place = Place::new(&[]);
     let closed = place.doctor(&["--base-url", "http://127.0.0.1:1"]);
     closed.expect("connection", "fail", "TCP").expect("signed query", "warn", "no connection");
-    // The name does not exist, with or without a name server.
+    // This host name never resolves, even without a name server.
     let unknown = place.doctor(&["--base-url", "https://paytend.invalid"]);
     unknown.expect("DNS", "fail", "paytend.invalid");
     assert!(!unknown.has("connection"));
@@ -187,7 +187,7 @@ fn unreachable_servers_are_reported() {
 }
 
 #[test]
-fn difference_between_the_clocks_is_reported() {
+fn clock_difference_is_reported() {
     for (millis, status, part) in
         [(-3_600_000i64, "fail", "behind"), (3_600_000, "fail", "ahead of"), (60_000, "warn", "ahead of")]
     {
@@ -265,7 +265,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn missing_damaged_and_unreachable_stores_are_reported() {
+fn doctor_reports_stores_that_cannot_be_used() {
     let place = Place::new(&[]);
     let file = place.folder.path().join("inbox.db");
     let store = format!("sqlite:{}", file.display());
@@ -301,7 +301,7 @@ fn created(store: &str, keys: &Path) {
 
 /// If the output cannot be written, the exit code still reports the result.
 #[test]
-fn exit_code_does_not_depend_on_the_output() {
+fn exit_code_reports_the_result_even_if_the_output_cannot_be_written() {
     let place = Place::new(&[]);
     let run = |args: &[&str], broken: bool| {
         let mut command = place.command(args);

@@ -101,7 +101,7 @@ fn tls_server(chain: &[&Certificate], key: &KeyPair) -> String {
 }
 
 #[test]
-fn certificates_that_are_not_accepted_are_explained() {
+fn doctor_reports_why_a_certificate_is_not_accepted() {
     let authority = authority();
     let place = Place::new(&[]);
     let check = |name: &str, years: (i32, i32), trusted: bool| {

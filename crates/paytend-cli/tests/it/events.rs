@@ -64,7 +64,7 @@ impl Place {
 }
 
 #[test]
-fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
+fn sandbox_deliveries_can_be_listed_shown_and_resent() {
     let place = Place::new();
     // Without a callback URL, a delivery is created but not posted.
     assert_eq!(place.trigger("payby.transfer-to-bank").code, 6);
@@ -115,7 +115,7 @@ fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
 }
 
 #[test]
-fn new_deliveries_are_followed_even_after_a_reset() {
+fn tail_prints_new_deliveries_even_after_a_reset() {
     let place = Place::new();
     place.connect();
     assert_eq!(place.trigger("baas.fund-deposit").code, 0);
@@ -137,9 +137,9 @@ fn new_deliveries_are_followed_even_after_a_reset() {
     assert_eq!(checked("events-sandbox", &wait_for(known + 1)[known])["id"], 1);
 }
 
-/// Without `--keys` and `--profile`, the selected profile is used, as in other commands.
+/// If neither `--keys` nor `--profile` is passed, the selected profile is used, as in other commands.
 #[test]
-fn listener_without_any_keys_names_the_options() {
+fn listen_without_keys_fails_and_names_the_options() {
     let ran = run(&["listen"], b"");
     assert!(ran.code == 3 && ran.stderr.contains("pass --profile NAME or --keys DIR"), "{}", ran.stderr);
     let mut unknown: Command = command();

@@ -40,7 +40,7 @@ fn every_vector_has_the_expected_verdict() {
 }
 
 #[test]
-fn changed_body_and_wrong_key_are_explained() {
+fn explain_reports_a_changed_body_and_a_wrong_key() {
     let keys = Keys::new();
     let case = detached("payby");
     let public = keys.arg("payby.pub");

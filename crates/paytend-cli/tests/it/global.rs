@@ -1,10 +1,10 @@
-//! Tests of the options that all commands have, and of the JSON output of older commands.
+//! Tests of the options that all commands have, and of the JSON output of `endpoints`, `explain` and `scenario`.
 
 use crate::schema::checked;
 use crate::support::{Keys, command, finish, run};
 
 #[test]
-fn colors_depend_on_the_option_the_terminal_and_no_color() {
+fn color_option_overrides_no_color_and_the_default() {
     let escapes = |args: &[&str], name: &str, value: &str| {
         let ran = finish(command().env_remove("NO_COLOR").args(args).env(name, value), b"");
         ran.stdout.contains('\u{1b}') || ran.stderr.contains('\u{1b}')
@@ -32,7 +32,7 @@ fn colors_depend_on_the_option_the_terminal_and_no_color() {
 
 /// Logs are written to standard error and contain no message contents.
 #[test]
-fn logs_are_written_on_request_without_secrets() {
+fn verbose_option_writes_logs_without_secrets() {
     let args = ["call", "getCardBalance", "-f", "cardId=CANARY", "--base-url", "http://127.0.0.1:1", "--keys"];
     let keys = Keys::new();
     let folder = keys.path("");
@@ -56,7 +56,7 @@ fn logs_are_written_on_request_without_secrets() {
 }
 
 #[test]
-fn json_output_of_older_commands_matches_its_schema() {
+fn json_output_of_endpoints_explain_and_scenario_matches_its_schema() {
     let lines = run(&["endpoints", "--json"], b"").stdout;
     assert_eq!(lines.lines().inspect(|line| drop(checked("endpoints", line))).count(), 37);
     let keys = Keys::new();

@@ -114,7 +114,7 @@ fn command_lines_of_the_guide_succeed() {
 }
 
 #[test]
-fn metrics_and_members_in_the_guide_exist() {
+fn metrics_and_members_named_in_the_guide_exist() {
     let sources = [
         include_str!("../../../paytend-outbox/src/outbox.rs"),
         include_str!("../../../paytend-outbox/src/dispatcher/job.rs"),

@@ -53,7 +53,7 @@ fn help_describes_commands_and_errors() {
     }
 }
 
-/// Each error message that `help errors` explains is a message of the client.
+/// The client can return each error message that `help errors` explains.
 #[test]
 fn explained_error_messages_exist_in_the_client() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-client/src/error/display.rs");
@@ -66,12 +66,12 @@ fn explained_error_messages_exist_in_the_client() {
         }
         count += 1;
     }
-    // One client message is explained for two exit codes.
+    // One of the client's messages is explained under two exit codes.
     assert_eq!(count, source.matches("ErrorKind::").count() - 2 + 1);
 }
 
 #[test]
-fn completions_contain_commands_options_and_operations() {
+fn completion_scripts_contain_commands_and_options() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ran = run(&["completions", shell], b"");
         assert_eq!(ran.code, 0, "{}", ran.stderr);

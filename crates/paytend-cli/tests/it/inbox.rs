@@ -56,7 +56,7 @@ fn notifications_of_all_providers_are_stored_and_listed() {
             assert!(metrics.contains(line), "{line}: {metrics}");
         }
         assert!(metrics.contains("paytend_inbox_accept_seconds_bucket{le=\"0.05\"}"), "{metrics}");
-        // The new notifications are not in the gauges yet, because the counts are reused for 10 s.
+        // The new notifications are not in the gauges yet, because the counts are cached for 10 s.
         assert_eq!(service.post("/payby", place.signed("payby", payby(1))).await, 200);
         assert_eq!(service.post("/payby", place.signed("payby", payby(3))).await, 200);
         let (_, metrics) = service.get("/metrics").await;
@@ -123,7 +123,7 @@ fn acknowledged_notifications_survive_a_kill() {
 }
 
 #[test]
-fn store_is_managed_while_the_service_runs() {
+fn store_can_be_managed_while_the_service_runs() {
     let place = Workplace::new();
     let service = place.start(&[]);
     runtime().block_on(async {
@@ -165,7 +165,7 @@ fn store_is_managed_while_the_service_runs() {
 }
 
 #[test]
-fn errors_contain_the_name_of_invalid_stores_and_missing_files() {
+fn errors_name_invalid_stores_and_missing_files() {
     let place = Workplace::new();
     let (keys, store) = (place.path("keys"), place.store());
     let keys = keys.to_str().unwrap();
@@ -223,7 +223,7 @@ fn key_file_of_an_existing_store_is_required() {
 }
 
 #[test]
-fn configuration_file_contains_store_routes_and_rotated_keys() {
+fn configuration_file_sets_the_store_routes_and_rotated_keys() {
     let place = Workplace::new();
     let random = Seeded::new();
     let next = new_key(&place.path("next.pem"), &random);
@@ -322,7 +322,7 @@ fn files_with_a_password_must_be_readable_only_by_the_owner() {
 }
 
 #[test]
-fn store_can_come_from_the_environment() {
+fn store_can_be_selected_by_an_environment_variable() {
     let place = Workplace::new();
     drop(place.start(&[]));
     let ran = finish(command().args(["inbox", "check"]).env("PAYTEND_STORE", place.store()), b"");
@@ -330,7 +330,7 @@ fn store_can_come_from_the_environment() {
 }
 
 #[test]
-fn tls_is_served_with_a_certificate() {
+fn configured_certificate_is_used_for_tls() {
     let place = Workplace::new();
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(place.path("server.pem"), made.cert.pem()).unwrap();
@@ -351,7 +351,7 @@ fn tls_is_served_with_a_certificate() {
 }
 
 #[test]
-fn erasure_can_be_limited_and_warns_about_values_in_the_log() {
+fn erase_accepts_filters_and_warns_about_the_write_ahead_log() {
     let place = Workplace::new();
     let content = r#"{"transactionId":"T1","orderNo":"T1"}"#;
     runtime().block_on(async {
@@ -360,15 +360,33 @@ fn erasure_can_be_limited_and_warns_about_values_in_the_log() {
         assert_eq!(service.terminate(), Some(0));
     });
     let erase = |arguments: &[&str]| place.inbox("erase", &[&["--business-id", "T1"], arguments].concat());
-    for arguments in [["--provider", "payby"], ["--route", "paytend:issuing"], ["--kind", "other"]] {
+    for arguments in [["--provider", "payby"], ["--route", "paytend:issuing"], ["--kind", "unknown"]] {
         assert_eq!(erase(&arguments).stdout, "erased: 0\n");
+    }
+    for command in ["erase", "list"] {
+        let refused = place.inbox(command, &["--kind", "fund_deposit"]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains("the kinds are account-opening, fund-deposit"), "{}", refused.stderr);
     }
     assert!(erase(&["--provider", "other"]).stderr.contains("the providers are paytend, payby and payermax"));
     // An open read transaction keeps the write-ahead log from being emptied.
     let reader = paytend_store_sqlite::rusqlite::Connection::open(place.path("inbox.db")).unwrap();
     reader.execute_batch("BEGIN").unwrap();
     reader.query_row("SELECT count(*) FROM paytend_work", [], |_| Ok(())).unwrap();
-    let erased = erase(&["--provider", "paytend", "--kind", "fund-deposit"]);
+    let erase_from = |file: &str, input: &str| {
+        let arguments = ["--provider", "paytend", "--kind", "fund-deposit", "--business-id-file", file];
+        run(&[&["inbox", "erase", "--store", &place.store()], &arguments[..]].concat(), input.as_bytes())
+    };
+    let file = place.path("id");
+    std::fs::write(&file, "T1\r\n").unwrap();
+    assert_eq!(erase_from("-", "T2\n").stdout, "erased: 0\n");
+    for invalid in ["", "\n", "T1\nT2\n"] {
+        let refused = erase_from("-", invalid);
+        assert_eq!(refused.code, 2, "{invalid:?}");
+        assert!(refused.stderr.contains("must contain one ID") && !refused.stderr.contains("T1"), "{}", refused.stderr);
+    }
+    assert_eq!(place.inbox("erase", &[]).code, 2);
+    let erased = erase_from(file.to_str().unwrap(), "");
     assert_eq!((erased.code, erased.stdout.as_str()), (0, "erased: 1\n"));
     assert!(erased.stderr.contains("erased values stay in the write-ahead log"), "{}", erased.stderr);
 }
@@ -388,7 +406,7 @@ fn trace_context_of_the_request_is_stored() {
 }
 
 #[test]
-fn operator_actions_are_listed() {
+fn audit_lists_operator_actions() {
     let place = Workplace::new();
     let config = place.path("config.toml");
     std::fs::write(&config, "audit_page = true\n").unwrap();

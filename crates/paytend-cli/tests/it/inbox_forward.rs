@@ -154,7 +154,7 @@ fn content_that_is_not_json_is_forwarded_as_text() {
 }
 
 #[test]
-fn forwarding_needs_a_safe_url_and_a_private_secret() {
+fn forwarding_requires_https_and_a_private_secret_file() {
     let place = Workplace::new();
     let (secret, keys) = (place.path("secret"), place.path("keys"));
     std::fs::write(&secret, "short").unwrap();
@@ -180,7 +180,28 @@ fn forwarding_needs_a_safe_url_and_a_private_secret() {
 }
 
 #[test]
-fn sightings_are_forwarded_with_a_separate_identifier() {
+fn settings_without_an_effect_are_refused() {
+    let place = Workplace::new();
+    let (secret, config, keys) = (place.path("secret"), place.path("config.toml"), place.path("keys"));
+    std::fs::write(&secret, SECRET).unwrap();
+    set_mode(&secret, 0o600);
+    std::fs::write(&config, "requeue_sightings = [\"fund_deposit\"]\n").unwrap();
+    let serve = |option: &str, file: &std::path::Path| {
+        place.inbox("serve", &["--keys", keys.to_str().unwrap(), option, file.to_str().unwrap()])
+    };
+    let ran = serve("--config", &config);
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("requeue_sightings: invalid kind; the kinds are account-opening"), "{}", ran.stderr);
+    let ran = serve("--forward-secret-file", &secret);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("pass --forward-to URL"), "{}", ran.stderr);
+    std::fs::write(&config, "forward_secret_file = \"secret\"\n").unwrap();
+    assert_eq!(serve("--config", &config).code, 2);
+    assert!(!place.path("inbox.db").exists() && !place.path("inbox.db.key").exists());
+}
+
+#[test]
+fn repeated_deliveries_are_forwarded_with_a_new_identifier() {
     let place = Workplace::new();
     let (secret, config) = (place.path("secret"), place.path("config.toml"));
     std::fs::write(&secret, SECRET).unwrap();
@@ -208,7 +229,7 @@ fn sightings_are_forwarded_with_a_separate_identifier() {
         }
         assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
         while receiver.received().len() < 2 {
-            assert!(std::time::Instant::now() < deadline, "the sighting was not forwarded");
+            assert!(std::time::Instant::now() < deadline, "the repeated delivery was not forwarded");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         let done = until_state(&place, "done").await;

@@ -1,4 +1,4 @@
-//! Tests for `paytend inspect`, with messages as other programs capture them.
+//! Tests for `paytend inspect`, with messages in the formats in which other programs capture them.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -122,13 +122,13 @@ fn notification_is_described_with_and_without_keys() {
     );
     let revealed = place.inspect(document.as_bytes(), &["--reveal"]);
     assert!(revealed.stdout.contains(DEPOSIT), "{}", revealed.stdout);
-    // The signature of this document is changed.
+    // This document has a changed signature.
     let forged = document.replacen("\"signature\":\"", "\"signature\":\"AAAA", 1);
     let forged = place.inspect(forged.as_bytes(), &["--json"]);
     assert_eq!((forged.code, &checked("inspect", &forged.stdout)["verdict"]), (4, &"not_authentic".into()));
 }
 
-/// Returns a message in the forms in which various programs log it.
+/// Returns a message in the formats in which various programs log it, each with the name of the format.
 fn logged(document: &str) -> Vec<(&'static str, String)> {
     let json_log = json!({"level": "info", "time": "2026-11-28T10:00:00Z", "msg": "received", "body": document});
     let nested = json!({"_index": "logs", "_source": {"message": json_log.to_string(), "host": {"name": "a"}}});
@@ -164,7 +164,7 @@ fn envelope_is_found_in_logs_and_dumps() {
     let place = Place::new();
     let document = place.deposit();
     for (name, captured) in logged(&document) {
-        // The lines before and after the message contain no message.
+        // The surrounding lines contain no messages.
         let captured = format!("start {{}}\n{captured}\n[end]\n");
         let shown = place.one(&captured);
         assert_eq!(
@@ -265,7 +265,7 @@ fn incomplete_search_is_a_failure() {
     let ran = place.inspect(format!("{}\n{deep}\n", place.deposit()).as_bytes(), &["--json"]);
     let shown = checked("inspect", &ran.stdout);
     assert_eq!((ran.code, &shown["verdict"], &shown["search_complete"]), (1, &"authentic".into(), &false.into()));
-    assert!(ran.stderr.contains("only part of the text was searched"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("only part of it was searched"), "{}", ran.stderr);
 }
 
 /// A field of the envelope can contain personal data by mistake.

@@ -173,7 +173,7 @@ fn pipes_are_read_once_and_their_permissions_are_checked() {
         assert_eq!(ran.code, code, "{}", ran.stderr);
         assert_eq!(code == 3, ran.stderr.contains(&format!("{pipe} is accessible to other users")), "{}", ran.stderr);
     }
-    // The permissions of a redirected file are checked, too.
+    // The permissions of a redirected file are also checked.
     for (mode, code) in [(0o600, 0), (0o644, 3)] {
         set_mode(&keys.path("paytend.pem"), mode);
         let file = File::open(keys.path("paytend.pem")).unwrap();
@@ -189,7 +189,7 @@ fn pipes_are_read_once_and_their_permissions_are_checked() {
 }
 
 #[test]
-fn key_in_environment_variable_is_read_in_every_format() {
+fn environment_variable_accepts_a_key_in_every_text_format() {
     let keys = Keys::new();
     let public = keys.arg("partner.pub");
     for case in key_forms().1.iter().filter(|case| case.passphrase.is_none()) {
@@ -202,7 +202,7 @@ fn key_in_environment_variable_is_read_in_every_format() {
             KeyFormResult::Named { .. } => assert_fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: "]),
         }
     }
-    // `explain` reads the variable, too.
+    // `explain` also reads the variable.
     let args = ["explain", "--public-key", &public];
     let ran = finish(command().args(args).env("PAYTEND_PRIVATE_KEY", "/etc/key.pem"), b"{}");
     assert_fails(&ran, 3, &["error: PAYTEND_PRIVATE_KEY: this is the path of a file"]);
@@ -227,7 +227,7 @@ fn passphrase_is_read_from_file_or_environment() {
     let explain = ["explain", "--private-key", &private, "--public-key", &public, "--passphrase-file", &phrase];
     assert_eq!(run(&explain, b"{}").code, 4);
     assert_fails(&run(&explain[..5], b"{}"), 3, &["is encrypted"]);
-    // The passphrase is read once for several keys.
+    // A passphrase for several keys is read only once.
     #[cfg(unix)]
     {
         let pipe = keys.arg("pipe");

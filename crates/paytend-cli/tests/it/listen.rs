@@ -128,7 +128,7 @@ fn each_event_is_received_and_acknowledged() {
 }
 
 #[test]
-fn fields_are_set_and_notifications_are_repeated() {
+fn trigger_sets_fields_and_repeats_notifications() {
     let place = Workplace::new();
     let listener = Listener::start(&place, &["--only", "fund-deposit"]);
     let set = ["--set", "amount=12.340", "--set", "transactionId=T-17", "--times", "2"];
@@ -223,7 +223,7 @@ fn exit_code_of_trigger_depends_on_the_acknowledgement() {
 }
 
 #[test]
-fn notifications_are_forwarded_and_a_failure_does_not_end_the_command() {
+fn listener_forwards_notifications_and_continues_after_a_failure() {
     let place = Workplace::new();
     let secret = place.path("secret");
     std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();

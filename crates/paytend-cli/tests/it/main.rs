@@ -32,12 +32,12 @@ mod json_output;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
-#[allow(dead_code, reason = "only the tests of the store use all items")]
+#[allow(dead_code, reason = "only the store's tests use all items")]
 #[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
 mod nats_cluster;
 mod outbox;
 #[cfg(unix)]
-#[allow(dead_code, reason = "only the tests of the store use all items")]
+#[allow(dead_code, reason = "only the store's tests use all items")]
 #[path = "../../../paytend-store-postgres/tests/it/server.rs"]
 mod postgres_server;
 #[cfg(unix)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use paytend_client::History;
 use paytend_inbox::StoreKeys;
 use paytend_outbox::testing::TestOrder;
 use paytend_outbox::{ClaimOrders, OrderRelease, OutboxStore as _};
@@ -33,7 +34,7 @@ impl Place {
                 let order = TestOrder { operation, ..TestOrder::new(number) };
                 store.submit_order(order.prepare(&keys)).await.unwrap();
                 if number == "S-1" {
-                    place.make_stuck(&store).await;
+                    place.make_stuck(&store, true).await;
                 }
             }
         });
@@ -45,12 +46,14 @@ impl Place {
         (SqliteStore::open(&self.path).unwrap(), Arc::new(keys))
     }
 
-    async fn make_stuck(&self, store: &SqliteStore) {
+    /// Claims the oldest order and makes it stuck, with or without a send.
+    async fn make_stuck(&self, store: &SqliteStore, is_sent: bool) {
         let operations = vec![("/issuing/card/topup".to_owned(), 1)];
         let request = ClaimOrders { limit: 1, lease: Duration::from_secs(60), holder: 1, operations };
         let claimed = store.claim_orders(request).await.unwrap().pop().unwrap();
-        let history = store.begin_send(claimed.lease).await.unwrap();
-        let release = OrderRelease::Stuck { history, cause: "no response".into() };
+        let sent = store.begin_send(claimed.lease).await.unwrap();
+        let (history, cause) = if is_sent { (sent, "no response") } else { (History::new(), "no connection") };
+        let release = OrderRelease::Stuck { history, cause: cause.into() };
         store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
@@ -138,7 +141,27 @@ fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
 }
 
 #[test]
-fn sending_is_paused_and_resumed() {
+fn order_that_was_never_sent_is_sent_by_a_retry_and_not_marked_as_executed() {
+    let place = Place::new();
+    runtime().block_on(async {
+        let (store, _) = place.open();
+        place.make_stuck(&store, false).await;
+    });
+    let shown = place.json(&["show", "R-1"]);
+    assert_eq!(
+        (&shown["state"], &shown["sends"], &shown["cause"]),
+        (&"stuck".into(), &0.into(), &"no connection".into())
+    );
+    let ran = place.outbox(&["decide", "R-1", "--as", "executed", "--why", "in the list"]);
+    assert!(ran.code == 1 && ran.stderr.contains("was never sent"), "{}", ran.stderr);
+    let help = run(&["outbox", "retry", "--help"], b"").stdout;
+    assert!(help.contains("An order that was never sent is sent"), "{help}");
+    assert_eq!(place.outbox(&["retry", "R-1"]).stdout, "the order is due\n");
+    assert_eq!(place.json(&["show", "R-1"])["state"], "recorded");
+}
+
+#[test]
+fn sending_can_be_paused_and_resumed() {
     let place = Place::new();
     assert_eq!(place.outbox(&["pause", "topup", "--why", "the provider asks"]).stdout, "paused: /issuing/card/topup\n");
     assert_eq!(place.outbox(&["pause", "--all", "--why", "maintenance"]).stdout, "paused: *\n");
@@ -179,7 +202,7 @@ fn orders_whose_key_is_missing_are_reported() {
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
-    // The key file must be readable only if it was named.
+    // An unreadable key file is an error only if the option names it.
     std::fs::write(&file, "unreadable").unwrap();
     let ran = place.outbox(&["stats"]);
     assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);
@@ -188,11 +211,11 @@ fn orders_whose_key_is_missing_are_reported() {
 }
 
 #[test]
-fn absent_orders_and_content_are_reported() {
+fn missing_orders_and_content_are_reported() {
     let place = Place::new();
     let ran = place.outbox(&["show", "X-1"]);
     assert!(ran.code == 1 && ran.stderr.contains("the store has no order X-1"), "{}", ran.stderr);
-    // The stored bytes of a test order are not a request.
+    // The bytes that this test stores for an order are not a valid request.
     let ran = place.outbox(&["show", "S-1", "--reveal"]);
     assert!(ran.stderr.contains("the bytes are not a stored request"), "{}", ran.stderr);
     let audit = place.json(&["show", "S-1"])["audit"].clone();

@@ -20,7 +20,7 @@ impl Terminal {
         Self::start_with(command.env_remove("NO_COLOR"), "TERM", "xterm")
     }
 
-    /// Starts the command with an environment variable.
+    /// Starts the command with an additional environment variable.
     pub(crate) fn start_with(command: &mut Command, name: &str, value: &str) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
@@ -35,7 +35,7 @@ impl Terminal {
         let (mut reader, to) = (master.try_clone().unwrap(), shown.clone());
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // Reading fails when the command has exited.
+            // On some systems, reading fails after the command has exited.
             while let Ok(count) = reader.read(&mut buffer) {
                 if count == 0 {
                     break;

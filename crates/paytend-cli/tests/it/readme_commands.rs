@@ -38,7 +38,8 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Runs the blocks of a text. A service that a block starts keeps running. Fixed ports are replaced by free ports.
+/// Runs the shell blocks of a text. A service that a block starts keeps running. Fixed ports are replaced by free
+/// ports.
 fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) -> Services {
     let mut services = Services(Vec::new());
     let ports: Vec<(String, String)> = ["8080", "8090", "8070"]

@@ -7,8 +7,16 @@ use std::process::Command;
 use std::process::Stdio;
 
 use paytend_crypto::{PrivateKey, PublicKey};
-use paytend_model::issuing::{QueryAuthorizations, QueryPartnerTransactions};
+#[cfg(target_os = "linux")]
+use paytend_inbox::StoreKeys;
+#[cfg(target_os = "linux")]
+use paytend_model::issuing::Topup;
+use paytend_model::issuing::{QueryAuthorizations, QueryPartnerTransactions, QueryTopupResult};
+#[cfg(target_os = "linux")]
+use paytend_outbox::{Outbox, SubmitOptions};
 use paytend_sandbox::{Fault, FaultKind};
+#[cfg(target_os = "linux")]
+use paytend_store_sqlite::SqliteStore;
 use paytend_vectors::Seeded;
 use paytend_webhook::testing::PaytendSender;
 use serde_json::{Value, json};
@@ -85,7 +93,7 @@ async fn plant(life: &mut Life) -> Expected {
     let request = sender.raw("1", &content.to_string()).unwrap();
     assert_eq!(life.service.post("/paytend/issuing", request).await, 200);
     expect("only_here", "C-GHOST");
-    // The notifications about these transactions do not arrive.
+    // No notifications arrive for these transactions.
     life.sandbox.issuing_callback("http://127.0.0.1:9/").unwrap();
     for reserves in [true, false] {
         let number = life.use_card(reserves, 1_00).await;
@@ -141,7 +149,7 @@ fn interrupted_fetch_is_continued() {
         let ran = life.reconcile(&lines(&life), &arguments);
         assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
         assert_eq!(life.sandbox.calls::<QueryPartnerTransactions>(), calls, "the stored lists are not fetched again");
-        // The lists are not compared with days or a partner that they do not contain.
+        // The command refuses stored lists that do not contain the requested days or partner.
         let other_days = ["reconcile", "--from", "2020-01-01", "--to", "2020-01-02", "--offline", out_arg];
         let ran = run(&other_days, b"");
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{}", ran.stderr);
@@ -160,8 +168,57 @@ fn interrupted_fetch_is_continued() {
     });
 }
 
+/// The result of a topup has no date, so it can be compared only if a list or the order has a date in the days.
 #[test]
-fn profile_and_page_size_are_used_and_unknown_card_is_reported() {
+fn only_topups_of_the_fetched_days_are_queried() {
+    runtime().block_on(async {
+        let mut life = Life::start().await;
+        life.topup("T-listed", 1_00).await;
+        let today = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+        let days = |days: i32| Some(today.saturating_add(jiff::Span::new().days(days)).to_string());
+        let mut orders = lines(&life);
+        for (number, status, at) in [
+            ("T-old", "succeeded", days(-20)),
+            ("T-old-unknown", "unknown", days(-20)),
+            ("T-later", "unknown", days(20)),
+            ("T-missing", "succeeded", days(0)),
+            ("T-undated", "succeeded", None),
+        ] {
+            let mut order = json!({"order_no": number, "amount": "1", "currency": "EUR", "status": status});
+            order["at"] = json!(at);
+            orders.push(order);
+        }
+        let before = life.sandbox.calls::<QueryTopupResult>();
+        let (report, code) = life.report(&orders, &[]);
+        let queried = life.sandbox.calls::<QueryTopupResult>() - before;
+        let expected = ["T-missing", "T-undated"].map(|number| ("only_here".into(), number.into(), String::new()));
+        assert_eq!((open(&report), code), (expected.to_vec(), 8), "{report:#}");
+        assert_eq!((&report["outside_period"], queried), (&json!(3), 2));
+    });
+}
+
+#[test]
+fn lists_that_were_fetched_during_the_period_are_a_problem_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let offline = folder.path().to_str().unwrap();
+    let period = ["reconcile", "--from", "2023-11-27", "--to", "2023-11-27", "--offline", offline, "--json"];
+    std::fs::write(folder.path().join("partner-transactions.jsonl"), "").unwrap();
+    let report = |last_day: &str, started_at: &str| -> (Value, i32) {
+        let fetched = json!({"version": 1, "source": "a", "first_day": "2023-11-26", "last_day": last_day,
+            "started_at": started_at, "cards": []});
+        std::fs::write(folder.path().join("fetch.json"), fetched.to_string()).unwrap();
+        let ran = run(&period, b"");
+        (serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr)), ran.code)
+    };
+    let (early, code) = report("2023-11-27", "2023-11-27T00:10:00Z");
+    let problem = "the lists were fetched at 2023-11-27T00:10:00Z, before the end of 2023-11-27: fetch them again";
+    assert_eq!((&early["problems"], code), (&json!([problem]), 8), "{early:#}");
+    let (complete, code) = report("2023-11-28", "2023-11-28T00:10:00Z");
+    assert_eq!((&complete["problems"], code), (&json!([]), 0), "{complete:#}");
+}
+
+#[test]
+fn profile_and_page_size_are_used_and_an_unknown_card_is_reported() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         for index in 0..7 {
@@ -199,7 +256,7 @@ fn erased_notifications_are_unresolved() {
 }
 
 #[test]
-fn closed_pipe_does_not_hide_the_differences() {
+fn exit_code_reports_the_differences_after_a_closed_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
     std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();
@@ -221,23 +278,40 @@ fn nightly_example_reconciles_the_previous_day() {
         life.topup("T1", 1_00).await;
         // The example compares yesterday, so all transactions are outside the period.
         let folder = life.path("work");
-        std::fs::create_dir_all(folder.join("orders")).unwrap();
+        std::fs::create_dir(&folder).unwrap();
         let day = jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().yesterday().unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/reconcile/nightly.sh");
         let orders = folder.join(format!("orders/{day}.jsonl"));
-        let nightly = |order: Option<&str>| {
-            std::fs::write(&orders, order.unwrap_or_default()).unwrap();
+        let nightly = || {
             let mut shell = command_in(&folder);
             shell.arg(script).env("PROFILE", "sandbox").env("PAYTEND_CONFIG", life.path("keys/paytend.toml"));
             shell.env("RULES", life.path("rules.toml")).env("TZ", "UTC");
             shell.env("PAYTEND_STORE", format!("sqlite:{}", life.path("inbox.db").display()));
             finish(&mut shell, b"")
         };
-        let ran = nightly(None);
-        assert_eq!((ran.code, ran.stdout), (0, format!("{day}: nothing is open\n")), "{}", ran.stderr);
+        // Without the directory `orders`, the orders are those of the outbox, if it has contained any.
+        let (agrees, warning) = (format!("{day}: nothing is open\n"), "not everything was compared: pass --orders");
+        let ran = nightly();
+        assert_eq!((ran.code, &ran.stdout, ran.stderr.contains(warning)), (0, &agrees, true), "{}", ran.stderr);
+        let store = SqliteStore::open(life.path("inbox.db")).unwrap();
+        let keys = StoreKeys::load(life.path("inbox.db.key")).unwrap();
+        let outbox = Outbox::open(store, keys, life.client.clone()).await.unwrap();
+        let (card, amount) = (life.sandbox.card_id(), "1.00".parse().unwrap());
+        let topup = Topup::builder().card_id(card).order_no("T2").amount(amount).currency("EUR").build();
+        outbox.submit(&topup, SubmitOptions::new()).await.unwrap();
+        let ran = nightly();
+        assert_eq!((ran.code, &ran.stdout, ran.stderr.as_str()), (0, &agrees, ""));
+        // If the file of the day is missing, its orders are not compared with an empty list.
+        std::fs::create_dir(folder.join("orders")).unwrap();
+        let ran = nightly();
+        assert_eq!((ran.code, ran.stdout), (1, format!("{day}: the comparison failed\n")), "{}", ran.stderr);
+        std::fs::write(&orders, "").unwrap();
+        let ran = nightly();
+        assert_eq!((ran.code, &ran.stdout), (0, &agrees), "{}", ran.stderr);
         let order =
             json!({"order_no": "T9", "amount": "1", "currency": "EUR", "status": "succeeded", "at": day.to_string()});
-        let ran = nightly(Some(&order.to_string()));
+        std::fs::write(&orders, order.to_string()).unwrap();
+        let ran = nightly();
         assert_eq!((ran.code, ran.stdout), (8, format!("{day}: see reports/{day}.html\n")), "{}", ran.stderr);
         assert!(folder.join(format!("fetched/{day}/lists/balances.json")).exists());
     });

@@ -26,6 +26,7 @@ notification_types = { "1" = "pre_authorization", "2" = "payment" }
 [codes.statuses]
 topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 partner_transactions = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
+notifications = { "1" = "succeeded", "2" = "succeeded" }
 "#;
 
 /// A sandbox, an inbox that receives its notifications, and the submitted orders.
@@ -69,7 +70,7 @@ impl Life {
         Self { folder, sandbox, client, service, orders: BTreeMap::new(), profiles: None }
     }
 
-    /// Sets the profile file.
+    /// Sets the profile file that the commands use.
     pub(crate) fn use_profiles(&mut self, file: &Path) {
         self.profiles = Some(file.to_owned());
     }

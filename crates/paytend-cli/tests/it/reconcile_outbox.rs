@@ -53,6 +53,15 @@ fn topups_in_the_outbox_are_compared() {
         let (report, code) = life.report_of_store();
         assert_eq!((open(&report), code, &report["counts"]["matched"]), (vec![], 0, &2.into()), "{report:#}");
 
+        // Without the meaning of the status code, a response does not confirm that the topup succeeded.
+        let rules = std::fs::read_to_string(life.path("rules.toml")).unwrap();
+        let unmapped: String = rules.split_inclusive('\n').filter(|line| !line.starts_with("topups")).collect();
+        std::fs::write(life.path("rules.toml"), unmapped).unwrap();
+        let (report, code) = life.report_of_store();
+        assert_eq!((code, &report["counts"]["unresolved"]), (8, &2.into()), "{report:#}");
+        assert_eq!(report["items"][0]["reasons"], serde_json::json!(["partner_status_unknown"]));
+        std::fs::write(life.path("rules.toml"), rules).unwrap();
+
         life.topup("X-1", 1_00).await;
         let (report, code) = life.report_of_store();
         let expected = ("only_provider".to_owned(), "X-1".to_owned(), String::new());

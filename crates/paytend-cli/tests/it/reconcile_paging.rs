@@ -6,14 +6,15 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use paytend_model::Operation as _;
-use paytend_model::issuing::{QueryCardTransactions, QueryPartnerTransactions};
+use paytend_model::issuing::{QueryCardTransactions, QueryPartnerTransactions, QueryTopupResult};
 use serde_json::Value;
 
 use crate::inbox_service::runtime;
 use crate::reconcile::lines;
 use crate::reconcile_life::{Life, open};
 
-/// While the provider's list of settlements and authorizations is fetched, a row is added in its middle.
+/// While the provider's list of settlements and authorizations is being fetched, a row is inserted in the middle of the
+/// list.
 #[test]
 fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
     let runtime = runtime();
@@ -33,7 +34,8 @@ fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
             let options = ["--page-size", "3", "--format", "json"];
             life.reconcile(&lines(life), &[&connection[..], &options[..]].concat())
         });
-        // The list contains four settlements, and then four authorizations. A settlement arrives after the second page.
+        // The list contains four settlements, and then four authorizations. A settlement is added after the second page
+        // has been fetched.
         let (page, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
         assert!(page.contains("respData"));
         handle.block_on(life.use_card(false, 77));
@@ -67,11 +69,71 @@ async fn pausing_proxy(sandbox: String, held_page: usize) -> (String, Paused) {
             ([(http::header::CONTENT_TYPE, "application/json")], text)
         }
     };
-    let app = axum::Router::new().fallback(forward);
+    (serve(axum::Router::new().fallback(forward)).await, paused)
+}
+
+/// Starts a proxy in front of the sandbox, which forwards a number of topup queries and refuses the others.
+async fn limiting_proxy(sandbox: String, limit: Arc<AtomicUsize>) -> String {
+    let forward = move |uri: http::Uri, body: bytes::Bytes| {
+        let (url, limit) = (format!("{sandbox}{}", uri.path()), limit.clone());
+        async move {
+            let take = |left: usize| left.checked_sub(1);
+            if uri.path() == QueryTopupResult::INFO.path
+                && limit.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_err()
+            {
+                return (http::StatusCode::BAD_GATEWAY, [(http::header::CONTENT_TYPE, "text/html")], String::new());
+            }
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let response = client.post(url).header("Content-Type", "application/json").body(body).send().await.unwrap();
+            let text = response.text().await.unwrap();
+            (http::StatusCode::OK, [(http::header::CONTENT_TYPE, "application/json")], text)
+        }
+    };
+    serve(axum::Router::new().fallback(forward)).await
+}
+
+async fn serve(app: axum::Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    (url, paused)
+    url
+}
+
+#[test]
+fn topup_results_are_kept_if_a_later_query_fails() {
+    let runtime = runtime();
+    let mut life = runtime.block_on(Life::start());
+    runtime.block_on(async {
+        for number in 0..10 {
+            life.topup(&format!("T{number}"), 1_00).await;
+        }
+    });
+    let mut orders = lines(&life);
+    for order in &mut orders {
+        order["status"] = "unknown".into();
+    }
+    // A short deadline stops the retries.
+    let profiles = std::fs::read_to_string(life.path("keys/paytend.toml")).unwrap();
+    let quick = life.path("keys/quick.toml");
+    std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
+    life.use_profiles(&quick);
+    // Four queries are in progress at the same time, so the first four results arrive.
+    let limit = Arc::new(AtomicUsize::new(4));
+    let url = runtime.block_on(limiting_proxy(life.sandbox.url(), limit.clone()));
+    let before = life.sandbox.calls::<QueryTopupResult>();
+    let queried = || life.sandbox.calls::<QueryTopupResult>() - before;
+    let out = life.path("out");
+    let options = ["--profile", "sandbox", "--base-url", &url, "--format", "json", "--out", out.to_str().unwrap()];
+    let ran = life.reconcile(&orders, &options);
+    assert_eq!((ran.code, queried()), (5, 4), "{}", ran.stderr);
+    limit.store(usize::MAX, Ordering::SeqCst);
+    let ran = life.reconcile(&orders, &options);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    assert_eq!((ran.code, &report["counts"]["unresolved"]), (8, &10.into()), "{report:#}");
+    assert_eq!(queried(), 10, "a result was queried again");
+    // The stored lists contain each result once.
+    let ran = life.reconcile(&orders, &["--format", "json", "--offline", out.to_str().unwrap()]);
+    assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
 }
 
 #[test]
@@ -92,7 +154,7 @@ fn killed_fetch_is_continued() {
     let mut killed = life.command(&lines(&life), &arguments);
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (_, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
-    // Waits until the lists for the individual days, which are fetched at the same time, are stored.
+    // Waits until the lists for the individual days are stored. They are fetched at the same time as the held page.
     let days = || {
         let stored = std::fs::read_dir(out.join("lists.partial")).unwrap().flatten();
         let names = stored.map(|file| file.file_name().into_string().unwrap());

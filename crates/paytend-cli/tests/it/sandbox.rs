@@ -45,7 +45,7 @@ fn sandbox_prints_ready_line_and_reuses_key_directory() {
 }
 
 #[test]
-fn client_reads_profile_file_in_key_directory() {
+fn client_reads_the_profile_file_in_the_key_directory() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let arguments = ["--keys", keys.to_str().unwrap(), "--port", "0"];
@@ -156,7 +156,7 @@ fn control_commands_change_a_running_sandbox() {
 }
 
 #[test]
-fn scenarios_are_listed_and_run() {
+fn scenarios_can_be_listed_and_run() {
     let scenario = |arguments: &[&str]| {
         let output = Command::new(env!("CARGO_BIN_EXE_paytend")).arg("scenario").args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())

@@ -49,7 +49,7 @@ impl Controlled {
 }
 
 #[test]
-fn faults_are_set_listed_and_removed() {
+fn faults_can_be_set_listed_and_removed() {
     let controlled = Controlled::new();
     assert_eq!(controlled.run(&["fault", "list"]).stdout, "no faults\n");
     let set = controlled.run(&["fault", "set", "getPartnerBalance:html502:times=2"]);
@@ -112,7 +112,7 @@ fn control_token_is_not_an_argument() {
 }
 
 #[test]
-fn clock_is_advanced_stopped_and_accelerated() {
+fn clock_can_be_advanced_frozen_and_accelerated() {
     let controlled = Controlled::new();
     let now = |value: Value| value["now"].as_i64().unwrap();
     let before = now(controlled.json(&["clock", "show"]));
@@ -131,7 +131,7 @@ fn clock_is_advanced_stopped_and_accelerated() {
 }
 
 #[test]
-fn state_is_seeded_exported_and_imported() {
+fn state_can_be_seeded_exported_and_imported() {
     let controlled = Controlled::new();
     let balance = || controlled.call(&["getPartnerBalance"]).stdout;
     let start = balance();
@@ -148,7 +148,7 @@ fn state_is_seeded_exported_and_imported() {
 }
 
 #[test]
-fn callbacks_are_set_for_all_senders() {
+fn callback_can_be_set_for_each_sender() {
     let controlled = Controlled::new();
     let senders = ["baas", "issuing", "payby", "payermax"];
     for sender in senders {
@@ -197,7 +197,7 @@ fn triggered_events_are_executed_by_the_sandbox() {
 }
 
 #[test]
-fn log_is_listed_shown_and_followed() {
+fn log_entries_can_be_listed_shown_and_followed() {
     let controlled = Controlled::new();
     assert_eq!(controlled.call(&["getPartnerBalance"]).code, 0);
     let list = controlled.run(&["logs", "show"]).stdout;
@@ -220,7 +220,7 @@ fn log_is_listed_shown_and_followed() {
 }
 
 #[test]
-fn scenario_runs_and_invalid_options_are_refused() {
+fn scenarios_can_be_run_and_invalid_options_are_refused() {
     assert_eq!(run(&["sandbox", "scenario", "list"], b"").stdout, run(&["scenario"], b"").stdout);
     let scenario = run(&["sandbox", "scenario", "run", "topup-lost-response"], b"");
     assert_eq!(scenario.code, 0, "{}", scenario.stderr);

@@ -21,7 +21,7 @@ fn ended_by(signal: Signal, args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn services_exit_with_the_code_for_the_signal() {
+fn exit_code_of_a_service_depends_on_the_signal() {
     let place = Workplace::new();
     let (keys, store) = (place.path("keys").to_str().unwrap().to_owned(), place.store());
     let sandbox = place.path("sandbox").to_str().unwrap().to_owned();

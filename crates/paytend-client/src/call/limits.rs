@@ -25,14 +25,14 @@ impl fmt::Debug for Limits {
 
 /// A limit on the number of requests that begin in any time window of a given length.
 ///
-/// Callers queue in order, and only the first caller in the queue waits for the clock. A caller that is dropped leaves
-/// the queue, and the callers behind it move up.
+/// Callers queue in order. Only the first caller in the queue waits on the clock; the others wait for their turn. A
+/// caller that is dropped leaves the queue, and the callers behind it move up.
 #[derive(Debug)]
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// The permit that the first caller in the queue holds until it is dropped. The semaphore is fair, so callers keep
-    /// their order.
+    /// A semaphore with a single permit, which the first caller in the queue holds. The semaphore is fair, so callers
+    /// keep their order.
     first: Semaphore,
     state: Mutex<State>,
 }
@@ -111,8 +111,8 @@ impl Rate {
 
     /// Returns how long a caller must wait from `now`, with `ahead` callers in front of it.
     fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
-        // The request `count` positions earlier must have begun at least one period ago. The callers ahead begin as
-        // early as the limit allows, with `count` callers per period.
+        // A request can begin one period after the request `count` positions before it. The callers ahead are assumed
+        // to begin as early as the limit allows: `count` callers per period.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
         let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -120,7 +120,7 @@ impl Rate {
         free.saturating_add(self.per.saturating_mul(periods)).saturating_sub(now)
     }
 
-    /// Moves a caller from the queue to the started requests, in one step so that it is not counted twice.
+    /// Moves a caller from the queue to the started requests, in one step, so that the caller is never counted twice.
     fn begin(&self, state: &mut State, mut queued: Queued<'_>, now: Duration) {
         queued.0 = None;
         state.queued -= 1;

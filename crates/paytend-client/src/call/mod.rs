@@ -33,7 +33,7 @@ use crate::transport::exchange::HttpRequest;
 use crate::transport::handover::Handover;
 use crate::transport::response::RawResponse;
 
-/// A document to send, with the data that is needed to send it or to seal it again.
+/// A document to send, and the data needed to send it or to seal it again.
 pub(crate) struct Call<'c> {
     pub(crate) shared: &'c Shared,
     pub(crate) target: &'c CallTarget,
@@ -119,7 +119,8 @@ impl Call<'_> {
     /// Adds the operation, the `requestId` and the number of attempts to an error.
     fn with_context(&self, error: Error, observer: &CallObserver<'_>) -> Error {
         let error = error.during(self.target, &self.request_id).after(observer.attempt);
-        // A rejection of this request does not apply to an earlier request, whose outcome remains unknown.
+        // This attempt may have been rejected, but an earlier attempt may have been executed, so the outcome is
+        // unknown.
         if observer.doubtful { error.with_outcome(Outcome::Unknown) } else { error }
     }
 
@@ -151,8 +152,7 @@ impl Call<'_> {
                 .with_opened(opened)),
         });
         let opened = opened.map_err(|error| {
-            // A rejection that arrived before the request was fully sent is reported, but its connection is not used
-            // again.
+            // Report a rejection that arrived before the request was fully sent, but do not use its connection again.
             let early = observer.handover.withdraw();
             // Later responses on this connection may also belong to earlier requests.
             if early || error.is_of_another_request() {

@@ -145,8 +145,8 @@ impl Drop for CallObserver<'_> {
         if self.finished || std::thread::panicking() {
             return;
         }
-        // Withdraw the body before the event is reported, so that a connection that still holds the body cannot
-        // complete the request.
+        // Withdraw the body before reporting the event. A connection that still holds the body then cannot complete the
+        // request.
         let withdrawn = self.handover.withdraw();
         let not_sent = withdrawn && !self.doubtful && !self.sent_before;
         let outcome = if not_sent { Outcome::NotSent } else { Outcome::Unknown };

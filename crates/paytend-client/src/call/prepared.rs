@@ -23,7 +23,7 @@ pub struct PreparedRequest<O> {
     /// The sealed message; `None` if the request was restored from bytes.
     pub(super) sealed: Option<Sealed>,
     pub(super) payload: String,
-    /// The additional envelope fields, which are also sent in the query for the order.
+    /// The additional envelope fields. The query for the order sends them, too.
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) trace_parent: Option<HeaderValue>,
     pub(super) operation: PhantomData<fn() -> O>,
@@ -81,7 +81,7 @@ impl<O: Operation> fmt::Debug for PreparedRequest<O> {
     }
 }
 
-/// The keys and fields for sealing a request one or more times.
+/// The keys and fields that are needed to seal a request.
 #[derive(Debug)]
 pub(crate) struct Sealer<'s> {
     pub(crate) keyring: &'s Keyring,

@@ -38,7 +38,7 @@ pub struct Request<'r, O> {
     validation: Validation,
 }
 
-/// The validation rules that reject a request before it is sent.
+/// The validation rules that a request must satisfy before it is sent.
 #[derive(Clone, Copy)]
 enum Validation {
     Off,
@@ -80,7 +80,7 @@ impl<'r, O: Operation> Request<'r, O> {
         self
     }
 
-    /// Declares that executing the operation twice is harmless, so that it is retried like a query.
+    /// Declares that the operation can be executed twice without harm. It is then retried like a query.
     ///
     /// All attempts have the same `requestId`.
     pub fn idempotent(mut self) -> Self {
@@ -141,7 +141,7 @@ impl<'r, O: Operation> Request<'r, O> {
     /// Sends the request on a new connection, so that a late response to another request cannot be mistaken for
     /// its response.
     ///
-    /// Use this for custom order queries, because the response code for "no such order" does not identify an order.
+    /// Use this for custom order queries, because a "no such order" response does not say which order it refers to.
     /// Each of these requests opens a new connection.
     pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;

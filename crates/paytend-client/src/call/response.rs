@@ -49,8 +49,8 @@ impl<T> Response<T> {
 
 /// Opens a response, and accepts only an authentic success that matches the request.
 ///
-/// The HTTP status is ignored, because a signed response is authentic with any status and an unsigned response never
-/// is.
+/// The HTTP status is ignored, because a signed response is authentic whatever its status, and an unsigned response is
+/// never authentic.
 pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
     let with_response = |error: Error| error.with_response(raw.status(), raw.retry_after(), raw.body());
     let opened = keyring.open(raw.body(), &Expected::response().with_max_bytes(max_bytes)).map_err(|error| {
@@ -78,8 +78,9 @@ pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subje
 
 /// Parses the data in a successful response.
 pub(crate) fn data<T: DeserializeOwned + 'static>(opened: &Opened) -> Result<T, Error> {
-    // A success without data is accepted only for an operation without response data. The signed text of such a
-    // response is always the same, so for any other operation it could be a replayed response to a different request.
+    // A success without data is accepted only for an operation without response data. All such responses have the same
+    // signed text. For any other operation, the response could therefore be a replay of the response to a different
+    // request.
     let without_data = TypeId::of::<T>() == TypeId::of::<NoData>();
     match opened.payload_text() {
         Some("") if without_data => from_str("{}").map_err(|e| Error::new(ErrorKind::Data).caused_by(e)),

@@ -23,7 +23,7 @@ const CHECKSUM: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RestoreError {
-    /// The bytes are not the byte form of a request.
+    /// The bytes are not a stored request.
     NotARequest,
     /// The bytes were written by a newer version of this crate.
     Version(u8),
@@ -38,7 +38,10 @@ impl fmt::Display for RestoreError {
         match self {
             Self::NotARequest => f.write_str("the bytes are not a stored request"),
             Self::Version(found) => {
-                write!(f, "the stored request has version {found}, but this program reads version {VERSION}; update it")
+                write!(
+                    f,
+                    "the stored request has version {found}, but this program reads {VERSION}; update the program"
+                )
             }
             Self::Damaged => f.write_str("the stored request was altered or is incomplete"),
             Self::OtherOperation => f.write_str("the stored request calls a different operation"),
@@ -107,7 +110,7 @@ impl<O: Operation> PreparedRequest<O> {
             return Err(RestoreError::OtherOperation);
         }
         let request_id: RequestId = request_id.parse().map_err(|_| RestoreError::Damaged)?;
-        // The document and the stored identifier must belong to the same request.
+        // The stored `requestId` must be the one in the document.
         if member(document, "requestId").as_deref() != Some(request_id.as_str()) {
             return Err(RestoreError::Damaged);
         }

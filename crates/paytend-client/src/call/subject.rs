@@ -34,7 +34,7 @@ enum Required {
     /// No fields, because the operation has no response data.
     #[default]
     None,
-    /// The order number. The other fields are compared if the response contains them.
+    /// The order number. The other fields are compared only if the response contains them.
     Order,
     /// All configured fields.
     All,
@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers without required fields, so that the response can omit every identifier.
+    /// Returns the same identifiers, none of which is required, so that the response can omit all of them.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }

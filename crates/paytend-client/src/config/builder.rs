@@ -57,7 +57,7 @@ pub struct ClientBuilder {
 
 /// The transport that sends the requests.
 enum TransportChoice {
-    /// An HTTP client created from the options.
+    /// An HTTP client created from this builder's options.
     Own,
     Given(Box<dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync>),
     Other(Arc<dyn Transport>),
@@ -136,7 +136,7 @@ impl ClientBuilder {
         self.key_material.as_ref()
     }
 
-    /// Sets the keyring, or the error that `build` returns because the keyring cannot be created.
+    /// Sets the keyring. If the keyring could not be created, `build` returns its error.
     #[cfg(feature = "config")]
     pub(super) fn with_keyring(mut self, keyring: Result<Keyring, Error>) -> Self {
         self.keyring = keyring;
@@ -186,8 +186,8 @@ impl ClientBuilder {
     /// is identified as in [`path`](Self::path). Unknown paths are allowed.
     ///
     /// The default fields are `orderNo`, `cardId`, `holderId` and `userId`. If both request and response have such a
-    /// field, the values must be equal. A response to a request with an `orderNo` must have an `orderNo`, if the
-    /// operation has response data. The presence of these fields in responses is inferred.
+    /// field, the values must be equal. If the request has an `orderNo` and the operation has response data, the
+    /// response must have an `orderNo`, too. The presence of these fields in responses is inferred.
     ///
     /// If your documents specify different fields, set those fields instead. If a request contains a field that is set
     /// here, its response must contain it too. If no fields are set, only TLS ties a response to its request.
@@ -255,7 +255,7 @@ impl ClientBuilder {
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
     /// - the base URL is invalid, or uses plain HTTP to another machine;
     /// - the keyring cannot seal or cannot open messages;
-    /// - the partner ID is empty or cannot be sealed;
+    /// - the partner ID is empty or contains invalid characters;
     /// - a header, path, proxy or certificate is invalid;
     /// - a timeout or a limit is zero.
     pub fn build(self) -> Result<Client, Error> {
@@ -266,9 +266,7 @@ impl ClientBuilder {
             return Err(Error::configuration("attempt_timeout and deadline must be greater than zero"));
         }
         if self.at_once == Some(0) || self.rate.is_some_and(|(requests, per)| requests == 0 || per.is_zero()) {
-            return Err(Error::configuration(
-                "max_in_flight and rate_limit must allow at least one request in a period greater than zero",
-            ));
+            return Err(Error::configuration("max_in_flight and both values of rate_limit must be greater than zero"));
         }
         if self.at_once.is_some_and(|most| most > Semaphore::MAX_PERMITS) {
             return Err(Error::configuration("max_in_flight is too large; use a smaller limit"));

@@ -9,7 +9,7 @@ use reqwest::Url;
 use crate::error::Error;
 use crate::policy::order_states::OrderStates;
 
-/// Checks that the partner ID can be sealed and that the keyring is complete.
+/// Checks that the partner ID is valid and that the keyring is complete.
 pub(crate) fn check_partner(partner_id: &str, keyring: &Keyring) -> Result<(), Error> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if partner_id.is_empty() || !partner_id.chars().all(plain) {

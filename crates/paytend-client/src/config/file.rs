@@ -42,7 +42,7 @@ struct Profile {
     private_key: Option<Zeroizing<String>>,
     private_key_keyring: Option<String>,
     private_key_passphrase_file: Option<PathBuf>,
-    /// The passphrase from the environment. It cannot be set in a file.
+    /// The private key's passphrase from the environment. It cannot be set in a file.
     #[serde(skip)]
     passphrase: Option<Passphrase>,
     public_key_file: Option<PathBuf>,
@@ -157,8 +157,8 @@ impl ClientBuilder {
         settings.builder(folder(path), &Origin::profile(profile))
     }
 
-    /// Returns the partner's private key and Paytend's public key that [`from_env`](Self::from_env) or
-    /// [`from_file`](Self::from_file) has read, for a receiver of notifications with the same keys. Returns `None` if
+    /// Returns the partner's private key and Paytend's public key, as read by [`from_env`](Self::from_env) or
+    /// [`from_file`](Self::from_file). Use them to create a notification receiver with the same keys. Returns `None` if
     /// the builder has a keyring instead.
     pub fn keys(&self) -> Option<(&PrivateKey, &PublicKey)> {
         self.read_keys().map(KeyMaterial::keys)
@@ -235,7 +235,7 @@ impl Profile {
             return Ok(());
         };
         if self.private_key.is_some() || self.private_key_file.is_some() {
-            return Err(origin.wrong(&["private_key", "private_key_file", KEYRING], "set one of them only"));
+            return Err(origin.wrong(&["private_key", "private_key_file", KEYRING], "set only one of them"));
         }
         self.private_key = Some(read(&entry).map_err(|error| origin.wrong(&[KEYRING], error))?);
         Ok(())

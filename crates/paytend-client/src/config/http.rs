@@ -31,7 +31,8 @@ pub(super) enum IdentitySource {
 }
 
 impl IdentitySource {
-    /// Reads the certificate and the key. Escaping, quoting and re-encoding are undone, as for key files.
+    /// Reads the certificate and the key. Escaped newlines, surrounding quotes and UTF-16 are accepted, as in key
+    /// files.
     fn read(&self, permissions: FilePermissions) -> Result<Identity, Error> {
         const NOT_PEM: &str = "the client certificate must be PEM and contain both the certificate and its private key";
         let (data, option) = match self {
@@ -43,7 +44,8 @@ impl IdentitySource {
             }
         };
         let pem = clean_pem(&data).map_err(|error| match error {
-            // This error's message mentions RSA keys, but a client certificate may use a different algorithm.
+            // The message of this error is replaced, because it mentions RSA keys, and a certificate can use another
+            // algorithm.
             KeyError::Encoding => Error::configuration(NOT_PEM),
             error => Error::configuration(format!("{option}: {error}")),
         })?;
@@ -164,7 +166,7 @@ fn of_environment(variable: impl Fn(&str) -> Option<std::ffi::OsString>) -> Resu
         if value.is_empty() {
             continue;
         }
-        // A proxy without a scheme is an HTTP proxy.
+        // A proxy URL without a scheme denotes an HTTP proxy.
         let url = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
         let proxy = proxy(&url).map_err(|_| {
             Error::configuration(format!(

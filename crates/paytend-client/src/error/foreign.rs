@@ -19,7 +19,7 @@ pub(crate) enum Foreign {
     Xml,
     /// Text in UTF-16, detected by its byte order mark.
     Utf16,
-    /// JSON after a byte order mark, which is not a Paytend response.
+    /// JSON that begins with a byte order mark. A Paytend response never does.
     ByteOrderMark,
     /// No body.
     Empty,
@@ -98,7 +98,7 @@ impl fmt::Display for Foreign {
             Self::Xml => f.write_str("an XML document; check the base URL and the path"),
             Self::Utf16 => f.write_str("text in UTF-16, but Paytend responds in UTF-8; check intermediate proxies"),
             Self::ByteOrderMark => {
-                f.write_str("JSON after a byte order mark, which is not a Paytend response; check the base URL")
+                f.write_str("JSON that begins with a byte order mark, which Paytend never sends; check the base URL")
             }
             Self::Empty => f.write_str("an empty body"),
             Self::Text => f.write_str("plain text; check the base URL, the path and intermediate proxies"),

@@ -42,10 +42,10 @@ pub enum Outcome {
     ///
     /// A rejection identifies neither its request nor its order. With [`Client::send`](crate::Client::send), only TLS
     /// ensures that it belongs to this request: an attacker inside the connection, or a faulty proxy, can replay a
-    /// genuine rejection. Earlier requests with the same order number may still have been executed: a code for
-    /// "duplicate" or "in progress" means that an order exists.
+    /// genuine rejection. Earlier requests with the same order number may still have been executed: for example, a code
+    /// for "duplicate" or "in progress" means that the order exists.
     ///
-    /// With [`Client::resolve`](crate::Client::resolve), the query has also confirmed that no such order exists.
+    /// With [`Client::resolve`](crate::Client::resolve), the query has also confirmed that the order does not exist.
     /// [`Resolution`](crate::Resolution) sets the number of confirmations and the settle time.
     Rejected,
     /// The request may or may not have been carried out. Query the order number before doing anything else.
@@ -55,9 +55,9 @@ pub enum Outcome {
 /// Returns whether a failure is transient, so that a later attempt may succeed.
 pub(crate) fn is_transient(error: ErrorKind, status: Option<u16>, connect: Option<ConnectFailure>) -> bool {
     match error {
-        // Certificates, host names and proxy passwords do not change while the client waits.
+        // Waiting does not fix an invalid certificate, an unknown host name or a wrong proxy password.
         ErrorKind::Connect => connect.is_none_or(ConnectFailure::is_transient),
-        // The next attempt uses a different connection.
+        // A retry can succeed, because it uses a different connection.
         ErrorKind::Mismatch => true,
         ErrorKind::Timeout | ErrorKind::Transport => true,
         // The response does not come from Paytend, but from a proxy or load balancer.

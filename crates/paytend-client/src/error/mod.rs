@@ -216,7 +216,7 @@ impl Error {
         self.0.attempts
     }
 
-    /// Returns the response body. Returns `None` after an authentic success, or if no response arrived.
+    /// Returns the response body. Returns `None` if no response arrived or if the response is an authentic success.
     ///
     /// The body is not verified. Do not log it, because an error page may repeat the request's content.
     pub fn raw_body(&self) -> Option<&[u8]> {

@@ -12,7 +12,7 @@ pub enum NextStep {
     Send,
     /// Query the order.
     Query,
-    /// Stop: the order was rejected, and no such order exists.
+    /// Stop: the order was rejected and does not exist.
     Rejected,
     /// Stop: it is unknown whether the order was executed. An operator must decide.
     Unresolved,
@@ -21,9 +21,9 @@ pub enum NextStep {
 impl Resolution {
     /// Returns the next step for an order with this history.
     ///
-    /// An order that may have been sent is queried. It is sent again only if no response arrived, if enough queries
-    /// over the settle time reported that no such order exists, and if fewer sends than
-    /// [`max_sends`](Self::max_sends) have begun.
+    /// An order that may have been sent is queried. It is sent again only if no response arrived, enough queries over
+    /// the settle time reported that the order does not exist, and it was sent fewer than
+    /// [`max_sends`](Self::max_sends) times.
     pub fn next_step(&self, history: &History) -> NextStep {
         if history.sends == 0 {
             return NextStep::Send;
@@ -46,7 +46,7 @@ impl Resolution {
 
     /// Returns the minimum time between two queries for an order.
     pub fn query_pause(&self) -> Duration {
-        // The pause is rounded up to milliseconds, so that a store with this resolution does not shorten it.
+        // The pause is rounded up to milliseconds, so that a store with millisecond resolution does not shorten it.
         let pause = self.pause();
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Duration::from_millis(millis.saturating_add(u64::from(!pause.subsec_nanos().is_multiple_of(1_000_000))))
@@ -142,11 +142,11 @@ mod tests {
 
     #[test]
     fn clock_steps_do_not_end_the_settle_time_early() {
-        // Pauses of 4 s count as the planned 3.334 s.
+        // The planned pause is 3.334 s, so a pause of 4 s counts as 3.334 s.
         assert_eq!(confirmations_until_send((0..).map(|n| 100 + n * 4)), 4);
-        // A clock that is set forward by years between two queries counts as only one pause.
+        // If the clock is set forward by years between two queries, the interval counts as only one pause.
         assert_eq!(confirmations_until_send([100, 900_000_000, 900_000_000, 900_000_000, 900_000_004, 900_000_008]), 6);
-        // A clock that is set back counts as zero.
+        // If the clock is set back, the interval counts as zero.
         assert_eq!(confirmations_until_send([100_000, 4, 8, 12, 16]), 5);
         // If the clock is stopped, the settle time never ends.
         assert_eq!(confirmations_until_send([100; 1000]), 1000);

@@ -33,12 +33,13 @@ impl Default for Resolution {
 }
 
 impl Resolution {
-    /// Creates the default settings, without codes, so that orders can be found but are never reported as missing.
+    /// Creates the default settings, without unknown-order codes. A query can then show that an order exists, but never
+    /// that it does not exist.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the codes that the query returns if no such order exists.
+    /// Sets the codes that the query returns if the order does not exist.
     ///
     /// Include only codes that have no other meaning.
     pub fn unknown_order_codes<C: Into<String>>(mut self, codes: impl IntoIterator<Item = C>) -> Self {
@@ -93,7 +94,7 @@ impl Resolution {
         self.max_sends
     }
 
-    /// Returns whether enough confirmations of an unknown order have arrived, and the settle time has elapsed.
+    /// Returns whether enough queries have reported the order as unknown and the settle time has elapsed.
     pub(crate) fn is_enough(&self, confirmations: u32, waited: Duration) -> bool {
         confirmations >= self.confirmations && waited >= self.settle_time
     }
@@ -104,7 +105,7 @@ impl Resolution {
         self.settle_time.saturating_add(Duration::from_nanos(u64::from(self.confirmations) - 1)) / self.confirmations
     }
 
-    /// Returns whether an error is an authentic report of an unknown order.
+    /// Returns whether an error is a signed response that reports the order as unknown.
     pub(crate) fn is_unknown_order(&self, error: &Error) -> bool {
         error.is_authenticated() && error.api_code().is_some_and(|code| self.codes.iter().any(|known| known == code))
     }

@@ -53,7 +53,8 @@ pub struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// Creates the properties of a first attempt that failed immediately, without a response, with a deadline of 60 s.
+    /// Creates the properties of the first attempt of a call with a 60 s deadline. The attempt failed immediately, and
+    /// no response arrived.
     pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
         Self {
             operation,

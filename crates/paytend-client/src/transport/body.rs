@@ -62,7 +62,7 @@ impl OutgoingBody {
         self.take(length)
     }
 
-    /// Takes a piece from the front. The last piece is released only if the caller has not given up.
+    /// Takes the next piece of the body. The last piece is released only if the caller has not given up.
     fn take(&mut self, length: usize) -> Result<Bytes, WithdrawnError> {
         if length == self.left.len() && !self.handover.hand_over() {
             return Err(WithdrawnError);

@@ -60,9 +60,10 @@ impl ConnectFailure {
         }
     }
 
-    /// Returns the failure in an error chain of reqwest or hyper, or `None` if the chain contains no connect error.
+    /// Finds the connect failure in an error chain from reqwest or hyper. Returns `None` if the chain contains no
+    /// connect error.
     ///
-    /// [`Error::connect_failure`](crate::Error::connect_failure) returns it for the client's own errors.
+    /// For the client's own errors, call [`Error::connect_failure`](crate::Error::connect_failure).
     pub fn of(error: &(dyn StdError + 'static)) -> Option<Self> {
         let mut found = None;
         visit(error, &mut |cause| {
@@ -82,7 +83,7 @@ impl ConnectFailure {
         }
         if let Some(error) = cause.downcast_ref::<io::Error>() {
             return match error.kind() {
-                // tokio-rustls reports a connection that ends during the handshake with this message.
+                // If a connection ends during the handshake, tokio-rustls returns an error with this message.
                 io::ErrorKind::UnexpectedEof if error.to_string() == "tls handshake eof" => Some(Self::Tls),
                 io::ErrorKind::ConnectionRefused
                 | io::ErrorKind::HostUnreachable
@@ -175,8 +176,8 @@ fn is_socks_authentication(text: &str) -> bool {
     text.starts_with("SOCKS error") && text.to_ascii_lowercase().contains("auth")
 }
 
-/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not return that error
-/// as its source.
+/// Calls `look` with an error and all its causes. If an [`io::Error`] wraps another error, the wrapped error is visited
+/// next, because `source` skips it.
 fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
     let mut next = Some(error);
     while let Some(error) = next {

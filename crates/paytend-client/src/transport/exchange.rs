@@ -15,8 +15,8 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// A transport must not follow redirects, and it must not retry, because the client's retries would multiply. It
-/// verifies only the server's TLS certificate; the client does everything else.
+/// A transport must not follow redirects. It must not retry either, because the client already retries, and the number
+/// of attempts would multiply. It verifies only the server's TLS certificate; the client does everything else.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
 /// [`HttpRequest::fresh_connection`] and [`discard_connections`](Self::discard_connections). It must take the body
@@ -53,7 +53,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 /// A POST request to send.
 #[non_exhaustive]
 pub struct HttpRequest {
-    /// The URL: the base URL and the path.
+    /// The URL, which consists of the base URL and the path.
     pub url: String,
     /// The headers: `Content-Type`, `Accept`, `User-Agent`, and `traceparent` if it is set.
     pub headers: HeaderMap,

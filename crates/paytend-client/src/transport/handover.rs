@@ -29,7 +29,7 @@ impl Handover {
         self.decide(HANDED_OVER)
     }
 
-    /// Tries to withdraw the body. Returns whether the body is withdrawn, so that its last piece is never released.
+    /// Tries to withdraw the body. Returns `true` if the body is now withdrawn; its last piece is then never released.
     pub(crate) fn withdraw(&self) -> bool {
         self.decide(WITHDRAWN)
     }

@@ -24,7 +24,7 @@ impl HttpTransport {
     /// Creates a transport that sends requests with the clients that `make` returns.
     ///
     /// `make` is called once by this function. It is called again for every request that requires a new connection, and
-    /// whenever the current client's connections must not be reused. reqwest cannot close a single connection.
+    /// whenever the current client's connections must not be reused, because reqwest cannot close a single connection.
     ///
     /// The clients must not follow redirects and must not retry.
     ///

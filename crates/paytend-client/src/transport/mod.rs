@@ -1,4 +1,4 @@
-//! The transport of requests and responses: HTTP by default, or a custom implementation of
+//! Sending requests and receiving responses: over HTTP by default, or with a custom implementation of
 //! [`Transport`](exchange::Transport).
 
 pub(crate) mod body;

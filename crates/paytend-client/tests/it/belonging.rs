@@ -110,7 +110,7 @@ async fn response_names_are_configurable() {
     let client = builder.response_names("topup", [] as [&str; 0]).response_names("/x/y", ["ref"]).build().unwrap();
     client.send(&topup("T-1")).await.unwrap();
     client.send(&topup("T-1")).await.unwrap();
-    // A path without an operation type uses the configured names.
+    // The configured names also apply to a path without an operation type.
     let error = client.call("/x/y", &serde_json::json!({"ref": "1"})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch);
     assert!(error.to_string().contains("response_names"), "{error}");
@@ -121,8 +121,8 @@ async fn response_names_are_configurable() {
     }
 }
 
-/// By default, an order's identifiers are compared with the identifiers in the query's response, if present. If
-/// `response_names` is set for the query, these fields are compared instead.
+/// By default, each of an order's identifiers is compared with the query's response if the response contains it. If
+/// `response_names` is set for the query, the fields set there are compared instead.
 #[tokio::test]
 async fn response_names_for_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
@@ -150,7 +150,7 @@ impl Transport for Early {
 }
 
 #[tokio::test]
-async fn response_before_the_request_was_sent_is_a_mismatch() {
+async fn response_that_arrives_before_the_request_was_sent_is_a_mismatch() {
     let (scripted, transport) = (Scripted::new([]), Arc::new(Early(0.into(), "00")));
     let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
     let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();

@@ -49,8 +49,8 @@ fn blocking_client_queries_a_sandbox() {
     assert_eq!(balance.balance.unwrap().to_string(), "0.00");
 }
 
-/// Connections are tasks that must also run between calls. Otherwise the client would not notice that the server has
-/// closed a connection, and the next call on it would fail.
+/// The client maintains its connections in background tasks, which must also run between calls. Otherwise the client
+/// would not notice that the server has closed a connection, and the next call on it would fail.
 #[test]
 fn background_tasks_run_between_calls() {
     let client = Client::new(Scripted::new([]).client()).unwrap();
@@ -65,7 +65,7 @@ fn background_tasks_run_between_calls() {
         Ok(())
     };
     client.wait(call).unwrap();
-    is_done.recv_timeout(std::time::Duration::from_secs(20)).expect("the task of the call did not continue");
+    is_done.recv_timeout(std::time::Duration::from_secs(20)).expect("the spawned task did not run after the call");
 }
 
 #[tokio::test]

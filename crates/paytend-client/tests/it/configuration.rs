@@ -18,10 +18,10 @@ fn build_reports_invalid_settings() {
     for (builder, part) in [
         (builder().attempt_timeout(Duration::ZERO), "must be greater than zero"),
         (builder().deadline(Duration::ZERO), "must be greater than zero"),
-        (builder().max_in_flight(0), "at least one request"),
+        (builder().max_in_flight(0), "must be greater than zero"),
         (builder().max_in_flight(usize::MAX), "max_in_flight is too large"),
-        (builder().rate_limit(0, Duration::from_secs(1)), "at least one request"),
-        (builder().rate_limit(1, Duration::ZERO), "in a period greater than zero"),
+        (builder().rate_limit(0, Duration::from_secs(1)), "values of rate_limit must be greater than zero"),
+        (builder().rate_limit(1, Duration::ZERO), "values of rate_limit must be greater than zero"),
         (builder().max_response_bytes(0), "max_response_bytes must be greater than zero"),
         (builder().user_agent("a\nb"), "user_agent"),
         (builder().path("nothing", "/x"), "path of `nothing`: no operation"),
@@ -50,7 +50,7 @@ fn build_reports_invalid_settings() {
 }
 
 #[test]
-fn for_partner_validates_the_partner_id() {
+fn for_partner_method_validates_the_partner_id() {
     let client = builder().build().unwrap();
     assert!(client.for_partner("888666000100261", partner()).is_ok());
     assert_eq!(client.for_partner("", partner()).unwrap_err().kind(), ErrorKind::Configuration);
@@ -137,7 +137,7 @@ async fn request_is_sent_through_the_configured_proxy() {
 }
 
 #[test]
-fn file_errors_name_the_profile_the_line_and_the_field() {
+fn file_errors_name_profile_line_and_field() {
     let folder = tempfile::tempdir().unwrap();
     let keys = paytend_vectors::keys();
     let write = |name: &str, text: &str| {
@@ -233,8 +233,8 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         format!("private_key = \"{private}\"\n"),
         "private_key_file = 'partner.pem'\nclient_certificate_file = 'client.pem'\n".to_owned(),
     ];
-    // Each case contains the profile, the modes of the configuration, key and certificate files, and the field in the
-    // error.
+    // Each case contains the profile, the modes of the configuration file, the key file and the certificate file, and
+    // the field that the error must name.
     for (profile, modes, refused) in [
         (&beside, [0o644, 0o600, 0o600], None),
         (&beside, [0o644, 0o444, 0o600], Some("private_key_file: ")),
@@ -273,7 +273,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
     let error = ClientBuilder::from_file(write("paytend.toml", &other, 0o644), "test").unwrap_err().to_string();
     assert!(error.contains("private_key: ") && error.contains("is accessible to other users"), "{error}");
 
-    // A profile that allows any permissions does not allow them for another profile's key.
+    // If one profile accepts any permissions, the file is still refused because of another profile's key.
     let accepted =
         format!("[profiles.test]\n{start}{beside}danger_any_permissions = true\n[profiles.other]\n{start}{inside}");
     let error = ClientBuilder::from_file(write("paytend.toml", &accepted, 0o644), "test").unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Tests for the profile entries for keys: every key format, passphrases, and the entry names in error messages.
+//! Tests for profile entries that contain keys: every key format, passphrases, and the entry names in error messages.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn every_key_format_is_read_from_an_entry_or_a_file() {
         let file = folder.path().join("key");
         write(&file, &data);
         let mut entries = vec![(format!("private_key_file = 'key'\npublic_key = '{public}'"), "private_key_file")];
-        // A TOML basic string, which can contain any character.
+        // Write the key as a TOML basic string, which can contain any character.
         if let Ok(text) = String::from_utf8(data)
             && !text.is_empty()
         {

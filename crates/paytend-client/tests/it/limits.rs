@@ -66,7 +66,7 @@ async fn max_in_flight_applies_to_all_clones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
+async fn request_is_not_sent_if_no_slot_is_free_before_the_deadline() {
     let transport = Arc::new(Counting { now: 0.into(), most: 0.into(), gate: Semaphore::new(0) });
     let scripted = Scripted::new([]);
     let (builder, _) = scripted.builder();

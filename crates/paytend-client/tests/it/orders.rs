@@ -99,7 +99,7 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
         let client = builder.order_states(OrderStates::local_sandbox()).resolution(resolution).build().unwrap();
         (client, clock)
     };
-    // A failed query and an unknown status code do not end the wait.
+    // Neither a failed query nor an unknown status code ends the wait.
     let transport = Scripted::new([PROCESSING, PROCESSING, Step::Raw(503, vec![], &[]), NEW_CODE, FAILED]);
     let (client, clock) = configured(&transport);
     let resolved = client.send_and_wait(&topup()).await.unwrap();
@@ -107,7 +107,7 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
     assert_eq!(clock.waits().iter().filter(|wait| **wait == 2000).count(), 3);
     let sent = transport.seen().iter().filter(|request| request.url.ends_with("/topup")).count();
     assert_eq!(sent, 1);
-    // A final state must be reported by the query, immediately or later.
+    // The wait ends only when the query reports a final state, in its first response or in a later one.
     for (steps, waits) in [(vec![SUCCEEDED, SUCCEEDED], 0), (vec![SUCCEEDED, PROCESSING, FAILED], 1)] {
         let last = if waits == 0 { OrderState::Succeeded } else { OrderState::Failed };
         let transport = Scripted::new(steps);
@@ -115,7 +115,7 @@ async fn send_and_wait_returns_the_final_state_or_the_last_known_state() {
         assert_eq!(*client.send_and_wait(&topup()).await.unwrap().state(), last);
         assert_eq!(clock.waits().len(), waits);
     }
-    // An order with the same number but a different card is a different order. This also applies during the wait.
+    // During the wait, too, an order with the same number but a different card is treated as a different order.
     let other = Step::Success(r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#);
     let transport = Scripted::new((0..2).map(|_| PROCESSING).chain([other]).chain((0..99).map(|_| PROCESSING)));
     let (client, _) = configured(&transport);
@@ -156,7 +156,7 @@ async fn local_sandbox_presets_match_the_sandbox() {
     // The sandbox's clock advances during the wait.
     let (resolved, ()) = tokio::join!(client.send_and_wait(&topup), sandbox.advance(Duration::from_secs(2)));
     assert_eq!(*resolved.unwrap().state(), OrderState::Succeeded);
-    assert_eq!(sandbox.calls::<Topup>(), 2, "the second order is rejected as a duplicate, and found");
+    assert_eq!(sandbox.calls::<Topup>(), 2, "the second topup must be sent, and rejected as a duplicate");
     let error = client.send(&QueryTopupResult::new("T-9")).await.unwrap_err();
     assert_eq!((error.api_code(), error.outcome()), (Some("S102"), Outcome::Rejected));
     let mut too_much = Topup::builder()

@@ -16,7 +16,8 @@ pub(crate) enum Fault {
     LoseResponse,
     /// Discards the request.
     LoseRequest,
-    /// Forwards the request late, after the given number of responses to later requests, and discards its response.
+    /// Holds the request until the given number of later requests have been answered. Then forwards it and discards its
+    /// response.
     Late(usize),
 }
 

@@ -82,7 +82,7 @@ fn build_rejects_invalid_urls_partner_ids_and_keyrings() {
 }
 
 #[test]
-fn client_is_send_sync_and_clone() {
+fn client_implements_send_sync_and_clone() {
     fn check<T: Send + Sync + Clone + 'static>() {}
     check::<Client>();
 }

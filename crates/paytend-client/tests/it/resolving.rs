@@ -254,7 +254,7 @@ async fn rejection_is_final_only_after_the_configured_confirmations() {
         (ErrorKind::Rejected, Outcome::Rejected, Some("1009"))
     );
     assert!(clock.waits().iter().sum::<u128>() >= 9_999, "{:?}", clock.waits());
-    // The order is executed between two queries, so the rejection belonged to another order.
+    // The order is executed between two queries, which shows that the rejection belonged to another order.
     let found = Step::Success(r#"{"orderNo":"T-1","status":"2"}"#);
     let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), found]);
     let client = transport.builder().0.resolution(resolution()).build().unwrap();

@@ -142,7 +142,7 @@ async fn lost_order_is_sent_at_most_the_configured_number_of_times() {
 }
 
 #[tokio::test]
-async fn rejection_before_the_restart_is_final_after_the_confirmations() {
+async fn rejection_received_before_a_restart_is_final_once_confirmed() {
     let mut history = sent_once();
     history.last_send = SendResult::Rejected;
     let transport = Scripted::new((0..4).map(|_| UNKNOWN));

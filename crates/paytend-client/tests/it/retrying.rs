@@ -61,7 +61,7 @@ async fn mutation_with_unknown_outcome_is_not_retried() {
     for step in [
         Step::Lost(TransportErrorKind::Broken),
         Step::Lost(TransportErrorKind::Timeout),
-        // Connect and request errors count as unknown once the document has been handed over.
+        // Once the document has been handed over, even a connect error or a request error has an unknown outcome.
         Step::Lost(TransportErrorKind::Connect(ConnectFailure::Tcp)),
         Step::Lost(TransportErrorKind::Request),
         Step::Hang(true),
@@ -141,7 +141,8 @@ async fn deadline_covers_all_attempts_and_waits() {
     assert_eq!((clock.waits(), error.attempts()), (vec![3_000], 1));
 }
 
-/// A mutation declared idempotent is retried. The rejection of the second request does not apply to the first.
+/// A mutation that is declared idempotent is retried. If the second request is rejected, the outcome of the first
+/// remains unknown.
 #[tokio::test]
 async fn idempotent_mutation_is_retried_unchanged_and_its_outcome_stays_unknown() {
     let lost = || Step::Lost(TransportErrorKind::Broken);
@@ -162,5 +163,5 @@ async fn idempotent_mutation_is_retried_unchanged_and_its_outcome_stays_unknown(
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 4));
     let transport = Scripted::new([lost(), Step::Failure("1009")]);
     let error = transport.client().request(&query()).send().await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Rejected, "an earlier attempt changed the query's outcome");
+    assert_eq!(error.outcome(), Outcome::Rejected, "the outcome of the query depends on an earlier attempt");
 }

@@ -40,8 +40,8 @@ pub(crate) struct Scripted {
     discarded: AtomicUsize,
 }
 
-/// Tokio's clock. In a test that starts paused, time advances only while all tasks are idle, so system load does not
-/// affect the test.
+/// Tokio's clock. In a test that starts with a paused clock, time advances only while all tasks are idle, so system
+/// load does not affect the test.
 #[derive(Debug)]
 pub(crate) struct TokioClock(tokio::time::Instant);
 
@@ -148,7 +148,7 @@ impl Transport for Scripted {
     }
 }
 
-/// A clock whose waits end immediately and advance its time.
+/// A clock whose waits end immediately. Each wait advances the clock by its duration.
 #[derive(Debug, Default)]
 pub(crate) struct TestClock {
     state: Arc<Mutex<(Duration, Vec<Duration>)>>,

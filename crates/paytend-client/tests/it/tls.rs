@@ -24,7 +24,7 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         // Each authority has a distinct name. If the names were equal, a certificate from the wrong authority would
-        // cause a signature error.
+        // cause a signature error instead of an "unknown issuer" error.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         params.distinguished_name.push(rcgen::DnType::CommonName, format!("test authority {number}"));
@@ -136,7 +136,7 @@ async fn client_certificate_is_sent_to_a_server_that_requires_it() {
 }
 
 #[tokio::test]
-async fn escaped_quoted_or_reencoded_client_certificate_is_read() {
+async fn client_certificate_is_read_in_every_text_form() {
     let (ours, clients) = (Authority::new(), Authority::new());
     let url = serve(&ours, Some(&clients)).await;
     let pem = identity(&clients, "partner");

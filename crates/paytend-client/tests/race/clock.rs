@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use paytend_client::{Clock, Sleep};
 use tokio::sync::oneshot;
 
-/// A pending wait: its end, and the channel that completes it.
+/// A pending wait: the time at which it ends, and the channel that completes it.
 type Wait = (Instant, oneshot::Sender<()>);
 
 #[derive(Clone, Debug)]

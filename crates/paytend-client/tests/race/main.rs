@@ -55,7 +55,7 @@ impl Transport for Fresh {
     }
 }
 
-/// The requests that were reported as not sent, and the number of other outcomes.
+/// The requests reported as not sent, and how many requests had each other outcome.
 #[derive(Default)]
 struct Reported {
     not_sent: HashSet<String>,

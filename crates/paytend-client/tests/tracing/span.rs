@@ -18,7 +18,7 @@ use paytend_model::issuing::QueryCardBalance;
 use scripted::{Scripted, Step};
 
 #[tokio::test]
-async fn call_has_a_span_with_request_id_attempts_and_outcome() {
+async fn span_of_a_call_contains_request_id_attempts_and_outcome() {
     let written = written::record_traces();
     let transport =
         Scripted::new([Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)), Step::Failure("1007")]);

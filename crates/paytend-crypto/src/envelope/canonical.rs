@@ -1,7 +1,7 @@
 //! The signed text: all non-empty fields as `name=value`, sorted by name and joined with `&`.
 //!
-//! This text is ambiguous in general: values can contain `&` and `=`, so one signed text could be split into several
-//! messages. The rules here make it unambiguous, for the sender and for the receiver:
+//! Without further rules, this text would be ambiguous: values can contain `&` and `=`, so one signed text could be
+//! split into fields in several ways. The rules here make it unambiguous, for the sender and for the receiver:
 //!
 //! - a name is `[A-Za-z][A-Za-z0-9_]*`;
 //! - no value except the payload and `respMsg` contains `&`, `=`, whitespace or a control character;
@@ -12,18 +12,19 @@
 //!
 //! # Where the payload starts and ends
 //!
-//! The payload can contain any `&` and `=`. An attacker could therefore try to present a shorter payload, or a longer
-//! payload that includes other fields.
+//! The payload can contain `&` and `=` anywhere. An attacker could therefore try to present a shorter payload, or a
+//! longer payload that includes other fields.
 //!
 //! - The start is unambiguous. All fields before the payload have plain values, and no plain field has the name of a
-//!   payload field. So the first piece between two `&` that begins with the payload's name and `=` is the payload.
+//!   payload field. If the text is split at every `&`, the payload therefore starts at the first part that begins with
+//!   the payload's name and `=`.
 //! - The end is unambiguous. [`paytend_json::object_end`] finds the end of the object in the **signed text**, not in
 //!   the payload field of a document, so the end depends only on the signed text. A payload of any other length is
 //!   refused ([`Template::payload_end`]).
-//! - For a strict JSON object, a strict parser finds the same end. The scanner accepts all of strict JSON, reads from
-//!   left to right and stops at the bracket that closes the object. A field after the payload starts with `&`, which
-//!   ends any whitespace. Sealing accepts only strict JSON, while opening also accepts lenient strings. Both agree on
-//!   every message that can be sealed.
+//! - For a strict JSON object, a strict parser finds the same end. The scanner accepts all strict JSON, reads from left
+//!   to right and stops at the brace that closes the object. A field after the payload starts with `&`, so whitespace
+//!   after the object ends there. Sealing accepts only strict JSON, while opening also accepts lenient strings. Both
+//!   find the same end in every message that can be sealed.
 //!
 //! An unsigned payload is not part of the signed text, so its authenticity is unknown. It must be strict JSON.
 
@@ -85,9 +86,9 @@ fn is_plain(value: &str) -> bool {
     !value.chars().any(|c| c == '&' || c == '=' || c.is_whitespace() || c.is_control())
 }
 
-/// Returns whether `respMsg` could be split into a shorter value and additional fields. In the sort order, such fields
-/// would be between `respMsg` and `next`, and the last field would end where `text` ends. It is therefore enough to
-/// check the part after the last `&`.
+/// Returns whether `respMsg` could be split into a shorter value and additional fields. Such fields would be sorted
+/// between `respMsg` and `next`, and the last one would end where `text` ends. It is therefore enough to check the part
+/// after the last `&`.
 fn has_second_reading(text: &str, next: Option<&str>) -> bool {
     let Some((_, last)) = text.rsplit_once('&') else { return false };
     let Some((name, value)) = last.split_once('=') else { return false };
@@ -98,8 +99,8 @@ fn has_second_reading(text: &str, next: Option<&str>) -> bool {
         && is_plain(value)
 }
 
-/// The signed text without the values of the session key and the payload, and the positions at which these are
-/// inserted. The plain fields are also read from this text.
+/// The signed text without the values of the session key and the payload, and the positions at which these values are
+/// inserted. The values of the plain fields are read from this text too.
 pub(crate) struct Template {
     text: String,
     /// For each plain field, the offsets of the start of its name, the start of its value and the end of its value.
@@ -193,8 +194,8 @@ impl Template {
         out
     }
 
-    /// Returns the end of the object that starts at the payload's position in the signed text, relative to that
-    /// position. Returns `None` if the payload is not signed.
+    /// Returns the length of the object that starts at the payload's position in the signed text. Returns `None` if the
+    /// payload is not signed.
     pub(crate) fn payload_end(&self, key: &[u8], payload: &[u8]) -> Option<Result<usize, Flaw>> {
         let payload_at = self.payload_at?;
         let key_len = self.key_at.filter(|key_at| *key_at < payload_at).map_or(0, |_| key.len());
@@ -211,8 +212,9 @@ impl Template {
 
     /// Returns the SHA-256 of the text whose payload is the first `payload_len` bytes of `padded`.
     ///
-    /// `payload_len` depends on padding that must stay secret, so the number of SHA-256 compressions does not depend on
-    /// it. A second hash performs the remaining compressions, up to the number for the longest possible text.
+    /// `payload_len` depends on the padding, which must stay secret, so the total number of SHA-256 compressions is
+    /// always that of the longest possible text. A second hash performs the compressions that a shorter text does not
+    /// need.
     pub(crate) fn digest(&self, key: &[u8], padded: &[u8], payload_len: usize) -> [u8; 32] {
         let [(first_at, first), (second_at, second)] = self.insertions(key, &padded[..payload_len]);
         let text = self.text.as_bytes();
@@ -269,7 +271,7 @@ mod tests {
             assert!(template.fields().eq(fields), "{expected}");
             assert_eq!(template.digest(b"K", b"PADDING", 1), <[u8; 32]>::from(Sha256::digest(expected)));
         }
-        // The payload and the key are both sorted after all plain fields, or both before them.
+        // In one message, the payload and the key come after the plain field, and in the other, before it.
         let template = Template::new(Kind::Response, &[("randomKex", "1")], Insertions { payload: true, key: true });
         assert_eq!(*template.fill(b"K", b"P"), *b"randomKex=1&randomKey=K&respData=P");
         let template = Template::new(Kind::Request, &[("zz", "1")], Insertions { payload: true, key: true });

@@ -1,8 +1,7 @@
 //! A strict JSON reader, applied before any key is used.
 //!
-//! It is stricter than common parsers wherever two lenient parsers could interpret a document differently. It requires
-//! exactly one object and unique names, and limits the depth and the number of values. Numbers keep their text as
-//! received.
+//! It refuses every document that two lenient parsers could interpret differently. It requires exactly one object and
+//! unique names, and limits the depth and the number of values. Numbers keep their text as received.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -61,7 +60,7 @@ pub(crate) fn read_document(text: &str) -> Result<Vec<(Cow<'_, str>, Value<'_>)>
 ///
 /// Numbers are never converted, because serde_json's result depends on features that any crate in a program may enable.
 pub(crate) fn check_object(text: &str) -> Result<(), Flaw> {
-    // serde_json checks the grammar. For a raw value, it converts nothing and does not recurse.
+    // serde_json checks the grammar. When it reads a raw value, it converts nothing and does not recurse.
     serde_json::from_str::<&RawValue>(text).map_err(|e| flaw(&e, None))?;
     Walk { text, at: 0, values: 0, open: Vec::new() }.check().map_err(|(problem, at)| {
         let before = &text[..at];
@@ -133,7 +132,7 @@ struct Walk<'a> {
 }
 
 enum Container<'a> {
-    /// An object: the names that have been read, and whether the next string is a name.
+    /// An object, with the names read so far and whether the next string is a name.
     Object(HashSet<Cow<'a, str>>, bool),
     Array,
 }

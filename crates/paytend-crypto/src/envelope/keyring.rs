@@ -59,7 +59,7 @@ impl DecryptionKey {
 }
 
 impl Keyring {
-    /// Creates a builder without keys.
+    /// Creates a builder that contains no keys.
     pub fn builder<'b>() -> KeyringBuilder<'b> {
         KeyringBuilder::default()
     }
@@ -124,7 +124,7 @@ impl fmt::Debug for Keyring {
 #[derive(Default)]
 pub struct KeyringBuilder<'b> {
     backend: Option<&'b dyn Backend>,
-    /// All private keys. A key passed to `own_key` is loaded once, although it both signs and decrypts.
+    /// All private keys. A key passed to `own_key` is loaded only once, although it both signs and decrypts.
     private: Vec<PrivateKeySource>,
     public: Vec<PublicKeySource>,
     /// The signing key's index in `private`. `encryption`, `decryption` and `verification` also contain indexes.
@@ -204,7 +204,8 @@ impl<'b> KeyringBuilder<'b> {
     /// # Errors
     /// - Returns [`KeyError::Absent`] if the keyring could neither seal nor open messages.
     /// - Returns [`KeyError::Invalid`] if the components of a key are inconsistent.
-    /// - Returns [`Error::Backend`] if the backend fails, or if there is key material but no backend.
+    /// - Returns [`Error::Backend`] if the backend fails, or if key material was added but there is no backend to load
+    ///   it.
     pub fn build(self) -> Result<Keyring, Error> {
         let seals = self.signing.is_some() && self.encryption.is_some();
         let opens = !self.decryption.is_empty() && !self.verification.is_empty();
@@ -278,7 +279,7 @@ fn distinct<Key>(keys: impl Iterator<Item = Key>, public: impl Fn(&Key) -> &Publ
     distinct
 }
 
-/// Returns the default backend, used if a keyring does not select a backend.
+/// Returns the default backend, which is used if the caller selects no backend.
 fn default_backend() -> Option<&'static dyn Backend> {
     #[cfg(feature = "rustcrypto")]
     return Some(&crate::rustcrypto::RustCrypto);

@@ -160,8 +160,8 @@ impl Expected {
 
     /// Expects a message with any `partnerId`.
     ///
-    /// Intended for tools that inspect messages. A server that uses this function accepts notifications meant for other
-    /// partners if the partners share keys.
+    /// Intended for tools that inspect messages. If several partners share keys, a server that uses this function
+    /// accepts the other partners' notifications.
     pub fn danger_any_partner(kind: Kind) -> Self {
         Self { kind, partner_id: None, max_bytes: kind.default_max_bytes(), payload_signed: true }
     }
@@ -178,8 +178,8 @@ impl Expected {
         self.max_bytes
     }
 
-    /// Expects a payload that is encrypted but not signed, as used by the upload endpoints of the IBAN product. Anyone
-    /// who can change the message in transit can change such a payload.
+    /// Expects a payload that is encrypted but not signed, as used by the upload endpoints of the IBAN product. An
+    /// attacker who can change the message in transit can change such a payload without being detected.
     #[must_use]
     pub fn unsigned_payload(mut self) -> Self {
         self.payload_signed = false;

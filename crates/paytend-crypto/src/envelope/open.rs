@@ -8,9 +8,9 @@
 //! 2. the raw RSA operation, blinded by the backend;
 //! 3. decoding of the session key at fixed positions in constant time; if it fails, a deterministic substitute is used;
 //! 4. AES decryption, and the check of its padding in constant time;
-//! 5. SHA-256 and the RSA verification, always, with every key of matching length;
-//! 6. one flag and one error value for all failures;
-//! 7. only for an authentic message: the checks of the payload's end, UTF-8, JSON and types.
+//! 5. SHA-256 and the RSA verification with every key of matching length, even if an earlier step failed; 6. one flag
+//!    and one error value for all failures; 7. if the message is authentic, the checks of the payload's end, UTF-8
+//!    encoding, JSON syntax and types.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ impl Keyring {
     /// # Errors
     /// - Returns [`Error::NotAuthentic`] if decryption or verification fails, regardless of the cause.
     /// - Returns [`Error::Malformed`] if the document breaks a rule that can be checked without a key.
-    /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object with an unambiguous end in the
-    ///   signed text. An object that is not strict JSON is accepted: its strings can contain lone surrogate escapes,
+    /// - Returns [`Error::Payload`] if the payload is authentic, but is not one object whose end in the signed text can
+    ///   be determined. An object that is not strict JSON is accepted: its strings can contain lone surrogate escapes,
     ///   raw control characters or bytes that are not UTF-8, and its names can repeat. [`Opened::payload_problem`] then
     ///   returns the reason.
     /// - Returns [`Error::UnsignedFailure`] if the message is an unsigned error response.
@@ -204,7 +204,7 @@ fn payload_problem(
     }
     let problem = match std::str::from_utf8(payload) {
         Ok(text) => match json::check_object(text) {
-            // Strict JSON always ends at the same position in the signed text; see `canonical.rs`.
+            // A strict JSON object always ends where the scanner finds its end in the signed text; see `canonical.rs`.
             Ok(()) => return Ok(None),
             Err(flaw) => PayloadProblem::from(flaw),
         },
@@ -284,8 +284,8 @@ impl Opened {
         std::str::from_utf8(&self.payload).ok()
     }
 
-    /// Returns why the payload is not one strict JSON object with unique names, or `None` if there is no such problem.
-    /// The payload's bytes are authentic in either case.
+    /// Returns why the payload is not one strict JSON object with unique names, or `None` if it is one. The payload's
+    /// bytes are authentic in either case.
     pub fn payload_problem(&self) -> Option<&PayloadProblem> {
         self.payload_problem.as_ref()
     }
@@ -368,7 +368,7 @@ mod tests {
         let (substitute, well_formed) = attempt(1, &ring);
         assert!(!well_formed);
         assert_ne!(&substitute[..24], text);
-        // A different ciphertext has a different substitute.
+        // Different ciphertexts must have different substitutes.
         assert_ne!(attempt(1, &ring).0, substitute);
     }
 }

@@ -15,8 +15,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
-    /// The signed text without the payload, used if the decrypted payload is empty. The decrypted payload can be empty
-    /// only if the ciphertext is a single block, which then consists only of padding.
+    /// The signed text without the payload, used if the decrypted payload is empty. Present only if the ciphertext is a
+    /// single block, because only such a block can consist entirely of padding.
     pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
     /// The encrypted payload: whole AES blocks, or empty.
@@ -132,8 +132,8 @@ fn static_name(kind: Kind, name: &str) -> &'static str {
     known_names(kind).find(|known| *known == name).unwrap_or("?")
 }
 
-/// Returns the code and text of an error response without signature, payload or key, or `None` for other responses. The
-/// provider's documentation describes such error responses.
+/// Returns the code and text of an error response that has no signature, payload or session key, or `None` for other
+/// responses. The provider's documentation describes such error responses.
 fn unsigned_failure(fields: &WireFields<'_>) -> Option<UnsignedFailure> {
     let text = |name: &str| match fields.iter().find(|(known, _)| known == name) {
         Some((_, Value::Text(text))) => &**text,

@@ -8,8 +8,8 @@ use std::str::FromStr;
 /// A `requestId`: 1 to 32 characters, which must be unique.
 ///
 /// A [generated](Self::generate) identifier has 32 lower-case hexadecimal characters. It is a version 7 UUID without
-/// hyphens, unique across threads, processes and machines: 48 bits of time, and 74 random bits. Paytend
-/// documents only the 32 characters; the UUID format is this crate's choice.
+/// hyphens, which is unique across threads, processes and machines. It contains 48 bits of time and 74 random bits.
+/// Paytend documents only the length of 32 characters; the UUID format is this crate's choice.
 ///
 /// ```
 /// # #[cfg(feature = "os-random")] {

@@ -25,7 +25,7 @@ pub enum KeyError {
     /// The private key is encrypted with a passphrase.
     #[error("{0}")]
     Encrypted(Encryption),
-    /// The passphrase does not decrypt the private key.
+    /// The passphrase is wrong: it does not decrypt the private key.
     #[error("the passphrase does not decrypt the private key")]
     Passphrase,
     /// The input is a key in an unsupported format, or a different kind of file that this crate recognizes.
@@ -59,7 +59,7 @@ pub enum KeyError {
     /// A PEM BEGIN or END line is missing or invalid.
     #[error("line {line}: {problem}")]
     Armour {
-        /// The line number, starting at 1. An escaped newline counts as a newline.
+        /// The line number, starting at 1. An escaped newline also starts a new line.
         line: usize,
         /// The problem in that line.
         problem: ArmourProblem,
@@ -67,7 +67,7 @@ pub enum KeyError {
     /// The base64 has an invalid character, or one character too many.
     #[error("line {line}: the base64 is damaged; copy the key again")]
     Base64 {
-        /// The line number, starting at 1. An escaped newline counts as a newline.
+        /// The line number, starting at 1. An escaped newline also starts a new line.
         line: usize,
     },
     /// The `+` characters of the base64 were replaced by spaces.
@@ -76,7 +76,7 @@ pub enum KeyError {
          in a URL or form"
     )]
     PlusSigns {
-        /// The line number of the first such space, starting at 1. An escaped newline counts as a newline.
+        /// The number of the first line with such a space, starting at 1. An escaped newline also starts a new line.
         line: usize,
     },
     /// The beginning of the key is missing.
@@ -93,7 +93,8 @@ pub enum KeyError {
         count: usize,
         /// Whether the keys are private keys.
         private: bool,
-        /// The names of the variables or entries that contain the keys, if all have names.
+        /// The names of the variables or entries that contain the keys. Empty if a key has no name, or if there are too
+        /// many names for a message.
         names: Vec<String>,
         /// Whether all keys come from certificates.
         certificates: bool,
@@ -174,7 +175,7 @@ impl KeyError {
     }
 }
 
-/// The encryption scheme of a private key.
+/// The encryption of a private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encryption {

@@ -18,7 +18,7 @@ const MAX_FILE: u64 = 64 * 1024;
 /// The permissions that a file with a secret may have. They are checked only on Unix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FilePermissions {
-    /// Access only for the file's owner, unless [`DANGER_ANY_PERMISSIONS`] is set.
+    /// Only the file's owner may have access, unless [`DANGER_ANY_PERMISSIONS`] is set.
     #[default]
     OwnerOnly,
     /// Access for anyone.
@@ -92,7 +92,7 @@ fn mode(file: &File) -> std::io::Result<u32> {
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// Always returns 0600: other platforms have no mode bits, so the permission check always passes.
+/// Always returns 0600, so that the permission check passes on platforms without mode bits.
 #[cfg(not(unix))]
 fn mode(_: &File) -> std::io::Result<u32> {
     Ok(0o600)

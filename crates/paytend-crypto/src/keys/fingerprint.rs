@@ -11,8 +11,8 @@ const PREFIX: &str = "SHA256:";
 /// The SHA-256 hash of a key's SubjectPublicKeyInfo. Identifies a key without revealing it. Both halves of a key pair
 /// have the same fingerprint.
 ///
-/// Written as `SHA256:` and 64 lower-case hexadecimal digits. `FromStr` and serde read the same format, and also accept
-/// upper-case digits.
+/// Displayed as `SHA256:` followed by 64 lower-case hexadecimal digits. `FromStr` and serde read the same format, and
+/// also accept upper-case digits.
 ///
 /// ```
 /// use paytend_crypto::Fingerprint;

@@ -37,7 +37,7 @@ pub enum ForeignKey {
     Jwk,
     /// A set of JSON Web Keys.
     JwkSet,
-    /// A key in the XML format of .NET.
+    /// A key in .NET's XML format.
     Xml,
     /// A Microsoft CryptoAPI key.
     MicrosoftBlob {
@@ -50,7 +50,7 @@ pub enum ForeignKey {
     XxdDump,
     /// The output of `hexdump -C` or `od -t x1`.
     ByteDump,
-    /// The output of `hexdump` or `od -x`: hexadecimal numbers of 16 bits.
+    /// The output of `hexdump` or `od -x`, which consists of 16-bit hexadecimal numbers.
     WordDump,
     /// A Git LFS pointer instead of the file itself.
     GitLfsPointer,
@@ -76,7 +76,7 @@ pub enum ForeignKey {
     Compressed,
     /// A web page.
     WebPage,
-    /// An XML document that is not a key in the XML format of .NET.
+    /// An XML document that is not a key in .NET's XML format.
     XmlDocument,
     /// A file that contains only zero bytes.
     ZeroBytes,

@@ -1,8 +1,9 @@
-//! The format of a key: its DER structure, and the encodings around the DER.
+//! The format of a key: its DER structure and how the DER is encoded.
 
 use std::fmt;
 
-/// The format of a key: its DER structure, armour and wrappings.
+/// The format of a key: its DER structure, the encoding of the DER (the armour), and any further encodings around it
+/// (the wrappings).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyForm {
@@ -71,11 +72,12 @@ pub enum Armour {
     Der,
     /// Bare base64, the format that Paytend and PayerMax use to exchange keys.
     Base64,
-    /// PEM with this label. This crate accepts a label that does not match the structure; other libraries may not.
+    /// PEM with this label. This crate accepts a label that does not match the structure; other libraries might refuse
+    /// it.
     Pem(String),
 }
 
-/// An encoding, escape or quote around a key that is removed before the key is read.
+/// An encoding, an escape or a quote that surrounds a key and is removed before the key is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Wrapping {
@@ -97,7 +99,7 @@ pub enum Wrapping {
     MissingPadding,
     /// Base64 whose `+` characters were replaced by spaces.
     SpacesForPlus,
-    /// Hexadecimal digits that encode the DER or text.
+    /// Hexadecimal digits that encode the DER, or text that contains the key.
     Hexadecimal,
 }
 

@@ -33,8 +33,8 @@ pub fn form(data: &[u8]) -> Result<KeyForm, KeyError> {
 }
 
 /// Returns the PEM blocks in `data` as well-formed PEM, for a library that requires it. The blocks can have any label
-/// and content, such as a certificate and an EC key; only their base64 is checked. Removes the same escapes, quotes and
-/// encodings as [`PrivateKey::from_bytes`], for example escaped newlines and UTF-16.
+/// and content, such as a certificate and an EC key; only their base64 is checked. Like [`PrivateKey::from_bytes`],
+/// removes escapes, quotes and encodings such as escaped newlines and UTF-16.
 ///
 /// # Errors
 /// - Returns [`KeyError::Empty`] or [`KeyError::Encoding`] if `data` contains no PEM.

@@ -21,7 +21,7 @@ use crate::keys::file::{FilePermissions, read_secret_file};
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl Passphrase {
-    /// Creates a passphrase from its bytes. All bytes are significant.
+    /// Creates a passphrase from its bytes. No bytes are removed, not even a trailing newline.
     pub fn new(passphrase: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(passphrase.into()))
     }

@@ -56,7 +56,7 @@ impl PrivateKey {
     /// # Errors
     /// - Returns [`KeyError::Encrypted`] if the key is encrypted and no passphrase is passed, or if the encryption
     ///   scheme is not supported.
-    /// - Returns [`KeyError::Passphrase`] if the passphrase does not decrypt the key.
+    /// - Returns [`KeyError::Passphrase`] if the passphrase is wrong.
     /// - Returns [`KeyError::Ambiguous`] if there are several different private keys.
     /// - Returns the same errors as [`from_bytes`](Self::from_bytes) if the data is not a private key.
     pub fn read(data: &[u8], passphrase: Option<&Passphrase>) -> Result<(Self, KeyForm), KeyError> {

@@ -1,4 +1,4 @@
-//! The AES layer: AES-ECB with PKCS#7 padding, and a session key that is *text*.
+//! The AES layer: AES-ECB with PKCS#7 padding, whose key is the *text* of the session key.
 //!
 //! The sender generates 16 random bytes and encodes them as base64. **The 24 characters themselves are the key**, so
 //! the cipher is AES-192. Decoding them and using AES-128 is a common mistake. Source: the provider's published
@@ -17,8 +17,8 @@ use crate::random::RandomSource;
 /// The length of an AES block, in bytes.
 pub(crate) const BLOCK: usize = 16;
 
-/// The number of characters in a session key, which determines the AES variant. Set by the receiver's configuration,
-/// never by the message.
+/// The number of characters in a session key, which determines the AES variant. The receiver's configuration sets this
+/// number. It is never taken from the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionKeyLength {
@@ -72,7 +72,7 @@ pub(crate) fn is_key_text(key: &[u8]) -> Choice {
             | byte.ct_eq(&b'/');
         let may_pad = Choice::from(u8::from(at + 2 >= key.len()));
         let pads = byte.ct_eq(&b'=') & may_pad;
-        // Only padding may follow padding.
+        // Once padding has started, only padding may follow.
         good &= (alphabet & !padding) | pads;
         padding |= pads;
     }
@@ -89,7 +89,8 @@ pub(crate) fn encrypt_into(key: &[u8], length: SessionKeyLength, plain: &[u8], o
     }
 }
 
-/// The size of a piece: whole AES blocks and whole base64 groups, so that encoded pieces can be concatenated.
+/// The size of a piece in bytes. It is a multiple of the AES block size and of the base64 group size, so that encoded
+/// pieces can be concatenated.
 const PIECE: usize = 48 * 256;
 
 fn encrypt_pieces(mut cipher: impl BlockModeEncrypt<BlockSize = U16>, plain: &[u8], out: &mut String) {

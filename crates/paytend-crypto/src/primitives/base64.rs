@@ -42,7 +42,7 @@ mod tests {
             }
             if let Some(bare) = text.strip_suffix('=') {
                 assert!(decode(bare).is_err(), "{bare}");
-                // Sets the unused bits before the padding.
+                // Changes the last character, so that an unused bit before the padding is set.
                 let (start, last) = bare.trim_end_matches('=').split_at(bare.trim_end_matches('=').len() - 1);
                 let next = char::from(last.as_bytes()[0] + 1);
                 let spelled = format!("{start}{next}{}", &text[start.len() + 1..]);

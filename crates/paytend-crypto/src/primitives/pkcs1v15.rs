@@ -42,7 +42,7 @@ pub(crate) fn encryption_block(
     block[1] = 2;
     random.fill(&mut block[2..separator])?;
     for byte in &mut block[2..separator] {
-        // Fails if the random source is broken and returns only zeros, instead of looping forever.
+        // Returns an error, instead of looping forever, if a broken random source returns only zeros.
         let mut attempts = 0;
         while *byte == 0 {
             attempts += 1;
@@ -57,7 +57,7 @@ pub(crate) fn encryption_block(
 }
 
 /// Returns whether a decrypted block is correctly padded for content of exactly `content_len` bytes. Runs in constant
-/// time, because all positions follow from the two lengths, which are public.
+/// time. All positions are computed from the lengths of the block and the content, which are public.
 pub(crate) fn is_encryption_block(block: &[u8], content_len: usize) -> Choice {
     let separator = block.len() - content_len - 1;
     let mut good = block[0].ct_eq(&0) & block[1].ct_eq(&2) & block[separator].ct_eq(&0);

@@ -46,7 +46,7 @@ impl Checks {
         if holds { Ok(()) } else { Err(ConformanceError(what())) }
     }
 
-    /// Unwraps the result of a step that must not fail.
+    /// Returns the value of a step that must not fail. If the step failed, returns an error that starts with `what`.
     fn get<T, E: fmt::Display>(&mut self, result: Result<T, E>, what: &str) -> Result<T, ConformanceError> {
         self.done += 1;
         result.map_err(|error| ConformanceError(format!("{what}: {error}")))

@@ -21,7 +21,7 @@ const PARTNER_ID: &str = "888666000100260";
 const THREADS: usize = 4;
 const MESSAGES_A_THREAD: usize = 25;
 
-/// A random source that returns the same bytes in every run for one key, so that a failure can be reproduced.
+/// A random source whose bytes depend only on the key, so that a failure can be reproduced.
 struct Predictable {
     seed: [u8; 32],
     calls: AtomicU64,
@@ -104,13 +104,13 @@ fn signatures(
     Ok(())
 }
 
-/// Checks that a signature plus the modulus is refused. The sum is the same number modulo `n`.
+/// Checks that the sum of a signature and the modulus is refused, although it is equal to the signature modulo `n`.
 fn signature_above_modulus(
     checks: &mut Checks,
     private: &dyn RsaPrivate,
     public: &dyn RsaPublic,
 ) -> Result<(), ConformanceError> {
-    // For most keys, the sum of some signatures is too long to be checked.
+    // If the sum is longer than the modulus, it cannot be checked, so several signatures are tried.
     for text in 0..32u8 {
         let digest: [u8; 32] = Sha256::digest([text]).into();
         let signature = checks.get(private.sign_sha256(&digest), "sign_sha256 fails")?;
@@ -123,7 +123,7 @@ fn signature_above_modulus(
     Ok(())
 }
 
-/// Returns the sum of two big-endian numbers of the same length, or `None` if it is longer.
+/// Returns the sum of two big-endian numbers of the same length, or `None` if the sum has more bytes.
 fn sum(one: &[u8], other: &[u8]) -> Option<Vec<u8>> {
     let mut sum = one.to_vec();
     let mut carry = false;
@@ -201,7 +201,7 @@ fn messages(
     refusals(checks, private, public)
 }
 
-/// Checks that a correctly signed message is refused with the common error if the RSA padding of its session key is
+/// Checks that opening a correctly signed message returns `NotAuthentic` if the RSA padding of its session key is
 /// invalid.
 fn refusals(
     checks: &mut Checks,

@@ -56,7 +56,7 @@ type Pairs = BTreeMap<String, Pair>;
 
 /// Checks a backend and returns the number of checks. Runs [`check_pair`] for every key in the test vectors, compares
 /// signatures with the default backend's, and runs all vectors. Also checks that private keys with inconsistent
-/// components are refused, and that generated keys have the requested size. A backend may refuse to generate keys.
+/// components are refused, and that generated keys have the requested size. Key generation is optional for a backend.
 ///
 /// # Errors
 /// Returns the first check that fails.
@@ -126,7 +126,7 @@ fn inconsistent(checks: &mut Checks, backend: &dyn Backend, der: [&[u8]; 2]) -> 
     let modulus = RsaPrivateKeyRef { modulus: other.modulus, ..one.clone() };
     for (name, numbers) in [("private exponent", exponent), ("modulus", modulus)] {
         let written = checks.get(numbers.to_der().map(Zeroizing::new), "cannot write a key")?;
-        // If the key reader refuses the key, there is nothing for the backend to check.
+        // If reading the key already fails, the backend cannot be tested with it.
         if let Ok(key) = PrivateKey::from_bytes(&*written) {
             checks.that(backend.private(&key).is_err(), || {
                 format!("the backend loads a key that has the {name} of a different key")

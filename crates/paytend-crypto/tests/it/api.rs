@@ -100,7 +100,7 @@ fn debug_output_shows_no_secret() {
     );
     assert!(!shown.contains("CANARY"), "{shown}");
     assert!(!shown.contains(opened.session_key()), "{shown}");
-    // The private exponent would make the output longer, both as a list of numbers and in hexadecimal.
+    // If the output contained the private exponent, as a list of numbers or in hexadecimal, it would be longer.
     assert!(shown.len() < 2500, "{shown}");
 }
 
@@ -227,8 +227,8 @@ fn request_ids_are_unique_across_threads_and_sort_by_time() {
     }
     let at = |millis| RequestId::from_parts(millis, &random).unwrap();
     assert!(at(1_000) < at(1_001) && at(1_763_000_000_000) < at(1_763_000_000_001));
-    // Identifiers created in the same millisecond differ only in 74 random bits, which are enough for several
-    // processes.
+    // Identifiers created in the same millisecond differ only in their 74 random bits. These suffice even if several
+    // processes create identifiers.
     let same: HashSet<_> = (0..10_000).map(|_| at(1_763_000_000_000)).collect();
     assert_eq!(same.len(), 10_000);
 }
@@ -253,7 +253,7 @@ fn detached_signatures_verify_with_any_of_several_keys() {
 
 /// A message has at most 64 fields: the payload, the key, the signature, and 61 other fields.
 #[test]
-fn message_with_64_fields_opens_and_seal_refuses_one_more_field() {
+fn message_can_have_64_fields_but_not_65() {
     let sender = keyring("paytend", "partner");
     // A notification has four fields besides the payload, the key and the signature. Empty fields do not count.
     for (more, sealable) in [(57, true), (58, false)] {

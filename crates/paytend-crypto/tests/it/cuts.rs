@@ -1,4 +1,5 @@
-//! Generates all documents with the same signed text. An attacker who has one signed message can present any of them.
+//! Generates all documents that have the same signed text. An attacker who has one signed message can send any of these
+//! documents with its signature.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,9 +11,9 @@ pub(crate) const MAX_CUTS: usize = 12;
 
 /// Returns every document whose signed text is `canonical`.
 ///
-/// The text is split at every subset of its `&` characters. Each piece is split at its first `=`. To limit the number
-/// of documents, only one piece at a time is also split at its second or third `=`. `document` contains the key and the
-/// signature.
+/// The text is split at every subset of its `&` characters. Each piece is split at its first `=`. In some of the
+/// documents, a single piece is split at its second or third `=` instead. `document` is the original document, from
+/// which the session key and the signature are copied.
 pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind: Kind) -> Vec<String> {
     let signed: Value = serde_json::from_str(document).unwrap();
     let ampersands: Vec<usize> = places(canonical, b'&');
@@ -27,8 +28,8 @@ pub(crate) fn readings(canonical: &[u8], document: &str, session_key: &str, kind
             }
         }
         pieces.push(&canonical[start..]);
-        // The name in a piece can end at any `=`. Either all pieces are split at the first `=`, or one piece is split
-        // at a later `=`.
+        // The name in a piece can end at any `=`. To limit the number of documents, at most one piece is split at a
+        // later `=` than its first.
         let cuts: Vec<Vec<usize>> =
             pieces.iter().map(|piece| places(piece, b'=').into_iter().take(3).collect()).collect();
         if cuts.iter().any(Vec::is_empty) {
@@ -56,7 +57,7 @@ fn places(text: &[u8], byte: u8) -> Vec<usize> {
 }
 
 /// Returns a document with these plain members. Returns `None` if a member other than the payload is not UTF-8, or if
-/// the session key is not the original one. The payload is encrypted again with the session key.
+/// `members` contain a different session key. The payload is encrypted again with the session key.
 fn presented(members: Vec<(&[u8], &[u8])>, signed: &Value, session_key: &str, kind: Kind) -> Option<String> {
     let mut document = Map::new();
     for (name, value) in members {

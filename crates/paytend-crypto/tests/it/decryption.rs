@@ -99,8 +99,8 @@ fn backend_failure_is_not_reported_as_not_authentic() {
     assert_eq!(error, Error::Backend(BackendError::new("the token was removed")));
 }
 
-/// Each session key can be decrypted, but is malformed. The rest of the message is correct, and the signature is valid
-/// for the session key that a naive receiver would read.
+/// The session keys in this test can be decrypted, but are malformed. The rest of each message is correct, and the
+/// signature is valid for the session key that a naive receiver would read.
 #[test]
 fn malformed_session_key_is_refused() {
     let random = Seeded::new();
@@ -135,7 +135,7 @@ fn malformed_session_key_is_refused() {
     }
 }
 
-/// The last 24 bytes of the RSA blocks are the correct session key, but one byte of the padding is invalid. The
+/// In each RSA block, the last 24 bytes are the correct session key, but one byte of the padding is invalid. The
 /// signature is valid for the signed text that a naive receiver would read.
 #[test]
 fn session_key_with_invalid_padding_is_refused() {
@@ -169,7 +169,7 @@ fn session_key_with_invalid_padding_is_refused() {
     }
 }
 
-/// The payloads' AES padding is invalid. The signature is valid for the payload with the padding as part of its
+/// The payloads' AES padding is invalid. The signature is valid for a payload that includes the padding bytes as
 /// content.
 #[test]
 fn payload_with_invalid_padding_is_refused() {
@@ -177,8 +177,7 @@ fn payload_with_invalid_padding_is_refused() {
     use aes::cipher::{BlockCipherEncrypt, KeyInit};
     let session_key = "gNx86vc1yttHs8ZWOf7+5g==";
     let mut ends = vec![(r#"{"cardId":"175"}"#.to_owned(), false)];
-    // JSON can end with whitespace, whose bytes can be padding values: 9 tabs, 10 line feeds or 13 carriage returns
-    // would be valid padding.
+    // JSON can end with whitespace that is also valid padding: 9 tabs, 10 line feeds or 13 carriage returns.
     ends.push((format!("{:<16}{:<7}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(9)), true));
     ends.push((format!("{:<16}{:<8}{}", r#"{"cardId":"175"}"#, "", "\t".repeat(8)), false));
     for (padded, right) in ends {

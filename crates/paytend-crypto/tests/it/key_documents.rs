@@ -52,7 +52,7 @@ fn readable_key_is_not_chosen_if_another_key_is_unreadable() {
 }
 
 #[test]
-fn document_with_one_public_key_in_a_list_and_another_outside_is_refused() {
+fn document_with_public_keys_inside_and_outside_a_list_is_refused() {
     let random = Seeded::new();
     for bits in [1024, 2048] {
         let [one, two] = [(); 2].map(|()| rustcrypto::generate(bits, &random).unwrap().public_key().to_base64());
@@ -91,7 +91,8 @@ fn rsa_key_is_read_from_a_file_with_keys_for_other_programs() {
     }
 }
 
-/// A repaired public key cannot be checked for consistency, so spaces in it are not turned back into `+`.
+/// Spaces in a public key are not replaced with `+`, because the consistency of a repaired public key cannot be
+/// checked.
 #[test]
 fn public_key_with_a_space_instead_of_a_character_is_refused() {
     let random = Seeded::new();
@@ -102,7 +103,7 @@ fn public_key_with_a_space_instead_of_a_character_is_refused() {
 }
 
 #[test]
-fn names_in_errors_contain_no_base64() {
+fn variable_names_in_errors_contain_no_base64() {
     let (own, _, _) = keys();
     let other = PrivateKey::from_bytes(&paytend_vectors::keys()["paytend"].private).unwrap();
     let (one, two) = (own.to_pkcs8_pem().unwrap(), other.to_pkcs8_pem().unwrap());

@@ -109,7 +109,8 @@ fn every_key_form_file_has_a_case() {
     assert_eq!(named, there);
 }
 
-/// An error message can contain only parts of the data that are too short to be a secret.
+/// A message may contain a word from the data only if the word has fewer than 12 characters, which are too few to
+/// reveal a key.
 #[test]
 fn error_messages_show_no_part_of_a_key() {
     for case in key_forms().1 {

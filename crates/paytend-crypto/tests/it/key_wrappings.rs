@@ -109,7 +109,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
                     _ => {}
                 }
             }
-            // A changed bit in the DER of a public key can result in a different valid key.
+            // If a bit in the DER of a public key is changed, the result can be a different valid key.
             if let Ok((key, _)) = read(&data, None) {
                 read_anyway += usize::from(!format!("{key:?}").contains(&fingerprint));
             }
@@ -120,7 +120,7 @@ fn damaged_forms_and_random_bytes_never_panic() {
         let mut data = vec![0; length];
         random.fill(&mut data);
         assert!(read(&data, None).is_err());
-        // Random sequences of the pieces above.
+        // Builds text from a random sequence of the pieces above.
         let text: Vec<u8> = data.iter().flat_map(|byte| pieces[usize::from(*byte) % pieces.len()].to_vec()).collect();
         assert!(read(&text, None).is_err());
     }

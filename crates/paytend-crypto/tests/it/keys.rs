@@ -26,7 +26,7 @@ fn line_endings_and_surrounding_text_are_ignored() {
 }
 
 #[test]
-fn error_names_the_unexpected_half_or_algorithm() {
+fn error_names_the_unexpected_key_type_or_algorithm() {
     let data = &key("partner").data;
     let given = |error: KeyError| match error {
         KeyError::PublicGiven(structure) | KeyError::PrivateGiven(structure) => structure,
@@ -82,7 +82,7 @@ fn key_of_1024_bits_has_legacy_strength() {
 #[test]
 fn generated_keys_differ_and_have_the_requested_size() {
     let random = Seeded::new();
-    // 1028 bits are not a whole number of bytes or limbs.
+    // A modulus of 1028 bits does not fill a whole number of bytes or limbs.
     for bits in [1024, 1028, 2048] {
         let generated = rustcrypto::generate(bits, &random).unwrap();
         assert_eq!(generated.public_key().bits(), bits);
@@ -102,7 +102,7 @@ fn generated_keys_differ_and_have_the_requested_size() {
 
 #[test]
 fn der_that_ends_in_whitespace_bytes_is_read_completely() {
-    // The encoding ends with the exponent's last byte: here a tab, a vertical tab or a carriage return.
+    // The DER ends with the exponent's last byte, which is a tab, a vertical tab or a carriage return in these keys.
     for last in [0x09, 0x0b, 0x0d] {
         let key = PublicKey::from_numbers([0xff; 128], [1, last]).unwrap();
         assert!(key.spki_der().ends_with(&[last]));

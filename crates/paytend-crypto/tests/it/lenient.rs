@@ -61,8 +61,9 @@ fn payload_that_is_not_an_object_is_refused_with_a_reason() {
     }
 }
 
-/// An attacker presents only the beginning of a strict payload in UTF-8. If the payload is read as byte pairs, the
-/// backslash is the second half of a character, and the quote after the backslash ends the string.
+/// An attacker presents only the beginning of a payload that is strict JSON in UTF-8. A receiver that reads the payload
+/// as byte pairs takes the backslash for the second half of a character, so the quote after the backslash would end the
+/// string.
 #[test]
 fn payload_cannot_be_truncated_at_an_escaped_quote() {
     let fields = Fields::notification(PARTNER_ID, "2");
@@ -138,7 +139,8 @@ fn seal_refuses_payloads_that_are_not_strict_json() {
     }
 }
 
-/// Generates the content of a UTF-8 payload string, with places where an attacker might try to split the string.
+/// Generates the content of a UTF-8 payload string, which includes places where an attacker might try to cut the string
+/// off.
 fn odd_text() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         2 => Just(b"\\ud83d".as_slice()),
@@ -185,8 +187,8 @@ fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// All accepted documents with the same signed text have the same content, for any strings in the payload and in the
-/// fields after it.
+/// All documents that have the same signed text and are accepted have the same content, whatever strings are in the
+/// payload and in the fields after it.
 #[test]
 fn signed_text_with_lenient_payload_is_unambiguous() {
     let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };
@@ -197,7 +199,7 @@ fn signed_text_with_lenient_payload_is_unambiguous() {
         let kind = if is_response { Kind::Response } else { Kind::Notification };
         let mut fields =
             if is_response { vec![("respCode", "00"), ("signType", "RSA")] } else { NOTIFICATION.to_vec() };
-        // A field that is sorted directly after the payload.
+        // This field is sorted directly after the payload.
         let name = if is_response { "respE" } else { "d" };
         fields.extend(behind.as_deref().map(|value| (name, value)));
         let (text, document) = sealed(kind, &fields, &payload);

@@ -114,7 +114,7 @@ fn response_without_key_or_payload_is_verified() {
 /// The documentation requires a `randomKey` only in a request with `bizData`. A notification always has a `randomKey`
 /// and a payload.
 #[test]
-fn request_without_key_or_payload_is_verified_but_notification_is_refused() {
+fn request_can_omit_key_and_payload_but_notification_cannot() {
     let id = "a".repeat(32);
     let text = format!("partnerId={PARTNER_ID}&requestId={id}&signType=RSA&version=2.0");
     let sign = |text: &str| detached::sign(&*key("partner").private, text.as_bytes()).unwrap();
@@ -157,7 +157,7 @@ fn notification_cannot_be_replayed_as_a_response() {
     assert_eq!(result.unwrap_err(), Error::Malformed(Malformed::Field(FieldProblem::OtherKind)));
 }
 
-/// A response without data can contain an encrypted empty payload, which is not included in the signature.
+/// A response without data can contain an empty payload that is encrypted, but not included in the signature.
 #[test]
 fn encrypted_empty_payload_counts_as_no_payload() {
     let random = Seeded::new();

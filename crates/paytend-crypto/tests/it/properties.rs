@@ -146,8 +146,8 @@ proptest! {
         prop_assert!(keyring("partner", "paytend").open(document.as_bytes(), &expected).is_err());
     }
 
-    /// An attacker has one signed document and knows its session key, for example from their own side of an exchange.
-    /// They can present any document with the same signed text. Only the original must be accepted.
+    /// An attacker who has one signed document and knows its session key, for example because they are its receiver,
+    /// can send any other document with the same signed text. Only the original must be accepted.
     #[test]
     fn signed_text_is_unambiguous(
         payload in prop_oneof![
@@ -188,7 +188,7 @@ proptest! {
         }
         let (paytend, partner) = (keyring("paytend", "partner"), keyring("partner", "paytend"));
         let Ok(sealed) = paytend.seal(&Outgoing::new(&fields).payload(&payload)) else {
-            // Skips ambiguous messages, which `seal` refuses. A separate test checks the refusal.
+            // Skips ambiguous messages, because `seal` refuses them. A separate test checks that it does.
             return Ok(());
         };
         let expected = Expected::danger_any_partner(kind).with_max_bytes(1 << 20);

@@ -1,11 +1,11 @@
 //! Tests against an independent implementation: each implementation opens the messages that the other implementation
 //! seals.
 //!
-//! The reference implementation is a Python program: the file at the path in `PAYTEND_REFERENCE`, or else the copy
-//! beside the repository in `../shared/reference/`, or else the copy in `vectors/reference/`. `PAYTEND_PYTHON` is the
-//! path to a Python interpreter with the `cryptography` package, which `cargo xtask setup` installs. Without such an
-//! interpreter the tests are skipped. `cargo xtask test` reports skipped tests, and `cargo xtask ci` fails if a test is
-//! skipped.
+//! The reference implementation is a Python program. The tests use the file at the path in `PAYTEND_REFERENCE`. If it
+//! is not set, they use the copy in `../shared/reference/`, beside the repository, or else the copy in
+//! `vectors/reference/`. `PAYTEND_PYTHON` is the path to a Python interpreter with the `cryptography` package, which
+//! `cargo xtask setup` installs. Without such an interpreter the tests are skipped. `cargo xtask test` reports skipped
+//! tests, and `cargo xtask ci` fails if a test is skipped.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -172,7 +172,7 @@ impl Reference {
             .collect();
         writer.join().unwrap().unwrap();
         assert!(child.wait().unwrap().success());
-        assert_eq!(responses.len(), jobs.len(), "the numbers of responses and jobs differ");
+        assert_eq!(responses.len(), jobs.len(), "the number of responses differs from the number of jobs");
         responses
     }
 }

@@ -37,7 +37,7 @@ pub(crate) fn key(name: &str) -> &'static TestKey {
     KEYS.get(name).unwrap_or_else(|| panic!("no test key {name}"))
 }
 
-/// Returns the keyring that `own` uses to exchange messages with `peer`.
+/// Returns the keyring with which `own` exchanges messages with `peer`.
 pub(crate) fn keyring(own: &str, peer: &str) -> Keyring {
     Keyring::builder().own_key(Arc::clone(&key(own).private)).peer_key(Arc::clone(&key(peer).public)).build().unwrap()
 }
@@ -48,7 +48,7 @@ pub(crate) fn notification(sender: &Keyring, payload: &str) -> String {
     sender.seal(&Outgoing::new(&fields).payload(payload)).unwrap().into_document()
 }
 
-/// Returns the test partner's expectations for a notification.
+/// Returns the `Expected` with which the test partner opens a notification.
 pub(crate) fn expected() -> Expected {
     Expected::notification(PARTNER_ID)
 }

@@ -31,7 +31,7 @@ fn every_vector_case_has_the_expected_result() {
     let known: Vec<_> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(paytend_vectors::files(), known, "the vector files and the runners differ");
     for (name, run) in FILES {
-        // The cases are counted in the file itself, to detect cases that are not run.
+        // The cases in the file are counted separately, to detect cases that were not run.
         let text = std::fs::read_to_string(paytend_vectors::folder().join(name)).unwrap();
         let cases = match serde_json::from_str(&text).unwrap() {
             Value::Array(cases) => cases.len(),
@@ -90,7 +90,7 @@ fn expected(kind: Kind) -> Expected {
     }
 }
 
-/// A random source that returns a given session key first, and then numbers from a fixed seed.
+/// A random source that first returns the bytes of a given session key, and then bytes generated from a fixed seed.
 struct SessionKeyThenRandom(Vec<u8>, AtomicBool, Seeded);
 
 impl RandomSource for SessionKeyThenRandom {
@@ -183,7 +183,7 @@ fn refuse() -> usize {
             _ if name.starts_with("json/") || name == "randomKey/a million blocks" => {
                 assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}");
             }
-            // The rules against ambiguous messages are public, so the error may state which rule was broken.
+            // The rules against ambiguous messages are public, so the error is allowed to state which rule was broken.
             _ if name.starts_with("canonical/") => assert!(matches!(error, Error::Malformed(_)), "{name}: {error:?}"),
             "payload/signed but not JSON" => {
                 assert!(matches!(error, Error::Payload(PayloadProblem::Json { .. })), "{name}: {error:?}");
@@ -205,7 +205,7 @@ fn detached_signatures() -> usize {
         let result = verifier.verify(&body, case.sign.as_str());
         if case.valid {
             assert_eq!(result, Ok(signer.public.public_key().fingerprint()), "{name}");
-            // Signatures are deterministic, so this crate creates the same signature.
+            // Signatures are deterministic, so this crate must create the signature in the file.
             assert_eq!(detached::sign(&*signer.private, &body).unwrap(), case.sign.as_str(), "{name}");
         } else {
             assert_eq!(result, Err(Error::NotAuthentic), "{name}");

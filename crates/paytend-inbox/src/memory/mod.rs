@@ -11,7 +11,9 @@ use tokio::sync::Notify;
 use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::error::{FinishError, HandlerError, StoreError, StoreErrorKind};
 use crate::inbox::millis;
-use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats};
+use crate::record::{
+    Accepted, ClaimRequest, Claimed, Entry, Erasure, NewNotification, Query, Release, Stats, StoreClock,
+};
 use crate::store::{Store, StoreAdmin};
 use crate::terms::{Id, Lease, Mac};
 use crate::worker::Completion;
@@ -179,6 +181,10 @@ impl StoreAdmin for MemoryStore {
         let count = self.rows().erase(now, &erasure);
         self.shared.changed.notify_waiters();
         Ok(count)
+    }
+
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        Ok(StoreClock { now: (self.shared.clock)(), last_received: self.rows().last_received() })
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {

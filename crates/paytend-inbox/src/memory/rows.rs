@@ -141,7 +141,7 @@ impl Rows {
         Accepted::Duplicate { id: Id::new(id), sighting }
     }
 
-    /// Adds a notification behind the pending notifications with the same order key.
+    /// Queues a notification after the pending notifications with the same order key.
     fn enqueue(&mut self, now: i64, id: i64) {
         let key = self.rows.get(&id).and_then(|row| row.facts.order_key);
         let head = key.is_none_or(|key| !self.rows.values().any(|row| is_pending(row, key)));
@@ -375,6 +375,10 @@ impl Rows {
             self.promote(key);
         }
         erased
+    }
+
+    pub(super) fn last_received(&self) -> Option<SystemTime> {
+        self.rows.values().map(|row| row.received_at).max().map(at)
     }
 
     pub(super) fn drop_payloads(&mut self, before: i64) -> u64 {

@@ -16,13 +16,13 @@ use crate::store::StoreAdmin;
 /// The maximum number of events on the page.
 const EVENTS: usize = 1_000;
 
-/// Formats a time, for the page.
+/// The function that formats the times on the page.
 pub(super) type FormatTime = dyn Fn(SystemTime) -> String + Send + Sync;
 
 /// Returns the route of the page.
 ///
-/// The route refuses requests whose `Host` is not a name or an address of the loopback interface. Otherwise, a
-/// malicious web page could read the operator actions by using a host name that resolves to the loopback interface.
+/// The route refuses a request unless its `Host` header names the loopback interface. Otherwise, a malicious web page
+/// could read the operator actions by using a host name that resolves to the loopback interface.
 pub(super) fn router<S: StoreAdmin>(store: S, format_time: Arc<FormatTime>) -> Router {
     Router::new().route("/audit", get(page::<S>)).with_state((store, format_time))
 }

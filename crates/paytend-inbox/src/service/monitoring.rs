@@ -17,7 +17,7 @@ use crate::service::single::Single;
 use crate::store::StoreAdmin;
 use crate::worker::WorkerHealth;
 
-/// How long the result of a durable write is reused. This limits the number of writes that requests can cause.
+/// How long the result of a durable write is reused, so that frequent requests do not cause frequent writes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit for a durable write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,9 +37,10 @@ type Render = dyn Fn() -> String + Send + Sync;
 /// | `/metrics` | the metrics, if [`metrics`](Self::metrics) is set |
 /// | `/audit` | operator actions, if [`audit_page`](Self::audit_page) is set |
 ///
-/// `/readyz` writes durably, checks the engine's settings, and checks that the worker makes progress.
+/// `/readyz` performs a durable write, checks the engine's settings, and checks that the worker makes progress.
 ///
-/// Concurrent requests share one write and one count. If a client disconnects early, the write or count continues.
+/// Concurrent requests share the same write and the same counts. If a client disconnects early, the operation
+/// continues.
 #[must_use]
 pub struct Monitoring<S> {
     store: S,
@@ -68,8 +69,8 @@ impl<S: StoreAdmin> Monitoring<S> {
         self
     }
 
-    /// Sets how long the worker can make no progress before `/readyz` reports it as not ready (default 60 s). This must
-    /// be longer than a handler usually takes.
+    /// Sets how long the worker can go without progress before `/readyz` reports it as not ready (default 60 s). This
+    /// must be longer than a handler usually takes.
     pub fn worker_limit(mut self, time: Duration) -> Self {
         self.worker_limit = time;
         self
@@ -140,7 +141,7 @@ fn not_ready(reason: &str) -> Response {
 async fn render<S: StoreAdmin>(State(shared): State<Arc<Shared<S>>>) -> Response {
     let count = || count(shared.settings.store.clone());
     if shared.count.get(count).await.is_none() {
-        tracing::error!("cannot count notifications in time");
+        tracing::error!("counting the notifications took too long");
     }
     let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     let rendered = shared.settings.render.as_ref().map(|render| render()).unwrap_or_default();

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-/// A future that returns the time at which the operation ended and its result, or `None` if the operation panicked.
+/// A future that returns the operation's end time and result, or `None` if the operation panicked.
 type SharedResult<T> = Shared<BoxFuture<'static, Option<(Instant, T)>>>;
 
 /// The operation that is running, or the last operation that ran.
@@ -102,12 +102,12 @@ mod tests {
             let left = tokio::time::timeout(Duration::from_millis(10), single.get(operation)).await;
             assert!(left.is_err());
         }
-        assert_eq!(single.get(operation).await, None, "the limit counts from the start");
+        assert_eq!(single.get(operation).await, None, "the time limit counts from the operation's start");
         assert_eq!(single.get(operation).await, None, "a stuck operation is not started again");
         assert_eq!(started.load(Ordering::SeqCst), 1);
         tokio::time::sleep(Duration::from_secs(60)).await;
         let (one, two) = tokio::join!(single.get(operation), single.get(operation));
-        assert_eq!((one, two, started.load(Ordering::SeqCst)), (None, None, 2), "an old result is not used");
+        assert_eq!((one, two, started.load(Ordering::SeqCst)), (None, None, 2), "an outdated result is not reused");
     }
 
     #[tokio::test(start_paused = true)]

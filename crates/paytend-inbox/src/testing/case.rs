@@ -1,6 +1,6 @@
 //! A store under test, and the steps that the test cases share.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::testing::{EffectEnd, Harness, TestNotification};
 
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-/// A store under test and its harness.
+/// A store under test, with the harness that created it.
 pub(super) struct Case<'a, H: Harness> {
     harness: &'a H,
     pub(super) store: H::Store,

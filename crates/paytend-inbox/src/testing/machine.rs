@@ -1,6 +1,6 @@
 //! Runs the steps of the state machine test on a store.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -137,7 +137,8 @@ impl<'a, H: Harness> Machinery<'a, H> {
         let request = ClaimRequest { limit, lease, holder: self.claims, kind_limits: Vec::new() };
         let claimed = self.store().claim(request).await.unwrap();
         self.leases.extend(claimed.iter().map(|claimed| claimed.lease));
-        let name = |id: Id| *self.ids.iter().find(|(_, known)| **known == id).expect("the notification is known").0;
+        let name =
+            |id: Id| *self.ids.iter().find(|(_, known)| **known == id).expect("the model knows the notification").0;
         let shown = claimed.iter().map(|claimed| {
             assert_eq!(claimed.is_sighting, claimed.completed_runs > 0);
             let has_content = claimed.payload != StoredPayload::Dropped;

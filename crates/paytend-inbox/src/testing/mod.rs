@@ -30,8 +30,8 @@ pub trait Harness {
     /// The store.
     type Store: StoreAdmin;
 
-    /// Whether the store supports effects, that is, changes in the transaction that completes a notification. If it
-    /// does not, the suite skips all effect checks and does not call [`effect`](Self::effect).
+    /// Whether the store supports effects, which are changes in the transaction that completes a notification. If
+    /// `false`, the suite skips all effect checks and does not call [`effect`](Self::effect).
     const HAS_EFFECTS: bool = true;
 
     /// Creates an empty store.
@@ -42,7 +42,7 @@ pub trait Harness {
         async { store }
     }
 
-    /// Moves the store's clock forward, or moves all stored times back.
+    /// Moves the store's clock forward, or has the same effect by moving all stored times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
 
     /// Creates an effect that records a line in the store and then succeeds, returns an error or panics; see

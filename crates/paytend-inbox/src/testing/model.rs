@@ -1,8 +1,8 @@
 //! A model of a store, and a state machine test that compares a store with the model. Unlike
-//! [`random_history`](super::random_history), this test reduces failures to a short list of steps, and restarts the
-//! store.
+//! [`random_history`](super::random_history), this test reduces a failing case to a short list of steps, and also
+//! restarts the store.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub(super) fn requeues(name: usize) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) state: State,
-    /// The position in the order of arrival.
+    /// The notification's position in the order of arrival.
     rank: usize,
     due: u64,
     fence: u64,
@@ -198,7 +198,7 @@ impl Model {
     }
 }
 
-/// Selects a lease by its age: 0 is the last lease.
+/// Selects a lease by its age. 0 selects the newest lease.
 pub(super) fn select<T>(leases: &[T], lease: usize) -> Option<&T> {
     leases.iter().nth_back(lease % leases.len().max(1))
 }

@@ -1,6 +1,6 @@
 //! The cases of the conformance suite.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -260,7 +260,11 @@ async fn sightings<H: Harness>(harness: &H) {
     let id = case.accept(&notification).await.id();
     case.accept(&notification).await;
     let claimed = case.claim_one().await;
-    assert_eq!((claimed.is_sighting, claimed.sightings), (false, 1), "the sighting arrived before the first attempt");
+    assert_eq!(
+        (claimed.is_sighting, claimed.sightings),
+        (false, 1),
+        "a sighting before the first attempt causes no separate run"
+    );
     case.store.complete(claimed.lease, None).await.unwrap();
     assert_eq!(case.claim(1).await.len(), 0);
     // A duplicate arrives after the completion.
@@ -365,7 +369,7 @@ async fn erasure<H: Harness>(harness: &H) {
     let other_id = case.accept(&other).await.id();
     let claimed = case.claim_one().await;
     case.store.complete(claimed.lease, None).await.unwrap();
-    // The same business ID of a different provider or kind belongs to a different object.
+    // If the provider or the kind differs, the same business ID belongs to a different object.
     let others = [
         Erasure::new("subject").provider(Provider::PayBy),
         Erasure::new("subject").route(Route::PaytendIssuing),
@@ -396,6 +400,9 @@ async fn erasure<H: Harness>(harness: &H) {
     case.accept_new("d").await;
     case.advance(Duration::from_secs(3600)).await;
     let entry = case.store.show(other_id, None).await.unwrap().unwrap();
+    let clock = case.store.clock().await.unwrap();
+    let age = clock.now.duration_since(clock.last_received.unwrap()).unwrap();
+    assert!((3600..3700).contains(&age.as_secs()), "the last notification was received {age:?} ago");
     assert_eq!(case.store.drop_payloads(entry.received_at).await.unwrap(), 0);
     let later = entry.received_at + Duration::from_secs(1800);
     assert_eq!(case.store.drop_payloads(later).await.unwrap(), 1);

@@ -48,9 +48,9 @@ impl Settings {
 }
 
 impl<S: Store> Worker<S> {
-    /// Creates a builder. The `otherwise` handler is called for every notification that has no other handler: for other
-    /// types, for unknown types, and for unreadable content. If `otherwise` does not recognize a notification, it must
-    /// return an error, so that the notification is kept for an operator.
+    /// Creates a builder. The `otherwise` handler is called for every notification that has no other handler,
+    /// including notifications of unknown types and notifications whose content is unreadable. If `otherwise` does not
+    /// recognize a notification, it must return an error, so that the notification is kept for an operator.
     ///
     /// ```
     /// use paytend_inbox::{Completion, HandlerError, Inbox, MemoryStore, Worker, types};
@@ -118,7 +118,7 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the handler for sightings, that is, for notifications that have arrived again. By default, a sighting is
+    /// Sets the handler for sightings, which are notifications that have arrived again. By default, a sighting is
     /// passed to the handler for its type. If its content is no longer stored, it is completed without calling a
     /// handler. See [`Inbox::requeue_sightings`] and [`Delivery::has_content`].
     pub fn on_sighting<F, T>(mut self, handler: F) -> Self
@@ -131,7 +131,7 @@ impl<S: Store> WorkerBuilder<S> {
     }
 
     /// Sets a function that runs before the handler of each attempt. If it fails, the handler does not run, and the
-    /// attempt fails with the error. The handler's time limit applies to both together.
+    /// attempt fails with the error. The handler's time limit covers the function and the handler together.
     ///
     /// For example, `Outbox::notices` from `paytend-outbox` returns a function that records notifications about orders.
     pub fn before_handlers<F, T>(mut self, function: F) -> Self

@@ -3,8 +3,10 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{FailureAction, FinishError, HandlerError};
@@ -63,13 +65,13 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let (lease, tries) = (claimed.lease, claimed.tries);
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
-        // The process ended during each of the earlier attempts, so they reported no result.
-        return dead(
-            shared,
-            lease,
-            "no attempt ended normally: processing this notification may have crashed the process",
-        )
-        .await;
+        let cause = format!(
+            "all attempts are used ({} of {}): the last one reported no result and may have crashed the process, or \
+             the limit was lowered",
+            tries - 1,
+            policy.tries()
+        );
+        return dead(shared, lease, &cause).await;
     }
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,
@@ -121,8 +123,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
     }
 }
 
-/// Extends the lease until it is lost. If the store is unreachable, the attempt continues, because the completion
-/// checks the fence.
+/// Extends the lease until it is lost. If the store is unreachable, the attempt continues. This is safe because the
+/// completion checks the fence.
 async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     let time = shared.settings.lease;
     loop {
@@ -174,10 +176,17 @@ async fn dead<S: Store>(shared: &Shared<S>, lease: Lease, cause: &str) -> Attemp
     finish(shared, lease, Release::DeadLetter { cause: cause.to_owned() }, Attempt::Dead).await
 }
 
+/// Ends an attempt. Repeats a release that was not applied, because an attempt without a result is counted.
 async fn finish<S: Store>(shared: &Shared<S>, lease: Lease, release: Release, attempt: Attempt) -> Attempt {
-    match shared.inbox.store().release(lease, release).await {
-        Ok(()) => attempt,
-        Err(error) => lost(lease, &error),
+    let (began, mut pause) = (Instant::now(), Duration::from_millis(10));
+    loop {
+        match shared.inbox.store().release(lease, release.clone()).await {
+            Ok(()) => return attempt,
+            Err(FinishError::NotApplied) if began.elapsed() + pause < shared.settings.lease / 2 => {}
+            Err(error) => return lost(lease, &error),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(1));
     }
 }
 

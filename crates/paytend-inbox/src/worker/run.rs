@@ -40,7 +40,7 @@ struct Jobs {
 }
 
 impl Jobs {
-    /// Waits for the end of an attempt. If no attempt is running, the future never completes.
+    /// Waits until an attempt ends. If no attempt is running, the future never completes.
     async fn next(&mut self) -> Option<Attempt> {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, attempt))) => {

@@ -16,7 +16,7 @@ use tower_service::Service as _;
 use crate::support::{deposit, entries, inbox, notification, receiver, sender};
 
 #[tokio::test]
-async fn facts_are_stored_for_known_unknown_and_unreadable_content() {
+async fn facts_are_stored_even_for_unknown_and_unreadable_content() {
     let inbox = inbox().await;
     let content = r#"{"transactionId":"T1","orderNo":"F1","amount":25.00,"currency":"EUR","tradeStatus":"2"}"#;
     for (verified, kind, business_id) in [
@@ -97,7 +97,7 @@ async fn axum_route_stores_and_acknowledges_notifications() {
     assert_eq!((entries.len(), entries[0].sightings), (1, 1));
 }
 
-/// A store whose writes never complete, or fail.
+/// A store whose writes either fail or never complete.
 #[derive(Clone)]
 enum BrokenStore {
     Hangs,

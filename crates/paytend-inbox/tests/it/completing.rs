@@ -1,11 +1,14 @@
 //! Tests of the worker with a store that delays completions.
 
 use std::future::{pending, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{
     Accepted, AnyNotification, ClaimRequest, Claimed, Completion, Delivery, FinishError, Inbox, Lease, Mac,
-    MemoryEffect, MemoryStore, NewNotification, Release, Store, StoreAdmin as _, StoreError, StoreKeys, Worker,
+    MemoryEffect, MemoryStore, NewNotification, Release, RetryPolicy, Store, StoreAdmin as _, StoreError, StoreKeys,
+    Worker,
 };
 
 use crate::support::{Log, deposit, until};
@@ -16,6 +19,18 @@ struct SlowStore {
     store: MemoryStore,
     before: Duration,
     after: Duration,
+    /// The numbers of completions and of releases that are rolled back because of other changes.
+    rolled_back: [Arc<AtomicUsize>; 2],
+}
+
+impl SlowStore {
+    fn new(store: MemoryStore, before: Duration, after: Duration) -> Self {
+        Self { store, before, after, rolled_back: Default::default() }
+    }
+}
+
+fn is_rolled_back(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
 }
 
 impl Store for SlowStore {
@@ -38,6 +53,9 @@ impl Store for SlowStore {
     }
 
     async fn complete(&self, lease: Lease, effect: Option<MemoryEffect>) -> Result<(), FinishError> {
+        if is_rolled_back(&self.rolled_back[0]) {
+            return Err(FinishError::NotApplied);
+        }
         tokio::time::sleep(self.before).await;
         let completed = self.store.complete(lease, effect).await;
         tokio::time::sleep(self.after).await;
@@ -45,6 +63,9 @@ impl Store for SlowStore {
     }
 
     async fn release(&self, lease: Lease, release: Release) -> Result<(), FinishError> {
+        if is_rolled_back(&self.rolled_back[1]) {
+            return Err(FinishError::NotApplied);
+        }
         self.store.release(lease, release).await
     }
 
@@ -59,7 +80,7 @@ async fn lease_is_extended_while_the_completion_waits() {
     for (before, after) in [(long, short), (short, long)] {
         let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
         let memory = MemoryStore::with_clock(move || epoch + start.elapsed());
-        let store = SlowStore { store: memory.clone(), before, after };
+        let store = SlowStore::new(memory.clone(), before, after);
         let inbox = Inbox::open(store, StoreKeys::generate().unwrap()).await.unwrap();
         let runs = Log::default();
         let tasks: Vec<_> = (0..2)
@@ -78,4 +99,33 @@ async fn lease_is_extended_while_the_completion_waits() {
         assert_eq!(runs.len(), 1, "the handler ran once");
         tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
+}
+
+/// Changes that are rolled back because of other notifications count no attempt. Otherwise, a notification could become
+/// a dead letter although its handler succeeded.
+#[tokio::test(start_paused = true)]
+async fn attempts_that_were_rolled_back_do_not_count() {
+    let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
+    let memory = MemoryStore::with_clock(move || epoch + start.elapsed());
+    let store = SlowStore::new(memory.clone(), Duration::ZERO, Duration::ZERO);
+    store.rolled_back[0].store(3, Ordering::SeqCst);
+    store.rolled_back[1].store(5, Ordering::SeqCst);
+    let rolled_back = store.rolled_back.clone();
+    let inbox = Inbox::open(store, StoreKeys::generate().unwrap()).await.unwrap();
+    let runs = Log::default();
+    let log = runs.clone();
+    let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
+        log.add("run");
+        ready(Ok(Completion::without_effect()))
+    });
+    let worker = tokio::spawn(worker.retry(RetryPolicy::new().max_tries(1)).build().run(pending()));
+    inbox.accept(&deposit("F1")).await.unwrap();
+    let stats = until(|| async {
+        let stats = memory.stats().await.unwrap();
+        (stats.ready + stats.leased == 0).then_some(stats)
+    });
+    let stats = stats.await;
+    assert_eq!((stats.done, stats.dead), (1, 0));
+    assert_eq!((runs.len(), rolled_back.map(|left| left.load(Ordering::SeqCst))), (4, [0, 0]));
+    worker.abort();
 }

@@ -27,7 +27,7 @@ fn key_file_is_created_once_and_is_accessible_only_to_its_owner() {
 }
 
 #[test]
-fn concurrent_starts_use_the_same_keys() {
+fn processes_that_start_at_the_same_time_use_the_same_keys() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("inbox.keys");
     let checks = std::thread::scope(|scope| {

@@ -66,7 +66,7 @@ async fn monitoring_reports_the_store_and_the_worker() {
 }
 
 #[tokio::test]
-async fn audit_page_is_shown_on_request_and_only_to_the_loopback_interface() {
+async fn audit_page_is_off_by_default_and_shown_only_on_the_loopback_interface() {
     let inbox = inbox().await;
     let mut app = Monitoring::new(inbox.store().clone()).router();
     assert_eq!(get(&mut app, "/audit").await.0, StatusCode::NOT_FOUND);

@@ -282,7 +282,8 @@ async fn notification_that_kills_its_process_becomes_a_dead_letter() {
     });
     let running = Running::start(worker.retry(policy()).build());
     let dead = until_state(&inbox, State::Dead).await;
-    assert!(dead.cause.unwrap().starts_with("no attempt ended normally"));
+    let cause = dead.cause.unwrap();
+    assert!(cause.starts_with("all attempts are used (3 of 3)"), "{cause}");
     assert_eq!(runs.len(), 0);
     running.stop().await;
 }

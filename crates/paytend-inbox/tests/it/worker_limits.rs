@@ -78,7 +78,7 @@ async fn stopping_worker_waits_for_handlers_and_then_gives_notifications_back() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_notifications_do_not_wait_for_the_poll() {
+async fn new_notifications_are_claimed_before_the_next_poll() {
     let inbox = inbox().await;
     let worker = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| ready(Ok(Completion::without_effect())))
         .poll_interval(Duration::from_secs(3600))

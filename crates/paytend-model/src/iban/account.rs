@@ -54,7 +54,7 @@ impl Operation for QueryUser {
 }
 
 payload! {
-    /// A BaaS Core user. The object's name is documented.
+    /// A BaaS Core user. Only the object's name is documented.
     pub struct UserResponse: Inferred {
         optional {
             /// The user's identifier.
@@ -114,7 +114,7 @@ impl Operation for QueryUserFees {
 }
 
 payload! {
-    /// A user's fees. The object's name is documented.
+    /// A user's fees. Only the object's name is documented.
     pub struct UserFeesResponse: Inferred {
         optional {
             /// The fees.
@@ -138,8 +138,8 @@ payload! {
 }
 
 payload! {
-    /// Query user upgrade fee: returns the fee for becoming a standard user. Business data is optional (documented),
-    /// but no fields are known.
+    /// Query user upgrade fee: returns the fee for becoming a standard user. The request can contain business data
+    /// (documented), but none of its fields are known.
     #[doc(alias = "getUpgradeFee")]
     pub struct QueryUpgradeFee: Documented {}
 }
@@ -160,7 +160,7 @@ impl Operation for QueryUpgradeFee {
 }
 
 payload! {
-    /// The fee for an upgrade. The object's name is documented.
+    /// The fee for an upgrade. Only the object's name is documented.
     pub struct UpgradeFeeResponse: Inferred {
         optional {
             /// The amount in major units of `currency`.
@@ -192,7 +192,7 @@ impl Operation for QueryAccounts {
 }
 
 payload! {
-    /// A user's accounts. The object's name is documented.
+    /// A user's accounts. Only the object's name is documented.
     pub struct AccountsResponse: Inferred {
         optional {
             /// The accounts.

@@ -2,7 +2,8 @@
 //!
 //! The public documentation lists the operations and their objects, but not the paths or most fields. The paths and
 //! fields in this module are inferred from the documentation's prose and from fields of Issuing Cards with the same
-//! meaning. Wrong paths can be overridden in the client configuration, and wrong fields through `extra`.
+//! meaning. Wrong paths can be overridden in the client configuration, and wrong fields can be replaced through
+//! `extra`.
 //!
 //! To open an account, call these operations in order (documented, section 4.4):
 //!
@@ -58,7 +59,7 @@ const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> 
     })
 }
 
-/// Describes an operation like [`named`], but with a response that is documented as an object without fields.
+/// Describes an operation in the same way as [`named`], for a response that is documented as an object without fields.
 const fn named_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = named(kind, title, path);
     info.provenance(Provenance { response: Source::Documented, ..info.provenance })

@@ -5,7 +5,7 @@ use crate::value::{Amount, Code, Currency, OrderNo, Personal, TransactionId, Use
 
 payload! {
     /// `IBANAccount`: an IBAN account. It is the content of the account opening notification (BaaS, `notifyType` 1) and
-    /// part of the response to Query account information. The object's name is documented.
+    /// part of the response to Query account information. Only the object's name is documented.
     pub struct IbanAccount: Inferred {
         optional {
             /// The identifier of the user who owns the account.
@@ -24,7 +24,7 @@ payload! {
 
 payload! {
     /// `AccountStatusChangeNotification_Context`: the content of the user status change notification (BaaS,
-    /// `notifyType` 3), sent when the audit status or the user status changes. The object's name is documented.
+    /// `notifyType` 3), sent when the audit status or the user status changes. Only the object's name is documented.
     pub struct UserStatusChange: Inferred {
         optional {
             /// The user's identifier.
@@ -52,7 +52,7 @@ payload! {
 
 payload! {
     /// `AccountUpgradeNotification_Content`: the content of the user upgrade notification (BaaS, `notifyType` 6), sent
-    /// when a junior user has paid to become a standard user. The object's name is documented.
+    /// when a junior user has paid to become a standard user. Only the object's name is documented.
     pub struct UserUpgrade: Inferred {
         optional {
             /// The user's identifier.
@@ -64,7 +64,7 @@ payload! {
 payload! {
     /// `TransferOrderNotification_Context`: the content of the transfer order notification (BaaS, `notifyType` 8), sent
     /// when a transaction has triggered a transfer order. The partner must then submit information and files for the
-    /// order. The object's name is documented.
+    /// order. Only the object's name is documented.
     pub struct TransferOrder: Inferred {
         optional {
             /// The transfer order number.

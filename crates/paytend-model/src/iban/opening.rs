@@ -144,7 +144,7 @@ payload! {
 }
 
 payload! {
-    /// The response to a request that creates a user. The object's name is documented.
+    /// The response to a request that creates a user. Only the object's name is documented.
     pub struct RegisterResponse: Inferred {
         optional {
             /// The provider's identifier for the user, used in all later requests.

@@ -1,4 +1,4 @@
-//! Card operations: application, activation, replacement and loss.
+//! Card operations: applications, activation, replacement and loss reports.
 
 use super::{Address, observed, observed_without_response};
 use crate::operation::OperationKind::{Mutation, Query};
@@ -24,7 +24,7 @@ impl Operation for QuerySkus {
 }
 
 payload! {
-    /// The list of card designs. The object's name (`SKUResponse`) is documented.
+    /// The list of card designs. Only the object's name (`SKUResponse`) is documented.
     pub struct SkuResponse: Inferred {
         optional {
             /// The card designs.
@@ -116,7 +116,7 @@ impl Operation for QueryApplyResult {
 
 payload! {
     /// The result of an application. Also the content of the apply card result notification (Issuing Cards,
-    /// `notifyType` 3). The object's name is documented.
+    /// `notifyType` 3). Only the object's name is documented.
     pub struct CardApplyResponse: Inferred {
         optional {
             /// The partner's order number for the application.
@@ -174,7 +174,8 @@ impl Operation for QueryCardInfo {
 }
 
 payload! {
-    /// A card's data. The object's name is documented. If the provider sends the card number, it is in `extra`.
+    /// A card's data. Only the object's name is documented. If the provider sends the card number, it is kept in
+    /// `extra`.
     pub struct CardInfoResponse: Inferred {
         optional {
             /// The card's identifier.

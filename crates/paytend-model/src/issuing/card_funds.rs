@@ -31,7 +31,7 @@ impl Operation for QueryCardBalance {
 }
 
 payload! {
-    /// A card's balance, or its overdue monthly fee. The object's name is documented.
+    /// A card's balance, or its overdue monthly fee. Only the object's name is documented.
     pub struct CardBalanceResponse: Inferred {
         optional {
             /// The card's identifier.
@@ -101,7 +101,7 @@ impl Operation for Topup {
 }
 
 payload! {
-    /// The response to a topup. The object's name is documented.
+    /// The response to a topup. Only the object's name is documented.
     pub struct TopupResponse: Inferred {
         optional {
             /// The partner's order number.
@@ -133,7 +133,7 @@ impl Operation for QueryTopupResult {
 }
 
 payload! {
-    /// The result of a topup. The object's name is documented.
+    /// The result of a topup. Only the object's name is documented.
     pub struct TopupResultResponse: Inferred {
         optional {
             /// The partner's order number.
@@ -188,12 +188,12 @@ impl Operation for QueryCardTransactions {
 }
 
 payload! {
-    /// A page of a card's transactions. The object's name is documented.
+    /// A page of a card's transactions. Only the object's name is documented.
     pub struct CardTransactionsResponse: Inferred {
         optional {
-            /// The total number of entries.
+            /// The total number of transactions.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) also reads the alternative field.
+            /// The transactions on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<CardTransaction> => "tradeList",
             /// The transactions on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",
@@ -216,11 +216,11 @@ pub(super) fn either<'l, T>(first: Option<&'l [T]>, second: Option<&'l [T]>) -> 
 payload! {
     /// A transaction on a card.
     ///
-    /// `businessDate` and the field names that begin with `trade` are inferred from a card partner's app. The other
-    /// field names were inferred earlier and are still read.
+    /// All field names are inferred. `businessDate` and the names that begin with `trade` occur in a card partner's
+    /// app. The alternative names are also read.
     pub struct CardTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
+            /// The provider's transaction number. [`id`](Self::id) also reads the field with the alternative name.
             trade_id: TransactionId => "tradeId",
             /// The transaction type.
             trade_type: TradeType => "tradeType",
@@ -326,12 +326,12 @@ impl Operation for QueryAuthorizations {
 }
 
 payload! {
-    /// A page of the authorizations on a card. The object's name (`AuthorizeTransResponse`) is documented.
+    /// A page of the authorizations on a card. Only the object's name (`AuthorizeTransResponse`) is documented.
     pub struct AuthorizationsResponse: Inferred {
         optional {
-            /// The total number of entries.
+            /// The total number of authorizations.
             total: Count => "total" = "1",
-            /// The authorizations on the page. [`trades`](Self::trades) also reads the alternative field.
+            /// The authorizations on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<CardTransaction> => "tradeList",
             /// The authorizations on the page, under an alternative field name.
             transactions: Vec<CardTransaction> => "transactions",

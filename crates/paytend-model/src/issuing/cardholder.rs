@@ -78,7 +78,7 @@ payload! {
 }
 
 payload! {
-    /// The provider's data about a cardholder. The object's name is documented.
+    /// The provider's data about a cardholder. Only the object's name is documented.
     pub struct HolderResponse: Inferred {
         optional {
             /// The provider's identifier for the cardholder, for use in card applications.
@@ -179,8 +179,8 @@ payload! {
             holder_id: HolderId => "holderId",
             /// The document type code. The provider's published demo uses "3".
             file_type: Code => "fileType" = "3",
-            /// The file, at most 2 MiB. A photo of a document must show a document of the kind specified in `idType`
-            /// (documented).
+            /// The file, at most 2 MiB. If the file is a photo of a document, the document must be of the kind
+            /// specified in `idType` (documented).
             file_content: FileContent => "fileContent",
             /// The file name extension, with the dot.
             suffix: String => "suffix" = ".jpeg",
@@ -223,7 +223,7 @@ impl Operation for QueryCities {
 }
 
 payload! {
-    /// A page of cities. The object's name is documented for both products.
+    /// A page of cities. Only the object's name is documented, for both products.
     pub struct CitiesResponse: Inferred {
         optional {
             /// The total number of cities.

@@ -69,7 +69,8 @@ const fn observed(kind: OperationKind, title: &'static str, path: &'static str) 
     })
 }
 
-/// Describes an operation like [`observed`], but with a response that is documented as an object without fields.
+/// Describes an operation in the same way as [`observed`], for a response that is documented as an object without
+/// fields.
 const fn observed_without_response(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     let info = observed(kind, title, path);
     info.provenance(Provenance { response: Source::Documented, ..info.provenance })

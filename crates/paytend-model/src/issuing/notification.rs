@@ -5,7 +5,7 @@ use crate::value::{Amount, CardId, Code, Currency, HolderId, OrderNo, Transactio
 
 payload! {
     /// `TransactionNotification`: the content of the card transaction notification (Issuing Cards, `notifyType` 1),
-    /// sent for a settlement or an authorization on a card. The object's name is documented.
+    /// sent for a settlement or an authorization on a card. Only the object's name is documented.
     pub struct TransactionNotification: Inferred {
         optional {
             /// The provider's transaction number.
@@ -14,7 +14,7 @@ payload! {
             card_id: CardId => "cardId",
             /// The order number for the transaction.
             order_no: OrderNo => "orderNo",
-            /// The transaction type code, which means a settlement or an authorization.
+            /// The transaction type code, which distinguishes settlements from authorizations.
             transaction_type: Code => "transactionType",
             /// The transaction status code.
             transaction_status: Code => "transactionStatus",
@@ -28,7 +28,7 @@ payload! {
 
 payload! {
     /// `CardHolderResult`: the content of the cardholder audit result notification (Issuing Cards, `notifyType` 2),
-    /// sent when the audit of a cardholder is completed. The object's name is documented.
+    /// sent when the audit of a cardholder is completed. Only the object's name is documented.
     pub struct CardHolderResult: Inferred {
         optional {
             /// The cardholder's identifier.

@@ -1,4 +1,4 @@
-//! Operations on the partner's funds: balances, topup information and transactions.
+//! Queries about the partner's funds: balances, topup information and transactions.
 
 use super::card_funds::{TradeStatus, TradeType, either};
 use super::observed;
@@ -25,7 +25,7 @@ impl Operation for QueryPartnerBalance {
 }
 
 payload! {
-    /// The partner's balances. The object's name is documented.
+    /// The partner's balances. Only the object's name is documented.
     pub struct PartnerBalanceResponse: Inferred {
         optional {
             /// The balances, one entry for each currency.
@@ -114,12 +114,12 @@ impl Operation for QueryPartnerTransactions {
 }
 
 payload! {
-    /// A page of the partner's transactions. The object's name is documented.
+    /// A page of the partner's transactions. Only the object's name is documented.
     pub struct PartnerTransactionResponse: Inferred {
         optional {
             /// The total number of transactions.
             total: Count => "total" = "1",
-            /// The transactions on the page. [`trades`](Self::trades) also reads the alternative field.
+            /// The transactions on the page. [`trades`](Self::trades) also reads the field with the alternative name.
             trade_list: Vec<PartnerTransaction> => "tradeList",
             /// The transactions on the page, under an alternative field name.
             transactions: Vec<PartnerTransaction> => "transactions",
@@ -138,7 +138,7 @@ payload! {
     /// A transaction on the partner's funds.
     pub struct PartnerTransaction: Inferred {
         optional {
-            /// The provider's transaction number. [`id`](Self::id) also reads the alternative field.
+            /// The provider's transaction number. [`id`](Self::id) also reads the field with the alternative name.
             trade_id: TransactionId => "tradeId",
             /// The transaction type.
             trade_type: TradeType => "tradeType",

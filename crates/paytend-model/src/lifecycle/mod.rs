@@ -1,8 +1,8 @@
-//! States of cards, topups, accounts and transfer orders, and merging of updates that can arrive out of order.
+//! Defines the states of cards, topups, accounts and transfer orders, and merges updates that can arrive out of order.
 //!
 //! The provider's codes for these states are in the partner documentation. The partner maps the codes to these states,
-//! or to a custom type that implements [`Lifecycle::next`]. Each type lists which states and transitions are
-//! documented.
+//! or to a custom type that implements [`Lifecycle::next`]. The documentation of each type lists which states and
+//! transitions the provider documents.
 //!
 //! ```
 //! use paytend_model::lifecycle::{CardState, Merged, Tracked};
@@ -58,7 +58,8 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked<S, T = i64> {
     state: S,
-    /// The time of the newest update that reported this state, or `None` if any such update had no time.
+    /// The time of the newest update that reported this state, or `None` if any update that reported it had no
+    /// time.
     at: Option<T>,
     /// A lower bound for the time of the newest update.
     since: Option<T>,
@@ -99,7 +100,8 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         &self.state
     }
 
-    /// Returns the time of the newest update that reported this state, or `None` if any such update had no time.
+    /// Returns the time of the newest update that reported this state, or `None` if any update that reported it had no
+    /// time.
     pub fn at(&self) -> Option<&T> {
         self.at.as_ref()
     }
@@ -157,7 +159,7 @@ mod tests {
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Same);
         assert_eq!(topup.merge(TopupState::Failed, None), Merged::Illegal { from: TopupState::Succeeded });
         assert_eq!(topup.state(), &TopupState::Succeeded);
-        // Without times, `Lost` may be an earlier state (the report was cancelled) or a later state than `Active`.
+        // Without times, the `Lost` update may be older than `Active` (the loss report was cancelled) or newer.
         let mut card = Tracked::<_, i64>::new(Active, None);
         assert_eq!(card.merge(Lost, None), Merged::Undecided);
         assert_eq!(card.state(), &Active);
@@ -170,7 +172,7 @@ mod tests {
         assert_eq!(card.merge(Active, Some(15)), Merged::Older);
         assert_eq!(card.merge(Active, Some(20)), Merged::Undecided);
         assert_eq!(card.merge(Active, Some(30)), Merged::Moved { from: Lost });
-        // The same state is reported again at a later time, so an update in between is older.
+        // The state was reported again at a later time, so an update with a time in between is older.
         assert_eq!(card.merge(Active, Some(50)), Merged::Same);
         assert_eq!(card.merge(Lost, Some(40)), Merged::Older);
         assert_eq!((card.state(), card.at()), (&Active, Some(&50)));
@@ -210,8 +212,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// The updates of a valid history can arrive out of order and more than once. The result is always the last
-        /// state.
+        /// The updates of a valid history can arrive out of order and more than once. Merging them always results in
+        /// the last state.
         #[test]
         fn any_order_of_arrival_ends_in_the_same_state(
             turns in prop::collection::vec(any::<prop::sample::Index>(), 1..8),

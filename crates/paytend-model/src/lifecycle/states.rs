@@ -21,7 +21,7 @@ use super::Lifecycle;
 pub enum CardState {
     /// Applied for, but not shipped yet.
     Applied,
-    /// Shipped or bought in bulk, but not active yet. Only for physical cards.
+    /// Shipped or bought in bulk, but not active yet. Only physical cards have this state.
     Unactivated,
     /// Active: the card was activated with the Active card operation, was shipped as a virtual card, or replaced
     /// another card.
@@ -70,9 +70,9 @@ impl Lifecycle for TopupState {
     }
 }
 
-/// The state of a BaaS Core account opening. The order of the states is the order of the calls in section 4.4 of
-/// the BaaS Core documentation. The documentation mentions an audit result. It is inferred that an audit can fail, and
-/// that new documents can then be uploaded.
+/// The state of a BaaS Core account opening. The states follow the order of the calls in section 4.4 of the BaaS Core
+/// documentation. The documentation mentions an audit result. It is inferred that an audit can fail, and that new
+/// documents can then be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -122,9 +122,9 @@ impl Lifecycle for UserLevel {
     }
 }
 
-/// The state of a transfer order: a request by Paytend for information about a transaction. The notification and the
-/// two operations are documented. Their order and the next steps are not documented, so either operation can follow the
-/// other.
+/// The state of a transfer order, which is Paytend's request for information about a transaction. The notification and
+/// the two operations are documented. Their order and the next steps are not documented, so either operation can follow
+/// the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-/// The unknown fields of a payload, in order, each as the received JSON text.
+/// The unknown fields of a payload, in order, each with its JSON text exactly as received.
 #[derive(Clone, Default)]
 pub struct Extra(pub(crate) Vec<(String, Box<RawValue>)>);
 
@@ -23,7 +23,7 @@ impl Extra {
     /// know yet.
     ///
     /// Set known fields on the type instead. A known field in `extra` is not written if the type has a value for it,
-    /// and [`validate`](crate::Validate::validate) reports it.
+    /// and [`validate`](crate::Validate::validate) reports such a field.
     ///
     /// # Errors
     /// Returns an error if the value is not valid JSON.

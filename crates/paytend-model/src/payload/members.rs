@@ -120,8 +120,8 @@ impl Members {
         Ok(members)
     }
 
-    /// Reads a required field. An undocumented field may be missing, and an inferred field may also be unreadable. Such
-    /// a field is reported and read as an empty string, if its type allows an empty string.
+    /// Reads a required field. A field that is not documented is allowed to be missing, and an inferred field is also
+    /// allowed to be unreadable. Such a field is reported, and is read as an empty string if its type allows one.
     pub(crate) fn required<T: FieldType>(&mut self, name: &'static str, source: Source) -> Result<T, Problem> {
         let blank = |problem: Problem| match T::read("\"\"") {
             Ok(blank) if problem == Problem::Missing.at(name) && source != Source::Documented => Ok((blank, problem)),
@@ -207,8 +207,8 @@ impl Members {
 
     /// Returns the remaining members and all problems.
     pub(crate) fn rest(mut self) -> (Extra, Vec<Problem>) {
-        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped,
-        // because the remaining value alone would be read as the field's value.
+        // A value that is not strict JSON cannot be written back. If its name occurs twice, both values are dropped.
+        // Otherwise the remaining value would later be read as the field's value.
         let unwritable: Vec<String> = self
             .list
             .iter()

@@ -32,7 +32,7 @@ pub trait Payload:
     const MODULE: &'static str;
     /// The description of the type.
     const ABOUT: &'static str;
-    /// The source of every field that does not name a different source.
+    /// The source of each field whose declaration does not specify a different source.
     const SOURCE: Source;
     /// The known fields, in the order in which they are written.
     const FIELDS: &'static [Field];
@@ -69,7 +69,7 @@ pub struct Description {
     module: &'static str,
     /// The description of the type.
     pub about: &'static str,
-    /// The source of every field that does not name a different source.
+    /// The source of each field whose declaration does not specify a different source.
     pub source: Source,
     /// The known fields.
     pub fields: &'static [Field],

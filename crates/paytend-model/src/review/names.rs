@@ -64,8 +64,8 @@ impl Object<'_> {
     }
 
     /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
-    /// field is returned at most once. A name that is closer to a present field is not a typo of an absent field. A
-    /// name that is equally close to a present field is not a typo of an absent optional field either.
+    /// field is returned at most once. A name that is closer to a present field is not returned. For an absent optional
+    /// field, a name that is equally close to a present field is not returned either.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);
@@ -92,7 +92,7 @@ impl Object<'_> {
 /// Returns the number of edits between an unknown name and a known one, if the unknown name may be a typo. Case and
 /// separators are ignored.
 fn edits(name: &str, field: &Field) -> Option<usize> {
-    // A name with other characters is not treated as a typo, because a message that contains such a name could be
+    // A name with any other character is not treated as a typo, because an error message that contains it could be
     // misread.
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b' ');
     if name.len() > 64 || !name.bytes().all(is_name) {

@@ -80,7 +80,7 @@ fn is_form(text: &str) -> bool {
     })
 }
 
-/// Decodes base64 of at least 16 characters in either alphabet, with or without padding.
+/// Decodes base64 of at least 16 characters in the standard or the URL-safe alphabet, with or without padding.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let lenient = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -94,13 +94,13 @@ fn base64(text: &str) -> Option<Vec<u8>> {
     decode(&STANDARD).or_else(|| decode(&URL_SAFE))
 }
 
-/// Describes an object or a list that is not JSON.
+/// Describes an object or a list that is not valid JSON.
 fn broken(what: &str, text: &str, truncated: bool) -> String {
     let grammar = match paytend_json::members(text.as_bytes()) {
         Err(Flaw::Syntax { at }) => Some(at),
         _ => None,
     };
-    // A mistake after the first syntax error is not the cause of the error.
+    // A mistake that comes after the first syntax error cannot have caused that error.
     if let Some(slip) = Slip::first(text).filter(|slip| grammar.is_none_or(|at| slip.at <= at)) {
         return format!("{what} {slip}");
     }

@@ -36,8 +36,8 @@ impl Field {
     }
 
     /// Returns the severity of a missing required field. A missing field that is known only from the provider's
-    /// published programs is usually just a warning: those programs always set every field, which does not prove that
-    /// the field is required.
+    /// published programs usually causes just a warning, because those programs always set every field, whether or not
+    /// it is required.
     pub(crate) fn severity_if_missing(&self) -> Severity {
         match self.source {
             Source::Documented => Severity::Error,

@@ -1,7 +1,7 @@
 //! Validation of payloads against their fields' rules.
 //!
-//! Reading a payload does not check these rules, because the provider may change a maximum length. Validate a payload
-//! before sending it.
+//! Reading a payload does not check these rules, because the provider may change them, for example by raising a maximum
+//! length. Validate a payload before sending it.
 //!
 //! A violation is an error if the rule is documented or if the provider's published programs follow it. A violation of
 //! any other rule is a warning, because the rule is inferred and may be wrong. Such a violation never causes a request

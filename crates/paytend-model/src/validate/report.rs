@@ -47,7 +47,7 @@ impl Report {
             self.path.push('.');
         }
         self.path.push_str(name);
-        // List items use the source of the list.
+        // The items of a list have the same source as the list.
         let field = self.fields.iter().find(|field| field.name == name);
         self.field = field.or(outer);
         check(self);

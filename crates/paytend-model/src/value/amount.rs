@@ -80,7 +80,7 @@ impl AmountError {
 }
 
 impl Amount {
-    /// Reads a received amount in any format, provided that its value is exact.
+    /// Reads a received amount in any format, if a [`Decimal`] can represent its value exactly.
     fn read_exact(text: &str, form: Form) -> Result<Self, AmountError> {
         let (negative, rest) = match text.as_bytes().first() {
             Some(b'-') => (true, &text[1..]),

@@ -1,6 +1,6 @@
 //! Codes with known values, as enums that keep unknown values.
 
-/// Declares an enum of codes. Every enum has a variant `Other` for unknown values.
+/// Declares an enum of codes. Every enum has an `Other` variant for unknown values.
 macro_rules! codes {
     (
         $(#[$about:meta])*

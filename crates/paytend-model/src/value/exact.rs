@@ -29,7 +29,7 @@ pub(super) fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i
     let mut scale = i64::try_from(decimals).map_err(|_| TOO_LONG)? - i64::from(exponent);
     let mut digits = digits.to_owned();
     let limit = i64::from(Decimal::MAX_SCALE);
-    // Trailing zeros are dropped if the number does not fit into a `Decimal` with them.
+    // If the number does not fit into a `Decimal`, its trailing zeros are dropped.
     while scale > 0 && digits.ends_with('0') && (scale > limit || digits.len() > 28) {
         digits.pop();
         scale -= 1;

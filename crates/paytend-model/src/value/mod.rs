@@ -38,7 +38,7 @@ pub(crate) trait FieldType: Serialize + Sized {
     /// Reads a JSON value. The problem does not contain any part of the value.
     fn read(json: &str) -> Result<Self, Problem>;
 
-    /// Reads a value that may not be strict JSON, as far as possible.
+    /// Reads as much as possible of a value that may not be strict JSON.
     fn read_lenient(json: &[u8]) -> Result<Self, Problem> {
         Self::read(std::str::from_utf8(json).map_err(|_| Problem::NotStrict)?)
     }

@@ -77,7 +77,7 @@ pub(crate) fn find(name: &str) -> Type {
 
 /// Counts `payload! {` in the sources, to detect types that are missing from the list.
 #[test]
-fn list_of_types_is_complete() {
+fn list_names_every_payload_type() {
     fn declared(folder: &std::path::Path) -> usize {
         std::fs::read_dir(folder)
             .unwrap()

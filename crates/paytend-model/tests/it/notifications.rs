@@ -65,7 +65,7 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
-        // An unreadable identifying field, and a field with an unreadable name.
+        // Content with an unreadable identifying field, and content with an unreadable field name.
         (Product::Baas, "2", br#"{"orderNo":{}}"#, Typed(1)),
         (Product::Baas, "2", br#"{"\ud800":1}"#, Typed(1)),
     ] {
@@ -178,7 +178,7 @@ fn same_notify_type_is_read_differently_for_each_product() {
 
 /// The content is read as `Unknown`, not as a typed value whose fields are all `None`.
 #[test]
-fn notification_of_the_other_product_is_unknown() {
+fn notification_from_the_other_product_is_unknown() {
     for (product, notify_type, content) in [
         (Product::Baas, "1", br#"{"transactionId":"T1","cardId":"C1","amount":"5.00"}"#.as_slice()),
         (Product::Baas, "2", br#"{"holderId":"H1","status":"1"}"#),

@@ -32,7 +32,7 @@ fn document_has_every_operation_and_notification() {
     assert_eq!(document["webhooks"].as_object().unwrap().len(), Notification::kinds().count() + 2);
 }
 
-/// Every schema has all fields of its type, their sources, and examples that the type can read.
+/// Every schema lists all fields of its type and their sources, and contains examples that can be read as the type.
 #[test]
 fn every_field_has_a_description_a_source_and_a_valid_example() {
     let document = paytend_model::openapi::document();

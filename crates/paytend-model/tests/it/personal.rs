@@ -121,8 +121,8 @@ fn debug_shows_only_the_listed_fields() {
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
-    // An unnecessary entry would allow a personal field with the same name to be shown later. `fee` is an amount in one
-    // type and an object in another.
+    // An unnecessary entry would allow a personal field with the same name to be shown later. For example, `fee` is an
+    // amount in one type and an object in another.
     assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
 
@@ -221,8 +221,8 @@ fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
     1
 }
 
-/// A code or identifier is one word. Other text, or a card number, may be personal data in a field with an
-/// inferred name.
+/// A code or identifier is one word. In a field with an inferred name, any other text, or a card number, may be
+/// personal data.
 #[test]
 fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};

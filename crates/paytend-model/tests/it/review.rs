@@ -105,7 +105,7 @@ fn misspelled_nested_names_get_suggestions() {
 }
 
 #[test]
-fn absent_field_is_suggested_only_if_no_present_field_is_as_close() {
+fn absent_field_is_not_suggested_if_a_present_field_is_as_close() {
     let rest = r#""cityCode":"VNO","postcode":"01103","countryCode":"LT""#;
     let line = |fields: &str| address(&format!("{{{fields},{rest}}}"));
     // `addressLine` is present, and the unknown name is equally close to `addressLine` and `addressLine2`.
@@ -240,7 +240,7 @@ fn input_that_is_not_a_json_object_is_described() {
 
 /// No input causes a panic, and no finding contains a line break or a part of the request.
 #[test]
-fn findings_are_one_line_for_any_input() {
+fn every_finding_is_a_single_line_for_any_input() {
     let check = |text: &str| {
         for (_, finding) in findings("createCardholder", text) {
             assert!(!finding.contains(['\n', '\r', '&', '=']) && !finding.contains("SECRET"), "{finding}");

@@ -71,7 +71,7 @@ fn every_type_writes_back_an_equal_object() {
                 Ok(())
             })
             .unwrap();
-        // Types with many required fields reject most of the objects.
+        // If a type has many required fields, most of the objects lack one of them and are rejected.
         assert!(read.get() >= 4, "{}: read {}", payload.name, read.get());
     }
 }

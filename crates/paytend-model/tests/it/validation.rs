@@ -71,7 +71,8 @@ fn payby_fields_must_have_the_documented_formats() {
     assert_eq!(with("beneficiaryAddress", "Liwa Street off Khalifa Street".into()), "");
     assert_eq!(with("amount", json!({ "amount": 1, "currency": "USD" })), "`amount.currency` must be AED");
 
-    // A name of 3 characters and an address of 137 reach the combined limit of 140. Hashes are not counted.
+    // A 3-character name and a 137-character address reach the combined limit of 140 characters. Hashes are not
+    // counted.
     assert_eq!(with("beneficiaryAddress", "a".repeat(137).into()), "");
     assert_eq!(
         with("beneficiaryAddress", "a".repeat(138).into()),
@@ -134,7 +135,7 @@ fn files_must_not_be_empty_or_larger_than_two_mebibytes() {
     for (bytes, error) in
         [(1, ""), (MAX_FILE_BYTES, ""), (MAX_FILE_BYTES + 1, too_large), (0, "`fileContent` must not be empty")]
     {
-        // The fields of BaaS Core's uploads are inferred.
+        // The fields of BaaS Core's uploads are inferred, so violations are only warnings.
         let warning = error.replace("must", "should");
         let issuing =
             UploadDocument::builder().holder_id("H1").file_type("3").file_content(file(bytes)).suffix(".jpeg").build();
@@ -300,7 +301,7 @@ fn empty_string_means_that_a_field_is_not_set() {
 
 /// A missing or unreadable inferred field is read as an empty string, reported, and written back unchanged.
 #[test]
-fn missing_or_unreadable_required_field_is_not_an_error_if_inferred() {
+fn inferred_required_field_can_be_missing_or_unreadable() {
     for json in [r#"{"memo":1}"#, r#"{"userId":{"id":5},"memo":1}"#, r#"{"userId":null}"#] {
         let query: iban::QueryUserFees = serde_json::from_str(json).unwrap();
         assert_eq!((query.user_id.as_str(), query.problems.len()), ("", 1), "{json}");
@@ -315,7 +316,7 @@ fn missing_or_unreadable_required_field_is_not_an_error_if_inferred() {
         query.user_id = "U1".into();
         assert_eq!(serde_json::to_value(&query).unwrap()["userId"], "U1");
     }
-    // An observed field inside an inferred field.
+    // An observed field inside an inferred field also causes only a warning.
     let address = r#"{"addressLine":"","cityCode":"VNO","postcode":"01103","countryCode":"LT"}"#;
     let person = format!(r#"{{"mobile":"+37060000000","address":{address}}}"#);
     let person: iban::CreateIndividual = serde_json::from_str(&person).unwrap();
@@ -347,8 +348,9 @@ fn ibans_are_checked_unless_hashed() {
     assert!(warnings(&account).starts_with("`accountNum` should be an IBAN"));
 }
 
-/// The provider's published programs always set every field, which does not prove that every field is required. A
-/// missing observed field is therefore a warning, except for identifiers, amounts and files.
+/// The provider's published programs always set every field, whether or not it is required. If a field that is known
+/// only from these programs is missing, only a warning is reported, unless the field is an identifier, an amount or a
+/// file.
 #[test]
 fn observed_field_that_is_not_essential_may_be_missing() {
     let messages = |operation: &str, json: &str| -> Vec<(bool, String)> {

@@ -121,7 +121,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the handler for an operation without a query. An order whose response is lost becomes stuck and is never
-    /// sent again. A notification about the order, or an operator's decision, ends this state.
+    /// sent again. It stays stuck until a notification reports it or an operator decides its outcome.
     pub fn on_without_query<O, F, T>(mut self, handler: F) -> Self
     where
         O: Operation,
@@ -201,8 +201,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy for failed handlers, for failed queries, and for attempts in which nothing was sent. After
-    /// the last attempt, the order waits for an operator.
+    /// Sets the retry policy for failed handlers, for failed queries, and for attempts in which nothing was sent.
+    /// After the last attempt, the order is left to an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

@@ -1,13 +1,13 @@
-//! The age check for confirmations, that is, for responses that report an order as nonexistent.
+//! The age check for confirmations, which are query responses that report an order as nonexistent.
 
 use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
 
-/// The maximum age of a confirmation. Twice the pause between queries is added to this age.
+/// The maximum age of a confirmation, to which twice the pause between queries is added.
 const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
 
-/// Returns whether the last confirmation is too old to justify a send, or its time is in the future.
+/// Returns whether the last confirmation is too old to justify a send, or has a time in the future.
 pub(super) fn is_outdated(history: &History, now: SystemTime, query_pause: Duration) -> bool {
     let limit = MAX_CONFIRMATION_AGE + query_pause * 2;
     let age = history.last_confirmed.map(|last| now.duration_since(last));

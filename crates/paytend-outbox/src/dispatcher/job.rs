@@ -25,9 +25,9 @@ use crate::stored_result::StoredResult;
 use crate::terms::State;
 use crate::upload::{FileProblem, StoredUpload};
 
-/// The delay before an order whose operation is paused is claimed again.
+/// The delay before an order is claimed again if its operation is paused.
 const PAUSED: Duration = Duration::from_secs(5);
-/// The delay before an order whose payload key is missing is claimed again.
+/// The delay before an order is claimed again if its payload key is missing.
 const KEY_MISSING: Duration = Duration::from_secs(60);
 
 /// The result of an attempt, as reported in metrics.
@@ -63,9 +63,9 @@ impl Attempt {
 pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) shared: &'j Shared<S>,
     pub(super) claimed: &'j ClaimedOrder,
-    /// The time just before the claim. The lease lasts at least its full length from this time.
+    /// The time just before the claim. The lease does not expire until its full length has passed since this time.
     pub(super) began: Instant,
-    /// Cancelled when the dispatcher's stop deadline has passed.
+    /// A token that is cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
 }
 
@@ -122,8 +122,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
                 .give_up("no attempt ended normally: processing this order may have crashed the process".into())
                 .await;
         }
-        // A decision has no stored result. If an outcome became known during the attempt in which the operator decided,
-        // the outcome is used instead of the decision.
+        // The operator may have decided during an attempt in which the outcome became known. In this case, the state
+        // is final but not `Decided`, and the stored outcome is used instead of the decision.
         match progress.decision {
             Some(decision) if progress.state == State::Decided || !progress.state.is_final() => {
                 return self.handle_decision(job, &prepared, decision).await;
@@ -180,14 +180,15 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
     }
 
-    /// Sends a request. `handled` is the request that the handler receives. It may lack the file.
+    /// Sends a request. `handled` is the request that the handler receives. If the request has a file, it may be
+    /// missing in `handled`.
     async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, handled: &PreparedRequest<O>) -> Attempt {
         fail::fail_point!("outbox-before-begin-send");
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
             Ok(history) => history,
             Err(BeginSendError::LeaseLost) => return job.lost(),
             Err(BeginSendError::Store(error)) => {
-                // The store may have counted the send, but nothing is sent.
+                // The store may have counted the send before it failed, but the request was not sent.
                 let cause = format!("the store failed before the send: {error}");
                 return job.not_sent(job.claimed.progress.history, cause).await;
             }
@@ -213,8 +214,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let rejected = rejection(&error);
         if rejected.is_some() {
-            // The connections are discarded here, because the rejection may belong to a different request, and the
-            // query that detects this may run in a different process.
+            // The connections are discarded here, because the rejection may belong to another request, and the
+            // query that detects this may run in another process.
             job.shared.outbox.client().discard_connections();
         }
         match (L::HAS_QUERY, rejected) {
@@ -234,7 +235,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let (after, cause) = match found {
             Ok(Some(data)) => {
                 if history.last_send == SendResult::Rejected {
-                    // The rejection belongs to a different request, so later responses on this connection may also
+                    // The rejection belongs to another request, so later responses on this connection may also
                     // belong to different requests.
                     client.discard_connections();
                 }
@@ -309,7 +310,7 @@ impl<S: OutboxStore> Job<'_, S> {
     }
 }
 
-/// Returns a random number. If the operating system returns no random numbers, returns the middle of the range.
+/// Returns a random number. If the operating system cannot generate random numbers, returns the middle of the range.
 pub(super) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
 }

@@ -3,14 +3,14 @@
 //! A dispatcher claims orders, sends or queries each order, runs a handler with the outcome, and completes the order.
 //! Any number of dispatchers can use one store, in one or several processes.
 //!
-//! | event | the order |
+//! | event | what happens to the order |
 //! |---|---|
-//! | the response arrives | is stored with its response; its handler's effect and the completion are one transaction |
+//! | the response arrives | is stored with its response; the handler's effect and the completion form one transaction |
 //! | nothing was sent | is sent again after a backoff, up to the retry limit |
 //! | the store fails before a send | is sent again after a backoff, up to the retry limit |
 //! | no authentic response arrives | is queried until it is found or has been reported as unknown for the settle time |
-//! | the query reports it as unknown | is sent again with the same bytes if the client's [`Resolution`] allows it |
-//! | it is rejected, and the query reports it as unknown | is passed to its handler with the rejection |
+//! | the query reports the order as unknown | is sent again with the same bytes if [`Resolution`] allows it |
+//! | the order is rejected, and the query reports it as unknown | is passed to its handler with the rejection |
 //! | neither a response nor a query shows the outcome, or there is no query | becomes stuck until an operator decides |
 //! | the process dies during a send | is claimed after its lease has expired, and queried before anything is sent |
 //! | the process dies before or after a send | is claimed again after its lease has expired |

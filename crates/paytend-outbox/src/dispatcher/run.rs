@@ -48,7 +48,7 @@ impl Jobs {
         Self { tasks: JoinSet::new(), operations: HashMap::new(), rates: rates.collect() }
     }
 
-    /// Waits for the end of an attempt. If no attempt is running, the future never completes.
+    /// Waits until an attempt ends. If no attempt is running, the future never completes.
     async fn next(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, _))) => drop(self.operations.remove(&id)),

@@ -16,9 +16,9 @@ use crate::terms::State;
 /// How long the dispatcher keeps trying to store a result.
 const STORE_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// Counts a result that was not stored before its lease expired, until this value is dropped. While such results exist,
-/// the dispatcher claims no orders. Otherwise, it could claim the order while another attempt is still trying to store
-/// the result.
+/// Counts a result that was not stored before its lease expired, until this value is dropped. While such results
+/// exist, the dispatcher claims no orders. Otherwise, it could claim an order whose result is still being stored by an
+/// earlier attempt.
 struct Unstored<'c>(&'c AtomicUsize);
 
 impl<'c> Unstored<'c> {
@@ -34,6 +34,17 @@ impl Drop for Unstored<'_> {
     }
 }
 
+/// Returns whether a change can succeed when it is repeated.
+fn is_repeatable(error: &FinishError) -> bool {
+    match error {
+        FinishError::NotApplied => true,
+        FinishError::Store(error) => {
+            matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Configuration)
+        }
+        _ => false,
+    }
+}
+
 impl<S: OutboxStore> Job<'_, S> {
     /// Repeats a change while the store is unavailable, because only this process knows the result of the attempt. Even
     /// if the lease expires, the change succeeds unless the order has been claimed again.
@@ -46,10 +57,7 @@ impl<S: OutboxStore> Job<'_, S> {
         let mut unstored = None;
         loop {
             match change().await {
-                Err(FinishError::Store(error))
-                    if matches!(error.kind(), StoreErrorKind::Unavailable | StoreErrorKind::Configuration)
-                        && began.elapsed() + pause < STORE_TIME =>
-                {
+                Err(error) if is_repeatable(&error) && began.elapsed() + pause < STORE_TIME => {
                     tracing::warn!(id = self.claimed.lease.id.get(), %error, "failed to store a result; will retry");
                 }
                 stored => return stored,
@@ -85,7 +93,7 @@ impl<S: OutboxStore> Job<'_, S> {
     ) -> Attempt {
         let id = self.claimed.lease.id.get();
         if let OrderRelease::Stuck { cause, .. } | OrderRelease::Unhandled { after: None, cause, .. } = &release {
-            tracing::error!(id, %cause, "an order waits for an operator");
+            tracing::error!(id, %cause, "an order is waiting for an operator");
         }
         let sealed = match result.map(|result| self.shared.outbox.seal_result(&self.claimed.facts, result)) {
             Some(Err(error)) => return self.failed_store(&error),

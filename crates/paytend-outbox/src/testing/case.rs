@@ -1,6 +1,6 @@
 //! A store under test, and the steps that the test cases share.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Random histories, compared with the in-memory store.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -31,7 +31,7 @@ pub trait Harness {
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
 
-    /// Moves the store's clock forward, or moves all stored times back.
+    /// Moves the store's clock forward, or has the same effect by moving all stored times back.
     fn advance(&self, store: &Self::Store, time: Duration) -> impl Future<Output = ()>;
 
     /// Returns the time by the store's clock.
@@ -132,7 +132,7 @@ pub struct TestOrder {
 }
 
 impl TestOrder {
-    /// Creates an order for the `/test/pay` operation, without an order key and a schedule.
+    /// Creates an order for the `/test/pay` operation, without an order key or a schedule.
     pub fn new(number: impl Into<String>) -> Self {
         Self {
             number: number.into(),
@@ -147,7 +147,7 @@ impl TestOrder {
     /// Returns the prepared order, encrypted with these keys.
     ///
     /// # Panics
-    /// Panics if the operating system returns no random numbers.
+    /// Panics if the operating system cannot generate random numbers.
     #[allow(clippy::expect_used, reason = "for tests")]
     pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewOrder {
         let tag = keys.tag("outbox content", &[self.operation.as_bytes(), self.content.as_bytes()]);

@@ -1,6 +1,6 @@
 //! Test cases for pauses, notices, operator actions, listings and restored backups.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ async fn content_of_completed_orders_is_removed_after_its_retention<H: Harness>(
         assert_eq!(case.entry(number).await.request.is_some(), kept, "{number}");
     }
     assert!(case.entry("done").await.result.is_none());
-    // The number cannot be used for a different order.
+    // The number cannot be used for another order.
     let known = case.submit(&TestOrder::new("done")).await.unwrap();
     assert_eq!(known, crate::record::Submitted::Known { state: State::Responded });
     let other = TestOrder { content: r#"{"amount":"2.00"}"#.into(), ..TestOrder::new("done") };
@@ -103,6 +103,8 @@ async fn stuck_order_waits_for_a_person<H: Harness>(harness: &H) {
     case.advance(LEASE * 9999).await;
     assert!(case.claim(9).await.is_empty());
     let act = |number: &str, action| case.store.act_on_order(number.into(), action, audit());
+    let executed = act("unsent", Action::Decide(Decision::Executed)).await.unwrap();
+    assert_eq!(executed, Err(ActionError::NotSent), "an order that was never sent was marked as executed");
     act("unsent", Action::Retry).await.unwrap().unwrap();
     act("sent", Action::Retry).await.unwrap().unwrap();
     act("decided", Action::Decide(Decision::Executed)).await.unwrap().unwrap();
@@ -227,7 +229,7 @@ async fn order_is_closed_without_its_handler<H: Harness>(harness: &H) {
     act(Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
     act(Action::Close).await.unwrap().unwrap();
     assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Completed));
-    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order with the same order key");
+    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order with the same order key is due");
     case.is_consistent().await;
 }
 
@@ -333,6 +335,6 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     let key = result.key_id;
     case.store.record_outcome(claimed.lease, Ended::Responded, result).await.unwrap();
     let by_key = case.store.order_stats().await.unwrap().open_by_key;
-    assert_eq!((by_key.len(), by_key.get(&key)), (2, Some(&1)), "the key of a result is not counted");
+    assert_eq!((by_key.len(), by_key.get(&key)), (2, Some(&1)), "an order was not counted for the key of its result");
     case.is_consistent().await;
 }

@@ -1,6 +1,6 @@
 //! Test cases for submitting, claiming, sending and completing orders.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "failed checks must panic")]
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ async fn unsent_upload_follows_its_file<H: Harness>(harness: &H) {
     case.submit(&order("/old")).await.unwrap();
     case.submit(&order("/new")).await.unwrap();
     assert_eq!(path().await, "/new");
-    // The content is the same, so an order that is stored by reference remains stored by reference.
+    // The content is the same, so the order's file remains stored by reference.
     case.submit(&TestOrder::new("A")).await.unwrap();
     assert_eq!(path().await, "/new");
     let claimed = case.claim_one().await;
@@ -112,10 +112,13 @@ async fn claims_respect_limits_operations_and_schedules<H: Harness>(harness: &H)
     case.submit(&other).await.unwrap();
     let later = TestOrder { not_before: Some(now + Duration::from_secs(3600)), ..TestOrder::new("later") };
     case.submit(&later).await.unwrap();
-    // An order with a time in the past is not claimed before earlier orders.
+    // An order that is scheduled for a time in the past is not claimed before earlier orders.
     let past = TestOrder { not_before: Some(now - Duration::from_secs(3600)), ..TestOrder::new("past") };
     case.submit(&past).await.unwrap();
-    assert!(case.claim_of(9, &[]).await.is_empty(), "an order of an operation that is not in the request was claimed");
+    assert!(
+        case.claim_of(9, &[]).await.is_empty(),
+        "the claim returned an order of an operation that was not requested"
+    );
     assert!(case.claim_of(9, &[(PAY, 0)]).await.is_empty());
     assert_eq!(case.claimed_numbers(2).await, ["1", "2"]);
     let both = case.claim_of(9, &[(PAY, 1), ("/test/other", 5), ("/test/absent", 5)]).await;
@@ -257,7 +260,10 @@ async fn recorded_outcome_survives_a_crash<H: Harness>(harness: &H) {
     let opened = case.keys.open_bound("A", &[b"result"], next.result.as_ref().unwrap()).unwrap();
     assert_eq!(opened, b"the response");
     let refused = case.store.begin_send(next.lease).await;
-    assert!(matches!(refused, Err(BeginSendError::Illegal(_))), "sent after a response: {refused:?}");
+    assert!(
+        matches!(refused, Err(BeginSendError::Illegal(_))),
+        "the order was sent after its response arrived: {refused:?}"
+    );
     case.complete(next.lease, "done", EffectEnd::Ok).await.unwrap();
     assert_eq!(case.recorded().await, ["done"]);
     case.is_consistent().await;
@@ -280,7 +286,7 @@ async fn outcome_survives_a_failed_handler<H: Harness>(harness: &H) {
     assert_eq!(opened, b"the response");
     assert!(
         matches!(case.store.begin_send(next.lease).await, Err(BeginSendError::Illegal(_))),
-        "the order was sent after a response"
+        "the order was sent after its response arrived"
     );
     case.store.release_order(next.lease, unhandled(None), None).await.unwrap();
     case.advance(LEASE * 99).await;

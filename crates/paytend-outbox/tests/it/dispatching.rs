@@ -1,4 +1,4 @@
-//! Tests of single orders, with responses, faults, limits and pauses.
+//! Tests that send single orders, with responses, faults, limits and pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +8,8 @@ use paytend_client::Resolution;
 use paytend_inbox::{Completion, HandlerError, RetryPolicy};
 use paytend_model::issuing::{QueryTopupResult, ReportLoss, Topup};
 use paytend_outbox::{
-    Action, Audit, Decision, Dispatcher, OrderNotice, OutboxAdmin as _, OutboxStore as _, Pause, State, SubmitError,
-    SubmitOptions, Submitted,
+    Action, ActionError, Audit, Decision, Dispatcher, OrderNotice, OutboxAdmin as _, OutboxStore as _, Pause, State,
+    SubmitError, SubmitOptions, Submitted,
 };
 
 use crate::provider::{Fault, World, record, topup};
@@ -54,7 +54,7 @@ async fn order_is_sent_and_its_response_is_handled() {
 }
 
 #[tokio::test]
-async fn queries_and_orders_without_a_number_are_refused() {
+async fn orders_without_a_number_and_queries_are_refused() {
     let world = World::new().await;
     let query = QueryTopupResult::new("T-1");
     let error = world.outbox.prepare(&query, SubmitOptions::new()).unwrap_err();
@@ -122,7 +122,7 @@ async fn order_becomes_stuck_after_the_last_send_and_is_never_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_order_is_not_sent_again_without_configured_codes() {
+async fn lost_order_is_not_sent_again_if_no_response_codes_are_configured() {
     let world = World::with(Resolution::new()).await;
     world.provider.faults([Fault::LoseRequest]);
     world.start(world.dispatcher());
@@ -221,7 +221,7 @@ async fn order_that_a_notification_reports_is_not_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rejection_is_final_after_the_query_confirms_it() {
+async fn rejection_becomes_final_once_the_query_confirms_it() {
     let world = World::new().await;
     world.provider.faults([Fault::Reject, Fault::Unsent]);
     world.start(world.dispatcher());
@@ -232,23 +232,38 @@ async fn rejection_is_final_after_the_query_confirms_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_that_was_not_sent_is_sent_later() {
+async fn order_is_sent_later_if_the_connection_fails_before_the_send() {
     let world = World::new().await;
     world.provider.faults([Fault::Unsent, Fault::Unsent, Fault::Unsent]);
     world.start(world.dispatcher());
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Responded);
     assert_eq!((world.provider.paths(), world.provider.executed("T-1")), (vec!["topup".to_owned()], 1));
-    // When the retry limit is reached, an operator decides whether the order is sent.
+}
+
+/// When the retry limit is reached, an operator decides whether the order is sent.
+#[tokio::test(start_paused = true)]
+async fn order_that_could_never_be_sent_is_sent_or_cancelled_by_an_operator() {
     let world = World::new().await;
     world.provider.choose(Some(Box::new(|| Fault::Unsent)));
-    world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(2)));
-    submit(&world, "T-2").await;
-    let progress = world.settled("T-2").await;
-    assert_eq!((progress.state, progress.history.sends), (State::Stuck, 0));
+    world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(3)));
+    for number in ["T-1", "T-2"] {
+        submit(&world, number).await;
+        let progress = world.settled(number).await;
+        assert_eq!((progress.state, progress.history.sends), (State::Stuck, 0));
+    }
+    assert!(world.provider.paths().is_empty());
     world.provider.choose(None);
-    world.outbox.store().act_on_order("T-2".into(), Action::Retry, audit()).await.unwrap().unwrap();
+    let act = |number: &str, action| world.outbox.store().act_on_order(number.into(), action, audit());
+    let refused = act("T-1", Action::Decide(Decision::Executed)).await.unwrap();
+    assert_eq!(refused, Err(ActionError::NotSent));
+    act("T-1", Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
+    assert_eq!(world.settled("T-1").await.state, State::Decided);
+    assert!(world.provider.paths().is_empty());
+    // A retry sends the order. It is not queried, because it cannot exist.
+    act("T-2", Action::Retry).await.unwrap().unwrap();
     assert_eq!(world.settled("T-2").await.state, State::Responded);
+    assert_eq!(world.provider.paths(), ["topup"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -281,7 +296,7 @@ async fn failed_handler_runs_again_without_another_send() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn scheduled_orders_and_orders_with_equal_keys_wait() {
+async fn orders_wait_for_their_schedule_and_for_earlier_orders_with_the_same_key() {
     let world = World::new().await;
     world.provider.delay(Duration::from_secs(4));
     world.start(world.dispatcher());
@@ -332,7 +347,7 @@ async fn paused_operation_is_not_sent_until_it_is_resumed() {
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
-/// If the response is a rejection of a different order, later responses on the connection may also belong to different
+/// If the response is a rejection of another order, later responses on the connection may also belong to different
 /// requests. The connections are discarded immediately, and again when a query finds the order.
 #[tokio::test(start_paused = true)]
 async fn connections_are_discarded_after_a_rejection() {

@@ -16,13 +16,15 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// The changes that fail, and until when each of them fails.
+/// The changes that fail, each with the time at which it succeeds again.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
     releases_until: Option<Instant>,
     /// The number of sends that are counted although an error is returned.
     lost_begins: Arc<AtomicUsize>,
+    /// The numbers of results, completions and releases that are rolled back because of other changes.
+    rolled_back: [Arc<AtomicUsize>; 3],
 }
 
 #[derive(Clone)]
@@ -37,6 +39,13 @@ fn fails(until: Option<Instant>) -> Result<(), StoreError> {
             Err(StoreError::new(StoreErrorKind::Configuration, "the server is read-only"))
         }
         _ => Ok(()),
+    }
+}
+
+fn roll_back(left: &AtomicUsize) -> Result<(), FinishError> {
+    match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+        Ok(_) => Err(FinishError::NotApplied),
+        Err(_) => Ok(()),
     }
 }
 
@@ -68,6 +77,7 @@ impl OutboxStore for Flaky {
 
     async fn record_outcome(&self, lease: Lease, ended: Ended, result: SealedPayload) -> Result<(), FinishError> {
         fails(self.failures.records_until)?;
+        roll_back(&self.failures.rolled_back[0])?;
         self.store.record_outcome(lease, ended, result).await
     }
 
@@ -77,6 +87,7 @@ impl OutboxStore for Flaky {
         ended: Ended,
         effect: Option<MemoryOutboxEffect>,
     ) -> Result<(), FinishError> {
+        roll_back(&self.failures.rolled_back[1])?;
         self.store.complete_order(lease, ended, effect).await
     }
 
@@ -87,6 +98,7 @@ impl OutboxStore for Flaky {
         result: Option<SealedPayload>,
     ) -> Result<(), FinishError> {
         fails(self.failures.releases_until)?;
+        roll_back(&self.failures.rolled_back[2])?;
         self.store.release_order(lease, release, result).await
     }
 
@@ -128,7 +140,7 @@ async fn response_is_stored_after_its_lease_has_expired() {
 
 /// For some time, the query reports an existing order as unknown. Only the stored response prevents a second send.
 #[tokio::test(start_paused = true)]
-async fn signed_send_responses_are_stored_when_the_store_is_available_again() {
+async fn signed_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {
         let world = World::new().await;
         world.provider.faults([fault]);
@@ -142,13 +154,35 @@ async fn signed_send_responses_are_stored_when_the_store_is_available_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn send_does_not_begin_if_the_store_fails_to_confirm_its_count() {
+async fn send_does_not_begin_if_the_store_cannot_confirm_that_it_was_counted() {
     let world = World::new().await;
     let failures = Failures::default();
     failures.lost_begins.store(3, Ordering::SeqCst);
     let outbox = start(&world, failures).await;
     outbox.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Responded);
+    assert_eq!(
+        (world.provider.paths(), world.recorded()),
+        (vec!["topup".into()], vec!["T-1: responded succeeded after 1".into()])
+    );
+}
+
+/// A store rolls changes back because of an effect that shared their transaction. The order is completed at once, and
+/// not only after its lease.
+#[tokio::test(start_paused = true)]
+async fn changes_that_were_rolled_back_are_repeated() {
+    let world = World::new().await;
+    let failures = Failures::default();
+    for (left, count) in failures.rolled_back.iter().zip([2, 3, 4]) {
+        left.store(count, Ordering::SeqCst);
+    }
+    let rolled_back = failures.rolled_back.clone();
+    let (outbox, began) = (start(&world, failures).await, Instant::now());
+    outbox.submit(&topup("T-1"), SubmitOptions::new()).await.unwrap();
+    let progress = world.settled("T-1").await;
+    assert_eq!((progress.state, progress.is_open), (State::Responded, false), "{progress:?}");
+    assert!(began.elapsed() < Duration::from_secs(60), "the order waited for the end of its lease");
+    assert_eq!(rolled_back.map(|left| left.load(Ordering::SeqCst)), [0, 0, 0]);
     assert_eq!(
         (world.provider.paths(), world.recorded()),
         (vec!["topup".into()], vec!["T-1: responded succeeded after 1".into()])

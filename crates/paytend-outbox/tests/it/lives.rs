@@ -115,7 +115,7 @@ async fn no_order_is_executed_twice_or_lost() {
 async fn check(world: &World, runs: &Runs) {
     for number in 0..ORDERS {
         let number = if number.is_multiple_of(4) { format!("L{number}") } else { number.to_string() };
-        // Orders behind a stuck order with the same key stay open.
+        // Orders that wait for a stuck order with the same key stay open.
         let deadline = tokio::time::Instant::now() + Duration::from_secs(48 * 3600);
         while world.entry(&number).await.progress.due_at.is_some() && tokio::time::Instant::now() < deadline {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -129,7 +129,7 @@ async fn check(world: &World, runs: &Runs) {
         let executed = world.provider.executed(number);
         let agrees = match state {
             State::Responded | State::Found => executed == 1,
-            // Without a query, the rejection of a different order cannot be recognized.
+            // Without a query, the rejection of another order cannot be recognized.
             State::Rejected if is_loss(number) => executed <= 1,
             State::Rejected | State::Recorded => executed == 0,
             State::Stuck => executed <= 1,
@@ -138,7 +138,7 @@ async fn check(world: &World, runs: &Runs) {
         assert!(agrees, "order {number} is {state} and was executed {executed} times: {:?}", entry.progress);
         let sent = world.provider.received().iter().filter(|request| request.order == *number).count();
         assert!(!is_loss(number) || sent <= 1, "order {number} was sent {sent} times");
-        // An outcome with which a handler was called is never lost, even if its process was aborted.
+        // If a handler was called with an outcome, the outcome is never lost, even if the dispatcher was aborted.
         let endings = runs.get(number).into_iter().flatten();
         let endings: BTreeSet<&str> = endings.filter_map(|ending| ending.split(' ').next()).collect();
         assert!(endings.iter().all(|ending| *ending == state.as_str()), "order {number} is {state}: {endings:?}");

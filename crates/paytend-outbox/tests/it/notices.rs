@@ -22,7 +22,7 @@ fn facts(route: Route, kind: Kind, number: Option<&str>) -> Facts {
 }
 
 #[test]
-fn only_card_application_results_are_notices() {
+fn only_card_application_results_become_notices() {
     let notice = OrderNotice::of(&facts(Route::PaytendIssuing, types::ApplyCardResult::KIND, Some("A-1"))).unwrap();
     assert_eq!(notice, OrderNotice::about::<ApplyCard>("A-1"));
     assert_eq!(OrderNotice::of(&facts(Route::PaytendIssuing, types::ApplyCardResult::KIND, None)), None);

@@ -1,4 +1,4 @@
-//! Tests of notices, decisions and recoveries that arrive during an attempt.
+//! Tests of notices, decisions and recoveries that happen during an attempt.
 
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +50,7 @@ fn notice_during_an_attempt_that_sends_nothing_is_kept() {
 }
 
 #[test]
-fn rejection_of_an_order_that_a_notification_reported_is_refused() {
+fn order_that_a_notification_reported_cannot_be_marked_as_rejected() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     progress.notice(12);
@@ -129,7 +129,8 @@ fn notice_revokes_a_decision_that_the_order_was_not_executed() {
         assert!(!progress.is_leased && progress.history.sends == 1);
         assert!(progress.complete(Ended::Decided).is_err());
         assert!(claimed(&progress).release(21, &unhandled(Ended::Decided)).is_err());
-        // The operator has decided after the notification, so a repeated notification does not revoke the new decision.
+        // The operator decided again after the notification arrived. Repeating the notification does not revoke the
+        // new decision.
         let mut progress = decide(progress);
         progress.notice(30);
         assert_eq!(progress.decision, Some(Decision::NotExecuted));
@@ -186,7 +187,37 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
-fn order_being_sent_is_decided_only_after_its_lease_expires() {
+fn order_that_was_never_sent_is_cancelled_or_sent_but_not_executed() {
+    let stuck = |history| {
+        let mut progress = claimed(&Progress::new(0, None));
+        progress.begin_send(11, None).unwrap();
+        progress.release(12, &OrderRelease::Stuck { history, cause: "no connection".into() }).unwrap();
+        assert_eq!(progress.state, State::Stuck);
+        progress
+    };
+    let unsent = stuck(History::new());
+    let mut progress = unsent.clone();
+    assert_eq!(progress.act(20, Action::Decide(Decision::Executed)), Err(ActionError::NotSent));
+    assert_eq!(progress, unsent, "a refused decision changes nothing");
+    progress.act(20, Action::Retry).unwrap();
+    assert_eq!((progress.state, progress.due_at), (State::Recorded, Some(20)));
+    claimed(&progress).begin_send(21, None).unwrap();
+    let mut progress = unsent.clone();
+    progress.act(20, Action::Decide(Decision::NotExecuted)).unwrap();
+    assert!(claimed(&progress).begin_send(21, None).is_err());
+    // A notification shows that the order was sent, and so does a restored backup.
+    let (mut noticed, mut recovered) = (unsent.clone(), unsent);
+    noticed.notice(20);
+    recovered.recover(20, None);
+    let mut history = History::new();
+    history.begin_send(SystemTime::UNIX_EPOCH);
+    for mut progress in [noticed, recovered, stuck(history)] {
+        progress.act(21, Action::Decide(Decision::Executed)).unwrap();
+    }
+}
+
+#[test]
+fn order_being_sent_cannot_be_decided_before_its_lease_expires() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     let (fence, end) = (progress.fence, progress.due_at.unwrap());

@@ -49,7 +49,7 @@ pub(crate) enum Fault {
     Reject,
     /// The response is a signed success without data, and its message contains [`SECRET`]. A topup is executed.
     Unreadable,
-    /// The request is executed, and the response is a rejection of a different request.
+    /// The request is executed, and the response is a rejection of another request.
     RejectionOfAnother,
     /// The request is not executed, and the response is a proxy's error page.
     Proxy,
@@ -126,7 +126,7 @@ impl Provider {
         self.state.lock().unwrap().most_in_flight
     }
 
-    /// Returns how often the client has discarded its connections.
+    /// Returns how many times the client has discarded its connections.
     pub(crate) fn discarded(&self) -> usize {
         self.state.lock().unwrap().discarded
     }

@@ -39,7 +39,7 @@ async fn handler_that_fails_after_a_decision_runs_again() {
         let run = counted.fetch_add(1, Ordering::SeqCst);
         async move {
             match run {
-                0 => Err(HandlerError::retry("the database is away")),
+                0 => Err(HandlerError::retry("the database is unavailable")),
                 _ => record(ended.number(), ended.sends(), &shown(ended.ending())),
             }
         }
@@ -60,7 +60,7 @@ async fn handler_that_fails_after_a_decision_runs_again() {
 #[tokio::test(start_paused = true)]
 async fn orders_that_a_restored_handler_submits_again_are_queried_first() {
     let world = World::new().await;
-    // The backup does not contain this order, which was sent after it.
+    // This order was sent after the backup, so the backup does not contain it.
     world.outbox.client().send(&topup("T-1")).await.unwrap();
     world.outbox.store().recover_orders(audit()).await.unwrap();
     world.start(world.dispatcher());
@@ -122,7 +122,7 @@ async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
     let world = World::new().await;
     let keys = Arc::new(StoreKeys::parse(&world.outbox.keys().to_text()).unwrap());
     let operation = Topup::INFO.path.to_owned();
-    // The content of a test order is not a request.
+    // The content of a test order is not a valid request, so it cannot be read.
     let order = TestOrder { operation, ..TestOrder::new("T-1") };
     world.outbox.store().submit_order(order.prepare(&keys)).await.unwrap();
     world.start(world.dispatcher());
@@ -138,7 +138,7 @@ async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
     assert!(!world.entry("T-1").await.progress.is_open);
 }
 
-/// Queries continue during a pause. The number of successful queries must not make an order stuck.
+/// Queries continue during a pause. Successful queries must not count towards the limit after which an order is stuck.
 #[tokio::test(start_paused = true)]
 async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
     let world = World::new().await;
@@ -158,7 +158,7 @@ async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
 
 /// A notification arrives while a handler is running with a rejection.
 #[tokio::test(start_paused = true)]
-async fn notice_during_a_rejection_handler_prevents_its_completion() {
+async fn notice_that_arrives_while_a_rejection_is_handled_prevents_the_completion() {
     let world = World::new().await;
     world.provider.faults([Fault::Reject]);
     world.start(world.dispatcher().on::<Topup, _, _>(async |ended| {
@@ -169,7 +169,7 @@ async fn notice_during_a_rejection_handler_prevents_its_completion() {
     while world.state("T-1").await != State::Rejected {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The earlier query did not find the order, which is executed only now.
+    // The earlier query did not find the order, because the provider executes it only at this point.
     world.outbox.client().send(&topup("T-1")).await.unwrap();
     world.outbox.store().notice_order(OrderNotice::about::<Topup>("T-1")).await.unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Found);

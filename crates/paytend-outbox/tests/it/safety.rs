@@ -44,12 +44,12 @@ async fn confirmations_count_for_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_is_queried_before_it_is_sent_after_the_clock_was_set_back() {
+async fn after_the_clock_is_set_back_the_order_is_queried_before_it_is_sent() {
     for back in [2, 3_600, 90_000] {
         let world = almost_confirmed().await;
         let from = world.provider.paths().len();
         world.set_back.store(back, Ordering::SeqCst);
-        assert!(queries_until_the_send(&world, from).await >= 1, "set back by {back} s");
+        assert!(queries_until_the_send(&world, from).await >= 1, "the clock was set back by {back} s");
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// Creates an empty list of notifications. An empty list is compared, unlike [`not_given`](Self::not_given).
+    /// Creates an empty list of notifications. Unlike [`not_given`](Self::not_given), an empty list is compared.
     pub fn new() -> Self {
         Self { given: true, ..Self::default() }
     }

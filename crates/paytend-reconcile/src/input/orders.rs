@@ -100,8 +100,8 @@ impl OrderRecord {
     /// # Errors
     /// Returns [`OrderError`] if the text is not a JSON object with the fields of an order.
     pub fn from_json(line: &str) -> Result<Self, OrderError> {
-        // The parser's message can contain values, so missing and unknown fields are reported before the text is
-        // parsed.
+        // The deserializer's message can contain values, so missing and unknown fields are reported before the order is
+        // deserialized.
         let json: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(line).map_err(|error| OrderError(format!("not a JSON object: {}", place(&error))))?;
         for name in ["order_no", "amount", "currency", "status"] {
@@ -113,7 +113,10 @@ impl OrderRecord {
             return Err(OrderError(format!("unknown field `{}`", shown(name))));
         }
         let order: Self = serde_json::from_str(line).map_err(|error| {
-            OrderError(format!("a field has an invalid value, {}; the documentation lists the fields", place(&error)))
+            OrderError(format!(
+                "a field has an invalid value, {}; the documentation of the order file describes the fields",
+                place(&error)
+            ))
         })?;
         Ok(order)
     }
@@ -150,7 +153,7 @@ impl fmt::Debug for OrderRecord {
 }
 
 impl Orders {
-    /// Creates an empty list of orders. An empty list is compared, unlike [`not_given`](Self::not_given).
+    /// Creates an empty list of orders. Unlike [`not_given`](Self::not_given), an empty list is compared.
     pub fn new() -> Self {
         Self { given: true, ..Self::default() }
     }

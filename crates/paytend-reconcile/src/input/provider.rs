@@ -30,12 +30,12 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Creates an empty input. None of the provider's lists is given.
+    /// Creates an empty input, in which none of the provider's lists is given.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the lists that are given, that is, the lists that are compared.
+    /// Returns the lists that are given. Only these lists are compared.
     pub fn given(&self) -> ListSet {
         self.given
     }

@@ -12,7 +12,7 @@ use crate::entry::{Kind, Status};
 use crate::list::{List, ListSet};
 use crate::time::Span;
 
-/// The values of a set of rows that are used to match the set by amount.
+/// The values that are used to match a set of rows by amount.
 struct Summary<'a> {
     root: usize,
     lists: ListSet,
@@ -95,7 +95,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
     for (index, found) in of_partner.iter().enumerate() {
         let set = partner[index];
-        // A set that also contains a provider row is complete, so it is not reported as ambiguous.
+        // A set that already contains a provider row needs no counterpart, so it is not reported as ambiguous.
         let is_complete = !set.lists.of_provider().is_empty();
         let is_unique = matches!(found.rows.as_slice(), [only] if found.count == 1 && of_provider[*only].count == 1);
         if found.count > 0 && !is_unique && !is_complete {

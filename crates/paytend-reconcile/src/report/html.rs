@@ -67,7 +67,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
         writeln!(out, "<p>{} to {} ({zone})</p>", period.from(), period.to())?;
     }
     match report.open() {
-        0 => out.write_all(b"<p class=\"good\">Nothing is open.</p>\n")?,
+        0 => out.write_all(b"<p class=\"good\">There are no open items.</p>\n")?,
         open => writeln!(out, "<p class=\"bad\">Open: {open}</p>")?,
     }
     for problem in &report.problems {

@@ -34,7 +34,7 @@ pub enum Outcome {
     Unresolved,
     /// Both sides agree, or the order was not executed and the provider does not list it.
     Matched,
-    /// None of the other lists that must contain the transaction is given.
+    /// Other lists must also contain the transaction, but none of them is given.
     NotCompared,
 }
 
@@ -110,6 +110,8 @@ pub enum OpenReason {
     ProviderStatusUnknown,
     /// The status of the partner's order is unknown or not final.
     OrderNotFinal,
+    /// The status code of the order, or of the last notification with a status, has no meaning in the rules.
+    PartnerStatusUnknown,
     /// One side has no row with both an amount and a currency.
     AmountMissing,
     /// A field cannot be read.
@@ -124,6 +126,7 @@ impl OpenReason {
             Self::ProviderNotFinal => "provider_not_final",
             Self::ProviderStatusUnknown => "provider_status_unknown",
             Self::OrderNotFinal => "order_not_final",
+            Self::PartnerStatusUnknown => "partner_status_unknown",
             Self::AmountMissing => "amount_missing",
             Self::Unreadable => "unreadable",
         }
@@ -158,7 +161,7 @@ pub struct Item<'a> {
     pub differences: Vec<Difference<'a>>,
     /// The difference in amount that was accepted as a fee.
     pub tolerated: Option<Decimal>,
-    /// The reasons why the transaction cannot be resolved. It is empty for transactions that are not open.
+    /// The reasons why the transaction cannot be resolved. The list is empty if the transaction is not open.
     pub reasons: Vec<OpenReason>,
     /// The possible counterparts of an ambiguous transaction.
     pub candidates: Option<Candidates<'a>>,
@@ -236,7 +239,7 @@ pub struct Report<'a> {
     pub ignored_notifications: u64,
     /// The number of transactions outside the period, which are not in `items`.
     pub outside_period: u64,
-    /// The transactions. Open transactions are first.
+    /// The transactions, with open transactions first.
     pub items: Vec<Item<'a>>,
     /// The sums by list and currency.
     pub sums: Vec<SumRow<'a>>,

@@ -89,7 +89,7 @@ fn ambiguous_transactions_are_reported_and_not_matched() {
     assert_eq!(outcomes(std::slice::from_ref(&p1), &[t1.clone(), t2.clone()]), unresolved(&["P1", "T1", "T2"]));
     assert_eq!(outcomes(&[p1.clone(), p2.clone()], std::slice::from_ref(&t1)), unresolved(&["P1", "P2", "T1"]));
     assert_eq!(outcomes(&[p1.clone(), p2.clone()], &[t1.clone(), t2.clone()]), unresolved(&["P1", "P2", "T1", "T2"]));
-    // With cards, each transaction has a single candidate.
+    // If the rows contain card IDs, each transaction has a single candidate.
     let with_card = |mut entry: Entry, card: &str| {
         entry.card = Some(card.into());
         entry

@@ -1,10 +1,10 @@
-//! Tests of the outcomes: fees, periods, codes and unreadable fields.
+//! Tests that the outcome of a transaction depends on fees, periods, codes and unreadable fields as documented.
 
 use paytend_model::issuing::PartnerTransaction;
-use paytend_model::{Notification, Product};
+use paytend_model::{Content, Notification, Product};
 use paytend_reconcile::{
-    Codes, Field, List, MatchReason, Notifications, OpenReason, OrderRecord, Orders, Outcome, Period, Provider, Report,
-    Rules, reconcile,
+    Codes, Entry, Field, Kind, List, MatchReason, Notifications, OpenReason, OrderRecord, Orders, Outcome, Period,
+    Provider, Report, Rules, reconcile,
 };
 
 fn rows(json: &[&str]) -> Vec<PartnerTransaction> {
@@ -66,7 +66,7 @@ fn transactions_outside_the_period_are_used_only_for_matching() {
         assert_eq!((report.items.len(), report.outside_period, report.open()), (0, 1, 0));
         assert!(report.sums.iter().all(|row| row.total == row.outside_period && row.total.count == 1));
     });
-    // A transaction without a readable date is never outside the period.
+    // A transaction whose date cannot be read is always inside the period.
     let undated = row.replace(r#""businessDate":"2026-11-27""#, r#""businessDate":"27.11.26""#);
     with_report(&[&undated], &[], &day("2020-01-01"), |report| {
         assert_eq!((report.items[0].outcome, report.items.len()), (Outcome::OnlyProvider, 1));
@@ -75,7 +75,7 @@ fn transactions_outside_the_period_are_used_only_for_matching() {
 }
 
 #[test]
-fn time_zone_determines_the_day() {
+fn time_zone_determines_the_day_of_a_transaction() {
     let order = ORDER.replace("2026-11-27", "2026-11-26T22:30:00Z");
     let in_zone = |zone: &str| {
         let mut rules: Rules = toml::from_str(&format!("time_zone = \"{zone}\"")).unwrap();
@@ -130,6 +130,71 @@ fn unknown_codes_are_unresolved_until_the_rules_define_them() {
         assert_eq!(report.items[0].reasons, [OpenReason::ProviderNotFinal]);
     });
     assert!(toml::from_str::<Rules>("[codes]\ntrade_status = {}").is_err(), "a misspelled field is refused");
+}
+
+#[test]
+fn unknown_codes_of_the_partner_are_unresolved() {
+    let row = serde_json::from_str(
+        r#"{"tradeId":"C1","tradeType":"151","tradeStatus":"1","amount":"5.00","currency":"EUR"}"#,
+    )
+    .unwrap();
+    let card = |status: &str| {
+        let json = format!(
+            r#"{{"transactionId":"C1","transactionType":"2","transactionStatus":"{status}",
+                "amount":"5","currency":"EUR"}}"#
+        );
+        Notification::read(Product::Issuing, "1", json.as_bytes())
+    };
+    let deposit = |status: &str| {
+        let json = format!(r#"{{"transactionId":"D1","tradeStatus":"{status}","amount":"5","currency":"EUR"}}"#);
+        Notification::read(Product::Baas, "2", json.as_bytes())
+    };
+    let failed: Rules = toml::from_str("[codes.statuses]\nnotifications = { 3 = \"failed\" }").unwrap();
+    let (sandbox, orders) = (Rules::default().codes(Codes::local_sandbox()), Orders::new());
+    let listed = Provider::new().card_transactions("c1", [&row]);
+    let unlisted = Provider::new().with_list(List::CardTransactions);
+    let check = |provider: &Provider, contents: &[Content<Notification>], rules: &Rules| {
+        let mut notifications = Notifications::new();
+        for (at, content) in contents.iter().enumerate() {
+            notifications.push(at.to_string(), at as i64, content);
+        }
+        let report = reconcile(provider, &notifications, &orders, rules);
+        (report.items[0].outcome, report.items[0].reasons.clone())
+    };
+    let unresolved = (Outcome::Unresolved, vec![OpenReason::PartnerStatusUnknown]);
+    // The code 9 can mean that the provider declined the transaction.
+    assert_eq!(check(&listed, &[card("9")], &sandbox), unresolved);
+    assert_eq!(check(&listed, &[card("2"), card("9")], &sandbox), unresolved);
+    assert_eq!(check(&listed, &[card("9"), card("2")], &sandbox).0, Outcome::Matched);
+    assert_eq!(check(&listed, &[card("")], &sandbox).0, Outcome::Matched, "no status");
+    assert_eq!(check(&unlisted, &[deposit("9")], &sandbox), unresolved);
+    assert_eq!(check(&unlisted, &[deposit("2")], &sandbox).0, Outcome::NotCompared);
+    // A transaction that the provider does not list is a difference in any case.
+    assert_eq!(check(&unlisted, &[card("9")], &sandbox).0, Outcome::OnlyHere);
+    assert_eq!(check(&unlisted, &[card("3")], &failed).0, Outcome::Matched);
+    assert_eq!(check(&unlisted, &[card("3"), card("9")], &failed).0, Outcome::OnlyHere);
+}
+
+#[test]
+fn unknown_code_of_an_order_is_unresolved() {
+    let rows = rows(&[&ROW.replace("25.35", "25.00")]);
+    let provider = Provider::new().partner_transactions(&rows);
+    let mut orders = Orders::new();
+    let mut order = Entry::new(List::Orders, "T1");
+    (order.order_no, order.kind, order.status_code) = (Some("T1".into()), Some(Kind::Topup), Some("S".into()));
+    (order.amount, order.currency) = (Some("25.00".parse().unwrap()), Some("EUR".into()));
+    orders.push_entry(order);
+    let outcome = |rules: &Rules| {
+        let notifications = Notifications::not_given();
+        let report = reconcile(&provider, &notifications, &orders, rules);
+        (report.items[0].outcome, report.items[0].reasons.clone())
+    };
+    assert_eq!(outcome(&Rules::default()), (Outcome::Unresolved, vec![OpenReason::PartnerStatusUnknown]));
+    let meaning = |status: &str| -> Rules {
+        toml::from_str(&format!("[codes.statuses]\ntopups = {{ S = \"{status}\" }}")).unwrap()
+    };
+    assert_eq!(outcome(&meaning("succeeded")), (Outcome::Matched, vec![]));
+    assert_eq!(outcome(&meaning("failed")).0, Outcome::Different);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn json_has_the_documented_members() {
 }
 
 #[test]
-fn html_is_one_escaped_page_without_scripts() {
+fn html_is_escaped_and_contains_no_scripts() {
     let page = written(|report, out| report.write_html(out).unwrap());
     for unwanted in ["<script", "alert('x')", "\u{1b}", "\u{202e}", "http://", "https://", " src=", " href="] {
         assert!(!page.contains(unwanted), "{unwanted}");

@@ -131,7 +131,8 @@ impl Life {
         let mut order = order(index, at, if succeeds { "succeeded" } else { "failed" });
         let mut result = json!({"orderNo": number, "cardId": "c1", "amount": amount(index), "currency": "EUR",
             "status": if succeeds { "2" } else { "3" }});
-        // Most planted differences need a number to be detected, and some would be contradicted by the topup's result.
+        // Most planted differences can be detected only if the row has a number, and some would be contradicted by the
+        // topup's result.
         let plant = plant.filter(|plant| has_number || matches!(plant, Plant::OnlyHere | Plant::OnlyProvider));
         let has_result = has_result && has_number && plant.is_none_or(|plant| plant == Plant::ListLacksRow);
         let is_on_card = is_on_card && succeeds && plant.is_none();

@@ -210,7 +210,7 @@ async fn trigger(Shared(core): Shared<Arc<Core>>, body: String) -> Answer {
         "payby" => Trigger::PayBy { url: wanted.url, content },
         "payermax" => Trigger::PayerMax { url: wanted.url, content },
         _ if wanted.url.is_some() => {
-            return Err(Bad::request("`url` applies to payby and payermax; set the callback URL instead"));
+            return Err(Bad::request("`url` applies only to payby and payermax; set the callback URL instead"));
         }
         product => Trigger::Notification {
             product: product.to_owned(),

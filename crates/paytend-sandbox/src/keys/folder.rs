@@ -81,8 +81,8 @@ impl FolderOptions {
         self
     }
 
-    /// Sets whether private key files are accepted even if users other than the owner can access them. Setting the
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
+    /// Sets whether private key files are accepted even if users other than the owner can access them. To accept such
+    /// files in the whole program, set the `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1`.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
@@ -109,7 +109,7 @@ pub enum FolderError {
         /// The reason why the key was refused.
         error: KeyError,
     },
-    /// The partner's identifier is not 15 digits.
+    /// The partner's identifier does not consist of 15 digits.
     #[error("invalid partner identifier in {0}; it must have 15 digits")]
     PartnerId(PathBuf),
     /// A public key does not match its private key.
@@ -120,7 +120,7 @@ pub enum FolderError {
         /// The path of the public key file.
         public: PathBuf,
     },
-    /// The directory looks like it contains a real partner's keys.
+    /// The directory appears to contain a real partner's keys.
     #[error(
         "{0} looks like a directory of real keys: it has a partner's private key but not Paytend's, \
          or a name such as `prod`; use an empty directory to let the sandbox generate keys, or allow real keys"

@@ -96,8 +96,8 @@ impl Core {
         Ok(resent)
     }
 
-    /// Like [`run_due`](Self::run_due), but returns immediately if due tasks or deliveries are already running. A
-    /// request made by a receiver while it handles a delivery must not wait for that delivery.
+    /// Like [`run_due`](Self::run_due), but returns immediately if due tasks or deliveries are already running.
+    /// Otherwise, a receiver that sends a request while it handles a delivery would wait for that delivery.
     pub(crate) async fn run_due_if_free(&self, until: Millis) {
         if let Ok(_driving) = self.driving.try_lock() {
             self.run_all(until, At::Now).await;
@@ -119,7 +119,7 @@ impl Core {
                 tracing::error!(%error, "cannot advance time");
             }
         });
-        // The task fails only if the runtime shuts down.
+        // Ignore errors: the task fails only if the runtime shuts down.
         let _ = passing.await;
     }
 

@@ -31,7 +31,7 @@ impl Core {
             let explained = tokio::task::spawn_blocking(move || {
                 findings(&explain_envelope(Kind::Request, payload_signed, &body, &keys))
             });
-            // The task fails only if the runtime shuts down.
+            // Ignore errors: the task fails only if the runtime shuts down.
             if let Ok(findings) = explained.await {
                 core.log.find(entry, findings);
             }
@@ -47,7 +47,7 @@ fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     known = known.other_public("Paytend's public key", keys.paytend.public_key().to_spki_pem().as_bytes())?;
     for (id, key) in &keys.partners {
         let (name, pem) = (format!("public key of partner {id}"), key.to_spki_pem());
-        // A wrapped request does not reveal which partner sent it, so it may be signed with any partner's key.
+        // A wrapped request does not reveal which partner sent it, so the keys of all partners are tried.
         known = if id == partner || !keys.partners.contains_key(partner) {
             known.sender(name, pem.as_bytes())?
         } else {

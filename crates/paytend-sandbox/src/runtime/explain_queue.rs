@@ -1,4 +1,4 @@
-//! Limits on the number of explanations that wait and run at the same time.
+//! Limits on how many explanations wait and run at the same time.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use tokio::sync::Semaphore;
 /// The maximum number of requests that wait to be explained. An explanation takes up to a second.
 const WAITING: usize = 16;
 
-/// Semaphores that limit explanations: one explanation runs at a time, and at most [`WAITING`] wait. Other requests are
-/// served at the same time.
+/// Semaphores that limit explanations: one explanation runs at a time, and at most [`WAITING`] wait. Explanations do
+/// not delay other requests.
 #[derive(Debug)]
 pub(crate) struct ExplainQueue {
     pub(crate) waiting: Arc<Semaphore>,

@@ -92,7 +92,7 @@ impl Log {
         kept.last += 1;
         let entry = Entry { id: kept.last, ..entry };
         if self.listeners.receiver_count() > 0 {
-            // Sending fails only if all listeners have disconnected.
+            // Ignore errors: sending fails only if all listeners have disconnected.
             let _ = self.listeners.send(serde_json::to_string(&entry).unwrap_or_default());
         }
         kept.bytes += entry.bytes();

@@ -119,7 +119,7 @@ impl Store {
                         let _ = world.apply(Event::Imported { at, world: text });
                     }
                     (Some(world), event) => {
-                        // An event that was refused when it was written is refused again.
+                        // The file also contains refused events, which are refused again here.
                         let _ = world.apply(event);
                     }
                     (None, _) => {}

@@ -36,7 +36,7 @@ impl World {
 impl Outbox {
     fn flaw(&self) -> Option<&'static str> {
         if !self.deliveries.iter().zip(1..).all(|(delivery, id)| delivery.id == id) {
-            return Some("the deliveries are not numbered from 1");
+            return Some("the IDs of the deliveries are not 1, 2, 3 and so on");
         }
         self.deliveries.iter().find_map(|delivery| {
             match (delivery.state == DeliveryState::Pending, delivery.next_at.is_some(), delivery.url.is_some()) {

@@ -48,7 +48,7 @@ pub(crate) fn number(amount: &Amount) -> Amount {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub(crate) enum Place {
-    /// Everything outside the sandbox. Its balance is the negative sum of the money inside.
+    /// Everything outside the sandbox. Its balance is the sum of all other balances, negated.
     Outside,
     /// The partner's funds.
     Funds,

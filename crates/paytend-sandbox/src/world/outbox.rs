@@ -185,7 +185,7 @@ impl Outbox {
         let acknowledged = attempt.acknowledged;
         delivery.attempts.push((at, attempt));
         if delivery.state != DeliveryState::Pending {
-            // The delivery had already ended, and a fault caused this additional attempt.
+            // A fault caused an additional attempt after the delivery had ended. The attempt does not change the state.
             return;
         }
         (delivery.state, delivery.next_at) = match delivery.source.backoff(delivery.attempts.len()) {

@@ -33,7 +33,7 @@ impl Control {
 }
 
 #[tokio::test]
-async fn control_interface_triggers_events_and_changes_faults_clock_and_state() {
+async fn control_interface_changes_the_state_of_the_sandbox() {
     let sandbox = Sandbox::start().await.unwrap();
     let (control, client) = (Control::of(&sandbox), client(&sandbox));
     let info = control.get("").await;

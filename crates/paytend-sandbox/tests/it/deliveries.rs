@@ -148,7 +148,7 @@ async fn first_attempts_keep_their_order_and_retries_do_not_delay_them() {
 }
 
 #[tokio::test]
-async fn faults_can_duplicate_delay_and_reorder_notifications() {
+async fn notifications_can_be_duplicated_delayed_and_reordered() {
     let sandbox = frozen().await;
     let (url, came) = hook(&[], PAYTEND).await;
     set_url(&sandbox, &url).await;
@@ -257,7 +257,7 @@ async fn reset_waits_for_deliveries_in_flight() {
     assert_eq!(came.lock().unwrap().len(), 1);
 }
 
-/// Advancing continues if its future is dropped, and time never goes backwards.
+/// Time is advanced completely even if the future returned by `advance` is dropped, and it never goes backwards.
 #[tokio::test]
 async fn advance_completes_after_its_future_is_dropped() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(1000)).start().await.unwrap();

@@ -337,10 +337,10 @@ async fn body_above_the_read_limit_gets_a_documented_unsigned_response() {
     assert_eq!(response["respCode"], Failure::TooLarge.code());
 }
 
-/// `respMsg` names unknown fields. A name that could be read as a different field of the signed text must not break the
-/// response.
+/// `respMsg` contains the names of unknown fields. The name in this test contains `&s`, so in the signed text, a second
+/// field seems to begin there. The response must still be signed correctly.
 #[tokio::test]
-async fn refusal_of_a_field_name_with_separators_is_signed() {
+async fn refusal_is_signed_if_a_field_name_contains_separators() {
     let sandbox = Sandbox::start().await.unwrap();
     let keyring = sandbox.partner_keyring().unwrap();
     let payload = r#"{"card&sId=":"1","orderNo":"T","amount":"1.00","currency":"EUR"}"#;

@@ -85,7 +85,7 @@ async fn hang_fault_causes_a_timeout_and_latency_fault_delays_the_response() {
 }
 
 #[tokio::test]
-async fn notification_first_fault_posts_before_the_response() {
+async fn notification_first_fault_posts_notification_before_response() {
     let sandbox = Sandbox::start().await.unwrap();
     let client = client(&sandbox);
     let (url, came) = hook(&[], PAYTEND).await;

@@ -162,7 +162,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
 }
 
 #[tokio::test]
-async fn cards_are_ordered_shipped_and_activated() {
+async fn cards_are_ordered_then_shipped_then_activated() {
     let (sandbox, client) = slow().await;
     let holder_id = client.send(&holder()).await.unwrap().holder_id.unwrap();
     let mut virtual_card = application("A-1", "1", 1);
@@ -250,7 +250,7 @@ async fn topup_is_booked_later_and_can_be_queried() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
-/// At one day per second, a topup is booked although the test does not advance the clock.
+/// The clock runs at one day per second, so the topup is booked although the test never advances the clock.
 #[tokio::test]
 async fn accelerated_clock_runs_due_tasks() {
     let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));
@@ -261,7 +261,7 @@ async fn accelerated_clock_runs_due_tasks() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(seconds(10), booked).await.expect("the topup is booked after two seconds of sandbox time");
+    tokio::time::timeout(seconds(10), booked).await.expect("the topup was not booked within ten seconds");
 }
 
 #[tokio::test]
@@ -276,7 +276,7 @@ async fn topup_fails_and_its_money_is_returned_if_the_card_was_replaced() {
     client.send(&topup("T-2", old, "7.00")).await.unwrap();
     let cvv = |cvv: &str| ReplaceCard::builder().card_id(new.clone()).cvv(cvv).old_card_id(old).build();
     let answers = futures(&client, (0..1000).map(|n| cvv(&format!("{n:03}")))).await;
-    assert_eq!(answers, 1, "exactly one CVV is accepted, once");
+    assert_eq!(answers, 1, "exactly one CVV must be accepted, and only once");
     assert_eq!(sandbox.card(old).unwrap().state(), CardState::Frozen);
     assert_eq!(sandbox.card(new.as_str()).unwrap().state(), CardState::Active);
     sandbox.advance(seconds(2)).await;

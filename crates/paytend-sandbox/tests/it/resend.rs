@@ -78,7 +78,7 @@ async fn delivery_is_posted_again_with_the_same_content() {
 /// A receiver that requests a notification again while it is handling that notification receives the notification
 /// twice.
 #[tokio::test]
-async fn delivery_in_flight_is_posted_again_after_it_has_ended() {
+async fn resend_waits_for_the_delivery_in_flight() {
     let sandbox = std::sync::Arc::new(Sandbox::start().await.unwrap());
     let (asking, count) = (sandbox.clone(), std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)));
     let counted = count.clone();

@@ -71,7 +71,7 @@ fn redriven_notification_is_not_selected_by_an_earlier_register() {
     assert_eq!(claimable(&index), [2]);
     index.apply_order(key(), 8, Some(1));
     assert_eq!(claimable(&index), [1]);
-    // In an index without the redrive, the register determines the current notification.
+    // If the index has not read the redrive, the register determines the current notification.
     let mut index = Index::default();
     index.add(dedup(2), record(2, StoredState::Ready));
     index.apply(dedup(1), 7, record(1, StoredState::Ready));
@@ -86,7 +86,7 @@ fn redriven_notification_waits_for_the_current_notification() {
     index.apply(dedup(2), 2, record(2, StoredState::Leased));
     index.apply(dedup(1), 3, record(1, StoredState::Ready));
     index.add(dedup(3), record(3, StoredState::Ready));
-    assert_eq!(claimable(&index), [2], "its lease has expired");
+    assert_eq!(claimable(&index), [2], "the notification's lease has expired");
     index.apply(dedup(2), 4, record(2, StoredState::Done));
     assert_eq!(claimable(&index), [1]);
     index.apply(dedup(1), 5, record(1, StoredState::Dead));

@@ -35,8 +35,8 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
     }
 }
 
-/// Claims from both stores at the same time until one of them has claimed a notification. Claims again after both have
-/// read all messages.
+/// Claims from both stores at the same time until one of them has claimed a notification. Then claims from each store
+/// again, before and after the store has read all messages. Returns all claimed notifications.
 async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();
@@ -54,7 +54,7 @@ async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_with_different_indexes_claim_only_one_notification_with_a_key() {
+async fn workers_with_different_indexes_never_hold_two_notifications_with_the_same_order_key() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());

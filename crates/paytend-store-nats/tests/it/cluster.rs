@@ -77,7 +77,7 @@ impl Cluster {
     /// Starts a cluster, or returns `None` if the server is not installed.
     pub(crate) async fn start(setup: Setup) -> Option<Self> {
         let program = program()?;
-        // A different program can take a port before the server binds it, so the start is repeated.
+        // Another program can take a port before the server binds it, so the startup is retried.
         for _ in 0..5 {
             let cluster = Self::prepare(program.clone(), setup);
             if let Some(cluster) = cluster.run_all().await {
@@ -206,7 +206,7 @@ impl Cluster {
         self.spawn(number);
         while TcpStream::connect(("127.0.0.1", self.servers[number].client_port)).is_err() {
             assert!(Instant::now() < deadline, "{}", self.log());
-            // The server ends if a different program is using its port at this time, so it is started again.
+            // The server exits if another program is using its port. In this case, it is started again.
             if self.servers[number].process.as_mut().unwrap().try_wait().unwrap().is_some() {
                 self.spawn(number);
             }

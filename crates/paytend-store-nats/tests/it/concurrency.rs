@@ -82,12 +82,15 @@ async fn workers_process_one_notification_of_an_order_key_at_a_time() {
                 let claimed = claim(&store, 1 + random.below(3), LEASE).await;
                 let processing = claimed.iter().map(|claimed| {
                     let key = claimed.facts.business_id.clone().unwrap();
-                    assert!(active.keys.lock().unwrap().insert(key.clone()), "two notifications of key {key}");
+                    assert!(
+                        active.keys.lock().unwrap().insert(key.clone()),
+                        "two notifications with order key {key} are being processed"
+                    );
                     let end = random.below(8);
                     let (store, active) = (&store, &active);
                     async move {
                         tokio::task::yield_now().await;
-                        // The key is removed before the completion, because a different worker can claim the next
+                        // The key is removed before the completion, because another worker can claim the next
                         // notification immediately afterwards.
                         assert!(active.keys.lock().unwrap().remove(&key));
                         let lease = claimed.lease;

@@ -44,7 +44,7 @@ impl LossyProxy {
         Self { port, to_drop, dropped, silent, task }
     }
 
-    /// From now on, drops the messages to these consumers, but not their heartbeats.
+    /// Starts dropping the messages to these consumers, but not their heartbeats.
     pub(crate) fn silence(&self, consumers: impl IntoIterator<Item = String>) {
         self.silent.lock().unwrap().extend(consumers);
     }

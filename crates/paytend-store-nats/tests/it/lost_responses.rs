@@ -44,7 +44,7 @@ impl Pair {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sighting_whose_response_was_lost_is_processed_once() {
+async fn sighting_is_processed_once_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap();
     let claimed = claim_until_found(&pair.direct).await;
@@ -83,7 +83,7 @@ async fn redriven_notification_is_processed_once_if_the_response_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn completion_whose_response_was_lost_is_not_reported_as_a_lost_lease() {
+async fn completion_does_not_fail_with_a_lost_lease_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap();
     let claimed = claim_until_found(&pair.lossy).await;
@@ -98,7 +98,7 @@ async fn completion_whose_response_was_lost_is_not_reported_as_a_lost_lease() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn claim_whose_response_was_lost_is_returned() {
+async fn claim_returns_the_notification_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     let id = pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap().id();
     pair.lossy.stats().await.unwrap();
@@ -113,7 +113,7 @@ async fn claim_whose_response_was_lost_is_returned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notification_whose_response_was_lost_is_reported_as_new_once() {
+async fn notification_is_reported_as_new_once_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.proxy.drop_responses(1);
     let accepting = pair.lossy.accept(requeued("a").prepare(&pair.keys));

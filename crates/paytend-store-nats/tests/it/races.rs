@@ -38,7 +38,7 @@ async fn pass(time: Duration) {
     }
 }
 
-/// Hides messages from the index of a store behind a proxy if they are stored after this call.
+/// Makes a proxy hide messages from the index of its store. Messages that are already stored are not hidden.
 async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
     let names: Vec<String> = raw.stream(log).await.consumer_names().map(Result::unwrap).collect().await;
     assert!(!names.is_empty());
@@ -84,14 +84,16 @@ async fn interrupted_removal_is_completed_by_the_next_removal() {
     record["removed"] = serde_json::from_str(facts).unwrap();
     raw.publish(&format!("work.{dedup}"), HeaderMap::new(), record.to_string()).await;
     assert_eq!(store.show(id, None).await.unwrap().unwrap().payload, Some(StoredPayload::Dropped));
-    assert!(store.check().await.unwrap()[0].starts_with("1 notifications have content that was to be removed"));
+    assert!(
+        store.check().await.unwrap()[0].starts_with("1 notifications still have content that should have been removed")
+    );
     assert_eq!(store.drop_payloads(far_future()).await.unwrap(), 0);
     assert!(raw.all("inbox").await.is_empty());
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// All acknowledged notifications are still known, and all content about the object that was stored before the erasure
-/// is gone.
+/// Erases an object while notifications about it arrive. All acknowledged notifications must still be known, and all
+/// content that was stored before the erasure must be removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
     let Some(cluster) = Cluster::shared().await else { return };
@@ -138,7 +140,7 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
 /// A duplicate that arrives while its notification is being forgotten is either requeued or accepted as new. In both
 /// cases, it must be processed.
 #[tokio::test(flavor = "multi_thread")]
-async fn duplicate_that_arrives_while_it_is_forgotten_is_processed() {
+async fn duplicate_that_arrives_while_its_notification_is_forgotten_is_processed() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());

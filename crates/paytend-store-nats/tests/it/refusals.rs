@@ -131,7 +131,7 @@ async fn unreachable_servers_are_reported_without_the_url() {
     let options = NatsOptions::from_url(&format!("nats://user:secret@127.0.0.1:{port}")).unwrap();
     assert!(!format!("{options:?}").contains("secret"));
     let error = options.open().await.unwrap_err();
-    assert_eq!(error.to_string(), "cannot connect: the connection failed");
+    assert_eq!(error.to_string(), "cannot connect to the NATS server: check that it is running and reachable");
     let missing = NatsOptions::from_url("nats://127.0.0.1").unwrap().credentials_file("/no/such/file.creds");
     assert!(missing.open().await.unwrap_err().to_string().starts_with("cannot read /no/such/file.creds: "));
     for name in ["", "a.b", "a b", "a*", &"a".repeat(65)] {

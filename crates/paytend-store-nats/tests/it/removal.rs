@@ -95,7 +95,7 @@ async fn index_recovers_from_deleted_consumers() {
 
 /// One program reads a stream for the first time while another program deletes the stream's last message.
 #[tokio::test(flavor = "multi_thread")]
-async fn loading_ends_if_the_last_message_is_deleted_during_the_read() {
+async fn loading_a_stream_ends_even_if_its_last_message_is_deleted() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());

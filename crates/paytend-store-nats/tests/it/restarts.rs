@@ -78,13 +78,13 @@ fn impatient(cluster: &Cluster, name: &str) -> NatsOptions {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
+async fn killed_servers_lose_no_notification_and_repeat_no_effect() {
     let Some(mut cluster) = Cluster::start(Setup::default()).await else { return };
     let random = Seeded::new();
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let reported = Arc::new(Reported::default());
-    // The streams are created before the load starts, because creating them can take longer.
+    // The streams are created before the load starts, because creating them can take a long time.
     options(&cluster, &name).open().await.unwrap();
     let mut tasks = Vec::new();
     for prefix in 0..3 {
@@ -130,7 +130,7 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
     let stored: BTreeSet<String> = entries.iter().filter_map(|entry| entry.facts.business_id.clone()).collect();
     assert_eq!(stored.len(), entries.len(), "a notification was stored twice");
     let (accepted, new) = (reported.accepted.lock().unwrap(), reported.new.lock().unwrap());
-    assert!(accepted.is_subset(&stored), "acknowledged but not stored");
+    assert!(accepted.is_subset(&stored), "a notification was acknowledged but not stored");
     assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), new.len(), "a notification was reported as new twice");
     let effects = reported.effects.lock().unwrap();
     let names: BTreeSet<String> = effects.iter().map(|(_, name)| name.clone()).collect();

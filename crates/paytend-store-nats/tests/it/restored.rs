@@ -1,4 +1,4 @@
-//! Tests of streams that were restored from backups of different times.
+//! Tests of streams that were restored from backups with different dates.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notifications_stored_after_a_restore_are_not_confused_with_lost_ones() {
+async fn notifications_stored_after_a_restore_are_not_confused_with_lost_notifications() {
     let Some(place) = Place::new().await else { return };
     let store = place.open().await;
     for name in ["a", "b", "processed", "leased", "lost"] {
@@ -82,7 +82,8 @@ async fn notifications_stored_after_a_restore_are_not_confused_with_lost_ones() 
     let problems = worker.check().await.unwrap().join("\n");
     assert!(problems.contains("2 notifications have an ID that belongs to a different notification"), "{problems}");
     assert!(problems.contains("1 notifications have a record but no message, such as 5"), "{problems}");
-    // A notification that was processed is a duplicate, and a notification that was not yet processed is stored again.
+    // A notification that was processed is recognized as a duplicate, and a notification that was not yet processed is
+    // stored again.
     assert!(matches!(place.accept(&store, "processed").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "leased").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "lost").await, Accepted::Duplicate { .. }));

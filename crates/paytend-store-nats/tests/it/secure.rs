@@ -52,7 +52,7 @@ impl Place {
     fn start(certificate: &str) -> Option<Self> {
         let program = program()?;
         let mut place = Self { directory: Self::certificates(), port: 0, process: None };
-        // A different program can take the port before the server binds it, so the start is repeated.
+        // Another program can take the port before the server binds it, so the startup is retried.
         for _ in 0..5 {
             place.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let config = format!(
@@ -191,7 +191,7 @@ async fn login_is_not_sent_without_tls() {
 }
 
 #[tokio::test]
-async fn unusable_files_are_named_without_their_text() {
+async fn error_for_an_unusable_file_names_it_without_its_content() {
     let directory = Place::certificates();
     let path = |name: &str| directory.path().join(name);
     std::fs::write(path("nothing"), "secret").unwrap();

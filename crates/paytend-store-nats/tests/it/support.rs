@@ -42,7 +42,7 @@ impl Harness for NatsHarness<'_> {
     }
 
     fn effect(&self, _: &str, _: EffectEnd) -> NatsEffect {
-        panic!("the store has no effects")
+        panic!("the store does not support effects")
     }
 
     async fn recorded(&self, _: &NatsStore) -> Vec<String> {
@@ -88,7 +88,7 @@ pub(crate) async fn through(proxy: &LossyProxy, cluster: &Cluster, name: &str) -
     options.operation_timeout(Duration::from_secs(60)).open().await.unwrap()
 }
 
-/// Returns a duplicate that causes another run.
+/// Returns a duplicate notification that causes the handler to run again.
 pub(crate) fn requeued(name: &str) -> TestNotification {
     TestNotification { requeue_sighting: true, ..TestNotification::new(name) }
 }

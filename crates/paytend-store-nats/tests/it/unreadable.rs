@@ -119,7 +119,7 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     assert_eq!(actions, ["test", "unreadable"]);
 }
 
-/// Records that a foreign program has written can contain any number.
+/// Records that another program has written can contain any number.
 #[tokio::test(flavor = "multi_thread")]
 async fn extreme_numbers_in_records_cause_no_panic() {
     let Some(cluster) = Cluster::shared().await else { return };

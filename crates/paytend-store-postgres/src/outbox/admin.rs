@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State, millis,
-    system_time,
+    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State,
+    millis, system_time,
 };
 use tokio_postgres::Transaction;
 
@@ -26,7 +26,7 @@ const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open AND order_key IS NOT NULL GROUP BY order_key \
          HAVING count(*) FILTER (WHERE head) <> 1 OR max(id) FILTER (WHERE head) <> min(id)) k",
-        "order keys do not have exactly their first order as the claimable order",
+        "order keys do not have their first order as the only claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND NOT head", "orders cannot be claimed"),
     (
@@ -168,6 +168,7 @@ impl OutboxAdmin for PostgresStore {
                         problems.push(format!("{found} {problem}"));
                     }
                 }
+                problems.extend(unreadable(transaction).await?);
                 Ok(problems)
             })
         })
@@ -175,16 +176,46 @@ impl OutboxAdmin for PostgresStore {
     }
 }
 
+/// Returns a problem for orders that this program cannot read. A newer program may have written them.
+async fn unreadable(transaction: &Transaction<'_>) -> Result<Option<String>, OpError> {
+    let sql = "SELECT count(*), min(number) FROM paytend_order o WHERE state <> ALL ($1) OR decision <> ALL ($2) \
+         OR octet_length(content_tag) <> 32 OR octet_length(order_key) <> 32 \
+         OR least(sends, confirmations, queries, failed_queries, tries, settled_ms) < 0 \
+         OR greatest(sends, confirmations, queries, failed_queries, tries) > 4294967295 \
+         OR EXISTS (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id \
+         AND (octet_length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295))";
+    let states: Vec<&str> = State::ALL.map(State::as_str).to_vec();
+    let decisions: Vec<&str> = [Decision::Executed, Decision::NotExecuted].map(Decision::as_str).to_vec();
+    let row = transaction.query_one(sql, &[&states, &decisions]).await?;
+    let (found, first): (u64, Option<&str>) = (count(&row, 0)?, get(&row, 1)?);
+    Ok(first
+        .map(|first| format!("{found} orders cannot be read, such as {first}: a newer program may have written them")))
+}
+
 async fn list(transaction: &Transaction<'_>, query: &OrderQuery) -> Result<Vec<OrderEntry>, OpError> {
     let sql = rows::select(
         "o.id > $1 AND o.submitted_at >= $2 AND ($3::text IS NULL OR o.operation = $3) \
          AND ($4::text IS NULL OR o.state = $4) ORDER BY o.id LIMIT $5",
     );
-    let after = query.after.unwrap_or(i64::MIN);
+    let mut after = query.after.unwrap_or(i64::MIN);
     let since = query.since.map_or(i64::MIN, millis);
     let state = query.state.map(State::as_str);
-    let rows = transaction.query(&sql, &[&after, &since, &query.operation, &state, &limit(query.limit)]).await?;
-    rows.iter().map(|row| Ok(rows::stored(row)?.entry())).collect()
+    let mut entries = Vec::new();
+    loop {
+        let missing = limit(query.limit.saturating_sub(entries.len()));
+        let rows = transaction.query(&sql, &[&after, &since, &query.operation, &state, &missing]).await?;
+        for row in &rows {
+            after = get(row, rows::ID)?;
+            match rows::stored(row) {
+                Ok(stored) => entries.push(stored.entry()),
+                Err(error) => rows::skip(after, error)?,
+            }
+        }
+        // Callers treat a shorter list as the last page.
+        if limit(rows.len()) < missing || entries.len() >= query.limit {
+            return Ok(entries);
+        }
+    }
 }
 
 async fn show(
@@ -230,8 +261,10 @@ async fn act(
 async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     let mut stats = OrderStats::default();
     for row in &transaction.query("SELECT state, count(*) FROM paytend_order GROUP BY state", &[]).await? {
-        let state = get::<&str>(row, 0)?.parse().map_err(paytend_outbox::unknown_state)?;
-        stats.set(state, count(row, 1)?);
+        // `check` reports other states.
+        if let Ok(state) = get::<&str>(row, 0)?.parse() {
+            stats.set(state, count(row, 1)?);
+        }
     }
     let sql = "SELECT (SELECT count(*) FROM paytend_order WHERE is_open \
          AND state IN ('responded', 'found', 'rejected', 'decided')), \

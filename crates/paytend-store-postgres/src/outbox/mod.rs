@@ -24,9 +24,9 @@ use crate::store::{PostgresStore, not_completed};
 use rows::{REQUEST, RESULT, Stored};
 
 impl PostgresStore {
-    /// Submits an order in a transaction on this database, that is, in an effect or in the caller's own transaction.
-    /// The order is stored if and only if the transaction is committed. The isolation level must be `READ COMMITTED`,
-    /// which is the default.
+    /// Submits an order in a transaction on this database. This can be the transaction of an effect or the caller's
+    /// own transaction. The order is stored if and only if the transaction is committed. The isolation level must be
+    /// `READ COMMITTED`, which is the default.
     ///
     /// ```
     /// use paytend_inbox::HandlerError;
@@ -54,9 +54,9 @@ impl PostgresStore {
         submitted.unwrap_or_else(|error| Err(SubmitError::Store(error.into_finish("submit an order").into())))
     }
 
-    /// Records a notification about an order, inside a transaction that the caller has open on this database, for
-    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
-    /// first notification or the notification makes the order due.
+    /// Records a notification about an order in an open transaction on this database, such as the transaction of an
+    /// effect. Returns `true` if the order exists and either this is its first notification or the notification makes
+    /// the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if PostgreSQL fails.
@@ -91,8 +91,8 @@ impl PostgresStore {
 
 async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Result<Submitted, SubmitError>, OpError> {
     let facts = order.facts();
-    // The row is not locked, because its facts do not change, and because a completion that holds the row may wait for
-    // the order key.
+    // The row is not locked, because its facts never change. Locking it could also deadlock with a completion that has
+    // locked the row and waits for the order key.
     if let Some(known) = rows::find(transaction, &facts.number).await? {
         return same(transaction, order, &known).await;
     }
@@ -105,8 +105,8 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
     let mut progress = Progress::new(now, facts.not_before.map(millis));
     if let Some(id) = rows::insert(transaction, now, facts, &progress).await? {
         rows::put_part(transaction, id, REQUEST, order.request()).await?;
-        // The recovery is read after the insertion, because the insertion waits for a recovery that begins at the same
-        // time.
+        // Whether a recovery is in progress is read after the insertion, because the insertion waits for a recovery
+        // that begins at the same time.
         if admin::recovering_since(transaction).await?.is_some() {
             progress.recover(now, facts.not_before.map(millis));
             rows::save(transaction, id, &progress).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paytend_client::{History, SendResult};
-use paytend_inbox::{Mac, SealedPayload, StoreError, StoreErrorKind};
+use paytend_inbox::{FinishError, Mac, SealedPayload, StoreError, StoreErrorKind};
 use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, millis, system_time};
 use tokio_postgres::{Row, Transaction};
 
@@ -55,9 +55,25 @@ fn mac(bytes: &[u8]) -> Result<Mac, OpError> {
     Ok(Mac::from_bytes(bytes.try_into().map_err(|_| corrupt())?))
 }
 
+/// The column of the order's ID in the query of [`select`].
+pub(super) const ID: usize = 24;
+
 /// Returns a query for orders that [`stored`] reads.
 pub(super) fn select(condition: &str) -> String {
     format!("SELECT {COLUMNS} FROM paytend_order o WHERE {condition}")
+}
+
+/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
+pub(super) fn skip(id: i64, error: OpError) -> Result<(), OpError> {
+    let is_of_row = match &error {
+        OpError::Finish(FinishError::Store(error)) => error.kind() == StoreErrorKind::Corrupt,
+        _ => false,
+    };
+    if !is_of_row {
+        return Err(error);
+    }
+    tracing::error!(id, "an order cannot be read, and is neither sent nor listed; `check` names such orders");
+    Ok(())
 }
 
 pub(super) fn stored(row: &Row) -> Result<Stored, OpError> {
@@ -92,7 +108,7 @@ pub(super) fn stored(row: &Row) -> Result<Stored, OpError> {
         is_due_again: get(row, 22)?,
         cause: get(row, 23)?,
     };
-    Ok(Stored { id: get(row, 24)?, facts, progress, submitted_at: get(row, 25)? })
+    Ok(Stored { id: get(row, ID)?, facts, progress, submitted_at: get(row, 25)? })
 }
 
 /// Returns the time of the store's clock in milliseconds since the Unix epoch.
@@ -118,7 +134,7 @@ pub(super) async fn by_id(transaction: &Transaction<'_>, id: i64) -> Result<Opti
     row.as_ref().map(stored).transpose()
 }
 
-/// Inserts an order. Returns the ID that the store has assigned, or `None` if a different transaction has inserted the
+/// Inserts an order. Returns the ID that the store has assigned, or `None` if another transaction has inserted the
 /// order. The caller must hold the order key's lock.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,

@@ -49,7 +49,7 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     claims(&reopened, 1).await;
     assert_eq!(claim(&reopened, 5, LEASE).await.len(), 0);
     set_clock(&config, NOW).await;
-    // At their old times, retries are due and leases have expired.
+    // When the old times are reached, retries are due and leases have expired.
     claims(&reopened, 3).await;
     // If the clock is set back by more than a day, retries are due and leases expire.
     set_clock(&config, NOW - 2 * DAY).await;

@@ -30,7 +30,7 @@ async fn ten_receivers_and_ten_workers_process_each_notification_once() {
         tasks.push(tokio::spawn(async move {
             let random = Seeded::new();
             for number in 0..EACH {
-                // Adjacent receivers receive the same notifications at about the same time.
+                // Receivers with adjacent numbers receive the same notifications at about the same time.
                 let name = format!("{}-{number}", (receiver + random.below(2)) % RECEIVERS);
                 assert!(accept(&store, &keys, &name).await.is_some());
             }
@@ -72,8 +72,8 @@ async fn ten_receivers_and_ten_workers_process_each_notification_once() {
     assert!(effects.len() >= EACH);
 }
 
-/// A claim begins before a completion commits, and locks the row afterwards. Its idempotency key must belong to a new
-/// run.
+/// A claim begins before a completion commits, and locks the row after the commit. The claim's idempotency key must
+/// belong to a new run.
 #[tokio::test(flavor = "multi_thread")]
 async fn claim_during_a_completion_counts_the_completed_run() {
     const LEASE: Duration = Duration::from_secs(600);
@@ -83,7 +83,7 @@ async fn claim_during_a_completion_counts_the_completed_run() {
     let mut slow = config.clone();
     slow.application_name("slow");
     let slow = open(slow, 1).await;
-    // The slow store reads the time after the snapshot of its claim, and waits for this lock.
+    // A claim of the slow store takes its snapshot and then reads the time, which waits for this lock.
     let clock = "CREATE OR REPLACE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$ BEGIN \
          IF current_setting('application_name') = 'slow' THEN PERFORM pg_advisory_xact_lock_shared(77); END IF; \
          RETURN clock_timestamp(); END $$";

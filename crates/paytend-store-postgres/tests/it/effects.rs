@@ -9,14 +9,14 @@ use paytend_inbox::{
 };
 use paytend_outbox::testing::TestOrder;
 use paytend_store_postgres::deadpool_postgres;
-use paytend_store_postgres::{PostgresEffect, PostgresOptions, PostgresStore};
+use paytend_store_postgres::{PostgresOptions, PostgresStore};
 
 use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, effect, open, process, running};
 
 const LEASE: Duration = Duration::from_secs(600);
-/// A deadline that is much longer than the time limit for effects in these tests, and much shorter than the stuck
-/// statements.
+/// A deadline that is much longer than the time limit for effects in these tests, and much shorter than the time that
+/// the stuck statements would take.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Accepts a notification and claims it. The notification is always new, because each call uses a different
@@ -56,7 +56,7 @@ async fn effect_cannot_disable_the_durable_commit() {
     assert_eq!(lines(&store).await, 2);
 }
 
-/// A setting that the connection itself has cannot be reset.
+/// If a connection was opened with an unsafe setting, resetting the session does not change it.
 #[tokio::test(flavor = "multi_thread")]
 async fn completion_on_a_connection_without_durable_commits_is_rolled_back() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -115,7 +115,7 @@ async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
         // The connection is closed, and a new connection has the server's setting.
         assert!(accept(&store, &keys, name).await.is_some(), "{name}");
     }
-    // A role's setting applies to new connections. The store has already checked its first connection.
+    // A role's setting applies to new connections, but the store has already checked its first connection.
     execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
     let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
     assert!(accept(&other, &keys, "danger").await.is_some());
@@ -131,7 +131,7 @@ async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_of_an_effect_are_reset() {
+async fn settings_that_an_effect_changes_are_reset() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

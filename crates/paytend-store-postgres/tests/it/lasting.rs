@@ -43,7 +43,7 @@ fn interrupted(store: &PostgresStore, keys: &Arc<StoreKeys>, round: usize) {
             let _ = accepted.send(());
         });
     }
-    // The runtime ends before, while or after these notifications are accepted.
+    // The runtime can end before, while or after these notifications are accepted.
     for _ in 0..50 * round {
         count.blocking_recv().unwrap();
     }
@@ -51,7 +51,7 @@ fn interrupted(store: &PostgresStore, keys: &Arc<StoreKeys>, round: usize) {
 }
 
 #[test]
-fn store_works_after_the_end_of_the_runtime_that_ran_its_tasks() {
+fn store_works_after_the_runtime_of_its_tasks_is_shut_down() {
     let living = runtime();
     let Some(server) = living.block_on(Server::start(&[])) else { return };
     let config = living.block_on(server.database());

@@ -14,8 +14,8 @@ use crate::support::{EFFECTS, claim, open, process};
 const LEASE: Duration = Duration::from_secs(600);
 const ROUNDS: usize = 25;
 
-/// A delivery that loses the race to insert a notification records a sighting, which waits for a completion that waits
-/// for the order key's lock.
+/// If two deliveries insert the same notification, the slower delivery records a sighting. The sighting waits for a
+/// completion, and the completion waits for the order key's lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_deliveries_and_completions_do_not_deadlock() {
     let Some(server) = Server::start(&["deadlock_timeout=10s"]).await else { return };

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use paytend_inbox::{FinishError, HandlerError, Lease, StoreKeys};
+use paytend_inbox::{FinishError, Lease, StoreKeys};
 use paytend_outbox::testing::TestOrder;
 use paytend_outbox::{ClaimOrders, Ended, OutboxAdmin as _, OutboxStore as _, State};
 use paytend_store_postgres::tokio_postgres::Config;
@@ -90,7 +90,7 @@ async fn failing_order_effects_are_rolled_back() {
 /// The statements that complete an order run after the effect in the same session, so the effect's settings must be
 /// reset.
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_of_an_order_effect_are_reset_after_it() {
+async fn settings_that_an_order_effect_changes_are_reset() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     execute(&config, "CREATE ROLE other; GRANT INSERT ON effect TO other").await;

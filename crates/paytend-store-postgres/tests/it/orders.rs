@@ -63,7 +63,7 @@ async fn submit(outbox: &Outbox<PostgresStore>, card: &str, number: &str) -> boo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
+async fn server_crashes_lose_no_order_and_execute_no_order_twice() {
     let Some(mut server) = Server::start(&[]).await else { return };
     let rounds = std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap());
     let random = Seeded::new();

@@ -74,7 +74,7 @@ async fn random_outbox_histories_have_the_same_results_as_in_the_memory_store() 
 
 /// If a crash could undo the count of a send, the order could be sent twice.
 #[tokio::test(flavor = "multi_thread")]
-async fn sends_and_submissions_are_refused_on_a_connection_without_durability() {
+async fn sends_and_submissions_are_refused_on_a_connection_without_durable_commits() {
     let Some(server) = Server::start(&[]).await else { return };
     let store = open(server.database().await, 1).await;
     let keys = Arc::new(StoreKeys::generate().unwrap());

@@ -92,9 +92,9 @@ async fn session_pooling_works() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// If the pooler has only one connection to the server, the check for a pooler must not wait for two minutes.
+/// If the pooler has only one connection to the server, the check for a pooler must not block for two minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn session_pooling_with_one_connection_opens_in_time() {
+async fn store_opens_in_time_with_session_pooling_and_one_connection() {
     let Some(server) = Server::start(&[]).await else { return };
     let database = server.database().await;
     let directory = tempfile::tempdir().unwrap();
@@ -109,7 +109,7 @@ async fn session_pooling_with_one_connection_opens_in_time() {
 /// PgBouncer before version 1.21 does not keep prepared statements. Newer versions keep them if they are configured to
 /// do so.
 #[tokio::test(flavor = "multi_thread")]
-async fn transaction_pooling_works_or_is_refused() {
+async fn transaction_pooling_works_or_is_refused_when_the_store_is_opened() {
     let Some(server) = Server::start(&[]).await else { return };
     let database = server.database().await;
     let directory = tempfile::tempdir().unwrap();

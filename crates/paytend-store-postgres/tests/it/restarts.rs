@@ -122,13 +122,13 @@ impl Load {
         assert_eq!(rows.len(), effects.len(), "an effect happened more than once");
         assert_eq!(effects, stored);
         let (accepted, completed) = (reported.accepted.lock().unwrap(), reported.completed.lock().unwrap());
-        assert!(accepted.is_subset(&stored), "acknowledged but not stored");
-        assert!(completed.is_subset(&effects), "completed without an effect");
+        assert!(accepted.is_subset(&stored), "a notification was acknowledged but not stored");
+        assert!(completed.is_subset(&effects), "a notification was completed without its effect");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_notification_is_lost_and_no_effect_repeated_after_server_crashes() {
+async fn server_crashes_lose_no_notification_and_repeat_no_effect() {
     let Some(mut server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     let config = server.database().await;
@@ -155,7 +155,7 @@ async fn kill_session(config: &Config) {
         if let Some(process) = Pid::from_raw(number(config, sql).await) {
             return kill_process(process, Signal::KILL).unwrap();
         }
-        assert!(Instant::now() < deadline, "no notification is completed");
+        assert!(Instant::now() < deadline, "no session was completing a notification");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }

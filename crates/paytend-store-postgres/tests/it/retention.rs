@@ -28,7 +28,7 @@ fn at(time: Duration) -> SystemTime {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
+async fn partitions_are_dropped_but_unprocessed_content_is_kept() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

@@ -50,8 +50,8 @@ async fn settings_of_the_last_effect_are_reset_before_the_completion() {
     }
 }
 
-/// If the first effect in a transaction fails, no other effect is the cause, so the failure counts. If many effects
-/// fail, the following effects have separate transactions, so their failures count, too.
+/// If the first effect in a transaction fails, no other effect can have caused the failure, so it is counted. After
+/// many failures, each later effect runs in its own transaction, so its failures are counted too.
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_of_many_effects_are_counted() {
     let Some(server) = Server::start(&[]).await else { return };

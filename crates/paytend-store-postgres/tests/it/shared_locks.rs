@@ -44,7 +44,7 @@ async fn lost_and_repeated_leases_do_not_affect_other_completions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_effect_does_not_hold_up_the_others() {
+async fn slow_effect_does_not_delay_other_effects() {
     let Some(server) = Server::start(&[]).await else { return };
     let (_, store) = create(&server).await;
     warm_up(&store).await;
@@ -103,7 +103,7 @@ async fn effects_that_wait_for_each_other_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shared_completions_keep_the_order_and_requeue_sightings() {
+async fn completions_that_share_a_transaction_keep_the_order_and_requeue_sightings() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -155,9 +155,9 @@ async fn shared_completions_keep_the_order_and_requeue_sightings() {
     assert!(commits(&config).await - before < 150);
 }
 
-/// The server ends all sessions and recovers.
+/// When the session is killed, the server ends all sessions and recovers.
 #[tokio::test(flavor = "multi_thread")]
-async fn session_killed_between_two_effects_repeats_no_effect() {
+async fn killing_a_session_between_two_effects_repeats_no_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -194,7 +194,7 @@ async fn session_killed_between_two_effects_repeats_no_effect() {
 
 /// The commit waits for a standby that does not exist, and then its session is terminated.
 #[tokio::test(flavor = "multi_thread")]
-async fn completions_with_an_unknown_commit_are_looked_up() {
+async fn completions_whose_commit_result_is_unknown_are_looked_up() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -279,6 +279,6 @@ async fn worker_counts_only_failures_of_effects_in_separate_transactions() {
     let tries = "SELECT coalesce(sum(tries), 0)::int FROM paytend_outcome WHERE result = 'done'";
     let all = i32::try_from(200 + 16 + 2 * expected.len()).unwrap();
     assert_eq!(number(&config, tries).await, all, "an attempt of another notification was counted");
-    // At most one run of each failing notification was not counted.
+    // For each failing notification, at most one run was not counted.
     assert!(runs.load(Ordering::SeqCst) <= 200 + 3 * expected.len());
 }

@@ -70,7 +70,8 @@ pub(crate) async fn accept(store: &PostgresStore, keys: &Arc<StoreKeys>, name: &
     store.accept(notification.prepare(keys)).await.ok().map(|accepted| accepted.id())
 }
 
-/// Completes a notification with an effect that records its name. Returns whether the notification is completed.
+/// Completes a notification with an effect that records the notification's name. Returns whether the notification was
+/// completed.
 pub(crate) async fn process(store: &PostgresStore, claimed: &Claimed) -> bool {
     let line = claimed.facts.business_id.clone().unwrap();
     let effect: PostgresEffect = Box::new(move |transaction| {

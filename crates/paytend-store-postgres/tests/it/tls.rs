@@ -52,7 +52,7 @@ async fn start(directory: &std::path::Path) -> Option<(Server, String)> {
 async fn certificate_of_the_server_is_verified() {
     let directory = tempfile::tempdir().unwrap();
     let Some((server, authority)) = start(directory.path()).await else { return };
-    // The system does not trust the authority.
+    // The operating system does not trust the authority that issued the certificate.
     let error = PostgresOptions::new(config("localhost", server.port())).open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("TLS failed") && error.to_string().contains("certificate"), "{error}");

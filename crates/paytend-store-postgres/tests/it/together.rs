@@ -17,7 +17,8 @@ use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, claim, effect};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
-/// A deadline that is much longer than the time limits in these tests, and much shorter than the stuck statements.
+/// A deadline that is much longer than the time limits in these tests, and much shorter than the time that the stuck
+/// statements would take.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 /// The time limit for an effect in a separate transaction.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
@@ -65,8 +66,8 @@ pub(crate) async fn commits(config: &Config) -> i32 {
     number(config, "SELECT count(DISTINCT xmin::text)::int FROM paytend_outcome WHERE result = 'done'").await
 }
 
-/// Completes notifications until only those with failing effects remain, and checks that all others succeed in their
-/// first counted attempt. Returns the causes of the failures by notification.
+/// Completes notifications until only the notifications with failing effects remain, and checks that all others
+/// succeed in their first counted attempt. Returns the causes of the failures by notification.
 pub(crate) async fn complete_all(
     store: &PostgresStore,
     mut claimed: Vec<Claimed>,
@@ -160,7 +161,7 @@ async fn failing_effects_do_not_affect_other_effects_in_their_transaction() {
     }
 }
 
-/// Only the changes that an effect commits itself are kept.
+/// Only the changes that the effect has committed are kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn effect_that_commits_does_not_commit_the_effects_before_it() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -217,7 +218,7 @@ async fn settings_of_an_effect_are_reset_before_the_next_effect() {
     }
 }
 
-/// The schema of a different store in the same database contains a notification with the same ID and lease.
+/// The schema of another store in the same database contains a notification with the same ID and lease.
 #[tokio::test(flavor = "multi_thread")]
 async fn effect_cannot_complete_a_notification_of_another_store() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -253,11 +254,11 @@ async fn effect_cannot_complete_a_notification_of_another_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn constraints_that_are_checked_at_the_commit_fail_their_own_effect() {
+async fn deferred_constraint_fails_only_the_effect_that_violates_it() {
     let Some(server) = Server::start(&[]).await else { return };
     let unique = "CREATE TABLE booking (line text CONSTRAINT booking_line UNIQUE DEFERRABLE INITIALLY DEFERRED)";
-    // The constraint exists before the store is opened, or is added later, while the store still uses its earlier
-    // search for constraints.
+    // The constraint exists before the store is opened, or is added later, while the store still uses the result of
+    // its earlier search.
     for is_known in [true, false] {
         let (config, store) = create(&server).await;
         if is_known {

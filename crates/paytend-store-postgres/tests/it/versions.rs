@@ -92,13 +92,13 @@ async fn programs_that_manage_a_store_do_not_create_or_upgrade_it() {
     execute(&config, tables).await;
     let creating = open(config.clone(), 1).await;
     managing().await.unwrap().stats().await.unwrap();
-    // A store without this program's last step has an older schema.
+    // Without this program's last migration step, the store has an older schema.
     execute(&config, "UPDATE paytend_migration SET version = 0 WHERE version = 1").await;
     let error = managing().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Configuration);
     assert!(error.to_string().contains("no schema version 1"), "{error}");
     execute(&config, "UPDATE paytend_migration SET version = 1, checksum = '\\x00' WHERE version = 0").await;
     let error = managing().await.unwrap_err();
-    assert!(error.to_string().contains("differs from this program's"), "{error}");
+    assert!(error.to_string().contains("of the store differs from"), "{error}");
     drop(creating);
 }

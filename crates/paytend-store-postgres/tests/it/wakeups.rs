@@ -64,7 +64,7 @@ async fn worker_on_another_connection_is_woken_and_a_lost_listener_reconnects() 
         latencies.push(at.saturating_duration_since(started));
     }
     latencies.sort();
-    eprintln!("accepted to processed: median {:?}, longest {:?}", latencies[20], latencies[39]);
+    eprintln!("time from acceptance to processing: median {:?}, longest {:?}", latencies[20], latencies[39]);
     stop.send(()).unwrap();
     running.await.unwrap();
     // The connection is closed when the store is dropped.

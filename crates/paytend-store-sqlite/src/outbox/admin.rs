@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State, millis,
-    system_time,
+    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State,
+    millis, system_time,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
@@ -24,7 +24,7 @@ const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open = 1 AND order_key IS NOT NULL \
          GROUP BY order_key HAVING sum(head) <> 1 OR max(CASE head WHEN 1 THEN id END) <> min(id))",
-        "order keys do not have exactly their first order as the claimable order",
+        "order keys do not have their first order as the only claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND head <> 1", "orders cannot be claimed"),
     (
@@ -147,13 +147,13 @@ impl OutboxAdmin for SqliteStore {
     }
 
     async fn drop_order_content(&self, before: SystemTime) -> Result<u64, StoreError> {
-        let (before, mut dropped) = (millis(before), 0);
+        let (before, mut dropped, mut after) = (millis(before), 0, i64::MIN);
         loop {
-            let count = self.write(move |transaction| drop_content(transaction, before)).await?;
-            dropped += count;
-            if count < CHUNK as u64 {
-                return Ok(dropped);
-            }
+            let found = self.read("find orders with content", move |connection| droppable(connection, before, after));
+            let ids = found.await?;
+            let Some(last) = ids.last() else { return Ok(dropped) };
+            after = *last;
+            dropped += self.write(move |transaction| drop_content(transaction, &ids)).await?;
         }
     }
 
@@ -168,27 +168,55 @@ impl OutboxAdmin for SqliteStore {
                     problems.push(format!("{count} {problem}"));
                 }
             }
+            problems.extend(unreadable(&transaction)?);
             Ok(problems)
         })
         .await
     }
 }
 
-fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
-    // Without a state, the table is read by ID.
-    let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
-    let condition = format!(
-        "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id LIMIT ?5"
+/// Returns a problem for orders that this program cannot read. A newer program may have written them.
+fn unreadable(connection: &Connection) -> Result<Option<String>, rusqlite::Error> {
+    let names = |names: &[&str]| format!("'{}'", names.join("', '"));
+    let states = names(&State::ALL.map(State::as_str));
+    let decisions = names(&[Decision::Executed, Decision::NotExecuted].map(Decision::as_str));
+    let sql = format!(
+        "SELECT count(*), min(number) FROM paytend_order o WHERE state NOT IN ({states}) \
+         OR decision NOT IN ({decisions}) OR length(content_tag) <> 32 OR length(order_key) <> 32 \
+         OR min(sends, confirmations, queries, failed_queries, tries, settled_ms) < 0 \
+         OR max(sends, confirmations, queries, failed_queries, tries) > 4294967295 \
+         OR EXISTS (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id \
+         AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295))"
     );
+    let (count, first): (i64, Option<String>) = connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(first
+        .map(|first| format!("{count} orders cannot be read, such as {first}: a newer program may have written them")))
+}
+
+fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
+    // If the query selects no state, the table is read in the order of the IDs.
+    let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
+    let condition =
+        format!("o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id");
     let parameters = params![
         query.after.unwrap_or(i64::MIN),
         query.since.map_or(i64::MIN, millis),
         query.operation,
         query.state.map(State::as_str),
-        i64::try_from(query.limit).unwrap_or(i64::MAX),
     ];
     let mut statement = connection.prepare_cached(&rows::select(&condition))?;
-    statement.query_map(parameters, rows::stored)?.map(|stored| Ok(stored?.entry())).collect()
+    let mut rows = statement.query(parameters)?;
+    let mut entries = Vec::new();
+    // Unreadable rows do not count towards the limit, because callers treat a shorter list as the last page.
+    while entries.len() < query.limit
+        && let Some(row) = rows.next()?
+    {
+        match rows::stored(row) {
+            Ok(stored) => entries.push(stored.entry()),
+            Err(error) => rows::skip(row.get(rows::ID)?, error)?,
+        }
+    }
+    Ok(entries)
 }
 
 fn show(connection: &Connection, number: &str) -> Result<Option<OrderEntry>, rusqlite::Error> {
@@ -243,18 +271,29 @@ pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, r
     statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))
 }
 
-fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64, rusqlite::Error> {
-    let ids: Vec<i64> = transaction
+/// Returns some completed orders after an ID that still have content. A reader finds them, so that the writer does not
+/// wait for the search. Reads the contents first, because the orders without content are never removed.
+fn droppable(connection: &Connection, before: i64, after: i64) -> Result<Vec<i64>, rusqlite::Error> {
+    connection
         .prepare_cached(
-            "SELECT DISTINCT p.id FROM paytend_order_part p JOIN paytend_order o ON o.id = p.id \
-             WHERE o.is_open = 0 AND o.submitted_at < ?1 LIMIT ?2",
+            "SELECT DISTINCT p.id FROM paytend_order_part p CROSS JOIN paytend_order o ON o.id = p.id \
+             WHERE p.id > ?2 AND o.is_open = 0 AND o.submitted_at < ?1 ORDER BY p.id LIMIT ?3",
         )?
-        .query_map(params![before, CHUNK], |row| row.get(0))?
-        .collect::<Result<_, _>>()?;
-    for id in &ids {
-        transaction.prepare_cached("DELETE FROM paytend_order_part WHERE id = ?1")?.execute([id])?;
+        .query_map(params![before, after, CHUNK], |row| row.get(0))?
+        .collect()
+}
+
+/// Removes the content of those orders that are still completed. Returns their number.
+fn drop_content(transaction: &Transaction<'_>, ids: &[i64]) -> Result<u64, rusqlite::Error> {
+    let mut statement = transaction.prepare_cached(
+        "DELETE FROM paytend_order_part WHERE id = ?1 \
+         AND EXISTS (SELECT 1 FROM paytend_order o WHERE o.id = ?1 AND o.is_open = 0)",
+    )?;
+    let mut dropped = 0;
+    for id in ids {
+        dropped += u64::from(statement.execute([id])? > 0);
     }
-    Ok(ids.len() as u64)
+    Ok(dropped)
 }
 
 fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<u64, rusqlite::Error> {

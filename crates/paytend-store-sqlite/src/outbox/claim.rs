@@ -1,50 +1,74 @@
 //! Claims orders for dispatchers.
 
-use paytend_inbox::{Id, Lease};
+use paytend_inbox::{Id, Lease, SealedPayload};
 use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, system_time};
 use rusqlite::{Transaction, params};
 
-use crate::outbox::rows::{self, REQUEST, RESULT};
+use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 
 /// Claims due orders. Orders whose lease has expired are claimed only if `takes_over` is set. Reads each operation
 /// separately, so that no orders are read for an operation that has reached its limit.
+///
+/// An order that cannot be read, for example because a newer program has written it, is never claimed. It holds up only
+/// the later orders of its order key.
 pub(super) fn claim(
     transaction: &Transaction<'_>,
     now: i64,
     request: &ClaimOrders,
     takes_over: bool,
 ) -> Result<Vec<ClaimedOrder>, rusqlite::Error> {
-    let mut due: Vec<(i64, i64)> = Vec::new();
+    let mut due: Vec<Due> = Vec::new();
     for (operation, limit) in &request.operations {
-        let limit = i64::try_from(request.limit.min(*limit)).unwrap_or(i64::MAX);
+        let wanted = due.len().saturating_add(request.limit.min(*limit));
         let paused = is_paused(transaction, operation)?;
         let condition = if paused { " AND (sends > 0 OR state <> 'recorded' OR decision IS NOT NULL)" } else { "" };
         let free = if takes_over { "" } else { "AND is_leased = 0" };
         let sql = format!(
             "SELECT due_at, id FROM paytend_order WHERE is_open = 1 AND head = 1 AND due_at IS NOT NULL{condition} \
-             {free} AND operation = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3"
+             {free} AND operation = ?1 AND due_at <= ?2 ORDER BY due_at, id"
         );
         let mut statement = transaction.prepare_cached(&sql)?;
-        let found = statement.query_map(params![operation, now, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        due.extend(found.collect::<Result<Vec<_>, _>>()?);
+        let mut found = statement.query(params![operation, now])?;
+        while due.len() < wanted
+            && let Some(row) = found.next()?
+        {
+            let (due_at, id) = (row.get(0)?, row.get(1)?);
+            match read(transaction, due_at, id) {
+                Ok(order) => due.extend(order),
+                Err(error) => rows::skip(id, error)?,
+            }
+        }
     }
-    due.sort_unstable();
+    due.sort_unstable_by_key(|due| (due.due_at, due.stored.id));
     due.truncate(request.limit);
     let mut claimed = Vec::with_capacity(due.len());
-    for (_, id) in due {
-        let Some(mut stored) = rows::by_id(transaction, id)? else { continue };
+    for Due { mut stored, request: sealed, result, .. } in due {
         stored.progress.claim(now, request.lease, request.holder);
-        rows::save(transaction, id, &stored.progress)?;
+        rows::save(transaction, stored.id, &stored.progress)?;
         claimed.push(ClaimedOrder {
-            lease: Lease { id: Id::new(id), fence: stored.progress.fence, holder: request.holder },
-            request: rows::part(transaction, id, REQUEST)?,
-            result: rows::part(transaction, id, RESULT)?,
+            lease: Lease { id: Id::new(stored.id), fence: stored.progress.fence, holder: request.holder },
+            request: sealed,
+            result,
             facts: stored.facts,
             progress: stored.progress,
             now: system_time(now),
         });
     }
     Ok(claimed)
+}
+
+/// A due order.
+struct Due {
+    due_at: i64,
+    stored: Stored,
+    request: Option<SealedPayload>,
+    result: Option<SealedPayload>,
+}
+
+fn read(transaction: &Transaction<'_>, due_at: i64, id: i64) -> Result<Option<Due>, rusqlite::Error> {
+    let Some(stored) = rows::by_id(transaction, id)? else { return Ok(None) };
+    let (request, result) = (rows::part(transaction, id, REQUEST)?, rows::part(transaction, id, RESULT)?);
+    Ok(Some(Due { due_at, stored, request, result }))
 }
 
 /// Returns whether sending is paused for an operation.

@@ -21,12 +21,12 @@ const NAME: &str = "outbox clock";
 /// The accepted difference between two clocks, in milliseconds.
 const TOLERANCE: i64 = 5_000;
 
-/// The times that this process has observed.
+/// The recorded times that this process has written or read.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     /// The time that this process recorded last.
     recorded: Option<i64>,
-    /// A recorded time that is ahead of this process's clock, and since when it has been unchanged.
+    /// A recorded time that is ahead of this process's clock, and the time at which this process first read it.
     ahead: Option<(i64, i64)>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) struct Clocks {
     seen: Mutex<Seen>,
 }
 
-/// The permission for a claim.
+/// The result of comparing the clocks, if orders can be claimed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permit {
     /// Whether orders whose lease has expired can be claimed.
@@ -102,7 +102,7 @@ impl Clocks {
         Ok(Some(permit.time))
     }
 
-    /// Remembers a recorded time after it was committed.
+    /// Remembers the time that a claim recorded, after the claim was committed.
     pub(super) fn committed(&self, recorded: Option<i64>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.recorded = recorded.max(seen.recorded);

@@ -5,19 +5,21 @@ mod claim;
 mod clocks;
 mod rows;
 
+use std::any::Any;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use paytend_client::History;
-use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, Store as _, StoreError, StoreErrorKind};
+use paytend_inbox::{FinishError, HandlerError, Lease, Mac, SealedPayload, Store as _, StoreError, StoreErrorKind};
 use paytend_outbox::{
     BeginSendError, ClaimOrders, ClaimedOrder, Ended, IllegalTransition, NewOrder, OrderNotice, OrderRelease,
     OutboxStore, Progress, SubmitError, Submitted, millis,
 };
 use rusqlite::{Connection, Transaction};
 
-use crate::error::{OpError, store_error};
-use crate::store::{SqliteEffect, SqliteStore, effect_error};
+use crate::error::{OpError, store_error, suspect_cause};
+use crate::store::{RELEASE, SqliteEffect, SqliteStore, effect_error};
 use rows::{REQUEST, RESULT, Stored};
 
 pub(crate) use clocks::Clocks;
@@ -25,6 +27,7 @@ pub(crate) use clocks::Clocks;
 /// The names of changes that cannot make another order due.
 pub(crate) const BEGIN_SEND: &str = "count a send";
 pub(crate) const RECORD: &str = "store a result";
+pub(crate) const COMPLETE: &str = "complete an order";
 
 /// The maximum delay of an attempt that is not scheduled, in milliseconds.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
@@ -43,7 +46,7 @@ pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusq
 }
 
 impl SqliteStore {
-    /// Submits an order in a transaction on this database file, that is, in an effect or in
+    /// Submits an order in a transaction on this database file. This can be the transaction of an effect or a call of
     /// [`transaction`](Self::transaction). The order is stored if and only if the transaction is committed.
     ///
     /// ```
@@ -69,9 +72,9 @@ impl SqliteStore {
         submit(transaction, self.shared.options.clock.now(), order)
     }
 
-    /// Records a notification about an order, inside a transaction that the caller has open on this database file, for
-    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
-    /// first notification or the notification makes the order due.
+    /// Records a notification about an order in an open transaction on this database file, such as the transaction of
+    /// an effect. Returns `true` if the order exists and either this is its first notification or the notification
+    /// makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if SQLite fails.
@@ -82,6 +85,10 @@ impl SqliteStore {
 
     /// Runs a function in the writer's transaction. The function can return any error type. If the function returns an
     /// error, its changes are rolled back. The rules for [`in_transaction`](crate::in_transaction) apply.
+    ///
+    /// After a disk error, the store closes and checks the file. It finds such an error in a `rusqlite::Error`,
+    /// [`StoreError`], [`SubmitError`], [`HandlerError`] or `Box<dyn Error + Send + Sync>`, and in the sources of these
+    /// errors. It cannot find the error in another type.
     ///
     /// ```
     /// # use paytend_outbox::NewOrder;
@@ -118,8 +125,9 @@ impl SqliteStore {
             }
             Ok(value) => Ok(value),
             Err(error) => {
+                let suspect = suspect_error(&error);
                 *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                Err(StoreError::unavailable("the function failed").into())
+                Err(suspect.map_or_else(|| StoreError::unavailable("the function failed").into(), OpError::Sql))
             }
         });
         let written = written.await.map_err(StoreError::from);
@@ -147,6 +155,20 @@ impl SqliteStore {
         })
         .await
     }
+}
+
+/// Returns the error of the disk or the file that is the cause of a function's error. It can be found in the error
+/// types of SQLite, the store and the outbox, and in boxed errors.
+fn suspect_error(error: &dyn Any) -> Option<rusqlite::Error> {
+    if let Some(error) = error.downcast_ref::<Box<dyn Error + Send + Sync>>() {
+        return suspect_cause(error.as_ref());
+    }
+    if let Some(error) = error.downcast_ref::<HandlerError>() {
+        return error.source().and_then(suspect_cause);
+    }
+    let found = error.downcast_ref::<rusqlite::Error>().map(|error| error as &(dyn Error + 'static));
+    let found = found.or_else(|| error.downcast_ref::<StoreError>().map(|error| error as _));
+    found.or_else(|| error.downcast_ref::<SubmitError>().map(|error| error as _)).and_then(suspect_cause)
 }
 
 fn submit(transaction: &Transaction<'_>, now: i64, order: &NewOrder) -> Result<Submitted, SubmitError> {
@@ -259,7 +281,7 @@ impl OutboxStore for SqliteStore {
         effect: Option<SqliteEffect>,
     ) -> Result<(), FinishError> {
         let store = self.clone();
-        self.change_held("complete an order", lease, move |transaction, _, held| {
+        self.change_held(COMPLETE, lease, move |transaction, _, held| {
             if let Some(effect) = effect {
                 store.apply(effect, transaction).map_err(effect_error)?;
                 // The effect may have changed the order, for example with a notice.
@@ -276,7 +298,7 @@ impl OutboxStore for SqliteStore {
         release: OrderRelease,
         result: Option<SealedPayload>,
     ) -> Result<(), FinishError> {
-        self.change_held("end an attempt", lease, move |transaction, now, held| {
+        self.change_held(RELEASE, lease, move |transaction, now, held| {
             held.progress.release(now, &release).map_err(illegal)?;
             if let Some(result) = result {
                 rows::put_part(transaction, held.id, RESULT, &result)?;

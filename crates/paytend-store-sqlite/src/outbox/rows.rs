@@ -42,13 +42,25 @@ impl Stored {
     }
 }
 
+/// The column of the order's ID in the query of [`select`].
+pub(super) const ID: usize = 26;
+
 /// Returns a query for orders that [`stored`] reads.
 pub(super) fn select(condition: &str) -> String {
     format!("SELECT {FACTS}, {PROGRESS}, o.id, o.submitted_at FROM paytend_order o WHERE {condition}")
 }
 
 pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(26)?, submitted_at: row.get(27)? })
+    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(ID)?, submitted_at: row.get(27)? })
+}
+
+/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
+pub(super) fn skip(id: i64, error: rusqlite::Error) -> rusqlite::Result<()> {
+    if error.sqlite_error_code().is_some() {
+        return Err(error);
+    }
+    tracing::error!(id, %error, "an order cannot be read, and is neither sent nor listed; `check` names such orders");
+    Ok(())
 }
 
 fn facts(row: &Row<'_>) -> rusqlite::Result<OrderFacts> {

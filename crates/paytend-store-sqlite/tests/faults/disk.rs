@@ -18,7 +18,7 @@ pub(crate) fn library(directory: &Path) -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_acknowledged_notification_is_lost_after_disk_failures() {
+async fn disk_failures_lose_no_acknowledged_notification() {
     let (directory, tools) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let library = library(tools.path());
     let fault = tools.path().join("fault");

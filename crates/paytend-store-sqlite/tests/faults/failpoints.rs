@@ -22,7 +22,7 @@ const POINTS: [&str; 8] = [
     "sqlite-after-checkpoint",
 ];
 
-/// Kills this process when it passes a failpoint for the n-th time.
+/// Kills this process when it has passed a failpoint the specified number of times.
 pub(crate) fn configure() {
     let passes: usize = std::env::var(PASSES).unwrap().parse().unwrap();
     let passed = AtomicUsize::new(0);

@@ -5,7 +5,7 @@ use paytend_vectors::Seeded;
 use crate::parent::{Reported, Running, finish_and_check, losses, rounds};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_notification_is_lost_and_no_effect_repeated_by_killed_processes() {
+async fn killed_processes_lose_no_notification_and_repeat_no_effect() {
     let random = Seeded::new();
     let directory = tempfile::tempdir().unwrap();
     let mut reported = Reported::default();

@@ -1,6 +1,6 @@
 //! Tests with processes that are killed, disks that fail, and power cuts.
 //!
-//! Each test starts the test program itself as a child process. The child accepts and processes notifications, and
+//! Each test starts the test program again, as a child process. The child accepts and processes notifications, and
 //! reports the acknowledged notifications on its standard output. `PAYTEND_FAULT_ROUNDS` sets the number of rounds.
 
 #![cfg(target_os = "linux")]

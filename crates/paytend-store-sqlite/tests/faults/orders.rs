@@ -148,13 +148,13 @@ impl Place {
         self.sandbox.as_ref().unwrap()
     }
 
-    /// Restarts the sandbox, sets its clock, or leaves it unchanged.
+    /// Randomly restarts the sandbox, sets its clock, or does nothing.
     async fn disturb(&mut self, random: &Seeded) {
         match random.below(4) {
             0 => {
                 let port = self.sandbox().url().rsplit(':').next().unwrap().parse().unwrap();
                 drop(self.sandbox.take());
-                // The machine's clock is a day behind after half of the restarts.
+                // After half of the restarts, the machine's clock is a day behind.
                 let at = unix_millis() - random.below(2) as u64 * 86_400_000;
                 self.sandbox = Some(start(self.keys.path(), port, at).await);
             }

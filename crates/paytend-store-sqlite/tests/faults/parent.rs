@@ -64,7 +64,7 @@ impl Running {
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the child reports nothing"),
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the child process reported nothing in time"),
             }
         }
     }
@@ -87,7 +87,7 @@ fn note(reported: &mut Reported, line: &str) {
     }
 }
 
-/// The problems that a store has after a crash.
+/// The problems that were found in a store after a crash.
 pub(crate) struct Losses {
     pub(crate) accepted: Vec<String>,
     pub(crate) completed: Vec<String>,
@@ -102,10 +102,14 @@ impl Losses {
 
     #[track_caller]
     pub(crate) fn assert_none(&self) {
-        assert!(self.accepted.is_empty(), "acknowledged but not stored: {:?}", self.accepted);
-        assert!(self.completed.is_empty(), "reported as completed but not done: {:?}", self.completed);
+        assert!(self.accepted.is_empty(), "notifications were acknowledged but not stored: {:?}", self.accepted);
+        assert!(
+            self.completed.is_empty(),
+            "notifications were reported as completed but not stored as completed: {:?}",
+            self.completed
+        );
         assert!(self.problems.is_empty(), "{:?}", self.problems);
-        assert!(self.repeated.is_empty(), "effects that happened more than once: {:?}", self.repeated);
+        assert!(self.repeated.is_empty(), "effects were committed more than once: {:?}", self.repeated);
     }
 }
 
@@ -163,5 +167,5 @@ pub(crate) async fn finish_and_check(directory: &Path, reported: &Reported) {
     losses(&opened, reported).await.assert_none();
     let effects = effects(&opened).await;
     let missing: Vec<_> = reported.accepted.iter().filter(|name| !effects.contains_key(*name)).collect();
-    assert!(missing.is_empty(), "acknowledged but not processed: {missing:?}");
+    assert!(missing.is_empty(), "notifications were acknowledged but not processed: {missing:?}");
 }

@@ -138,7 +138,7 @@ async fn no_acknowledged_notification_is_lost_in_power_cuts() {
     finish_and_check(directory.path(), &reported).await;
 }
 
-/// Checks that the test above can detect lost notifications, by disabling `synchronous`.
+/// Disables `synchronous` to check that the previous test can detect lost notifications.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_notifications_are_lost_without_sync() {
     let random = Seeded::new();

@@ -7,7 +7,7 @@ use paytend_inbox::{
     Accepted, AuditQuery, ClaimRequest, FinishError, Id, Query, Release, State, Store as _, StoreAdmin as _,
     StoreErrorKind, StoredPayload,
 };
-use paytend_store_sqlite::rusqlite::Connection;
+use paytend_store_sqlite::rusqlite::{Connection, Error, ffi};
 use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::support::{SqliteHarness, accept, claim, keys};
@@ -21,6 +21,35 @@ async fn settings_that_acknowledgements_depend_on_are_verified() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     let unsafe_store = harness.options("b.db").danger_without_sync().open().unwrap();
     assert_eq!(unsafe_store.check().await.unwrap(), ["the setting synchronous must be 2"]);
+    unsafe_store.probe().await.unwrap();
+}
+
+/// A reader, such as a backup, can prevent copying the write-ahead log for a long time.
+#[tokio::test]
+async fn file_is_opened_while_a_reader_is_active() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").open().unwrap();
+    accept(&store, &keys, "before").await;
+    let reader = Connection::open(harness.path("a.db")).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    let count = |connection: &Connection| {
+        connection.query_row("SELECT count(*) FROM paytend_notification", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!(count(&reader), 1);
+    accept(&store, &keys, "after").await;
+    let started = std::time::Instant::now();
+    for options in [harness.options("a.db"), harness.options("a.db").must_exist()] {
+        let other = options.open().unwrap();
+        assert!(other.stats().await.unwrap().ready >= 2);
+        accept(&other, &keys, "a duplicate or new").await;
+    }
+    // After a disk error, the file is opened again.
+    let disk_error = Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
+    store.write(|_| Err::<(), _>(disk_error)).await.unwrap_err();
+    accept(&store, &keys, "later").await;
+    assert_eq!(count(&reader), 1, "the reader was not active");
+    assert!(started.elapsed() < Duration::from_secs(60), "opening waits for the reader");
 }
 
 #[tokio::test]
@@ -127,7 +156,7 @@ async fn integrity_check_finds_invalid_rows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn backup_under_load_is_a_consistent_copy() {
+async fn backup_taken_under_load_is_consistent() {
     let harness = SqliteHarness::new();
     let keys = keys();
     let store = harness.options("a.db").open().unwrap();
@@ -178,7 +207,7 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
         let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
         assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
     }
-    // Lists omit the row that cannot be read at all, but the check reports it.
+    // One of the rows cannot be read at all. Lists do not contain it, but the check reports it.
     let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
     assert_eq!(listed[0].state, State::Dead);
@@ -277,6 +306,24 @@ async fn viewers_of_content_are_recorded() {
     assert_eq!(viewed, [(id.get(), "operator".to_owned())]);
 }
 
+/// A reader prevents emptying a large log. If each write waited for it, 100 writes would take 20 seconds.
+#[tokio::test]
+async fn active_reader_delays_few_writes() {
+    let harness = SqliteHarness::new();
+    let store = harness.options("a.db").open().unwrap();
+    store.write(|transaction| transaction.execute_batch("CREATE TABLE large (x)")).await.unwrap();
+    let reader = Connection::open(harness.path("a.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM large").unwrap();
+    let fill = "INSERT INTO large VALUES (zeroblob(80000000))";
+    store.write(move |transaction| transaction.execute(fill, [])).await.unwrap();
+    let started = std::time::Instant::now();
+    for _ in 0..100 {
+        store.write(|transaction| transaction.execute("INSERT INTO large VALUES (1)", [])).await.unwrap();
+    }
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    drop(reader);
+}
+
 #[tokio::test]
 async fn write_ahead_log_is_bounded_under_load() {
     let harness = SqliteHarness::new();
@@ -291,6 +338,6 @@ async fn write_ahead_log_is_bounded_under_load() {
     }
     assert!(largest < 40 << 20, "the write-ahead log has {largest} bytes");
     let size = std::fs::metadata(harness.path("a.db")).unwrap().len();
-    assert!(size > 1 << 20, "nothing was copied into the file: {size} bytes");
+    assert!(size > 1 << 20, "nothing was copied into the file, which has {size} bytes");
     assert_eq!(store.list(Query { limit: 20_000, ..Query::default() }).await.unwrap().len(), 12_000);
 }

@@ -192,7 +192,7 @@ mod clocks {
         let old = world.open(0);
         assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);
         let new = world.open(LEASE * 2);
-        assert_eq!(claim(&new, 9).await.unwrap(), ["B"], "the order A is being sent");
+        assert_eq!(claim(&new, 9).await.unwrap(), ["B"], "order A is being sent");
         assert_differs(claim(&old, 9).await);
         world.advance(LEASE - 1);
         assert!(claim(&new, 9).await.unwrap().is_empty());
@@ -203,7 +203,7 @@ mod clocks {
     }
 
     #[tokio::test]
-    async fn orders_are_claimed_one_lease_length_after_the_clock_was_set_back() {
+    async fn after_the_clock_is_set_back_orders_are_claimed_once_a_lease_length_has_passed() {
         let world = World::new().await;
         let old = world.open(3_600);
         assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);

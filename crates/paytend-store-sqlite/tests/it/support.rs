@@ -27,6 +27,10 @@ impl SqliteHarness {
         self.clock.now()
     }
 
+    pub(crate) fn advance_by(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -85,6 +89,33 @@ pub(crate) async fn accept(store: &SqliteStore, keys: &Arc<StoreKeys>, name: &st
 pub(crate) async fn claim(store: &SqliteStore, limit: usize) -> Vec<Claimed> {
     let request = ClaimRequest { limit, lease: Duration::from_secs(60), holder: 1, kind_limits: Vec::new() };
     store.claim(request).await.unwrap()
+}
+
+/// Stops the writer until the returned sender is used or dropped. Operations that are queued meanwhile run in one
+/// batch.
+pub(crate) async fn stop_writer(store: &SqliteStore) -> std::sync::mpsc::Sender<()> {
+    let (resume, resumed) = std::sync::mpsc::channel::<()>();
+    let (stopped, is_stopped) = tokio::sync::oneshot::channel();
+    let store = store.clone();
+    tokio::spawn(async move {
+        let waiting = store.write(move |_| {
+            let _ = stopped.send(());
+            let _ = resumed.recv();
+            Ok(())
+        });
+        waiting.await.unwrap();
+    });
+    is_stopped.await.unwrap();
+    resume
+}
+
+/// Polls futures once each, so that they are queued in this order, and then completes them in one batch of the writer.
+pub(crate) async fn in_one_batch<A: Future, B: Future>(store: &SqliteStore, one: A, two: B) -> (A::Output, B::Output) {
+    let resume = stop_writer(store).await;
+    let (mut one, mut two) = (std::pin::pin!(one), std::pin::pin!(two));
+    assert!(futures_util::poll!(one.as_mut()).is_pending() && futures_util::poll!(two.as_mut()).is_pending());
+    drop(resume);
+    tokio::join!(one, two)
 }
 
 pub(crate) fn keys() -> Arc<StoreKeys> {

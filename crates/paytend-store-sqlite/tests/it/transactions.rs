@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use paytend_inbox::testing::{EffectEnd, Harness as _, TestNotification};
-use paytend_inbox::{FinishError, HandlerError, Store as _, StoreAdmin as _};
-use paytend_store_sqlite::SqliteEffect;
+use paytend_inbox::{ClaimRequest, FinishError, HandlerError, Release, State, Store as _, StoreAdmin as _};
+use paytend_store_sqlite::{SqliteEffect, SqliteStore};
 
-use crate::support::{EFFECTS, SqliteHarness, accept, claim, keys, recorded};
+use crate::support::{EFFECTS, SqliteHarness, accept, claim, in_one_batch, keys, recorded, stop_writer};
 
 /// A query that takes SQLite several seconds, because it counts to a large number.
 const SLOW_READ: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
@@ -221,4 +221,161 @@ async fn file_is_reopened_and_checked_after_a_disk_error_in_an_effect() {
     store.complete(lease, None).await.unwrap();
     assert_eq!(recorded(&store).await, Vec::<String>::new());
     assert_eq!(store.show(id, None).await.unwrap().unwrap().state, paytend_inbox::State::Done);
+}
+
+/// An effect whose statement writes and exceeds the time limit. SQLite then rolls back the whole transaction.
+fn slow_write() -> SqliteEffect {
+    sql_effect(
+        "INSERT INTO effect WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
+         SELECT 'slow' FROM n WHERE i < 0",
+    )
+}
+
+/// The timeout of an effect rolls back the whole batch. The other notifications are not attempted without a result, so
+/// their attempts must not count.
+#[tokio::test(flavor = "multi_thread")]
+async fn timeout_of_an_effect_counts_no_attempt_of_its_batch() {
+    let harness = SqliteHarness::new();
+    let keys = keys();
+    let store = harness.options("a.db").effect_timeout(Duration::from_millis(50)).open().unwrap();
+    store.write(|transaction| transaction.execute_batch(EFFECTS)).await.unwrap();
+    for name in ["completed", "slow"] {
+        accept(&store, &keys, name).await;
+    }
+    let leases: Vec<_> = claim(&store, 2).await.into_iter().map(|claimed| claimed.lease).collect();
+    let end = |effect: SqliteEffect| store.complete(leases[0], Some(effect));
+    let (completed, timed_out) =
+        in_one_batch(&store, end(harness.effect("a", EffectEnd::Ok)), store.complete(leases[1], Some(slow_write())))
+            .await;
+    assert!(matches!(completed, Err(FinishError::NotApplied)), "{completed:?}");
+    assert!(matches!(timed_out, Err(FinishError::Effect(_))), "{timed_out:?}");
+    let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
+    for release in [retry, Release::GiveBack] {
+        let timed_out = store.complete(leases[1], Some(slow_write()));
+        let (released, _) = in_one_batch(&store, store.release(leases[0], release), timed_out).await;
+        assert!(matches!(released, Err(FinishError::NotApplied)), "{released:?}");
+    }
+    // A lost lease may be the result of a change that was rolled back.
+    let resume = stop_writer(&store).await;
+    let mut bury = std::pin::pin!(store.bury(leases[0].id, "by hand".into()));
+    let mut complete = std::pin::pin!(end(harness.effect("a", EffectEnd::Ok)));
+    let mut timed_out = std::pin::pin!(store.complete(leases[1], Some(slow_write())));
+    assert!(futures_util::poll!(bury.as_mut()).is_pending());
+    assert!(futures_util::poll!(complete.as_mut()).is_pending());
+    assert!(futures_util::poll!(timed_out.as_mut()).is_pending());
+    drop(resume);
+    let (buried, completed, _) = tokio::join!(bury, complete, timed_out);
+    assert!(buried.is_err() && matches!(completed, Err(FinishError::NotApplied)), "{buried:?} {completed:?}");
+    store.complete(leases[0], Some(harness.effect("a", EffectEnd::Ok))).await.unwrap();
+    assert_eq!(recorded(&store).await, ["a"]);
+}
+
+/// A worker that has given up on a claim must not have its notifications counted as attempted.
+#[tokio::test(flavor = "multi_thread")]
+async fn claim_without_a_caller_claims_nothing() {
+    let harness = SqliteHarness::new();
+    let store = harness.create().await;
+    let id = accept(&store, &keys(), "a").await;
+    let resume = stop_writer(&store).await;
+    let request = ClaimRequest { limit: 1, lease: Duration::from_secs(60), holder: 1, kind_limits: Vec::new() };
+    {
+        let mut abandoned = std::pin::pin!(store.claim(request));
+        assert!(futures_util::poll!(abandoned.as_mut()).is_pending());
+    }
+    drop(resume);
+    // The writer runs operations in order.
+    store.write(|_| Ok(())).await.unwrap();
+    let entry = store.show(id, None).await.unwrap().unwrap();
+    assert_eq!((entry.state, entry.tries), (State::Ready, 0));
+}
+
+mod disk_errors {
+    use paytend_inbox::{StoreError, StoreErrorKind};
+    use paytend_outbox::SubmitError;
+    use paytend_store_sqlite::rusqlite::{Error, ffi};
+
+    use super::*;
+
+    fn disk_error() -> Error {
+        Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None)
+    }
+
+    fn submit_error() -> SubmitError {
+        StoreError::unavailable("cannot submit an order").with_source(disk_error()).into()
+    }
+
+    /// Waits until the file was reopened and checked.
+    async fn is_open_again(store: &SqliteStore) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while store.write(|_| Ok(())).await.is_err() {
+            assert!(Instant::now() < deadline, "the file is not opened again");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// This is the documented way to submit an order in an effect.
+    #[tokio::test]
+    async fn submit_error_in_an_effect_makes_the_file_suspect() {
+        let harness = SqliteHarness::new();
+        let store = harness.create().await;
+        accept(&store, &keys(), "a").await;
+        let lease = claim(&store, 1).await.remove(0).lease;
+        let effect: SqliteEffect = Box::new(|_| Err(submit_error()).map_err(SubmitError::into_handler_error));
+        let failed = store.complete(lease, Some(effect)).await;
+        assert!(matches!(failed, Err(FinishError::Store(_))), "{failed:?}");
+        store.complete(lease, None).await.unwrap();
+    }
+
+    /// After a disk error, the batch is not committed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn errors_of_transactions_make_the_file_suspect() {
+        type Boxed = Box<dyn std::error::Error + Send + Sync>;
+        let harness = SqliteHarness::new();
+        let keys = keys();
+        let store = harness.create().await;
+        let other = |name: &str| store.accept(TestNotification::new(name).prepare(&keys));
+        let failing = store.transaction(|_| Err::<(), _>(submit_error()));
+        let (accepted, failed) = in_one_batch(&store, other("submit"), failing).await;
+        assert!(accepted.is_err() && matches!(failed, Err(SubmitError::Store(_))), "{accepted:?} {failed:?}");
+        is_open_again(&store).await;
+        let failing = store.transaction(|_| Err::<(), Boxed>(Box::new(submit_error())));
+        let (accepted, failed) = in_one_batch(&store, other("boxed"), failing).await;
+        assert!(accepted.is_err() && failed.is_err(), "{accepted:?} {failed:?}");
+        is_open_again(&store).await;
+        let failing = store.transaction(|_| Err::<(), _>(StoreError::unavailable("x").with_source(disk_error())));
+        let (accepted, failed) = in_one_batch(&store, other("store"), failing).await;
+        assert!(accepted.is_err() && failed.is_err(), "{accepted:?} {failed:?}");
+        // Other errors affect only their own transaction.
+        is_open_again(&store).await;
+        let failing = store.transaction(|_| Err::<(), _>(StoreError::new(StoreErrorKind::Corrupt, "x")));
+        let (accepted, failed) = in_one_batch(&store, other("no disk error"), failing).await;
+        assert!(accepted.is_ok() && failed.is_err(), "{accepted:?} {failed:?}");
+    }
+
+    /// A volume that disappears leaves an empty directory. An empty store in it would refuse all operations, and would
+    /// stay in use after the volume has returned.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn file_that_disappears_is_not_created_again() {
+        let harness = SqliteHarness::new();
+        let keys = keys();
+        let store = harness.create().await;
+        let id = accept(&store, &keys, "a").await;
+        let names = ["0.db", "0.db-wal", "0.db-shm"];
+        let moved = harness.path("moved");
+        std::fs::create_dir(&moved).unwrap();
+        for name in names {
+            std::fs::rename(harness.path(name), moved.join(name)).unwrap();
+        }
+        store.write(|_| Err::<(), _>(disk_error())).await.unwrap_err();
+        let error = store.write(|_| Ok(())).await.unwrap_err();
+        assert!(error.to_string().contains("cannot open"), "{error}");
+        assert!(!harness.path("0.db").exists(), "an empty store was created");
+        for name in names.iter().filter(|name| moved.join(name).exists()) {
+            std::fs::rename(moved.join(name), harness.path(name)).unwrap();
+        }
+        is_open_again(&store).await;
+        assert_eq!(store.show(id, None).await.unwrap().unwrap().state, State::Ready);
+        accept(&store, &keys, "b").await;
+    }
 }

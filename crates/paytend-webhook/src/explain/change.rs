@@ -20,7 +20,7 @@ pub enum Change {
     /// The byte order mark is missing.
     #[error("the byte order mark at the start is missing")]
     ByteOrderMark,
-    /// The closing brackets or the opening bracket of the text are missing.
+    /// The opening bracket is missing, or closing brackets or a quote are missing at the end.
     #[error("the opening bracket is missing, or closing brackets or a quote are missing at the end")]
     EndLost,
     /// The JSON has different whitespace.
@@ -65,14 +65,14 @@ pub enum Change {
     /// The sender decoded UTF-8 in the wrong charset before signing.
     #[error("the sender decoded its text in the wrong charset ({0}) before signing it")]
     MisreadBySender(&'static str),
-    /// The text is in a different Unicode normalization form.
+    /// The text is in a different Unicode normalization form than the signed text.
     #[error("the text was signed in the Unicode normalization form {0}, but arrived in a different form")]
     NormalForm(&'static str),
     /// Characters that could not be decoded were replaced.
     #[error("characters were replaced by `?` or U+FFFD")]
     CharactersLost,
     /// Percent-encoding was added or removed.
-    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both")]
+    #[error("the text was percent-encoded either when it was signed or when it arrived, but not both times")]
     PercentEncoding,
     /// `+` became a space, or a space became `+`.
     #[error("`+` became a space, or a space became `+`, as in form decoding")]
@@ -80,7 +80,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Returns a one-line fix for the change.
+    /// Returns a one-line instruction for avoiding the change.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
@@ -129,25 +129,25 @@ pub enum Wrapping {
     /// NUL bytes were added after the text.
     #[error("with NUL bytes at the end")]
     Nul,
-    /// Base64.
+    /// The text was received as base64.
     #[error("as base64")]
     Base64,
-    /// Hexadecimal digits.
+    /// The text was received as hexadecimal digits.
     #[error("as hexadecimal digits")]
     Hex,
-    /// A list of numbers, one for each byte.
+    /// The text was received as a list of numbers, one for each byte.
     #[error("as a list of numbers, one for each byte")]
     ByteList,
-    /// A compression format, with its name.
+    /// The text was received compressed. Contains the name of the compression format.
     #[error("compressed with {0}")]
     Compressed(&'static str),
-    /// HTTP chunked transfer coding.
+    /// The text was received in HTTP chunked transfer coding, with the chunk lengths.
     #[error("in chunked transfer coding, with the chunk lengths")]
     Chunked,
-    /// UTF-16 or UTF-32, with its name.
+    /// The text was received in UTF-16 or UTF-32. Contains the name of the encoding.
     #[error("encoded as {0}")]
     Unicode(&'static str),
-    /// A JSON string.
+    /// The text was received as a JSON string.
     #[error("as a JSON string: the text was serialized as JSON twice")]
     JsonString,
     /// Backslashes were added before the quotes.
@@ -156,13 +156,13 @@ pub enum Wrapping {
     /// Quotes were added around the text.
     #[error("with quotes around the text")]
     Quotes,
-    /// HTML entities.
+    /// Characters were replaced by HTML entities.
     #[error("with HTML entities, such as &quot;")]
     HtmlEntities,
-    /// Quoted-printable.
+    /// The text was received in quoted-printable encoding.
     #[error("in quoted-printable encoding")]
     QuotedPrintable,
-    /// Percent-encoding.
+    /// The text was received percent-encoded.
     #[error("percent-encoded, as in a form or URL")]
     PercentEncoding,
     /// The text was received as the value of a form field.
@@ -177,7 +177,7 @@ pub enum Wrapping {
     /// The text was received as an object or array in an outer JSON document.
     #[error("as an object or array in an outer JSON document")]
     InnerObject,
-    /// A multipart form.
+    /// The text was received as a part of a multipart body.
     #[error("as a part of a multipart body")]
     Multipart,
     /// The text was received as a complete HTTP message, with its headers.
@@ -186,10 +186,10 @@ pub enum Wrapping {
     /// Other characters were added before or after the text.
     #[error("with other characters before or after the text")]
     Surrounded,
-    /// A string or bytes literal in a programming language.
+    /// The text was received as a string literal or a bytes literal of a programming language.
     #[error("as the Python repr of a string or of bytes")]
     TextLiteral,
-    /// A parsed structure, printed as a literal in a programming language.
+    /// The text was parsed, and the resulting structure was printed as a literal of a programming language.
     #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
     /// The text was received in a charset other than UTF-8.
@@ -213,7 +213,9 @@ impl Wrapping {
             Self::Chunked => "let an HTTP library read the body: chunk lengths are not part of the body",
             Self::Unicode(_) => "keep the body as bytes; do not save it as Unicode text (PowerShell's > writes UTF-16)",
             Self::JsonString | Self::Backslashes => "pass the raw body, and do not serialize the text as JSON again",
-            Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the request's raw bytes",
+            Self::Quotes | Self::Surrounded => {
+                "extract the body without the characters around it, or save it from the request's raw bytes"
+            }
             Self::HtmlEntities => "use the raw body, before any HTML escaping or sanitizing filter",
             Self::QuotedPrintable => "use the body before it passes through a mail gateway, or decode it first",
             Self::PercentEncoding | Self::FormField | Self::FormKey => {

@@ -105,7 +105,7 @@ pub enum Finding {
     /// A required field is missing.
     #[error("the {0} field is missing: this is a different kind of message, or not a Paytend message")]
     Absent(&'static str),
-    /// A field's base64 is not in the standard form.
+    /// A field's value is base64, but not in the standard form.
     #[error("{field} is base64, but {flaw}")]
     Base64 {
         /// The name of the field, or `sign`.
@@ -113,24 +113,24 @@ pub enum Finding {
         /// How the base64 deviates from the standard form.
         flaw: Base64Flaw,
     },
-    /// A base64 field's value is not base64.
+    /// A field that must contain base64 contains other text.
     #[error("{0} is not base64")]
     NotBase64(&'static str),
     /// The session key is encrypted for a known key, but not for the recipient's key.
     #[error(
         "randomKey is encrypted for {0:?}, which is not the key that should decrypt it: the sender uses a public \
-        key that is not ours (sandbox and production mixed up, or a rotated key)"
+        key from another environment, or from before a rotation"
     )]
     EncryptedForOther(String),
     /// The session key is encrypted for an unknown key.
     #[error(
-        "no known key decrypts randomKey ({bytes} bytes; our keys have {expected} bytes): the sender encrypts with a \
-        public key that is not ours"
+        "no known key decrypts randomKey ({bytes} bytes; the recipient's keys have {expected} bytes): the sender \
+        encrypts with a public key that does not belong to this recipient"
     )]
     EncryptedForUnknown {
         /// The encrypted session key's length in bytes.
         bytes: usize,
-        /// The lengths of the keys that should decrypt it, in bytes.
+        /// The lengths of the recipient's keys, in bytes.
         expected: String,
     },
     /// The session key is not a base64 string of 24 characters.
@@ -190,13 +190,13 @@ pub enum Finding {
     SignatureLength {
         /// The signature's length in bytes.
         bytes: usize,
-        /// The signature lengths of the keys that should verify it, in bytes.
+        /// The lengths of signatures made with the expected keys, in bytes.
         expected: String,
     },
     /// The signature was made with a known key, but not with the sender's key.
     #[error(
-        "the signature was made with {0:?}, which is not the key that should verify it (from the other environment, \
-        another provider, or the wrong side)"
+        "the signature was made with {0:?}, which is not the key that should verify it: it may belong to another \
+        environment, another provider or the other side"
     )]
     SignedByOther(String),
     /// The signature was made with an unknown key, or it is damaged.
@@ -240,8 +240,8 @@ pub enum Finding {
     Trace(Trace),
     /// The signature was made with the right key, but the signed text cannot be reconstructed.
     #[error(
-        "the signature was made with the right key; without the session key or the payload it cannot be checked \
-        against this message"
+        "the signature was made with the right key, but without the session key and the payload, it is unknown whether \
+        this message was signed"
     )]
     TextNotAtHand,
     /// An error response without a signature.

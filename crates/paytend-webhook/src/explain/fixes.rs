@@ -26,7 +26,7 @@ impl Subject {
         if kind == Kind::Request { Self::Request } else { Self::Received }
     }
 
-    /// Returns the fix for a receiver, or for the sender of a request.
+    /// Returns the fix for this finding. For a request, the sender must apply it; for any other message, the receiver.
     fn choose(self, receiver: &'static str, sender: &'static str) -> &'static str {
         if self == Self::Request { sender } else { receiver }
     }

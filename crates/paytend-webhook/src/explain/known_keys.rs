@@ -125,7 +125,7 @@ impl KnownKeys {
         }
     }
 
-    /// Returns a finding for each key pair that is configured for both sides.
+    /// Returns a finding for each key pair that is configured as the key of both sides.
     pub(crate) fn same_pairs(&self) -> impl Iterator<Item = Finding> + '_ {
         self.private.iter().filter(|own| own.expected).flat_map(|own| {
             let same =

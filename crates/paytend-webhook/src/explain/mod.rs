@@ -2,14 +2,14 @@
 //!
 //! A server returns the same response for every message that is not authentic, and does not determine the cause. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
-//! public key. The module therefore searches for the signed text: a candidate with the same digest is proven to be this
-//! text.
+//! public key. The module therefore searches for the signed text: a candidate with the same digest must be the text
+//! that was signed.
 //!
 //! Two kinds of changes are undone, up to two in sequence. The first kind is a wrapping: the text arrived as base64, a
 //! form or a JSON string, compressed, or in a different charset. The second kind is re-serialized JSON, with different
-//! whitespace, member order, escapes, numbers or null members. The search ends after 192 MiB of hashed text, about a
-//! second in a release build. Changes that cannot be undone are reported as possibilities if the text shows signs of
-//! them: see [`Trace`] and [`Finding::certainty`].
+//! whitespace, member order, escapes, numbers or null members. The search ends after 192 MiB of text have been hashed,
+//! which takes about a second in a release build. Changes that cannot be undone are reported as possibilities if the
+//! text shows signs of them: see [`Trace`] and [`Finding::certainty`].
 //!
 //! The age, merchant and source of a notification are not checked. A message that is authentic here may still be
 //! rejected for one of these reasons.

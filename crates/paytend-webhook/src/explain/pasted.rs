@@ -32,7 +32,7 @@ pub enum PastedSignError {
 /// ```
 ///
 /// # Errors
-/// Returns [`PastedSignError`] if no value remains, or if the value is not valid in a header.
+/// Returns [`PastedSignError`] if the input contains no value, or if the value is not valid in a header.
 pub fn pasted_sign(pasted: &str) -> Result<HeaderValue, PastedSignError> {
     let invisible =
         |c: char| matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{ad}');

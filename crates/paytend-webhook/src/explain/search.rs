@@ -1,5 +1,5 @@
 //! The search for the signed text. The signature contains the digest of this text. Each candidate text is hashed; a
-//! candidate with that digest is proven to be the signed text.
+//! candidate with that digest must be the signed text.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;

@@ -31,7 +31,7 @@ pub enum Trace {
          rounded (JavaScript and others do this above 2^53)"
     )]
     Rounded(usize),
-    /// A number with the digits of inexact floating-point arithmetic.
+    /// A number whose digits are typical of rounding errors in floating-point arithmetic.
     #[error("the text has a number with {0} decimals, typical of floating-point arithmetic: it may have been rounded")]
     InexactDecimals(usize),
     /// A run of asterisks, which may have replaced other characters.
@@ -63,13 +63,13 @@ pub enum Trace {
     /// The text may have been re-serialized, and members may be missing.
     #[error(
         "the text may have been re-serialized: members that are null, unknown to the program or duplicate may be \
-         missing, and values may differ; this leaves no trace"
+         missing, and values may differ; such a change cannot be detected"
     )]
     MembersLost,
 }
 
 impl Trace {
-    /// Returns a one-line fix that avoids the loss.
+    /// Returns a one-line instruction for avoiding the change.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::QuestionMarks(_) | Self::ReplacementCharacters(_) | Self::Misread => {

@@ -38,9 +38,9 @@ impl Budget {
         self
     }
 
-    /// Sets how many notifications with complete bodies may be in progress, not counting the notifications in a key
-    /// operation. These notifications are waiting for a key operation, or their handler has not yet returned and
-    /// dropped its [`Verified`](crate::Verified).
+    /// Sets how many notifications with complete bodies may wait for a key operation or be in a handler. Notifications
+    /// in a key operation do not count. A handler counts until it has returned and dropped its
+    /// [`Verified`](crate::Verified).
     #[must_use]
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.waiting = count;
@@ -154,7 +154,7 @@ impl Reservation {
                 Some(oldest) if oldest < self.id => {
                     if let Some(body) = state.bodies.remove(&oldest) {
                         state.used -= body.bytes;
-                        // Sending fails if the body's task has already ended.
+                        // Ignore errors: sending fails only if the body's task has already ended.
                         let _ = body.evict.map(|evict| evict.send(()));
                     }
                 }

@@ -20,7 +20,8 @@ pub(super) struct Handlers(TaskTracker);
 impl Handlers {
     pub(super) fn new() -> Self {
         let tracker = TaskTracker::new();
-        // `TaskTracker::wait` returns only if the tracker is closed. A closed tracker still tracks new tasks.
+        // `TaskTracker::wait` returns only if the tracker is closed, so close it now. A closed tracker still tracks new
+        // tasks.
         tracker.close();
         Self(tracker)
     }
@@ -33,8 +34,8 @@ impl Handlers {
         self.0.wait().await;
     }
 
-    /// Returns the future that runs a handler, to be spawned. The handler counts as running until the future has
-    /// completed or is dropped. Its output is `None` if the handler panicked.
+    /// Returns a future that runs a handler. The caller must spawn the future. The handler counts as running until the
+    /// future has completed or is dropped. Its output is `None` if the handler panicked.
     ///
     /// The notification's slot is held until the handler has returned, even if the handler drops the notification
     /// earlier. This is the only limit on handlers whose senders have disconnected.
@@ -54,7 +55,7 @@ impl Handlers {
             _slot: verified.slot(),
         };
         let work = async move {
-            // The call that creates the future can panic too, so it is made inside the task.
+            // The call that creates the handler's future can panic too, so make it inside the task.
             let handling = async move { handler(verified).await };
             let output = AssertUnwindSafe(handling).catch_unwind().await;
             progress.ended = true;

@@ -1,5 +1,5 @@
-//! The server-side processing around a [`Receiver`]. Bodies are read in bounded time and memory. The number of
-//! concurrent key operations is limited, and they run outside the network threads. Handlers run in separate tasks. The
+//! The server-side processing around a [`Receiver`]. Bodies are read in bounded time and memory. Key operations run
+//! outside the network threads, and the number of concurrent operations is limited. Handlers run in separate tasks. The
 //! adapters are thin layers over [`Endpoint::receive`] and [`Endpoint::handle`]; an adapter for another framework can
 //! be built in the same way.
 //!
@@ -170,8 +170,8 @@ impl<R: Receiver> Endpoint<R> {
 
     /// Runs the cryptography on the calling thread instead of one of the runtime's blocking threads. This saves about
     /// 0.02 ms per notification, but delays the thread's other tasks by one key operation. Use it for keys in memory,
-    /// never for keys in a hardware device or accessed over a network. A receiver that only verifies (PayBy, PayerMax)
-    /// always runs on the calling thread.
+    /// never for keys that are stored in a hardware device or accessed over a network. A receiver that only verifies
+    /// (PayBy, PayerMax) always runs on the calling thread.
     #[must_use]
     pub fn run_inline(mut self) -> Self {
         self.run_inline = true;

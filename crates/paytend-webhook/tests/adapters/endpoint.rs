@@ -60,9 +60,9 @@ async fn disconnected_client_keeps_its_slot() {
     tokio::time::timeout(Duration::from_secs(20), free).await.unwrap();
 }
 
-/// A client that disconnects does not let another key operation start early.
+/// If a client disconnects during its key operation, the next key operation still waits until that operation has ended.
 #[tokio::test]
-async fn disconnected_client_keeps_its_key_operation() {
+async fn key_operation_of_a_disconnected_client_still_counts() {
     let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).max_waiting(5).queue_timeout(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
@@ -110,8 +110,8 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections held open with partial bodies cannot block a notification, even without a list, because the oldest
-/// bodies are discarded.
+/// Connections with partial bodies cannot block a notification, even if no trusted sources are listed, because the
+/// oldest partial bodies are discarded.
 #[tokio::test]
 async fn stalled_bodies_are_discarded() {
     let body = sealed("{}");
@@ -154,7 +154,7 @@ async fn slow_handler_counts_against_the_budget() {
     drop(first);
     let third = receive().await.unwrap();
     assert_eq!(receive().await.unwrap_err().reason(), &Reason::Overloaded);
-    // The bare notification, without `Verified`, holds no slot.
+    // A notification that was taken out of its `Verified` holds no slot.
     let _notifications = (second.into_notification(), third.into_notification());
     assert!(receive().await.is_ok());
 }
@@ -192,7 +192,7 @@ async fn waiting_for_a_key_operation_times_out() {
 
 /// A body larger than the budget's `max_bytes` is accepted if the receiver's limit allows it.
 #[tokio::test]
-async fn body_within_the_receivers_limit_fits_a_smaller_budget() {
+async fn body_within_the_receivers_limit_is_accepted_despite_a_smaller_budget() {
     let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_bytes(1));
     assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
 }
@@ -238,7 +238,7 @@ async fn body_one_byte_above_the_limit_is_rejected() {
 }
 
 #[tokio::test]
-async fn on_rejection_receives_the_source() {
+async fn on_rejection_callback_receives_the_source() {
     let reported = Arc::new(Mutex::new(Vec::new()));
     let endpoint = paytend().on_rejection({
         let reported = Arc::clone(&reported);

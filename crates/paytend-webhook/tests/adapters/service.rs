@@ -46,7 +46,7 @@ impl Service<Verified<Notification>> for Handler {
                 if *may_continue.borrow() {
                     return Poll::Ready(Ok(()));
                 }
-                // A new task wakes the current task when the test lets the handler continue.
+                // Spawn a task that wakes the current task when the test lets the handler continue.
                 let (mut may_continue, waker) = (may_continue.clone(), context.waker().clone());
                 *self.1.lock().unwrap() = Some(tokio::spawn(async move {
                     let _ = may_continue.wait_for(|may| *may).await;

@@ -26,7 +26,7 @@ thread_local! {
     static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The events of this thread as text. Each test runs on its own thread, with all its tasks.
+/// The events logged on this thread, as text. Each test runs on its own thread, together with all its tasks.
 struct Log;
 
 impl Log {

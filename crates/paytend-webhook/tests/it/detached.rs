@@ -134,7 +134,7 @@ fn notifications_are_typed_and_deduplicated() {
 }
 
 #[test]
-fn any_merchant_is_accepted_only_with_a_configured_key() {
+fn receiver_for_any_merchant_accepts_only_configured_keys() {
     let receiver = PayerMaxReceiver::danger_any_merchant([public("payermax")]).unwrap();
     let (other, now) = (sample("payermax").replace(MERCHANT, "P2"), at(SENT));
     assert!(receive_signed(&receiver, "payermax", &sample("payermax"), now).is_ok());
@@ -143,7 +143,7 @@ fn any_merchant_is_accepted_only_with_a_configured_key() {
 }
 
 #[test]
-fn merchant_must_belong_to_the_verifying_key() {
+fn key_is_accepted_only_for_its_merchant() {
     // Two merchants have different keys, and each key is accepted only for its merchant.
     let receiver =
         PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
@@ -244,7 +244,11 @@ fn unverifiable_bodies_are_rejected_with_the_same_response() {
         if let Some(reason) = reason {
             assert_eq!(rejection.reason(), &reason);
         }
-        assert_eq!(rejection.to_http().body(), r#"{"response":"REFUSED"}"#, "all rejections have the same response");
+        assert_eq!(
+            rejection.to_http().body(),
+            r#"{"response":"REFUSED"}"#,
+            "all rejections must have the same response"
+        );
     }
 }
 
@@ -277,7 +281,7 @@ fn every_signature_in_the_sign_headers_is_tried() {
     }
 }
 
-/// An authentic body that differs from the documentation is delivered with its bytes.
+/// An authentic body that differs from the documentation is delivered, and its bytes are available.
 #[test]
 fn content_with_an_undocumented_shape_is_delivered() {
     for (body, unknown) in [

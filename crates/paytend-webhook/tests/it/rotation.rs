@@ -55,7 +55,7 @@ fn rotating_the_keys_of_both_sides_rejects_no_message() {
     let receive = |body: &[u8], at| receiver.receive(&HeaderMap::new(), body, at);
     let fingerprint = |key: &PrivateKey| key.public_key().fingerprint();
 
-    // Paytend signs with its new key from day 15, and encrypts for our new key from day 25.
+    // Paytend signs with its new key from day 15, and encrypts for the partner's new key from day 25.
     for number in 0..60 {
         let paytend = if number < 15 { &old_paytend } else { &new_paytend };
         let own = if number < 25 { &old_own } else { &new_own };

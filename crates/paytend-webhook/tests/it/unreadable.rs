@@ -154,7 +154,7 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     assert_eq!(status("{}").1.unwrap().state, None);
 }
 
-/// An unreadable member does not let another member bypass a check.
+/// The checks are also made if an unrelated member is unreadable.
 #[test]
 fn merchant_and_age_are_checked_despite_unreadable_members() {
     let deep = [b"[".repeat(200), b"]".repeat(200)].concat();
@@ -210,7 +210,7 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
     }
 }
 
-/// Two equal notifications that arrive weeks apart produce two sightings, that is, arrival records, with the same dedup
+/// Two equal notifications that arrive weeks apart produce two sightings (records of an arrival) with the same dedup
 /// key.
 #[test]
 fn sighting_contains_times_and_business_key() {

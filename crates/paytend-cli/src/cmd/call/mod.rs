@@ -50,7 +50,10 @@ enum Show {
 pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let target = Target::find(&args.request.operation)?;
     if args.resolve && !["issuing.topup", "issuing.applyCard"].contains(&target.name().as_str()) {
-        return Err(Failure::usage(format!("--resolve applies to topup and applyCard, not to {}", target.name())));
+        return Err(Failure::usage(format!(
+            "--resolve is supported for topup and applyCard, but not for {}",
+            target.name()
+        )));
     }
     let may_be_sent = Arc::new(AtomicBool::new(false));
     let client = client(&args.request, &may_be_sent)?;

@@ -39,7 +39,7 @@ impl Report {
         }
     }
 
-    /// Creates the report for an order that exists.
+    /// Creates the report for an order that a query has found.
     pub(super) fn resolved(operation: &str, request_id: &str, data: &impl Serialize, state: &OrderState) -> Self {
         Self {
             operation: operation.to_owned(),
@@ -84,7 +84,7 @@ impl Report {
         }
     }
 
-    /// Sets `resp_code` to `00`, the code of a success.
+    /// Sets `resp_code` to `00`, the code for success.
     pub(super) fn with_success_code(self) -> Self {
         Self { resp_code: Some("00".to_owned()), ..self }
     }

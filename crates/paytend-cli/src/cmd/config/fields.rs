@@ -64,7 +64,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     if !NAMES.contains(&name) {
         let hint = suggest::did_you_mean(name, NAMES.iter().copied());
         let hint = hint.unwrap_or_else(|| format!("the settings are {}", NAMES.join(", ")));
-        return Err(Failure::usage(format!("no setting is called `{name}`: {hint}")));
+        return Err(Failure::usage(format!("there is no setting `{name}`: {hint}")));
     }
     if name == "proxy" && text.contains('@') {
         return Err(Failure::usage(
@@ -104,7 +104,7 @@ pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();
     }
-    // A URL can contain a password.
+    // A URL can contain a user and a password, which are hidden.
     match (value.rfind('@'), value.find("://")) {
         (Some(at), scheme) if matches!(name, "proxy" | "base_url") => {
             let start = scheme.map_or(0, |scheme| scheme + 3);

@@ -33,7 +33,7 @@ impl HeldResponses {
     }
 }
 
-/// Forwards the requests of a connection, and reports the first response without forwarding it.
+/// Forwards the requests on a connection, and reports the first response without forwarding it.
 async fn hold(connection: TcpStream, upstream: SocketAddr, responded: mpsc::Sender<()>) {
     let Ok(upstream) = TcpStream::connect(upstream).await else { return };
     let (mut requests, _responses) = connection.into_split();
@@ -46,7 +46,7 @@ async fn hold(connection: TcpStream, upstream: SocketAddr, responded: mpsc::Send
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        // Forwarding ends when the process has ended.
+        // When the process ends, its connection closes, and the forwarding ends.
         _ = forwarding => {}
         () = holding => {}
     }

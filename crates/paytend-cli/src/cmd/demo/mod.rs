@@ -99,7 +99,8 @@ impl<'r> Demo<'r> {
         let first_day = today();
         report.section("Start both sides")?;
         report.begin("keys", "Each side generates a key pair")?;
-        // The temporary directory can be inside a directory with a name such as `live`, which is refused by default.
+        // By default, a directory with a name such as `live` in its path is refused. The path of the temporary
+        // directory can contain such a name.
         let options = FolderOptions::new().danger_allow_real_keys(true);
         let keys = KeyFolder::open(&key_directory(directory), &options).map_err(unexpected)?;
         let bits = keys.partner.bits();
@@ -127,7 +128,7 @@ impl<'r> Demo<'r> {
         Ok(demo)
     }
 
-    /// Sends a request, and reports the request and the response with their signed texts. Does not end the step.
+    /// Sends a request, and reports the request and the response with their signed texts. The step is not completed.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,

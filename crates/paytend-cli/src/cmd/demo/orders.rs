@@ -22,6 +22,7 @@ const RULES: &str = r#"
 [codes.statuses]
 topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 partner_transactions = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
+notifications = { "1" = "succeeded", "2" = "succeeded" }
 "#;
 
 impl Demo<'_> {
@@ -65,7 +66,7 @@ impl Demo<'_> {
         Ok(available)
     }
 
-    /// Checks that a second topup with the same number is rejected.
+    /// Checks that a second topup with the same order number is rejected.
     async fn repeated(&mut self, topup: &Topup) -> Result<(), Failure> {
         self.report.begin("topupAgain", "The same order number is sent again")?;
         let error = match self.partner.client.send(topup).await {
@@ -108,7 +109,8 @@ impl Demo<'_> {
 
         self.report.begin("recovered", "A new process finds the order")?;
         OrderProcess::start(self.directory, &self.sandbox.url())?.complete().await?;
-        // The sandbox has received three requests: the first topup, its repetition and this topup.
+        // The sandbox has received three requests: the first topup, the second one with the same order number, and this
+        // topup.
         self.executed_once(KILLED, 3).await?;
         self.report.end("it queries first: the topup was executed, and is not sent again")
     }
@@ -125,7 +127,7 @@ impl Demo<'_> {
         require(history.sends == 1, "the order was not sent exactly once")?;
         require(self.partner.booked_topup(number).await? == "executed", "the topup is not booked as executed")?;
         require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup more than once")?;
-        require(self.sandbox.conserves_money(), "the sandbox created or lost money")
+        require(self.sandbox.conserves_money(), "the total amount of money in the sandbox has changed")
     }
 
     async fn order(&self, number: &str) -> Result<OrderEntry, Failure> {

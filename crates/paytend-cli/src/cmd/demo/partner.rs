@@ -15,7 +15,7 @@ use paytend_store_sqlite::{SqliteEffect, SqliteStore, in_transaction, rusqlite};
 use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
 
-/// The lease of an order. After a crash, the order can be claimed again once its lease has expired.
+/// How long an order is leased. After a crash, the order can be claimed again once its lease has expired.
 const LEASE: Duration = Duration::from_millis(1_500);
 /// How long the demo waits for an event before it fails.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use super::partner::{POLL, Partner, TIMEOUT, unexpected};
 use super::{Args, SendOrders};
 use crate::exit::Failure;
 
-/// Runs in the started process: sends all orders, and returns when their outcomes are known.
+/// Runs in the child process: sends all orders, and returns when their outcomes are known.
 pub(super) async fn run(orders: &SendOrders) -> Result<(), Failure> {
     // The demo holds the other end of standard input, so this process also exits if the demo is killed.
     std::thread::spawn(|| {
@@ -19,7 +19,7 @@ pub(super) async fn run(orders: &SendOrders) -> Result<(), Failure> {
     Partner::open(&orders.directory, &orders.base_url).await?.dispatch_all().await
 }
 
-/// A started process, which is killed on drop.
+/// A running child process. It is killed on drop.
 pub(super) struct OrderProcess(Child);
 
 impl OrderProcess {
@@ -73,7 +73,8 @@ impl Drop for OrderProcess {
 /// Returns a command that runs this program without the user's settings and proxies, because the sandbox runs on this
 /// machine.
 pub(super) fn paytend() -> Result<Command, Failure> {
-    let program = std::env::current_exe().map_err(|error| unexpected(format!("cannot find this program: {error}")))?;
+    let program = std::env::current_exe()
+        .map_err(|error| unexpected(format!("cannot find the path of the running program: {error}")))?;
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_ascii_uppercase();

@@ -32,7 +32,7 @@ impl Report {
         Self { json, style: Style::stdout(), is_live, steps: 0, step: None, facts: Map::new() }
     }
 
-    /// Writes text for human readers, which is left out of the JSON output.
+    /// Writes text that only human readers see. It is left out of the JSON output.
     pub(super) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { Ok(line(text)?) }
     }
@@ -67,7 +67,7 @@ impl Report {
         self.fact(name, value);
     }
 
-    /// Ends the current step as passed. `result` describes the result in one sentence.
+    /// Marks the current step as passed. `result` describes the result in one sentence.
     pub(super) fn end(&mut self, result: &str) -> Result<(), Failure> {
         let Some((step, title)) = self.step.take() else { return Ok(()) };
         if self.json {

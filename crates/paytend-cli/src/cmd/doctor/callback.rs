@@ -28,9 +28,9 @@ const NOTIFY_TYPE: &str = "CONNECTIVITY_TEST";
 pub(super) struct Callback<'a> {
     pub(super) url: &'a Url,
     pub(super) route: Route,
-    /// The directory with the provider's private keys, which only a sandbox has.
+    /// The directory with the provider's private keys. Only a sandbox has these keys.
     pub(super) keys: Option<&'a Path>,
-    /// The user's connection settings, if they are readable.
+    /// The user's connection settings, if they could be read.
     pub(super) settings: Option<&'a Settings>,
 }
 
@@ -102,7 +102,7 @@ impl Callback<'_> {
         }
     }
 
-    /// Reports that no response was received, once for both notifications.
+    /// Reports that the receiver did not respond. One result covers both notifications.
     fn unreachable(&self, name: &'static str, failure: &Failure, report: &mut Report) {
         let next = format!("curl -i -d '{{}}' {}", argument(Path::new(&urls::shown(self.url))));
         report.fail(name, failure.message(), next);
@@ -115,7 +115,7 @@ impl Callback<'_> {
             let sender = DetachedSender::new(&rustcrypto::generate(2048, &OsRandom)?).map_err(failed)?;
             return sender.raw(content()).map_err(failed);
         }
-        // A Paytend notification is sealed for the receiver's own key.
+        // A Paytend notification is encrypted with the receiver's public key.
         let unset = || Failure::new(Category::Configuration, "no connection is configured");
         let settings = self.settings.ok_or_else(unset)?;
         let (_, own) = settings.read_private_key(FilePermissions::DangerAny)?;
@@ -126,7 +126,7 @@ impl Callback<'_> {
     }
 }
 
-/// Returns the contents of a test notification, which all providers' receivers can read.
+/// Returns the contents of a test notification. The receivers for all providers can read them.
 fn content() -> String {
     serde_json::json!({ "notifyType": NOTIFY_TYPE, "sentAt": Timestamp::now().to_string() }).to_string()
 }

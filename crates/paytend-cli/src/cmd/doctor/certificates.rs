@@ -26,7 +26,7 @@ const NAME: &str = "certificate";
 /// renewed 30 days before they expire.
 const WARNING: Duration = Duration::from_secs(21 * 24 * 3600);
 
-/// The parts of a certificate that are shown in messages.
+/// The parts of a certificate that the messages show.
 struct Shown {
     subject: String,
     issuer: String,
@@ -64,7 +64,7 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // An issuer's certificate can expire before the server's own certificate.
+    // The earliest expiry date is reported, because an issuer's certificate can expire before the server's own.
     let Some(first) = path(chain).into_iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;
@@ -114,7 +114,7 @@ fn refusal(settings: &Settings, failure: ConnectFailure, chain: &[Shown], url: &
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
-            "if you trust it, set root_certificates_file to a file that contains it".to_owned(),
+            "if you trust this certificate, set root_certificates_file to a file that contains it".to_owned(),
         ),
         CertificateProblem::UnknownIssuer => (
             format!("{} is issued by {}, which is not trusted", leaf.subject, leaf.issuer),

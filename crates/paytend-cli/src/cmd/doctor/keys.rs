@@ -34,11 +34,11 @@ pub(super) fn check(settings: &Settings, report: &mut Report) -> bool {
     let (Some(private), Some(public)) = (private, public) else { return false };
     let pair_matches = pair(settings, &private, report);
     if private.public_key().fingerprint() == public.fingerprint() {
-        let message = "the public key belongs to your own private key: Paytend's public key is expected";
+        let message = "the public key belongs to your own private key, but Paytend's public key is expected";
         report.fail("other side", message, hint::set(settings, "public_key_file", "FILE"));
         return false;
     }
-    report.ok("other side", "the public key is not your own");
+    report.ok("other side", "the public key is not from your own key pair");
     accessible && pair_matches
 }
 

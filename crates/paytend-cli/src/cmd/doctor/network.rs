@@ -140,7 +140,7 @@ async fn dns(url: &Url, report: &mut Report) -> bool {
             true
         }
         Err(error) => {
-            report.fail(DNS, format!("{host}: {error}"), format!("getent hosts {host}, and check the base URL"));
+            report.fail(DNS, format!("{host}: {error}"), format!("run `getent hosts {host}`, and check the base URL"));
             false
         }
     }
@@ -160,7 +160,11 @@ async fn failed(
     report: &mut Report,
 ) {
     let Some(failure) = failure else {
-        report.fail(CONNECTION, "connected, but there was no HTTP response", format!("curl -v {}", curl_argument(url)));
+        report.fail(
+            CONNECTION,
+            "connected, but the server sent no HTTP response",
+            format!("curl -v {}", curl_argument(url)),
+        );
         return;
     };
     match (failure, proxy) {
@@ -220,7 +224,7 @@ impl Skew {
         let side = if self.ahead { "ahead of" } else { "behind" };
         let seconds = self.by.as_secs();
         let message = format!("the server's clock is {seconds} s {side} this machine's clock");
-        let next = "timedatectl status, and synchronize the clock";
+        let next = "run `timedatectl status`, and synchronize the clock";
         match self.by {
             by if by > CLOCK_FAILURE => report.fail(CLOCK, message, next),
             by if by > CLOCK_WARNING => report.warn(CLOCK, message, next),
@@ -234,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_compared_within_the_time_of_the_request() {
+    fn clock_difference_allows_for_the_duration_of_the_request() {
         let skew = |seconds: i64, took: u64| {
             let date = Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
             let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();

@@ -13,7 +13,7 @@ use crate::settings::{KeySource, Settings};
 const NAME: &str = "signed query";
 const QUERY: &str = "issuing.getPartnerBalance";
 
-/// Sends the query if the keys and the connection can be used. Also reports the server's clock.
+/// Sends the query if the checks of the keys and the connection have passed. Also reports the server's clock.
 pub(super) async fn check(args: &Args, settings: &Settings, keys: bool, reached: Option<Reached>, report: &mut Report) {
     let skew = reached.as_ref().and_then(|reached| reached.skew);
     let unsent = match (keys, &reached) {

@@ -42,7 +42,7 @@ pub(super) async fn check(args: &StoreArgs, report: &mut Report) {
     }
 }
 
-/// Returns the engine's settings, and the problems that it finds.
+/// Returns the settings of the store's engine, and the problems found in the store.
 async fn engine(args: &StoreArgs) -> Result<(Vec<String>, Vec<String>), Failure> {
     let store = args.open().await?;
     let settings = store.probe().await?;

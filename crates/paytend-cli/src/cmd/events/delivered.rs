@@ -127,14 +127,14 @@ pub(super) async fn list(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> 
     after(&SandboxArgs::at(sandbox), 0).await?.iter().try_for_each(|delivery| delivery.print(args))
 }
 
-/// Prints each new delivery once. After a reset or an import, the IDs start again.
+/// Prints each new delivery once. After a reset or an import, the IDs start again, so all deliveries count as new.
 pub(super) async fn tail(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> {
     let at = SandboxArgs::at(sandbox);
     let key = |delivery: &Delivery| (delivery.id, delivery.made_at);
     let mut last = after(&at, 0).await?.last().map(key);
     output::note("waiting for notifications");
     loop {
-        // The last delivery is read again to detect whether it was replaced.
+        // The last delivery is read again. If it has changed, the sandbox was reset.
         let from = last.map_or(0, |(id, _)| id - 1);
         let mut new = after(&at, from).await?;
         match (last, new.first().map(key)) {

@@ -15,12 +15,12 @@ const PAGE: usize = 1_000;
 const MISSING_PAGE: usize = 100;
 /// The maximum number of missing IDs to remember. The largest IDs are kept.
 const MAX_MISSING: i64 = 1_000;
-/// How long a missing ID is queried before it is given up.
+/// How long a missing ID is queried before it is no longer expected to appear.
 const MISSING_TIME: Duration = Duration::from_secs(600);
 /// The interval at which missing IDs are queried.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A position in a store. It remembers the IDs that were missing so far.
+/// A position in a store, and the smaller IDs that have been missing so far.
 ///
 /// PostgreSQL assigns an ID when a notification is inserted, but the notification becomes visible only when its
 /// transaction commits. A smaller ID can therefore appear after a larger ID. Missing IDs are queried again for ten
@@ -43,15 +43,15 @@ impl Follower {
         }
     }
 
-    /// Skips the notifications that are already in the store. A notification that becomes visible later with a smaller
-    /// ID is still passed, if its ID is one of the last thousand.
+    /// Skips the notifications that are already in the store. If a notification with a smaller ID becomes visible
+    /// later, it is not skipped, provided that its ID is among the last thousand.
     pub(super) async fn skip(&mut self, store: &impl StoreAdmin) -> Result<(), Failure> {
         self.read(store, |_| Ok(())).await?;
         self.missing = self.missing.split_off(&self.last.saturating_sub(MAX_MISSING));
         Ok(())
     }
 
-    /// Passes each notification that has not been passed before to `pass`.
+    /// Calls `pass` with each notification that it has not received yet.
     pub(super) async fn read(
         &mut self,
         store: &impl StoreAdmin,

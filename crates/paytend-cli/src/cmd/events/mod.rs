@@ -38,7 +38,7 @@ pub(crate) struct SourceArgs {
     /// The file that `paytend listen --inbox` writes
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
     inbox: Option<PathBuf>,
-    /// The control URL of a running sandbox, for the notifications that it has sent
+    /// The control URL of a running sandbox, to use the notifications that this sandbox has sent
     #[arg(long, value_name = "URL", conflicts_with_all = ["inbox", "store"])]
     sandbox: Option<Url>,
     #[command(flatten)]
@@ -79,7 +79,7 @@ pub(crate) struct ResendArgs {
     /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE", conflicts_with = "sandbox")]
     store_key: Option<PathBuf>,
-    /// The URL of the receiver. A sandbox uses its previous URL by default
+    /// The URL of the receiver. With --sandbox, the default is the URL that the notification was last sent to
     #[arg(long, value_name = "URL", required_unless_present = "sandbox")]
     to: Option<Url>,
     /// The directory with the provider's private keys, such as one created by `paytend sandbox --keys`
@@ -152,7 +152,7 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));
         progress.step();
     }
-    // An unacknowledged notification is more important than a failure to print the results.
+    // If printing also failed, only the unacknowledged notifications are reported, because they are more important.
     match refused {
         0 => printed,
         count => Err(unacknowledged(count)),

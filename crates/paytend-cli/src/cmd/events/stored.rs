@@ -118,7 +118,7 @@ async fn opened(source: &SourceArgs, id: Id, store_key: Option<&Path>) -> Result
     let inbox = Inbox::open(store, source.name()?.keys(store_key)?).await?;
     let payload = entry.payload.clone().unwrap_or(StoredPayload::Dropped);
     let content = inbox.open_payload(id, &entry.facts, &payload)?;
-    let removed = || Failure::new(Category::Unexpected, format!("the content of notification {id} was removed"));
+    let removed = || Failure::new(Category::Unexpected, format!("the content of notification {id} has been removed"));
     Ok((entry, content.ok_or_else(removed)?))
 }
 

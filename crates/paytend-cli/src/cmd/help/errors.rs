@@ -55,7 +55,7 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::NotAuthentic as u8,
         name: "not authentic",
-        meaning: "A message is not signed by the expected key, or was changed after it was signed.",
+        meaning: "A message is not signed with the expected key, or was changed after it was signed.",
         next: "`paytend explain` reports why: a wrong key, changed bytes, or a signature over different text.",
         kinds: &[],
     },
@@ -133,7 +133,7 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// The exit codes have the same numbers and names in `--help` as in the explanations.
+    /// Each exit code has the same number and name in `--help` and in the explanations.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

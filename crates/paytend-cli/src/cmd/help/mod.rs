@@ -21,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, mut command: Command) -> Result<(), Failure> {
     match args.topic.as_slice() {
         [topic] if topic == "errors" => return errors::print(args.json),
-        _ if args.json => return Err(Failure::usage("--json applies to `paytend help errors`")),
+        _ if args.json => return Err(Failure::usage("--json is supported only by `paytend help errors`")),
         _ => {}
     }
     check(&args.topic, &command)?;

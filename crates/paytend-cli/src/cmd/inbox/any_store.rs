@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{
     Accepted, AuditEntry, AuditEvent, AuditQuery, ClaimRequest, Claimed, Entry, Erasure, FinishError, Id, Lease, Mac,
-    NewNotification, Query, Release, Stats, Store, StoreAdmin, StoreError,
+    NewNotification, Query, Release, Stats, Store, StoreAdmin, StoreClock, StoreError,
 };
 use paytend_store_nats::NatsStore;
 use paytend_store_postgres::PostgresStore;
@@ -87,6 +87,10 @@ impl StoreAdmin for AnyStore {
 
     async fn erase(&self, erasure: Erasure) -> Result<u64, StoreError> {
         each!(self, store => store.erase(erasure))
+    }
+
+    async fn clock(&self) -> Result<StoreClock, StoreError> {
+        each!(self, store => store.clock())
     }
 
     async fn drop_payloads(&self, before: SystemTime) -> Result<u64, StoreError> {

@@ -62,8 +62,8 @@ pub(crate) struct Tls {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
-    /// Addresses or networks of the providers. They use the `listed` budget. Other addresses are not refused, and use
-    /// the `other` budget.
+    /// Addresses or networks of the providers. The `listed` limits apply to their requests. Requests from other
+    /// addresses are not refused, and the `other` limits apply to them.
     pub(crate) allow_source: Vec<String>,
     /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Other peers are refused if the service
     /// listens without TLS on an address that is not loopback.
@@ -142,7 +142,7 @@ impl Config {
         let mut file = File::open(path).map_err(|error| invalid(&error))?;
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(|error| invalid(&error))?;
-        // The error's text would show lines of the file, which can contain a password.
+        // The full error text shows lines of the file, and a line can contain a password.
         let mut config: Self = toml::from_str(&text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             invalid(&format!("line {line}: {}", error.message()))

@@ -32,7 +32,8 @@ impl Connections {
         Self { listed, slots, unlisted }
     }
 
-    /// Waits for a free slot. Returns `None` if the address is unlisted and unlisted addresses have no free slot.
+    /// Waits for a free slot. Returns `None` if the address is unlisted and all slots for unlisted addresses are in
+    /// use.
     pub(crate) async fn slot(&self, peer: IpAddr) -> Option<Slot> {
         let is_listed = |listed: &Sources| listed.source(Some(peer), &HeaderMap::new()) == Source::Listed;
         let unlisted = match self.listed.as_ref().is_none_or(is_listed) {
@@ -61,7 +62,7 @@ mod tests {
         for _ in MAX_UNLISTED..MAX {
             open.push(connections.slot(listed).await.unwrap());
         }
-        // A listed address waits for a slot.
+        // A listed address has to wait, because all slots are in use.
         tokio::select! {
             biased;
             _ = connections.slot(listed) => panic!("there are more than {MAX} slots"),

@@ -60,7 +60,7 @@ impl FromStr for RouteArg {
 /// The routes of the service.
 pub(crate) struct Endpoints {
     pub(crate) router: Router,
-    /// The provider of each path, for the JSON line that is printed at the start.
+    /// The provider of each path, for the JSON line that is printed at startup.
     pub(crate) listed: Map<String, Value>,
     /// For each endpoint, a function that waits for its running handlers.
     idle: Vec<Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
@@ -92,7 +92,7 @@ impl Endpoints {
                 (Route::PayerMax, None) => {
                     tracing::warn!(
                         path,
-                        "notifications for every merchant are accepted: use the provider payermax:MERCHANT"
+                        "notifications for every merchant are accepted: use payermax:MERCHANT to accept only one"
                     );
                     route.as_str().to_owned()
                 }

@@ -15,7 +15,7 @@ use crate::exit::{Category, Failure};
 /// The time limit for the service's response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Posts notifications to a URL.
+/// A client that posts notifications to a URL.
 #[derive(Clone)]
 pub(crate) struct Forwarder {
     client: Client,
@@ -41,7 +41,8 @@ impl Forwarder {
         // A redirect could send the notification to a different host.
         let mut client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(TIMEOUT);
         if loopback {
-            // A proxy from the environment would receive the content over the network, without encryption.
+            // A proxy that is set in the environment is not used, because it would receive the content without
+            // encryption.
             client = client.no_proxy();
         }
         let client = client.build();
@@ -51,8 +52,8 @@ impl Forwarder {
 
     /// Posts a notification. Every status except 2xx is an error and causes a retry.
     pub(crate) async fn forward<E>(&self, delivery: &Delivery<AnyNotification>) -> Result<Completion<E>, HandlerError> {
-        // A sighting, that is, a repeated delivery, has a separate identifier, because receivers ignore identifiers
-        // that they have already processed.
+        // Each repeated delivery (sighting) is posted with a new identifier, because receivers ignore identifiers that
+        // they have already processed.
         let id = delivery.idempotency_key();
         let body = body(delivery)?;
         let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();

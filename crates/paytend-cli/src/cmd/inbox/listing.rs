@@ -25,7 +25,7 @@ pub(crate) struct ListArgs {
     state: Option<State>,
     /// Only notifications of this kind, such as fund-deposit
     #[arg(long)]
-    kind: Option<String>,
+    kind: Option<Kind>,
     /// Only notifications received since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
     #[arg(long, value_name = "TIME", value_parser = parse_since)]
     since: Option<SystemTime>,
@@ -37,7 +37,7 @@ pub(crate) struct ListArgs {
 pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let mut query = Query { limit: PAGE, ..Query::default() };
-    (query.state, query.kind, query.since) = (args.state, args.kind.map(Kind::from_stored), args.since);
+    (query.state, query.kind, query.since) = (args.state, args.kind, args.since);
     loop {
         let entries = store.list(query.clone()).await?;
         for entry in &entries {

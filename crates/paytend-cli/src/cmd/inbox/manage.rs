@@ -12,6 +12,7 @@ use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::{Category, Failure};
 use crate::global::JsonArgs;
+use crate::inputs::Inputs;
 use crate::output;
 use crate::progress::Progress;
 
@@ -103,7 +104,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Category::Unexpected, format!("the store has {} problems", problems.len())))
+    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the store", problems.len())))
 }
 
 /// Prints the problems that a check has found. `schemas/check.json` describes the JSON.
@@ -116,9 +117,13 @@ pub(crate) fn print_problems(problems: &[String], json: bool) -> Result<(), Fail
 pub(crate) struct EraseArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The ID of the order, deposit or other object, as `list` shows it
-    #[arg(long, value_name = "ID")]
-    business_id: String,
+    /// The ID of the order, deposit or other object, as `list` shows it. Other users of the machine can read it in the
+    /// list of processes: use --business-id-file instead
+    #[arg(long, value_name = "ID", required_unless_present = "business_id_file")]
+    business_id: Option<String>,
+    /// File with the ID; `-` for standard input. A newline at its end is ignored
+    #[arg(long, value_name = "FILE", conflicts_with = "business_id")]
+    business_id_file: Option<PathBuf>,
     /// Only notifications from this provider: paytend, payby or payermax; may be repeated. Different providers can use
     /// the same ID
     #[arg(long = "provider", value_name = "PROVIDER", value_parser = parse_provider)]
@@ -128,19 +133,36 @@ pub(crate) struct EraseArgs {
     routes: Vec<Route>,
     /// Only notifications of this kind, such as fund-deposit; may be repeated
     #[arg(long = "kind", value_name = "KIND")]
-    kinds: Vec<String>,
+    kinds: Vec<Kind>,
     #[command(flatten)]
     json: JsonArgs,
 }
+
+/// The maximum size of a file with an ID, in bytes.
+const MAX_BUSINESS_ID: usize = 64 << 10;
 
 fn parse_provider(name: &str) -> Result<Provider, String> {
     let known = Route::ALL.into_iter().map(Route::provider).find(|known| known.to_string().to_lowercase() == name);
     known.ok_or_else(|| "invalid provider; the providers are paytend, payby and payermax".to_owned())
 }
 
+/// Returns the given ID, or reads it from a file.
+fn business_id(given: Option<String>, file: Option<&Path>) -> Result<String, Failure> {
+    const OPTION: &str = "--business-id-file";
+    let (None, Some(file)) = (&given, file) else { return Ok(given.unwrap_or_default()) };
+    let content = Inputs::default().read(file, OPTION, MAX_BUSINESS_ID)?;
+    let text = std::str::from_utf8(&content).map_err(|_| Failure::usage(format!("{OPTION}: not UTF-8 text")))?;
+    let id = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if id.is_empty() || id.contains('\n') {
+        return Err(Failure::usage(format!("{OPTION}: the file must contain one ID")));
+    }
+    Ok(id.to_owned())
+}
+
 pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
+    let business_id = business_id(args.business_id, args.business_id_file.as_deref())?;
     let store = args.store.open().await?;
-    let (mut erasure, mut filters) = (Erasure::new(args.business_id), Vec::new());
+    let (mut erasure, mut filters) = (Erasure::new(business_id), Vec::new());
     for provider in args.providers {
         filters.push(format!("provider {provider}"));
         erasure = erasure.provider(provider);
@@ -151,9 +173,9 @@ pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
     }
     for kind in args.kinds {
         filters.push(format!("kind {kind}"));
-        erasure = erasure.kind(Kind::from_stored(kind));
+        erasure = erasure.kind(kind);
     }
-    // The business ID is personal data, and is not recorded.
+    // The business ID is personal data, so the audit log does not contain it.
     let detail = (!filters.is_empty()).then(|| filters.join(", "));
     store.record(AuditEvent::new(AuditEvent::ERASE, operator()).detail(detail)).await?;
     let erased = {

@@ -64,7 +64,7 @@ impl NatsSettings {
         self.tls(options, permissions)
     }
 
-    /// Sets the TLS files.
+    /// Sets the files for TLS: the certificate authorities, the client certificate and its private key.
     fn tls(&self, mut options: NatsOptions, permissions: FilePermissions) -> Result<NatsOptions, Failure> {
         let public = |configured: &Option<PathBuf>, name| configured.clone().or_else(|| variable(name).map(Into::into));
         if let Some(file) = public(&self.ca_file, "PAYTEND_NATS_CA_FILE") {
@@ -111,7 +111,7 @@ mod tests {
         let options = |settings: NatsSettings| settings.options("tls://host", FilePermissions::OwnerOnly);
         let files = [(Some("cert.pem".into()), None), (None, Some("key.pem".into()))];
         for (certificate_file, key_file) in files {
-            // `key.pem` does not exist, so the error about the missing file can be reported first.
+            // `key.pem` does not exist, so the error can also be about the missing file.
             let error = options(NatsSettings { certificate_file, key_file, ..NatsSettings::default() }).unwrap_err();
             let text = error.message();
             assert!(text.contains("needs both files") || text.starts_with("cannot read key.pem"), "{text}");

@@ -18,7 +18,7 @@ pub(crate) fn operator() -> String {
 
 #[cfg(unix)]
 fn describe(user: u32, sudo: Option<&str>) -> String {
-    // Names over 64 bytes and names with control characters are left out.
+    // Names longer than 64 bytes and names with control characters are left out.
     let plain = |name: &&str| !name.is_empty() && name.len() <= 64 && !name.contains(char::is_control);
     match sudo.filter(plain) {
         Some(name) => format!("uid {user}, sudo user {name}"),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::Request;
@@ -13,7 +13,7 @@ use clap::Args as ClapArgs;
 use http::{HeaderMap, StatusCode, header};
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::service::Monitoring;
-use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, Worker};
+use paytend_inbox::{ForwardSecret, Inbox, Kind, StoreAdmin as _, StoreClock, Worker};
 use paytend_webhook::service::Peer;
 use paytend_webhook::{Source, Sources};
 use serde_json::{Value, json};
@@ -35,8 +35,10 @@ use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::signals::Signals;
 
-/// The interval at which expired content is removed, that is, content whose retention period is over.
+/// The interval at which the service removes content whose retention period is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
+/// The time after which the clock of a running service is trusted.
+const CLOCK_TRIAL: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -81,12 +83,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     refuse_plain_http(address, &config)?;
     refuse_public_audit(address, &config)?;
     let forwarder = forwarder(&args, &config)?;
+    let requeued = requeued(&config)?;
     let metrics = health::install_metrics()?;
 
     let name = args.store.name(config.store.as_deref())?;
     let keys = name.keys(args.store_key.as_deref().or(config.store_key.as_deref()))?;
     let store = name.open(&config.nats, permissions).await?;
-    let requeued = config.requeue_sightings.iter().map(|kind| Kind::from_stored(kind.clone()));
     let inbox = Inbox::open(store.clone(), keys).await?.requeue_sightings(requeued);
     let key_directory = KeyDirectory { path: directory, permissions, dated: &config.key };
     let endpoints = Endpoints::new(&inbox, &key_directory, &config.gate, routes(&args, &config)?)?;
@@ -160,7 +162,7 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     }
     Err(Failure::new(
         Category::Configuration,
-        "`audit_page` needs a loopback address in `listen` and no `gate.trusted_proxy`: use `paytend inbox audit`",
+        "`audit_page` requires a loopback `listen` address and no `gate.trusted_proxy`: use `paytend inbox audit`",
     ))
 }
 
@@ -195,12 +197,25 @@ fn listed(gate: &Gate) -> Result<Option<Sources>, Failure> {
 }
 
 fn forwarder(args: &Args, config: &Config) -> Result<Option<Forwarder>, Failure> {
-    let Some(url) = args.forward_to.as_ref().or(config.forward_to.as_ref()) else { return Ok(None) };
     let file = args.forward_secret_file.as_ref().or(config.forward_secret_file.as_ref());
+    let Some(url) = args.forward_to.as_ref().or(config.forward_to.as_ref()) else {
+        return match file {
+            Some(_) => Err(Failure::usage("a forward secret file without a URL: pass --forward-to URL")),
+            None => Ok(None),
+        };
+    };
     let file = file.ok_or_else(|| Failure::usage("no secret for forwarding: pass --forward-secret-file FILE"))?;
     let secret = read_secret_file(file, args.permissions.file_permissions())?;
     let secret = ForwardSecret::parse(&String::from_utf8_lossy(&secret))?;
     Ok(Some(Forwarder::new(url, secret)?))
+}
+
+/// Returns the kinds whose duplicates are forwarded too.
+fn requeued(config: &Config) -> Result<Vec<Kind>, Failure> {
+    let kinds = config.requeue_sightings.iter().map(|kind| kind.parse::<Kind>());
+    kinds
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::new(Category::Configuration, format!("requeue_sightings: {error}")))
 }
 
 fn routes(args: &Args, config: &Config) -> Result<Vec<RouteArg>, Failure> {
@@ -216,7 +231,7 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
     };
-    // Sightings, that is, repeated deliveries, are forwarded even if their content is no longer stored.
+    // Repeated deliveries (sightings) are forwarded even if their content is no longer stored.
     let builder = Worker::builder(inbox, forward.clone()).on_sighting(forward);
     match handlers {
         Some(handlers) => builder.max_concurrent(handlers.get()).build(),
@@ -225,8 +240,16 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
 }
 
 async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {
-    let before = |time: Option<Duration>| time.and_then(|time| SystemTime::now().checked_sub(time));
+    let started = Instant::now();
     loop {
+        let now = match store.clock().await {
+            Ok(clock) => trusted_now(clock, SystemTime::now(), started.elapsed()),
+            Err(error) => {
+                tracing::error!(%error, "cannot read the store's clock: no content is removed");
+                None
+            }
+        };
+        let before = |age: Option<Duration>| age.and_then(|age| now?.checked_sub(age));
         if let Some(before) = before(retention) {
             match store.drop_payloads(before).await {
                 Ok(0) => {}
@@ -237,16 +260,61 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
         if let (Some(before), AnyStore::Nats(store)) = (before(forget_after), &store) {
             match store.forget(before).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(count, "processed notifications forgotten"),
-                Err(error) => tracing::error!(%error, "cannot forget processed notifications"),
+                Ok(count) => tracing::info!(count, "records of processed notifications removed"),
+                Err(error) => tracing::error!(%error, "cannot remove the records of processed notifications"),
             }
         }
         tokio::time::sleep(RETENTION_INTERVAL).await;
     }
 }
 
+/// Returns the time from which ages are counted, or `None` if the clock may be wrong. Content that was removed because
+/// of a wrong clock cannot be restored.
+///
+/// A clock that is ahead makes all content seem old. Therefore, the store's clock and the system clock must both have
+/// reached the time. A system clock that is wrong after a start is usually corrected within a day. Until then, a
+/// notification must have been received within the day before.
+fn trusted_now(clock: StoreClock, system: SystemTime, running: Duration) -> Option<SystemTime> {
+    let now = clock.now.min(system);
+    let is_recent = |last: SystemTime| now.duration_since(last).is_ok_and(|idle| idle <= CLOCK_TRIAL);
+    if running < CLOCK_TRIAL && !clock.last_received.is_some_and(is_recent) {
+        tracing::info!("no notification within a day: old content is removed after the next one, or within a day");
+        return None;
+    }
+    Some(now)
+}
+
 /// Returns the JSON line with the addresses of the service, for scripts.
 fn ready_line(url: &str, endpoints: &Endpoints, store: &str) -> String {
     let [url, store] = [url, store].map(Value::from);
     format!(r#"{{"ready":true,"url":{url},"routes":{},"store":{store}}}"#, json!(endpoints.listed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn ages_are_counted_from_the_clock_that_is_behind() {
+        let right = SystemTime::UNIX_EPOCH + 500_000 * HOUR;
+        let wrong = right + 9_000 * HOUR;
+        let trusted = |now: SystemTime, last: Option<SystemTime>, system: SystemTime, hours: u32| {
+            trusted_now(StoreClock { now, last_received: last }, system, hours * HOUR)
+        };
+        let recent = Some(right - 23 * HOUR);
+        // The clock of a running store is right, and the system clock was set forward, or the other way round.
+        assert_eq!(trusted(right, recent, wrong, 0), Some(right));
+        assert_eq!(trusted(wrong, recent, right, 0), Some(right));
+        assert_eq!(trusted(wrong, recent, right, 100), Some(right));
+        // Both are wrong after a start, and the system clock is corrected later. A notification arrived meanwhile.
+        assert_eq!(trusted(wrong, recent, wrong, 0), None);
+        assert_eq!(trusted(wrong + HOUR, recent, right + HOUR, 1), Some(right + HOUR));
+        assert_eq!(trusted(wrong + HOUR, Some(wrong), right + HOUR, 1), None);
+        // A store that receives nothing.
+        assert_eq!(trusted(right, Some(right - 25 * HOUR), right, 23), None);
+        assert_eq!(trusted(right, Some(right - 25 * HOUR), right, 24), Some(right));
+        assert_eq!(trusted(right, None, right, 23), None);
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn serve(
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
             Err(error) => {
-                // The process can run out of file descriptors. The pause avoids a busy loop.
+                // The process may have run out of file descriptors. The pause prevents a busy loop.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;

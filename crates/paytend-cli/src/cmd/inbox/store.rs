@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn stores_are_parsed_and_passwords_refused() {
+    fn store_names_are_parsed_and_passwords_are_refused() {
         assert_eq!(named("sqlite:a/b.db").unwrap().to_string(), "sqlite:a/b.db");
         assert!(named("sqlite:C:/x@y:z.db").unwrap() == StoreName::Sqlite("C:/x@y:z.db".into()));
         for store in ["sqlite:", "a.db", "", "mysql:x", "postgres:x"] {

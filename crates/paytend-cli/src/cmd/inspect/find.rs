@@ -13,8 +13,8 @@ use super::trace;
 const DEPTH: usize = 10;
 /// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
-/// The maximum number of bytes that are parsed, decoded or searched in total, as a multiple of the input and as an
-/// absolute minimum.
+/// The limit on the bytes that are parsed, decoded or searched in total: a multiple of the input's size, and the
+/// minimum in bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
 /// The maximum number of bytes that all intermediate results of undoing wrappings have in total, as a multiple of the
 /// input and as an absolute minimum. About twenty steps are tried on each result.
@@ -30,7 +30,7 @@ const MAX_PIECES: usize = 5_000;
 pub(super) struct Found {
     pub(super) kind: MessageKind,
     pub(super) bytes: Vec<u8>,
-    /// The number of the line, from 1, or the number of the entry in a HAR file.
+    /// The number of the line, starting at 1, or the number of the entry in a HAR file.
     pub(super) place: Place,
     pub(super) head: Head,
     /// The wrappings around the message, such as base64, with the outermost first.
@@ -269,7 +269,7 @@ impl Search {
         }
     }
 
-    /// Undoes the wrappings of a piece until it is a message or contains one.
+    /// Removes the wrappings of a piece until the piece is a message or contains one.
     fn piece(&mut self, piece: &[u8], context: &Context) {
         let exhausted = self.pieces >= MAX_PIECES || self.left_unwrapped == 0;
         if piece.len() > LONGEST || exhausted || !self.spend(piece.len()) {
@@ -294,7 +294,7 @@ impl Search {
     }
 }
 
-/// Returns the number of bytes that the parser has read before an error.
+/// Returns the number of bytes that the parser had read when the error occurred.
 fn read_before(error: &serde_json::Error, text: &[u8]) -> usize {
     if error.is_eof() {
         return text.len();

@@ -130,7 +130,7 @@ pub(super) fn read_head(members: &Members<'_>, head: &mut Head) {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
             "sign" | "http_sign" | "header_sign" => {
-                // Some programs write a list of values for each header.
+                // Some programs record each header as a list of values.
                 let first = || read::<Vec<String>>(value).and_then(|values| values.into_iter().next());
                 head.sign = read::<String>(value).or_else(first).or(head.sign.take());
             }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn http_lines_of_several_programs_are_read() {
+    fn http_lines_from_several_programs_are_recognized() {
         let read = |lines: &[&str]| {
             let mut head = Head::default();
             lines.iter().for_each(|line| head.read_line(line));

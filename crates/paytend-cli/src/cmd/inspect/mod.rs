@@ -33,7 +33,7 @@ pub(crate) struct Args {
     file: PathBuf,
     #[command(flatten)]
     keys: KeysArgs,
-    /// Show personal data, too
+    /// Also show personal data
     #[arg(long)]
     reveal: bool,
     /// Print JSON, one line for each message
@@ -57,7 +57,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     if search.incomplete {
-        output::warn("only part of the text was searched: pass a smaller part of it");
+        output::warn(
+            "the text is too large or too deeply nested, so only part of it was searched: pass a smaller part",
+        );
     }
     match (search.found.len(), refused, unwritten) {
         (0, ..) => Err(Failure::new(

@@ -34,8 +34,8 @@ pub(super) struct Redacted {
 }
 
 /// Hides all values that are not known to be harmless. `descriptions` are the payload types that the data can have; a
-/// value is shown only if none of them hides it. Unknown fields are counted but not named, because a name can be
-/// personal data, too.
+/// value is shown only if none of them hides it. Unknown fields are counted but not named, because a name can also be
+/// personal data.
 pub(super) fn redacted(data: &str, descriptions: &[&[Field]]) -> Redacted {
     let mut hidden = 0;
     let text = match serde_json::from_str::<Members<'_>>(data) {
@@ -84,7 +84,7 @@ fn value(raw: &RawValue, fields: &[&Field], hidden: &mut usize) -> String {
     }
 }
 
-/// Returns whether JSON is one short word that is neither a card number nor an IBAN, also with separators.
+/// Returns whether a JSON value is a single short word that is neither a card number nor an IBAN, even with separators.
 pub(super) fn is_plain(json: &str) -> bool {
     let text = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json);
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);

@@ -35,7 +35,7 @@ pub(super) struct Description {
     /// The fields of the envelope that are not encrypted.
     fields: Map<String, Value>,
     encrypted_bytes: Option<usize>,
-    /// The size of the receiver's key, in bits. The session key is encrypted for this key.
+    /// The size of the receiver's key, in bits. The session key is encrypted with this key.
     receiver_key_bits: Option<usize>,
     /// The size of the sender's key, in bits. The message is signed with this key.
     sender_key_bits: Option<usize>,
@@ -225,7 +225,7 @@ impl Description {
 fn operation(found: &Found) -> Option<&'static OperationEntry> {
     let path = found.head.path.as_deref()?;
     let is_call = matches!(found.kind, MessageKind::Envelope(Kind::Request | Kind::Response));
-    // A gateway can add a prefix to the path.
+    // Only the end of the path is compared, because a gateway can add a prefix.
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 

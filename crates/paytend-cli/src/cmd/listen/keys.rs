@@ -75,7 +75,7 @@ impl Keys {
         Ok(Self { partner, payby: public(PAYBY_KEY)?, payermax: public(PAYERMAX_KEY)? })
     }
 
-    /// Returns the receiver for Paytend notifications about a product, and the keys that may explain a refusal.
+    /// Returns the receiver for Paytend notifications about a product, and the keys to try when explaining a refusal.
     pub(super) fn paytend(&self, product: Product) -> Result<Option<(PaytendReceiver, KnownKeys)>, Failure> {
         let Some(partner) = &self.partner else { return Ok(None) };
         let own = AwsLc.private(&partner.own).map_err(|error| backend_failure(&partner.name, error))?;
@@ -85,20 +85,20 @@ impl Keys {
         Ok(Some((receiver.map_err(configuration)?, self.known(&partner.paytend)?)))
     }
 
-    /// Returns the receiver for PayBy notifications, and the keys that may explain a refusal.
+    /// Returns the receiver for PayBy notifications, and the keys to try when explaining a refusal.
     pub(super) fn payby(&self) -> Result<Option<(PayByReceiver, KnownKeys)>, Failure> {
         let Some(key) = &self.payby else { return Ok(None) };
         Ok(Some((PayByReceiver::new([key.loaded()?]).map_err(configuration)?, self.known(key)?)))
     }
 
-    /// Returns the receiver for PayerMax notifications, and the keys that may explain a refusal.
+    /// Returns the receiver for PayerMax notifications, and the keys to try when explaining a refusal.
     pub(super) fn payermax(&self) -> Result<Option<(PayerMaxReceiver, KnownKeys)>, Failure> {
         let Some(key) = &self.payermax else { return Ok(None) };
         let receiver = PayerMaxReceiver::danger_any_merchant([key.loaded()?]).map_err(configuration)?;
         Ok(Some((receiver, self.known(key)?)))
     }
 
-    /// Returns the keys that may explain why a notification from a sender is not authentic.
+    /// Returns the keys to try when explaining why a notification from a sender is not authentic.
     fn known(&self, sender: &Named) -> Result<KnownKeys, Failure> {
         let mut known = KnownKeys::new();
         if let Some(partner) = &self.partner {

@@ -79,7 +79,7 @@ impl Line {
             "payermax" => ("data.amount.value", "data.amount.currency"),
             _ => ("amount", "currency"),
         };
-        // The value is left out if it is not an amount.
+        // A value that does not look like an amount or a currency is left out.
         let plain =
             |text: &String| text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-+".contains(c));
         self.amount = content.text(paths.0).filter(plain);

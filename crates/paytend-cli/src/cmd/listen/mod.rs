@@ -72,7 +72,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         if !kinds().any(|kind| kind == only) {
             let hint = did_you_mean(only, kinds())
                 .unwrap_or_else(|| format!("the kinds are {}", kinds().collect::<Vec<_>>().join(", ")));
-            return Err(Failure::usage(format!("no kind is called `{only}`: {hint}")));
+            return Err(Failure::usage(format!("there is no notification kind `{only}`: {hint}")));
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

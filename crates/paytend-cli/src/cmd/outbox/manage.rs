@@ -22,7 +22,7 @@ pub(crate) struct DecideArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// The outcome of the order: executed or not-executed
+    /// The outcome of the order: executed or not-executed. An order that was never sent can only be not-executed
     #[arg(long = "as", value_name = "DECISION")]
     decision: Decision,
     /// The reason, which is stored and shown with the action
@@ -185,7 +185,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Category::Unexpected, format!("the orders have {} problems", problems.len())))
+    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the orders", problems.len())))
 }
 
 #[derive(Args)]

@@ -27,9 +27,9 @@ pub(crate) enum Command {
     List(listing::ListArgs),
     /// Show an order and its operator actions
     Show(listing::ShowArgs),
-    /// Record the outcome of a stuck or unknown order, or cancel an order that was not sent
+    /// Record the outcome of a stuck or unknown order, or cancel an order that was never sent
     Decide(manage::DecideArgs),
-    /// Query a stuck order again, or run a failed handler again
+    /// Query a stuck order again, or run a failed handler again. An order that was never sent is sent
     Retry(manage::RetryArgs),
     /// Complete an order whose outcome is known or decided, without its handler
     Close(manage::CloseArgs),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use jiff::{Timestamp, ToSpan as _};
 use paytend_reconcile::{Period, Rules};
 
 use crate::cmd::reconcile::directory::Manifest;
@@ -17,6 +18,7 @@ pub(super) struct Compared<'a> {
     pub(super) cards: &'a BTreeSet<String>,
     /// The partner and the URL, if the options name them.
     pub(super) source: Option<&'a str>,
+    pub(super) now: Timestamp,
 }
 
 impl Compared<'_> {
@@ -44,32 +46,68 @@ impl Compared<'_> {
             None => Ok(()),
         }
     }
+
+    /// Returns a problem if the period has ended, but had not ended when the lists were fetched. They can lack
+    /// transactions.
+    pub(super) fn problem(&self, fetched: &Manifest) -> Option<String> {
+        let last = self.period.to();
+        let end = last.checked_add(1.day()).ok().and_then(|next| self.rules.time_zone.midnight(next))?;
+        let was_early = fetched.started_at.as_millisecond() < end;
+        (was_early && self.now.as_millisecond() >= end).then(|| {
+            format!("the lists were fetched at {:.0}, before the end of {last}: fetch them again", fetched.started_at)
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn fetched() -> Manifest {
+        Manifest {
+            version: 1,
+            source: "partner 1 at https://a".into(),
+            first_day: "2026-11-26".into(),
+            last_day: "2026-11-28".into(),
+            started_at: "2026-11-28T00:10:00Z".parse().unwrap(),
+            cards: ["7".to_owned()].into(),
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn lists_that_were_fetched_before_the_end_of_the_period_are_a_problem_after_it() {
+        let problem = |to: &str, now: &str, zone: &str| {
+            let (period, mut rules) = (Period::new("2026-11-27", to).unwrap(), Rules::default());
+            rules.time_zone = zone.parse().unwrap();
+            let (cards, now) = (BTreeSet::new(), now.parse().unwrap());
+            Compared { period: &period, rules: &rules, cards: &cards, source: None, now }.problem(&fetched())
+        };
+        let expected = "the lists were fetched at 2026-11-28T00:10:00Z, before the end of 2026-11-28: fetch them again";
+        for (to, now, zone, is_problem) in [
+            ("2026-11-27", "2026-11-30T12:00:00Z", "UTC", false),
+            ("2026-11-28", "2026-11-28T23:59:59Z", "UTC", false),
+            ("2026-11-28", "2026-11-29T00:00:00Z", "UTC", true),
+            ("2026-11-28", "2026-11-28T22:00:00Z", "Europe/Vilnius", true),
+            ("2026-11-28", "2026-11-29T00:00:00Z", "America/New_York", false),
+        ] {
+            let expected = is_problem.then(|| expected.to_owned());
+            assert_eq!(problem(to, now, zone), expected, "{to} {now} {zone}");
+        }
+    }
+
     #[test]
     fn lists_must_contain_the_days_cards_and_partner() {
         let check = |from: &str, to: &str, cards: &[&str], source: Option<&str>| {
-            let fetched = Manifest {
-                version: 1,
-                source: "partner 1 at https://a".into(),
-                first_day: "2026-11-26".into(),
-                last_day: "2026-11-28".into(),
-                started_at: "2026-11-28T00:10:00Z".parse().unwrap(),
-                cards: ["7".to_owned()].into(),
-                problems: Vec::new(),
-            };
             let (period, rules) = (Period::new(from, to).unwrap(), Rules::default());
             let cards = cards.iter().map(|card| (*card).to_owned()).collect();
-            let compared = Compared { period: &period, rules: &rules, cards: &cards, source };
-            compared.check(Path::new("out"), &fetched).map_err(|failure| failure.message().to_owned())
+            let compared = Compared { period: &period, rules: &rules, cards: &cards, source, now: Timestamp::now() };
+            compared.check(Path::new("out"), &fetched()).map_err(|failure| failure.message().to_owned())
         };
         let all = |from, to| check(from, to, &["7"], Some("partner 1 at https://a"));
         assert_eq!(all("2026-11-27", "2026-11-27"), Ok(()));
-        // The day of the fetch can be compared, although its lists end at the time of the fetch.
+        // The day of the fetch can be compared, although its lists end at the time of the fetch. After the day, this is
+        // a problem of the report.
         assert_eq!(all("2026-11-27", "2026-11-28"), Ok(()));
         assert_eq!(check("2026-11-27", "2026-11-27", &[], None), Ok(()));
         let error = all("2026-11-26", "2026-11-27").unwrap_err();

@@ -1,7 +1,7 @@
-//! The directory that contains the lists of a fetch. An interrupted fetch can be continued.
+//! The directory that contains the fetched lists. An interrupted fetch can be continued.
 //!
 //! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
-//! to `lists` and replaces the previous `lists`. A file with its final name is complete.
+//! to `lists` and replaces the previous `lists`. A file gets its final name only when it is complete.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -73,8 +73,8 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens the directory, and creates it if it does not exist. Removes the parts of an earlier fetch that cannot be
-    /// continued.
+    /// Opens the directory, and creates it if it does not exist. If an earlier fetch cannot be continued, removes the
+    /// parts that it has stored.
     pub(super) fn open(path: &Path, manifest: &Manifest) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, "cannot use", &error);
         create_private(path).map_err(failed)?;
@@ -160,7 +160,7 @@ pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Fai
         if line.trim().is_empty() {
             continue;
         }
-        // The parser's message can contain values of the row.
+        // The parser's message is left out, because it can contain values from the row.
         let row = serde_json::from_str(&line).map_err(|error| {
             let place = format!("{}, line {}, column {}", path.display(), index + 1, error.column());
             Failure::new(Category::Configuration, format!("{place}: invalid row; expected one JSON object per line"))
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_recent_fetch_is_continued() {
+    fn only_a_recent_fetch_with_the_same_parameters_is_continued() {
         let first = manifest("2026-11-28T00:00:00Z");
         let later = manifest("2026-11-28T23:00:00Z");
         assert!(later.continues(&first));

@@ -9,20 +9,20 @@ use paytend_client::{Client, Error, ErrorKind, Paged};
 use paytend_model::CardId;
 use paytend_model::issuing::{
     CardTransaction, QueryAuthorizations, QueryCardBalance, QueryCardTransactions, QueryPartnerBalance,
-    QueryPartnerTransactions, QueryTopupResult, TopupResultResponse,
+    QueryPartnerTransactions,
 };
-use paytend_reconcile::{Balance, Kind, List, ListSet, Orders, Status};
+use paytend_reconcile::{Balance, List, ListSet, Orders, Rules};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cmd::reconcile::directory::{Directory, Manifest, VERSION};
 use crate::cmd::reconcile::lists::{BALANCES, BalanceFile, Lists, StoredBalance};
 use crate::cmd::reconcile::progress::Progress;
-use crate::cmd::reconcile::units::{Days, TOPUPS, Unit, UnitList};
+use crate::cmd::reconcile::units::{Days, Unit, UnitList};
 use crate::exit::{Category, Failure};
 
 /// The maximum number of lists that are fetched at the same time.
-const CONCURRENT: usize = 4;
+pub(super) const CONCURRENT: usize = 4;
 
 /// The maximum number of attempts to fetch a list that changes during the fetch.
 const ATTEMPTS: usize = 3;
@@ -33,17 +33,18 @@ pub(super) struct Fetch<'a> {
     pub(super) days: &'a Days,
     pub(super) cards: &'a BTreeSet<String>,
     pub(super) orders: &'a Orders,
+    pub(super) rules: &'a Rules,
     pub(super) page_size: Option<u32>,
 }
 
 /// A fetch that is in progress.
-struct Running<'a> {
-    fetch: &'a Fetch<'a>,
-    directory: Option<Directory>,
-    progress: Progress,
+pub(super) struct Running<'a> {
+    pub(super) fetch: &'a Fetch<'a>,
+    pub(super) directory: Option<Directory>,
+    pub(super) progress: Progress,
 }
 
-/// The rows of a fetched unit, that is, of one part of a list.
+/// The rows of a unit: a part of a list that is fetched and stored as a whole.
 enum Rows {
     Partner(Vec<paytend_model::issuing::PartnerTransaction>),
     Card(Vec<CardTransaction>),
@@ -157,7 +158,8 @@ impl Running<'_> {
     }
 
     /// Fetches all pages of a list. If the list changes during the fetch, a row can move to the next page and appear
-    /// twice. A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
+    /// twice. A list with equal rows is therefore fetched again. The rows of the last attempt are kept, even if some
+    /// are equal.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
             match self.pages(query.clone()).await {
@@ -172,35 +174,6 @@ impl Running<'_> {
 
     async fn pages<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         self.fetch.client.pages(query).inspect_ok(|_| self.progress.row()).try_collect().await
-    }
-
-    /// Queries the results of topups that are missing from the partner transactions or have no final status.
-    async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
-        let listed: HashSet<&str> = lists.partner.iter().filter_map(|row| row.order_no.as_deref()).collect();
-        let is_open = |status: Option<Status>| status.is_some_and(|status| !status.is_final());
-        let orders = self.fetch.orders.entries().iter().filter(|order| order.kind == Some(Kind::Topup));
-        let numbers = orders.filter_map(|order| Some((order.order_no.as_deref()?, order.status)));
-        let wanted: BTreeSet<&str> = numbers
-            .filter(|(number, status)| !listed.contains(number) || is_open(*status))
-            .map(|(number, _)| number)
-            .collect();
-        self.progress.add_lists(wanted.len());
-        let name = format!("{TOPUPS}.jsonl");
-        let results = stream::iter(wanted.into_iter().map(|number| self.topup(number))).buffered(CONCURRENT);
-        let results: Vec<Option<TopupResultResponse>> = results.try_collect().await?;
-        lists.topups = results.into_iter().flatten().collect();
-        self.store(&name, &lists.topups)
-    }
-
-    /// Returns the result of a topup, or `None` if the provider rejects the query because it does not know the order.
-    async fn topup(&self, number: &str) -> Result<Option<TopupResultResponse>, Failure> {
-        let result = match self.fetch.client.send(&QueryTopupResult::new(number)).await {
-            Ok(result) => Some(result),
-            Err(error) if error.kind() == ErrorKind::Rejected => None,
-            Err(error) => return Err(failed(error)),
-        };
-        self.progress.done();
-        Ok(result)
     }
 
     async fn balances(&self, lists: &mut Lists) -> Result<(), Failure> {
@@ -231,7 +204,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn store<T: Serialize>(&self, name: &str, rows: &[T]) -> Result<(), Failure> {
+    pub(super) fn store<T: Serialize>(&self, name: &str, rows: &[T]) -> Result<(), Failure> {
         self.directory.as_ref().map_or(Ok(()), |directory| directory.write(name, rows))
     }
 }
@@ -257,8 +230,9 @@ fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result
     }
 }
 
-/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is a network error.
-fn failed(error: Error) -> Failure {
+/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is reported as a network
+/// error.
+pub(super) fn failed(error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure.category() {
         Category::OutcomeUnknown => Failure::new(Category::Network, failure.message()),

@@ -16,8 +16,8 @@ use crate::exit::Failure;
 /// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
 
-/// Reads the notifications that were received at `since` or later, in milliseconds since the Unix epoch. There is no
-/// upper limit, because a notification can arrive days after its transaction.
+/// Reads the notifications that were received at or after `since`, a time in milliseconds since the Unix epoch. Later
+/// notifications are always read, because a notification can arrive days after its transaction.
 pub(super) async fn notifications(args: &StoreArgs, key: Option<&Path>, since: i64) -> Result<Notifications, Failure> {
     let store = args.open().await?;
     let inbox = Inbox::open(store, args.name(None)?.keys(key)?).await?;

@@ -17,7 +17,7 @@ use crate::exit::{Category, Failure};
 /// The name of the file that contains the balances.
 pub(super) const BALANCES: &str = "balances.json";
 
-/// The provider's lists. Each row of a card's list contains the card.
+/// The provider's lists. Each row of a card's list contains the card ID.
 #[derive(Default)]
 pub(super) struct Lists {
     pub(super) given: ListSet,
@@ -90,7 +90,8 @@ impl Lists {
         let mut lists = Self::default();
         if let Some(manifest) = Manifest::read(&folder)? {
             compared.check(&folder, &manifest)?;
-            lists.problems = manifest.problems;
+            lists.problems.extend(compared.problem(&manifest));
+            lists.problems.extend(manifest.problems);
         }
         let files = std::fs::read_dir(&folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
         let files = files.map_err(|error| {

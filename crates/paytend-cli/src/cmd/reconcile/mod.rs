@@ -8,6 +8,7 @@ mod lists;
 mod orders;
 mod outbox;
 mod progress;
+mod topups;
 mod units;
 mod written;
 
@@ -16,6 +17,7 @@ use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, ValueEnum};
+use jiff::Timestamp;
 use paytend_client::Client;
 use paytend_crypto_aws_lc::AwsLc;
 use paytend_reconcile::{List, Notifications, Orders, Period, Report, Rules, reconcile};
@@ -118,14 +120,15 @@ async fn compare(args: Args) -> Result<(), Failure> {
     let lists = match &args.offline {
         Some(directory) => {
             let source = if args.connection.is_given() { Some(source(&client(&args)?)) } else { None };
-            let compared = Compared { period: &period, rules: &rules, cards: &cards, source: source.as_deref() };
+            let (source, now) = (source.as_deref(), Timestamp::now());
+            let compared = Compared { period: &period, rules: &rules, cards: &cards, source, now };
             Lists::read(directory, &compared)?
         }
         None => {
             days.check_length()?;
             let client = client(&args)?;
-            let fetch =
-                Fetch { client: &client, days: &days, cards: &cards, orders: &orders, page_size: args.page_size };
+            let (days, page_size) = (&days, args.page_size);
+            let fetch = Fetch { client: &client, days, cards: &cards, orders: &orders, rules: &rules, page_size };
             // An earlier fetch is continued only if it has the same source.
             fetch.run(args.out.as_deref(), &source(&client)).await?
         }
@@ -159,7 +162,7 @@ fn rules(file: Option<&Path>) -> Result<Rules, Failure> {
     toml::from_str(&text).map_err(|error| invalid(&error))
 }
 
-/// Returns the cards from the option, the orders and the notifications.
+/// Returns the cards that the option, the orders and the notifications contain.
 fn cards(named: &[String], orders: &Orders, notifications: &Notifications) -> BTreeSet<String> {
     let known = orders.entries().iter().chain(notifications.entries()).filter_map(|entry| entry.card.clone());
     named.iter().cloned().chain(known).collect()

@@ -18,11 +18,11 @@ use crate::exit::{Category, Failure};
 
 /// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
-/// How long after its submission an order can be executed. Orders submitted up to this long before the period are read,
-/// too.
+/// The maximum time between the submission of an order and its execution. Orders submitted up to this long before the
+/// period are also read.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that has never contained an order is treated as if no orders were given.
+/// The topups in a store. A store that has never contained an order is treated as if no source of orders was specified.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,
@@ -34,7 +34,7 @@ pub(super) struct OutboxOrders<'a> {
 impl OrderSource for OutboxOrders<'_> {
     async fn orders(&self) -> Result<Orders, Failure> {
         let store = self.store.open().await?;
-        // A NATS store contains no orders.
+        // A NATS store cannot contain orders, so the comparison has no source of orders.
         if matches!(store, AnyStore::Nats(_)) {
             return Ok(Orders::not_given());
         }
@@ -78,12 +78,13 @@ impl OutboxOrders<'_> {
         entry.order_no = Some(order.facts.number.clone());
         entry.kind = Some(Kind::Topup);
         entry.time = Some(EntryTime::Millis(millis(order.progress.history.last_sent.unwrap_or(order.submitted_at))));
-        entry.status = self.status(order, result);
+        entry.status_code = status_code(order, result);
+        entry.status = self.status(order, entry.status_code.as_deref());
         let Some(request) = request else {
             entry.unreadable.push("content".to_owned());
             return Ok(entry);
         };
-        // The parser's message can contain values.
+        // The parser's message is left out, because it can contain values from the order.
         let topup: Topup = serde_json::from_str(request).map_err(|_| {
             let number = &order.facts.number;
             Failure::new(Category::Configuration, format!("the stored request of order {number} is not a topup"))
@@ -95,24 +96,29 @@ impl OutboxOrders<'_> {
     }
 
     /// Returns the status of an order, or `None` if the rules do not define the code in the order's result.
-    fn status(&self, order: &OrderEntry, result: Option<&String>) -> Option<Status> {
+    fn status(&self, order: &OrderEntry, code: Option<&str>) -> Option<Status> {
         match order.progress.state {
             State::Rejected => Some(Status::Failed),
             State::Decided => Some(match order.progress.decision {
                 Some(Decision::Executed) => Status::Succeeded,
                 _ => Status::Failed,
             }),
-            State::Responded | State::Found => {
-                let result: Value = serde_json::from_str(result?).ok()?;
-                let data: Value = serde_json::from_str(result["data"].as_str()?).ok()?;
-                let code = match &data["status"] {
-                    Value::String(code) => code.clone(),
-                    Value::Number(code) => code.to_string(),
-                    _ => return None,
-                };
-                self.rules.codes.statuses.topups.get(&code).copied()
-            }
+            State::Responded | State::Found => self.rules.codes.statuses.topups.get(code?).copied(),
             _ => Some(Status::Unknown),
         }
+    }
+}
+
+/// Returns the status code in the result of an order that exists.
+fn status_code(order: &OrderEntry, result: Option<&String>) -> Option<String> {
+    if !matches!(order.progress.state, State::Responded | State::Found) {
+        return None;
+    }
+    let result: Value = serde_json::from_str(result?).ok()?;
+    let data: Value = serde_json::from_str(result["data"].as_str()?).ok()?;
+    match &data["status"] {
+        Value::String(code) => Some(code.clone()),
+        Value::Number(code) => Some(code.to_string()),
+        _ => None,
     }
 }

@@ -17,7 +17,7 @@ impl Progress {
         Self { lists: crate::progress::Progress::lists(lists), rows: AtomicUsize::new(0) }
     }
 
-    /// Adds lists to the number of lists to fetch.
+    /// Increases the number of lists to fetch.
     pub(super) fn add_lists(&self, count: usize) {
         self.lists.add_steps(count);
     }

@@ -101,9 +101,9 @@ fn shown(response: &Value) -> String {
 mod tests {
     use super::*;
 
-    /// The sandbox accepts each listed kind for the listed calls or notifications.
+    /// The sandbox accepts each listed kind exactly for the calls or notifications in `applies_to`.
     #[test]
-    fn listed_kinds_are_the_kinds_of_the_sandbox() {
+    fn listed_fault_kinds_match_the_kinds_of_the_sandbox() {
         for one in KINDS {
             let text = one.kind.replace("DURATION", "1s");
             for (on, name) in [("topup", "calls"), ("notify *", "notifications")] {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelled_kinds_are_suggested() {
+    fn similar_kind_is_suggested_for_a_misspelled_kind() {
         assert!(parse("topup:resetAftr").unwrap_err().contains("did you mean `resetAfter`?"));
         assert!(parse("topup").unwrap_err().contains("fault kinds"));
         assert!(parse("topup:resetAfter:next").is_ok());

@@ -66,7 +66,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         at: SandboxArgs,
     },
-    /// Print the sandbox's state, for `import`
+    /// Print the sandbox's state in the format that `import` reads
     Export {
         #[command(flatten)]
         at: SandboxArgs,

@@ -19,7 +19,7 @@ use crate::suggest::Suggested;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The event, such as baas.fund-deposit; `--list` lists them
+    /// The event, such as baas.fund-deposit; `--list` lists all events
     #[arg(required_unless_present = "list", hide_possible_values = true)]
     #[arg(value_parser = Suggested::new(ALL.iter().map(|kind| kind.name)))]
     event: Option<String>,

@@ -46,7 +46,7 @@ pub(crate) struct Sender {
 /// A receiver's response to a notification.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Whether the response is the acknowledgement that the provider documents.
+    /// Whether the response is the acknowledgement that the provider's documents require.
     pub(crate) acknowledged: bool,
 }
 
@@ -103,7 +103,7 @@ fn corrupted_document(mut request: Request<Bytes>, corruption: Option<Corruption
         Some(Corruption::Truncate) => return Ok(truncated(request)),
         Some(Corruption::Whitespace) => {
             return Err(Failure::usage(
-                "--corrupt whitespace applies to PayBy and PayerMax: Paytend's signature covers no whitespace",
+                "--corrupt whitespace applies only to PayBy and PayerMax: Paytend's signature ignores whitespace",
             ));
         }
         Some(Corruption::Signature) => "signature",

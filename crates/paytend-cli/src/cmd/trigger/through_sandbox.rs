@@ -36,7 +36,7 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
                 let reason = last.and_then(|last| last["reason"].as_str());
                 unacknowledged.push(match delivery["state"].as_str() {
                     Some("noUrl") => "no callback URL is set; use `paytend sandbox callback`".to_owned(),
-                    _ => reason.unwrap_or("the receiver did not acknowledge it").to_owned(),
+                    _ => reason.unwrap_or("the receiver did not acknowledge the notification").to_owned(),
                 });
             }
         }

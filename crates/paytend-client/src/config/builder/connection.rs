@@ -32,7 +32,7 @@ impl ClientBuilder {
     /// `https_proxy`, `ALL_PROXY`, `all_proxy`. It is not used for the hosts in `NO_PROXY`. An invalid proxy URL in one
     /// of these variables is an error.
     ///
-    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
+    /// Plain HTTP, which is allowed only to the local machine, never uses a proxy.
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.http.proxy = http::ProxyChoice::Given(url.into());
         self
@@ -68,8 +68,8 @@ impl ClientBuilder {
 
     /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
     ///
-    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. Setting the
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
+    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. To accept such files in
+    /// the whole program, set the `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1`.
     pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
         self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
         self
@@ -124,7 +124,7 @@ impl ClientBuilder {
         match self.transport {
             TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
             TransportChoice::Given(_) | TransportChoice::Other(_) => {
-                Err(Error::configuration("the HTTP client is custom; create another client without this builder"))
+                Err(Error::configuration("http_client_builder() cannot be combined with http_client() or transport()"))
             }
         }
     }

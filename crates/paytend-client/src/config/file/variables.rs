@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{ClientBuilder, Error, Origin, Profile, folder, wrong};
 
 impl ClientBuilder {
-    /// Creates a builder from a profile in a TOML file, and replaces each field for which an environment variable is
-    /// set. See [`from_file`](Self::from_file) for the file, and [`from_env`](Self::from_env) for the variables.
+    /// Creates a builder from a profile in a TOML file. If an environment variable is set for a field, it replaces the
+    /// field. See [`from_file`](Self::from_file) for the file, and [`from_env`](Self::from_env) for the variables.
     ///
     /// File paths in variables are relative to the current directory.
     ///
@@ -182,13 +182,13 @@ mod tests {
         assert!(wrong.contains("private_key") && !wrong.contains("CANARY"), "{wrong}");
         let replaced = [("PAYTEND_PRIVATE_KEY", private.as_str())];
         assert!(with(&replaced, &|_| Err("not called".to_owned())).is_ok());
-        // Other constructors refuse the entry, unless a variable replaces it.
+        // Constructors that cannot read a keyring refuse this field, unless an environment variable replaces it.
         let refused = read(folder.path(), &[]).unwrap_err();
         assert!(refused.contains("private_key_keyring: this program does not read a keyring"), "{refused}");
         assert!(read(folder.path(), &replaced).is_ok());
         profile("private_key_file = \"own.pem\"\n");
         let both = with(&[], &|_| Ok(private.clone())).unwrap_err().to_string();
-        assert!(both.contains("set one of them only"), "{both}");
+        assert!(both.contains("set only one of them"), "{both}");
     }
 
     #[test]

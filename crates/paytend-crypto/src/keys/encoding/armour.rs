@@ -5,7 +5,7 @@ use crate::keys::error::ArmourProblem;
 
 /// A PEM block: the label, and the text between the BEGIN and END lines.
 pub(super) struct Block<'t> {
-    /// The text between the previous block and the BEGIN line.
+    /// The text between the end of the previous block and the BEGIN line.
     pub(super) before: &'t [u8],
     pub(super) label: &'t [u8],
     pub(super) body: &'t [u8],

@@ -11,8 +11,8 @@ use crate::keys::form::Wrapping;
 /// The maximum number of nested base64 layers. Each layer is shorter than the layer around it.
 pub(super) const DEEPEST: usize = 5;
 
-/// Decodes base64 without padding, because the padding is counted separately. Allows trailing bits, because truncated
-/// base64 may have them. The DER reader checks the length.
+/// Decodes base64 without its padding, which the caller counts. Allows unused bits in the last character, because
+/// truncated base64 can have them. The DER reader checks the length.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

@@ -5,12 +5,12 @@ use pkcs1::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
 use super::text::contains;
 
-/// Returns whether the data begins like a SEQUENCE in DER or BER, and not like text.
+/// Returns whether the data begins like a SEQUENCE in DER or BER rather than like text.
 pub(super) fn looks_like(data: &[u8]) -> bool {
     match data {
         [0x30, 0x80..=0x84, ..] => true,
-        // A short SEQUENCE starts with the same byte as the character `0`, so its length and its first element must fit
-        // a key.
+        // A SEQUENCE starts with the byte of the character `0`. If it is short, its length and its first element must
+        // therefore match a key too.
         [0x30, length, rest @ ..] => matches!(rest, [0x02 | 0x30, 0..=0x1f, ..]) && rest.len() >= usize::from(*length),
         _ => false,
     }
@@ -55,8 +55,8 @@ pub(super) fn children(any: AnyRef<'_>) -> Vec<AnyRef<'_>> {
     elements
 }
 
-/// Returns whether the data can be the end of a key's DER: it contains the object identifier of RSA, or ends with
-/// several long INTEGERs or the usual public exponent.
+/// Returns whether the data could be the end of a key's DER. It can be if it contains the object identifier of RSA, or
+/// ends with several long INTEGERs or the usual public exponent.
 pub(super) fn is_end(data: &[u8]) -> bool {
     const SHORTEST: usize = 64;
     /// The start of the object identifiers of PKCS#1: 1.2.840.113549.1.1.

@@ -1,4 +1,4 @@
-//! Identifies the encryption of private keys and, with the `encrypted-keys` feature, decrypts them.
+//! Identifies how a private key is encrypted and, with the `encrypted-keys` feature, decrypts the key.
 
 use pkcs1::der::Tag;
 use pkcs1::der::Tagged as _;

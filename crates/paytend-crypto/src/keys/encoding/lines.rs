@@ -1,4 +1,5 @@
-//! Cleans up lines of base64: removes marks before each line, and finds lines and spaces that damage the base64.
+//! Cleans up lines of base64: removes marks at the start of each line, and finds lines and spaces that damage the
+//! base64.
 
 use zeroize::Zeroizing;
 
@@ -39,7 +40,7 @@ pub(super) fn unmarked(prefix: &[u8], body: &[u8]) -> Result<Option<Zeroizing<Ve
     Ok(changed.then(|| joined(&lines, body.len())))
 }
 
-/// Joins lines in a buffer that is allocated once, because growing would leave copies of a key in memory.
+/// Joins lines in a buffer that is allocated once, because growing it would leave copies of a key in memory.
 fn joined<'t>(lines: impl IntoIterator<Item = &'t &'t [u8]>, capacity: usize) -> Zeroizing<Vec<u8>> {
     let mut out = Zeroizing::new(Vec::with_capacity(capacity));
     for (at, line) in lines.into_iter().enumerate() {
@@ -51,7 +52,7 @@ fn joined<'t>(lines: impl IntoIterator<Item = &'t &'t [u8]>, capacity: usize) ->
     out
 }
 
-/// Returns whether `lines` come from a diff that replaces a key.
+/// Returns whether `lines` are part of a diff that replaces one key with another.
 fn is_replacement(prefix: &[u8], lines: &[&[u8]]) -> bool {
     let lines = lines.get(1..).unwrap_or_default();
     let starts = |mark: u8| lines.iter().any(|line| line.first() == Some(&mark));
@@ -97,7 +98,7 @@ fn without_numbers<'t>(lines: &[&'t [u8]], first: usize) -> Option<Vec<&'t [u8]>
     lines.iter().enumerate().map(rest).collect()
 }
 
-/// Removes `mark` from the start of every line. Returns `None` if a non-blank line does not start with `mark`.
+/// Removes `mark` from the start of every line. Returns `None` if any non-blank line does not start with `mark`.
 fn without_mark<'t>(lines: &[&'t [u8]], mark: &[u8]) -> Option<Vec<&'t [u8]>> {
     if mark.is_empty() {
         return None;
@@ -119,7 +120,7 @@ fn is_complete(decoded: &Decoded) -> bool {
 /// of decoding `text` without its spaces. Returns `None` if `text` needs no repair.
 ///
 /// # Errors
-/// - Returns [`ArmourProblem::NotBase64`] if the base64 is complete once the lines with invalid characters are removed.
+/// - Returns [`ArmourProblem::NotBase64`] if removing the lines with invalid characters results in complete base64.
 /// - Returns [`KeyError::PlusSigns`] if `+` characters were replaced by spaces and cannot be restored.
 pub(super) fn repaired(
     text: &[u8],
@@ -168,7 +169,7 @@ pub(super) fn repaired(
     }
 }
 
-/// Replaces spaces with `+`. If `trimmed` is set, spaces at the start and end of a line are removed instead.
+/// Replaces spaces with `+`. If `trimmed` is set, removes the spaces at the start and end of each line instead.
 fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing<Vec<u8>> {
     let content = |line: &[u8]| trimmed || line.trim_ascii().is_empty();
     let lines: Vec<&[u8]> = lines.iter().map(|line| if content(line) { line.trim_ascii() } else { line }).collect();
@@ -177,7 +178,8 @@ fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing
     out
 }
 
-/// Returns whether the spaces replaced line endings. In that case, all parts except the last have the same length.
+/// Returns whether the spaces were originally line endings: all parts between them, except the last, have the same
+/// length.
 fn is_folded(lines: &[&[u8]]) -> bool {
     let mut parts = lines.iter().flat_map(|line| line.split(|byte| *byte == b' ')).filter(|part| !part.is_empty());
     let Some(first) = parts.next() else { return true };

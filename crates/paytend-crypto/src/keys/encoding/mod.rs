@@ -50,7 +50,7 @@ fn is_damage(error: &KeyError) -> bool {
 struct Reader<'a> {
     passphrase: Option<&'a Passphrase>,
     wrappings: Vec<Wrapping>,
-    /// Whether the data is a value found in a document. Such a value is not searched for other values.
+    /// Whether the data is a value found in a document. If so, it is not searched for further values.
     inside_value: bool,
 }
 
@@ -99,7 +99,7 @@ impl Reader<'_> {
         Ok(items)
     }
 
-    /// Reads text without PEM: a single base64 value, or a document with base64 values.
+    /// Reads text that is not PEM itself: a single base64 value, or a document with base64 values.
     fn bare_or_values(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let wrappings = self.wrappings.clone();
         let bare = self.bare(text);
@@ -153,7 +153,7 @@ impl Reader<'_> {
         items
     }
 
-    /// Reads text without PEM: base64 of DER, of PEM, or of other text.
+    /// Reads text that is not PEM itself: base64 of DER, of PEM or of other text.
     fn bare(&mut self, text: &[u8]) -> Result<Vec<Item>, KeyError> {
         let inner = text::surrounded(text);
         if inner.is_empty() {
@@ -170,7 +170,7 @@ impl Reader<'_> {
             self.wrappings.push(Wrapping::Hexadecimal);
             return self.items(&bytes);
         }
-        // Finds the position of the inner text in the outer text, for the line number.
+        // The position of the inner text in the outer text is needed for the line number.
         let before = text.len() - inner.len();
         let start = (0..=before).find(|at| text[*at..].starts_with(inner)).unwrap_or(0);
         let first_line = text::line_of(text, start);
@@ -193,7 +193,8 @@ impl Reader<'_> {
         }
         let depth = self.wrappings.iter().filter(|wrapping| **wrapping == Wrapping::Base64).count();
         let known = recognise::in_binary(bytes).is_some();
-        // If the beginning of the base64 is missing, the rest can start anywhere in a group of four characters.
+        // If the beginning of the base64 is missing, the rest can start at any position within a group of four
+        // characters.
         let cut = |from: usize| {
             let rest = inner.get(from..).and_then(|rest| base64_text::decode(rest, 1).ok());
             rest.is_some_and(|decoded| !is_text(&decoded.bytes) && der::is_end(&decoded.bytes))
@@ -218,7 +219,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a PEM block. Returns `None` for blocks that accompany keys but contain no key.
+    /// Reads a PEM block. Returns `None` for a block that often occurs next to a key but contains no key itself.
     fn block(&mut self, block: &armour::Block<'_>) -> Option<Item> {
         if recognise::companion(block.label).is_some() {
             return None;

@@ -30,7 +30,8 @@ pub(super) fn decode(block: &Block<'_>) -> Result<Decoded, KeyError> {
     Ok(decoded)
 }
 
-/// Checks that a decoded PEM block has an END line and no excess character, unless its DER is truncated.
+/// Checks that a decoded PEM block has an END line and no excess character. If its DER is truncated, nothing is checked
+/// here.
 pub(super) fn check_end(block: &Block<'_>, decoded: &Decoded) -> Result<(), KeyError> {
     match block.broken {
         _ if der::is_cut(&decoded.bytes) => Ok(()),
@@ -59,8 +60,8 @@ fn without_headers(body: &[u8]) -> (usize, &[u8]) {
     (lines, rest)
 }
 
-/// Returns the PEM blocks in `data` as well-formed PEM, regardless of their content. Removes escapes, quotes and
-/// encodings around them.
+/// Removes the escapes, quotes and encodings around the PEM blocks in `data`, and returns the blocks as well-formed
+/// PEM, regardless of their content.
 pub(crate) fn clean_pem(data: &[u8]) -> Result<Zeroizing<String>, KeyError> {
     clean_nested(data, 0)
 }

@@ -111,7 +111,7 @@ pub(super) fn by_label(label: &[u8]) -> Option<ForeignKey> {
     Some(found)
 }
 
-/// Recognizes a PEM block that accompanies keys but contains no key.
+/// Recognizes a PEM block that often occurs next to a key but contains no key itself.
 pub(super) fn companion(label: &[u8]) -> Option<ForeignKey> {
     match label {
         b"X509 CRL" => Some(ForeignKey::RevocationList),

@@ -8,7 +8,8 @@ use crate::keys::form::{KeyForm, KeyStructure};
 /// A key, certificate or unreadable block in the input.
 pub(super) struct Item {
     pub(super) outcome: Result<(KeyForm, KeyData), KeyError>,
-    /// The half (private or public) that the item contains, if known. It may be known even if the item cannot be read.
+    /// Whether the item contains a private or a public key, if known. This can be known even if the item cannot be
+    /// read.
     pub(super) half: Option<Half>,
     /// The issuer and subject, if the item is a certificate.
     pub(super) names: Option<Names>,
@@ -29,7 +30,7 @@ impl Item {
         item
     }
 
-    /// Creates an item for an unreadable key of the given half.
+    /// Creates an item for an unreadable private or public key.
     pub(super) fn damaged(error: KeyError, half: Half) -> Self {
         Self { half: Some(half), ..Self::failed(error, b"") }
     }

@@ -113,7 +113,8 @@ fn foreign(parts: &[AnyRef<'_>]) -> Option<ForeignKey> {
     }
 }
 
-/// Returns whether these are the elements of a `TBSCertList` (RFC 5280, 5.1): version, algorithm, issuer and time.
+/// Returns whether the elements are those of a `TBSCertList` (RFC 5280, 5.1): a version, an algorithm, an issuer and a
+/// time.
 fn is_revocation_list(elements: &[AnyRef<'_>]) -> bool {
     let tags = tags(elements);
     let tags = tags.strip_prefix(&[Tag::Integer]).unwrap_or(&tags);

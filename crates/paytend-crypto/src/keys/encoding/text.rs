@@ -1,5 +1,5 @@
-//! Cleans a key's text: character encodings, invisible characters, escapes and quotes. This module is independent
-//! of key formats.
+//! Cleans a key's text: converts character encodings, and removes invisible characters, escapes and quotes. This module
+//! is independent of key formats.
 //!
 //! All characters of a key are ASCII, so cleaned text consists of ASCII bytes. Invisible characters are removed. Any
 //! other character is replaced by a character that is not valid in base64.
@@ -48,7 +48,7 @@ pub(super) fn clean(data: &[u8]) -> Text {
         None => {
             for chunk in data.utf8_chunks() {
                 chunk.valid().chars().for_each(|c| cleaner.push(c));
-                // The bytes of the no-break space and the dashes in 8-bit encodings.
+                // In 8-bit encodings, these bytes are the no-break space and the dashes.
                 chunk.invalid().iter().for_each(|byte| {
                     cleaner.push(match byte {
                         0xa0 => '\u{a0}',
@@ -121,7 +121,7 @@ impl Cleaner {
                 self.invisible = true;
                 b' '
             }
-            // Includes NUL, which ends C strings, and `\x1a`, which ends DOS files.
+            // This includes NUL, which ends C strings, and `\x1a`, which ends DOS files.
             '\0' | '\t' | '\x0b' | '\x0c' | '\x1a' => b' ',
             '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{fe58}' | '\u{fe63}' | '\u{ff0d}' => OTHER_DASH,
             '\u{ab}' | '\u{bb}' | '\u{201c}'..='\u{201f}' => b'"',
@@ -134,9 +134,9 @@ impl Cleaner {
     }
 }
 
-/// Resolves the escapes of shells, JSON and URLs, including nested escapes. Returns `None` if there are no escapes.
+/// Resolves shell, JSON and URL escapes, including nested escapes. Returns `None` if there are no escapes.
 pub(super) fn unescape(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    /// The maximum number of nested escapes, for example JSON in JSON in a URL.
+    /// The maximum number of nested layers of escapes. JSON inside JSON inside a URL has three layers.
     const DEEPEST: usize = 4;
     let mut resolved = unescaped_once(text)?;
     for _ in 1..DEEPEST {
@@ -194,7 +194,7 @@ fn unescaped_once(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     (*out != text).then_some(out)
 }
 
-/// Removes whitespace, quotes, trailing punctuation, a `NAME=` prefix and a `data:` URL prefix around a value.
+/// Removes the whitespace and quotes around a value, a `NAME=` or `data:` URL prefix, and trailing punctuation.
 pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     let mut inner = text.trim_ascii();
     loop {
@@ -213,8 +213,8 @@ pub(super) fn surrounded(text: &[u8]) -> &[u8] {
     }
 }
 
-/// Returns the value in `NAME=value` or `name: value`. The value must be longer than any base64 padding, because
-/// padding also starts with `=`.
+/// Returns the value in `NAME=value` or `name: value`. The value must be longer than base64 padding, which could
+/// otherwise be mistaken for a value because it starts with `=`.
 fn assigned(text: &[u8]) -> Option<&[u8]> {
     const SHORTEST_VALUE: usize = 64;
     let text = text.strip_prefix(b"export ").unwrap_or(text);

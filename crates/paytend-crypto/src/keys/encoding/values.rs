@@ -1,4 +1,4 @@
-//! Finds values in a document that may be keys: members in JSON, entries in YAML, variables in an environment file.
+//! Finds values in a document that may be keys: JSON members, YAML entries and variables in an environment file.
 
 /// A value that may be a base64 key, and its name.
 pub(super) struct Value<'t> {
@@ -10,7 +10,8 @@ pub(super) struct Value<'t> {
 const SHORTEST: usize = 64;
 /// The maximum length of a name.
 const LONGEST_NAME: usize = 64;
-/// The maximum number of bytes that are searched for the ends of values, so that the search takes linear time.
+/// The maximum number of bytes to read when searching for the ends of values. The limit keeps the search fast in a
+/// hostile document.
 const SEARCHED: usize = 4 << 20;
 
 /// Returns all values that consist of base64 characters and are long enough to be a key.
@@ -37,8 +38,8 @@ pub(super) fn find(text: &[u8]) -> Vec<Value<'_>> {
     values
 }
 
-/// Returns whether `text` contains base64 or hexadecimal that starts like a key, but is outside the values that
-/// [`find`] returns.
+/// Returns whether `text` contains base64 or hexadecimal digits that start like a key, outside the values that [`find`]
+/// returns.
 pub(super) fn has_other_keys(text: &[u8]) -> bool {
     let values = find(text);
     let start = text.as_ptr() as usize;
@@ -55,7 +56,7 @@ pub(super) fn has_other_keys(text: &[u8]) -> bool {
     while at < text.len() {
         let length = text[at..].iter().take_while(|byte| is_digit(byte)).count();
         let run = &text[at..at + length];
-        // The key can follow a name and `=`, and may be damaged after its beginning.
+        // A name and `=` can precede the key, and the key can be damaged after its beginning.
         let begins = |mark: &[u8]| memchr::memmem::find_iter(run, mark).any(|from| length - from >= 20);
         if marks.into_iter().any(begins) && !inside(at + length - 1) && !is_in_comment(&text[..at]) {
             return true;
@@ -89,7 +90,7 @@ fn value(text: &[u8]) -> (usize, usize) {
         return (start + 1, memchr::memchr(*quote, quoted).unwrap_or(0));
     }
     let line = rest.iter().take_while(|byte| !b"\n,;&#}".contains(byte)).count();
-    // A block in YAML begins on the line below the name.
+    // In YAML, a block value begins on the line after the name.
     if !matches!(rest[..line].trim_ascii(), b"" | b"|" | b">" | b"|-" | b">-" | b"|+" | b">+") {
         return (start, line);
     }
@@ -109,7 +110,7 @@ fn last_name(text: &[u8]) -> Option<&[u8]> {
     (standalone && letters && length <= LONGEST_NAME).then_some(name)
 }
 
-/// Returns a name for an error message, unless it could be the end of a base64 key.
+/// Returns a name for an error message, or `None` if the name could be the end of a base64 key.
 fn shown(name: &[u8]) -> Option<String> {
     let mixed = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit];
     let key = mixed.iter().all(|kind| name.iter().any(kind));

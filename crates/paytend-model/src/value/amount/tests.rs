@@ -50,7 +50,7 @@ fn exactly_representable_amounts_keep_their_notation() {
         assert_eq!(amount.to_string(), json.trim_matches('"'));
         assert_eq!(serde_json::to_string(&amount).unwrap(), json);
     }
-    // Not a valid JSON number, so it is written as a string.
+    // `+1.00` is not a valid JSON number, so it is written as a string.
     let odd = Amount::read("+1.00").unwrap();
     assert_eq!(serde_json::to_string(&odd).unwrap(), "\"+1.00\"");
     let odd: Amount = serde_json::from_str("\"01\"").unwrap();
@@ -85,7 +85,7 @@ fn invalid_amounts_are_rejected_with_a_reason() {
         let message = serde_json::from_str::<Amount>(json).unwrap_err().to_string();
         assert!(message.starts_with(&error.to_string()), "{json}: {message}");
     }
-    // Created amounts have a stricter format.
+    // Amounts created with `parse` must have a stricter format than received amounts.
     for (text, error) in [
         ("1e3", AmountError::Exponent),
         ("1E3", AmountError::Exponent),

@@ -12,7 +12,7 @@ use crate::world::entities::{Application, Audit, Card, CardState, Task, card_cod
 use crate::world::money::{Cents, Place};
 use crate::world::partner::{DEMO_SKU, MONTH, Partner, cvv, given};
 
-/// The card styles: sku, scheme, type (`1` virtual, `2` physical).
+/// The card styles, each with its sku, scheme and type (`1` virtual, `2` physical).
 const SKUS: [(&str, &str, &str); 5] =
     [("SKU001", "3", "1"), ("SKU001", "3", "2"), ("SKU002", "1", "2"), ("SKU003", "2", "1"), (DEMO_SKU, "3", "2")];
 const VIRTUAL: &str = "1";

@@ -109,7 +109,7 @@ impl<'a> Canonical<'a> {
         self.search_payload(digest)
     }
 
-    /// Searches for the original serialization of the payload.
+    /// Searches for the serialization of the payload that the sender signed.
     fn search_payload(&self, digest: [u8; 32]) -> Searched {
         let here = Zeroizing::new(self.payload.to_vec());
         let fields = sorted(self.regular());

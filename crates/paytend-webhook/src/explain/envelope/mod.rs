@@ -33,7 +33,7 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
     }
     let Some((document, inner)) = unwrapped(kind, body, explanation) else { return };
     if let Some(inner) = inner {
-        // The wrapping has already been reported, so findings about errors caused by the wrapping are removed.
+        // Remove the findings that the wrapping caused, because the wrapping itself has already been reported.
         explanation.findings.retain(|finding| !matches!(finding, Finding::Malformed(_)));
         if !matches!(open(kind, payload_signed, &inner, keys, explanation), Opening::Refused) {
             return;

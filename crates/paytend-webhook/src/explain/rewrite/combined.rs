@@ -1,4 +1,4 @@
-//! Combinations of member orders, with one possible order for each object of a document.
+//! Combinations of member orders. A combination assigns one possible order to each object in a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
 //! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
@@ -23,12 +23,12 @@ const MAX_NODES: usize = 600_000;
 /// Maximum number of object kinds in a document. No combinations are created for a document with more kinds of objects.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which other orders are derived.
+/// The member orders from which the other orders to try are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// The documented member orders, because a program may have sorted the received members.
+    /// The documented member orders. They are tried because a program may have sorted the received members.
     Documented,
-    /// The received member orders, because a program may have moved only undocumented members.
+    /// The received member orders. They are tried because a program may have moved only undocumented members.
     Received,
 }
 
@@ -56,7 +56,8 @@ pub(super) fn combined(document: &Document, root: &Node, expected: Expected, fro
     order::distinct(root, nodes)
 }
 
-/// A kind of object. Objects with the same member names in the same place are written in the same order.
+/// A kind of object: all objects that have the same member names and are values of members with the same name. Their
+/// members are written in the same order.
 #[derive(PartialEq, Eq, Hash)]
 struct Kind<'a> {
     /// The name of the member that contains the object.
@@ -122,7 +123,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The member order of the last object must have exactly the remaining rank.
+    // For the last object, only member orders with exactly the remaining rank are possible.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {
@@ -195,8 +196,9 @@ impl Ranked<'_> {
         }
     }
 
-    /// Adds the member orders that have all undocumented members together at an inner position. If there are exactly
-    /// two undocumented members, also adds the member orders that have each of them at any position.
+    /// Adds the member orders in which all undocumented members are next to each other, between two documented members.
+    /// If there are exactly two undocumented members, also adds the member orders in which each of them is inserted at
+    /// any position.
     fn inserted(&mut self, known: &[usize], unknown: &[usize]) {
         for at in (1..known.len()).rev().filter(|_| !unknown.is_empty()) {
             self.add(2, [&known[..at], unknown, &known[at..]].concat());

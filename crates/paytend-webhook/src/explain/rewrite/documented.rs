@@ -20,8 +20,8 @@ pub(super) fn objects() -> Vec<&'static [Field]> {
     objects
 }
 
-/// Other plausible member orders, because a sender may not follow the documented order. Documented names that an entry
-/// does not list come after its names, in the documented order.
+/// Other plausible member orders, because a sender may not follow the documented order. If an entry does not list a
+/// documented name, this name comes after the listed names, in the documented order.
 const PLAUSIBLE: [&[&str]; 4] = [
     &["notify_timestamp", "notify_id", "transferToBankOrder"],
     // The member order of PayBy's table, which mixes required and optional members.

@@ -24,7 +24,7 @@ struct Style {
 enum Slash {
     Plain,
     Escaped,
-    /// Escaped only in `</`, for JSON inside an HTML script.
+    /// `/` is escaped only in `</`, as needed for JSON inside an HTML script.
     AfterLess,
 }
 
@@ -43,14 +43,14 @@ const BEYOND: [fn(u16) -> bool; 11] = [
     BEYOND_BMP,
     LINE_SEPARATORS,
     NEXT_LINE,
-    // .NET with all Unicode ranges allowed.
+    // The characters that .NET escapes even if all Unicode ranges are allowed.
     |unit| matches!(unit, 0x7f..=0x9f | 0xa0 | 0xad | 0x2028 | 0x2029 | 0xd800..=0xf8ff | 0xfeff | 0xfff0..),
     // org.json.
     |unit| matches!(unit, 0x80..=0x9f | 0x2000..=0x20ff),
     // json-simple.
     |unit| matches!(unit, 0x7f..=0x9f | 0x2000..=0x20ff),
     |unit| matches!(unit, 0x7f..=0x9f),
-    // Characters outside ISO 8859-1.
+    // All characters outside ISO 8859-1.
     |unit| unit > 0xff,
 ];
 

@@ -11,14 +11,15 @@ const LEAST: usize = 1 << 20;
 const MAX_LEVEL: usize = 8;
 
 impl Search {
-    /// Searches for the signed text that the received text `held` was derived from, in order of increasing cost.
+    /// Searches for the signed text from which the received text, `held`, was derived. Alternatives are tried in order
+    /// of increasing cost.
     pub(in crate::explain) fn run(&mut self, held: &[u8]) -> Option<Found> {
         let layers = match wrapping::undo(held, self) {
             Ok(found) => return Some(found),
             Err(layers) => layers,
         };
         let mut rewriters = Rewriter::of_layers(&layers);
-        // Replaced characters cannot be guessed, so the search gets only an eighth of the remaining budget.
+        // Characters that were replaced cannot be guessed, so this search gets only an eighth of the remaining budget.
         if String::from_utf8_lossy(held).contains('\u{fffd}') {
             self.left /= 8;
         }

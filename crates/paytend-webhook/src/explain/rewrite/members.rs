@@ -114,8 +114,8 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
     structures.map(|root| structure(root, Change::NumberStrings)).collect()
 }
 
-/// Returns the structures with up to `at_once` missing documented members restored, each with this value and at its
-/// documented position.
+/// Returns the structures in which up to `at_once` missing documented members are restored. Each of them gets the value
+/// `value` and its documented position.
 pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
     // For each missing member: the index of its object, its position in the object, and the index of its name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
@@ -149,7 +149,8 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     let most = MAX_NODES / (size(root) + 4);
     let with = |set: &Vec<usize>| {
         let mut with = root.clone();
-        // Insert into inner objects first, and from the end, so that earlier positions stay valid.
+        // Insert into inner objects first, and into each object from the end, because an insertion shifts the positions
+        // after it.
         for missing in set.iter().rev().map(|at| missing[*at]) {
             let (object, place, name) = missing;
             let mut members = objects(&with).into_iter().nth(object).unwrap_or_default();
@@ -161,7 +162,8 @@ pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &N
     sets.iter().take(most).map(with).collect()
 }
 
-/// Returns the structures with a single missing member restored, with this value, any likely name and any position.
+/// Returns the structures in which a single missing member is restored: `value` under each documented name, at each
+/// position in each object.
 pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) -> Vec<Structure> {
     let names: Vec<usize> = documented::candidates().iter().map(|name| document.add_text(name)).collect();
     let mut most = MAX_NODES / (size(root) + 1);
@@ -185,7 +187,7 @@ pub(super) fn restore_any(document: &mut Document, root: &Node, value: &Node) ->
     all
 }
 
-/// Returns the structures with a dropped duplicate member restored. Its value is guessed.
+/// Returns the structures in which a dropped duplicate member is restored. Its value is guessed.
 pub(super) fn duplicates(document: &Document, root: &Node) -> Vec<Structure> {
     let plain = |text: &str| Node::Literal(text.to_owned());
     let mut guesses: Vec<Node> = ["null", "\"\"", "true", "false", "{}", "[]"].map(plain).into();

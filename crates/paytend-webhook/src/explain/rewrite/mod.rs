@@ -44,8 +44,8 @@ struct Edge {
     cost: usize,
 }
 
-/// All combinations of member orders are tried if there are at most this many: `FEW` at cost 2, `MANY` at cost 3, and
-/// `MOST` at cost 4.
+/// The number of member-order combinations up to which all of them are tried: at cost 2 (`FEW`), cost 3 (`MANY`) or
+/// cost 4 (`MOST`).
 const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
@@ -80,7 +80,7 @@ pub(super) struct Rewriter {
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
     rules: Vec<Vec<usize>>,
-    /// The structures by their cost, created when the search reaches this cost.
+    /// The structures for each cost. They are created when the search reaches that cost.
     structures: Vec<Vec<Structure>>,
     /// The hashes of the reordered structures created so far.
     orders: HashSet<u64>,
@@ -97,7 +97,8 @@ impl Rewriter {
             if !self.prepare_structures(cost, search) {
                 return None;
             }
-            // Likely structures with unlikely spellings or layouts must not use up the budget for the other structures.
+            // Every cost except the last gets half of the remaining budget. Otherwise, likely structures with unlikely
+            // spellings or layouts could use up the budget of the other structures.
             let found =
                 search.with_share(if cost < last { 2 } else { 1 }, |search| self.class(cost, left - cost, search));
             if found.is_some() {
@@ -270,7 +271,7 @@ impl Rewriter {
         true
     }
 
-    /// Combines each likely member order with up to `most` restored documented members. The restored value is null.
+    /// Restores up to `most` documented members in each likely member order. Their value is null.
     fn with_order(&mut self, root: &Node, null: &Node, most: usize) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {
@@ -281,8 +282,8 @@ impl Rewriter {
         all
     }
 
-    /// Combines each likely member order with a restored null member of any likely name. Also restores members with
-    /// other empty values, in the received order.
+    /// Restores a null member in each likely member order, under each documented name. Also restores members with other
+    /// empty values, in the received order.
     fn unusual(&mut self, root: &Node, null: &Node) -> Vec<Structure> {
         let mut all = Vec::new();
         for base in self.bases(root) {

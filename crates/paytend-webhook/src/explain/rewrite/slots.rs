@@ -29,7 +29,8 @@ enum Kind {
     Unusual(usize),
 }
 
-/// A walk through all combinations that keeps the hash of the text written so far.
+/// A walk through all combinations. It keeps the hash of the text written so far, so that each common beginning is
+/// hashed only once.
 struct Walk<'a> {
     rewriter: &'a Rewriter,
     template: &'a Template,
@@ -204,7 +205,7 @@ impl Walk<'_> {
             let next = groups.len();
             slot_groups.push(*groups.entry(group(*number)).or_insert(next));
         }
-        // In base `kinds`, each digit of `choice` selects the number of decimals for a group.
+        // Read `choice` as a number in base `kinds`: each digit selects the number of decimals for one group.
         let kinds = 5_usize;
         let all = kinds.checked_pow(u32::try_from(groups.len()).ok()?).filter(|all| *all <= 1 << 12)?;
         for choice in 1..all {

@@ -52,7 +52,7 @@ pub(super) fn hex(body: &[u8], out: &mut Vec<Undone>) {
     push(out, decoded.unwrap_or_default(), Wrapping::Hex);
 }
 
-/// Decodes `[123,34]`, `123,34`, `{"type":"Buffer","data":[123,34]}` and `{"0":123,"1":34}`.
+/// Decodes a list of byte values: `[123,34]`, `123,34`, `{"type":"Buffer","data":[123,34]}` or `{"0":123,"1":34}`.
 pub(super) fn byte_list(body: &[u8], out: &mut Vec<Undone>) {
     let Ok(text) = std::str::from_utf8(body) else { return };
     let text = text.trim_ascii();

@@ -64,7 +64,7 @@ pub(super) fn line_ends(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Restores lost closing brackets at the end of a JSON text, or its opening bracket.
+/// Restores the opening bracket of a JSON text, or the closing brackets at its end, if they were lost.
 pub(super) fn closing(body: &[u8], out: &mut Vec<Undone>) {
     let mut open = Vec::new();
     let (mut in_string, mut escaped) = (false, false);

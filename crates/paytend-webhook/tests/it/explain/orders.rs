@@ -65,7 +65,7 @@ fn sorted_members_are_restored() {
 
 /// The removal of a null member and a changed member order are found together.
 #[test]
-fn sorted_members_without_nulls_are_restored() {
+fn member_order_and_removed_nulls_are_restored_together() {
     let body = format!("{{{ROOT}{REST}\"data\":{DATA}\"exchange\":null,{FEE}}}}}").replace("\"exchange\":null,", "");
     let with_null = body.replace(",\"fee\":", ",\"exchange\":null,\"fee\":");
     let explanation = explained(&with_null, &sorted(&body));

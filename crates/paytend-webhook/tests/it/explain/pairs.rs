@@ -67,7 +67,7 @@ fn each_pair_has_the_expected_findings() {
         let mut found = found(&explanation);
         let proven = !pair.expected.is_empty() && pair.expected.iter().all(|name| !name.starts_with('?'));
         if !proven {
-            // Other possibilities may be reported, but nothing that counts as proven.
+            // Other possibilities may be reported, but no other proven findings.
             found.retain(|name| !name.starts_with('?') || pair.expected.contains(name));
         } else if matches!(explanation.verdict(), Verdict::NotAuthentic(_)) && pair.expected[0].starts_with("NotJson") {
             found.retain(|name| !name.starts_with('?'));

@@ -80,7 +80,7 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
 fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
-    // This alteration applies only to compact JSON, so that the removal is the only change.
+    // Apply this alteration only to compact JSON. In any other JSON, writing it again would change the whitespace, too.
     let is_compact = COMPACT.write(&read(body)?).into_bytes() == body;
     is_compact.then(|| COMPACT.write(&json).into_bytes())
 }

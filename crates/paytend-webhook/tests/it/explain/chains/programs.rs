@@ -4,7 +4,7 @@ use paytend_vectors::Seeded;
 
 use super::json::{COMPACT, Json, PYTHON, Writer, read};
 
-/// Returns the shortest digits and the exponent that identify a double.
+/// Returns the shortest decimal digits, and the exponent, that uniquely identify a double.
 fn shortest(number: &str) -> (String, String, i32) {
     let double: f64 = number.parse().unwrap();
     let text = format!("{double:e}");
@@ -187,7 +187,7 @@ impl Program {
     pub(super) fn run(&self, body: &[u8]) -> Option<Vec<u8>> {
         let mut json = read(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))?;
         json.each_object(&mut |members| {
-            // Of several members with the same name, the last value is kept, at the position of the first member.
+            // If several members have the same name, the last value is kept at the position of the first member.
             let all = std::mem::take(members);
             for (name, value) in all {
                 match members.iter_mut().find(|(known, _)| *known == name) {

@@ -46,7 +46,7 @@ public final class Keyring implements AutoCloseable {
       return new Expected(Kind.REQUEST, Optional.of(partnerId), true, Optional.empty());
     }
 
-    /** Returns the expected properties of a response from Paytend. A response contains no partner. */
+    /** Returns the expected properties of a response from Paytend. A response contains no partner ID. */
     public static Expected response() {
       return new Expected(Kind.RESPONSE, Optional.empty(), true, Optional.empty());
     }

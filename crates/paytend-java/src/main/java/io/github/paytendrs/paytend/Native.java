@@ -71,7 +71,8 @@ final class Native {
       Path folder = Files.createTempDirectory("paytend");
       Path file = folder.resolve(System.mapLibraryName("paytend_java"));
       Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
-      // Files are deleted in reverse order of registration, so the file is deleted before its directory.
+      // The JVM deletes files in the reverse order of their registration, so the file is deleted before its
+      // directory.
       folder.toFile().deleteOnExit();
       file.toFile().deleteOnExit();
       System.load(file.toString());
@@ -238,7 +239,7 @@ final class Native {
 
     private Handle(long number) {
       this.number = number;
-      // The cleanup action must not refer to this handle, or the handle would never be garbage-collected.
+      // The cleanup action must not refer to this handle. Otherwise, the handle would never be garbage-collected.
       this.cleanable = CLEANER.register(this, () -> call(CLOSE, new Arguments().add((Long) number)));
     }
 

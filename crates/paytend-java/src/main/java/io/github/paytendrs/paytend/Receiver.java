@@ -112,7 +112,7 @@ public final class Receiver implements AutoCloseable {
     return receive(headers, body, Instant.now());
   }
 
-  /** Verifies a notification as of the given time, for tests. */
+  /** Verifies a notification as if the current time were {@code now}. Intended for tests. */
   public Notification receive(Map<String, List<String>> headers, byte[] body, Instant now) {
     Arguments arguments = new Arguments().add(handle).add("body", body).add((Long) now.toEpochMilli());
     headers.forEach((name, values) -> addHeader(arguments, name, values));
@@ -142,7 +142,7 @@ public final class Receiver implements AutoCloseable {
     }
     for (String value : values) {
       if (value != null) {
-        // Servlets decode header values as Latin-1. Encoding them as Latin-1 restores the bytes.
+        // Servlets decode header values as Latin-1. Encoding the values as Latin-1 restores the received bytes.
         arguments.add("a header name", name).add(value.getBytes(StandardCharsets.ISO_8859_1));
       }
     }

@@ -1,0 +1,93 @@
+//! Tests of the removal of content: retention and erasure of many notifications.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{Erasure, Kind, Query, State, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_outbox::OutboxAdmin as _;
+use paytend_store_sqlite::SqliteStore;
+
+use crate::support::{SqliteHarness, claim, keys};
+
+/// More than two times the number that one write changes.
+const MANY: usize = 2_100;
+
+async fn accept_many(store: &SqliteStore, keys: &Arc<StoreKeys>, business_id: &str) {
+    let notifications = (0..MANY).map(|index| {
+        let name = format!("{business_id} {index}");
+        TestNotification { business_id: Some(business_id.to_owned()), ..TestNotification::new(name) }.prepare(keys)
+    });
+    let accepted = futures_util::future::join_all(notifications.map(|new| store.accept(new))).await;
+    assert!(accepted.iter().all(Result::is_ok));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_of_many_notifications_is_removed() {
+    let harness = SqliteHarness::new();
+    let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
+    accept_many(&store, &keys, "old").await;
+    let claimed = claim(&store, MANY - 2).await;
+    // Every hundredth notification stays pending or becomes a dead letter.
+    let ending = claimed.iter().enumerate().map(async |(index, claimed)| match index % 100 {
+        0 => assert!(store.bury(claimed.lease.id, "by hand".into()).await.unwrap()),
+        1 => {}
+        _ => store.complete(claimed.lease, None).await.unwrap(),
+    });
+    futures_util::future::join_all(ending).await;
+    let done = store.stats().await.unwrap().done;
+    harness.advance_by(Duration::from_secs(10));
+    let before = store.clock().await.unwrap().now;
+    harness.advance_by(Duration::from_secs(10));
+    accept_many(&store, &keys, "new").await;
+    assert_eq!(store.drop_payloads(before).await.unwrap(), done);
+    assert_eq!(store.drop_payloads(before).await.unwrap(), 0);
+    assert_eq!(store.stats().await.unwrap().done, done);
+    let removed = store.write(|transaction| {
+        let sql = "SELECT count(*) FROM paytend_payload p WHERE NOT EXISTS \
+             (SELECT 1 FROM paytend_work WHERE id = p.id) AND NOT EXISTS (SELECT 1 FROM paytend_dead WHERE id = p.id)";
+        let kept = transaction.query_row("SELECT count(*) FROM paytend_payload", [], |row| row.get::<_, u64>(0))?;
+        Ok((kept, transaction.query_row(sql, [], |row| row.get::<_, u64>(0))?))
+    });
+    assert_eq!(removed.await.unwrap(), (2 * MANY as u64 - done, 0));
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_notifications_are_erased() {
+    let harness = SqliteHarness::new();
+    let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
+    for business_id in ["SUBJECT", "other"] {
+        accept_many(&store, &keys, business_id).await;
+    }
+    let erase = |erasure: Erasure| store.erase(erasure);
+    assert_eq!(erase(Erasure::new("SUBJECT").kind(Kind::UNKNOWN)).await.unwrap(), 0);
+    assert_eq!(erase("SUBJECT".into()).await.unwrap(), MANY as u64);
+    assert_eq!(erase("SUBJECT".into()).await.unwrap(), 0);
+    let dead = Query { state: Some(State::Dead), limit: 2 * MANY, ..Query::default() };
+    assert_eq!(store.list(dead).await.unwrap().len(), MANY);
+    assert_eq!(store.stats().await.unwrap().ready, MANY as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn content_of_many_orders_is_removed() {
+    let harness = SqliteHarness::new();
+    let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
+    let orders: Vec<_> =
+        (0..MANY).map(|n| paytend_outbox::testing::TestOrder::new(format!("{n}")).prepare(&keys)).collect();
+    let handle = store.clone();
+    let submitted = store.write(move |transaction| {
+        for order in &orders {
+            assert!(handle.submit_in(transaction, order).is_ok());
+        }
+        // Every hundredth order is open.
+        transaction
+            .execute("UPDATE paytend_order SET is_open = 0, due_at = NULL, state = 'decided' WHERE id % 100 > 0", [])
+    });
+    let completed = submitted.await.unwrap() as u64;
+    harness.advance_by(Duration::from_secs(10));
+    let before = store.clock().await.unwrap().now;
+    assert_eq!(store.drop_order_content(before).await.unwrap(), completed);
+    assert_eq!(store.drop_order_content(before).await.unwrap(), 0);
+    assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
+}
