@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use paytend_client::{Client, ClientBuilder, Environment};
 use paytend_crypto::keys::FilePermissions;
-use paytend_crypto::{KeyError, Keyring, Passphrase, PrivateKey, PublicKey};
+use paytend_crypto::{Keyring, PublicKey};
 
 use crate::exit::{Category, Failure};
-use crate::keyfiles::key_failure;
+use crate::keyfiles::{key_failure, private_in_directory};
 use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
 
@@ -38,6 +38,24 @@ pub(crate) struct ConnectionArgs {
     /// The base URL of the API. It overrides the URL in the settings
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
+}
+
+/// The options that select keys, for commands that do not call the API.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct KeysArgs {
+    /// The profile with the keys; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
+    #[arg(long, value_name = "NAME", conflicts_with = "keys")]
+    pub(crate) profile: Option<String>,
+    /// The directory with the keys, such as one created by `paytend sandbox --keys`, instead of a profile
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keys: Option<PathBuf>,
+}
+
+impl KeysArgs {
+    /// Returns the options of a connection with these keys.
+    pub(crate) fn connection(&self) -> ConnectionArgs {
+        ConnectionArgs { profile: self.profile.clone(), keys: self.keys.clone(), base_url: None }
+    }
 }
 
 impl ConnectionArgs {
@@ -88,7 +106,7 @@ fn from_directory(directory: &Path, base_url: Option<&str>) -> Result<ClientBuil
     let url = base_url.ok_or_else(|| {
         Failure::usage(format!("no base URL: pass --base-url URL, because {} does not exist", profiles.display()))
     })?;
-    let own = private(&directory.join(PARTNER_PRIVATE))?;
+    let own = private_in_directory(&directory.join(PARTNER_PRIVATE), FilePermissions::OwnerOnly)?;
     let file = directory.join(PAYTEND_PUBLIC);
     let paytend = PublicKey::from_file(&file).map_err(|error| key_failure(&file.display().to_string(), &error))?;
     let id = directory.join(PARTNER_ID);
@@ -96,13 +114,6 @@ fn from_directory(directory: &Path, base_url: Option<&str>) -> Result<ClientBuil
         .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", id.display())))?;
     let keyring = Keyring::from_keys(&own, &paytend)?;
     Ok(Client::builder(Environment::BaseUrl(url.to_owned()), id.trim(), keyring))
-}
-
-/// Reads a private key file. The passphrase of an encrypted key is read from `PAYTEND_PASSPHRASE`.
-fn private(path: &Path) -> Result<PrivateKey, Failure> {
-    let passphrase = variable("PAYTEND_PASSPHRASE").map(|text| Passphrase::new(text.into_bytes()));
-    let read = PrivateKey::read_file(path, FilePermissions::OwnerOnly, passphrase.as_ref());
-    read.map_err(|error: KeyError| key_failure(&path.display().to_string(), &error))
 }
 
 /// Returns whether a client is connected to the provider's sandbox, or to a sandbox on this machine.

@@ -13,6 +13,8 @@ use crate::exit::{Category, Failure};
 
 /// The maximum size of a key file or passphrase file, in bytes.
 const MAX_KEY: usize = 64 << 10;
+/// The environment variable that contains the passphrase of private keys.
+pub(crate) const PASSPHRASE_VARIABLE: &str = "PAYTEND_PASSPHRASE";
 
 /// The inputs of a command: files, and standard input for at most one option.
 #[derive(Default)]
@@ -108,16 +110,13 @@ impl Inputs {
         file: Option<&Path>,
         permissions: FilePermissions,
     ) -> Result<Option<Passphrase>, Failure> {
-        const VARIABLE: &str = "PAYTEND_PASSPHRASE";
         if self.passphrase.is_none() {
             self.passphrase = match file {
                 Some(path) => {
                     let content = self.key(path, "--passphrase-file", permissions)?;
                     Some(Passphrase::from_content(&content.bytes))
                 }
-                None => std::env::var_os(VARIABLE)
-                    .filter(|text| !text.is_empty())
-                    .map(|text| Passphrase::new(text.into_encoded_bytes())),
+                None => passphrase_from_environment(),
             };
         }
         Ok(self.passphrase.clone())
@@ -134,6 +133,12 @@ impl Inputs {
         self.stdin_read = true;
         Ok(true)
     }
+}
+
+/// Returns the passphrase in `PAYTEND_PASSPHRASE`, if the variable is set.
+pub(crate) fn passphrase_from_environment() -> Option<Passphrase> {
+    let text = std::env::var_os(PASSPHRASE_VARIABLE).filter(|text| !text.is_empty());
+    text.map(|text| Passphrase::new(text.into_encoded_bytes()))
 }
 
 /// Returns standard input if it is redirected from a file. Returns `None` for a pipe or a terminal, whose permissions

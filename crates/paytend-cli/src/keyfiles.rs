@@ -11,7 +11,7 @@ use paytend_crypto::{Error, KeyError, Keyring, Kind, Passphrase, PrivateKey, Pub
 use zeroize::Zeroizing;
 
 use crate::exit::{Category, Failure};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, PASSPHRASE_VARIABLE, passphrase_from_environment};
 
 /// The cryptographic backend of commands that handle one message and exit. AWS-LC is faster for each key operation, but
 /// needs about 30 ms to collect entropy at startup.
@@ -54,6 +54,10 @@ pub(crate) struct PermissionArgs {
 }
 
 impl PermissionArgs {
+    pub(crate) fn is_given(&self) -> bool {
+        self.danger_any_permissions
+    }
+
     pub(crate) fn file_permissions(&self) -> FilePermissions {
         if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly }
     }
@@ -163,6 +167,19 @@ pub(crate) fn public_bytes(
     let input = inputs.key(path, option, FilePermissions::DangerAny)?;
     PublicKey::from_bytes(&input.bytes).map_err(|error| key_failure(&input.name, &error))?;
     Ok(input.bytes)
+}
+
+/// Reads a private key file of a key directory. The passphrase of an encrypted key is read from `PAYTEND_PASSPHRASE`.
+pub(crate) fn private_in_directory(path: &Path, permissions: FilePermissions) -> Result<PrivateKey, Failure> {
+    let name = path.display().to_string();
+    PrivateKey::read_file(path, permissions, passphrase_from_environment().as_ref()).map_err(|error| {
+        match error.problem() {
+            KeyError::Encrypted(encryption) if encryption.readable => {
+                Failure::new(Category::Configuration, format!("{error}; set {PASSPHRASE_VARIABLE}"))
+            }
+            _ => key_failure(&name, &error),
+        }
+    })
 }
 
 /// Returns the private key in `PAYTEND_PRIVATE_KEY`, if the variable is set.

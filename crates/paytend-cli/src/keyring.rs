@@ -1,17 +1,52 @@
 //! The operating system's keyring: Keychain on macOS, Credential Manager on Windows, or the Secret Service on a Linux
 //! desktop. It is an optional feature of this crate, because the Secret Service needs many dependencies.
 
-#[cfg(feature = "keyring")]
-pub(crate) use self::native::{remove, write};
-#[cfg(not(feature = "keyring"))]
-pub(crate) use self::none::{read, remove, write};
+use zeroize::Zeroizing;
+
+use crate::exit::Failure;
 
 #[cfg(feature = "keyring")]
-pub(crate) use self::native::read;
+use self::native as system;
+#[cfg(not(feature = "keyring"))]
+use self::none as system;
 
 /// The service name under which a keyring shows this command's entries.
 #[cfg(feature = "keyring")]
 const SERVICE: &str = "paytend";
+
+/// A keyring that stores private keys in named entries.
+pub(crate) trait KeyStore {
+    /// Returns whether an entry exists.
+    fn contains(&self, entry: &str) -> Result<bool, Failure>;
+
+    /// Stores a private key in an entry, and replaces its previous content.
+    fn write(&self, entry: &str, secret: &str) -> Result<(), Failure>;
+
+    /// Removes an entry. Returns whether it existed.
+    fn remove(&self, entry: &str) -> Result<bool, Failure>;
+}
+
+/// The keyring of the operating system.
+pub(crate) struct SystemKeyring;
+
+impl KeyStore for SystemKeyring {
+    fn contains(&self, entry: &str) -> Result<bool, Failure> {
+        system::contains(entry)
+    }
+
+    fn write(&self, entry: &str, secret: &str) -> Result<(), Failure> {
+        system::write(entry, secret)
+    }
+
+    fn remove(&self, entry: &str) -> Result<bool, Failure> {
+        system::remove(entry)
+    }
+}
+
+/// Returns the private key in an entry of the operating system's keyring.
+pub(crate) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
+    system::read(entry)
+}
 
 #[cfg(feature = "keyring")]
 mod native {
@@ -21,8 +56,7 @@ mod native {
     use super::SERVICE;
     use crate::exit::{Category, Failure};
 
-    /// Returns the private key in an entry.
-    pub(crate) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
+    pub(super) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
         let secret = open(entry)?.get_secret().map(Zeroizing::new).map_err(|error| failure(entry, &error))?;
         let text = std::str::from_utf8(&secret);
         let text = text.map_err(|_| {
@@ -31,13 +65,19 @@ mod native {
         text.map(|text| Zeroizing::new(text.to_owned()))
     }
 
-    /// Stores a private key in an entry, and replaces its previous content.
-    pub(crate) fn write(entry: &str, secret: &str) -> Result<(), Failure> {
+    pub(super) fn contains(entry: &str) -> Result<bool, Failure> {
+        match open(entry)?.get_secret().map(Zeroizing::new) {
+            Ok(_) => Ok(true),
+            Err(Error::NoEntry) => Ok(false),
+            Err(error) => Err(failure(entry, &error)),
+        }
+    }
+
+    pub(super) fn write(entry: &str, secret: &str) -> Result<(), Failure> {
         open(entry)?.set_secret(secret.as_bytes()).map_err(|error| failure(entry, &error))
     }
 
-    /// Removes an entry. Returns whether it existed.
-    pub(crate) fn remove(entry: &str) -> Result<bool, Failure> {
+    pub(super) fn remove(entry: &str) -> Result<bool, Failure> {
         match open(entry)?.delete_credential() {
             Ok(()) => Ok(true),
             Err(Error::NoEntry) => Ok(false),
@@ -94,7 +134,8 @@ mod native {
             assert_eq!((read("one").unwrap().as_str(), read("two").unwrap().as_str()), ("CANARY", "other"));
             write("one", "new").unwrap();
             assert_eq!(read("one").unwrap().as_str(), "new");
-            assert!(remove("one").unwrap() && !remove("one").unwrap());
+            assert!(contains("one").unwrap() && remove("one").unwrap());
+            assert!(!contains("one").unwrap() && !remove("one").unwrap());
             assert!(read("one").is_err() && read("two").is_ok());
             let encoding = Error::BadEncoding(b"CANARY".to_vec());
             for error in [encoding, Error::TooLong("password".to_owned(), 1), Error::NoEntry] {
@@ -110,15 +151,19 @@ mod none {
 
     use crate::exit::{Category, Failure};
 
-    pub(crate) fn read(_: &str) -> Result<Zeroizing<String>, Failure> {
+    pub(super) fn contains(_: &str) -> Result<bool, Failure> {
         Err(unavailable())
     }
 
-    pub(crate) fn write(_: &str, _: &str) -> Result<(), Failure> {
+    pub(super) fn read(_: &str) -> Result<Zeroizing<String>, Failure> {
         Err(unavailable())
     }
 
-    pub(crate) fn remove(_: &str) -> Result<bool, Failure> {
+    pub(super) fn write(_: &str, _: &str) -> Result<(), Failure> {
+        Err(unavailable())
+    }
+
+    pub(super) fn remove(_: &str) -> Result<bool, Failure> {
         Err(unavailable())
     }
 

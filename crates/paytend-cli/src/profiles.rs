@@ -78,12 +78,13 @@ impl ProfilesFile {
         Failure::new(Category::Configuration, format!("no profile `{name}` in {}: {hint}", self.path.display()))
     }
 
-    /// Changes the file atomically. Waits while another process changes the file.
-    pub(crate) fn change(
+    /// Changes the file atomically. Waits while another process changes the file. `check` is called with the draft of
+    /// the file, and with the value that `change` returns. The file is replaced if both succeed.
+    pub(crate) fn change<T, C>(
         &self,
-        change: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
-        check: impl FnOnce(&Path) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        change: impl FnOnce(&mut DocumentMut) -> Result<T, Failure>,
+        check: impl FnOnce(&Path, T) -> Result<C, Failure>,
+    ) -> Result<C, Failure> {
         let name = self.path.display().to_string();
         let unwritten =
             |error: io::Error| Failure::new(Category::Configuration, format!("cannot write {name}: {error}"));
@@ -91,18 +92,21 @@ impl ProfilesFile {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         create_private_dir(folder).map_err(unwritten)?;
-        let lock = File::create(target.with_extension("lock")).map_err(unwritten)?;
+        // The whole name is kept and the content is not changed, because the lock may be a file of another program.
+        let mut lock = target.clone().into_os_string();
+        lock.push(".lock");
+        let lock = File::options().create(true).write(true).truncate(false).open(lock).map_err(unwritten)?;
         lock.lock().map_err(unwritten)?;
         let mut document = self.read()?;
-        change(&mut document)?;
+        let changed = change(&mut document)?;
         // The changed file is first written to a temporary draft with mode 0600. The draft is in the same folder,
         // because `check` resolves the paths in a profile relative to the file.
         let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(unwritten)?;
         draft.write_all(document.to_string().as_bytes()).map_err(unwritten)?;
         draft.as_file().sync_all().map_err(unwritten)?;
-        check(draft.path())?;
+        let checked = check(draft.path(), changed)?;
         draft.persist(&target).map_err(|error| unwritten(error.error))?;
-        Ok(())
+        Ok(checked)
     }
 }
 

@@ -14,10 +14,13 @@ use crate::connection::{
     ConnectionArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC, SANDBOX_PROFILE, SANDBOX_PROFILES, in_environment,
 };
 use crate::exit::{Category, Failure};
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, PASSPHRASE_VARIABLE};
 use crate::keyfiles::{BACKEND, backend_failure, key_failure};
 use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
+
+/// The setting with the file that contains the private key's passphrase.
+const PASSPHRASE_FILE: &str = "private_key_passphrase_file";
 
 /// Groups of alternative settings. At most one setting of each group can be set.
 const ALTERNATIVES: &[&[&str]] = &[
@@ -26,10 +29,29 @@ const ALTERNATIVES: &[&[&str]] = &[
     &["public_key", "public_key_file"],
 ];
 
+/// The settings that name the key files for PayBy's and PayerMax's notifications.
+pub(crate) const PAYBY_KEY: &str = "payby_public_key_file";
+pub(crate) const PAYERMAX_KEY: &str = "payermax_public_key_file";
+
+/// Where the settings of a connection are.
+pub(crate) enum Origin {
+    /// The user's profile with this name.
+    Profile(String),
+    /// The profile in the `paytend.toml` of a key directory.
+    DirectoryProfile { directory: PathBuf, file: PathBuf },
+    /// A key directory without a profile.
+    Directory(PathBuf),
+    /// Only environment variables.
+    Variables,
+}
+
 /// The settings of a connection.
 pub(crate) struct Settings {
     /// The profile, the directory or the variables that contain the settings.
     pub(crate) source: String,
+    pub(crate) origin: Origin,
+    /// The settings that a variable or an option replaces, each with its name.
+    replaced_by: Vec<(&'static str, &'static str)>,
     /// The file with the profiles, and whether it contains a private key.
     pub(crate) profiles: Option<(PathBuf, bool)>,
     pub(crate) danger_any_permissions: bool,
@@ -54,6 +76,7 @@ impl Settings {
         if let Some(url) = &args.base_url {
             settings.values.remove("environment");
             settings.set("base_url", url.clone());
+            settings.replaced_by.insert(0, ("base_url", "--base-url"));
         }
         Ok(settings)
     }
@@ -61,10 +84,12 @@ impl Settings {
     fn of_directory(directory: &Path) -> Result<Self, Failure> {
         let file = directory.join(SANDBOX_PROFILES);
         if file.exists() {
+            let origin = Origin::DirectoryProfile { directory: directory.to_owned(), file: file.clone() };
             let profiles = ProfilesFile { path: file };
-            return Self::of_table(&profiles, &profiles.read()?, SANDBOX_PROFILE);
+            return Self::of_table(&profiles, &profiles.read()?, SANDBOX_PROFILE, origin);
         }
-        let mut settings = Self::empty(format!("directory {}", directory.display()));
+        let origin = Origin::Directory(directory.to_owned());
+        let mut settings = Self::empty(format!("directory {}", directory.display()), origin);
         settings.set("private_key_file", absolute(&directory.join(PARTNER_PRIVATE)));
         settings.set("public_key_file", absolute(&directory.join(PAYTEND_PUBLIC)));
         let id = directory.join(PARTNER_ID);
@@ -78,8 +103,8 @@ impl Settings {
         let file = ProfilesFile::locate()?;
         let document = file.read()?;
         let mut settings = match file.selected(given, &document)? {
-            Some(name) => Self::of_table(&file, &document, &name)?,
-            None if in_environment() => Self::empty("environment variables".to_owned()),
+            Some(name) => Self::of_table(&file, &document, &name, Origin::Profile(name.clone()))?,
+            None if in_environment() => Self::empty("environment variables".to_owned(), Origin::Variables),
             None => {
                 return Err(Failure::new(
                     Category::Configuration,
@@ -91,11 +116,11 @@ impl Settings {
         Ok(settings)
     }
 
-    fn of_table(file: &ProfilesFile, document: &DocumentMut, profile: &str) -> Result<Self, Failure> {
+    fn of_table(file: &ProfilesFile, document: &DocumentMut, profile: &str, origin: Origin) -> Result<Self, Failure> {
         let missing = || Failure::new(Category::Configuration, format!("no profile `{profile}` in the file"));
         let table = document.get("profiles").and_then(|profiles| profiles.get(profile)).and_then(Item::as_table_like);
         let table = table.ok_or_else(missing)?;
-        let mut settings = Self::empty(format!("profile `{profile}` in {}", file.path.display()));
+        let mut settings = Self::empty(format!("profile `{profile}` in {}", file.path.display()), origin);
         let folder = file.path.parent().unwrap_or(Path::new(""));
         for (name, item) in table.iter() {
             if let Some(text) = item.as_str() {
@@ -110,27 +135,43 @@ impl Settings {
         Ok(settings)
     }
 
-    fn empty(source: String) -> Self {
-        Self { source, profiles: None, danger_any_permissions: false, values: BTreeMap::new() }
+    fn empty(source: String, origin: Origin) -> Self {
+        Self {
+            source,
+            origin,
+            replaced_by: Vec::new(),
+            profiles: None,
+            danger_any_permissions: false,
+            values: BTreeMap::new(),
+        }
     }
 
     /// Overrides each setting whose environment variable is set.
     fn change_by_environment(&mut self) {
-        let mut names = Vec::new();
         let given = VARIABLES.iter().filter_map(|(name, from)| Some((*name, *from, variable(from)?)));
         let given: Vec<_> = given.collect();
+        // The passphrase itself is not a setting, but replaces the file with the passphrase.
+        if variable(PASSPHRASE_VARIABLE).is_some() {
+            self.values.remove(PASSPHRASE_FILE);
+            self.replaced_by.push((PASSPHRASE_FILE, PASSPHRASE_VARIABLE));
+        }
         for (name, ..) in &given {
-            for pair in ALTERNATIVES.iter().filter(|pair| pair.contains(name)) {
-                pair.iter().for_each(|name| drop(self.values.remove(*name)));
-            }
+            alternatives(name).for_each(|name| drop(self.values.remove(name)));
         }
         for (name, from, text) in given {
             self.set(name, if name.ends_with("_file") { absolute(Path::new(&text)) } else { text });
-            names.push(from);
+            self.replaced_by.push((name, from));
         }
-        if !names.is_empty() && self.profiles.is_some() {
+        if !self.replaced_by.is_empty() && self.profiles.is_some() {
+            let names: Vec<&str> = self.replaced_by.iter().map(|(_, from)| *from).collect();
             self.source = format!("{}, changed by {}", self.source, names.join(", "));
         }
+    }
+
+    /// Returns the variable or the option that replaces a setting or one of its alternatives.
+    pub(crate) fn variable(&self, name: &str) -> Option<&'static str> {
+        let replaces = |set: &&(&str, &str)| set.0 == name || alternatives(name).any(|other| other == set.0);
+        self.replaced_by.iter().find(replaces).map(|(_, from)| *from)
     }
 
     fn set(&mut self, name: &str, text: String) {
@@ -175,7 +216,7 @@ impl Settings {
         let (name, bytes) = source.read(permissions)?;
         let key = match PrivateKey::read(&bytes, None) {
             Err(KeyError::Encrypted(_)) => {
-                let file = self.file("private_key_passphrase_file");
+                let file = self.file(PASSPHRASE_FILE);
                 let passphrase = Inputs::default().passphrase(file.as_deref(), permissions)?;
                 PrivateKey::read(&bytes, passphrase.as_ref())
             }
@@ -223,7 +264,13 @@ fn unset(what: &str) -> Failure {
     Failure::new(Category::Configuration, format!("the {what} is not set"))
 }
 
+/// Returns the settings that a setting replaces.
+fn alternatives(name: &str) -> impl Iterator<Item = &'static str> {
+    let sets = ALTERNATIVES.iter().filter(move |names| names.contains(&name));
+    sets.flat_map(|names| names.iter().copied())
+}
+
 /// Returns a path that does not depend on the current directory.
-fn absolute(path: &Path) -> String {
+pub(crate) fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }

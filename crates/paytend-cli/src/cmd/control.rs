@@ -5,17 +5,18 @@ use paytend_sandbox::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::exit::{Category, Failure};
+use crate::cmd::sandbox_control::client::{SandboxArgs, URL_VARIABLE};
+use crate::exit::Failure;
 use crate::output;
+use crate::profiles::variable;
+use crate::signals::until_interrupted;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The `control_url` that `paytend sandbox` printed
-    #[arg(long, env = "PAYTEND_CONTROL_URL", value_name = "URL")]
-    url: String,
-    /// The `control_token` that `paytend sandbox` printed, if any
-    #[arg(long, env = "PAYTEND_CONTROL_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    token: Option<String>,
+    /// The `control_url` that `paytend sandbox` printed [env: PAYTEND_CONTROL_URL]. If it also printed a
+    /// `control_token`, put the token in the environment variable PAYTEND_CONTROL_TOKEN
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     /// Has no effect: the output of this command is always JSON
     #[arg(long = "json", global = true)]
     _json: bool,
@@ -70,8 +71,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Reset => (Method::POST, "/reset", Some("{}".to_owned())),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let response =
-        runtime.block_on(send(&format!("{}{path}", args.url.trim_end_matches('/')), args.token, method, body))?;
+    let missing = || Failure::usage(format!("no sandbox: pass --url URL, or set {URL_VARIABLE}"));
+    let sandbox = SandboxArgs::with_url(args.url.or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?);
+    let response = runtime.block_on(until_interrupted(sandbox.text(method, path, body)))?;
     output::line(&response)?;
     Ok(())
 }
@@ -95,26 +97,4 @@ fn trigger(
         body.push_str(&format!(",\"content\":{content}"));
     }
     Ok(body + "}")
-}
-
-async fn send(url: &str, token: Option<String>, method: Method, body: Option<String>) -> Result<String, Failure> {
-    let network = |error: reqwest::Error| Failure::new(Category::Network, error.without_url());
-    let http = reqwest::Client::builder().no_proxy().build().map_err(network)?;
-    let mut request = http.request(method, url);
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    if let Some(body) = body {
-        request = request.body(body);
-    }
-    let response = request.send().await.map_err(network)?;
-    let (status, text) = (response.status(), response.text().await.map_err(network)?);
-    let content: Value = serde_json::from_str(&text).unwrap_or_default();
-    if content.get("respCode").is_some() {
-        return Err(Failure::usage("--url is the API's base_url; pass the control_url instead"));
-    }
-    if status.is_success() {
-        return Ok(text);
-    }
-    Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
 }

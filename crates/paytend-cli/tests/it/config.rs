@@ -124,13 +124,15 @@ fn secrets_are_neither_accepted_as_arguments_nor_shown() {
 fn build_without_the_keyring_feature_refuses_keyring_entries() {
     let (config, keys) = (Config::new(), Keys::new());
     assert_eq!(config.init(&keys, "one", "http://127.0.0.1:1").code, 0);
-    let before = std::fs::read_to_string(config.file()).unwrap();
     let own = keys.arg("partner.pem");
-    for args in [&["config", "secret", &own][..], &["config", "secret", "--remove"]] {
+    let unchanged = |args: &[&str], code: i32, part: &str| {
+        let before = std::fs::read_to_string(config.file()).unwrap();
         let ran = config.run(args);
-        assert!(ran.code == 3 && ran.stderr.contains("--features keyring"), "{}", ran.stderr);
+        assert!(ran.code == code && ran.stderr.contains(part), "{args:?}: {}", ran.stderr);
         assert_eq!(std::fs::read_to_string(config.file()).unwrap(), before, "the profile must not change");
-    }
+    };
+    unchanged(&["config", "secret", &own], 3, "--features keyring");
+    unchanged(&["config", "secret", "--remove"], 2, "no private key in the keyring");
     let set = config.run(&["config", "set", "private_key_keyring", "entry"]);
     assert!(set.code == 0 && set.stderr.contains("--features keyring"), "{}", set.stderr);
     assert!(!std::fs::read_to_string(config.file()).unwrap().contains("private_key_file"));
@@ -138,6 +140,24 @@ fn build_without_the_keyring_feature_refuses_keyring_entries() {
     assert!(call.code == 3 && call.stderr.contains("private_key_keyring"), "{}", call.stderr);
     let doctor = config.run(&["doctor"]);
     assert!(doctor.code == 1 && doctor.stdout.contains("--features keyring"), "{}", doctor.stdout);
+    let listen = config.run(&["listen"]);
+    assert!(listen.code == 3 && listen.stderr.contains("--features keyring"), "{}", listen.stderr);
+    unchanged(&["config", "secret", "--remove"], 3, "--features keyring");
+    let replaced = config.run(&["config", "set", "private_key_file", &own]);
+    assert!(replaced.code == 0 && replaced.stderr.contains("still contains the entry `entry`"), "{}", replaced.stderr);
+    // The passphrase of an encrypted key is read from a file or from the environment.
+    let encrypted = keys.arg("encrypted.pem");
+    let form = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == "encrypted-pbkdf2.pem").unwrap();
+    let phrase = keys.arg("phrase");
+    for (path, data) in [(&encrypted, form.data()), (&phrase, b"correct horse\n".to_vec())] {
+        std::fs::write(path, data).unwrap();
+        set_mode(Path::new(path), 0o600);
+    }
+    unchanged(&["config", "secret", &encrypted], 3, "is encrypted");
+    unchanged(&["config", "secret", &encrypted, "--passphrase-file", &phrase], 3, "--features keyring");
+    let mut by_variable = config.command(&["config", "secret", &encrypted]);
+    let ran = finish(by_variable.env("PAYTEND_PASSPHRASE", "correct horse"), b"");
+    assert!(ran.code == 3 && ran.stderr.contains("--features keyring"), "{}", ran.stderr);
     // A private key is never accepted as an argument.
     let canary = config.run(&["config", "secret", "CANARY-KEY"]);
     assert!(canary.code == 3 && canary.stderr.contains("cannot read the key file"), "{}", canary.stderr);
@@ -161,6 +181,41 @@ fn invalid_profile_is_not_written() {
     }
     let not_sandbox = config.run(&["config", "init", "--from-sandbox", "/no/such/directory"]);
     assert!(not_sandbox.code == 3 && not_sandbox.stderr.contains("paytend.toml"), "{}", not_sandbox.stderr);
+}
+
+/// The lock file is created beside the profile file. A file of another program with a similar name keeps its content.
+#[test]
+fn files_beside_the_profile_file_are_not_changed() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), Keys::new());
+    for (name, neighbour) in [("uv.toml", "uv.lock"), ("x.lock", "x"), ("config.toml", "config.toml.lock")] {
+        let (file, neighbour) = (folder.path().join(name), folder.path().join(neighbour));
+        std::fs::write(&neighbour, "foreign").unwrap();
+        let text = "[profiles.one]\nbase_url = \"https://one.example\"\n\n[profiles.two]\n";
+        std::fs::write(&file, text).unwrap();
+        let run = |args: &[&str]| finish(command().args(args).env("PAYTEND_CONFIG", &file), b"");
+        assert_eq!(run(&["config", "set", "max_in_flight", "3", "--profile", "two"]).code, 0);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{text}max_in_flight = 3\n"), "{name}");
+        // A change that is refused.
+        let (own, paytend) = (keys.arg("partner.pem"), keys.arg("paytend.pub"));
+        let init = ["config", "init", "two", "--base-url", "sandbox", "--partner-id", "888666000100260"];
+        let refused = run(&[&init[..], &["--private-key-file", &own, "--public-key-file", &paytend]].concat());
+        assert!(refused.code == 2 && refused.stderr.contains("--replace"), "{}", refused.stderr);
+        assert_eq!(std::fs::read_to_string(&neighbour).unwrap(), "foreign", "{name}");
+    }
+}
+
+/// Paths in arguments are relative to the current directory, and paths in a profile to its file.
+#[test]
+fn relative_paths_are_stored_as_absolute_paths() {
+    let (config, keys) = (Config::new(), Keys::new());
+    assert_eq!(config.init(&keys, "one", "https://one.example").code, 0);
+    for (setting, file) in [("public_key_file", "paytend.pub"), ("payby_public_key_file", "payby.pub")] {
+        let set = finish(config.command(&["config", "set", setting, file]).current_dir(keys.path("")), b"");
+        assert_eq!((set.code, set.stderr.as_str()), (0, ""));
+        let shown = checked("config-show", &config.run(&["config", "show", "--json"]).stdout);
+        let stored = Path::new(shown["settings"][setting].as_str().unwrap());
+        assert!(stored.is_absolute() && stored.exists(), "{}", stored.display());
+    }
 }
 
 /// Each process changes a different setting, and no change is lost.

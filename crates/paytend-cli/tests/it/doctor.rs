@@ -4,14 +4,10 @@ use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use paytend_crypto::rustcrypto;
 use paytend_vectors::Seeded;
-use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use serde_json::Value;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::running::RunningSandbox;
 use crate::schema::checked;
@@ -39,14 +35,14 @@ impl Place {
         doctor(&mut self.command(args))
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = command();
         command.args(["doctor", "--json", "--keys", self.keys("").to_str().unwrap()]).args(args);
         command
     }
 
     /// Adds or replaces a setting in the sandbox's profile.
-    fn set(&self, line: &str) {
+    pub(crate) fn set(&self, line: &str) {
         let path = self.keys("paytend.toml");
         let text = std::fs::read_to_string(&path).unwrap();
         let name = line.split(' ').next().unwrap();
@@ -79,6 +75,12 @@ impl Report {
         let failed = self.json["checks"].as_array().unwrap().iter().any(|check| check["status"] == "fail");
         assert_eq!((self.code, &self.json["ok"]), (i32::from(failed), &(!failed).into()), "{}", self.json);
         self
+    }
+
+    /// Returns the next step of a check.
+    pub(crate) fn next(&self, name: &str) -> String {
+        let check = self.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap();
+        check["next"].as_str().unwrap().to_owned()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -153,9 +155,8 @@ fn secret_files_that_other_users_can_read_are_reported() {
     set_mode(&place.keys("partner-private.pem"), 0o644);
     let report = place.doctor(&[]);
     report.expect("permissions", "fail", "accessible to other users").expect("connection", "ok", "");
-    let next = report.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "permissions").unwrap();
     // The next step is a command that solves the problem.
-    let fixed = Command::new("sh").args(["-c", next["next"].as_str().unwrap()]).status().unwrap();
+    let fixed = Command::new("sh").args(["-c", &report.next("permissions")]).status().unwrap();
     assert!(fixed.success());
     assert_eq!(place.doctor(&[]).code, 0);
     set_mode(&place.keys("partner-private.pem"), 0o640);
@@ -208,7 +209,7 @@ pub(crate) fn plain_server(status: &'static str) -> String {
 }
 
 /// Reads the head of a request, and sends a response without a body.
-fn answer(stream: &mut (impl std::io::Read + std::io::Write), status: &str) -> std::io::Result<()> {
+pub(crate) fn answer(stream: &mut (impl std::io::Read + std::io::Write), status: &str) -> std::io::Result<()> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -251,82 +252,6 @@ fn proxy_that_refuses_a_connection_is_reported_without_its_password() {
     // A server on this machine is used without a proxy.
     let local = doctor(place.command(&[]).env("HTTPS_PROXY", "http://127.0.0.1:1"));
     assert_eq!(local.code, 0, "{}", local.json);
-}
-
-/// Starts a TLS server with these certificates. Returns its URL.
-fn tls_server(chain: Vec<&Certificate>, key: &KeyPair) -> String {
-    let chain = chain.into_iter().map(|certificate| certificate.der().clone()).collect();
-    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let connection = ServerConnection::new(config.clone()).unwrap();
-            let _ = answer(&mut StreamOwned::new(connection, stream.unwrap()), "HTTP/1.1 404 Not Found");
-        }
-    });
-    format!("https://localhost:{port}")
-}
-
-#[test]
-fn doctor_reports_why_a_certificate_is_not_accepted() {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "test authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let place = Place::new(&[]);
-    let check = |name: &str, years: (i32, i32), trusted: bool| {
-        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "test server");
-        (params.not_before, params.not_after) = (date_time_ymd(years.0, 1, 1), date_time_ymd(years.1, 1, 1));
-        let key = KeyPair::generate().unwrap();
-        let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
-        let roots = if trusted { authority.pem() } else { rcgen_root() };
-        std::fs::write(place.keys("roots.pem"), roots).unwrap();
-        place.doctor(&["--base-url", &url])
-    };
-    place.set("root_certificates_file = \"roots.pem\"");
-    let valid = check("localhost", (2020, 4000), true);
-    valid.expect("certificate", "ok", "valid until 4000-01-01").expect("connection", "ok", "HTTP 404");
-    check("localhost", (2020, 2021), true).expect("certificate", "fail", "expired on 2021-01-01");
-    check("localhost", (3999, 4000), true).expect("certificate", "fail", "not valid before 3999-01-01");
-    check("other.example", (2020, 4000), true).expect("certificate", "fail", "is for other.example, not for localhost");
-    check("localhost", (2020, 4000), false).expect("certificate", "fail", "test authority, which is not trusted");
-    // This certificate is self-signed.
-    let key = KeyPair::generate().unwrap();
-    let own = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    place.doctor(&["--base-url", &tls_server(vec![&own], &key)]).expect("certificate", "fail", "self-signed");
-    // This server does not use TLS.
-    let plain = plain_server("HTTP/1.1 200 OK").replace("http://127.0.0.1", "https://localhost");
-    place.doctor(&["--base-url", &plain]).expect("certificate", "fail", "TLS");
-}
-
-/// A certificate that expires soon is accepted with a warning.
-#[test]
-fn certificate_that_expires_soon_causes_a_warning() {
-    let place = Place::new(&[]);
-    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-    let now = std::time::SystemTime::now();
-    params.not_before = date_time_ymd(2020, 1, 1);
-    params.not_after = (now + std::time::Duration::from_secs(5 * 24 * 3600)).into();
-    params.is_ca = IsCa::ExplicitNoCa;
-    let mut root = CertificateParams::new([]).unwrap();
-    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let url = tls_server(vec![&params.signed_by(&key, &authority).unwrap()], &key);
-    std::fs::write(place.keys("roots.pem"), authority.pem()).unwrap();
-    place.set("root_certificates_file = \"roots.pem\"");
-    place.doctor(&["--base-url", &url]).expect("certificate", "warn", "4 days");
-}
-
-/// Returns the certificate of an authority that issued none of the server's certificates.
-fn rcgen_root() -> String {
-    let mut params = CertificateParams::new([]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, "another authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.self_signed(&KeyPair::generate().unwrap()).unwrap().pem()
 }
 
 /// A process that is killed on drop.

@@ -12,7 +12,7 @@ use crate::listen::Lines;
 use crate::pty::Terminal;
 use crate::running::RunningSandbox;
 use crate::schema::checked;
-use crate::support::{RunOutput, command, finish, run};
+use crate::support::{Keys, RunOutput, command, finish, run};
 
 /// A sandbox, and a listener whose keys are in a profile.
 struct Place {
@@ -146,6 +146,20 @@ fn listen_without_keys_fails_and_names_the_options() {
     let ran = finish(unknown.args(["listen", "--profile", "none"]), b"");
     assert!(ran.code == 3 && ran.stderr.contains("no profile `none`"), "{}", ran.stderr);
     assert_eq!(run(&["listen", "--profile", "none", "--keys", "keys"], b"").code, 2);
+}
+
+/// Environment variables configure a listener without a profile, as in other commands.
+#[test]
+fn listener_reads_its_keys_from_the_environment() {
+    let keys = Keys::new();
+    let mut listen = command();
+    listen.arg("listen").env("PAYTEND_BASE_URL", "https://one.example");
+    listen.env("PAYTEND_PARTNER_ID", paytend_vectors::PARTNER_ID);
+    listen.env("PAYTEND_PRIVATE_KEY_FILE", keys.path("partner.pem"));
+    listen.env("PAYTEND_PUBLIC_KEY_FILE", keys.path("paytend.pub"));
+    let ready = checked("listen-ready", &Lines::of(&mut listen).wait_for(1)[0]);
+    let routes = json!({"/paytend/baas": "paytend:baas", "/paytend/issuing": "paytend:issuing"});
+    assert_eq!(ready["routes"], routes);
 }
 
 /// Starts a receiver that refuses each notification, but only after a message from the returned sender.

@@ -80,3 +80,23 @@ fn json_output_of_endpoints_explain_and_scenario_matches_its_schema() {
         run(&["keys", "inspect", &public], b"").stdout
     );
 }
+
+/// An option that would have no effect beside the others is refused.
+#[test]
+fn options_without_effect_are_refused() {
+    let url = "http://127.0.0.1:1/_sandbox";
+    for args in [
+        &["listen", "--keys", "keys", "--forward-secret-file", "secret"][..],
+        &["config", "init", "one", "--from-sandbox", "keys", "--passphrase-file", "phrase"],
+        &["config", "secret", "--remove", "--passphrase-file", "phrase"],
+        &["inspect", "-", "--keys", "keys", "--base-url", url],
+        &["trigger", "baas.fund-deposit", "--sandbox", url, "--danger-any-permissions"],
+        &["events", "resend", "1", "--sandbox", url, "--store-key", "key"],
+        &["events", "resend", "1", "--sandbox", url, "--danger-any-permissions"],
+        &["events", "show", "1", "--sandbox", url, "--store-key", "key"],
+    ] {
+        let ran = run(args, b"");
+        let refused = ["cannot be used with", "required arguments", "unexpected argument"];
+        assert!(ran.code == 2 && refused.iter().any(|part| ran.stderr.contains(part)), "{args:?}: {}", ran.stderr);
+    }
+}

@@ -226,6 +226,63 @@ fn detached_signature_is_found_with_its_body() {
     assert_eq!(place.one(&wrong)["verdict"], "not_authentic");
 }
 
+/// The profile's settings name the key files for PayBy and PayerMax.
+#[test]
+fn profile_verifies_notifications_of_all_providers() {
+    let place = Place::new();
+    let config = place.folder.path().join("config.toml");
+    let with = |args: &[&str], captured: &str| {
+        finish(command().env("PAYTEND_CONFIG", &config).args(args), captured.as_bytes())
+    };
+    let keys = place.keys("");
+    let init = ["config", "init", "local", "--from-sandbox", keys.to_str().unwrap()];
+    assert_eq!(with(&init, "").code, 0);
+    let (sign, body) = place.payby();
+    let forged = DetachedSender::new(&place.private("payermax")).unwrap().raw(PAYBY).unwrap();
+    let forged = forged.headers()["sign"].to_str().unwrap();
+    let inspect = ["inspect", "-", "--profile", "local"];
+    for (sign, code, verdict) in [(&*sign, 0, "authentic"), (forged, 4, "not_authentic")] {
+        let captured = format!("sign: {sign}\n\n{body}\n");
+        let ran = with(&[&inspect[..], &["--json"]].concat(), &captured);
+        let shown = checked("inspect", &ran.stdout);
+        assert_eq!((ran.code, &shown["verdict"], &shown["search_complete"]), (code, &verdict.into(), &true.into()));
+    }
+    // Without the setting, the text names what is needed.
+    let captured = format!("sign: {sign}\n\n{body}\n");
+    assert_eq!(with(&["config", "set", "payby_public_key_file", ""], "").code, 0);
+    let unchecked = with(&inspect, &captured);
+    let needed = "not checked: pass --keys DIR with payby-public.b64, or --profile NAME with payby_public_key_file";
+    assert!(unchecked.code == 0 && unchecked.stdout.contains(needed), "{}", unchecked.stdout);
+    assert_eq!(with(&["config", "set", "payby_public_key_file", "/no/such/file"], "").code, 0);
+    assert_eq!(with(&inspect, &captured).code, 3);
+}
+
+/// A search that ends early is a failure, because messages in the rest were not checked.
+#[test]
+fn incomplete_search_is_a_failure() {
+    let place = Place::new();
+    let deep = format!("{{\"a\":{}{{\"a\":1}}{}}}", "[".repeat(12), "]".repeat(12));
+    let ran = place.inspect(format!("{}\n{deep}\n", place.deposit()).as_bytes(), &["--json"]);
+    let shown = checked("inspect", &ran.stdout);
+    assert_eq!((ran.code, &shown["verdict"], &shown["search_complete"]), (1, &"authentic".into(), &false.into()));
+    assert!(ran.stderr.contains("only part of it was searched"), "{}", ran.stderr);
+}
+
+/// A field of the envelope can contain personal data by mistake.
+#[test]
+fn fields_with_card_numbers_are_hidden() {
+    for number in ["4111111111111111", "4111-1111-1111-1111", "378282246310005", "LT121000011101001000"] {
+        let request = json!({"partnerId": number, "requestId": number, "randomKey": "a", "bizData": "a"}).to_string();
+        let shown = checked("inspect", &run(&["inspect", "-", "--json"], request.as_bytes()).stdout);
+        assert_eq!((&shown["fields"], &shown["hidden"]), (&json!({}), &2.into()));
+    }
+    let request = json!({"partnerId": paytend_vectors::PARTNER_ID, "requestId": "0123456789abcdef", "bizData": "a",
+        "randomKey": "a"});
+    let shown = checked("inspect", &run(&["inspect", "-", "--json"], request.to_string().as_bytes()).stdout);
+    assert_eq!(shown["fields"]["partnerId"], paytend_vectors::PARTNER_ID);
+    assert_eq!(shown["fields"]["requestId"], "0123456789abcdef");
+}
+
 /// Runs the real curl against a sandbox, and inspects what it prints.
 #[test]
 fn messages_are_found_in_the_output_of_curl() {

@@ -245,3 +245,35 @@ fn passphrase_is_read_from_file_or_environment() {
         assert_eq!(run(&accepted, b"").code, 0);
     }
 }
+
+/// Commands that read a key directory have no option for a passphrase.
+#[test]
+fn passphrase_of_keys_in_a_directory_is_read_from_the_environment() {
+    let keys = Keys::new();
+    let (folder, encrypted) = (keys.arg(""), key_form("encrypted-pbkdf2.pem"));
+    for (from, to) in [
+        ("partner.pub", "partner-public.b64"),
+        ("partner.pem", "partner-private.pem"),
+        ("paytend.pub", "paytend-public.b64"),
+        ("paytend.pem", "unencrypted.pem"),
+    ] {
+        std::fs::copy(keys.path(from), keys.path(to)).unwrap();
+    }
+    std::fs::write(keys.path("partner-id"), paytend_vectors::PARTNER_ID).unwrap();
+    let check = |args: &[&str], code: i32| {
+        let args = [args, &["--keys", &folder]].concat();
+        assert_fails(&run(&args, b""), 3, &["is encrypted", "set PAYTEND_PASSPHRASE"]);
+        let ran = finish(command().args(&args).env("PAYTEND_PASSPHRASE", "correct horse"), b"");
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.stderr);
+    };
+    write(&keys.path("paytend-private.pem"), &encrypted);
+    check(&["trigger", "baas.fund-deposit", "--to", "http://127.0.0.1:1"], 5);
+    check(&["inspect", &keys.arg("partner-id")], 1);
+    std::fs::rename(keys.path("unencrypted.pem"), keys.path("paytend-private.pem")).unwrap();
+    write(&keys.path("partner-private.pem"), &encrypted);
+    check(&["call", "getPartnerBalance", "--base-url", "http://127.0.0.1:1"], 5);
+    // With its keys, the listener reaches the port, which is not free.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    check(&["listen", "--port", &port], 5);
+}

@@ -12,6 +12,8 @@ mod contract;
 mod demo;
 mod doctor;
 mod doctor_callback;
+mod doctor_settings;
+mod doctor_tls;
 #[cfg(unix)]
 mod events;
 mod explain;

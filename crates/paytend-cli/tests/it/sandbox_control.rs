@@ -1,6 +1,7 @@
 //! Tests for the subcommands of `paytend sandbox`, which control a running sandbox.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -65,6 +66,49 @@ fn faults_can_be_set_listed_and_removed() {
     assert!(kinds.lines().count() == 16 && kinds.contains("resetAfter"), "{kinds}");
     let kinds = run(&["sandbox", "fault", "kinds", "--json"], b"").stdout;
     assert!(kinds.lines().all(|line| crate::schema::checked("fault-kinds", line)["effect"].is_string()));
+}
+
+/// `--keys` and `--url` take precedence over the variable, and an empty variable counts as not set.
+#[test]
+fn control_url_is_read_from_the_environment() {
+    let controlled = Controlled::new();
+    let url = controlled.sandbox.url("control_url");
+    let with = |command: &mut Command, url: &str| finish(command.env("PAYTEND_CONTROL_URL", url), b"");
+    let elsewhere = "http://127.0.0.1:1/_sandbox";
+    for variable in [elsewhere, &url, ""] {
+        let ran = with(&mut controlled.command(&["fault", "list"]), variable);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "no faults\n"), "{variable}: {}", ran.stderr);
+        let ran = with(command().args(["control", "--url", &url, "state"]), variable);
+        assert_eq!(ran.code, 0, "{variable}: {}", ran.stderr);
+    }
+    for args in [&["sandbox", "fault", "list"][..], &["control", "state"]] {
+        assert_eq!(with(command().args(args), &url).code, 0, "{args:?}");
+        assert_eq!(with(command().args(args), elsewhere).code, 5, "{args:?}");
+        let empty = with(command().args(args), "");
+        assert!(empty.code == 2 && empty.stderr.contains("PAYTEND_CONTROL_URL"), "{args:?}: {}", empty.stderr);
+    }
+    let both = with(&mut controlled.command(&["fault", "list", "--url", &url]), "");
+    assert_eq!(both.code, 2);
+}
+
+/// Other users can read the arguments of a process, so a token is accepted only in the environment.
+#[test]
+fn control_token_is_not_an_argument() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/_sandbox", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+        let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        head.join("\n")
+    });
+    let argument = run(&["control", "--url", &url, "--token", "CANARY", "state"], b"");
+    assert!(argument.code == 2 && !argument.stderr.contains("CANARY"), "{}", argument.stderr);
+    let control = ["control", "--url", &url, "state"];
+    let ran = finish(command().args(control).env("PAYTEND_CONTROL_TOKEN", "CANARY"), b"");
+    assert!(ran.code == 0 && ran.stdout == "{}\n", "{} {}", ran.stdout, ran.stderr);
+    assert!(server.join().unwrap().to_lowercase().contains("authorization: bearer canary"));
 }
 
 #[test]

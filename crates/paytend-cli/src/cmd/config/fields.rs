@@ -1,8 +1,11 @@
 //! The settings of a profile: names, types and secrets.
 
+use std::path::Path;
+
 use toml_edit::{Item, Value};
 
 use crate::exit::Failure;
+use crate::settings::absolute;
 use crate::suggest;
 
 /// The names of the profile settings that `ClientBuilder::from_file` in the `paytend-client` crate reads.
@@ -80,6 +83,8 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
         "order_states" => "a table, such as { processing = [\"1\"], succeeded = [\"2\"], failed = [\"3\"] }",
         "response_names" => "a table, such as { topup = [\"orderNo\"] }",
         "paths" => "a table, such as { \"baas.getUser\" = \"/iban/account/queryUser\" }",
+        // Paths in a profile are relative to its file, and paths in arguments to the current directory.
+        _ if name.ends_with("_file") => return Ok(Some(absolute(Path::new(text)).into())),
         _ => return Ok(Some(text.into())),
     };
     let value = text.trim().parse::<Value>().ok().filter(|value| match name {

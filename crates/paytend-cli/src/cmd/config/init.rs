@@ -13,6 +13,7 @@ use crate::global::JsonArgs;
 use crate::output;
 use crate::profiles::{ProfilesFile, profile_mut};
 use crate::prompt;
+use crate::settings::absolute;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     name: String,
     /// Take the settings from a local sandbox's key directory
     #[arg(long, value_name = "DIR")]
-    #[arg(conflicts_with_all = ["base_url", "partner_id", "private_key_file", "public_key_file"])]
+    #[arg(conflicts_with_all = ["base_url", "partner_id", "private_key_file", "public_key_file", "passphrase_file"])]
     from_sandbox: Option<PathBuf>,
     /// The base URL of the API, or `sandbox` for the provider's sandbox
     #[arg(long, value_name = "URL")]
@@ -53,24 +54,26 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
     let exists = || {
         Failure::usage(format!("the profile `{}` already exists: pass --replace, or choose another name", args.name))
     };
-    file.change(
+    let entry = file.change(
         |document| {
             if crate::profiles::names(document).contains(&args.name) && !args.replace {
                 return Err(exists());
             }
             let profile = profile_mut(document, &args.name)?;
+            let entry = super::keyring_entry(profile);
             profile.clear();
             for (name, item) in table {
                 profile.insert(&name, item);
             }
-            Ok(())
+            Ok(entry)
         },
         // The keys are read here, so that an invalid key is reported now and not when the first call is made.
-        |draft| {
+        |draft, entry| {
             ClientBuilder::from_file(draft, &args.name).and_then(ClientBuilder::build)?;
-            Ok(())
+            Ok(entry)
         },
     )?;
+    super::note_unused(entry.as_deref());
     if args.json.json {
         return output::json(&serde_json::json!({ "profile": args.name, "file": file.path }));
     }
@@ -102,8 +105,8 @@ fn asked(args: &Args) -> Result<Table, Failure> {
     let mut table = Table::new();
     let name = if url == "sandbox" { "environment" } else { "base_url" };
     let mut settings = vec![(name, url), ("partner_id", id)];
-    settings.extend([("private_key_file", absolute(own)), ("public_key_file", absolute(paytend))]);
-    settings.extend(given(&args.passphrase_file).map(|path| ("private_key_passphrase_file", absolute(path))));
+    settings.extend([("private_key_file", own), ("public_key_file", paytend)]);
+    settings.extend(given(&args.passphrase_file).map(|path| ("private_key_passphrase_file", path)));
     for (name, text) in settings {
         if let Some(value) = fields::value(name, &text)? {
             table.insert(name, value);
@@ -125,7 +128,7 @@ fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
     let mut table = profile.and_then(Item::as_table).cloned().ok_or_else(|| unusable(&"no profile `sandbox`"))?;
     for (name, item) in table.iter_mut() {
         if let Some(file) = item.as_str().filter(|_| name.ends_with("_file")) {
-            *item = absolute(directory.join(file).to_string_lossy().into_owned()).into();
+            *item = absolute(&directory.join(file)).into();
         }
     }
     // These keys are added for receivers of the sandbox's notifications, such as `paytend listen`.
@@ -134,14 +137,9 @@ fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
     {
         let path = directory.join(file);
         if path.exists() {
-            table.insert(setting, absolute(path.to_string_lossy().into_owned()).into());
+            table.insert(setting, absolute(&path).into());
         }
     }
     table.decor_mut().clear();
     Ok(table)
-}
-
-/// Returns a path that does not depend on the current directory.
-fn absolute(path: String) -> String {
-    std::path::absolute(&path).map_or(path, |path| path.to_string_lossy().into_owned())
 }

@@ -7,6 +7,7 @@ mod show;
 
 use clap::{Args, Subcommand};
 use paytend_client::ClientBuilder;
+use toml_edit::{Item, TableLike};
 
 use crate::exit::Failure;
 use crate::global::JsonArgs;
@@ -42,7 +43,7 @@ pub(crate) struct SetArgs {
     /// The name of the setting, such as deadline_seconds
     #[arg(value_parser = crate::suggest::Suggested::new(fields::NAMES.iter().copied()))]
     setting: String,
-    /// The new value; an empty value removes the setting
+    /// The new value; an empty value removes the setting. The path of a file is stored as an absolute path
     value: String,
     /// The profile to change. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
@@ -76,13 +77,28 @@ fn selected(file: &ProfilesFile, given: Option<&str>) -> Result<String, Failure>
     })
 }
 
+/// Returns the name of the keyring's entry that a profile uses.
+fn keyring_entry(settings: &dyn TableLike) -> Option<String> {
+    settings.get(secret::SETTING).and_then(Item::as_str).map(str::to_owned)
+}
+
+/// Reports an entry of the keyring that a profile does not use anymore.
+fn note_unused(entry: Option<&str>) {
+    if let Some(entry) = entry {
+        output::note(format!(
+            "the keyring still contains the entry `{entry}`; to remove it, set private_key_keyring to this name, and \
+             run `paytend config secret --remove`"
+        ));
+    }
+}
+
 fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
     let profile = selected(file, args.profile.as_deref())?;
     let value = fields::value(&args.setting, &args.value)?;
-    let mut incomplete = None;
-    file.change(
+    let (incomplete, unused) = file.change(
         |document| {
             let settings = profile_mut(document, &profile)?;
+            let before = keyring_entry(settings);
             match value {
                 Some(value) => drop(settings.insert(&args.setting, value)),
                 None => drop(settings.remove(&args.setting)),
@@ -96,14 +112,15 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 "environment" => drop(settings.remove("base_url")),
                 _ => {}
             }
-            Ok(())
+            let after = keyring_entry(settings);
+            Ok(before.filter(|entry| after.as_ref() != Some(entry)))
         },
-        |draft| {
+        |draft, unused| {
             let read = ClientBuilder::from_file_with_keyring(draft, &profile, keyring::read);
-            incomplete = read.and_then(ClientBuilder::build).err();
-            Ok(())
+            Ok((read.and_then(ClientBuilder::build).err(), unused))
         },
     )?;
+    note_unused(unused.as_deref());
     if let Some(error) = incomplete {
         output::warn(format!("the setting is stored, but the profile is not usable yet: {error}"));
     }

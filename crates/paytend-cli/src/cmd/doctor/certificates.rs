@@ -1,5 +1,6 @@
 //! Checks the names and the validity of the certificates that the server presents.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +16,10 @@ use x509_cert::der::Decode as _;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::network;
-use super::report::Report;
+use super::report::{Report, argument};
+use super::{hint, network};
 use crate::settings::Settings;
+use crate::urls;
 
 const NAME: &str = "certificate";
 /// The remaining validity period below which a warning is shown. Certificates from public authorities are usually
@@ -38,9 +40,19 @@ pub(super) async fn check(settings: &Settings, url: &Url, refused: Option<Connec
     if url.scheme() != "https" {
         return;
     }
+    // The second connection would record the proxy's certificate, not the server's.
+    if let Some(proxy) = network::proxy(settings, url).filter(|proxy| proxy.shown.starts_with("https:")) {
+        return match refused {
+            None => report.ok(NAME, "valid"),
+            Some(failure) => {
+                let arguments = [&proxy.shown, &urls::shown(url)].map(|text| argument(Path::new(text)));
+                report.fail(NAME, failure, format!("curl -v --proxy {}", arguments.join(" ")));
+            }
+        };
+    }
     let chain = presented(settings, url).await;
     match refused {
-        Some(failure) => refusal(failure, &chain, url, report),
+        Some(failure) => refusal(settings, failure, &chain, url, report),
         None => valid(&chain, report),
     }
 }
@@ -52,9 +64,8 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // The earliest expiry date is reported, because another certificate in the chain can expire before the server's
-    // own.
-    let Some(first) = chain.iter().min_by_key(|certificate| certificate.not_after) else {
+    // The earliest expiry date is reported, because an issuer's certificate can expire before the server's own.
+    let Some(first) = path(chain).into_iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;
     };
@@ -65,7 +76,22 @@ fn valid(chain: &[Shown], report: &mut Report) {
     report.warn_if(rest < WARNING, NAME, message, "ask the server's operator for a new certificate");
 }
 
-fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Report) {
+/// Returns the certificates of an accepted chain that lead from the server's own to an authority. A server may present
+/// others, such as one that has expired and was replaced, and a client ignores them.
+fn path(chain: &[Shown]) -> Vec<&Shown> {
+    let (now, mut path) = (SystemTime::now(), Vec::from_iter(chain.first()));
+    while let Some(last) = path.last()
+        && last.issuer != last.subject
+        && path.len() < chain.len()
+    {
+        let issuers = chain.iter().skip(1).filter(|one| one.subject == last.issuer && one.not_after > now);
+        let Some(issuer) = issuers.max_by_key(|one| one.not_after) else { break };
+        path.push(issuer);
+    }
+    path
+}
+
+fn refusal(settings: &Settings, failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Report) {
     let (Some(leaf), ConnectFailure::Certificate(problem)) = (chain.first(), failure) else {
         report.fail(NAME, failure, openssl(url));
         return;
@@ -84,7 +110,7 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
         ),
         CertificateProblem::HostName => (
             format!("is for {}, not for {}", leaf.names.join(", "), url.host_str().unwrap_or_default()),
-            "check the base URL: paytend config show".to_owned(),
+            format!("check the base URL: {}", hint::show(settings)),
         ),
         CertificateProblem::UnknownIssuer if chain.len() == 1 && leaf.issuer == leaf.subject => (
             format!("self-signed: {}", leaf.subject),
@@ -104,10 +130,10 @@ fn date(at: SystemTime) -> String {
     Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// Returns the certificates that the server presents, without verifying them. Sends the request line and the proxy's
-/// credentials, but no keys and no data.
+/// Returns the certificates that the server presents, without verifying them. The handshake ends with an error, so that
+/// no request is sent.
 async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
-    let recorder = Arc::new(DangerRecorder(Mutex::default()));
+    let recorder = Arc::new(Recorder(Mutex::default()));
     let provider = Arc::new(aws_lc_rs::default_provider());
     let Ok(config) = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() else {
         return Vec::new();
@@ -115,7 +141,7 @@ async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
     let config = config.dangerous().with_custom_certificate_verifier(recorder.clone()).with_no_client_auth();
     let http = network::http(settings, url.as_str()).ok();
     if let Some(client) = http.and_then(|http| http.tls_backend_preconfigured(config).build().ok()) {
-        // The certificates are recorded during the handshake, even if the request fails afterwards.
+        // The request fails, because the recorder refuses every certificate.
         let _ = client.head(url.clone()).send().await;
     }
     let chain = recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,11 +171,15 @@ impl Shown {
     }
 }
 
-/// A verifier that accepts and records every certificate. Use it only to inspect certificates.
+/// A verifier that records every certificate and refuses it.
 #[derive(Debug)]
-struct DangerRecorder(Mutex<Vec<CertificateDer<'static>>>);
+struct Recorder(Mutex<Vec<CertificateDer<'static>>>);
 
-impl ServerCertVerifier for DangerRecorder {
+fn refused<T>() -> Result<T, TlsError> {
+    Err(TlsError::General("the certificates were only recorded".to_owned()))
+}
+
+impl ServerCertVerifier for Recorder {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
@@ -160,7 +190,7 @@ impl ServerCertVerifier for DangerRecorder {
     ) -> Result<ServerCertVerified, TlsError> {
         let chain = [leaf].into_iter().chain(intermediates).map(|certificate| certificate.clone().into_owned());
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = chain.collect();
-        Ok(ServerCertVerified::assertion())
+        refused()
     }
 
     fn verify_tls12_signature(
@@ -169,7 +199,7 @@ impl ServerCertVerifier for DangerRecorder {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        Ok(HandshakeSignatureValid::assertion())
+        refused()
     }
 
     fn verify_tls13_signature(
@@ -178,7 +208,7 @@ impl ServerCertVerifier for DangerRecorder {
         _: &CertificateDer<'_>,
         _: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        Ok(HandshakeSignatureValid::assertion())
+        refused()
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use paytend_crypto::keys::{FilePermissions, require_owner_only};
 use paytend_crypto::{KeyError, PrivateKey, PublicKey, Strength};
 
+use super::hint;
 use super::report::{Report, argument};
 use crate::settings::{KeySource, Settings};
 
@@ -22,7 +23,7 @@ pub(super) fn check(settings: &Settings, report: &mut Report) -> bool {
     let accessible = permissions(settings, report);
     let public = public(settings, report);
     match settings.get("partner_id") {
-        None => report.fail("partner ID", "not set", "paytend config set partner_id ID"),
+        None => report.fail("partner ID", "not set", hint::set(settings, "partner_id", "ID")),
         Some(id) => report.warn_if(
             id.len() != 15 || !id.bytes().all(|byte| byte.is_ascii_digit()),
             "partner ID",
@@ -34,7 +35,7 @@ pub(super) fn check(settings: &Settings, report: &mut Report) -> bool {
     let pair_matches = pair(settings, &private, report);
     if private.public_key().fingerprint() == public.fingerprint() {
         let message = "the public key belongs to your own private key, but Paytend's public key is expected";
-        report.fail("other side", message, "paytend config set public_key_file FILE");
+        report.fail("other side", message, hint::set(settings, "public_key_file", "FILE"));
         return false;
     }
     report.ok("other side", "the public key is not from your own key pair");
@@ -43,7 +44,7 @@ pub(super) fn check(settings: &Settings, report: &mut Report) -> bool {
 
 fn private(settings: &Settings, report: &mut Report) -> Option<PrivateKey> {
     let Some(source) = settings.private_key() else {
-        report.fail(PRIVATE, "not set", "paytend config set private_key_file FILE");
+        report.fail(PRIVATE, "not set", hint::set(settings, "private_key_file", "FILE"));
         return None;
     };
     match settings.read_private_key(FilePermissions::DangerAny) {
@@ -52,7 +53,7 @@ fn private(settings: &Settings, report: &mut Report) -> Option<PrivateKey> {
             Some(key)
         }
         Err(failure) => {
-            report.fail(PRIVATE, failure.message(), inspect(&source));
+            report.fail(PRIVATE, failure.message(), inspect(settings, &source));
             None
         }
     }
@@ -60,7 +61,7 @@ fn private(settings: &Settings, report: &mut Report) -> Option<PrivateKey> {
 
 fn public(settings: &Settings, report: &mut Report) -> Option<PublicKey> {
     let Some(source) = settings.public_key() else {
-        report.fail(PUBLIC, "not set", "paytend config set public_key_file FILE");
+        report.fail(PUBLIC, "not set", hint::set(settings, "public_key_file", "FILE"));
         return None;
     };
     match settings.read_public_key() {
@@ -69,7 +70,7 @@ fn public(settings: &Settings, report: &mut Report) -> Option<PublicKey> {
             Some(key)
         }
         Err(failure) => {
-            report.fail(PUBLIC, failure.message(), inspect(&source));
+            report.fail(PUBLIC, failure.message(), inspect(settings, &source));
             None
         }
     }
@@ -82,11 +83,14 @@ fn sized(check: &'static str, name: &str, key: &PublicKey, next: &str, report: &
     report.warn_if(is_small, check, format!("{name}: {} bits{about}, {}", key.bits(), key.fingerprint()), next);
 }
 
-fn inspect(source: &KeySource) -> String {
+fn inspect(settings: &Settings, source: &KeySource) -> String {
     match source {
         KeySource::File(path) => format!("paytend keys inspect {}", argument(path)),
-        KeySource::Keyring(_) => "paytend config secret FILE".to_owned(),
-        KeySource::Text(name, _) => format!("write the key to a file, and set {name}_file"),
+        KeySource::Keyring(_) => hint::secret(settings),
+        KeySource::Text(name, _) => match settings.variable(name) {
+            Some(variable) => format!("correct {variable}"),
+            None => format!("write the key to a file, and {}", hint::set(settings, &format!("{name}_file"), "FILE")),
+        },
     }
 }
 

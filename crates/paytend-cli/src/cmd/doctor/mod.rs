@@ -2,6 +2,7 @@
 
 mod callback;
 mod certificates;
+mod hint;
 mod keys;
 mod network;
 mod query;
@@ -62,8 +63,8 @@ async fn check(args: &Args) -> Result<(), Failure> {
             query::check(args, settings, keys, reached, &mut report).await;
         }
         Err(failure) => {
-            let next = match failure.category() {
-                Category::Usage => "paytend doctor --help",
+            let next = match (failure.category(), &args.connection.keys) {
+                (Category::Usage, _) | (_, Some(_)) => "paytend doctor --help",
                 _ => "paytend config init",
             };
             report.fail("settings", failure.message(), next);

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderMap;
+use hyper_util::client::proxy::matcher::Matcher;
 use jiff::Timestamp;
 use paytend_client::{ClientBuilder, ConnectFailure, Environment};
 use url::Url;
 
-use super::certificates;
 use super::report::{Report, argument};
+use super::{certificates, hint};
 use crate::exit::{Category, Failure};
 use crate::profiles::variable;
 use crate::settings::Settings;
@@ -34,22 +35,23 @@ pub(super) struct Reached {
 }
 
 /// A proxy, and the name of the setting that contains it.
-struct Proxy {
-    shown: String,
+pub(super) struct Proxy {
+    /// The URL without credentials.
+    pub(super) shown: String,
     from: &'static str,
 }
 
 /// Checks the base URL and all steps of a connection. Returns `None` if there was no HTTP response.
 pub(super) async fn check(settings: &Settings, report: &mut Report) -> Option<Reached> {
     let Some(text) = settings.base_url() else {
-        report.fail("base URL", "not set", "paytend config set base_url URL");
+        report.fail("base URL", "not set", hint::set(settings, "base_url", "URL"));
         return None;
     };
     let http = http(settings, &text).and_then(|http| Ok((http, Url::parse(&text).map_err(Failure::usage)?)));
     let (http, url) = match http {
         Ok(parts) => parts,
         Err(failure) => {
-            report.fail("base URL", failure.message(), "paytend config show");
+            report.fail("base URL", failure.message(), hint::show(settings));
             return None;
         }
     };
@@ -66,7 +68,7 @@ pub(super) async fn check(settings: &Settings, report: &mut Report) -> Option<Re
     match sent {
         Ok(response) => {
             if let Some(Proxy { shown, from }) = &proxy {
-                report.ok(PROXY, format!("{shown}, from {from}; it does not apply to the hosts in NO_PROXY"));
+                report.ok(PROXY, format!("{shown}, from {from}"));
             }
             answered(&url, response.status(), started.elapsed(), report);
             certificates::check(settings, &url, None, report).await;
@@ -102,16 +104,26 @@ pub(super) fn http(settings: &Settings, url: &str) -> Result<reqwest::ClientBuil
 }
 
 /// Returns the proxy that a client uses, without its credentials.
-fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
+pub(super) fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
     // Plain HTTP is allowed only on this machine, and does not use a proxy.
     if url.scheme() == "http" {
         return None;
     }
     let given = settings.get("proxy").map(|text| (text.to_owned(), "the proxy setting"));
-    let (text, from) = given.or_else(|| PROXY_VARIABLES.iter().find_map(|name| Some((variable(name)?, *name))))?;
+    // `NO_PROXY` does not apply to the proxy setting.
+    let from_variable = || PROXY_VARIABLES.iter().find_map(|name| Some((variable(name)?, *name)));
+    let (text, from) = given.or_else(|| from_variable().filter(|_| !is_in_no_proxy(url)))?;
     let text = if text.contains("://") { text } else { format!("http://{text}") };
     let shown = Url::parse(text.trim()).map_or_else(|_| "an invalid URL".to_owned(), |url| urls::shown(&url));
     Some(Proxy { shown, from })
+}
+
+/// Returns whether `NO_PROXY` contains the host of a URL, by the rules that a client uses.
+fn is_in_no_proxy(url: &Url) -> bool {
+    let Some(hosts) = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).ok() else { return false };
+    // The proxy's name has no effect on the result.
+    let matcher = Matcher::builder().all("http://proxy.invalid".to_owned()).no(hosts).build();
+    url.as_str().parse().is_ok_and(|url| matcher.intercept(&url).is_none())
 }
 
 /// Looks up the addresses of the host, and returns whether the lookup succeeded.
@@ -158,7 +170,7 @@ async fn failed(
     match (failure, proxy) {
         (ConnectFailure::Certificate(_), _) => certificates::check(settings, url, Some(failure), report).await,
         (ConnectFailure::TlsRefused, _) => {
-            report.fail("certificate", failure, "paytend config set client_certificate_file FILE");
+            report.fail("certificate", failure, hint::set(settings, "client_certificate_file", "FILE"));
         }
         // With a socks5:// proxy, the client itself looks up the host.
         (ConnectFailure::UnknownHost | ConnectFailure::Dns, Some(Proxy { shown, .. }))

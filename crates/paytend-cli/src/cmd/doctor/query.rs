@@ -5,6 +5,7 @@ use std::time::Instant;
 use paytend_client::{Client, Error, ErrorKind, RawResponse};
 
 use super::Args;
+use super::hint;
 use super::network::{Reached, Skew};
 use super::report::{Report, argument};
 use crate::settings::{KeySource, Settings};
@@ -30,7 +31,7 @@ pub(super) async fn check(args: &Args, settings: &Settings, keys: bool, reached:
     let client = match args.connection.builder() {
         Ok(builder) => builder.build(),
         Err(failure) => {
-            report.fail(NAME, failure.message(), "paytend config show");
+            report.fail(NAME, failure.message(), hint::show(settings));
             return;
         }
     };
@@ -89,6 +90,9 @@ fn failed(settings: &Settings, error: &Error, report: &mut Report) {
             let next = format!("compare the fingerprint with Paytend's key: paytend keys inspect {public}");
             report.fail(NAME, format!("{error}: the public key may not be Paytend's"), next);
         }
-        _ => report.fail(NAME, error, "paytend call getPartnerBalance --show wire"),
+        _ => {
+            let next = format!("paytend call getPartnerBalance --show wire{}", hint::option(settings));
+            report.fail(NAME, error, next);
+        }
     }
 }

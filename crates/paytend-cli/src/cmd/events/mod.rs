@@ -63,7 +63,7 @@ pub(crate) struct ShowArgs {
     /// The ID of the notification
     id: Id,
     /// The store's key file. For an SQLite store, the default is the file next to it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "sandbox")]
     store_key: Option<PathBuf>,
     #[command(flatten)]
     json: JsonArgs,
@@ -77,7 +77,7 @@ pub(crate) struct ResendArgs {
     #[arg(required = true)]
     ids: Vec<Id>,
     /// The store's key file. For an SQLite store, the default is the file next to it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "sandbox")]
     store_key: Option<PathBuf>,
     /// The URL of the receiver. With --sandbox, the default is the URL that the notification was last sent to
     #[arg(long, value_name = "URL", required_unless_present = "sandbox")]
@@ -137,6 +137,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
 
 /// Sends each notification again, in the specified order. If one is not acknowledged, the others are still sent.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
+    if args.source.sandbox.is_some() && args.permissions.is_given() {
+        return Err(Failure::usage("--danger-any-permissions cannot be used with --sandbox, which has its own keys"));
+    }
     let progress = Progress::new("resent", args.ids.len());
     let (mut refused, mut printed) = (0u32, Ok(()));
     for id in &args.ids {

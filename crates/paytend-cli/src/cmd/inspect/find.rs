@@ -1,11 +1,13 @@
 //! Finds messages in captured text: documents, HTTP dumps, HAR files and log lines.
 
+use std::cell::Cell;
+
 use paytend_webhook::explain::unwrapped;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::kind::{Head, Members, MessageKind};
+use super::kind::{Head, Members, MessageKind, read, read_head};
+use super::trace;
 
 /// The maximum depth of nested texts, such as JSON in a JSON string.
 const DEPTH: usize = 10;
@@ -14,15 +16,15 @@ const MAX_FOUND: usize = 10_000;
 /// The limit on the bytes that are parsed, decoded or searched in total: a multiple of the input's size, and the
 /// minimum in bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
+/// The maximum number of bytes that all intermediate results of undoing wrappings have in total, as a multiple of the
+/// input and as an absolute minimum. About twenty steps are tried on each result.
+const UNWRAPPED: (usize, usize) = (8, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
 /// The maximum length of a piece of text in which a wrapped message is searched for, in bytes.
 const LONGEST: usize = 4 << 20;
 /// The maximum number of pieces of text in which a wrapped message is searched for.
-const MAX_PIECES: usize = 500;
-
-/// The number of characters in a line of `curl --trace-ascii`.
-const TRACE_WIDTH: usize = 64;
+const MAX_PIECES: usize = 5_000;
 
 /// A message in the captured text.
 pub(super) struct Found {
@@ -48,7 +50,11 @@ pub(super) struct Search {
     pub(super) incomplete: bool,
     /// The number of bytes that can still be examined.
     left: usize,
+    /// The bytes of intermediate results that may still be made.
+    left_unwrapped: usize,
     pieces: usize,
+    /// The numbers of the original lines, if the searched text has other lines.
+    lines: Option<Vec<usize>>,
 }
 
 /// The place where a text was found.
@@ -62,10 +68,11 @@ struct Context {
 
 impl Search {
     pub(super) fn of(captured: &[u8]) -> Self {
-        let left = captured.len().saturating_mul(WORK.0).max(WORK.1);
-        let joined = joined_trace(captured);
+        let budget = |(times, least): (usize, usize)| captured.len().saturating_mul(times).max(least);
+        let (left, left_unwrapped) = (budget(WORK), budget(UNWRAPPED));
+        let (joined, lines) = trace::joined(captured).unzip();
         let captured = joined.as_deref().unwrap_or(captured);
-        let mut search = Self { found: Vec::new(), incomplete: false, left, pieces: 0 };
+        let mut search = Self { found: Vec::new(), incomplete: false, left, left_unwrapped, pieces: 0, lines };
         let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };
         search.text(captured, &context);
         // The whole text can be wrapped, for example if it is compressed, or is base64 in several lines.
@@ -83,6 +90,11 @@ impl Search {
         enough
     }
 
+    /// Returns the number of a line of the searched text in the original text.
+    fn original(&self, number: usize) -> usize {
+        self.lines.as_ref().and_then(|lines| lines.get(number - 1)).copied().unwrap_or(number)
+    }
+
     /// Searches a text for JSON objects and for pieces that contain a wrapped message.
     fn text(&mut self, text: &[u8], context: &Context) {
         if context.depth > DEPTH {
@@ -98,7 +110,7 @@ impl Search {
                 return;
             }
             let mut inner = context.clone();
-            inner.place = inner.place.or(Some(Place::Line(number)));
+            inner.place = inner.place.or_else(|| Some(Place::Line(self.original(number))));
             inner.head.read_line(&String::from_utf8_lossy(line.get(..line.len().min(8192)).unwrap_or_default()));
             let before = self.found.len();
             let end = self.objects(rest, line.len(), &inner);
@@ -259,12 +271,20 @@ impl Search {
 
     /// Removes the wrappings of a piece until the piece is a message or contains one.
     fn piece(&mut self, piece: &[u8], context: &Context) {
-        if piece.len() > LONGEST || self.pieces >= MAX_PIECES || !self.spend(piece.len()) {
+        let exhausted = self.pieces >= MAX_PIECES || self.left_unwrapped == 0;
+        if piece.len() > LONGEST || exhausted || !self.spend(piece.len()) {
             self.incomplete = true;
             return;
         }
         self.pieces += 1;
-        if let Some((bytes, changes)) = unwrapped(piece, |bytes| MessageKind::of(bytes).is_some())
+        // A short piece can expand to many bytes, so the intermediate results count, not the piece.
+        let walked = Cell::new(0);
+        let unwrapped = unwrapped(piece, |bytes| {
+            walked.set(walked.get() + bytes.len());
+            MessageKind::of(bytes).is_some()
+        });
+        self.left_unwrapped = self.left_unwrapped.saturating_sub(walked.get());
+        if let Some((bytes, changes)) = unwrapped
             && let Some(kind) = MessageKind::of(&bytes)
         {
             let mut context = context.clone();
@@ -307,78 +327,60 @@ fn without_hex_escapes(line: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Joins the numbered lines of `curl --trace-ascii`, such as `0040: text`. Returns `None` for any other text.
-fn joined_trace(captured: &[u8]) -> Option<Vec<u8>> {
-    let numbered = |line: &[u8]| {
-        let (number, rest) = line.split_at_checked(6)?;
-        let (digits, colon) = number.split_at_checked(4)?;
-        (colon == b": " && digits.iter().all(u8::is_ascii_hexdigit)).then(|| (digits == b"0000", rest.to_vec()))
-    };
-    let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
-    if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
-        return None;
-    }
-    let (mut joined, mut width) = (Vec::new(), 0);
-    for (numbered, line) in lines {
-        match numbered {
-            Some((is_first, rest)) => {
-                // A full line continues in the next line. A shorter line ends at a line break in the message.
-                if is_first || width < TRACE_WIDTH {
-                    joined.push(b'\n');
-                }
-                width = rest.len();
-                joined.extend(rest);
-            }
-            None => {
-                joined.push(b'\n');
-                joined.extend_from_slice(line);
-                width = 0;
-            }
-        }
-    }
-    Some(joined)
-}
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
-/// Reads the signature, the URL and the status in a record of a log or a HAR file.
-fn read_head(members: &Members<'_>, head: &mut Head) {
-    for (name, value) in members {
-        let name = name.to_ascii_lowercase();
-        match name.as_str() {
-            "sign" | "http_sign" | "header_sign" => {
-                // Some programs record each header as a list of values.
-                let first = || read::<Vec<String>>(value).and_then(|values| values.into_iter().next());
-                head.sign = read::<String>(value).or_else(first).or(head.sign.take());
-            }
-            "url" | "uri" | "path" | "request_uri" | "request" => {
-                let text = read::<String>(value).unwrap_or_default();
-                if let Some(url) = text.split(' ').find(|word| word.contains('/')) {
-                    head.set_url(url);
+    use super::*;
+
+    const MESSAGE: &str = r#"{"notify_id":"1","notify_timestamp":1762000000000}"#;
+
+    /// Returns a text that is compressed with deflate, and contains this number of kilobytes.
+    fn bomb(kilobytes: usize) -> Vec<u8> {
+        let (mut bytes, mut filled) = (vec![0u8], 0);
+        let mut push = |bits: &str| {
+            for bit in bits.bytes() {
+                if filled == 8 {
+                    bytes.push(0);
+                    filled = 0;
                 }
+                *bytes.last_mut().unwrap() |= (bit - b'0') << filled;
+                filled += 1;
             }
-            "status" => head.status = read::<u16>(value).or(head.status),
-            "headers" | "header" | "request_headers" => {
-                if let Some(headers) = read::<Members<'_>>(value) {
-                    let sign = headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("sign"));
-                    read_head(&sign.collect(), head);
-                }
-                for header in read::<Vec<Header>>(value).unwrap_or_default() {
-                    if header.name.eq_ignore_ascii_case("sign") {
-                        head.sign = Some(header.value);
-                    }
-                }
-            }
-            _ => {}
-        }
+        };
+        // The last block with fixed codes: the letter a, repetitions of 258 bytes, and the end.
+        push("110");
+        push("10010001");
+        (0..kilobytes * 4).for_each(|_| push("1100010100000"));
+        push("0000000");
+        bytes
     }
-}
 
-/// A header in a HAR file.
-#[derive(Deserialize)]
-struct Header {
-    name: String,
-    value: String,
-}
+    /// Many short pieces that expand to megabytes end the search of pieces, but not of other messages.
+    #[test]
+    fn work_on_pieces_that_expand_is_limited() {
+        let piece = STANDARD.encode(bomb(1024));
+        assert!(piece.len() < 12_000, "{}", piece.len());
+        let pieces: String = (0..400).map(|number| format!("{number} {piece}\n")).collect();
+        let search = Search::of(format!("{pieces}{MESSAGE}\n").as_bytes());
+        assert!(search.incomplete && search.pieces < 100, "{}", search.pieces);
+        assert_eq!((search.found.len(), search.found[0].place), (1, Place::Line(401)));
+        let complete = Search::of(format!("{piece}\n{MESSAGE}\n").as_bytes());
+        assert!(!complete.incomplete && complete.found.len() == 1);
+    }
 
-fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
-    serde_json::from_str(value.get()).ok()
+    #[test]
+    fn lines_of_a_trace_are_those_of_the_file() {
+        let message = format!("{{\"x\":\"{}\",{}", "y".repeat(100), &MESSAGE[1..]);
+        let (first, rest) = message.split_at(64);
+        let (second, third) = rest.split_at(64);
+        let data = format!("=> Send data, {} bytes\n0000: {first}\n0040: {second}\n0080: {third}\n", message.len());
+        let head = "== Info: Connected\n=> Send header, 20 bytes\n0000: POST /payby HTTP/1.1\n0016: \n";
+        let search = Search::of(format!("{head}{data}{head}{data}").as_bytes());
+        let places: Vec<Place> = search.found.iter().map(|found| found.place).collect();
+        assert_eq!(places, [Place::Line(6), Place::Line(14)]);
+        assert_eq!(search.found[1].bytes, message.as_bytes());
+        assert_eq!(search.found[1].head.path.as_deref(), Some("/payby"));
+    }
 }

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{Keyring, Kind, PrivateKey, PublicKey};
 use paytend_webhook::Provider;
 use paytend_webhook::explain::KnownKeys;
 
 use super::kind::MessageKind;
-use crate::connection::ConnectionArgs;
+use crate::connection::KeysArgs;
 use crate::exit::Failure;
-use crate::keyfiles::key_failure;
+use crate::keyfiles::{key_failure, private_in_directory};
 use crate::profiles::{PROFILE_VARIABLE, variable};
-use crate::settings::Settings;
+use crate::settings::{PAYBY_KEY, PAYERMAX_KEY, Settings};
 
 /// The keys from a profile or a key directory.
 pub(super) struct Keys {
@@ -26,23 +25,41 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys if an option or `PAYTEND_PROFILE` selects a connection.
-    pub(super) fn read(args: &ConnectionArgs) -> Result<Option<Self>, Failure> {
+    /// Reads the keys if an option or `PAYTEND_PROFILE` selects them.
+    pub(super) fn read(args: &KeysArgs) -> Result<Option<Self>, Failure> {
         if args.keys.is_none() && args.profile.is_none() && variable(PROFILE_VARIABLE).is_none() {
             return Ok(None);
         }
-        let settings = Settings::read(args)?;
+        let settings = Settings::read(&args.connection())?;
         let permissions = settings.permissions();
         let (_, own) = settings.read_private_key(permissions)?;
         let (_, peer) = settings.read_public_key()?;
-        let mut keys = Self { own, peer, paytend: None, payby: None, payermax: None };
-        if let Some(directory) = &args.keys {
-            let file = directory.join("paytend-private.pem");
-            keys.paytend = file.exists().then(|| private(&file, permissions)).transpose()?;
-            keys.payby = public(&directory.join("payby-public.b64"))?;
-            keys.payermax = public(&directory.join("payermax-public.b64"))?;
+        let in_directory = |name| args.keys.as_ref().map(|keys| keys.join(name)).filter(|file| file.exists());
+        let paytend = in_directory("paytend-private.pem");
+        let public = |setting, name| settings.file(setting).or_else(|| in_directory(name)).map(|file| public(&file));
+        Ok(Some(Self {
+            own,
+            peer,
+            paytend: paytend.map(|file| private_in_directory(&file, permissions)).transpose()?,
+            payby: public(PAYBY_KEY, "payby-public.b64").transpose()?,
+            payermax: public(PAYERMAX_KEY, "payermax-public.b64").transpose()?,
+        }))
+    }
+
+    /// Returns what is needed to check a message for which there are no keys.
+    pub(super) fn missing(kind: MessageKind) -> &'static str {
+        match kind {
+            MessageKind::Envelope(Kind::Request) => {
+                "pass --keys DIR of a sandbox, because only Paytend's private key opens requests"
+            }
+            MessageKind::Envelope(_) => "pass --keys DIR or --profile NAME with the keys",
+            MessageKind::Detached(Provider::PayBy) => {
+                "pass --keys DIR with payby-public.b64, or --profile NAME with payby_public_key_file"
+            }
+            MessageKind::Detached(_) => {
+                "pass --keys DIR with payermax-public.b64, or --profile NAME with payermax_public_key_file"
+            }
         }
-        Ok(Some(keys))
     }
 
     /// Returns the keyring for a message in an envelope, or `None` if there are no keys for it.
@@ -81,14 +98,6 @@ impl Keys {
     }
 }
 
-fn private(file: &Path, permissions: FilePermissions) -> Result<PrivateKey, Failure> {
-    PrivateKey::read_file(file, permissions, None).map_err(|error| key_failure(&file.display().to_string(), &error))
-}
-
-/// Reads a public key, if the file exists.
-fn public(file: &Path) -> Result<Option<PublicKey>, Failure> {
-    if !file.exists() {
-        return Ok(None);
-    }
-    PublicKey::from_file(file).map(Some).map_err(|error| key_failure(&file.display().to_string(), &error))
+fn public(file: &Path) -> Result<PublicKey, Failure> {
+    PublicKey::from_file(file).map_err(|error| key_failure(&file.display().to_string(), &error))
 }

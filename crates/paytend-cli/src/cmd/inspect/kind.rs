@@ -6,6 +6,7 @@ use http::HeaderMap;
 use paytend_crypto::Kind;
 use paytend_webhook::Provider;
 use paytend_webhook::explain::pasted_sign;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// The members of an object. The values are kept exactly as they were written.
@@ -121,6 +122,51 @@ fn status(pair: &[&str]) -> Option<u16> {
     let [version, code] = pair else { return None };
     let is_http = version.contains("HTTP/") || *version == "<<";
     is_http.then(|| code.parse().ok()).flatten().filter(|code| (100..600).contains(code))
+}
+
+/// Reads the signature, the URL and the status in a record of a log or a HAR file.
+pub(super) fn read_head(members: &Members<'_>, head: &mut Head) {
+    for (name, value) in members {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            "sign" | "http_sign" | "header_sign" => {
+                // Some programs record each header as a list of values.
+                let first = || read::<Vec<String>>(value).and_then(|values| values.into_iter().next());
+                head.sign = read::<String>(value).or_else(first).or(head.sign.take());
+            }
+            "url" | "uri" | "path" | "request_uri" | "request" => {
+                let text = read::<String>(value).unwrap_or_default();
+                if let Some(url) = text.split(' ').find(|word| word.contains('/')) {
+                    head.set_url(url);
+                }
+            }
+            "status" => head.status = read::<u16>(value).or(head.status),
+            "headers" | "header" | "request_headers" => {
+                if let Some(headers) = read::<Members<'_>>(value) {
+                    let sign = headers.into_iter().filter(|(name, _)| name.eq_ignore_ascii_case("sign"));
+                    read_head(&sign.collect(), head);
+                }
+                for header in read::<Vec<Header>>(value).unwrap_or_default() {
+                    if header.name.eq_ignore_ascii_case("sign") {
+                        head.sign = Some(header.value);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A header in a HAR file.
+#[derive(Deserialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+/// Reads a JSON value. Returns `None` if it has another type.
+pub(super) fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    serde_json::from_str(value.get()).ok()
 }
 
 #[cfg(test)]

@@ -84,16 +84,27 @@ fn value(raw: &RawValue, fields: &[&Field], hidden: &mut usize) -> String {
     }
 }
 
-/// Returns whether a JSON value is a single short word that is neither a card number nor an IBAN.
+/// Returns whether a JSON value is a single short word that is neither a card number nor an IBAN, even with separators.
 pub(super) fn is_plain(json: &str) -> bool {
     let text = json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(json);
     let word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:+".contains(&byte);
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let is_card_number = (12..=19).contains(&text.len()) && digits == text.len();
-    let is_iban = text.len() >= 15
-        && text.bytes().take(2).all(|byte| byte.is_ascii_uppercase())
-        && text.bytes().skip(2).take(2).all(|byte| byte.is_ascii_digit());
-    text.len() <= MAX_TEXT && text.bytes().all(word) && !is_card_number && !is_iban
+    if text.len() > MAX_TEXT || !text.bytes().all(word) {
+        return false;
+    }
+    // Currencies have up to three decimals.
+    let is_amount = text.split_once('.').is_some_and(|(_, decimals)| (1..=3).contains(&decimals.len()));
+    let compact: Vec<u8> = text.bytes().filter(|byte| byte.is_ascii_alphanumeric()).collect();
+    let is_card_number = (12..=19).contains(&compact.len()) && !is_amount && compact.iter().all(u8::is_ascii_digit);
+    !is_card_number && !is_iban(&compact)
+}
+
+/// Returns whether a text without separators has the form of an IBAN.
+fn is_iban(text: &[u8]) -> bool {
+    let Some((start, _)) = text.split_at_checked(4) else { return false };
+    let is_country = start.iter().take(2).all(u8::is_ascii_alphabetic);
+    // No country uses 32 hexadecimal digits, but UUIDs do.
+    let is_uuid = text.len() == 32 && text.iter().all(u8::is_ascii_hexdigit);
+    text.len() >= 15 && is_country && start.iter().skip(2).all(u8::is_ascii_digit) && !is_uuid
 }
 
 #[cfg(test)]
@@ -138,6 +149,14 @@ mod tests {
         let data = r#"{"orderNo":"T-1","amount":25.50,"currency":"EUR","Mina":"CANARY"}"#;
         assert_eq!(shown(data), (r#"{"amount":25.50,"currency":"EUR","orderNo":"T-1"}"#.into(), 1));
         assert_eq!(shown(r#"{"orderNo":"4111111111111111"}"#), (r#"{"orderNo":"***"}"#.into(), 1));
+        for number in ["4111-1111-1111-1111", "3782_822463_10005", "lt121000011101001000", "LT12-1000-0111-0100-1000"] {
+            assert_eq!(shown(&format!(r#"{{"orderNo":"{number}"}}"#)), (r#"{"orderNo":"***"}"#.into(), 1), "{number}");
+        }
+        for order in ["T792348664550", "2026-11-28-01", "ab12cd34-0000-4000-8000-0123456789ab"] {
+            let data = format!(r#"{{"orderNo":"{order}"}}"#);
+            assert_eq!(shown(&data), (data.clone(), 0));
+        }
+        assert_eq!(shown(r#"{"amount":1234567890.12}"#), (r#"{"amount":1234567890.12}"#.into(), 0));
         assert_eq!(shown(r#"{"orderNo":"Mina Example"}"#), (r#"{"orderNo":"***"}"#.into(), 1));
         assert_eq!(shown(r#"{"orderNo":{"a":"CANARY"}}"#), (r#"{"orderNo":"***"}"#.into(), 1));
         assert_eq!(shown("CANARY"), (r#""***""#.into(), 1));

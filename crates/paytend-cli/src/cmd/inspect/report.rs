@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::find::{Found, Place};
 use super::keys::Keys;
 use super::kind::{Members, MessageKind};
-use super::redact::{Redacted, redacted};
+use super::redact::{Redacted, is_plain, redacted};
 use crate::event_kinds;
 use crate::exit::Failure;
 use crate::output::{self, Style};
@@ -39,16 +39,21 @@ pub(super) struct Description {
     receiver_key_bits: Option<usize>,
     /// The size of the sender's key, in bits. The message is signed with this key.
     sender_key_bits: Option<usize>,
+    /// What is needed to check the signature, if there are no keys for this message.
+    #[serde(skip)]
+    missing: &'static str,
     /// The result of the verification, or `None` if there are no keys for this message.
     verdict: Option<&'static str>,
     findings: Vec<String>,
     data: Option<Box<RawValue>>,
     /// The number of values that `--reveal` shows.
     hidden: usize,
+    /// Whether the whole text was searched.
+    search_complete: bool,
 }
 
 impl Description {
-    pub(super) fn of(found: &Found, keys: Option<&Keys>, reveal: bool) -> Result<Self, Failure> {
+    pub(super) fn of(found: &Found, keys: Option<&Keys>, reveal: bool, search_complete: bool) -> Result<Self, Failure> {
         let operation = operation(found);
         let members: Members<'_> = serde_json::from_slice(&found.bytes).unwrap_or_default();
         let text = |name: &str| members.get(name).and_then(|raw| scalar(raw));
@@ -67,10 +72,12 @@ impl Description {
             encrypted_bytes: None,
             receiver_key_bits: None,
             sender_key_bits: None,
+            missing: Keys::missing(found.kind),
             verdict: None,
             findings: Vec::new(),
             data: None,
             hidden: 0,
+            search_complete,
         };
         match found.kind {
             MessageKind::Envelope(kind) => {
@@ -102,7 +109,7 @@ impl Description {
     fn set_fields(&mut self, members: &Members<'_>, reveal: bool) {
         for (name, raw) in members.iter().filter(|(name, _)| !SEALED.contains(&name.as_str())) {
             match scalar(raw) {
-                Some(text) if reveal || (HARMLESS.contains(&name.as_str()) && is_word(&text)) => {
+                Some(text) if reveal || (HARMLESS.contains(&name.as_str()) && is_harmless(name, &text)) => {
                     self.fields.insert(name.clone(), text.into());
                 }
                 _ => self.hidden += 1,
@@ -195,7 +202,9 @@ impl Description {
             lines.extend(bits.map(|bits| format!("{what} {bits} bits")));
         }
         lines.push(match self.verdict {
-            None => "the signature was not checked: pass --keys DIR or --profile NAME with the keys".to_owned(),
+            // A finding reports the missing header.
+            None if !self.findings.is_empty() => "the signature was not checked".to_owned(),
+            None => format!("the signature was not checked: {}", self.missing),
             Some("not_authentic") => style.bad("not authentic"),
             Some("authentic") => style.good("authentic"),
             Some(_) => style.good("authentic, but:"),
@@ -248,8 +257,15 @@ fn scalar(raw: &RawValue) -> Option<String> {
     }
 }
 
-fn is_word(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+/// Returns whether the value of a harmless field has an expected form.
+fn is_harmless(name: &str, text: &str) -> bool {
+    // A partner ID has 15 digits. The card numbers with 15 digits begin with 34 or 37.
+    let is_partner_id = name == "partnerId"
+        && text.len() == 15
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && !text.starts_with("34")
+        && !text.starts_with("37");
+    is_partner_id || is_plain(text)
 }
 
 /// Decodes a base64 text. Returns `None` if the text is invalid or empty.

@@ -1,9 +1,8 @@
 //! The keys that `paytend listen` uses to verify notifications, from a directory or a profile.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use paytend_client::ClientBuilder;
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
 use paytend_crypto::{PrivateKey, PublicKey};
@@ -11,12 +10,11 @@ use paytend_crypto_aws_lc::AwsLc;
 use paytend_model::Product;
 use paytend_webhook::explain::KnownKeys;
 use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
-use toml_edit::Item;
 
-use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::connection::{KeysArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
-use crate::keyfiles::{backend_failure, key_failure};
-use crate::profiles::ProfilesFile;
+use crate::keyfiles::{backend_failure, key_failure, private_in_directory};
+use crate::settings::{PAYBY_KEY, PAYERMAX_KEY, Settings};
 
 /// A public key and the name of its file or setting.
 struct Named {
@@ -47,8 +45,7 @@ impl Keys {
             Some(path) => Some(Partner {
                 id: read_id(&directory.join(PARTNER_ID))?,
                 name: PARTNER_PRIVATE.to_owned(),
-                own: PrivateKey::read_file(&path, permissions, None)
-                    .map_err(|error| key_failure(&path.display().to_string(), &error))?,
+                own: private_in_directory(&path, permissions)?,
                 paytend: Named::read(PAYTEND_PUBLIC, &directory.join(PAYTEND_PUBLIC))?,
             }),
             None => None,
@@ -61,16 +58,10 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the keys of a profile. Environment variables override its settings, as in other commands.
-    pub(super) fn from_profile(given: Option<&str>) -> Result<Self, Failure> {
-        let file = ProfilesFile::locate()?;
-        let document = file.read()?;
-        let none = || {
-            let message = "no keys are configured: pass --profile NAME or --keys DIR, or run `paytend config init`";
-            Failure::new(Category::Configuration, message)
-        };
-        let name = file.selected(given, &document)?.ok_or_else(none)?;
-        let builder = ClientBuilder::from_file_and_env(&file.path, &name)?;
+    /// Reads the keys of a profile or of the environment variables, as other commands do.
+    pub(super) fn from_profile(selected: &KeysArgs) -> Result<Self, Failure> {
+        let connection = selected.connection();
+        let builder = connection.builder()?;
         let keys = builder.keys().map(|(own, paytend)| (own.clone(), paytend.clone()));
         let id = builder.build()?.partner_id().to_owned();
         let partner = keys.map(|(own, key)| Partner {
@@ -79,12 +70,9 @@ impl Keys {
             own,
             paytend: Named { name: "Paytend's public key".to_owned(), key },
         });
-        let folder = file.path.parent().unwrap_or(Path::new(""));
-        let public = |setting: &str| {
-            let path = document["profiles"][name.as_str()].get(setting).and_then(Item::as_str).map(PathBuf::from);
-            path.map(|path| Named::read(setting, &folder.join(path))).transpose()
-        };
-        Ok(Self { partner, payby: public("payby_public_key_file")?, payermax: public("payermax_public_key_file")? })
+        let settings = Settings::read(&connection)?;
+        let public = |setting: &str| settings.file(setting).map(|path| Named::read(setting, &path)).transpose();
+        Ok(Self { partner, payby: public(PAYBY_KEY)?, payermax: public(PAYERMAX_KEY)? })
     }
 
     /// Returns the receiver for Paytend notifications about a product, and the keys to try when explaining a refusal.

@@ -29,6 +29,7 @@ use crate::cmd::inbox::connections::Connections;
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::server;
 use crate::cmd::inbox::store::StoreName;
+use crate::connection::KeysArgs;
 use crate::event_kinds::ALL;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
@@ -38,12 +39,8 @@ use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The profile with the keys; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
-    #[arg(long, value_name = "NAME", conflicts_with = "keys")]
-    profile: Option<String>,
-    /// A directory with keys, such as one created by `paytend sandbox --keys`, instead of a profile
-    #[arg(long, value_name = "DIR")]
-    keys: Option<PathBuf>,
+    #[command(flatten)]
+    selected: KeysArgs,
     /// The port of the loopback interface to listen on; 0 for a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
@@ -51,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", requires = "forward_secret_file")]
     forward_to: Option<String>,
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "forward_to")]
     forward_secret_file: Option<PathBuf>,
     /// The SQLite file that stores the notifications. Without this option, they are kept in memory
     #[arg(long, value_name = "FILE")]
@@ -129,9 +126,9 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
 
 /// Creates the routes for all providers whose keys are known.
 fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
-    let keys = match &args.keys {
+    let keys = match &args.selected.keys {
         Some(directory) => Keys::from_directory(directory, args.permissions.file_permissions())?,
-        None => Keys::from_profile(args.profile.as_deref())?,
+        None => Keys::from_profile(&args.selected)?,
     };
     let (mut router, mut listed) = (Router::new(), Map::new());
     let mut list = |path: &str, route: Route| listed.insert(path.to_owned(), route.as_str().into());

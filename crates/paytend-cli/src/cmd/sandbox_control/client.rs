@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reqwest::Method;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::connection::{SANDBOX_PROFILE, SANDBOX_PROFILES};
@@ -11,11 +13,15 @@ use crate::exit::{Category, Failure};
 use crate::output;
 use crate::profiles::variable;
 
+/// The environment variable that contains the control URL.
+pub(crate) const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
+
 /// The options that select a running sandbox, shared by all commands that control a sandbox.
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
-    /// The `control_url` that the sandbox printed
-    #[arg(long, env = "PAYTEND_CONTROL_URL", value_name = "URL")]
+    /// The `control_url` that the sandbox printed [env: PAYTEND_CONTROL_URL]
+    // The variable is read in `base`, because clap would not accept --keys while it is set.
+    #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// The sandbox's key directory (its --keys option), instead of --url
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
@@ -28,17 +34,20 @@ pub(crate) struct SandboxArgs {
 impl SandboxArgs {
     /// Creates options that select the sandbox with this control URL.
     pub(crate) fn at(url: &url::Url) -> Self {
-        Self { url: Some(url.to_string()), keys: None, json: true }
+        Self::with_url(url.to_string())
+    }
+
+    /// Creates options that select the sandbox with this control URL.
+    pub(crate) fn with_url(url: String) -> Self {
+        Self { url: Some(url), keys: None, json: true }
     }
 
     /// Returns the URL of the control interface.
     fn base(&self) -> Result<String, Failure> {
-        let url = match (&self.keys, &self.url) {
-            (Some(_), _) => format!("{}/_sandbox", self.client()?.base_url()),
-            (None, Some(url)) => url.clone(),
-            (None, None) => {
-                return Err(Failure::usage("no sandbox: pass --url URL or --keys DIR, or set PAYTEND_CONTROL_URL"));
-            }
+        let missing = || Failure::usage(format!("no sandbox: pass --url URL or --keys DIR, or set {URL_VARIABLE}"));
+        let url = match &self.keys {
+            Some(_) => format!("{}/_sandbox", self.client()?.base_url()),
+            None => self.url.clone().or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?,
         };
         Ok(url.trim_end_matches('/').to_owned())
     }
@@ -72,17 +81,18 @@ impl SandboxArgs {
             return Ok(response);
         }
         let text = response.text().await.map_err(network)?;
+        refuse_api(&text)?;
         let content: Value = serde_json::from_str(&text).unwrap_or_default();
-        if content.get("respCode").is_some() {
-            return Err(Failure::usage("--url is the API's base_url; pass the control_url instead"));
-        }
         Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
     }
 
     /// Sends a request to the control interface, and returns the text of the response.
     pub(crate) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         let response = self.send(method, path, body).await?;
-        response.text().await.map_err(|error| Failure::new(Category::Network, error.without_url()))
+        let text = response.text().await;
+        let text = text.map_err(|error| Failure::new(Category::Network, error.without_url()))?;
+        refuse_api(&text)?;
+        Ok(text)
     }
 
     /// Sends a request. Prints the response as JSON, or as the text that `shown` returns.
@@ -99,5 +109,18 @@ impl SandboxArgs {
         }
         let shown = shown(&serde_json::from_str(&text).unwrap_or_default());
         if shown.is_empty() { Ok(()) } else { Ok(output::line(&shown)?) }
+    }
+}
+
+/// Returns an error if a response comes from the API instead of the control interface.
+fn refuse_api(text: &str) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct ApiResponse {
+        #[serde(rename = "respCode")]
+        _resp_code: IgnoredAny,
+    }
+    match serde_json::from_str::<ApiResponse>(text) {
+        Ok(_) => Err(Failure::usage("--url is the API's base_url; pass the control_url instead")),
+        Err(_) => Ok(()),
     }
 }

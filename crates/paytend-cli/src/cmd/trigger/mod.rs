@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", required_unless_present_any = ["list", "sandbox"])]
     keys: Option<PathBuf>,
     /// The control URL of a running sandbox. The sandbox executes the event and sends the notification
-    #[arg(long, value_name = "URL", conflicts_with_all = ["keys", "duplicate", "corrupt"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["keys", "duplicate", "corrupt", "danger_any_permissions"])]
     sandbox: Option<Url>,
     /// A field of the content, such as amount=12.50; may be repeated
     #[arg(long, value_name = "PATH=VALUE")]

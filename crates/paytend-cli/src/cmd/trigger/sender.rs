@@ -16,7 +16,7 @@ use paytend_webhook::testing::{DetachedSender, PaytendSender, SendError};
 use serde_json::Value;
 
 use crate::exit::{Category, Failure};
-use crate::keyfiles::key_failure;
+use crate::keyfiles::{key_failure, private_in_directory};
 use crate::urls;
 
 /// The time limit for a request to a receiver.
@@ -87,9 +87,7 @@ impl Sender {
     }
 
     fn private(&self, name: &str) -> Result<PrivateKey, Failure> {
-        let path = self.folder.join(name);
-        PrivateKey::read_file(&path, self.permissions, None)
-            .map_err(|error| key_failure(&path.display().to_string(), &error))
+        private_in_directory(&self.folder.join(name), self.permissions)
     }
 
     fn public(&self, name: &str) -> Result<PublicKey, Failure> {

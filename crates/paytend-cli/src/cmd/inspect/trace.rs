@@ -1,0 +1,34 @@
+//! The output of `curl --trace-ascii`.
+
+/// The number of characters in a line.
+const WIDTH: usize = 64;
+
+/// Joins the numbered lines, such as `0040: text`. Returns the text, and for each of its lines the number of the original
+/// line at which it begins. Returns `None` for any other text.
+pub(super) fn joined(captured: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+    let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
+    if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
+        return None;
+    }
+    let (mut joined, mut numbers, mut width) = (Vec::new(), Vec::new(), 0);
+    for (index, (numbered, line)) in lines.enumerate() {
+        // A full line continues in the next line. A shorter line ends at a line break in the message.
+        let continues = numbered.as_ref().is_some_and(|(is_first, _)| !is_first && width >= WIDTH);
+        if !continues {
+            if !numbers.is_empty() {
+                joined.push(b'\n');
+            }
+            numbers.push(index + 1);
+        }
+        width = numbered.as_ref().map_or(0, |(_, rest)| rest.len());
+        joined.extend_from_slice(numbered.as_ref().map_or(line, |(_, rest)| rest));
+    }
+    Some((joined, numbers))
+}
+
+/// Returns the text of a numbered line, and whether it is the first line of a block.
+fn numbered(line: &[u8]) -> Option<(bool, &[u8])> {
+    let (number, rest) = line.split_at_checked(6)?;
+    let (digits, colon) = number.split_at_checked(4)?;
+    (colon == b": " && digits.iter().all(u8::is_ascii_hexdigit)).then_some((digits == b"0000", rest))
+}
