@@ -320,7 +320,7 @@ mod disk_errors {
         let store = harness.create().await;
         accept(&store, &keys(), "a").await;
         let lease = claim(&store, 1).await.remove(0).lease;
-        let effect: SqliteEffect = Box::new(|_| Err(submit_error()).map_err(SubmitError::into_handler_error));
+        let effect: SqliteEffect = Box::new(|_| Err(submit_error().into_handler_error()));
         let failed = store.complete(lease, Some(effect)).await;
         assert!(matches!(failed, Err(FinishError::Store(_))), "{failed:?}");
         store.complete(lease, None).await.unwrap();
