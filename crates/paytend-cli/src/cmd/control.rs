@@ -5,8 +5,9 @@ use paytend_sandbox::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::exit::{Category, Failure};
-use crate::output;
+use crate::cmd::sandbox_control::exchange::ControlRequest;
+use crate::exit::Failure;
+use crate::{output, signals};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -70,10 +71,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Reset => (Method::POST, "/reset", Some("{}".to_owned())),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let response =
-        runtime.block_on(send(&format!("{}{path}", args.url.trim_end_matches('/')), args.token, method, body))?;
-    output::line(&response)?;
-    Ok(())
+    let url = format!("{}{path}", args.url.trim_end_matches('/'));
+    let request = ControlRequest::new(method, &url, args.token)?;
+    let response = signals::run(runtime, async { request.send(body).await?.text().await })?;
+    Ok(output::json_line(&response)?)
 }
 
 /// Builds the body of a trigger request. The content is inserted as written, so numbers keep all their digits.
@@ -95,26 +96,4 @@ fn trigger(
         body.push_str(&format!(",\"content\":{content}"));
     }
     Ok(body + "}")
-}
-
-async fn send(url: &str, token: Option<String>, method: Method, body: Option<String>) -> Result<String, Failure> {
-    let network = |error: reqwest::Error| Failure::new(Category::Network, error.without_url());
-    let http = reqwest::Client::builder().no_proxy().build().map_err(network)?;
-    let mut request = http.request(method, url);
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    if let Some(body) = body {
-        request = request.body(body);
-    }
-    let response = request.send().await.map_err(network)?;
-    let (status, text) = (response.status(), response.text().await.map_err(network)?);
-    let content: Value = serde_json::from_str(&text).unwrap_or_default();
-    if content.get("respCode").is_some() {
-        return Err(Failure::usage("--url is the API's base_url; pass the control_url instead"));
-    }
-    if status.is_success() {
-        return Ok(text);
-    }
-    Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use paytend_client::ClientBuilder;
+use paytend_client::{Client, ClientBuilder};
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
 use paytend_crypto::{PrivateKey, PublicKey};
@@ -13,7 +13,7 @@ use paytend_webhook::explain::KnownKeys;
 use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
 use toml_edit::Item;
 
-use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC, is_sandbox};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::{backend_failure, key_failure};
 use crate::profiles::ProfilesFile;
@@ -36,6 +36,16 @@ pub(super) struct Keys {
     partner: Option<Partner>,
     payby: Option<Named>,
     payermax: Option<Named>,
+    origin: Origin,
+}
+
+/// Where the keys come from.
+enum Origin {
+    Directory {
+        /// Whether the directory contains a provider's private key. Only a sandbox has one.
+        is_sandbox: bool,
+    },
+    Profile(Box<Client>),
 }
 
 impl Keys {
@@ -53,9 +63,13 @@ impl Keys {
             }),
             None => None,
         };
-        let keys = Self { partner, payby: public("payby-public.b64")?, payermax: public("payermax-public.b64")? };
+        let provider_keys = ["paytend-private.pem", "payby-private.pem", "payermax-private.pem"];
+        let is_sandbox = provider_keys.iter().any(|name| existing(name).is_some());
+        let [payby, payermax] = [public("payby-public.b64")?, public("payermax-public.b64")?];
+        let keys = Self { partner, payby, payermax, origin: Origin::Directory { is_sandbox } };
         if keys.partner.is_none() && keys.payby.is_none() && keys.payermax.is_none() {
-            let message = format!("there are no keys in {}", directory.display());
+            let directory = directory.display();
+            let message = format!("there are no keys in {directory}; `paytend sandbox --keys DIR` creates such a directory");
             return Err(Failure::new(Category::Configuration, message));
         }
         Ok(keys)
@@ -72,7 +86,8 @@ impl Keys {
         let name = file.selected(given, &document)?.ok_or_else(none)?;
         let builder = ClientBuilder::from_file_and_env(&file.path, &name)?;
         let keys = builder.keys().map(|(own, paytend)| (own.clone(), paytend.clone()));
-        let id = builder.build()?.partner_id().to_owned();
+        let client = builder.build()?;
+        let id = client.partner_id().to_owned();
         let partner = keys.map(|(own, key)| Partner {
             id,
             name: "your private key".to_owned(),
@@ -84,7 +99,16 @@ impl Keys {
             let path = document["profiles"][name.as_str()].get(setting).and_then(Item::as_str).map(PathBuf::from);
             path.map(|path| Named::read(setting, &folder.join(path))).transpose()
         };
-        Ok(Self { partner, payby: public("payby_public_key_file")?, payermax: public("payermax_public_key_file")? })
+        let [payby, payermax] = [public("payby_public_key_file")?, public("payermax_public_key_file")?];
+        Ok(Self { partner, payby, payermax, origin: Origin::Profile(Box::new(client)) })
+    }
+
+    /// Returns whether the keys are known to belong to a sandbox.
+    pub(super) async fn are_of_a_sandbox(&self) -> bool {
+        match &self.origin {
+            Origin::Directory { is_sandbox } => *is_sandbox,
+            Origin::Profile(client) => is_sandbox(client).await,
+        }
     }
 
     /// Returns the receiver for Paytend notifications about a product, and the keys that may explain a refusal.
