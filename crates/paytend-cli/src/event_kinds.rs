@@ -3,18 +3,18 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use paytend_inbox::{AnyNotification, Route};
-use paytend_model::{Content, Description, Problem};
 use paytend_model::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
 use paytend_model::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
 use paytend_model::payby::TransferToBankNotification;
 use paytend_model::payermax::BalanceChangeNotification;
+use paytend_model::{Content, Description, Problem};
 
 use crate::cmd::inbox::time::rfc3339;
 use crate::exit::Failure;
 use crate::payload::{self, Node, field_at, number, value};
 use crate::suggest;
 
-/// A kind of notification.
+/// A kind of notification that `paytend trigger` can send.
 pub(crate) struct EventKind {
     /// The product and the kind, such as `baas.fund-deposit`.
     pub(crate) name: &'static str,
@@ -161,7 +161,7 @@ impl EventKind {
         })
     }
 
-    /// Returns the content of a new notification, with the given fields, each as `path=value`.
+    /// Returns the content for a new notification. `set` contains the fields to replace, each given as `path=value`.
     pub(crate) fn content(&self, set: &[String]) -> Result<Node, Failure> {
         let text = self.template.replace("{n}", &format!("{:012}", new_number()?));
         let now = SystemTime::now();
@@ -171,7 +171,7 @@ impl EventKind {
         self.with_fields(default.clone(), &default, set)
     }
 
-    /// Returns only the given fields, each as `path=value`.
+    /// Returns an object with only the fields in `set`, each given as `path=value`.
     pub(crate) fn fields(&self, set: &[String]) -> Result<Node, Failure> {
         let default = Node::object(&self.template.replace("{millis}", "0")).map_err(Failure::usage)?;
         self.with_fields(Node::Object(Vec::new()), &default, set)
@@ -198,7 +198,7 @@ impl EventKind {
             }
             // Fields without the business ID are not a complete notification, so they are not checked.
             (Some(_), _) if !content.has(self.id) => Ok(content),
-            (Some(_), _) => Err(self.wrong_type("--set: a field does not have its type".to_owned())),
+            (Some(_), _) => Err(self.wrong_type("--set: a value does not have the type of its field".to_owned())),
         }
     }
 
@@ -256,7 +256,7 @@ pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &m
     }
 }
 
-/// Returns a unique number, so that a receiver does not treat a new notification as a duplicate.
+/// Returns a unique number, which prevents a receiver from treating a new notification as a duplicate.
 fn new_number() -> Result<u64, Failure> {
     use paytend_crypto::RandomSource as _;
     let mut bytes = [0; 8];
@@ -268,7 +268,7 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The kinds are the kinds of the inbox, and each default content is valid.
+    /// The kinds are the same as in the inbox, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::exit::{Category, Failure};
 
-/// The value of `--color`.
+/// The value of the `--color` option.
 static COLORS: OnceLock<ColorChoice> = OnceLock::new();
 
 /// Sets when colours are used.
@@ -57,7 +57,8 @@ fn escaped(json: &str) -> Cow<'_, str> {
 /// Replaces characters that can control the terminal, or change the direction of the text, by `?`. Use this function
 /// for texts that come from a sender or a server.
 pub(crate) fn visible(text: &str) -> String {
-    let is_direction = |c| matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_direction =
+        |c| matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || is_direction(c) { '?' } else { c }).collect()
 }
 

@@ -75,7 +75,7 @@ impl StoreAdmin for NatsStore {
                 change(&self.shared, id, known.dedup, |record, now| record.id == id && record.redrive(now, operation));
             redriven += u64::from(match changed.await? {
                 Update::Written(_) => true,
-                // The response to the first attempt was lost.
+                // The change was already made, but the response to the first attempt was lost.
                 Update::Unchanged(record) => record.remembers(operation),
                 Update::Gone => false,
             });
@@ -147,14 +147,15 @@ impl StoreAdmin for NatsStore {
 }
 
 impl NatsStore {
-    /// Forgets processed notifications that were received before this time, and returns their number. Their content is
-    /// removed too. **A duplicate that arrives later is a new notification, and is processed again.**
+    /// Forgets processed notifications that were received before this time, and returns how many were forgotten. Their
+    /// content is also removed. **A duplicate that arrives later is treated as a new notification and is processed
+    /// again.**
     ///
-    /// This store needs a limited deduplication window, because the servers and the workers keep the key of each
+    /// This store needs a limited deduplication window, because the servers and the workers keep the dedup key of each
     /// notification in memory. Pending notifications and dead letters are kept.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already be forgotten.
+    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already have been forgotten.
     pub async fn forget(&self, before: SystemTime) -> Result<u64, StoreError> {
         remove::drop_payloads(&self.shared, millis(before)).await?;
         remove::forget(&self.shared, millis(before)).await
@@ -190,7 +191,7 @@ async fn read_stored(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<Entr
     }))
 }
 
-/// Changes a notification if the change applies to its state.
+/// Changes a notification. The change is skipped if it does not apply to the notification's state.
 pub(crate) async fn change(
     shared: &Shared,
     id: i64,

@@ -1,7 +1,7 @@
 //! An in-memory index of the store. Each program builds its index from the streams.
 //!
 //! The index determines which notifications a program tries to claim. The conditional writes determine whether a claim
-//! succeeds. An outdated index therefore causes conflicts, but no wrong results.
+//! succeeds. Therefore, an outdated index causes conflicts, but no wrong results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -14,19 +14,20 @@ use crate::record::{Record, StoredState};
 pub(crate) struct Index {
     known: BTreeMap<i64, Known>,
     pending: BTreeMap<i64, Pending>,
-    /// The claimable notifications, by due time and number.
+    /// The claimable notifications, sorted by due time and ID.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// The current notifications of order keys that the index does not contain yet, and since when.
+    /// The current notifications of order keys that the index does not contain yet, each with the time at which it was
+    /// first missing.
     awaited: BTreeMap<i64, (Mac, Instant)>,
-    /// Records whose number is that of a different notification, because the streams were restored from backups of
+    /// Records whose ID belongs to a different notification, because the streams were restored from backups of
     /// different times.
     displaced: BTreeMap<Mac, (u64, Record)>,
     counts: [u64; 5],
     sightings: u64,
 }
 
-/// The data of each notification in the index.
+/// The data that the index contains for each notification.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub(crate) dedup: Mac,
@@ -35,7 +36,7 @@ pub(crate) struct Known {
     pub(crate) sequence: u64,
     pub(crate) received_at: i64,
     pub(crate) removed: bool,
-    /// Whether the message was read. It may have been deleted since then.
+    /// Whether the message has been read. It may have been deleted since then.
     pub(crate) has_message: bool,
     sightings: u64,
 }
@@ -46,7 +47,7 @@ struct Pending {
     placed: Option<i64>,
     /// The sequence number of the record that made the notification pending again, or 0.
     entered: u64,
-    /// Until when the notification is not claimed, because its message was not found.
+    /// The time before which the notification is not claimed, because its message was not found.
     delayed: Option<i64>,
 }
 
@@ -54,12 +55,12 @@ struct Pending {
 struct Order {
     /// The sequence number of the register's message, or 0 if it is not known.
     sequence: u64,
-    /// The number of the claimable notification.
+    /// The ID of the claimable notification.
     current: Option<i64>,
     pending: BTreeSet<i64>,
 }
 
-/// A notification to claim.
+/// A notification that a worker can try to claim.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) dedup: Mac,
@@ -70,8 +71,8 @@ pub(crate) struct Candidate {
 }
 
 impl Index {
-    /// Adds a notification whose message was read, unless its record is known already. The message decides which
-    /// notification has the number.
+    /// Adds a notification whose message was read, unless its record is already known. If two notifications have the
+    /// same ID, the notification that has the message keeps the ID.
     pub(crate) fn add(&mut self, dedup: Mac, record: Record) -> bool {
         let id = record.id;
         match self.known.get_mut(&id) {
@@ -162,7 +163,7 @@ impl Index {
         }
     }
 
-    /// Delays a notification whose message was not found. Returns whether it was delayed before.
+    /// Delays a notification whose message was not found. Returns whether it had already been delayed.
     pub(crate) fn delay(&mut self, id: i64, until: i64) -> bool {
         let Some(pending) = self.pending.get_mut(&id) else { return false };
         let is_repeated = pending.delayed.is_some();
@@ -171,21 +172,21 @@ impl Index {
         is_repeated
     }
 
-    /// Removes a notification that was forgotten, if its last record had this number.
+    /// Removes a notification that was forgotten, if its last record had this sequence number.
     pub(crate) fn forget(&mut self, id: i64, sequence: u64) {
         if let Some(known) = self.known(id).filter(|known| known.sequence == sequence) {
             self.remove(id, known.dedup);
         }
     }
 
-    /// Removes a notification that no longer exists and never had a record, if this dedup key has the number.
+    /// Removes a notification that no longer exists and never had a record, if the ID belongs to this dedup key.
     pub(crate) fn remove_unrecorded(&mut self, id: i64, dedup: Mac) {
         if self.known.get(&id).is_some_and(|known| known.sequence == 0) {
             self.remove(id, dedup);
         }
     }
 
-    /// Removes a notification that no longer exists, if this dedup key has the number.
+    /// Removes a notification that no longer exists, if the ID belongs to this dedup key.
     pub(crate) fn remove(&mut self, id: i64, dedup: Mac) {
         if self.known.get(&id).is_none_or(|known| known.dedup != dedup) {
             return;
@@ -215,7 +216,7 @@ impl Index {
     }
 
     /// Removes a notification from its order key. If it was the current notification, the pending notification with the
-    /// smallest number becomes the current notification.
+    /// smallest ID becomes the current notification.
     fn leave(&mut self, key: Option<Mac>, id: i64) {
         let Some(key) = key else { return };
         let Some(order) = self.orders.get_mut(&key) else { return };
@@ -232,8 +233,8 @@ impl Index {
         }
     }
 
-    /// Applies the register of an order key, unless a later register is known. A register that cannot be read is
-    /// ignored.
+    /// Applies an order key's register, which contains the ID of the key's current notification, unless a later
+    /// register is known. A register that cannot be read is ignored.
     pub(crate) fn apply_order(&mut self, key: Mac, sequence: u64, current: Option<i64>) {
         let Some(order) = self.orders.get_mut(&key).filter(|order| order.sequence < sequence) else { return };
         order.sequence = sequence;
@@ -247,7 +248,7 @@ impl Index {
             order.current = Some(current);
         }
         if is_awaited {
-            // Until this notification is read, no other notification of the key may be claimed.
+            // Until this notification has been read, no other notification with the key can be claimed.
             self.awaited.insert(current, (key, Instant::now()));
         }
         for id in before.into_iter().chain([current]) {
@@ -255,15 +256,15 @@ impl Index {
         }
     }
 
-    /// Selects the next notification for order keys whose current notification is not pending. The stream was read up
-    /// to `position`.
+    /// Selects the next notification for order keys whose current notification has an ID up to `position` but is not
+    /// pending. The stream has been read up to this position.
     pub(crate) fn settle_awaited(&mut self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.settle(|id, _| id <= position);
     }
 
-    /// Lets the next one be claimed for keys whose current notification has not been read for this time. Everything
-    /// that is stored was read, so it does not exist.
+    /// Selects the next notification for order keys whose current notification has not been read within this time. Such
+    /// a notification does not exist, because all stored messages have been read.
     pub(crate) fn settle_missing(&mut self, time: Duration) {
         self.settle(|_, since| since.elapsed() >= time);
     }
@@ -279,8 +280,8 @@ impl Index {
         }
     }
 
-    /// Adds a pending notification to the claimable notifications if it is the current notification of its key, and
-    /// removes it otherwise.
+    /// Adds a pending notification to the claimable notifications if it is the current notification of its key.
+    /// Otherwise, removes it from the claimable notifications.
     fn place(&mut self, id: i64) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let order = pending.record.order_key.and_then(|key| self.orders.get(&key));
@@ -341,7 +342,7 @@ impl Index {
         Some((self.known.get(&id)?.sequence, self.pending.get(&id)?.record.clone()))
     }
 
-    /// Returns up to `limit` notifications with numbers above `after` for which `wanted` returns true.
+    /// Returns up to `limit` notifications with IDs above `after` for which `wanted` returns `true`.
     pub(crate) fn select(&self, after: i64, limit: usize, wanted: impl Fn(&Known) -> bool) -> Vec<(i64, Known)> {
         let from = after.saturating_add(1);
         let chosen = self.known.range(from..).filter(|(_, known)| wanted(known));
@@ -359,12 +360,12 @@ impl Index {
         stats
     }
 
-    /// Returns the dedup keys of the records whose number is that of a different notification.
+    /// Returns the dedup keys of the records whose ID belongs to a different notification.
     pub(crate) fn displaced(&self) -> Vec<Mac> {
         self.displaced.keys().copied().collect()
     }
 
-    /// Returns a problem for each order key that has pending notifications but no claimable notification.
+    /// Returns a description of each order key that has pending notifications but no claimable notification.
     pub(crate) fn order_problems(&self) -> Vec<String> {
         let is_wrong = |id| !self.awaited.contains_key(&id);
         let wrong = self

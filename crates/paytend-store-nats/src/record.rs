@@ -1,7 +1,7 @@
 //! The record of a notification's progress, and the changes to the record.
 //!
-//! A record is the last message of a subject. It is replaced only if it is still the last message, so each change is
-//! atomic. A notification without a record has never been attempted and has no duplicates.
+//! A record is the last message of a subject. It is replaced only if it is still the last message of its subject, so
+//! each change is atomic. A notification without a record has never been attempted and has no duplicates.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::message::{StoredFacts, corrupt};
 
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
-/// The number of operations that a record remembers. The README states what this means for lost responses.
+/// The number of operations that a record remembers. The README describes how this limits the recognition of repeated
+/// writes.
 const REMEMBERED: usize = 32;
 /// The kind of a notification whose facts cannot be read.
 pub(crate) const UNREADABLE_KIND: &str = "unreadable";
@@ -25,7 +26,7 @@ const MISSING: &str = "the notification's message is missing: it was deleted, or
 /// The progress of a notification. The record contains all data that the index needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The number that the store has assigned to the notification.
+    /// The ID that the store has assigned to the notification.
     pub(crate) id: i64,
     pub(crate) kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::message::optional_mac")]
@@ -34,14 +35,14 @@ pub(crate) struct Record {
     pub(crate) state: StoredState,
     pub(crate) fence: i64,
     pub(crate) tries: u32,
-    /// The time of the next attempt, or the end of the lease.
+    /// The time of the next attempt, or the time at which the lease expires.
     pub(crate) due_at: i64,
-    /// The random number of the last claim.
+    /// The random number that identifies the last claim.
     #[serde(default)]
     pub(crate) holder: u64,
     #[serde(default)]
     pub(crate) is_sighting: bool,
-    /// The number of times the notification was completed.
+    /// How many times the notification has been completed.
     #[serde(default)]
     pub(crate) completed_runs: u64,
     /// Whether an attempt of the current run has begun.
@@ -52,11 +53,11 @@ pub(crate) struct Record {
     pub(crate) again: bool,
     #[serde(default)]
     pub(crate) sightings: u64,
-    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting. A repeated
-    /// write of one of them changes nothing.
+    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting. Repeating
+    /// one of these operations changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     recent: Vec<u64>,
-    /// The number that the notification had before its message was lost and stored again.
+    /// The ID that the notification had before its message was lost and stored again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) formerly: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +94,7 @@ impl StoredState {
 }
 
 impl Record {
-    /// Creates the record of a notification that was never attempted.
+    /// Creates a record for a notification that was never attempted.
     pub(crate) fn new(id: i64, kind: String, order_key: Option<Mac>, received_at: i64) -> Self {
         Self {
             id,
@@ -123,11 +124,11 @@ impl Record {
         if record.id > 0 { Ok(record) } else { Err(corrupt()) }
     }
 
-    /// Returns the dead letter that replaces an unreadable record, the message with this number in the stream of the
-    /// records. `self` is a new record of the notification.
+    /// Returns the dead letter that replaces an unreadable record. `self` is a new record of the notification, and
+    /// `sequence` is the sequence number of the unreadable message.
     ///
-    /// Counters that can be read are kept. The number of the message is a fence that no earlier claim has, because
-    /// each claim is a message.
+    /// Counters that can be read are kept. The sequence number becomes the fence. It is larger than the fences of all
+    /// earlier claims, because each claim is a message.
     pub(crate) fn replacing_unreadable(mut self, payload: &[u8], sequence: u64) -> Self {
         let old: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
@@ -213,7 +214,7 @@ impl Record {
                 self.enqueue(now);
             }
             StoredState::Dead => {}
-            // If the run has not begun, it also covers the sighting.
+            // A run that has not begun also covers this sighting, so no separate run is necessary.
             StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
         }
         true
@@ -228,13 +229,13 @@ impl Record {
         is_changed
     }
 
-    /// Returns whether the record is that of the message with this number. Numbers can be assigned again after a
-    /// restore, so the time is compared, too.
+    /// Returns whether the record belongs to the message with this ID. The time of receipt is also compared, because
+    /// IDs can be assigned again after a restore.
     pub(crate) fn fits(&self, id: i64, received_at: i64) -> bool {
         (self.id, self.received_at) == (id, received_at)
     }
 
-    /// Moves the record to a later message of the notification, because its own message is lost.
+    /// Moves the record to a later message of the notification, because its own message was lost.
     pub(crate) fn adopt(&mut self, now: i64, id: i64, received_at: i64) {
         self.formerly = (self.id != id).then_some(self.id);
         (self.id, self.received_at) = (id, received_at);
@@ -243,7 +244,7 @@ impl Record {
         }
     }
 
-    /// Makes a dead letter of a notification whose message does not exist.
+    /// Turns a notification whose message does not exist into a dead letter.
     pub(crate) fn miss(&mut self) {
         self.bury(MISSING.to_owned());
     }
@@ -256,7 +257,7 @@ impl Record {
         (self.state, self.cause) = (StoredState::Dead, Some(cause));
     }
 
-    /// Removes the business ID and the state of the object. A pending notification becomes a dead letter.
+    /// Removes the business ID and the object's state. A pending notification becomes a dead letter.
     pub(crate) fn erase(&mut self, mut facts: StoredFacts) {
         self.cause = None;
         if self.state.is_pending() {
@@ -302,13 +303,13 @@ mod tests {
         record.sight(1, true, 1);
         record.complete(2);
         assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-        // A run that has not begun covers a duplicate. A duplicate during an attempt causes another run, even after a
-        // failure and another claim.
+        // A run that has not begun also covers a duplicate. A duplicate during an attempt causes another run, even
+        // after a failure and another claim.
         record.sight(1, true, 2);
         for (operation, again) in [(3, true), (4, false)] {
             record.claim(0, Duration::from_secs(1), 9);
             assert!(record.sight(1, again, operation));
-            assert!(!record.sight(1, again, operation), "a repeated write");
+            assert!(!record.sight(1, again, operation), "a repeated operation changes nothing");
             record.release(2, &Release::Retry { after: Duration::ZERO, cause: "x".into() });
             record.claim(0, Duration::from_secs(1), 9);
             record.complete(2);
@@ -335,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_message_is_adopted_once() {
+    fn record_of_a_lost_message_is_moved_once() {
         let mut record = record();
         record.miss();
         assert!(record.fits(1, 100) && !record.fits(1, 101) && !record.fits(2, 100));

@@ -208,7 +208,11 @@ fn output_that_cannot_be_written_is_a_failure() {
     assert_eq!(sent.code, 0, "{}", sent.stderr);
     let ended = process.wait_with_output().unwrap();
     let stderr = String::from_utf8(ended.stderr).unwrap();
-    assert!(ended.status.code() == Some(1) && stderr.contains("cannot write its output"), "{:?} {stderr}", ended.status);
+    assert!(
+        ended.status.code() == Some(1) && stderr.contains("cannot write its output"),
+        "{:?} {stderr}",
+        ended.status
+    );
 }
 
 #[test]
@@ -228,7 +232,8 @@ fn keys_of_a_real_partner_without_a_store_are_warned_about() {
     let [config, own, public] =
         ["config.toml", "keys/partner-private.pem", "keys/paytend-public.b64"].map(|name| place.path(name));
     let profile = format!("base_url = \"https://paytend.invalid\"\nprivate_key_file = \"{own}\"\n");
-    let profile = format!("{profile}public_key_file = \"{public}\"\npartner_id = \"{}\"\n", paytend_vectors::PARTNER_ID);
+    let profile =
+        format!("{profile}public_key_file = \"{public}\"\npartner_id = \"{}\"\n", paytend_vectors::PARTNER_ID);
     std::fs::write(&config, format!("[profiles.one]\n{profile}")).unwrap();
     let mut listen = command();
     listen.args(["listen", "--profile", "one"]).env("PAYTEND_CONFIG", config);

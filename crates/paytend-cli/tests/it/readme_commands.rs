@@ -26,12 +26,12 @@ fn text(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// Returns the shell blocks of a text that call the command, without the installation.
+/// Returns the shell blocks of a text that call the command, except for the installation.
 fn blocks(text: &str) -> Vec<String> {
     shell::blocks(text).into_iter().filter(|block| !block.starts_with("cargo ")).collect()
 }
 
-/// Creates a folder where `paytend` is the tested command.
+/// Creates a folder in which `paytend` is the tested command.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     link_command(folder.path());
@@ -105,7 +105,7 @@ fn command_lines_of_the_guides_succeed() {
     let guides: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"))
         .unwrap()
         .map(|file| Path::new("docs").join(file.unwrap().file_name()))
-        // The tests of this guide run its command lines with a store.
+        // Other tests run the command lines of this guide, with a store.
         .filter(|path| !path.ends_with("unknown-outcomes.md"))
         .collect();
     assert!(guides.len() >= 2, "{guides:?}");
@@ -117,7 +117,7 @@ fn command_lines_of_the_guides_succeed() {
         let sandbox = RunningSandbox::start(&["--keys", path("other").to_str().unwrap()]);
         let init = "paytend config init production --from-sandbox other && touch rules.toml && mkdir fetched";
         assert!(shell(folder.path(), init).status().unwrap().success());
-        // The command creates the store.
+        // This command creates the store.
         let listen = vec!["paytend listen --keys other --inbox inbox.db\n".to_owned()];
         drop(run_blocks(folder.path(), listen, &[]));
         let case = paytend_vectors::detached().into_iter().find(|case| case.valid).unwrap();

@@ -1,4 +1,4 @@
-//! A proxy in front of a NATS server that can drop the responses to writes, and the messages of consumers.
+//! A proxy in front of a NATS server. It can drop responses to writes and messages to consumers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ impl LossyProxy {
         Self { port, to_drop, dropped, silent, task }
     }
 
-    /// Drops the messages of these consumers from here on. Their heartbeats arrive.
+    /// From now on, drops the messages to these consumers, but not their heartbeats.
     pub(crate) fn silence(&self, consumers: impl IntoIterator<Item = String>) {
         self.silent.lock().unwrap().extend(consumers);
     }
@@ -70,7 +70,7 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let _ = tokio::io::copy(&mut from, &mut to).await;
 }
 
-/// Passes the server's messages on, without the responses that are to be dropped.
+/// Forwards the server's messages, except for the responses and messages to drop.
 async fn filter(
     from: OwnedReadHalf,
     mut to: OwnedWriteHalf,

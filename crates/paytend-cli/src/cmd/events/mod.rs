@@ -1,4 +1,4 @@
-//! `paytend events`: the notifications in a store, or those that a sandbox has sent.
+//! `paytend events`: shows and resends the notifications in a store, or the notifications that a sandbox has sent.
 
 mod delivered;
 mod follow;
@@ -49,7 +49,7 @@ pub(crate) struct SourceArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Only this kind, such as fund-deposit
+    /// Only notifications of this kind, such as fund-deposit
     #[arg(long)]
     kind: Option<String>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(crate) struct ShowArgs {
     source: SourceArgs,
     /// The ID of the notification
     id: Id,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub(crate) struct ResendArgs {
     /// The IDs of the notifications
     #[arg(required = true)]
     ids: Vec<Id>,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The URL of the receiver. A sandbox uses its previous URL by default
@@ -95,7 +95,7 @@ pub(crate) struct ResendArgs {
 #[derive(Serialize)]
 pub(crate) struct Resent {
     pub(crate) id: i64,
-    /// The status of the receiver's response; 0 if there was none.
+    /// The HTTP status of the receiver's response, or 0 if there was no response.
     pub(crate) status: u16,
     pub(crate) acknowledged: bool,
     /// Why the notification was not sent, or not acknowledged.
@@ -147,8 +147,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sends each notification again, in the specified order. A notification that is not acknowledged, or cannot be sent,
-/// does not stop the others.
+/// Sends each notification again, in the specified order. If one is not acknowledged or cannot be sent, the others are
+/// still sent.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     let progress = Progress::new("resent", args.ids.len());
     let (mut ended, mut printed) = (Ended::default(), Ok(()));
@@ -162,7 +162,7 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));
         progress.step();
     }
-    // The outcome of the notifications is more important than a failure to print it.
+    // The outcome of the notifications is more important than a failure to print the results.
     ended.result().and(printed)
 }
 
@@ -209,7 +209,8 @@ impl Ended {
             count => format!("{count} notifications failed; the first is {id}: {failure}"),
         };
         if sent > 0 {
-            message.push_str(&format!("; {} others were acknowledged, and {} were not", self.acknowledged, self.refused));
+            message
+                .push_str(&format!("; {} others were acknowledged, and {} were not", self.acknowledged, self.refused));
         }
         Err(Failure::new(category, message))
     }

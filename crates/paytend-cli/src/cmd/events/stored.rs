@@ -1,4 +1,4 @@
-//! The notifications in a store.
+//! Shows the notifications in a store.
 
 use std::path::Path;
 use std::time::Duration;
@@ -34,7 +34,7 @@ struct Listed<'a> {
     business_state: Option<&'a str>,
     state: &'static str,
     sightings: u64,
-    /// The content, only in `show`.
+    /// The content; set only by `show`.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Box<RawValue>>,
 }
@@ -56,7 +56,7 @@ impl SourceArgs {
 }
 
 impl ListArgs {
-    /// Prints a notification if it has the wanted kind.
+    /// Prints a notification if it has the requested kind.
     fn print(&self, entry: &Entry) -> Result<(), Failure> {
         let listed = listed(entry);
         if self.kind.as_ref().is_some_and(|kind| kind != listed.kind) {
@@ -97,7 +97,7 @@ pub(super) async fn list(args: &ListArgs) -> Result<(), Failure> {
 pub(super) async fn tail(args: &ListArgs) -> Result<(), Failure> {
     let store = args.source.open().await?;
     let mut follower = Follower::new(&store);
-    // The notifications that are already in the store are not printed.
+    // Notifications that are already in the store are not printed.
     follower.skip(&store).await?;
     output::note("waiting for notifications");
     loop {
@@ -110,8 +110,7 @@ pub(super) async fn tail(args: &ListArgs) -> Result<(), Failure> {
 async fn opened(source: &SourceArgs, id: Id, store_key: Option<&Path>) -> Result<(Entry, Vec<u8>), Failure> {
     let store = source.open().await?;
     let entry = store.show(id, Some(format!("paytend events, {}", operator()))).await?;
-    let entry =
-        entry.ok_or_else(|| no_notification(id).with_hint("`paytend events list` lists the notifications"))?;
+    let entry = entry.ok_or_else(|| no_notification(id).with_hint("`paytend events list` lists the notifications"))?;
     let inbox = Inbox::open(store, source.name()?.keys(store_key)?).await?;
     let payload = entry.payload.clone().unwrap_or(StoredPayload::Dropped);
     let content = inbox.open_payload(id, &entry.facts, &payload)?;

@@ -1,4 +1,4 @@
-//! The keys with which `paytend listen` verifies notifications: those of a directory or of a profile.
+//! The keys that `paytend listen` uses to verify notifications, from a directory or a profile.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ enum Origin {
 }
 
 impl Keys {
-    /// Reads the keys in a directory, as `paytend sandbox --keys` writes it.
+    /// Reads the keys in a directory, such as one created by `paytend sandbox --keys`.
     pub(super) fn from_directory(directory: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
         let existing = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
         let public = |name: &str| existing(name).map(|path| Named::read(name, &path)).transpose();
@@ -69,13 +69,14 @@ impl Keys {
         let keys = Self { partner, payby, payermax, origin: Origin::Directory { is_sandbox } };
         if keys.partner.is_none() && keys.payby.is_none() && keys.payermax.is_none() {
             let directory = directory.display();
-            let message = format!("there are no keys in {directory}; `paytend sandbox --keys DIR` creates such a directory");
+            let message =
+                format!("there are no keys in {directory}; `paytend sandbox --keys DIR` creates such a directory");
             return Err(Failure::new(Category::Configuration, message));
         }
         Ok(keys)
     }
 
-    /// Reads the keys of a profile. Environment variables replace its settings, as in other commands.
+    /// Reads the keys of a profile. Environment variables override its settings, as in other commands.
     pub(super) fn from_profile(given: Option<&str>) -> Result<Self, Failure> {
         let file = ProfilesFile::locate()?;
         let document = file.read()?;
@@ -134,7 +135,7 @@ impl Keys {
         Ok(Some((receiver, self.known(key)?)))
     }
 
-    /// Returns the keys that may explain why a notification of a sender is not authentic.
+    /// Returns the keys that may explain why a notification from a sender is not authentic.
     fn known(&self, sender: &Named) -> Result<KnownKeys, Failure> {
         let mut known = KnownKeys::new();
         if let Some(partner) = &self.partner {

@@ -1,4 +1,4 @@
-//! The lines that `paytend listen` prints.
+//! Formats and prints the output lines of `paytend listen`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -22,7 +22,7 @@ pub(super) enum What {
     Refused,
     /// The notification was forwarded.
     Forwarded,
-    /// An attempt to forward the notification failed and is retried.
+    /// An attempt to forward the notification failed, and will be repeated.
     ForwardFailed,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Line {
     pub(super) amount: Option<String>,
     pub(super) currency: Option<String>,
     pub(super) duplicate: bool,
-    /// The status of the response to the sender.
+    /// The HTTP status of the response to the sender.
     pub(super) status: Option<u16>,
     /// Why the notification was refused or not forwarded.
     pub(super) reason: Option<String>,
@@ -64,7 +64,7 @@ impl Line {
         }
     }
 
-    /// Creates the line of a stored notification.
+    /// Creates the line for a stored notification.
     pub(super) fn of(event: What, facts: &Facts, content: &[u8]) -> Self {
         let kind = Some(facts.kind.as_str().to_owned());
         let (id, state) = (facts.business_id.clone(), facts.business_state.clone());
@@ -106,7 +106,7 @@ impl Line {
             What::Received if self.status == Some(200) => format!("  → {}", style.good(&status)),
             What::Received | What::Refused => format!("  → {}  {reason}", style.bad(&status)),
             What::Forwarded => format!("  {}", style.good("forwarded")),
-            What::ForwardFailed => format!("  {}: {reason}; it is retried", style.bad("not forwarded")),
+            What::ForwardFailed => format!("  {}: {reason}; it will be retried", style.bad("not forwarded")),
         });
         for finding in &self.findings {
             text.push_str(&format!("\n          {}", visible(finding)));
@@ -120,7 +120,7 @@ fn shown(text: &str) -> String {
     visible(&text.chars().take(64).collect::<String>())
 }
 
-/// Prints lines, and stops the command when a line cannot be written.
+/// Prints lines. Stops the command when a line cannot be written.
 #[derive(Clone)]
 pub(super) struct Printer {
     json: bool,
@@ -148,7 +148,8 @@ impl Printer {
     /// Returns the first failure to write a line. If the reader of the output has closed the pipe, the exit code is 0.
     pub(super) fn finish(&self) -> Result<(), Failure> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failed.map_or(Ok(()), |failure| Err(failure.with_hint("the command stopped, because it cannot write its output")))
+        failed
+            .map_or(Ok(()), |failure| Err(failure.with_hint("the command stopped, because it cannot write its output")))
     }
 }
 

@@ -13,8 +13,8 @@ use axum::Router;
 use clap::Args as ClapArgs;
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{
-    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryStore, Query, Route, State, Store, StoreAdmin,
-    StoreError, StoreKeys, Worker,
+    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryStore, Query, Route, State, Store,
+    StoreAdmin, StoreError, StoreKeys, Worker,
 };
 use paytend_model::Product;
 use paytend_store_sqlite::SqliteOptions;
@@ -38,10 +38,10 @@ use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
+    /// The profile with the keys; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
-    /// The directory with the keys, such as one created by `paytend sandbox --keys`, instead of a profile
+    /// A directory with keys, such as one created by `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// The port of the loopback interface to listen on; 0 for a free port
@@ -183,7 +183,7 @@ fn warn_about_unforwarded(args: &Args, count: u64) {
     });
 }
 
-/// Creates the routes of all providers whose keys are known.
+/// Creates the routes for all providers whose keys are known.
 fn router<S: Store>(keys: &Keys, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
     let (mut router, mut listed) = (Router::new(), Map::new());
     let mut list = |path: &str, route: Route| listed.insert(path.to_owned(), route.as_str().into());

@@ -1,4 +1,4 @@
-//! The control interface of a running sandbox.
+//! Sends requests to the control interface of a running sandbox.
 
 use std::path::PathBuf;
 
@@ -63,12 +63,12 @@ impl SandboxArgs {
         ControlRequest::new(method, &format!("{}{path}", self.base()?), token)?.send(body).await
     }
 
-    /// Makes a request to the control interface, and returns the text of the response.
+    /// Sends a request to the control interface, and returns the text of the response.
     pub(crate) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         self.send(method, path, body).await?.text().await
     }
 
-    /// Makes a request. Prints the response as JSON, or as the text that `shown` returns.
+    /// Sends a request. Prints the response as JSON, or as the text that `shown` returns.
     pub(super) async fn print(
         &self,
         method: Method,

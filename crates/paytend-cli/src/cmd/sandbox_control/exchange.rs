@@ -106,10 +106,7 @@ impl Endpoint {
         let (url, cause) = (&self.url, with_causes(&error.without_url()));
         if is_connect {
             let next = "start it with `paytend sandbox --keys DIR`, or check the URL";
-            return Failure::new(
-                Category::Network,
-                format!("cannot connect to the sandbox at {url}: {cause}; {next}"),
-            );
+            return Failure::new(Category::Network, format!("cannot connect to the sandbox at {url}: {cause}; {next}"));
         }
         let (category, next) = match self.is_change {
             true => (
@@ -191,7 +188,10 @@ mod tests {
         let unreachable = ControlRequest::new(Method::POST, "http://user:CANARY@127.0.0.1:1/?CANARY", None).unwrap();
         let failure = unreachable.send(None).await.err().unwrap();
         assert_eq!(failure.category(), Category::Network, "{failure}");
-        assert!(!failure.message().contains("CANARY") && failure.message().contains("paytend sandbox --keys"), "{failure}");
+        assert!(
+            !failure.message().contains("CANARY") && failure.message().contains("paytend sandbox --keys"),
+            "{failure}"
+        );
         for url in ["/faults", "", "ftp://127.0.0.1/"] {
             let refused = ControlRequest::new(Method::GET, url, None).err().unwrap();
             assert_eq!(refused.category(), Category::Usage, "{url}");

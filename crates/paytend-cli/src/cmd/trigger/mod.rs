@@ -123,12 +123,13 @@ async fn send(
     }
 }
 
-/// The printed lines. An output that nothing reads does not stop the notifications, and does not replace the outcome.
+/// Prints the lines. If nothing reads the output, the notifications are still sent, and the exit code still reports the
+/// outcome.
 struct Lines {
     json: bool,
     /// The number of notifications that were sent.
     sent: u32,
-    /// The first error.
+    /// The first error while printing.
     unwritten: Option<Failure>,
 }
 
@@ -155,7 +156,7 @@ impl Lines {
         Failure::new(category, format!("{failure}; {} notifications were sent before", self.sent))
     }
 
-    /// Returns the first error.
+    /// Returns the first error while printing, if there was one.
     fn finish(self) -> Result<(), Failure> {
         self.unwritten.map_or(Ok(()), Err)
     }

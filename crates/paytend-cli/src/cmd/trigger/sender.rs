@@ -19,7 +19,7 @@ use crate::exit::{Category, Failure, with_causes};
 use crate::keyfiles::key_failure;
 use crate::urls;
 
-/// The time limit of a request to a receiver.
+/// The time limit for a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A way to corrupt a notification.
@@ -37,7 +37,7 @@ pub(crate) enum Corruption {
     Whitespace,
 }
 
-/// The private keys of the providers, in the key directory of a sandbox.
+/// The providers' private keys, from a sandbox's key directory.
 pub(crate) struct Sender {
     folder: PathBuf,
     permissions: FilePermissions,
@@ -55,7 +55,7 @@ impl Sender {
         Self { folder: folder.to_owned(), permissions }
     }
 
-    /// Creates the request for a notification. A Paytend notification is sealed again by each call.
+    /// Creates the request that posts a notification. A Paytend notification is sealed again in each call.
     pub(crate) fn request(
         &self,
         route: Route,
@@ -77,7 +77,10 @@ impl Sender {
             let partner = self.public("partner-public.b64")?;
             let id = self.folder.join("partner-id");
             let id = std::fs::read_to_string(&id).map_err(|error| {
-                let message = format!("cannot read {}: {error}; pass a directory that `paytend sandbox --keys` created", id.display());
+                let message = format!(
+                    "cannot read {}: {error}; pass a directory that `paytend sandbox --keys` created",
+                    id.display()
+                );
                 Failure::new(Category::Configuration, message)
             })?;
             let sender = PaytendSender::new(id.trim(), &key, &partner).map_err(failed)?;
@@ -194,7 +197,9 @@ pub(crate) async fn post(
         // The notification was sent, at least in part.
         Failure::new(
             Category::OutcomeUnknown,
-            format!("no response from {shown}: {cause}; the receiver may have processed the notification: check its log"),
+            format!(
+                "no response from {shown}: {cause}; the receiver may have processed the notification: check its log"
+            ),
         )
     };
     let response = http.post(url.clone()).headers(parts.headers).body(body).send().await.map_err(failed)?;

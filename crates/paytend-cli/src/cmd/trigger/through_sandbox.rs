@@ -54,10 +54,13 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
 
 /// Returns the failure for an event that the sandbox has executed, if its delivery cannot be read.
 fn executed(id: u64, failure: &Failure) -> Failure {
-    Failure::new(Category::OutcomeUnknown, format!("the sandbox executed the event; delivery {id} cannot be read: {failure}"))
+    Failure::new(
+        Category::OutcomeUnknown,
+        format!("the sandbox executed the event; delivery {id} cannot be read: {failure}"),
+    )
 }
 
-/// Returns the body of the request. Fields and their numbers are inserted unchanged.
+/// Returns the body of the request. Fields are inserted unchanged, so numbers keep all their digits.
 fn body(kind: &EventKind, fields: &Node, to: Option<&Url>) -> String {
     let product = kind.name.split('.').next().unwrap_or_default();
     let mut body = format!("{{\"product\":{},\"content\":{fields}", Value::from(product));
