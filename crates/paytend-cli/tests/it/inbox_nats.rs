@@ -74,6 +74,6 @@ fn service_stores_notifications_on_a_cluster() {
     let refused = finish(outbox.env("PAYTEND_NATS_SYSTEM_URL", cluster.system_url()), b"");
     assert!(refused.code == 3 && refused.stderr.contains("contains no orders"), "{}", refused.stderr);
     let backup = run(&["backup", "copy"]);
-    assert!(backup.code == 2 && backup.stderr.contains("nats account backup"), "{}", backup.stderr);
+    assert!(backup.code == 2 && backup.stderr.contains("nats stream backup"), "{}", backup.stderr);
     assert_eq!(service.terminate(), Some(0));
 }
