@@ -161,8 +161,14 @@ fn only_some_kinds_of_a_file_cannot_be_forwarded() {
     let place = Place::new();
     let [keys, secret, file] = ["keys", "secret", "kept.db"].map(|name| place.path(name));
     let args = ["listen", "--keys", &keys, "--forward-to", "http://127.0.0.1:1/", "--forward-secret-file", &secret];
-    let ran = run(&[&args[..], &["--inbox", &file, "--only", "fund-deposit"]].concat(), b"");
-    assert!(ran.code == 2 && ran.stderr.contains("--only cannot be used with --inbox"), "{} {}", ran.code, ran.stderr);
+    // If the options were accepted, the command would end when it cannot print its first line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut listen = command();
+    listen.args(args).args(["--inbox", &file, "--only", "fund-deposit"]).stdout(writer).stderr(Stdio::piped());
+    let ran = listen.output().unwrap();
+    let stderr = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.code() == Some(2) && stderr.contains("--only cannot be used with --inbox"), "{stderr}");
     assert!(!std::path::Path::new(&file).exists());
 }
 
@@ -255,7 +261,8 @@ fn refusals_at_the_same_time_are_all_explained() {
         let (client, mut posts) = (client(), tokio::task::JoinSet::new());
         for number in 0..COUNT {
             let mut request = place.0.signed("payby", format!(r#"{{"notify_id":"{number}"}}"#));
-            *request.body_mut() = format!("{{\"notify_id\":\"{number}\"}}\n").into();
+            // The search for an unknown change takes long.
+            *request.body_mut() = format!(r#"{{"notify_id":"{}","memo":"changed"}}"#, number + COUNT).into();
             let (client, url) = (client.clone(), url.clone());
             posts.spawn(async move { post_request(&client, &url, request).await });
         }
@@ -264,6 +271,6 @@ fn refusals_at_the_same_time_are_all_explained() {
     for _ in 0..COUNT {
         let refused = listener.line();
         assert_eq!(refused["event"], "refused");
-        assert!(refused["findings"].to_string().contains("whitespace"), "{refused}");
+        assert!(!refused["findings"].as_array().unwrap().is_empty(), "{refused}");
     }
 }
