@@ -125,6 +125,10 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
     );
 
+    // The feature is off by default, because it needs many dependencies.
+    cargo(["test", "--locked", "-p", "paytend-cli", "--features", "keyring", "--bins", "keyring"]).run()?;
+    rows.push(Row { name: "the command's keyring, with a store in memory", skipped: None });
+
     // paytend-crypto also supports a build without default features.
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
     rows.add("paytend-crypto without a backend", None);

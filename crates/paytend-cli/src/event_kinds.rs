@@ -3,15 +3,15 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use paytend_inbox::{AnyNotification, Route};
-use paytend_model::Description;
 use paytend_model::iban::{IbanAccount, IbanTransaction, PaymentFailure, TransferOrder, UserStatusChange, UserUpgrade};
 use paytend_model::issuing::{CardApplyResponse, CardHolderResult, TransactionNotification};
 use paytend_model::payby::TransferToBankNotification;
 use paytend_model::payermax::BalanceChangeNotification;
+use paytend_model::{Content, Description, Problem};
 
 use crate::cmd::inbox::time::rfc3339;
 use crate::exit::Failure;
-use crate::payload::{Node, field_at, number, value};
+use crate::payload::{self, Node, field_at, number, value};
 use crate::suggest;
 
 /// A kind of notification that `paytend trigger` can send.
@@ -154,9 +154,10 @@ impl EventKind {
         let last = |kind: &Self| kind.name.split_once('.').map(|(_, last)| last);
         let found = ALL.iter().find(|kind| kind.name == name || last(kind) == Some(name));
         found.ok_or_else(|| {
-            let hint = suggest::did_you_mean(name, ALL.iter().map(|kind| kind.name));
-            let hint = hint.unwrap_or_else(|| "`paytend trigger --list` lists all events".to_owned());
-            Failure::usage(format!("there is no event `{name}`: {hint}"))
+            let names: Vec<&str> = ALL.iter().map(|kind| kind.name).collect();
+            let hint = suggest::did_you_mean(name, names.iter().copied());
+            let hint = hint.map(|hint| format!("{hint} ")).unwrap_or_default();
+            Failure::usage(format!("there is no event `{name}`: {hint}the events are {}", names.join(", ")))
         })
     }
 
@@ -186,14 +187,18 @@ impl EventKind {
             let is_number = default.is_some_and(|json| json.starts_with(|c: char| c == '-' || c.is_ascii_digit()));
             let value = if is_number { number(text) } else { value(Some(field), text) };
             let set = value.and_then(|value| content.set(path, value));
-            set.map_err(|error| Failure::usage(format!("--set {path}: {error}")))?;
+            set.map_err(|error| self.wrong_type(format!("--set {path}: {error}")))?;
         }
         let read = AnyNotification::read(self.route, self.notify_type, content.to_string().as_bytes());
-        match read.raw() {
-            None => Ok(content),
+        match (read.raw(), problems(&read)) {
+            (None, []) => Ok(content),
+            (None, problems) => {
+                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Err(self.wrong_type(format!("--set: {}", problems.join(", "))))
+            }
             // If the business ID is missing, the fields are not a complete notification, so they are not checked.
-            Some(_) if !content.has(self.id) => Ok(content),
-            Some(_) => Err(Failure::usage(format!("--set: a value has the wrong type for its field in {}", self.name))),
+            (Some(_), _) if !content.has(self.id) => Ok(content),
+            (Some(_), _) => Err(self.wrong_type("--set: a value has the wrong type for its field".to_owned())),
         }
     }
 
@@ -203,11 +208,39 @@ impl EventKind {
     }
 
     fn unknown(&self, path: &str) -> Failure {
+        let paths = self.paths();
+        let hint = suggest::did_you_mean(path, paths.iter().map(String::as_str));
+        let hint = hint.map(|hint| format!("{hint} ")).unwrap_or_default();
+        Failure::usage(format!("{} has no field `{path}`: {hint}the fields are {}", self.name, paths.join(", ")))
+    }
+
+    /// Creates the error for a value that does not have the type of its field. It lists the types.
+    fn wrong_type(&self, error: String) -> Failure {
+        let typed = |path: &String| {
+            let field = field_at(self.description.fields, path);
+            format!("{path} ({})", field.map_or("text", |field| payload::type_of(field)))
+        };
+        let types: Vec<String> = self.paths().iter().map(typed).collect();
+        Failure::usage(format!("{error}; the fields of {} and their types are {}", self.name, types.join(", ")))
+    }
+
+    fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         add_paths(self.description.fields, "", &mut paths);
-        let hint = suggest::did_you_mean(path, paths.iter().map(String::as_str));
-        let hint = hint.unwrap_or_else(|| format!("the fields are {}", paths.join(", ")));
-        Failure::usage(format!("{} has no field `{path}`: {hint}", self.name))
+        paths
+    }
+}
+
+/// Returns the fields of a notification that could not be read.
+fn problems(read: &AnyNotification) -> &[Problem] {
+    fn of<T>(content: &Content<T>, problems: impl FnOnce(&T) -> &[Problem]) -> &[Problem] {
+        content.typed().map(problems).unwrap_or_default()
+    }
+    match read {
+        AnyNotification::Paytend(content) => of(content, |typed| typed.problems()),
+        AnyNotification::PayBy(content) => of(content, |typed| &typed.problems),
+        AnyNotification::PayerMax(content) => of(content, |typed| &typed.problems),
+        _ => &[],
     }
 }
 
@@ -260,16 +293,29 @@ mod tests {
         let content = set(&["amount=12.340", "reference=a=b", "fee=0"]).unwrap();
         assert_eq!((content.get("amount"), content.text("reference")), (Some("12.340".into()), Some("a=b".into())));
         for (given, part) in [
-            ("amuont=1", "did you mean `amount`?"),
+            ("amuont=1", "did you mean `amount`? the fields are transactionId, orderNo"),
             ("nothing=1", "the fields are transactionId, orderNo"),
-            ("amount=much", "a number was expected"),
+            ("amount=much", "a number was expected; the fields of baas.fund-deposit and their types are transactionId"),
+            ("amount=much", "amount (decimal number)"),
             ("amount", "PATH=VALUE"),
         ] {
             let error = set(&[given]).unwrap_err();
             assert!(error.message().contains(part), "{given}: {}", error.message());
         }
+        // Values of fields that are text in the notification are also checked.
+        for (name, given) in [
+            ("issuing.card-transaction", "amount=much"),
+            ("payby.transfer-to-bank", "transferToBankOrder.amount.amount=much"),
+            ("payermax.balance-change", "data.amount.value=much"),
+        ] {
+            let kind = EventKind::find(name).unwrap();
+            let error = kind.content(&[given.to_owned()]).unwrap_err();
+            assert!(error.message().contains("(decimal number)"), "{name}: {}", error.message());
+        }
         let error = EventKind::find("baas.fund-deposits").err().unwrap();
         assert!(error.message().contains("did you mean `baas.fund-deposit`?"), "{}", error.message());
+        let error = EventKind::find("transfer").err().unwrap();
+        assert!(ALL.iter().all(|kind| error.message().contains(kind.name)), "{}", error.message());
         let change = EventKind::find("payermax.balance-change").unwrap();
         let content = change.content(&["data.amount.value=1.10".to_owned()]).unwrap();
         assert_eq!(content.get("data.amount.value").as_deref(), Some("\"1.10\""));

@@ -72,6 +72,17 @@ impl Failure {
     }
 }
 
+/// Returns the message of an error, followed by the messages of its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
@@ -140,9 +151,7 @@ mod tests {
             let unregistered_key = rustcrypto::generate(1024, &random).unwrap();
             let keyring = sandbox.partner_keyring().unwrap();
             let wrong_keyring = Keyring::from_keys(&unregistered_key, &sandbox.public_key()).unwrap();
-            let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let unreachable = format!("http://{}", free.local_addr().unwrap());
-            drop(free);
+            let unreachable = "http://127.0.0.1:1".to_owned();
             for (url, client_keyring, category) in [
                 ("http://api.example.com".to_owned(), &keyring, Category::Configuration),
                 (unreachable, &keyring, Category::Network),

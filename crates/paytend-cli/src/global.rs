@@ -1,8 +1,9 @@
 //! The options that all commands have: colours and logs.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 
-use clap::{ArgAction, Args, ColorChoice};
+use clap::{ArgAction, Args, ColorChoice, ValueEnum as _};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -38,6 +39,23 @@ pub(crate) struct AlwaysJsonArgs {
     /// Has no effect: the output of this command is always JSON
     #[arg(long = "json")]
     _json: bool,
+}
+
+/// Returns the value of `--color` in the words of a command line. Usage errors and the help need the value before the
+/// command line is parsed.
+pub(crate) fn color_of(words: impl IntoIterator<Item = OsString>) -> ColorChoice {
+    let mut words = words.into_iter().take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        let value = match word.to_str() {
+            Some("--color") => words.next().and_then(|value| value.into_string().ok()),
+            Some(word) => word.strip_prefix("--color=").map(str::to_owned),
+            None => None,
+        };
+        if let Some(choice) = value.and_then(|value| ColorChoice::from_str(&value, false).ok()) {
+            return choice;
+        }
+    }
+    ColorChoice::Auto
 }
 
 impl GlobalArgs {

@@ -23,7 +23,7 @@ mod urls;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(
@@ -105,7 +105,8 @@ fn main() -> ExitCode {
         completion::print(Cli::command(), &words);
         return ExitCode::SUCCESS;
     }
-    let cli = Cli::parse();
+    let matches = Cli::command().color(global::color_of(std::env::args_os())).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     cli.global.apply();
     let result = match cli.command {
         Command::Demo(args) => cmd::demo::run(&args),

@@ -1,6 +1,7 @@
 //! Writes to standard output and standard error. Colours are used only on terminals, and a closed pipe does not cause
 //! a panic.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
@@ -28,7 +29,42 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
 /// Writes a value to standard output, as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::new(Category::Unexpected, error))?;
-    Ok(line(&text)?)
+    Ok(json_line(&text)?)
+}
+
+/// Writes JSON to standard output, as one line.
+pub(crate) fn json_line(text: &str) -> io::Result<()> {
+    line(&escaped(text))
+}
+
+/// Escapes the control characters that JSON allows in strings. They must not reach the terminal.
+fn escaped(json: &str) -> Cow<'_, str> {
+    let is_control = |c| ('\u{7f}'..='\u{9f}').contains(&c);
+    if !json.contains(is_control) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_control(c) {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Replaces characters that can control the terminal, or change the direction of the text, by `?`. Use this function
+/// for texts that come from a sender or a server.
+pub(crate) fn visible(text: &str) -> String {
+    let is_direction =
+        |c| matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || is_direction(c) { '?' } else { c }).collect()
+}
+
+/// Like [`visible`], but keeps the line breaks of a message.
+fn visible_lines(message: impl std::fmt::Display) -> String {
+    message.to_string().split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes the result of a command to standard output: as one line of JSON, or as text.
@@ -96,24 +132,24 @@ fn indented(text: &str) -> String {
 
 /// Writes a note to standard error. A failure to write is ignored.
 pub(crate) fn note(message: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", visible_lines(message));
 }
 
 /// Writes the next step after an error to standard error. A failure to write is ignored.
 pub(crate) fn hint(message: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{} {message}", Style::stderr().bold("hint:"));
+    let _ = writeln!(io::stderr(), "{} {}", Style::stderr().bold("hint:"), visible_lines(message));
 }
 
 /// Writes an error to standard error. A failure to write is ignored.
 pub(crate) fn error(message: &str) {
     let style = Style::stderr();
-    let _ = writeln!(io::stderr(), "{} {message}", style.bad("error:"));
+    let _ = writeln!(io::stderr(), "{} {}", style.bad("error:"), visible_lines(message));
 }
 
 /// Writes a warning to standard error. A failure to write is ignored.
 pub(crate) fn warn(message: impl std::fmt::Display) {
     let style = Style::stderr();
-    let _ = writeln!(io::stderr(), "{} {message}", style.bold("warning:"));
+    let _ = writeln!(io::stderr(), "{} {}", style.bold("warning:"), visible_lines(message));
 }
 
 /// Text styles, which have no effect if colours are off.
@@ -177,7 +213,7 @@ impl Style {
 
 #[cfg(test)]
 mod tests {
-    use super::indented;
+    use super::{escaped, indented, visible, visible_lines};
 
     #[test]
     fn json_is_indented_and_keeps_its_digits() {
@@ -199,5 +235,13 @@ mod tests {
         assert_eq!(indented(text), expected);
         assert_eq!(indented("{}"), "{}");
         assert_eq!(indented("\"\u{9b}31m\u{7f}\""), r#""\u009b31m\u007f""#);
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        let json = serde_json::to_string("\u{1b}[31m \u{9b}31m\u{7f} ž").unwrap();
+        assert_eq!(escaped(&json), r#""\u001b[31m \u009b31m\u007f ž""#);
+        assert_eq!(visible("\u{1b}[31m \u{9b}31m\r\n \u{202e}abc\u{2066} ž\u{7f}"), "?[31m ?31m?? ?abc? ž?");
+        assert_eq!(visible_lines("one\ntwo\u{1b}c\r"), "one\ntwo?c?");
     }
 }

@@ -100,6 +100,18 @@ pub(crate) fn field_at(fields: &'static [Field], path: &str) -> Option<&'static 
     rest.map_or(Some(field), |rest| field_at(field.fields, rest))
 }
 
+/// Returns the type of a field, for a user.
+pub(crate) fn type_of(field: &Field) -> &'static str {
+    match field.type_name {
+        _ if field.type_name.starts_with("Vec<") => "list",
+        "Amount" => "decimal number",
+        _ if field.rules.contains(&Rule::AsNumber) => "number",
+        "Json" => "JSON",
+        _ if !field.fields.is_empty() => "object",
+        _ => "text",
+    }
+}
+
 /// Converts a value from the command line to JSON. The result is a string unless the field is an object, a list or a
 /// number.
 pub(crate) fn value(field: Option<&Field>, text: &str) -> Result<Node, String> {

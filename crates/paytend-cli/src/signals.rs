@@ -1,14 +1,37 @@
 //! The signals that end a command: Ctrl-C with exit code 130 and, for services, a request to terminate with exit code
 //! 0.
 
-use crate::exit::Failure;
+use tokio::runtime::Runtime;
 
-/// Runs work until it completes. Ctrl-C drops the work and returns a failure with the exit code 130.
-pub(crate) async fn until_interrupted<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+use crate::exit::{Category, Failure};
+
+/// Runs the work of a command until it completes. Ctrl-C drops the work and returns a failure with the exit code 130.
+pub(crate) fn run<T>(runtime: Runtime, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    run_until(runtime, work, tokio::signal::ctrl_c())
+}
+
+fn run_until<T>(
+    runtime: Runtime,
+    work: impl Future<Output = Result<T, Failure>>,
+    interrupt: impl Future<Output = std::io::Result<()>>,
+) -> Result<T, Failure> {
+    let until_interrupted = async {
+        tokio::select! {
+            done = work => done,
+            _ = interrupt => Err(Failure::interrupted()),
+        }
+    };
+    run_service(runtime, until_interrupted)
+}
+
+/// Runs a service, which handles signals itself. After an interruption, blocking calls in progress, such as name
+/// lookups, do not delay the exit.
+pub(crate) fn run_service<T>(runtime: Runtime, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let done = runtime.block_on(work);
+    if done.as_ref().is_err_and(|failure| failure.category() == Category::Interrupted) {
+        runtime.shutdown_background();
     }
+    done
 }
 
 /// The signals that stop a service. Creating this value installs the signal handlers.
@@ -28,11 +51,19 @@ impl Signals {
 
     /// Waits for a signal. Returns a failure with exit code 130 after an interrupt, and `Ok` after a request to
     /// terminate.
-    pub(crate) async fn received(&mut self) -> Result<(), Failure> {
-        tokio::select! {
+    ///
+    /// The service then finishes its work. A further interrupt ends the process immediately.
+    pub(crate) async fn received(mut self) -> Result<(), Failure> {
+        let ended = tokio::select! {
             _ = self.interrupt.recv() => Err(Failure::interrupted()),
             _ = self.terminate.recv() => Ok(()),
-        }
+        };
+        tokio::spawn(async move {
+            if self.interrupt.recv().await.is_some() {
+                exit();
+            }
+        });
+        ended
     }
 }
 
@@ -42,9 +73,58 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for an interrupt, and returns a failure with exit code 130.
-    pub(crate) async fn received(&mut self) -> Result<(), Failure> {
+    /// Waits for an interrupt, and returns a failure with exit code 130. A further interrupt ends the process
+    /// immediately.
+    pub(crate) async fn received(self) -> Result<(), Failure> {
         tokio::signal::ctrl_c().await?;
+        tokio::spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                exit();
+            }
+        });
         Err(Failure::interrupted())
+    }
+}
+
+fn exit() -> ! {
+    std::process::exit(Category::Interrupted as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A name lookup is such a blocking call: it can take a minute, and cannot be cancelled.
+    #[test]
+    fn blocking_call_does_not_delay_an_interruption() {
+        for workers in [0, 1] {
+            let (release, released) = mpsc::channel::<()>();
+            let (ended, end) = mpsc::channel();
+            std::thread::spawn(move || {
+                let mut builder = match workers {
+                    0 => tokio::runtime::Builder::new_current_thread(),
+                    _ => tokio::runtime::Builder::new_multi_thread(),
+                };
+                let (started, start) = tokio::sync::oneshot::channel();
+                let work = async {
+                    let lookup = tokio::task::spawn_blocking(move || {
+                        let _ = started.send(());
+                        let _ = released.recv();
+                    });
+                    lookup.await.map_err(|error| Failure::new(Category::Unexpected, error))
+                };
+                let interrupt = async {
+                    let _ = start.await;
+                    Ok(())
+                };
+                let done = run_until(builder.enable_all().build().unwrap(), work, interrupt);
+                let _ = ended.send(done.map_err(|failure| failure.category()));
+            });
+            assert_eq!(end.recv_timeout(Duration::from_secs(60)), Ok(Err(Category::Interrupted)), "{workers} workers");
+            drop(release);
+        }
     }
 }

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use crate::cmd::sandbox_control::client::{SandboxArgs, URL_VARIABLE};
 use crate::exit::Failure;
-use crate::output;
 use crate::profiles::variable;
-use crate::signals::until_interrupted;
+use crate::{output, signals};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -73,9 +72,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let missing = || Failure::usage(format!("no sandbox: pass --url URL, or set {URL_VARIABLE}"));
     let sandbox = SandboxArgs::with_url(args.url.or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?);
-    let response = runtime.block_on(until_interrupted(sandbox.text(method, path, body)))?;
-    output::line(&response)?;
-    Ok(())
+    let response = signals::run(runtime, sandbox.text(method, path, body))?;
+    Ok(output::json_line(&response)?)
 }
 
 /// Builds the body of a trigger request. The content is inserted unchanged, so numbers keep all their digits.

@@ -99,10 +99,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             explain(provider, &headers, &stdin(1 << 20)?, &keys)
         }
     };
-    show(args, &explanation)?;
+    let shown = show(args, &explanation);
     if explanation.authentic() {
-        return Ok(());
+        return shown;
     }
+    // Output that nothing reads does not replace the verdict.
     Err(Failure::new(Category::NotAuthentic, "the message is not authentic"))
 }
 
@@ -171,8 +172,7 @@ fn show(args: &Args, explanation: &Explanation) -> Result<(), Failure> {
                 shown[format!("{name}_text")] = text.into();
             }
         }
-        output::line(&shown.to_string())?;
-        return Ok(());
+        return output::json(&shown);
     }
     output::line(&explanation.to_string())?;
     for (name, text) in texts {

@@ -12,6 +12,7 @@ use crate::exit::Failure;
 use crate::operations::Target;
 use crate::output;
 use crate::progress::Progress;
+use crate::signals;
 
 /// The operations whose response is one page of a list.
 const LISTS: &[&str] = &[
@@ -47,12 +48,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let client = builder.build()?;
     let payload = args.request.payload(&target)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        tokio::select! {
-            printed = print_list(&name, &client, &payload, args.limit) => printed,
-            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
-        }
-    })
+    signals::run(runtime, print_list(&name, &client, &payload, args.limit))
 }
 
 async fn print_list(name: &str, client: &Client, payload: &str, limit: usize) -> Result<(), Failure> {

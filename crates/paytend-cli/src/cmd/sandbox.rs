@@ -146,7 +146,7 @@ async fn serve(args: Args) -> Result<(), Failure> {
     if !keys.join("payermax-public.b64").exists() {
         sandbox.payermax_key().map_err(|error| configuration(&error))?;
     }
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     if !args.json && std::io::stdout().is_terminal() {
         if let Some(kept @ (ProfileFile::Kept(_) | ProfileFile::Failed { .. })) = sandbox.profile_file() {
             output::warn(kept);

@@ -1,15 +1,22 @@
 //! `paytend scenario`: runs scenarios against new sandboxes.
 
+use std::path::Path;
+
 use clap::Args as ClapArgs;
 use paytend_sandbox::scenario::{SHIPPED, Scenario};
 use serde::Serialize;
 
 use crate::exit::{Category, Failure};
+use crate::inputs::Inputs;
 use crate::output::{self, Style};
+
+/// The maximum size of a scenario file, in bytes.
+const MAX_SCENARIO: usize = 4 << 20;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// Scenario files, or names of included scenarios. Without arguments, the included scenarios are listed
+    /// Scenario files, `-` for standard input, or names of included scenarios. Without arguments, the included
+    /// scenarios are listed
     scenarios: Vec<String>,
     /// Print JSON, one line for each scenario
     #[arg(long)]
@@ -39,37 +46,46 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return list(args.json);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let style = Style::stdout();
+    // Output that nothing reads does not stop the scenarios, and does not replace their result.
+    let mut printed: Result<(), Failure> = Ok(());
+    let mut inputs = Inputs::default();
     for name in &args.scenarios {
         let shipped = SHIPPED.iter().find(|(known, _)| known == name).map(|(_, text)| (*text).to_owned());
         let text = match shipped {
             Some(text) => text,
-            None => std::fs::read_to_string(name)
-                .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {name}: {error}")))?,
+            None => text_of(name, &mut inputs)?,
         };
         let scenario = read(name, &text)?;
         if !args.json {
-            output::line(&style.bold(&scenario.name))?;
+            printed = printed.and_then(|()| Ok(output::line(&Style::stdout().bold(&scenario.name))?));
         }
         let mut steps = Vec::new();
         let outcome = runtime.block_on(scenario.run(|step| steps.push(step.to_owned())));
         let error = outcome.err().map(|error| error.to_string());
-        if args.json {
-            output::json(&Ran {
-                name,
-                title: &scenario.name,
-                passed: error.is_none(),
-                steps: &steps,
-                error: error.clone(),
-            })?;
-        } else {
-            steps.iter().try_for_each(|step| output::line(&format!("  {} {step}", style.good("ok"))))?;
-        }
+        let ran = Ran { name, title: &scenario.name, passed: error.is_none(), steps: &steps, error: error.clone() };
+        printed = printed.and_then(|()| ran.print(args.json));
         if let Some(error) = error {
             return Err(Failure::new(Category::Unexpected, format!("{name}: {error}")));
         }
     }
-    Ok(())
+    printed
+}
+
+/// Returns the text of a scenario file, or of standard input for `-`.
+fn text_of(name: &str, inputs: &mut Inputs) -> Result<String, Failure> {
+    let text = inputs.read(Path::new(name), "SCENARIOS", MAX_SCENARIO)?;
+    String::from_utf8(text.to_vec())
+        .map_err(|_| Failure::new(Category::Configuration, format!("{name} is not valid UTF-8")))
+}
+
+impl Ran<'_> {
+    fn print(&self, json: bool) -> Result<(), Failure> {
+        if json {
+            return output::json(self);
+        }
+        let ok = Style::stdout().good("ok");
+        Ok(self.steps.iter().try_for_each(|step| output::line(&format!("  {ok} {step}")))?)
+    }
 }
 
 pub(crate) fn list(json: bool) -> Result<(), Failure> {

@@ -46,6 +46,5 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Provider::Payby => "payby",
         Provider::Payermax => "payermax",
     };
-    output::line(&json!({"valid": true, "provider": provider, "key": fingerprint.to_string()}).to_string())?;
-    Ok(())
+    output::json(&json!({"valid": true, "provider": provider, "key": fingerprint.to_string()}))
 }

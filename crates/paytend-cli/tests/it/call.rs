@@ -127,6 +127,16 @@ fn data_is_read_from_files_options_or_standard_input() {
     );
     assert_eq!(upload.code, 0, "{}", upload.stderr);
     assert!(upload.stdout.contains("\"fileContent\":\"ey"), "{}", upload.stdout);
+    // `-` is standard input, for one option only.
+    let from_stdin = |args: &[&str]| {
+        let fields =
+            ["issuing.uploadDocument", "-f", "holderId=H1", "-f", "fileType=3", "-f", "suffix=.jpeg", "--dry-run"];
+        finish(&mut connected.command(&[&["call"], &fields[..], args].concat()), json.as_bytes())
+    };
+    let piped = from_stdin(&["--file", "fileContent=-"]);
+    assert_eq!((piped.code, &piped.stdout), (0, &upload.stdout), "{}", piped.stderr);
+    let twice = from_stdin(&["--data", "-", "--file", "fileContent=-"]);
+    assert!(twice.code == 2 && twice.stderr.contains("both --data and --file"), "{} {}", twice.code, twice.stderr);
 }
 
 #[test]

@@ -79,12 +79,20 @@ fn exit_code_with_resolve_reports_the_state_of_the_order() {
     // The order exists, and its status means that it has failed.
     let profile = connected.folder.path().join("keys/paytend.toml");
     let text = std::fs::read_to_string(&profile).unwrap();
-    let states = r#"succeeded = ["2"], failed = ["3"]"#;
-    assert!(text.contains(states), "{text}");
-    std::fs::write(&profile, text.replace(states, r#"succeeded = ["3"], failed = ["2"]"#)).unwrap();
-    let failed = connected.topup("T-2", &["--resolve", "--json"]);
-    assert_eq!((failed.code, &checked("call", &failed.stdout)["state"]), (6, &"failed".into()), "{}", failed.stderr);
-    assert!(failed.stderr.contains("the order exists and has failed"), "{}", failed.stderr);
+    let known = r#"processing = ["1"], succeeded = ["2"], failed = ["3"]"#;
+    assert!(text.contains(known), "{text}");
+    for (number, states, code, outcome, state) in [
+        ("P-1", r#"processing = ["2"]"#, 0, "succeeded", "processing"),
+        ("U-1", r#"processing = ["1"]"#, 0, "succeeded", "unknown"),
+        ("T-2", r#"processing = ["1"], succeeded = ["3"], failed = ["2"]"#, 6, "rejected", "failed"),
+    ] {
+        std::fs::write(&profile, text.replace(known, states)).unwrap();
+        let resolved = connected.topup(number, &["--resolve", "--json"]);
+        let report = checked("call", &resolved.stdout);
+        assert_eq!((resolved.code, &report["outcome"]), (code, &outcome.into()), "{number}: {}", resolved.stderr);
+        assert_eq!(report["state"], state, "{number}");
+        assert_eq!(resolved.stderr.contains("the order exists and has failed"), code == 6, "{}", resolved.stderr);
+    }
     // If nothing reads the output, or it cannot be written, the exit code still reports the outcome.
     let number = std::cell::Cell::new(3);
     let new_order = || {

@@ -69,8 +69,12 @@ impl Place {
     }
 }
 
+/// Returns whether a shell is installed. Without it, a test is skipped, unless `PAYTEND_NOTHING_SKIPPED` is set.
 fn is_installed(shell: &str) -> bool {
-    Command::new(shell).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
+    let version = Command::new(shell).arg("--version").stdout(Stdio::null()).status();
+    let is_installed = version.is_ok_and(|status| status.success());
+    assert!(is_installed || std::env::var_os("PAYTEND_NOTHING_SKIPPED").is_none(), "{shell} is not installed");
+    is_installed
 }
 
 #[test]

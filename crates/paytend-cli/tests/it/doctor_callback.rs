@@ -76,7 +76,7 @@ fn receiver_acknowledges_signed_notifications_and_refuses_forged_ones() {
     let page = place.doctor(&["--callback", &page]);
     page.expect("callback", "fail", "HTTP 200").expect("forgery", "warn", "HTTP 200");
     assert!(!page.json.to_string().contains("CANARY"), "{}", page.json);
-    place.doctor(&["--callback", "http://127.0.0.1:1/"]).expect("callback", "fail", "no connection");
+    place.doctor(&["--callback", "http://127.0.0.1:1/"]).expect("callback", "fail", "cannot connect");
     // A profile has no private key of the provider, so only the forged notification is sent.
     let config = place.folder.path().join("config.toml");
     let init = ["config", "init", "local", "--from-sandbox", keys];

@@ -15,12 +15,18 @@ fn color_option_overrides_no_color_and_the_default() {
     assert!(escapes(&["--color", "always", "call", "toppup"], "TERM", "xterm"), "errors");
     assert!(!escapes(&["help", "errors", "--color", "never"], "TERM", "xterm"));
     assert_eq!(run(&["help", "errors", "--color", "sometimes"], b"").code, 2);
+    // The option also applies to usage errors and to the short help, and not after `--`.
+    assert!(escapes(&["--color", "always", "nothing"], "TERM", "xterm"));
+    assert!(escapes(&["call", "--color=always", "-h"], "TERM", "xterm"));
+    assert!(!escapes(&["call", "-h", "--", "--color", "always"], "TERM", "xterm"));
     #[cfg(unix)]
     for (name, value, args, colored) in [
         ("X", "", &help[..], true),
         ("NO_COLOR", "1", &help, false),
         ("X", "", &["help", "errors", "--color", "never"], false),
         ("NO_COLOR", "1", &["help", "errors", "--color", "always"], true),
+        ("X", "", &["-h"], true),
+        ("X", "", &["-h", "--color", "never"], false),
     ] {
         use crate::pty::Terminal;
         let mut terminal = Terminal::start_with(command().args(args), name, value);

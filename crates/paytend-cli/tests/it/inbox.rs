@@ -148,6 +148,7 @@ fn store_can_be_managed_while_the_service_runs() {
     assert_eq!(place.inbox("list", &["--kind", "transfer-to-bank", "--since", "1h"]).stdout.lines().count(), 1);
     let part = place.inbox("redrive", &["1", "2"]);
     assert_eq!((part.code, part.stdout.as_str()), (1, "redriven: 1\n"));
+    assert!(part.stderr.contains("paytend inbox list --state dead"), "{}", part.stderr);
     assert_eq!(place.inbox("redrive", &["--dead"]).stdout, "redriven: 0\n");
     let copy = place.path("copy.db");
     assert_eq!(place.inbox("backup", &[copy.to_str().unwrap()]).code, 0);

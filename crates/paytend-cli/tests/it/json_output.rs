@@ -124,8 +124,26 @@ fn every_schema_is_used_and_checked() {
     assert_eq!(files, used);
     let tests = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it")).unwrap();
     let tests: String = tests.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    // Comments do not count.
+    let code: Vec<&str> = tests.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
     for name in files {
-        assert!(tests.contains(&format!("checked(\"{name}\"")), "no test checks {name}.json");
+        let call = format!("checked(\"{name}\"");
+        assert!(code.iter().any(|line| line.contains(&call)), "no test checks {name}.json");
+    }
+}
+
+/// A schema that accepts every document would make its tests ineffective.
+#[test]
+fn every_schema_refuses_documents_of_another_form() {
+    for (_, name) in SCHEMAS.iter().flat_map(|(command, names)| names.iter().map(move |name| (command, name))) {
+        let path = format!("{}/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for other in [json!(null), json!("text"), json!({"unexpected": 1}), json!([{"unexpected": 1}])] {
+            assert!(!validator.is_valid(&other), "{name}.json accepts {other}");
+        }
+        // Only the response without data is an empty object.
+        assert_eq!(validator.is_valid(&json!({})), *name == "sandbox-empty", "{name}.json");
     }
 }
 
@@ -221,6 +239,10 @@ fn sandbox_command_output_matches_its_schemas() {
     let pages = ["pages", "issuing.getCities", "-f", "countryCode=LT", "-f", "start=0", "-f", "maxResult=9", "--json"];
     let pages = printed(&[&pages[..], &["--keys", &place.path("keys")]].concat());
     assert!(pages.lines().inspect(|line| drop(checked("pages", line))).count() > 0);
+    let topup = ["topup", "-f", "cardId=1755902", "-f", "orderNo=T-1", "-f", "amount=2.50", "-f", "currency=EUR"];
+    printed(&[&["call", "--keys", &place.path("keys")], &topup[..]].concat());
+    let pages = printed(&["pages", "issuing.getPartnerTransactions", "--keys", &place.path("keys")]);
+    assert!(pages.lines().inspect(|line| drop(checked("pages", line))).count() > 0);
     for args in [&["fault", "set", "topup:latency:1s:next"][..], &["fault", "list"], &["fault", "clear"]] {
         checked("sandbox-faults", &place.sandbox(args));
     }
@@ -261,6 +283,14 @@ fn reconciliation_report_matches_its_schema() {
     let ran = run(&args, b"");
     assert_eq!(ran.code, 8, "{}", ran.stderr);
     assert!(checked("reconcile", &ran.stdout)["open"].as_u64().unwrap() > 0);
+    // The orders and the rules can be read from standard input, but not both.
+    let args = ["reconcile", "--from", &day, "--to", &day, "--keys", &keys, "--json"];
+    let piped = run(&[&args[..], &["--orders", "-"]].concat(), b"");
+    assert_eq!((piped.code, piped.stdout), (8, ran.stdout), "{}", piped.stderr);
+    let rules = run(&[&args[..], &["--orders", &orders, "--rules", "-"]].concat(), b"nonsense = 1");
+    assert!(rules.code == 3 && rules.stderr.contains("nonsense"), "{} {}", rules.code, rules.stderr);
+    let both = run(&[&args[..], &["--orders", "-", "--rules", "-"]].concat(), b"");
+    assert!(both.code == 2 && both.stderr.contains("both --orders and --rules"), "{} {}", both.code, both.stderr);
 }
 
 fn in_store(path: &Path, args: &[&str]) -> RunOutput {

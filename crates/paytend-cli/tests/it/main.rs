@@ -6,6 +6,8 @@
 mod call;
 mod call_outcomes;
 #[cfg(unix)]
+mod closed_pipe;
+#[cfg(unix)]
 mod completions;
 mod config;
 mod contract;
@@ -32,6 +34,8 @@ mod json_output;
 mod key_inputs;
 #[cfg(unix)]
 mod listen;
+#[cfg(unix)]
+mod listen_stop;
 #[allow(dead_code, reason = "only the store's tests use all items")]
 #[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
 mod nats_cluster;
@@ -61,3 +65,5 @@ mod signals;
 mod support;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod trigger_outcomes;

@@ -57,6 +57,17 @@ impl Place {
         store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
+    /// Replaces the payload key of the orders in the key file, and returns the ID of the old key.
+    pub(crate) fn lose_key(&self) -> String {
+        let file = format!("{}.key", self.path.display());
+        let mut keys = StoreKeys::load(&file).unwrap();
+        let old = keys.payload_key_ids().next().unwrap();
+        keys.rotate().unwrap();
+        assert!(keys.remove(old));
+        std::fs::write(&file, keys.to_text().as_str()).unwrap();
+        old.to_string()
+    }
+
     fn outbox(&self, args: &[&str]) -> RunOutput {
         run(&[&["outbox"], args, &["--store", &self.store]].concat(), b"")
     }
@@ -193,12 +204,8 @@ fn orders_whose_key_is_missing_are_reported() {
     let place = Place::new();
     assert_eq!(place.json(&["stats"])["missing_keys"], json!({}));
     let file = format!("{}.key", place.path.display());
-    let mut keys = StoreKeys::load(&file).unwrap();
-    let old = keys.payload_key_ids().next().unwrap();
-    keys.rotate().unwrap();
-    assert!(keys.remove(old));
-    std::fs::write(&file, keys.to_text().as_str()).unwrap();
-    assert_eq!(place.json(&["stats"])["missing_keys"], json!({ old.to_string(): 2 }));
+    let old = place.lose_key();
+    assert_eq!(place.json(&["stats"])["missing_keys"], json!({ old.as_str(): 2 }));
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);

@@ -38,33 +38,52 @@ fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Runs the shell blocks of a text. A service that a block starts keeps running. Fixed ports are replaced by free
-/// ports.
+/// The ports in the documents, each with the member of the ready line that contains the URL of the service.
+const PORTS: [(&str, &str); 3] = [("8080", "base_url"), ("8090", "url"), ("8070", "url")];
+
+/// The beginnings of the commands that start a service. Such a command is the first line of its block.
+const SERVICES: [&str; 3] = ["paytend sandbox --", "paytend inbox serve", "paytend listen"];
+
+/// Replaces the ports of the documents by known ports, and those of services that do not run yet by another port.
+fn with_ports(text: &str, known: &[(&str, String)], other: &str) -> String {
+    // The marks keep a part of a known port from being replaced again.
+    let marks = || PORTS.iter().enumerate().map(|(index, (port, _))| (*port, format!("<port {index}>")));
+    let marked = marks().fold(text.to_owned(), |text, (port, mark)| text.replace(port, &mark));
+    marks().fold(marked, |text, (port, mark)| {
+        let found = known.iter().find(|known| known.0 == port);
+        text.replace(&mark, found.map_or(other, |(_, known)| known))
+    })
+}
+
+/// Runs the blocks of a text. A block that starts a service keeps running. The service listens on a free port, which
+/// replaces the port in the later commands.
 fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) -> Services {
     let mut services = Services(Vec::new());
-    let ports: Vec<(String, String)> = ["8080", "8090", "8070"]
-        .map(|port| {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            (port.to_owned(), free.local_addr().unwrap().port().to_string())
-        })
-        .into();
+    let mut ports: Vec<(&str, String)> = Vec::new();
     for block in blocks {
-        let block = ports.iter().fold(block, |block, (port, free)| block.replace(port, free));
-        // A service is the first line of its block.
-        let is_service = ["paytend sandbox --", "paytend inbox serve", "paytend listen"];
-        let (service, block) = match is_service.iter().any(|start| block.starts_with(start)) {
+        let (service, block) = match SERVICES.iter().any(|start| block.starts_with(start)) {
             true => block.split_once('\n').map(|(service, rest)| (service.to_owned(), rest.to_owned())).unwrap(),
             false => (String::new(), block),
         };
         if !service.is_empty() {
-            let mut process = shell(folder, &format!("exec {service}")).stdout(Stdio::piped()).spawn().unwrap();
+            // Port 0 is a free port.
+            let free = with_ports(&service, &ports, "0");
+            let mut process = shell(folder, &format!("exec {free}")).stdout(Stdio::piped()).spawn().unwrap();
             let mut ready = String::new();
             let mut stdout = BufReader::new(process.stdout.take().unwrap());
             stdout.read_line(&mut ready).unwrap();
             // The output stays open, because a service stops when its reader exits.
             services.0.push((process, stdout));
             assert!(ready.contains("\"ready\":true"), "{service}: {ready}");
+            let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+            for (port, member) in PORTS.iter().filter(|(port, _)| service.contains(port)) {
+                if let Some(url) = ready[member].as_str() {
+                    ports.push((port, url.rsplit(':').next().unwrap().to_owned()));
+                }
+            }
         }
+        // No service listens on port 1.
+        let block = with_ports(&block, &ports, "1");
         let ran = shell(folder, &block).envs(variables.iter().copied()).output().unwrap();
         let [stdout, stderr] = [ran.stdout, ran.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         assert!(ran.status.success(), "{block}\n{stdout}\n{stderr}");

@@ -30,7 +30,8 @@ pub(crate) struct Args {
     /// Show the messages on standard error, and send the request once, without retries
     #[arg(long, value_enum, value_name = "WHAT")]
     show: Option<Show>,
-    /// Query the order if the response is lost or is a rejection (topup and applyCard)
+    /// Query the order if the response is lost or is a rejection (topup and applyCard). The exit code is 0 if the order
+    /// exists and has not failed: `state` reports whether it has succeeded
     #[arg(long, conflicts_with_all = ["show", "dry_run"])]
     resolve: bool,
     /// Send a mutation without confirmation, even if the API is not a sandbox
@@ -73,6 +74,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match sent {
         Some(sent) => sent,
         None => {
+            // A name lookup in progress does not delay the exit.
+            runtime.shutdown_background();
             // When the call was dropped, it recorded in `may_be_sent` whether the request may have been sent.
             let (outcome, known) = match may_be_sent.load(Ordering::SeqCst) {
                 true => (Outcome::Unknown, "the request may have been carried out"),

@@ -39,12 +39,12 @@ impl Report {
         }
     }
 
-    /// Creates the report for an order that a query has found.
+    /// Creates the report for an order that exists. Its outcome is a success unless the order has failed.
     pub(super) fn resolved(operation: &str, request_id: &str, data: &impl Serialize, state: &OrderState) -> Self {
         Self {
             operation: operation.to_owned(),
             request_id: Some(request_id.to_owned()),
-            outcome: "succeeded",
+            outcome: if *state == OrderState::Failed { "rejected" } else { "succeeded" },
             resp_code: None,
             resp_msg: None,
             data: serde_json::value::to_raw_value(data).ok(),

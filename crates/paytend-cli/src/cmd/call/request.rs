@@ -28,12 +28,12 @@ pub(crate) struct RequestArgs {
     /// A field of the business data, such as orderNo=T-1 or eeaAddress.city=Vilnius; may be repeated
     #[arg(long, short, value_name = "FIELD=VALUE")]
     field: Vec<String>,
-    /// A field whose value is the content of a file; may be repeated
+    /// A field whose value is the content of a file, or of standard input for `-`; may be repeated
     #[arg(long, value_name = "FIELD=PATH")]
     file: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    /// The time limit for the whole call, such as 30s or 2m
+    /// The time limit for the whole call, or in `pages` for each page, such as 30s or 2m
     #[arg(long, value_name = "DURATION", value_parser = duration::positive)]
     pub(crate) deadline: Option<Duration>,
 }
@@ -41,7 +41,8 @@ pub(crate) struct RequestArgs {
 impl RequestArgs {
     /// Returns the business data, checked against the operation. On a terminal, asks for missing fields.
     pub(crate) fn payload(&self, target: &Target) -> Result<String, Failure> {
-        let mut data = Node::object(&self.data()?).map_err(|error| Failure::usage(format!("--data: {error}")))?;
+        let inputs = &mut Inputs::default();
+        let mut data = Node::object(&self.data(inputs)?).map_err(|error| Failure::usage(format!("--data: {error}")))?;
         let request = match target {
             Target::Known(entry) => Some(entry.request),
             Target::Path(_) => None,
@@ -55,10 +56,10 @@ impl RequestArgs {
         for given in &self.file {
             let (path, file) = pair(given, "--file")?;
             warn_if_unknown(request, path);
-            set(&mut data, path, Ok(content(Path::new(file))?))?;
+            set(&mut data, path, Ok(content(Path::new(file), inputs)?))?;
         }
         match target {
-            Target::Known(entry) => reviewed(entry, data),
+            Target::Known(entry) => reviewed(entry, data, inputs),
             Target::Path(path) => {
                 output::warn(format!("{path} is not a known operation, so its fields are not checked"));
                 Ok(data.to_string())
@@ -66,12 +67,12 @@ impl RequestArgs {
         }
     }
 
-    fn data(&self) -> Result<String, Failure> {
+    fn data(&self, inputs: &mut Inputs) -> Result<String, Failure> {
         let text = match self.data.as_deref() {
             None => return Ok("{}".to_owned()),
-            Some("-") => Inputs::default().read(Path::new("-"), "--data", MAX_DATA)?,
+            Some("-") => inputs.read(Path::new("-"), "--data", MAX_DATA)?,
             Some(text) => match text.strip_prefix('@') {
-                Some(file) => Inputs::default().read(Path::new(file), "--data", MAX_DATA)?,
+                Some(file) => inputs.read(Path::new(file), "--data", MAX_DATA)?,
                 None => return Ok(text.to_owned()),
             },
         };
@@ -88,12 +89,17 @@ fn set(data: &mut Node, path: &str, value: Result<Node, String>) -> Result<(), F
     data.set(path, value).map_err(Failure::usage)
 }
 
-/// Returns the content of a file, base64-encoded.
-fn content(file: &Path) -> Result<Node, Failure> {
+/// Returns the content of a file, or of standard input for `-`, base64-encoded.
+fn content(file: &Path, inputs: &mut Inputs) -> Result<Node, Failure> {
     let unreadable = |error: &dyn std::fmt::Display| {
         Failure::new(Category::Configuration, format!("cannot read {}: {error}", file.display()))
     };
-    let content = paytend_client::file_from_path(file).map_err(|error| unreadable(&error))?;
+    let content = if file == Path::new("-") {
+        paytend_client::file_from_reader(inputs.read(file, "--file", MAX_DATA)?.as_slice())
+    } else {
+        paytend_client::file_from_path(file)
+    };
+    let content = content.map_err(|error| unreadable(&error))?;
     serde_json::to_string(&content).map(Node::Text).map_err(|error| unreadable(&error))
 }
 
@@ -108,7 +114,7 @@ fn warn_if_unknown(request: Option<Description>, path: &str) {
 }
 
 /// Checks the business data. On a terminal, asks for missing fields.
-fn reviewed(entry: &OperationEntry, mut data: Node) -> Result<String, Failure> {
+fn reviewed(entry: &OperationEntry, mut data: Node, inputs: &mut Inputs) -> Result<String, Failure> {
     let mut findings = entry.review(&data.to_string());
     let is_missing = |data: &Node, field: &str| {
         !field.is_empty() && !data.has(field) && field_at(entry.request.fields, field).is_some()
@@ -121,7 +127,7 @@ fn reviewed(entry: &OperationEntry, mut data: Node) -> Result<String, Failure> {
             let is_file = field.is_some_and(|field| field.type_name == "FileContent");
             let about = field.and_then(|field| field.about.lines().next()).unwrap_or_default().trim();
             let answer = prompt::ask(&format!("{path} ({})", about.trim_end_matches('.')), None)?;
-            let value = if is_file { Ok(content(Path::new(&answer))?) } else { value(field, &answer) };
+            let value = if is_file { Ok(content(Path::new(&answer), inputs)?) } else { value(field, &answer) };
             set(&mut data, &path, value)?;
         }
         findings = entry.review(&data.to_string());

@@ -21,7 +21,7 @@ use crate::cmd::inbox::store::StoreArgs;
 use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
 use crate::settings::Settings;
-use crate::signals::until_interrupted;
+use crate::signals;
 
 /// Check the keys, the connection and the settings, and show what to do about each problem.
 ///
@@ -49,7 +49,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(until_interrupted(check(args)))
+    signals::run(runtime, check(args))
 }
 
 async fn check(args: &Args) -> Result<(), Failure> {

@@ -175,10 +175,12 @@ pub(crate) async fn resend_at(at: &SandboxArgs, id: Id, to: Option<&Url>) -> Res
     let body = to.map_or_else(|| json!({}), |url| json!({ "url": url.as_str() })).to_string();
     let delivery: Delivery = read(&at.text(Method::POST, &format!("/deliveries/{id}/resend"), Some(body)).await?)?;
     let last = delivery.attempts.last();
+    let acknowledged = last.is_some_and(|attempt| attempt.acknowledged);
     Ok(Resent {
         id: delivery.id,
         status: last.and_then(|attempt| attempt.status).unwrap_or(0),
-        acknowledged: last.is_some_and(|attempt| attempt.acknowledged),
+        acknowledged,
+        error: last.filter(|_| !acknowledged).and_then(|attempt| attempt.reason.clone()),
         name: delivery.what.clone(),
     })
 }

@@ -17,7 +17,7 @@ use crate::global::JsonArgs;
 use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::progress::Progress;
-use crate::signals::until_interrupted;
+use crate::signals;
 
 pub(crate) use self::delivered::resend_at;
 
@@ -95,9 +95,12 @@ pub(crate) struct ResendArgs {
 #[derive(Serialize)]
 pub(crate) struct Resent {
     pub(crate) id: i64,
-    /// The HTTP status of the receiver's response, or 0 if a sandbox received no response.
+    /// The HTTP status of the receiver's response, or 0 if there was no response.
     pub(crate) status: u16,
     pub(crate) acknowledged: bool,
+    /// Why the notification was not sent, or not acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
     #[serde(skip)]
     pub(crate) name: String,
 }
@@ -107,14 +110,23 @@ impl Resent {
         if json {
             return output::json(self);
         }
+        let status = if self.status == 0 { "no response".to_owned() } else { self.status.to_string() };
         let answer = if self.acknowledged { "acknowledged" } else { "not acknowledged" };
-        Ok(output::line(&format!("{}  {}  → {}, {answer}", self.id, self.name, self.status))?)
+        let error = self.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+        let [name, error] = [&self.name, &error].map(|text| output::visible(text));
+        Ok(output::line(&format!("{}  {name}  → {status}, {answer}{error}", self.id))?)
+    }
+
+    /// Describes a notification that could not be sent, or to which there was no response.
+    fn failed(id: Id, failure: &Failure) -> Self {
+        let (name, error) = ("-".to_owned(), Some(failure.message().to_owned()));
+        Self { id: id.get(), status: 0, acknowledged: false, error, name }
     }
 }
 
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(until_interrupted(dispatch(command)))
+    signals::run(runtime, dispatch(command))
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
@@ -135,27 +147,75 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sends each notification again, in the specified order. If one is not acknowledged, the others are still sent.
+/// Sends each notification again, in the specified order. If one is not acknowledged or cannot be sent, the others are
+/// still sent.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     if args.source.sandbox.is_some() && args.permissions.is_given() {
         return Err(Failure::usage("--danger-any-permissions cannot be used with --sandbox, which has its own keys"));
     }
     let progress = Progress::new("resent", args.ids.len());
-    let (mut refused, mut printed) = (0u32, Ok(()));
+    let (mut ended, mut printed) = (Ended::default(), Ok(()));
     for id in &args.ids {
         let resent = match (&args.source.sandbox, &args.to, &args.keys) {
-            (Some(url), to, _) => delivered::resend(url, *id, to.as_ref()).await?,
-            (None, Some(to), Some(keys)) => stored::resend(args, *id, to, keys).await?,
+            (Some(url), to, _) => delivered::resend(url, *id, to.as_ref()).await,
+            (None, Some(to), Some(keys)) => stored::resend(args, *id, to, keys).await,
             _ => return Err(Failure::usage("no receiver: pass --to URL and --keys DIR, or --sandbox URL")),
         };
-        refused += u32::from(!resent.acknowledged);
+        let resent = ended.count(*id, resent);
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));
         progress.step();
     }
-    // If printing also failed, only the unacknowledged notifications are reported, because they are more important.
-    match refused {
-        0 => printed,
-        count => Err(unacknowledged(count)),
+    // The outcome of the notifications is more important than a failure to print the results.
+    ended.result().and(printed)
+}
+
+/// How the attempts to send notifications again have ended.
+#[derive(Default)]
+struct Ended {
+    acknowledged: u32,
+    refused: u32,
+    /// The attempts that failed, each with its notification.
+    failed: Vec<(Id, Failure)>,
+}
+
+impl Ended {
+    /// Counts an attempt, and returns what to print about it.
+    fn count(&mut self, id: Id, resent: Result<Resent, Failure>) -> Resent {
+        match resent {
+            Ok(resent) => {
+                let count = if resent.acknowledged { &mut self.acknowledged } else { &mut self.refused };
+                *count += 1;
+                resent
+            }
+            Err(failure) => {
+                let resent = Resent::failed(id, &failure);
+                self.failed.push((id, failure));
+                resent
+            }
+        }
+    }
+
+    /// Returns the result of all attempts. A network error means that nothing was sent, so it is returned only if no
+    /// other notification was sent.
+    fn result(self) -> Result<(), Failure> {
+        let unknown = self.failed.iter().position(|(_, failure)| failure.category() == Category::OutcomeUnknown);
+        let Some((id, failure)) = self.failed.get(unknown.unwrap_or_default()) else {
+            return if self.refused == 0 { Ok(()) } else { Err(unacknowledged(self.refused)) };
+        };
+        let sent = self.acknowledged + self.refused;
+        let category = match failure.category() {
+            Category::Network if sent > 0 => Category::Rejected,
+            category => category,
+        };
+        let mut message = match self.failed.len() {
+            1 => format!("notification {id}: {failure}"),
+            count => format!("{count} notifications failed; the first is {id}: {failure}"),
+        };
+        if sent > 0 {
+            message
+                .push_str(&format!("; {} others were acknowledged, and {} were not", self.acknowledged, self.refused));
+        }
+        Err(Failure::new(category, message))
     }
 }
 
@@ -163,4 +223,34 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
 pub(crate) fn unacknowledged(count: u32) -> Failure {
     let what = if count == 1 { "the notification".to_owned() } else { format!("{count} notifications") };
     Failure::new(Category::Rejected, format!("the receiver did not acknowledge {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A script may repeat the command after exit code 5, so the code is used only if nothing was sent.
+    #[test]
+    fn exit_code_of_several_notifications_depends_on_each() {
+        use Category::{Network, OutcomeUnknown, Rejected, Unexpected};
+        let sent = |acknowledged| Ok(Resent { id: 1, status: 200, acknowledged, error: None, name: String::new() });
+        let failed = |category| Err(Failure::new(category, "why"));
+        for (attempts, category) in [
+            (vec![sent(true), sent(true)], None),
+            (vec![sent(true), sent(false)], Some(Rejected)),
+            (vec![failed(Network), failed(Network)], Some(Network)),
+            (vec![failed(Network), sent(true)], Some(Rejected)),
+            (vec![sent(false), failed(Network)], Some(Rejected)),
+            (vec![failed(Network), failed(OutcomeUnknown), sent(true)], Some(OutcomeUnknown)),
+            (vec![failed(Unexpected), sent(true), failed(OutcomeUnknown)], Some(OutcomeUnknown)),
+            (vec![sent(true), failed(Unexpected)], Some(Unexpected)),
+        ] {
+            let mut ended = Ended::default();
+            let codes: Vec<bool> = attempts.iter().map(Result::is_ok).collect();
+            for (id, attempt) in (1..).zip(attempts) {
+                ended.count(Id::new(id), attempt);
+            }
+            assert_eq!(ended.result().err().map(|failure| failure.category()), category, "{codes:?}");
+        }
+    }
 }

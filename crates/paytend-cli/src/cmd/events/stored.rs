@@ -12,12 +12,13 @@ use url::Url;
 use super::follow::Follower;
 use super::{ListArgs, ResendArgs, Resent, ShowArgs, SourceArgs};
 use crate::cmd::inbox::any_store::AnyStore;
+use crate::cmd::inbox::listing::no_notification;
 use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreName;
 use crate::cmd::inbox::time::rfc3339;
 use crate::cmd::trigger::sender::{Sender, http_client, post};
 use crate::exit::{Category, Failure};
-use crate::output;
+use crate::output::{self, visible};
 
 /// The interval at which `tail` reads new notifications.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -64,15 +65,11 @@ impl ListArgs {
         if self.json.json {
             return output::json(&listed);
         }
-        let state = listed.business_state.unwrap_or_default();
+        let [kind, id] = [listed.kind, listed.business_id.unwrap_or("-")].map(visible);
+        let state = visible(listed.business_state.unwrap_or_default());
         Ok(output::line(&format!(
-            "{:>6}  {}  {:<15}  {:<18}  {} {state}  {}",
-            listed.id,
-            listed.received_at,
-            listed.route,
-            listed.kind,
-            listed.business_id.unwrap_or("-"),
-            listed.state
+            "{:>6}  {}  {:<15}  {kind:<18}  {id} {state}  {}",
+            listed.id, listed.received_at, listed.route, listed.state
         ))?)
     }
 }
@@ -113,12 +110,17 @@ pub(super) async fn tail(args: &ListArgs) -> Result<(), Failure> {
 async fn opened(source: &SourceArgs, id: Id, store_key: Option<&Path>) -> Result<(Entry, Vec<u8>), Failure> {
     let store = source.open().await?;
     let entry = store.show(id, Some(format!("paytend events, {}", operator()))).await?;
-    let entry =
-        entry.ok_or_else(|| Failure::new(Category::Unexpected, format!("the store has no notification {id}")))?;
+    let entry = entry.ok_or_else(|| no_notification(id).with_hint("`paytend events list` lists the notifications"))?;
     let inbox = Inbox::open(store, source.name()?.keys(store_key)?).await?;
     let payload = entry.payload.clone().unwrap_or(StoredPayload::Dropped);
     let content = inbox.open_payload(id, &entry.facts, &payload)?;
-    let removed = || Failure::new(Category::Unexpected, format!("the content of notification {id} has been removed"));
+    let removed = || {
+        let message = format!(
+            "the content of notification {id} has been removed after its retention period or by `paytend inbox erase`; \
+             only the provider can send it again"
+        );
+        Failure::new(Category::Unexpected, message)
+    };
     Ok((entry, content.ok_or_else(removed)?))
 }
 
@@ -147,5 +149,5 @@ pub(super) async fn resend(args: &ResendArgs, id: Id, to: &Url, keys: &Path) -> 
     let (route, kind) = (entry.facts.route, entry.facts.kind.to_string());
     let request = sender.request(route, &entry.facts.notify_type, &content, None)?;
     let answer = post(&http_client(to)?, to, route, request).await?;
-    Ok(Resent { id: id.get(), status: answer.status, acknowledged: answer.acknowledged, name: kind })
+    Ok(Resent { id: id.get(), status: answer.status, acknowledged: answer.acknowledged, error: None, name: kind })
 }

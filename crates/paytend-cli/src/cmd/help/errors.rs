@@ -62,7 +62,8 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Network as u8,
         name: "network error",
-        meaning: "No complete request was sent, so the request was not carried out. It can be sent again.",
+        meaning: "No complete request was sent, or only queries were. Nothing was carried out, so the command can be \
+                  repeated.",
         next: "Check the URL, the proxy and the network. The message shows the step: DNS, TCP, TLS or proxy.",
         kinds: &[
             kind("cannot connect", "No connection could be made."),
@@ -72,15 +73,19 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Rejected as u8,
         name: "rejected by the API",
-        meaning: "Paytend rejected the request, and signed the rejection.",
-        next: "Look up the respCode in your contract documents. If the code reports a duplicate, the order exists.",
+        meaning: "Paytend rejected the request, and signed the rejection, or the order exists and has failed. For \
+                  notifications: the receiver did not acknowledge each of them.",
+        next: "Look up the respCode in your contract documents. If the code reports a duplicate, the order exists. For \
+               notifications: read the receiver's log.",
         kinds: &[kind("rejected by Paytend", "The response is signed, and its respCode is not 00.")],
     },
     Explanation {
         code: Category::OutcomeUnknown as u8,
         name: "outcome unknown",
-        meaning: "The request may have been carried out. Do not send it again with a new order number.",
-        next: "Query the order by its number, or use `paytend call --resolve`.",
+        meaning: "The request, the change or the notification may have been carried out. Do not send an order again \
+                  with a new number.",
+        next: "Query the order by its number, or use `paytend call --resolve`. For a sandbox, check `paytend control \
+               state`.",
         kinds: &[
             kind("no response in time", "The request was sent, and no response arrived before the deadline."),
             kind("the connection broke", "The connection broke while sending the request or reading the response."),
@@ -103,9 +108,10 @@ const ALL: &[Explanation] = &[
     Explanation {
         code: Category::Interrupted as u8,
         name: "interrupted with Ctrl-C",
-        meaning: "The command was interrupted. The message reports whether a request may have been carried out. \
+        meaning: "The command was interrupted. `paytend call` reports whether the request may have been carried out. \
                   Services, such as `paytend inbox serve`, end with 0 after SIGTERM.",
-        next: "If a request may have been carried out, query the order by its number.",
+        next: "If a request may have been carried out, query the order by its number. A second Ctrl-C stops a service \
+               immediately.",
         kinds: &[],
     },
 ];

@@ -41,7 +41,11 @@ pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     loop {
         let entries = store.list(query.clone()).await?;
         for entry in &entries {
-            output::line(&if args.json { summary(entry).to_string() } else { line(entry) })?;
+            if args.json {
+                output::json(&summary(entry))?;
+            } else {
+                output::line(&line(entry))?;
+            }
         }
         match entries.last() {
             Some(last) if entries.len() == PAGE => query.after = Some(last.id),
@@ -70,14 +74,14 @@ fn summary(entry: &Entry) -> Value {
 
 fn line(entry: &Entry) -> String {
     let facts = &entry.facts;
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let or_dash = |text: &Option<String>| output::visible(text.as_deref().unwrap_or("-"));
     format!(
         "{:>8}  {}  {:<7}  {:<15}  {:<18}  {} {}  tries {}, sightings {}",
         entry.id.get(),
         rfc3339(entry.received_at),
         entry.state,
         facts.route,
-        facts.kind,
+        output::visible(facts.kind.as_str()),
         or_dash(&facts.business_id),
         or_dash(&facts.business_state),
         entry.tries,
@@ -105,7 +109,8 @@ pub(crate) struct ShowArgs {
 pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let viewer = args.reveal.then(operator);
-    let entry = store.show(args.id, viewer).await?.ok_or_else(|| no_notification(args.id))?;
+    let unknown = || no_notification(args.id).with_hint("`paytend inbox list` lists the notifications");
+    let entry = store.show(args.id, viewer).await?.ok_or_else(unknown)?;
     let mut shown = summary(&entry);
     shown["notify_type"] = json!(entry.facts.notify_type);
     shown["business_kind"] = json!(entry.facts.business_kind);
@@ -121,11 +126,11 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
         shown["content"] = json!(content.map(|content| String::from_utf8_lossy(&content).into_owned()));
     }
     if args.json {
-        return Ok(output::line(&shown.to_string())?);
+        return output::json(&shown);
     }
     for (name, value) in shown.as_object().into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        output::line(&format!("{name:<15} {text}"))?;
+        output::line(&format!("{name:<15} {}", output::visible(&text)))?;
     }
     Ok(())
 }
@@ -156,7 +161,7 @@ pub(crate) async fn stats(args: StatsArgs) -> Result<(), Failure> {
         "oldest_ready_s": oldest,
     });
     if args.json {
-        return Ok(output::line(&members.to_string())?);
+        return output::json(&members);
     }
     for (name, value) in members.as_object().into_iter().flatten() {
         output::line(&format!("{name:<15} {value}"))?;

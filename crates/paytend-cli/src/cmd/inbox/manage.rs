@@ -51,15 +51,18 @@ pub(crate) async fn redrive(args: RedriveArgs) -> Result<(), Failure> {
             ids.iter().for_each(|_| progress.step());
         }
     }
-    output::result(args.json.json, &json!({ "redriven": redriven }), &format!("redriven: {redriven}"))?;
+    let printed = output::result(args.json.json, &json!({ "redriven": redriven }), &format!("redriven: {redriven}"));
     if !args.dead && redriven < args.ids.len() as u64 {
         let count = args.ids.len();
         return Err(Failure::new(
             Category::Unexpected,
-            format!("{redriven} of {count} notifications were dead letters; the others were not changed"),
+            format!(
+                "{redriven} of {count} notifications were dead letters; the others were not changed: \
+                 `paytend inbox list --state dead` lists the dead letters"
+            ),
         ));
     }
-    Ok(())
+    printed
 }
 
 #[derive(Args)]
@@ -83,7 +86,10 @@ pub(crate) async fn bury(args: BuryArgs) -> Result<(), Failure> {
     }
     Err(Failure::new(
         Category::Unexpected,
-        format!("notification {} does not exist, or it is already done or dead", args.id),
+        format!(
+            "notification {} does not exist, or it is already done or dead: see `paytend inbox show {}`",
+            args.id, args.id
+        ),
     ))
 }
 
@@ -100,17 +106,18 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
         let _progress = Progress::busy("checking");
         args.store.open().await?.check().await?
     };
-    print_problems(&problems, args.json.json)?;
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the store", problems.len())))
+    report_problems("store", &problems, args.json.json)
 }
 
-/// Prints the problems that a check has found. `schemas/check.json` describes the JSON.
-pub(crate) fn print_problems(problems: &[String], json: bool) -> Result<(), Failure> {
+/// Prints the problems that a check has found, and returns a failure if there are any. Output that nothing reads does
+/// not replace the failure. `schemas/check.json` describes the JSON.
+pub(crate) fn report_problems(subject: &str, problems: &[String], json: bool) -> Result<(), Failure> {
     let text = if problems.is_empty() { "no problems".to_owned() } else { problems.join("\n") };
-    output::result(json, &json!({ "problems": problems }), &text)
+    let printed = output::result(json, &json!({ "problems": problems }), &text);
+    match problems.len() {
+        0 => printed,
+        count => Err(Failure::new(Category::Unexpected, format!("the check found {count} problems in the {subject}"))),
+    }
 }
 
 #[derive(Args)]

@@ -8,7 +8,7 @@ mod endpoints;
 pub(crate) mod forward;
 mod health;
 mod key_directory;
-mod listing;
+pub(crate) mod listing;
 pub(crate) mod manage;
 mod nats;
 pub(crate) mod operator;
@@ -21,6 +21,7 @@ use clap::Subcommand;
 use tracing::Level;
 
 use crate::exit::Failure;
+use crate::signals::run_service;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -63,7 +64,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let level = if matches!(command, Command::Serve(_)) { Level::INFO } else { Level::WARN };
     log_to_stderr(level);
-    runtime.block_on(async {
+    run_service(runtime, async {
         match command {
             Command::Serve(args) => serve::run(*args).await,
             Command::List(args) => listing::list(args).await,

@@ -120,7 +120,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let forget_after = config.nats.forget_after.map(|time| time.0);
     let cleaning = (config.retention.is_some() || forget_after.is_some())
         .then(|| tokio::spawn(apply_retention(store, config.retention.map(|time| time.0), forget_after)));
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     output::line(&ready_line(&url, &endpoints, &name.to_string()))?;
     let mut router = endpoints.router.clone();
     if tls.is_none() && !address.ip().is_loopback() {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use paytend_client::Client;
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::rsa::{Backend as _, RsaPrivate, RsaPublic};
 use paytend_crypto::{PrivateKey, PublicKey};
@@ -11,7 +12,7 @@ use paytend_model::Product;
 use paytend_webhook::explain::KnownKeys;
 use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
 
-use crate::connection::{KeysArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::connection::{KeysArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC, is_sandbox};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::{backend_failure, key_failure, private_in_directory};
 use crate::settings::{PAYBY_KEY, PAYERMAX_KEY, Settings};
@@ -34,6 +35,16 @@ pub(super) struct Keys {
     partner: Option<Partner>,
     payby: Option<Named>,
     payermax: Option<Named>,
+    origin: Origin,
+}
+
+/// Where the keys come from.
+enum Origin {
+    Directory {
+        /// Whether the directory contains a provider's private key. Only a sandbox has one.
+        is_sandbox: bool,
+    },
+    Profile(Box<Client>),
 }
 
 impl Keys {
@@ -50,9 +61,14 @@ impl Keys {
             }),
             None => None,
         };
-        let keys = Self { partner, payby: public("payby-public.b64")?, payermax: public("payermax-public.b64")? };
+        let provider_keys = ["paytend-private.pem", "payby-private.pem", "payermax-private.pem"];
+        let is_sandbox = provider_keys.iter().any(|name| existing(name).is_some());
+        let [payby, payermax] = [public("payby-public.b64")?, public("payermax-public.b64")?];
+        let keys = Self { partner, payby, payermax, origin: Origin::Directory { is_sandbox } };
         if keys.partner.is_none() && keys.payby.is_none() && keys.payermax.is_none() {
-            let message = format!("there are no keys in {}", directory.display());
+            let directory = directory.display();
+            let message =
+                format!("there are no keys in {directory}; `paytend sandbox --keys DIR` creates such a directory");
             return Err(Failure::new(Category::Configuration, message));
         }
         Ok(keys)
@@ -63,7 +79,8 @@ impl Keys {
         let connection = selected.connection();
         let builder = connection.builder()?;
         let keys = builder.keys().map(|(own, paytend)| (own.clone(), paytend.clone()));
-        let id = builder.build()?.partner_id().to_owned();
+        let client = builder.build()?;
+        let id = client.partner_id().to_owned();
         let partner = keys.map(|(own, key)| Partner {
             id,
             name: "your private key".to_owned(),
@@ -72,7 +89,16 @@ impl Keys {
         });
         let settings = Settings::read(&connection)?;
         let public = |setting: &str| settings.file(setting).map(|path| Named::read(setting, &path)).transpose();
-        Ok(Self { partner, payby: public(PAYBY_KEY)?, payermax: public(PAYERMAX_KEY)? })
+        let [payby, payermax] = [public(PAYBY_KEY)?, public(PAYERMAX_KEY)?];
+        Ok(Self { partner, payby, payermax, origin: Origin::Profile(Box::new(client)) })
+    }
+
+    /// Returns whether the keys are known to belong to a sandbox.
+    pub(super) async fn are_of_a_sandbox(&self) -> bool {
+        match &self.origin {
+            Origin::Directory { is_sandbox } => *is_sandbox,
+            Origin::Profile(client) => is_sandbox(client).await,
+        }
     }
 
     /// Returns the receiver for Paytend notifications about a product, and the keys to try when explaining a refusal.

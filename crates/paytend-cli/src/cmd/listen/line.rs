@@ -1,5 +1,6 @@
 //! Formats and prints the output lines of `paytend listen`.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use paytend_inbox::{Facts, Route};
@@ -7,7 +8,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::cmd::inbox::time::rfc3339;
-use crate::output::{self, Style};
+use crate::exit::Failure;
+use crate::output::{self, Style, visible};
 use crate::payload::Node;
 
 /// The event that a line reports.
@@ -99,7 +101,7 @@ impl Line {
             text.push_str("  (duplicate)");
         }
         let status = self.status.map(|status| status.to_string()).unwrap_or_default();
-        let reason = self.reason.as_deref().unwrap_or_default();
+        let reason = visible(self.reason.as_deref().unwrap_or_default());
         text.push_str(&match self.event {
             What::Received if self.status == Some(200) => format!("  → {}", style.good(&status)),
             What::Received | What::Refused => format!("  → {}  {reason}", style.bad(&status)),
@@ -107,33 +109,47 @@ impl Line {
             What::ForwardFailed => format!("  {}: {reason}; it will be retried", style.bad("not forwarded")),
         });
         for finding in &self.findings {
-            text.push_str(&format!("\n          {finding}"));
+            text.push_str(&format!("\n          {}", visible(finding)));
         }
         text
     }
 }
 
-/// Removes control characters from a text that comes from a sender.
+/// Returns the start of a text that comes from a sender.
 fn shown(text: &str) -> String {
-    text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
+    visible(&text.chars().take(64).collect::<String>())
 }
 
-/// Prints lines. Stops the command when the reader of its output has closed the pipe.
+/// Prints lines. Stops the command when a line cannot be written.
 #[derive(Clone)]
 pub(super) struct Printer {
-    pub(super) json: bool,
-    pub(super) stop: CancellationToken,
+    json: bool,
+    stop: CancellationToken,
+    /// The first failure to write a line.
+    failed: Arc<Mutex<Option<Failure>>>,
 }
 
 impl Printer {
+    pub(super) fn new(json: bool, stop: CancellationToken) -> Self {
+        Self { json, stop, failed: Arc::default() }
+    }
+
     pub(super) fn print(&self, line: &Line) {
-        let text = match self.json {
-            true => serde_json::to_string(line).unwrap_or_default(),
-            false => line.text(Style::stdout()),
+        let printed = match self.json {
+            true => output::json(line),
+            false => output::line(&line.text(Style::stdout())).map_err(Failure::from),
         };
-        if output::line(&text).is_err() {
+        if let Err(failure) = printed {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
             self.stop.cancel();
         }
+    }
+
+    /// Returns the first failure to write a line. If the reader of the output has closed the pipe, the exit code is 0.
+    pub(super) fn finish(&self) -> Result<(), Failure> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failed
+            .map_or(Ok(()), |failure| Err(failure.with_hint("the command stopped, because it cannot write its output")))
     }
 }
 

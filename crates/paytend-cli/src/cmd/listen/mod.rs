@@ -13,18 +13,18 @@ use axum::Router;
 use clap::Args as ClapArgs;
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{
-    AnyNotification, Completion, Delivery, ForwardSecret, Inbox, MemoryStore, Route, Store, StoreKeys, Worker,
+    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryStore, Query, Route, State, Store,
+    StoreAdmin, StoreError, StoreKeys, Worker,
 };
 use paytend_model::Product;
 use paytend_store_sqlite::SqliteOptions;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::keys::Keys;
 use self::line::{Line, Printer, What};
-use self::routes::{Shared, add};
+use self::routes::{Explainer, Shared, add};
 use crate::cmd::inbox::connections::Connections;
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::server;
@@ -34,7 +34,7 @@ use crate::event_kinds::ALL;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output::{self, Style};
-use crate::signals::Signals;
+use crate::signals::{Signals, run_service};
 use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
@@ -50,10 +50,12 @@ pub(crate) struct Args {
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
     #[arg(long, value_name = "FILE", requires = "forward_to")]
     forward_secret_file: Option<PathBuf>,
-    /// The SQLite file that stores the notifications. Without this option, they are kept in memory
+    /// The SQLite file that stores the notifications. Without this option, they are kept in memory, and are lost when
+    /// the command ends
     #[arg(long, value_name = "FILE")]
     inbox: Option<PathBuf>,
-    /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated
+    /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated. All kinds are
+    /// acknowledged. Cannot be combined with both --inbox and --forward-to
     #[arg(long, value_name = "KIND", value_parser = Suggested::new(kinds()), hide_possible_values = true)]
     only: Vec<String>,
     /// Print JSON. This is the default if standard output is not a terminal
@@ -75,8 +77,15 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
             return Err(Failure::usage(format!("there is no notification kind `{only}`: {hint}")));
         }
     }
+    // The worker completes each notification that it claims, so a later run would not forward the other kinds.
+    if !args.only.is_empty() && args.inbox.is_some() && args.forward_to.is_some() {
+        return Err(Failure::usage(
+            "--only cannot be used with --inbox and --forward-to, because the file would not keep the other kinds for \
+             a later run: leave out --only; `paytend events list --kind KIND` lists one kind",
+        ));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    run_service(runtime, async {
         match &args.inbox {
             Some(file) => {
                 let keys = StoreName::Sqlite(file.clone()).keys(None)?;
@@ -87,22 +96,32 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     })
 }
 
-async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Result<(), Failure> {
+async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     let json = args.json || !std::io::stdout().is_terminal();
     let shared = Shared {
         inbox: Inbox::open(store, keys).await?,
-        printer: Printer { json, stop: stop.clone() },
+        printer: Printer::new(json, stop.clone()),
         only: Arc::new(args.only.clone()),
-        explaining: Arc::new(Semaphore::new(1)),
+        explainer: Explainer::new(),
     };
-    let (router, listed) = router(args, &shared)?;
+    let keys = match &args.selected.keys {
+        Some(directory) => Keys::from_directory(directory, args.permissions.file_permissions())?,
+        None => Keys::from_profile(&args.selected)?,
+    };
+    let (router, listed) = router(&keys, &shared)?;
     let worker = forwarder(args)?.map(|forwarder| worker(&shared, forwarder));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
+    if args.inbox.is_none() && !keys.are_of_a_sandbox().await {
+        output::warn(
+            "these keys are not known to be a sandbox's: notifications are acknowledged and only kept in memory, and \
+             the provider does not send them again; pass --inbox FILE to store them",
+        );
+    }
     ready(&format!("http://{}", listener.local_addr()?), &listed, json)?;
     let stopped = stop.clone();
     let working = tokio::spawn(async move {
@@ -121,15 +140,48 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     };
     server::serve(listener, None, router, &Connections::new(None), until).await;
     let _ = working.await;
-    signal
+    shared.explainer.finish().await;
+    if args.forward_to.is_some() {
+        match unforwarded(&shared).await {
+            Ok(count) => warn_about_unforwarded(args, count),
+            Err(error) => output::warn(format!("cannot count the notifications that were not forwarded: {error}")),
+        }
+    }
+    signal.and(shared.printer.finish())
+}
+
+/// Returns the number of notifications that were acknowledged and are not forwarded.
+async fn unforwarded<S: StoreAdmin>(shared: &Shared<S>) -> Result<u64, StoreError> {
+    let store = shared.inbox.store();
+    if shared.only.is_empty() {
+        let stats = store.stats().await?;
+        return Ok(stats.ready + stats.leased + stats.backoff + stats.dead);
+    }
+    // Other kinds are not forwarded. Only a store in memory is used with --only.
+    let entries = store.list(Query { limit: usize::MAX, ..Query::default() }).await?;
+    let is_open = |entry: &&Entry| entry.state != State::Done && shared.shows(entry.facts.kind.as_str());
+    Ok(entries.iter().filter(is_open).count().try_into().unwrap_or(u64::MAX))
+}
+
+fn warn_about_unforwarded(args: &Args, count: u64) {
+    if count == 0 {
+        return;
+    }
+    output::warn(match &args.inbox {
+        Some(file) => format!(
+            "notifications that were not forwarded: {count}. {} keeps them: run the command again, or for dead letters \
+             `paytend inbox redrive --dead`",
+            file.display()
+        ),
+        None => format!(
+            "notifications that were acknowledged, not forwarded, and are lost now: {count}. Pass --inbox FILE to keep \
+             them for a later run"
+        ),
+    });
 }
 
 /// Creates the routes for all providers whose keys are known.
-fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
-    let keys = match &args.selected.keys {
-        Some(directory) => Keys::from_directory(directory, args.permissions.file_permissions())?,
-        None => Keys::from_profile(&args.selected)?,
-    };
+fn router<S: Store>(keys: &Keys, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
     let (mut router, mut listed) = (Router::new(), Map::new());
     let mut list = |path: &str, route: Route| listed.insert(path.to_owned(), route.as_str().into());
     for (path, route, product) in [

@@ -1,6 +1,7 @@
 //! The routes of `paytend listen`, which verify, store and print notifications, and explain refusals.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -25,8 +26,31 @@ pub(super) struct Shared<S> {
     pub(super) printer: Printer,
     /// The kinds of notifications to print. If it is empty, all kinds are printed.
     pub(super) only: Arc<Vec<String>>,
-    /// Limits how many refusals are explained at the same time. An explanation can take a second.
-    pub(super) explaining: Arc<Semaphore>,
+    pub(super) explainer: Explainer,
+}
+
+/// The maximum number of refusals that are explained or wait for it. Each holds a message in memory.
+const MAX_UNEXPLAINED: u32 = 16;
+/// The time limit for the explanations that are in progress when the command stops.
+const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Explains refusals, one at a time, because an explanation can keep a processor busy for a second.
+#[derive(Clone)]
+pub(super) struct Explainer {
+    waiting: Arc<Semaphore>,
+    explaining: Arc<Semaphore>,
+}
+
+impl Explainer {
+    pub(super) fn new() -> Self {
+        let waiting = Semaphore::new(usize::try_from(MAX_UNEXPLAINED).unwrap_or(1));
+        Self { waiting: Arc::new(waiting), explaining: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Waits briefly for the explanations in progress.
+    pub(super) async fn finish(&self) {
+        let _ = tokio::time::timeout(EXPLAIN_TIMEOUT, self.waiting.acquire_many(MAX_UNEXPLAINED)).await;
+    }
 }
 
 /// Adds the route of a receiver.
@@ -111,14 +135,21 @@ impl<S: Store> Shared<S> {
         (line.status, line.reason) = (Some(status), Some(rejection.reason().to_string()));
         let printer = self.printer.clone();
         let unauthentic = matches!(rejection.reason(), Reason::Refused(_) | Reason::Unsigned);
-        let Some(permit) = self.explaining.clone().try_acquire_owned().ok().filter(|_| unauthentic) else {
+        let Some(slot) = self.explainer.waiting.clone().try_acquire_owned().ok().filter(|_| unauthentic) else {
             return printer.print(&line);
         };
-        tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let (headers, body, keys) = message;
-            let explanation = explain(route.provider(), &headers, &body, &keys);
-            line.findings = explanation.findings().iter().map(ToString::to_string).collect();
+        let explaining = self.explainer.explaining.clone();
+        tokio::spawn(async move {
+            let _slot = slot;
+            let turn = explaining.acquire_owned().await;
+            let explained = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                let (headers, body, keys) = message;
+                let explanation = explain(route.provider(), &headers, &body, &keys);
+                explanation.findings().iter().map(ToString::to_string).collect()
+            });
+            // If the explanation panics, the line is printed without findings.
+            line.findings = explained.await.unwrap_or_default();
             printer.print(&line);
         });
     }

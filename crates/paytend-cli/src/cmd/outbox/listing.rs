@@ -44,7 +44,11 @@ pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     loop {
         let entries = each!(&store, store => store.list_orders(query.clone()))?;
         for entry in &entries {
-            output::line(&if args.json { summary(entry).to_string() } else { line(entry) })?;
+            if args.json {
+                output::json(&summary(entry))?;
+            } else {
+                output::line(&line(entry))?;
+            }
         }
         match entries.last() {
             Some(last) if entries.len() == PAGE => query.after = Some(last.id),
@@ -80,14 +84,14 @@ fn summary(entry: &OrderEntry) -> Value {
 fn line(entry: &OrderEntry) -> String {
     let progress = &entry.progress;
     let handled = if progress.state.is_final() && progress.is_open { ", not handled" } else { "" };
-    let cause = progress.cause.as_ref().map(|cause| format!(", {cause}")).unwrap_or_default();
+    let cause = progress.cause.as_ref().map(|cause| format!(", {}", output::visible(cause))).unwrap_or_default();
     format!(
         "{:>8}  {}  {:<9}  {:<28}  {}  sends {}{handled}{cause}",
         entry.id,
         rfc3339(entry.submitted_at),
         progress.state,
         entry.facts.operation,
-        entry.facts.number,
+        output::visible(&entry.facts.number),
         progress.history.sends,
     )
 }
@@ -128,11 +132,11 @@ pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
         shown["result"] = json!(open_result(&keys, &entry)?.as_deref());
     }
     if args.json {
-        return Ok(output::line(&shown.to_string())?);
+        return output::json(&shown);
     }
     for (name, value) in shown.as_object().into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        output::line(&format!("{name:<15} {text}"))?;
+        output::line(&format!("{name:<15} {}", output::visible(&text)))?;
     }
     Ok(())
 }
@@ -169,7 +173,7 @@ pub(crate) async fn stats(args: StatsArgs) -> Result<(), Failure> {
     });
     members.insert("paused".to_owned(), paused.collect());
     if args.json {
-        return Ok(output::line(&Value::Object(members).to_string())?);
+        return output::json(&members);
     }
     for (name, value) in &members {
         output::line(&format!("{name:<15} {value}"))?;

@@ -6,7 +6,7 @@ use clap::Args;
 use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pause};
 use serde_json::json;
 
-use crate::cmd::inbox::manage::print_problems;
+use crate::cmd::inbox::manage::report_problems;
 use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::parse_duration;
@@ -67,7 +67,8 @@ async fn act(store: &StoreArgs, number: &str, action: Action, why: String) -> Re
 }
 
 pub(crate) fn no_order(number: &str) -> Failure {
-    Failure::new(Category::Unexpected, format!("the store has no order {number}"))
+    let message = format!("the store has no order {number}; `paytend outbox list` lists the orders");
+    Failure::new(Category::Unexpected, message)
 }
 
 #[derive(Args)]
@@ -181,11 +182,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
     for (key, count) in args.keys.missing(&args.store, &stats)?.into_iter().flatten() {
         problems.push(format!("{count} open orders wait for payload key {key}, which the key file does not contain"));
     }
-    print_problems(&problems, args.json.json)?;
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(Category::Unexpected, format!("the check found {} problems in the orders", problems.len())))
+    report_problems("orders", &problems, args.json.json)
 }
 
 #[derive(Args)]

@@ -31,7 +31,11 @@ use crate::cmd::reconcile::outbox::OutboxOrders;
 use crate::cmd::reconcile::units::Days;
 use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
+use crate::inputs::Inputs;
 use crate::output;
+
+/// The maximum size of a file with rules, in bytes.
+const MAX_RULES: usize = 4 << 20;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -48,10 +52,12 @@ pub(crate) struct Args {
     /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
-    /// The orders: a file with one JSON object per line. The default is the topups in the store's outbox
+    /// The orders: a file with one JSON object per line, or `-` for standard input. The default is the topups in the
+    /// store's outbox
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
-    /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
+    /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes; `-`
+    /// for standard input
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
     /// Also fetch the transaction lists of this card, in addition to the cards found in orders and notifications; may
@@ -100,7 +106,9 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
 async fn compare(args: Args) -> Result<(), Failure> {
     let period =
         Period::new(&args.from, &args.to).map_err(|error| Failure::usage(format!("--from and --to: {error}")))?;
-    let rules = rules(args.rules.as_deref())?.period(period);
+    let inputs = &mut Inputs::default();
+    inputs.reserve(args.orders.as_deref(), "--orders")?;
+    let rules = rules(args.rules.as_deref(), inputs)?.period(period);
     let opening = args.opening.as_deref().map(BalanceFile::read).transpose()?;
     let days = Days::new(&period, &rules)?;
     let orders = match &args.orders {
@@ -154,12 +162,13 @@ fn source(client: &Client) -> String {
     format!("partner {} at {}", client.partner_id(), client.base_url())
 }
 
-fn rules(file: Option<&Path>) -> Result<Rules, Failure> {
+fn rules(file: Option<&Path>, inputs: &mut Inputs) -> Result<Rules, Failure> {
     let Some(file) = file else { return Ok(Rules::default()) };
     let invalid =
         |why: &dyn std::fmt::Display| Failure::new(Category::Configuration, format!("{}: {why}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| invalid(&error))?;
-    toml::from_str(&text).map_err(|error| invalid(&error))
+    let text = inputs.read(file, "--rules", MAX_RULES)?;
+    let text = std::str::from_utf8(&text).map_err(|error| invalid(&error))?;
+    toml::from_str(text).map_err(|error| invalid(&error))
 }
 
 /// Returns the cards that the option, the orders and the notifications contain.

@@ -1,7 +1,7 @@
 //! The sources that orders can be read from.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use paytend_reconcile::{OrderRecord, Orders};
@@ -14,7 +14,7 @@ pub(crate) trait OrderSource {
     async fn orders(&self) -> Result<Orders, Failure>;
 }
 
-/// A file with one JSON object per line.
+/// A file with one JSON object per line, or standard input for `-`.
 pub(crate) struct FileOrders<'a>(&'a Path);
 
 impl<'a> FileOrders<'a> {
@@ -28,9 +28,12 @@ impl OrderSource for FileOrders<'_> {
         let invalid = |place: &str, why: &dyn std::fmt::Display| {
             Failure::new(Category::Configuration, format!("{}{place}: {why}", self.0.display()))
         };
-        let file = File::open(self.0).map_err(|error| invalid("", &error))?;
+        let lines: Box<dyn BufRead> = match self.0 == Path::new("-") {
+            true => Box::new(std::io::stdin().lock()),
+            false => Box::new(BufReader::new(File::open(self.0).map_err(|error| invalid("", &error))?)),
+        };
         let mut orders = Orders::new();
-        for (index, line) in BufReader::new(file).lines().enumerate() {
+        for (index, line) in lines.lines().enumerate() {
             let line = line.map_err(|error| invalid(&format!(", line {}", index + 1), &error))?;
             if line.trim().is_empty() {
                 continue;

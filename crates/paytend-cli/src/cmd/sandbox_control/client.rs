@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use reqwest::Method;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::cmd::sandbox_control::exchange::{ControlRequest, ControlResponse};
 use crate::connection::{SANDBOX_PROFILE, SANDBOX_PROFILES};
-use crate::exit::{Category, Failure};
+use crate::exit::Failure;
 use crate::output;
 use crate::profiles::variable;
 
@@ -59,40 +58,21 @@ impl SandboxArgs {
         Ok(paytend_client::ClientBuilder::from_file(file, SANDBOX_PROFILE)?.build()?)
     }
 
-    /// Starts a request to the control interface.
+    /// Makes a request to the control interface.
     pub(super) async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<String>,
-    ) -> Result<reqwest::Response, Failure> {
-        let network = |error: reqwest::Error| Failure::new(Category::Network, error.without_url());
-        let http = reqwest::Client::builder().no_proxy().build().map_err(network)?;
-        let mut request = http.request(method, format!("{}{path}", self.base()?));
+    ) -> Result<ControlResponse, Failure> {
         // A token is a secret, so it is not accepted on the command line.
-        if let Some(token) = variable("PAYTEND_CONTROL_TOKEN") {
-            request = request.bearer_auth(token);
-        }
-        if let Some(body) = body {
-            request = request.body(body);
-        }
-        let response = request.send().await.map_err(network)?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let text = response.text().await.map_err(network)?;
-        refuse_api(&text)?;
-        let content: Value = serde_json::from_str(&text).unwrap_or_default();
-        Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
+        let token = variable("PAYTEND_CONTROL_TOKEN");
+        ControlRequest::new(method, &format!("{}{path}", self.base()?), token)?.send(body).await
     }
 
     /// Sends a request to the control interface, and returns the text of the response.
     pub(crate) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
-        let response = self.send(method, path, body).await?;
-        let text = response.text().await;
-        let text = text.map_err(|error| Failure::new(Category::Network, error.without_url()))?;
-        refuse_api(&text)?;
-        Ok(text)
+        self.send(method, path, body).await?.text().await
     }
 
     /// Sends a request. Prints the response as JSON, or as the text that `shown` returns.
@@ -105,22 +85,9 @@ impl SandboxArgs {
     ) -> Result<(), Failure> {
         let text = self.text(method, path, body).await?;
         if self.json {
-            return Ok(output::line(&text)?);
+            return Ok(output::json_line(&text)?);
         }
         let shown = shown(&serde_json::from_str(&text).unwrap_or_default());
         if shown.is_empty() { Ok(()) } else { Ok(output::line(&shown)?) }
-    }
-}
-
-/// Returns an error if a response comes from the API instead of the control interface.
-fn refuse_api(text: &str) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct ApiResponse {
-        #[serde(rename = "respCode")]
-        _resp_code: IgnoredAny,
-    }
-    match serde_json::from_str::<ApiResponse>(text) {
-        Ok(_) => Err(Failure::usage("--url is the API's base_url; pass the control_url instead")),
-        Err(_) => Ok(()),
     }
 }

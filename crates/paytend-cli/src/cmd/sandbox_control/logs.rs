@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::client::SandboxArgs;
 use crate::exit::{Category, Failure};
-use crate::output::{self, Style};
+use crate::output::{self, Style, visible};
 
 /// The number of existing entries that `tail` prints first.
 const EARLIER: usize = 10;
@@ -16,7 +16,10 @@ pub(super) async fn tail(at: &SandboxArgs) -> Result<(), Failure> {
     let mut stream = at.send(Method::GET, "/events", None).await?;
     let mut last = print_list(at, EARLIER).await?;
     let mut buffer = Vec::new();
-    let ended = || Failure::new(Category::Network, "the sandbox closed the stream");
+    let ended = || {
+        let message = "the sandbox closed the stream, or stopped responding: start it again, and repeat the command";
+        Failure::new(Category::Network, message)
+    };
     loop {
         let chunk = stream.chunk().await.map_err(|_| ended())?.ok_or_else(ended)?;
         buffer.extend_from_slice(&chunk);
@@ -46,7 +49,7 @@ pub(super) async fn show(at: &SandboxArgs, id: Option<u64>) -> Result<(), Failur
     };
     let text = at.text(Method::GET, &format!("/log/{id}"), None).await?;
     if at.json {
-        output::line(&text)?;
+        output::json_line(&text)?;
     } else {
         output::json_text(&text)?;
     }
@@ -67,14 +70,14 @@ fn print(at: &SandboxArgs, entry: &Value) -> Result<(), Failure> {
         return output::json(entry);
     }
     let style = Style::stdout();
-    let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let text = |name: &str| visible(entry[name].as_str().unwrap_or_default());
     let millis = entry["at"].as_i64().unwrap_or_default();
     let time = jiff::Timestamp::from_millisecond(millis).map(|time| format!("{time:.0}")).unwrap_or_default();
     let verdict = text("verdict");
     let verdict = if entry["good"] == true { style.good(&verdict) } else { style.bad(&verdict) };
     let faults = entry["faults"].as_array().into_iter().flatten().filter_map(|fault| fault["kind"].as_str());
     let faults: Vec<&str> = faults.collect();
-    let faults = if faults.is_empty() { String::new() } else { format!("  (fault {})", faults.join(", ")) };
+    let faults = if faults.is_empty() { String::new() } else { format!("  (fault {})", visible(&faults.join(", "))) };
     Ok(output::line(&format!(
         "{:>5}  {}  {:<8}  {:<28}  {verdict}{faults}",
         entry["id"].as_u64().unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! The subcommands of `paytend sandbox`, which control a running sandbox.
 
 pub(crate) mod client;
+pub(crate) mod exchange;
 pub(crate) mod faults;
 mod logs;
 
@@ -17,7 +18,7 @@ use self::client::SandboxArgs;
 use crate::cmd::{events, scenario};
 use crate::exit::Failure;
 use crate::inputs::Inputs;
-use crate::signals::until_interrupted;
+use crate::signals;
 use crate::{duration, output};
 
 /// The maximum size of an imported state, in bytes.
@@ -189,7 +190,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(until_interrupted(dispatch(command)))
+    signals::run(runtime, dispatch(command))
 }
 
 async fn dispatch(command: Command) -> Result<(), Failure> {
@@ -214,7 +215,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
             let body = json!({ "funds": funds, "currency": currency }).to_string();
             at.print(Method::POST, "/seed", Some(body), |_| String::new()).await
         }
-        Command::Export { at } => Ok(output::line(&at.text(Method::GET, "/export", None).await?)?),
+        Command::Export { at } => Ok(output::json_line(&at.text(Method::GET, "/export", None).await?)?),
         Command::Import { file, at } => {
             let state = Inputs::default().read(&file, "FILE", MAX_STATE)?;
             let state =

@@ -14,7 +14,7 @@ use crate::event_kinds::{ALL, EventKind};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output::{self, Style};
-use crate::signals::until_interrupted;
+use crate::signals;
 use crate::suggest::Suggested;
 
 #[derive(ClapArgs)]
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let kind = EventKind::find(event)?;
     if let Some(sandbox) = &args.sandbox {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        return runtime.block_on(through_sandbox::send(args, kind, sandbox));
+        return signals::run(runtime, through_sandbox::send(args, kind, sandbox));
     }
     let (Some(url), Some(keys)) = (&args.to, &args.keys) else {
         return Err(Failure::usage("no receiver: pass --to URL and --keys DIR, or --sandbox URL"));
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let sender = Sender::new(keys, args.permissions.file_permissions());
     let http = http_client(url)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(until_interrupted(send(args, kind, &sender, &http, url)))
+    signals::run(runtime, send(args, kind, &sender, &http, url))
 }
 
 async fn send(
@@ -99,7 +99,7 @@ async fn send(
         let (id, text) = (kind.id(&content), content.to_string());
         for duplicate in [false, true].into_iter().take(if args.duplicate { 2 } else { 1 }) {
             let request = sender.request(kind.route, kind.notify_type, &text, args.corrupt)?;
-            let answer = post(http, url, kind.route, request).await?;
+            let answer = post(http, url, kind.route, request).await.map_err(|failure| lines.after_others(failure))?;
             let sent = Sent {
                 event: kind.name,
                 id: &id,
@@ -127,19 +127,33 @@ async fn send(
 /// outcome.
 struct Lines {
     json: bool,
+    /// The number of notifications that were sent.
+    sent: u32,
     /// The first error while printing.
     unwritten: Option<Failure>,
 }
 
 impl Lines {
     fn new(json: bool) -> Self {
-        Self { json, unwritten: None }
+        Self { json, sent: 0, unwritten: None }
     }
 
     fn print(&mut self, sent: &Sent<'_>) {
+        self.sent += 1;
         if self.unwritten.is_none() {
             self.unwritten = print(sent, self.json).err();
         }
+    }
+
+    /// Adds to a failure that other notifications were sent before it. A network error means that nothing was sent, so
+    /// the failure is then another one.
+    fn after_others(&self, failure: Failure) -> Failure {
+        let category = match failure.category() {
+            _ if self.sent == 0 => return failure,
+            Category::Network => Category::Rejected,
+            category => category,
+        };
+        Failure::new(category, format!("{failure}; {} notifications were sent before", self.sent))
     }
 
     /// Returns the first error while printing, if there was one.

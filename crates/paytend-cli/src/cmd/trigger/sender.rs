@@ -15,7 +15,7 @@ use paytend_webhook::Reply;
 use paytend_webhook::testing::{DetachedSender, PaytendSender, SendError};
 use serde_json::Value;
 
-use crate::exit::{Category, Failure};
+use crate::exit::{Category, Failure, with_causes};
 use crate::keyfiles::{key_failure, private_in_directory};
 use crate::urls;
 
@@ -77,7 +77,11 @@ impl Sender {
             let partner = self.public("partner-public.b64")?;
             let id = self.folder.join("partner-id");
             let id = std::fs::read_to_string(&id).map_err(|error| {
-                Failure::new(Category::Configuration, format!("cannot read {}: {error}", id.display()))
+                let message = format!(
+                    "cannot read {}: {error}; pass a directory that `paytend sandbox --keys` created",
+                    id.display()
+                );
+                Failure::new(Category::Configuration, message)
             })?;
             let sender = PaytendSender::new(id.trim(), &key, &partner).map_err(failed)?;
             return corrupted_document(sender.raw(notify_type, content).map_err(failed)?, corruption);
@@ -177,10 +181,23 @@ pub(crate) async fn post(
 ) -> Result<Answer, Failure> {
     let (parts, body) = request.into_parts();
     let failed = |error: reqwest::Error| {
-        let cause = if error.is_connect() { "no connection" } else { "no response" };
+        let (is_builder, is_connect) = (error.is_builder(), error.is_connect());
+        let (shown, cause) = (urls::shown(url), with_causes(&error.without_url()));
+        if is_builder {
+            return Failure::usage(format!("cannot post to {shown}: {cause}; pass an http or https URL"));
+        }
+        if is_connect {
+            return Failure::new(
+                Category::Network,
+                format!("cannot connect to {shown}: {cause}; start the receiver, or check the URL"),
+            );
+        }
+        // The notification was sent, at least in part.
         Failure::new(
-            Category::Network,
-            format!("{cause} from {}: {}", urls::shown(url), with_causes(&error.without_url())),
+            Category::OutcomeUnknown,
+            format!(
+                "no response from {shown}: {cause}; the receiver may have processed the notification: check its log"
+            ),
         )
     };
     let response = http.post(url.clone()).headers(parts.headers).body(body).send().await.map_err(failed)?;
@@ -190,15 +207,4 @@ pub(crate) async fn post(
     let expected = route.provider().respond(Reply::Accepted).to_http();
     let acknowledged = status == 200 && json(&body).is_some() && json(&body) == json(expected.body());
     Ok(Answer { status, acknowledged })
-}
-
-/// Returns the message of an error, followed by the messages of its causes.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -15,9 +15,11 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
     let (mut unacknowledged, mut lines) = (Vec::new(), Lines::new(args.json));
     for _ in 0..args.times {
         let body = body(kind, &kind.fields(&args.set)?, args.to.as_ref());
-        let made = json(&at.text(Method::POST, "/trigger", Some(body)).await?);
+        let made = at.text(Method::POST, "/trigger", Some(body)).await;
+        let made = json(&made.map_err(|failure| lines.after_others(failure))?);
         for id in made["deliveries"].as_array().into_iter().flatten().filter_map(Value::as_u64) {
-            let delivery = json(&at.text(Method::GET, &format!("/deliveries/{id}"), None).await?);
+            let delivery = at.text(Method::GET, &format!("/deliveries/{id}"), None).await;
+            let delivery = json(&delivery.map_err(|failure| executed(id, &failure))?);
             let last = delivery["attempts"].as_array().and_then(|attempts| attempts.last());
             let content = Node::object(delivery["content"].as_str().unwrap_or("{}")).map_err(Failure::usage)?;
             let sent = Sent {
@@ -48,6 +50,14 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
             Err(Failure::new(Category::Rejected, format!("{count} notifications were not acknowledged: {first}")))
         }
     }
+}
+
+/// Returns the failure for an event that the sandbox has executed, if its delivery cannot be read.
+fn executed(id: u64, failure: &Failure) -> Failure {
+    Failure::new(
+        Category::OutcomeUnknown,
+        format!("the sandbox executed the event; delivery {id} cannot be read: {failure}"),
+    )
 }
 
 /// Returns the body of the request. Fields are inserted unchanged, so numbers keep all their digits.

@@ -1,0 +1,276 @@
+//! Tests of what `paytend listen` keeps, loses and reports: at the end, after failures to write, and without a store.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStdout, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::routing::post;
+use http::StatusCode;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::inbox_service::{Workplace, client, post as post_request, runtime};
+use crate::schema::checked;
+use crate::support::{command, run, set_mode};
+
+/// A running `paytend listen`, which is killed on drop.
+struct Running {
+    process: Option<Child>,
+    stdout: BufReader<ChildStdout>,
+    url: String,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut listen = command();
+        listen.arg("listen").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = listen.spawn().unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut ready = String::new();
+        stdout.read_line(&mut ready).unwrap();
+        let url = checked("listen-ready", &ready)["url"].as_str().unwrap().to_owned();
+        Self { process: Some(process), stdout, url }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.process.as_ref().unwrap()), signal).unwrap();
+    }
+
+    /// Waits for the end, and returns the exit code and standard error.
+    fn wait(mut self) -> (Option<i32>, String) {
+        let ended = self.process.take().unwrap().wait_with_output().unwrap();
+        (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+    }
+
+    fn stop(self) -> (Option<i32>, String) {
+        self.signal(Signal::INT);
+        self.wait()
+    }
+
+    /// Returns the next printed line.
+    fn line(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        checked("listen", &line)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// The keys, and a secret that signs forwarded notifications.
+struct Place(Workplace);
+
+impl Place {
+    fn new() -> Self {
+        let place = Workplace::new();
+        let secret = place.path("secret");
+        std::fs::write(&secret, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        set_mode(&secret, 0o600);
+        Self(place)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path(name).to_str().unwrap().to_owned()
+    }
+
+    fn listen(&self, args: &[&str]) -> Running {
+        Running::start(&[&["--keys", &self.path("keys")], args].concat())
+    }
+
+    fn forward(&self, to: &str, args: &[&str]) -> Running {
+        self.listen(&[&["--forward-to", to, "--forward-secret-file", &self.path("secret")], args].concat())
+    }
+
+    fn trigger(&self, listener: &Running, event: &str) {
+        let url = format!("{}/paytend/baas", listener.url);
+        let sent = run(&["trigger", event, "--to", &url, "--keys", &self.path("keys")], b"");
+        assert_eq!(sent.code, 0, "{}", sent.stderr);
+    }
+}
+
+/// A service that counts requests and responds with a status.
+fn service(runtime: &tokio::runtime::Runtime, status: StatusCode) -> (String, Arc<Mutex<usize>>) {
+    let count = Arc::new(Mutex::new(0));
+    let counted = count.clone();
+    let app = Router::new().route(
+        "/",
+        post(move || async move {
+            *counted.lock().unwrap() += 1;
+            status
+        }),
+    );
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    runtime.spawn(async move { axum::serve(listener, app).await });
+    (url, count)
+}
+
+fn wait_until(what: &str, is_true: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_true() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn notifications_that_are_not_forwarded_are_reported_at_the_end() {
+    let (place, runtime) = (Place::new(), runtime());
+    let (failing, _) = service(&runtime, StatusCode::BAD_GATEWAY);
+    let in_memory = place.forward(&failing, &[]);
+    place.trigger(&in_memory, "baas.fund-deposit");
+    place.trigger(&in_memory, "baas.user-upgrade");
+    let (code, stderr) = in_memory.stop();
+    assert!(code == Some(130) && stderr.contains("are lost now: 2. Pass --inbox FILE"), "{code:?} {stderr}");
+    // Other kinds are not forwarded, so they are not counted.
+    let only = place.forward(&failing, &["--only", "fund-deposit"]);
+    place.trigger(&only, "baas.fund-deposit");
+    place.trigger(&only, "baas.user-upgrade");
+    let (_, stderr) = only.stop();
+    assert!(stderr.contains("are lost now: 1."), "{stderr}");
+
+    let file = place.path("kept.db");
+    let stored = place.forward(&failing, &["--inbox", &file]);
+    place.trigger(&stored, "baas.fund-deposit");
+    place.trigger(&stored, "baas.user-upgrade");
+    let (code, stderr) = stored.stop();
+    assert!(code == Some(130) && stderr.contains(&format!("not forwarded: 2. {file} keeps them")), "{code:?} {stderr}");
+    // A later run forwards them, and then has nothing to report.
+    let (working, count) = service(&runtime, StatusCode::NO_CONTENT);
+    let later = place.forward(&working, &["--inbox", &file]);
+    wait_until("the notifications are forwarded", || *count.lock().unwrap() == 2);
+    let (code, stderr) = later.stop();
+    assert_eq!((code, &*stderr), (Some(130), ""));
+}
+
+/// A later run would not forward the kinds that `--only` leaves out.
+#[test]
+fn only_some_kinds_of_a_file_cannot_be_forwarded() {
+    let place = Place::new();
+    let [keys, secret, file] = ["keys", "secret", "kept.db"].map(|name| place.path(name));
+    let args = ["listen", "--keys", &keys, "--forward-to", "http://127.0.0.1:1/", "--forward-secret-file", &secret];
+    // If the options were accepted, the command would end when it cannot print its first line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut listen = command();
+    listen.args(args).args(["--inbox", &file, "--only", "fund-deposit"]).stdout(writer).stderr(Stdio::piped());
+    let ran = listen.output().unwrap();
+    let stderr = String::from_utf8(ran.stderr).unwrap();
+    assert!(ran.status.code() == Some(2) && stderr.contains("--only cannot be used with --inbox"), "{stderr}");
+    assert!(!std::path::Path::new(&file).exists());
+}
+
+/// The receiver of a forwarded notification does not respond, so the command waits for it after the first signal.
+#[test]
+fn second_interrupt_ends_the_command_immediately() {
+    let place = Place::new();
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", receiver.local_addr().unwrap());
+    let (accepted, accept) = mpsc::channel();
+    std::thread::spawn(move || receiver.incoming().for_each(|stream| drop(accepted.send(stream))));
+    let listener = place.forward(&url, &[]);
+    place.trigger(&listener, "baas.fund-deposit");
+    let _held = accept.recv_timeout(Duration::from_secs(60)).unwrap();
+    listener.signal(Signal::INT);
+    let address = listener.url.trim_start_matches("http://").to_owned();
+    wait_until("the command stops listening", || TcpStream::connect(&address).is_err());
+    listener.signal(Signal::INT);
+    let (ended, end) = mpsc::channel();
+    std::thread::spawn(move || ended.send(listener.wait()));
+    // Without the second signal, the command waits for 30 s.
+    let (code, stderr) = end.recv_timeout(Duration::from_secs(20)).expect("the command has not ended");
+    assert_eq!((code, &*stderr), (Some(130), ""));
+}
+
+/// Only a closed pipe is a success. A full socket that does not block is another error, as is a full disk.
+#[test]
+fn output_that_cannot_be_written_is_a_failure() {
+    let place = Place::new();
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut filler = theirs.try_clone().unwrap();
+    let mut listen = command();
+    listen.args(["listen", "--keys", &place.path("keys")]).stderr(Stdio::piped());
+    let process = listen.stdout(Stdio::from(OwnedFd::from(theirs))).spawn().unwrap();
+    // The command holds its own copy of the socket.
+    drop(listen);
+    let mut ready = String::new();
+    BufReader::new(&ours).read_line(&mut ready).unwrap();
+    while filler.write(&[b'\n'; 4096]).is_ok() {}
+    let url = format!("{}/payby", checked("listen-ready", &ready)["url"].as_str().unwrap());
+    let sent = run(&["trigger", "payby.transfer-to-bank", "--to", &url, "--keys", &place.path("keys")], b"");
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    let ended = process.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        ended.status.code() == Some(1) && stderr.contains("cannot write its output"),
+        "{:?} {stderr}",
+        ended.status
+    );
+}
+
+#[test]
+fn keys_of_a_real_partner_without_a_store_are_warned_about() {
+    let place = Place::new();
+    let warned = "these keys are not known to be a sandbox's";
+    let (_, stderr) = place.listen(&[]).stop();
+    assert!(!stderr.contains(warned), "{stderr}");
+    for provider in ["paytend", "payby", "payermax"] {
+        std::fs::remove_file(place.path(&format!("keys/{provider}-private.pem"))).unwrap();
+    }
+    let (_, stderr) = place.listen(&[]).stop();
+    assert!(stderr.contains(warned) && stderr.contains("--inbox FILE"), "{stderr}");
+    let (_, stderr) = place.listen(&["--inbox", &place.path("kept.db")]).stop();
+    assert!(!stderr.contains(warned), "{stderr}");
+    // A profile that is not connected to a sandbox.
+    let [config, own, public] =
+        ["config.toml", "keys/partner-private.pem", "keys/paytend-public.b64"].map(|name| place.path(name));
+    let profile = format!("base_url = \"https://paytend.invalid\"\nprivate_key_file = \"{own}\"\n");
+    let profile =
+        format!("{profile}public_key_file = \"{public}\"\npartner_id = \"{}\"\n", paytend_vectors::PARTNER_ID);
+    std::fs::write(&config, format!("[profiles.one]\n{profile}")).unwrap();
+    let mut listen = command();
+    listen.args(["listen", "--profile", "one"]).env("PAYTEND_CONFIG", config);
+    // The command ends when it cannot print its first line.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ended = listen.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    let stderr = String::from_utf8(ended.stderr).unwrap();
+    assert!(stderr.contains(warned), "{stderr}");
+}
+
+#[test]
+fn refusals_at_the_same_time_are_all_explained() {
+    const COUNT: usize = 8;
+    let place = Place::new();
+    let mut listener = place.listen(&[]);
+    let url = format!("{}/payby", listener.url);
+    runtime().block_on(async {
+        let (client, mut posts) = (client(), tokio::task::JoinSet::new());
+        for number in 0..COUNT {
+            let mut request = place.0.signed("payby", format!(r#"{{"notify_id":"{number}"}}"#));
+            // The search for an unknown change takes long.
+            *request.body_mut() = format!(r#"{{"notify_id":"{}","memo":"changed"}}"#, number + COUNT).into();
+            let (client, url) = (client.clone(), url.clone());
+            posts.spawn(async move { post_request(&client, &url, request).await });
+        }
+        assert_eq!(posts.join_all().await, [400; COUNT]);
+    });
+    for _ in 0..COUNT {
+        let refused = listener.line();
+        assert_eq!(refused["event"], "refused");
+        assert!(!refused["findings"].as_array().unwrap().is_empty(), "{refused}");
+    }
+}
