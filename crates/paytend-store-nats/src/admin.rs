@@ -14,6 +14,7 @@ use crate::check;
 use crate::claim::stored;
 use crate::clock::{millis, system_time};
 use crate::finish::{Current, Update, update};
+use crate::format;
 use crate::index::{Known, has_state};
 use crate::record::Record;
 use crate::remove;
@@ -106,7 +107,7 @@ impl StoreAdmin for NatsStore {
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = check::integrity(&self.shared).await?;
-        problems.extend(self.shared.setting_problems().await?);
+        problems.extend(self.shared.settings().await?.problems);
         Ok(problems)
     }
 
@@ -135,13 +136,18 @@ impl StoreAdmin for NatsStore {
         // A conflict means that a different program has written at the same time, which also proves that writes
         // succeed.
         streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
-        self.shared.check_settings().await?;
-        let replicas = streams.wanted(Log::Inbox).num_replicas;
+        format::check(streams).await?;
+        let settings = self.shared.check_settings().await?;
+        let sync_interval = match settings.syncs_always {
+            Some(true) => "always",
+            Some(false) => "not always",
+            None => "not known",
+        };
         Ok(vec![
             ("engine", "NATS JetStream".to_owned()),
             ("server_version", self.shared.server_version()),
-            ("replicas", replicas.to_string()),
-            ("sync_interval", if self.shared.knows_settings() { "always" } else { "not known" }.to_owned()),
+            ("replicas", settings.replicas.to_string()),
+            ("sync_interval", sync_interval.to_owned()),
         ])
     }
 }

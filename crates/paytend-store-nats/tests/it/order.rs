@@ -1,0 +1,148 @@
+//! The order in which the notifications of an order key are processed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use paytend_inbox::testing::TestNotification;
+use paytend_inbox::{Id, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_store_nats::NatsStore;
+use paytend_vectors::Seeded;
+
+use crate::cluster::Cluster;
+use crate::support::{Raw, claim, claim_until_found, far_future, options};
+
+const LEASE: Duration = Duration::from_secs(120);
+/// The number of notifications before those of the key. While a program reads them, it has read the few records.
+const BEFORE: usize = 400;
+const STEPS: usize = 120;
+
+fn ordered(name: &str, key: &str) -> TestNotification {
+    let business_id = Some(key.to_owned());
+    TestNotification { order: Some(key.to_owned()), business_id, ..TestNotification::new(name) }
+}
+
+/// Receivers have recorded a duplicate of the second notification before a worker starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn record_of_a_later_notification_does_not_change_the_order() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let receiver = options(&cluster, &name).open().await.unwrap();
+    let others: Vec<String> = (0..BEFORE).map(|number| format!("other {number}")).collect();
+    let accepted = others.iter().map(|name| receiver.accept(TestNotification::new(name.as_str()).prepare(&keys)));
+    for accepted in join_all(accepted).await {
+        accepted.unwrap();
+    }
+    let first = receiver.accept(ordered("1", "key").prepare(&keys)).await.unwrap().id();
+    let second = receiver.accept(ordered("2", "key").prepare(&keys)).await.unwrap().id();
+    receiver.accept(ordered("2", "key").prepare(&keys)).await.unwrap();
+    let worker = options(&cluster, &name).open().await.unwrap();
+    let claimed = claim(&worker, BEFORE + 2, LEASE).await;
+    let ids: Vec<Id> = claimed.iter().map(|claimed| claimed.lease.id).collect();
+    assert_eq!((ids.len(), ids.contains(&first), ids.contains(&second)), (BEFORE + 1, true, false));
+}
+
+/// Programs start at any time, and duplicates arrive. Each notification is processed after all earlier ones of its key.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_processed_in_order_by_programs_that_start_at_any_time() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
+    let receiver = options(&cluster, &name).open().await.unwrap();
+    let mut workers = vec![options(&cluster, &name).open().await.unwrap()];
+    let (mut accepted, mut last) = (0, BTreeMap::<String, Id>::new());
+    for _ in 0..STEPS {
+        match random.below(10) {
+            0..6 => {
+                // Some are duplicates of earlier ones.
+                let number = if random.below(2) == 0 { random.below(accepted + 1) } else { accepted };
+                let notification = ordered(&number.to_string(), &format!("key {}", number % 3));
+                receiver.accept(notification.prepare(&keys)).await.unwrap();
+                accepted = accepted.max(number + 1);
+            }
+            6 => {
+                workers.push(options(&cluster, &name).open().await.unwrap());
+                if workers.len() > 3 {
+                    workers.remove(random.below(3));
+                }
+            }
+            _ => process(&workers[random.below(workers.len())], random.below(4), &mut last).await,
+        }
+    }
+    let worker = options(&cluster, &name).open().await.unwrap();
+    while worker.stats().await.unwrap().ready > 0 {
+        process(&worker, 4, &mut last).await;
+    }
+    assert_eq!(worker.stats().await.unwrap().done, accepted as u64);
+    assert_eq!(worker.check().await.unwrap(), Vec::<String>::new());
+}
+
+async fn process(store: &NatsStore, limit: usize, last: &mut BTreeMap<String, Id>) {
+    for claimed in claim(store, limit, LEASE).await {
+        let id = claimed.lease.id;
+        let before = last.insert(claimed.facts.business_id.clone().unwrap(), id);
+        assert!(before.is_none_or(|before| before < id), "{id} was processed after {before:?}");
+        store.complete(claimed.lease, None).await.unwrap();
+    }
+}
+
+async fn registers(raw: &Raw) -> Vec<u64> {
+    let work = raw.all("work").await;
+    let registers = work.iter().filter(|message| message.subject.contains(".order."));
+    registers.map(|message| message.sequence).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registers_of_keys_without_pending_notifications_are_forgotten() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    let raw = Raw::new(&cluster, &name).await;
+    for (name, key) in [("a1", "a"), ("b1", "b"), ("b2", "b"), ("c1", "c")] {
+        store.accept(ordered(name, key).prepare(&keys)).await.unwrap();
+    }
+    let claimed = claim(&store, 10, LEASE).await;
+    assert_eq!(claimed.len(), 3);
+    for claimed in &claimed[..2] {
+        store.complete(claimed.lease, None).await.unwrap();
+    }
+    assert_eq!(registers(&raw).await.len(), 3);
+    // The key "b" has a pending notification, and that of "c" is being processed.
+    let operator = options(&cluster, &name).open().await.unwrap();
+    assert_eq!(operator.forget(far_future()).await.unwrap(), 2);
+    assert_eq!(registers(&raw).await.len(), 2);
+    store.complete(claimed[2].lease, None).await.unwrap();
+    let claimed = claim_until_found(&store).await;
+    assert_eq!(claimed[0].facts.business_id.as_deref(), Some("b"));
+    store.complete(claimed[0].lease, None).await.unwrap();
+    assert_eq!(operator.forget(far_future()).await.unwrap(), 2);
+    assert_eq!(registers(&raw).await, Vec::<u64>::new());
+    // The keys are used again, by a worker that knows their earlier registers.
+    store.accept(ordered("a2", "a").prepare(&keys)).await.unwrap();
+    assert_eq!(claim_until_found(&store).await.len(), 1);
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_register_does_not_hold_up_its_key() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    let raw = Raw::new(&cluster, &name).await;
+    let first = store.accept(ordered("1", "key").prepare(&keys)).await.unwrap().id();
+    let second = store.accept(ordered("2", "key").prepare(&keys)).await.unwrap().id();
+    let claimed = claim(&store, 10, LEASE).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [first]);
+    // The index has read the register.
+    store.stats().await.unwrap();
+    let [register] = *registers(&raw).await else { panic!("a key has one register") };
+    raw.stream("work").await.delete_message(register).await.unwrap();
+    store.complete(claimed[0].lease, None).await.unwrap();
+    let claimed = claim(&store, 10, LEASE).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [second]);
+    assert_eq!(registers(&raw).await.len(), 1);
+}
