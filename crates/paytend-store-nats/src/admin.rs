@@ -153,11 +153,19 @@ impl StoreAdmin for NatsStore {
 }
 
 impl NatsStore {
+    /// Returns the time by the store's clock, with which the times of receipt are compared.
+    pub fn now(&self) -> SystemTime {
+        system_time(self.shared.clock.now())
+    }
+
     /// Forgets processed notifications that were received before this time, and returns their number. Their content is
-    /// removed too. **A duplicate that arrives later is a new notification, and is processed again.**
+    /// removed too. Calculate the time from [`now`](Self::now), because the clock of this machine can differ.
+    ///
+    /// **A duplicate that arrives later is a new notification, and is processed again.**
     ///
     /// This store needs a limited deduplication window, because the servers and the workers keep the key of each
-    /// notification in memory. Pending notifications and dead letters are kept.
+    /// notification in memory. Pending notifications and dead letters are kept. The registers of order keys without
+    /// pending notifications are also removed, if they were written before this time.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already be forgotten.

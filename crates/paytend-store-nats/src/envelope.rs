@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use async_nats::{Client, Subscriber};
 use async_nats::jetstream::stream::{Config, ConsumerLimits, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::{Client, Subscriber};
 use futures_util::StreamExt as _;
 use paytend_inbox::StoreError;
 use serde::Deserialize;

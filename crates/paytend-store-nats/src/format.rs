@@ -35,7 +35,9 @@ pub(crate) async fn check(streams: &Streams) -> Result<(), StoreError> {
 fn problem(stored: &[u8]) -> Option<String> {
     match serde_json::from_slice::<u64>(stored) {
         Ok(format) if format <= FORMAT => None,
-        Ok(format) => Some(format!("the store has format {format}, and this program knows {FORMAT}: use a newer version")),
+        Ok(format) => {
+            Some(format!("the store has format {format}, and this program knows {FORMAT}: use a newer version"))
+        }
         Err(_) => Some("the format of the store cannot be read: use a newer version".to_owned()),
     }
 }

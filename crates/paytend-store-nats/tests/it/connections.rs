@@ -1,6 +1,6 @@
 //! Programs whose connections are slow or down, and programs that only receive notifications.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt as _;
 use paytend_inbox::testing::TestNotification;
@@ -76,4 +76,12 @@ async fn longest_facts_are_stored() {
     }
     assert!(accepted > 63_000, "{accepted}");
     assert!(store.check().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn time_comes_from_the_clock_of_the_store() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let time = SystemTime::UNIX_EPOCH + LIMIT;
+    let store = options(&cluster, &cluster.store_name()).clock(move || time).open().await.unwrap();
+    assert_eq!(store.now(), time);
 }

@@ -155,8 +155,7 @@ async fn filter(from: OwnedReadHalf, mut to: OwnedWriteHalf, rules: &Rules) -> s
         }
         let text = String::from_utf8_lossy(&frame[line.len().min(frame.len())..]).into_owned();
         let take = |count: usize| count.checked_sub(1);
-        let is_counted =
-            |count: &AtomicUsize| count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok();
+        let is_counted = |count: &AtomicUsize| count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok();
         let is_silent = line.contains(" $JS.ACK.") && rules.silent.lock().unwrap().iter().any(|n| line.contains(n));
         let is_write = text.starts_with("{\"stream\":") && text.contains("\"seq\":");
         let is_deletion = text.contains("stream_msg_delete_response") && text.contains("\"success\":true");

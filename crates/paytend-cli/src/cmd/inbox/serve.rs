@@ -225,7 +225,12 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
 }
 
 async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {
-    let before = |time: Option<Duration>| time.and_then(|time| SystemTime::now().checked_sub(time));
+    // The times of receipt come from the clock of the NATS servers, which can differ from the clock of this machine.
+    let now = || match &store {
+        AnyStore::Nats(store) => store.now(),
+        _ => SystemTime::now(),
+    };
+    let before = |time: Option<Duration>| time.and_then(|time| now().checked_sub(time));
     loop {
         if let Some(before) = before(retention) {
             match store.drop_payloads(before).await {
