@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::dump;
 use super::kind::{Head, Members, MessageKind};
 
 /// The maximum depth of texts in texts.
@@ -63,7 +64,7 @@ struct Context {
 impl Search {
     pub(super) fn of(captured: &[u8]) -> Self {
         let left = captured.len().saturating_mul(WORK.0).max(WORK.1);
-        let joined = joined_trace(captured);
+        let joined = dump::decoded(captured).or_else(|| joined_trace(captured));
         let captured = joined.as_deref().unwrap_or(captured);
         let mut search = Self { found: Vec::new(), incomplete: false, left, pieces: 0 };
         let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };
