@@ -31,7 +31,7 @@ impl Topic {
         for number in topic.partitions {
             partitions.push(client.partition_client(name, number, UnknownTopicHandling::Error).await?);
         }
-        if partitions.is_empty() { Err("the topic has no partition".into()) } else { Ok(Self(partitions)) }
+        if partitions.is_empty() { Err("the topic has no partitions".into()) } else { Ok(Self(partitions)) }
     }
 
     /// Returns the partition for a key, so that all notifications about an object are in the same partition.
@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let topic = Arc::clone(&topic);
         async move { topic.publish(delivery).await }
     })
-    // If a sighting's content is no longer stored, the record has no value.
+    // If the content of a sighting (a repeated delivery) is no longer stored, the record has no value.
     .on_sighting(move |delivery| {
         let topic = Arc::clone(&sightings);
         async move { topic.publish(delivery).await }

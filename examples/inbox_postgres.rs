@@ -1,4 +1,4 @@
-//! A durable inbox on PostgreSQL, with axum. Start as many of these processes as needed: they share the database.
+//! A durable inbox on PostgreSQL, with axum. Start as many of these processes as needed. They share the database.
 //!
 //! Set `DATABASE_URL`, for example to `postgres://user@localhost/payments`, and `KEYS` to a directory that `paytend
 //! sandbox --keys` has written. Then run: `cargo run -p paytend-examples --example inbox_postgres`

@@ -1,6 +1,6 @@
-//! Topups for the payouts in a PostgreSQL table. A payout is changed in the transaction that submits its order, and
-//! again in the transaction that stores the order's outcome. Each payout is paid once, even if a process is killed or
-//! several processes run at the same time.
+//! Submits topups for the payouts in a PostgreSQL table. A payout is changed in the transaction that submits its order,
+//! and again in the transaction that stores the order's outcome. Each payout is paid once, even if a process is killed
+//! or several processes run at the same time.
 //!
 //! Set `DATABASE_URL`, for example to `postgres://user@localhost/payments`, and `KEYS` to a directory that `paytend
 //! sandbox --keys` has written. Then run: `cargo run -p paytend-examples --example outbox_postgres`
@@ -80,7 +80,7 @@ pub(crate) async fn book(
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let directory = PathBuf::from(std::env::var_os("KEYS").ok_or("set KEYS to a directory of keys")?);
+    let directory = PathBuf::from(std::env::var_os("KEYS").ok_or("set KEYS to the directory that contains the keys")?);
     let url = std::env::var("DATABASE_URL").map_err(|_| "set DATABASE_URL")?;
     let store = PostgresOptions::from_url(&url)?.open().await?;
     store.pool().get().await?.batch_execute(TABLE).await?;
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Failure> {
 
     let dispatcher = Dispatcher::builder(outbox.clone()).on::<Topup, _, _>(book).build();
     tokio::spawn(dispatcher.run(std::future::pending()));
-    println!("paying the new rows of the table payout");
+    println!("paying the new rows in the payout table");
     loop {
         match order_payouts(&outbox).await {
             Ok(0) => {}

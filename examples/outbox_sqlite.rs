@@ -107,7 +107,7 @@ async fn main() -> Result<(), Failure> {
     for (number, state) in payouts.await? {
         println!("{number}: {state}");
     }
-    let balance = sandbox.card(sandbox.card_id()).ok_or("the card exists")?;
+    let balance = sandbox.card(sandbox.card_id()).ok_or("the sandbox has no such card")?;
     println!("balance of the card: {}", balance.balance());
 
     let _ = stop.send(());

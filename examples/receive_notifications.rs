@@ -1,5 +1,5 @@
-//! A callback URL on axum that verifies, stores and acknowledges notifications, in this order. The deduplication key
-//! and the effect are stored in one database transaction.
+//! An axum server with a callback URL that verifies, stores and acknowledges notifications, in this order. The
+//! deduplication key and the effect are stored in one database transaction.
 //!
 //! Run it with `cargo run -p paytend-examples --example receive_notifications`
 

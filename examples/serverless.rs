@@ -1,7 +1,7 @@
 //! A serverless function (AWS Lambda) that receives PayBy notifications behind an HTTP gateway.
 //!
-//! An instance processes one request at a time, so the plain receiver is enough. The gateway reads the body and
-//! supplies the source address.
+//! An instance processes one request at a time, so a plain receiver without a server's limits is enough. The gateway
+//! reads the body and supplies the source address.
 //!
 //! Outside Lambda, `cargo run -p paytend-examples --example serverless` processes two generated events.
 

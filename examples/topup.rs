@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // The sandbox executes the first topup, but its response is lost. The client then queries the order number.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once())?;
 
-    // Choose a unique order number for each topup: Paytend executes each order number once.
+    // Choose a unique order number for each topup, because Paytend executes each order number only once.
     let topup = Topup::builder()
         .card_id(sandbox.card_id())
         .order_no("T-2026-0001")

@@ -1,4 +1,4 @@
-//! `apalis` on `apalis-postgres`.
+//! Processes the jobs with `apalis` and `apalis-postgres`.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ async fn handle(line: String, pool: Data<PgPool>) -> Result<(), BoxDynError> {
     Ok(())
 }
 
-/// Processes the jobs in batches, like the fastest example of apalis. Unlike the example, the worker locks the jobs, so
+/// Processes the jobs in batches, like apalis's fastest example. Unlike in the example, the worker locks the jobs, so
 /// that several workers could run.
 pub(crate) async fn rate(server: &Server) -> u128 {
     let config = server.database().await;

@@ -11,7 +11,7 @@ use crate::{CONNECTIONS, JOBS};
 pub(crate) const TABLE: &str = "CREATE TABLE effect (line text NOT NULL)";
 pub(crate) const INSERT: &str = "INSERT INTO effect VALUES ($1)";
 
-/// Returns the content of a job.
+/// Returns a job's content.
 pub(crate) fn content(number: usize) -> String {
     format!("{number:0>1000}")
 }
@@ -19,7 +19,7 @@ pub(crate) fn content(number: usize) -> String {
 /// Creates the connection pool for the other job queues.
 pub(crate) async fn pool(config: &Config) -> PgPool {
     let paytend_store_postgres::tokio_postgres::config::Host::Unix(directory) = &config.get_hosts()[0] else {
-        panic!("the server listens on a socket");
+        panic!("the server does not listen on a Unix socket");
     };
     let options = PgConnectOptions::new_without_pgpass()
         .socket(directory)
@@ -39,7 +39,7 @@ pub(crate) async fn rate(config: &Config, started: Instant, is_done: &str) -> u1
     }
     let rate = JOBS as u128 * 1_000_000 / started.elapsed().as_micros();
     let effects: i64 = client.query_one("SELECT count(*) FROM effect", &[]).await.unwrap().get(0);
-    assert_eq!(usize::try_from(effects).unwrap(), JOBS, "every job has one effect");
+    assert_eq!(usize::try_from(effects).unwrap(), JOBS, "the numbers of effects and jobs differ");
     drop(client);
     running.await.unwrap().unwrap();
     rate

@@ -1,4 +1,4 @@
-//! `graphile_worker`.
+//! Processes the jobs with `graphile_worker`.
 
 use std::time::{Duration, Instant};
 

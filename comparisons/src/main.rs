@@ -1,7 +1,7 @@
 //! `cargo xtask bench queues`: processes jobs with the PostgreSQL store and with other job queues, on the same server.
 //!
-//! Every queue has the same durability, number of connections, number of handlers and effect: a row in a table. The
-//! rounds of the queues alternate.
+//! All queues run with the same durability, number of connections and number of handlers, and every job inserts one
+//! row. The queues take turns, one round each.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, reason = "a program for measurements")]
 
@@ -10,20 +10,20 @@ mod effect;
 mod graphile_queue;
 mod paytend_queue;
 #[path = "../../crates/paytend-store-postgres/tests/it/server.rs"]
-#[expect(dead_code, reason = "only the tests of the store use all items")]
+#[expect(dead_code, reason = "only the store's tests use all items")]
 mod server;
 
 use crate::server::Server;
 
-/// The number of jobs of each round.
+/// The number of jobs in each round.
 const JOBS: usize = 5_000;
 /// The number of rounds. The result is the median of the rounds.
 const ROUNDS: usize = 3;
-/// The maximum number of connections of a queue.
+/// The maximum number of connections per queue.
 const CONNECTIONS: u32 = 10;
 /// The maximum number of jobs in progress. The other queues also hold jobs in memory that are not in progress.
 const HANDLERS: usize = 64;
-/// The number of jobs that wait behind another job.
+/// The number of notifications that wait behind one with the same order key.
 const BLOCKED: usize = 100_000;
 
 /// The jobs completed per second in each round.
@@ -40,7 +40,7 @@ impl Rates {
 
 #[tokio::main]
 async fn main() {
-    let server = Server::start(&[]).await.expect("PostgreSQL is installed: run `cargo xtask setup`");
+    let server = Server::start(&[]).await.expect("PostgreSQL is missing or did not start: run `cargo xtask setup`");
     let [mut paytend, mut graphile, mut apalis] = [(); 3].map(|()| Rates::default());
     for round in 1..=ROUNDS {
         paytend.0.push(paytend_queue::rate(&server, 0).await);
@@ -60,7 +60,7 @@ async fn main() {
         free.0.push(paytend_queue::rate(&server, 0).await);
         blocked.0.push(paytend_queue::rate(&server, BLOCKED).await);
         let last = [&free, &blocked].map(|rates| rates.0[round - 1]);
-        eprintln!("round {round} of {ROUNDS}, free and with blocked notifications: {last:?} per second");
+        eprintln!("round {round} of {ROUNDS}, without and with blocked notifications: {last:?} per second");
     }
     println!(
         "\nWith {BLOCKED} notifications behind one key: {} per second, {} of the rate without them ({}).",

@@ -1,6 +1,6 @@
 /** Bytes, or a string that is encoded as UTF-8. */
 export type Data = string | Uint8Array
-/** The kind of a message. */
+/** The kind of a message: a request, a response or a notification. */
 export type Kind = 'request' | 'response' | 'notification'
 /**
  * The result of handling a notification. `try_again_later` means that the notification could not be stored, so the
@@ -15,7 +15,7 @@ export type Code =
 /** The HTTP response to send to the provider. */
 export interface ProviderResponse { status: number, headers: Record<string, string>, body: string }
 
-/** The base class of all errors of this package. Errors contain no secrets or personal data. */
+/** The base class for all errors in this package. Errors contain no secrets or personal data. */
 export class PaytendError extends Error {
   /** The error code, such as `not_authentic`. */
   readonly code: Code
@@ -37,9 +37,9 @@ export class PayloadError extends PaytendError {}
  * The document is an unsigned error response. It is not authenticated: an attacker on the network may have written it.
  */
 export class UnsignedFailure extends PaytendError {
-  /** The `respCode` of the response. */
+  /** The response's `respCode`. */
   readonly respCode: string
-  /** The `respMsg` of the response. */
+  /** The response's `respMsg`. */
   readonly respMsg: string
 }
 /**
@@ -56,11 +56,11 @@ export class Rejected extends PaytendError {}
 
 /** A public RSA key, read from SubjectPublicKeyInfo or PKCS#1 in PEM, DER or base64. */
 export class PublicKey {
-  /** Reads a key. */
+  /** Reads a key from bytes or a string. */
   constructor (data: Data)
   /** Reads a key from a file. */
   static fromFile (path: string): PublicKey
-  /** Encodes the key. */
+  /** Returns the key in the given encoding (default: PEM). */
   write (form?: 'spki-pem' | 'spki-base64' | 'spki-der'): Buffer
   /** The fingerprint: `SHA256:` followed by hexadecimal digits. */
   readonly fingerprint: string
@@ -68,15 +68,15 @@ export class PublicKey {
 
 /** A private RSA key, read from PKCS#1 or PKCS#8 in PEM, DER or base64. */
 export class PrivateKey {
-  /** Reads a key. */
+  /** Reads a key from bytes or a string. */
   constructor (data: Data)
   /** Reads a key from a file. Throws `KeyUnusable` if the file is missing, or if other users can read it. */
   static fromFile (path: string): PrivateKey
   /** Generates a key pair. The size is a multiple of 128 bits, from 1024 to 8192. */
   static generate (bits: number): PrivateKey
-  /** The public key. */
+  /** The matching public key. */
   readonly publicKey: PublicKey
-  /** Encodes the key. The result is secret. */
+  /** Returns the key in the given encoding (default: PKCS#8 PEM). The result is secret. */
   write (form?: 'pkcs8-pem' | 'pkcs8-base64' | 'pkcs1-der'): Buffer
   /** Signs a body for PayBy or PayerMax, and returns the value of the `sign` header. */
   sign (body: Data): string
@@ -161,7 +161,7 @@ export class Keyring {
    * `requestId` to a request that does not contain one. An existing `requestId` is kept. To read the `requestId`, use
    * `JSON.parse(document).requestId`.
    *
-   * A string is sealed exactly as given. An object is serialized as JSON.
+   * A string is sealed exactly as passed. An object is serialized as JSON.
    *
    * Throws a `UsageError` if an argument has the wrong type, and `Unsealable` if a field or the payload cannot be
    * sealed.

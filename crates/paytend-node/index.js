@@ -16,7 +16,7 @@ function load () {
 
 const native = load()
 
-/** The base class of all errors of this package. Errors contain no secrets or personal data. */
+/** The base class for all errors in this package. Errors contain no secrets or personal data. */
 class PaytendError extends Error {
   constructor (message, code = 'internal', response = undefined) {
     super(message)

@@ -9,7 +9,8 @@ import javax.crypto.spec.SecretKeySpec;
 /**
  * Verifies a notification that {@code paytend inbox serve --forward-to} has posted. This class needs only the JDK.
  *
- * <p>Ignore a {@code webhook-id} that your service has already processed: a notification can be posted more than once.
+ * <p>Ignore a {@code webhook-id} that your service has already processed, because a notification can be posted more
+ * than once.
  */
 public final class Verify {
     /** Returns whether the body is authentic. {@code body} is the raw bytes as received. */

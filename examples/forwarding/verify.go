@@ -1,7 +1,8 @@
 // Verifies a notification that `paytend inbox serve --forward-to` has posted. This code needs only Go's standard
 // library.
 //
-// Ignore a `webhook-id` that your service has already processed: a notification can be posted more than once.
+// Ignore a `webhook-id` that your service has already processed, because a notification can be posted more than
+// once.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Verifies a notification that `paytend inbox serve --forward-to` has posted. This code needs only Node's built-in
 // modules.
 //
-// Ignore a `webhook-id` that your service has already processed: a notification can be posted more than once.
+// Ignore a `webhook-id` that your service has already processed, because a notification can be posted more than once.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";

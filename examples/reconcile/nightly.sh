@@ -1,5 +1,5 @@
 #!/bin/sh
-# Compares the previous day. Run it shortly after midnight in the provider's time zone, with TZ set to this zone.
+# Reconciles the previous day. Run it shortly after midnight in the provider's time zone, with TZ set to this zone.
 #
 # PAYTEND_STORE names the store that contains the notifications. The orders are read from orders/DATE.jsonl. The fetched
 # lists are written to fetched/DATE, and the report to reports/DATE.html and reports/DATE.txt.

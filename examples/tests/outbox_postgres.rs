@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 #[allow(dead_code, reason = "the program has a main function")]
 #[path = "../outbox_postgres.rs"]
 mod example;
-#[allow(dead_code, reason = "the tests of the store use more of it")]
+#[allow(dead_code, reason = "the store's tests use the rest of it")]
 #[path = "../../crates/paytend-store-postgres/tests/it/server.rs"]
 mod server;
 
@@ -45,7 +45,7 @@ fn dispatch(outbox: &Outbox<PostgresStore>) -> JoinHandle<paytend_outbox::dispat
     tokio::spawn(dispatcher.run(std::future::pending()))
 }
 
-/// Waits until a condition on the store holds.
+/// Waits until the store satisfies a condition.
 async fn wait_for(outbox: &Outbox<PostgresStore>, mut holds: impl AsyncFnMut(&PostgresStore) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds(outbox.store()).await {
@@ -77,7 +77,7 @@ async fn each_payout_is_paid_once_although_the_process_and_the_server_crash() {
     );
     server::execute(&database, &insert).await;
     assert_eq!(example::order_payouts(&outbox).await.unwrap(), 6);
-    assert_eq!(example::order_payouts(&outbox).await.unwrap(), 0, "each payout is ordered once");
+    assert_eq!(example::order_payouts(&outbox).await.unwrap(), 0, "a payout was ordered twice");
 
     // The first response is lost, and the process dies while it waits for a later one.
     sandbox.fault(Fault::on::<Topup>(FaultKind::ResetAfter).once()).unwrap();

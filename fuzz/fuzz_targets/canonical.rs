@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
             // Only strict JSON can be sealed.
             let (Some(payload), None) = (opened.payload_text(), opened.payload_problem()) else { continue };
             let outgoing = Outgoing::new(&fields).payload(payload);
-            let sealed = KEYRING.seal(&outgoing).expect("accepted fields can be sealed");
+            let sealed = KEYRING.seal(&outgoing).expect("cannot seal fields that were accepted");
             let text = sealed.canonical(payload);
             // The new document has a different session key, so the signed texts are compared without their session
             // keys.
@@ -30,7 +30,7 @@ fuzz_target!(|input: &[u8]| {
             let without_key = |text: &str, key: &str| text.replacen(&format!("randomKey={key}"), "randomKey=", 1);
             let again = KEYRING
                 .open(sealed.document().as_bytes(), &Expected::danger_any_partner(kind))
-                .expect("the sealed document can be opened");
+                .expect("cannot open the sealed document");
             assert_eq!(
                 without_key(&text, again.session_key()),
                 without_key(&String::from_utf8_lossy(&opened.canonical()), opened.session_key())
@@ -48,7 +48,7 @@ fuzz_target!(|input: &[u8]| {
         if let Ok(sealed) = KEYRING.seal(&Outgoing::new(&fields).payload(payload)) {
             let expected = Expected::danger_any_partner(kind).with_max_bytes(16 << 20);
             let opened =
-                KEYRING.open(sealed.document().as_bytes(), &expected).expect("the sealed document can be opened");
+                KEYRING.open(sealed.document().as_bytes(), &expected).expect("cannot open the sealed document");
             assert_eq!(opened.payload_text(), Some(payload));
             for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
                 assert_eq!(opened.field(name), Some(value));

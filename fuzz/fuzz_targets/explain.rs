@@ -1,4 +1,4 @@
-//! Runs `explain` on arbitrary bodies: both as an envelope and as a body whose signature covers different data.
+//! Runs `explain` on each arbitrary body twice: as an envelope, and as a body whose signature covers different data.
 
 #![no_main]
 

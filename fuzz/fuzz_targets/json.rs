@@ -24,8 +24,8 @@ fuzz_target!(|text: &[u8]| {
         assert!(members(text).is_ok());
     }
     if let Ok(deposit) = IbanTransaction::read_lenient(text) {
-        let written = serde_json::to_vec(&deposit).expect("a payload that was read can be written");
-        let again = IbanTransaction::read_lenient(&written).expect("the written payload can be read again");
+        let written = serde_json::to_vec(&deposit).expect("cannot write a payload that was read");
+        let again = IbanTransaction::read_lenient(&written).expect("cannot read the written payload");
         assert_eq!((again.order_no, again.amount), (deposit.order_no, deposit.amount));
     }
     if let Content::Unreadable(raw) | Content::Unknown(raw) = TransferToBankNotification::read(text) {

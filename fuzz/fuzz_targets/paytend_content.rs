@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     let document = sealed.into_document();
     let verified = receiver
         .receive(&HeaderMap::new(), document.as_bytes(), SystemTime::UNIX_EPOCH)
-        .expect("sealed content can be received");
+        .expect("the sealed content was refused");
     assert_eq!(verified.content(), content.as_bytes());
     // Writing a typed notification and reading it again must return the same value.
     match verified.notification() {

@@ -20,7 +20,7 @@ fuzz_target!(|document: &[u8]| {
         let receive = || receiver.receive(&HeaderMap::new(), document, SystemTime::UNIX_EPOCH);
         match receive() {
             Ok(verified) => {
-                let opened = verified.opened().expect("the notification has an envelope");
+                let opened = verified.opened().expect("the notification has no envelope");
                 assert_eq!(opened.field("partnerId"), Some(PARTNER_ID));
                 // The signed content is empty or exactly one object. Receiving the document again returns the same
                 // deduplication key.
@@ -28,7 +28,10 @@ fuzz_target!(|document: &[u8]| {
                 if !content.is_empty() {
                     assert_eq!(paytend_json::object_end(content), Ok(content.len()));
                 }
-                assert_eq!(receive().expect("the document can be received again").dedup_key(), verified.dedup_key());
+                assert_eq!(
+                    receive().expect("the document was refused the second time").dedup_key(),
+                    verified.dedup_key()
+                );
                 let _ = format!("{verified:?}");
             }
             Err(rejection) => {

@@ -26,20 +26,20 @@ pub const PUBLIC: &str = concat!(
 pub struct NoSecurity(PublicKey);
 
 impl NoSecurity {
-    /// Creates a key.
+    /// Creates a key that can be used as a private or a public key.
     pub fn key() -> Self {
-        Self(PublicKey::from_bytes(PUBLIC).expect("the test key is valid"))
+        Self(PublicKey::from_bytes(PUBLIC).expect("cannot read the test key"))
     }
 
-    /// Creates a key that is used as a public key.
+    /// Creates a key for use as a public key.
     pub fn public() -> Arc<dyn RsaPublic> {
         Arc::new(Self::key())
     }
 
-    /// Creates a keyring that seals and opens.
+    /// Creates a keyring that can seal and open messages.
     pub fn keyring() -> Keyring {
         let keyring = Keyring::builder().own_key(Arc::new(Self::key())).peer_key(Self::public());
-        keyring.random_source(Arc::new(Fixed)).build().expect("the keyring has both kinds of keys")
+        keyring.random_source(Arc::new(Fixed)).build().expect("cannot build the keyring")
     }
 }
 
@@ -91,16 +91,15 @@ pub fn receive_detached<T: serde::Serialize>(receiver: &impl Receiver<Notificati
         Ok(verified) => {
             assert_eq!(verified.content(), body);
             assert_eq!(
-                receiver.receive(&headers, body, now).expect("the body can be received again").dedup_key(),
+                receiver.receive(&headers, body, now).expect("the body was refused the second time").dedup_key(),
                 verified.dedup_key()
             );
             // The check is skipped if the body is not strict JSON. Values that are not strict JSON are lost when the
             // notification is written, and the type may then be unknown.
             let strict = serde_json::from_slice::<serde_json::Value>(body).is_ok();
             if let Some(typed) = verified.notification().typed().filter(|_| strict) {
-                let written = serde_json::to_vec(typed).expect("a notification that was read can be written");
-                let again =
-                    receiver.receive(&headers, &written, now).expect("the written notification can be received");
+                let written = serde_json::to_vec(typed).expect("cannot write a notification that was read");
+                let again = receiver.receive(&headers, &written, now).expect("the written notification was refused");
                 assert!(again.notification().typed().is_some());
             }
         }

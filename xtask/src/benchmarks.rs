@@ -46,7 +46,7 @@ mod tests {
     const TEXT: &str = "# Benchmarks\n\nfirst\n\n## One\n\nold\n\n## Two\n\nkept\n";
 
     #[test]
-    fn section_is_replaced_in_its_place() {
+    fn section_is_replaced_in_place() {
         let expected = "# Benchmarks\n\nfirst\n\n## One\n\nnew\n\n## Two\n\nkept\n";
         assert_eq!(replaced(TEXT, "One", "new\n"), expected);
         assert_eq!(replaced(expected, "One", "new"), expected);

@@ -26,7 +26,7 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Writes the files to the `root` directory in a folder, and packs them into an archive beside it.
+/// Writes the files to `root` in the given directory, and packs them into an archive next to `root`.
 fn pack(command: &Path, folder: &Path) -> Result<PathBuf, String> {
     let tree = folder.join("root");
     if tree.exists() {

@@ -19,11 +19,11 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("paytend-model", &["paytend-json"]),
     ("paytend-client", &["paytend-crypto", "paytend-json", "paytend-model"]),
     ("paytend-webhook", &["paytend-crypto", "paytend-json", "paytend-model"]),
-    // The inbox contains no database code: each store is a separate crate that depends on the inbox.
+    // The inbox contains no database code, because each store is a separate crate that depends on the inbox.
     ("paytend-inbox", &["paytend-crypto", "paytend-model", "paytend-webhook"]),
     // The outbox uses the inbox's keys, leases and errors.
     ("paytend-outbox", &["paytend-client", "paytend-crypto", "paytend-inbox", "paytend-model"]),
-    // The comparison uses no I/O and no async runtime.
+    // Reconciliation uses no I/O and no async runtime.
     ("paytend-reconcile", &["paytend-model"]),
     ("paytend-store-nats", &["paytend-inbox"]),
     ("paytend-store-postgres", &["paytend-client", "paytend-inbox", "paytend-outbox"]),

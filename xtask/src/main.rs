@@ -156,7 +156,8 @@ fn bench(arguments: &[&str]) -> Result<(), String> {
         .run()
 }
 
-/// Measures receiving into a store. A complete measurement replaces its section in BENCHMARKS.md.
+/// Measures how fast notifications are received into a store. A complete measurement replaces its section in
+/// BENCHMARKS.md.
 fn bench_inbox(arguments: &[&str]) -> Result<(), String> {
     let report = shell::target().join("bench-inbox.md");
     let write = format!("--write={}", report.display());

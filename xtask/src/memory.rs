@@ -60,6 +60,6 @@ fn build(variables: &[(&str, &str)], folder: &str) -> Result<PathBuf, String> {
 /// Returns the path of the compiler's AddressSanitizer library, which must be loaded before all others.
 fn sanitizer() -> Option<PathBuf> {
     let path = PathBuf::from(output("cc", &["-print-file-name=libasan.so"])?.trim());
-    // For a library that the compiler does not have, it returns only the name.
+    // If the compiler does not have the library, it prints only the library's name.
     path.is_absolute().then_some(path)
 }

@@ -8,7 +8,7 @@ use crate::shell::{cargo, root};
 
 struct Mutant {
     name: &'static str,
-    /// Each change: the file, a string that occurs once in it, and its replacement.
+    /// The changes. Each consists of a file, a string that occurs once in it, and the replacement.
     changes: &'static [(&'static str, &'static str, &'static str)],
     /// The package whose tests must fail.
     package: &'static str,

@@ -76,16 +76,17 @@ fn bindings_tools() -> Result<(), String> {
     ensure("a JDK", &["default-jdk-headless"], || program("javac").args(["-version"]).succeeds())?;
     ensure("Maven", &["maven"], || program("mvn").args(["--version"]).succeeds())?;
     ensure("Chromium, for the sandbox's web page", &["chromium", "fonts-dejavu-core"], || ui::chromium().is_some())?;
-    ensure("PostgreSQL, for the tests of the PostgreSQL store", &["postgresql"], || postgres().is_some())?;
-    ensure("PgBouncer, for the tests of the PostgreSQL store", &["pgbouncer"], pgbouncer)?;
-    ensure("zsh and fish, for the tests of the completions", &["zsh", "fish"], || {
+    ensure("PostgreSQL, for the PostgreSQL store's tests", &["postgresql"], || postgres().is_some())?;
+    ensure("PgBouncer, for the PostgreSQL store's tests", &["pgbouncer"], pgbouncer)?;
+    ensure("zsh and fish, for the completion tests", &["zsh", "fish"], || {
         ["zsh", "fish"].into_iter().all(|shell| program(shell).args(["--version"]).succeeds())
     })?;
     ensure("Go", &["golang-go"], || program("go").args(["version"]).succeeds())?;
     nats::install()
 }
 
-/// Returns whether the OpenSSL backend can be built: its build must find the headers of OpenSSL 3.0.8 or newer.
+/// Returns whether the OpenSSL backend can be built, that is, whether its build finds the headers of OpenSSL 3.0.8 or
+/// newer.
 pub(crate) fn openssl() -> bool {
     std::env::var_os("OPENSSL_DIR").is_some()
         || program("pkg-config").args(["--atleast-version=3.0.8", "openssl"]).succeeds()

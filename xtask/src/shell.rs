@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use cargo_metadata::MetadataCommand;
 
-/// Returns the workspace's root.
+/// Returns the workspace's root directory.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }

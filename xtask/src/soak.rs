@@ -1,4 +1,4 @@
-//! `soak`: runs many rounds of the tests that kill processes, crash servers and simulate power cuts.
+//! `soak`: runs the tests that kill processes, crash servers and simulate power cuts for many rounds.
 
 use crate::nats;
 use crate::setup;

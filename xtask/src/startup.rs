@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::benchmarks;
 use crate::shell::{cargo, target};
 
-const HEADING: &str = "Start of the command";
+const HEADING: &str = "Command startup";
 /// The number of runs of each command line.
 const RUNS: u32 = 50;
 /// The maximum time for the fastest run.

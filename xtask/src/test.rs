@@ -12,7 +12,7 @@ use crate::ui;
 const EXAMPLES: [&str; 6] =
     ["inbox_service", "inbox_sqlite", "issue_card", "receive_notifications", "serverless", "topup"];
 
-/// Whether tests that this machine does not support are only reported, or cause a failure.
+/// Whether tests that this machine cannot run are only reported or cause a failure.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Skipping {
     Reported,
@@ -29,7 +29,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let mut rows = Vec::new();
 
     let openssl = setup::openssl();
-    // The tests of paytend-webhook run once, below, with all features.
+    // paytend-webhook's tests run once, below, with all features.
     let mut tests = cargo(["test", "--workspace", "--locked", "--exclude", "paytend-webhook"]);
     if !openssl {
         tests = tests.args(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);

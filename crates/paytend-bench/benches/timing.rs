@@ -1,7 +1,7 @@
-//! Measures whether the time of `Keyring::open` reveals to a sender whether the session key was valid.
+//! Measures whether the run time of `Keyring::open` reveals to a sender whether the session key was valid.
 //!
-//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure and the same
-//! outcome: `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the
+//! Run this benchmark with `cargo xtask timing [--backend NAME]`. All documents have the same structure. Their outcome
+//! is always `NotAuthentic`, because their signature is in the valid range but incorrect. They differ only in the
 //! content of the RSA block. Each round measures every class once, in random order, from a fixed buffer. A second class
 //! of well-padded documents is the A/A control: any difference between the two classes is noise.
 //!

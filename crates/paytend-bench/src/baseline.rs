@@ -1,7 +1,7 @@
 //! The baseline: code that uses libcrypto directly. It parses keys once, reuses contexts and buffers, and performs none
 //! of paytend-crypto's checks.
 //!
-//! Do not use this code elsewhere: it is a padding oracle and trusts its input.
+//! Do not use this code elsewhere, because it is a padding oracle and trusts its input.
 
 use openssl::base64::{decode_block, encode_block};
 use openssl::cipher::Cipher;
@@ -97,7 +97,7 @@ impl Baseline {
 
         self.write_canonical(field(r#""partnerId":""#), &key, &payload);
         let valid = self.verify_detached(&sha256(&self.canonical), field(r#""signature":""#))?;
-        assert!(valid, "invalid signature in the document given to the baseline");
+        assert!(valid, "invalid signature in the document passed to the baseline");
         self.encrypted = payload;
         Ok(self.encrypted.len())
     }

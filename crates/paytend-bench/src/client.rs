@@ -1,4 +1,5 @@
-//! The client's overhead compared with handwritten code that seals, posts with reqwest, opens and reads the data.
+//! Measures the client's overhead compared with handwritten code that seals, posts with reqwest, opens and reads the
+//! data.
 //!
 //! The server runs on the loopback interface and performs no cryptography. It runs on a separate thread, whose CPU time
 //! is not counted.

@@ -43,7 +43,7 @@ struct Candidate {
     verifier: detached::Verifier,
 }
 
-/// The backends, with the names in the report.
+/// The backends, with their names in the report.
 const BACKENDS: [(&str, &dyn Backend); 3] = [("OpenSSL", &OpenSsl), ("AWS-LC", &AwsLc), ("RustCrypto", &RustCrypto)];
 
 impl Candidate {

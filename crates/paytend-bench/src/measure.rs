@@ -77,7 +77,7 @@ fn shuffle(order: &mut [usize]) {
     }
 }
 
-/// Formats a ratio or a time that is given in thousandths.
+/// Formats a ratio or a time, which is passed in thousandths.
 pub(crate) fn decimal(thousandths: u128) -> String {
     format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }

@@ -1,4 +1,4 @@
-//! Orders in an SQLite store, from the submission to the completion, compared with the client alone.
+//! Measures orders in an SQLite store, from submission to completion, and compares them with the client alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,17 +21,17 @@ use crate::measure::decimal;
 const CONCURRENT: usize = 64;
 /// The number of orders in one round.
 const ROUND: usize = 2_000;
-/// The number of rounds; the median counts.
+/// The number of rounds. The result is the median.
 const ROUNDS: usize = 7;
 /// The number of orders that are claimed in one round.
 const CLAIMED: usize = 2_000;
 /// The minimum speed relative to the client alone, in thousandths.
 const FLOOR: u128 = 700;
-/// The minimum speed of the claim relative to an empty store, in thousandths.
+/// The minimum speed of claiming relative to an empty store, in thousandths.
 const CLAIM_FLOOR: u128 = 900;
 
-/// Runs the benchmark, or one of its parts: `orders`, `claim`. With `--full`, the claim is measured beside 1,000,000
-/// finished orders instead of 100,000. Returns whether the ratios reach their floors.
+/// Runs the benchmark, or one of its parts: `orders`, `claim`. With `--full`, claiming is measured in a store with
+/// 1,000,000 finished orders instead of 100,000. Returns whether the ratios reach their minimums.
 pub(crate) fn run() -> bool {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -48,10 +48,10 @@ fn median(mut values: Vec<u128>) -> u128 {
 }
 
 fn topup(card: &str, number: String) -> Topup {
-    Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build()
+    Topup::builder().card_id(card).order_no(number).amount("0.01".parse().unwrap()).currency("EUR").build()
 }
 
-/// Runs a function for each number below the count, on several tasks.
+/// Runs a function for each number below `count`, in several tasks.
 async fn concurrently<F, T>(count: usize, function: F)
 where
     F: Fn(usize) -> T + Clone + Send + Sync + 'static,
@@ -74,7 +74,7 @@ where
     }
 }
 
-/// Compares submitting, sending and completing with sending alone, in turns.
+/// Compares submitting, sending and completing orders with sending alone, in alternating rounds.
 async fn orders() -> bool {
     let [paytend, partner] = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let keyring = Keyring::builder().backend(&AwsLc).own_key(&partner).peer_key(paytend.public_key()).build().unwrap();
@@ -133,9 +133,9 @@ async fn orders() -> bool {
     let share = median(alone.iter().zip(&stored).map(|(alone, stored)| alone * 1000 / stored.max(&1)).collect());
     let rate = |times: Vec<u128>| ROUND as u128 * 1_000_000 / median(times);
     println!("SQLite, AWS-LC, 1024 bits, {CONCURRENT} at the same time, the sandbox on the same processors:");
-    println!("- the client alone:             {} orders a second", rate(alone));
+    println!("- the client alone:             {} orders per second", rate(alone));
     println!(
-        "- submitted, sent and completed: {} orders a second, {} of that (floor {})",
+        "- submitted, sent and completed: {} orders per second, {} of the client's rate (floor {})",
         rate(stored),
         decimal(share),
         decimal(FLOOR)
@@ -143,7 +143,7 @@ async fn orders() -> bool {
     share >= FLOOR
 }
 
-/// Compares the claim in a store with finished orders with the claim in an empty one, in turns.
+/// Compares claiming in a store with finished orders with claiming in an empty store, in alternating rounds.
 async fn claims(finished: usize) -> bool {
     let directory = tempfile::tempdir().unwrap();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -170,7 +170,7 @@ async fn claims(finished: usize) -> bool {
     }
     let share = median(empty_times.iter().zip(&full_times).map(|(empty, full)| empty * 1000 / full.max(&1)).collect());
     println!(
-        "Claiming beside {finished} finished orders: {} of the speed in an empty store (floor {})",
+        "Claiming in a store with {finished} finished orders: {} of the speed in an empty store (floor {})",
         decimal(share),
         decimal(CLAIM_FLOOR)
     );

@@ -173,7 +173,7 @@ impl Report {
             processor(),
             std::env::var("BENCH_RUSTC").unwrap_or_else(|_| "unknown rustc version".into()),
             openssl::version::version(),
-            std::env::var("BENCH_AWS_LC").unwrap_or_else(|_| "of the lock file".into()),
+            std::env::var("BENCH_AWS_LC").unwrap_or_else(|_| "(version in Cargo.lock)".into()),
             self.table()
         )
     }

@@ -1,4 +1,4 @@
-//! The sandbox's overhead in addition to its cryptography.
+//! Measures the sandbox's overhead in addition to its cryptography.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

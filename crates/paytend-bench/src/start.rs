@@ -96,7 +96,7 @@ fn sandbox(command: &Path, keys: &Path) -> u128 {
     times[STARTS / 2]
 }
 
-/// Measures short commands, interleaved, in microseconds.
+/// Times short commands, interleaving their runs. Results are in microseconds.
 fn commands(paytend: &Path, keys: &Path, folder: &Path) -> Vec<(&'static str, u128)> {
     let read = |name: &str| std::fs::read(keys.join(name)).unwrap();
     let paytend_private = PrivateKey::from_bytes(read("paytend-private.pem")).unwrap();

@@ -1,4 +1,4 @@
-//! The overhead of receiving a notification, on top of the cryptography, and the cost of rejecting garbage.
+//! Measures the overhead of receiving a notification, on top of the cryptography, and the cost of rejecting garbage.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

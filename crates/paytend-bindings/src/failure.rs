@@ -90,12 +90,12 @@ impl Failure {
         Self { message: message.to_string(), ..self }
     }
 
-    /// Returns the error code.
+    /// Returns the failure's error code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// Returns the message.
+    /// Returns the failure's message.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -14,7 +14,8 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failur
 
 /// Returns the result of `work`, or `None` if it panics.
 pub(crate) fn catch_panic<T>(work: impl FnOnce() -> T) -> Option<T> {
-    // This is unwind safe: all values in the bindings are immutable, so a panic cannot leave them partially modified.
+    // This is unwind safe, because all values in the bindings are immutable and a panic cannot leave them partially
+    // modified.
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 

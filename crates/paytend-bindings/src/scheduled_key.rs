@@ -36,7 +36,7 @@ impl ScheduledKey {
     }
 }
 
-/// Converts milliseconds since the Unix epoch to a time. Times after the year 9999 are clamped to the end of that year,
+/// Converts milliseconds since the Unix epoch to a time. Times after the end of the year 9999 are clamped to it,
 /// because some platforms cannot represent them.
 pub(crate) fn time_from_millis(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(253_402_300_799_999))

@@ -21,10 +21,10 @@ pub(crate) const SANDBOX_PROFILES: &str = "paytend.toml";
 /// The name of the profile in `paytend.toml`.
 pub(crate) const SANDBOX_PROFILE: &str = "sandbox";
 
-/// The title of the control interface's description.
+/// The title in the OpenAPI description of the control interface.
 const CONTROL_TITLE: &str = "Paytend sandbox: control interface";
 const IDENTIFICATION_TIMEOUT: Duration = Duration::from_secs(5);
-/// The maximum size of the description, in bytes.
+/// The maximum size of the OpenAPI description, in bytes.
 const MAX_DESCRIPTION: usize = 4 << 20;
 
 #[derive(Args, Clone, Debug)]
@@ -105,10 +105,10 @@ fn private(path: &Path) -> Result<PrivateKey, Failure> {
     read.map_err(|error: KeyError| key_failure(&path.display().to_string(), &error))
 }
 
-/// Returns whether a client is connected to the provider's sandbox, or to one on this machine that identifies itself.
+/// Returns whether a client is connected to the provider's sandbox, or to a sandbox on this machine.
 ///
-/// A loopback address alone proves nothing: it may be the end of a tunnel to production. The control interface of a
-/// sandbox has a description that needs no token.
+/// A loopback address alone proves nothing, because it can be the end of a tunnel to production. A sandbox on this
+/// machine is therefore recognized by the OpenAPI description of its control interface, which needs no token.
 pub(crate) async fn is_sandbox(client: &Client) -> bool {
     let url = client.base_url();
     if url == Environment::Sandbox.url() {

@@ -1,4 +1,4 @@
-//! The syntax of durations in all commands.
+//! Parses durations, in the same syntax for all commands.
 
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ use crate::exit::Failure;
 use crate::payload::{Node, field_at, number, value};
 use crate::suggest;
 
-/// A kind of notification.
+/// A kind of notification that `paytend trigger` can send.
 pub(crate) struct EventKind {
     /// The product and the kind, such as `baas.fund-deposit`.
     pub(crate) name: &'static str,
@@ -160,7 +160,7 @@ impl EventKind {
         })
     }
 
-    /// Returns the content of a new notification, with the given fields, each as `path=value`.
+    /// Returns the content for a new notification. `set` contains the fields to replace, each given as `path=value`.
     pub(crate) fn content(&self, set: &[String]) -> Result<Node, Failure> {
         let text = self.template.replace("{n}", &format!("{:012}", new_number()?));
         let now = SystemTime::now();
@@ -170,7 +170,7 @@ impl EventKind {
         self.with_fields(default.clone(), &default, set)
     }
 
-    /// Returns only the given fields, each as `path=value`.
+    /// Returns an object with only the fields in `set`, each given as `path=value`.
     pub(crate) fn fields(&self, set: &[String]) -> Result<Node, Failure> {
         let default = Node::object(&self.template.replace("{millis}", "0")).map_err(Failure::usage)?;
         self.with_fields(Node::Object(Vec::new()), &default, set)
@@ -193,7 +193,9 @@ impl EventKind {
             None => Ok(content),
             // Fields without the business ID are not a complete notification, so they are not checked.
             Some(_) if !content.has(self.id) => Ok(content),
-            Some(_) => Err(Failure::usage(format!("the fields that are set do not have the types of {}", self.name))),
+            Some(_) => {
+                Err(Failure::usage(format!("--set: a value does not have the type of its field in {}", self.name)))
+            }
         }
     }
 
@@ -223,7 +225,7 @@ pub(crate) fn add_paths(fields: &[paytend_model::Field], prefix: &str, paths: &m
     }
 }
 
-/// Returns a unique number, so that a receiver does not treat a new notification as a duplicate.
+/// Returns a unique number, which prevents a receiver from treating a new notification as a duplicate.
 fn new_number() -> Result<u64, Failure> {
     use paytend_crypto::RandomSource as _;
     let mut bytes = [0; 8];
@@ -235,7 +237,7 @@ fn new_number() -> Result<u64, Failure> {
 mod tests {
     use super::*;
 
-    /// The kinds are the kinds of the inbox, and each default content is valid.
+    /// The kinds are the same as in the inbox, and each default content is valid.
     #[test]
     fn every_kind_has_a_valid_default_content() {
         for kind in ALL {

@@ -23,12 +23,13 @@ pub(crate) enum Category {
     Interrupted = 130,
 }
 
-/// A failure of a command.
+/// A failure that ends a command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     category: Category,
     message: String,
-    /// Whether the reader of the output closed the pipe. Such a failure is not reported, and the exit code is 0.
+    /// Whether the reader of the output closed the pipe. In this case, the failure is not reported, and the exit code
+    /// is 0.
     broken_pipe: bool,
 }
 
@@ -47,7 +48,7 @@ impl Failure {
         Self { message: format!("{}; {hint}", self.message), ..self }
     }
 
-    /// Creates the failure of a command that was interrupted with Ctrl-C. It has an exit code and no message.
+    /// Creates the failure for a command that was interrupted with Ctrl-C. It has an exit code and no message.
     pub(crate) fn interrupted() -> Self {
         Self::new(Category::Interrupted, "")
     }

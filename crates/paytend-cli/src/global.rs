@@ -1,4 +1,4 @@
-//! The options of all commands: colours and logs.
+//! The options that all commands have: colours and logs.
 
 use std::io::{self, IsTerminal as _};
 
@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use crate::output;
 use crate::profiles::variable;
 
-/// The environment variable with the log filter, such as `info` or `paytend_client=debug`.
+/// The environment variable that contains the log filter, such as `info` or `paytend_client=debug`.
 const FILTER_VARIABLE: &str = "RUST_LOG";
 
 #[derive(Args)]
@@ -31,7 +31,8 @@ pub(crate) struct JsonArgs {
     pub(crate) json: bool,
 }
 
-/// The option `--json` of commands whose output is always JSON, so that scripts can use the option with every command.
+/// The `--json` option of commands whose output is always JSON. It exists so that scripts can use it with every
+/// command.
 #[derive(Args)]
 pub(crate) struct AlwaysJsonArgs {
     /// Print JSON; the output of this command is always JSON
@@ -48,7 +49,7 @@ impl GlobalArgs {
                 .with_writer(io::stderr)
                 .with_ansi(output::Style::stderr().is_coloured() && io::stderr().is_terminal());
             let subscriber = tracing_subscriber::registry().with(filter).with(layer);
-            // This call does not fail, because no other subscriber is set before.
+            // This call does not fail, because no other subscriber has been set.
             let _ = tracing::subscriber::set_global_default(subscriber);
         }
     }
@@ -67,7 +68,7 @@ impl GlobalArgs {
             2 => LevelFilter::DEBUG,
             _ => LevelFilter::TRACE,
         };
-        // Other crates may log the data that they send, so their details require RUST_LOG.
+        // Other crates can log the data that they send, so details from them require RUST_LOG.
         Some(Targets::new().with_default(LevelFilter::WARN).with_target("paytend", level))
     }
 }

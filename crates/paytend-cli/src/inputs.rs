@@ -21,7 +21,7 @@ pub(crate) struct Inputs {
     reserved_for: Option<&'static str>,
     /// Whether standard input has been read.
     stdin_read: bool,
-    /// The passphrase, once it has been read.
+    /// The passphrase of the private keys, once it has been read.
     passphrase: Option<Passphrase>,
 }
 
@@ -51,7 +51,7 @@ impl Inputs {
         match self.reserved_for.replace(option) {
             None => Ok(()),
             Some(first) if first == option => Err(Failure::usage(format!(
-                "standard input can be used for {option} only once: pass a file to each further {option}"
+                "standard input can be used for {option} only once: pass a file to each additional {option}"
             ))),
             Some(first) => Err(Failure::usage(format!(
                 "standard input cannot be used for both {first} and {option}: pass a file to {option}"

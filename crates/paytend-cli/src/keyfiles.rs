@@ -23,7 +23,7 @@ const PRIVATE_KEY_VARIABLE: &str = "PAYTEND_PRIVATE_KEY";
 #[derive(Args)]
 pub(crate) struct KeyArgs {
     /// Your private key: PEM, DER or base64; `-` for standard input. Only the owner may have access to the file.
-    /// Without this option, the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// Without this option, the key is read from the PAYTEND_PRIVATE_KEY environment variable
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
     /// The other side's public key: PEM, DER, base64 or an X.509 certificate; `-` for standard input
@@ -33,11 +33,11 @@ pub(crate) struct KeyArgs {
     secrets: SecretArgs,
 }
 
-/// Options for private key files, shared by all commands that read one.
+/// Options for private key files, shared by all commands that read a private key.
 #[derive(Args)]
 pub(crate) struct SecretArgs {
     /// File with the passphrase of an encrypted private key; `-` for standard input. A newline at the end of the file
-    /// is ignored. The default is the value of the environment variable PAYTEND_PASSPHRASE
+    /// is ignored. The default is the value of the PAYTEND_PASSPHRASE environment variable
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]
@@ -47,8 +47,8 @@ pub(crate) struct SecretArgs {
 /// The option that skips the permission check, shared by all commands that read a private key.
 #[derive(Args)]
 pub(crate) struct PermissionArgs {
-    /// Accept private key files that other users can read, such as secrets mounted by a container platform. The
-    /// environment variable PAYTEND_DANGER_ANY_PERMISSIONS=1 has the same effect
+    /// Accept private key files that other users can read, such as secrets mounted by a container platform. Setting the
+    /// PAYTEND_DANGER_ANY_PERMISSIONS environment variable to 1 has the same effect
     #[arg(long)]
     danger_any_permissions: bool,
 }
@@ -124,13 +124,13 @@ impl SecretArgs {
     }
 }
 
-/// A private key, and its encoded bytes after decryption.
+/// A private key that was loaded into the backend, and its encoded bytes after decryption.
 pub(crate) struct LoadedKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
-/// Options shared by `seal` and `open`.
+/// Options that `seal` and `open` share.
 #[derive(Args)]
 pub(crate) struct MessageArgs {
     /// Your side. A partner seals requests and opens responses and notifications; Paytend seals responses and

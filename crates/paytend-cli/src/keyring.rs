@@ -9,7 +9,7 @@ pub(crate) use self::none::{read, remove, write};
 #[cfg(feature = "keyring")]
 pub(crate) use self::native::read;
 
-/// The name of the service, under which a keyring shows the entries of this command.
+/// The service name under which a keyring shows this command's entries.
 #[cfg(feature = "keyring")]
 const SERVICE: &str = "paytend";
 
@@ -25,7 +25,9 @@ mod native {
     pub(crate) fn read(entry: &str) -> Result<Zeroizing<String>, Failure> {
         let secret = open(entry)?.get_secret().map(Zeroizing::new).map_err(|error| failure(entry, &error))?;
         let text = std::str::from_utf8(&secret);
-        let text = text.map_err(|_| Failure::new(Category::Configuration, format!("keyring entry `{entry}`: no text")));
+        let text = text.map_err(|_| {
+            Failure::new(Category::Configuration, format!("keyring entry `{entry}` does not contain text"))
+        });
         text.map(|text| Zeroizing::new(text.to_owned()))
     }
 
@@ -66,11 +68,11 @@ mod native {
         Ok(zbus_secret_service_keyring_store::Store::new()?)
     }
 
-    /// Creates the failure for an error, whose other texts may contain the secret.
+    /// Creates the failure for a keyring error. The error's own text is left out, because it can contain the secret.
     fn failure(entry: &str, error: &Error) -> Failure {
         let (what, next) = match error {
             Error::NoEntry => ("does not exist", "store the key with `paytend config secret FILE`"),
-            Error::NoStorageAccess(_) => ("cannot be read", "unlock the keyring, and allow the access"),
+            Error::NoStorageAccess(_) => ("cannot be read", "unlock the keyring, and allow access to it"),
             Error::TooLong(..) => ("cannot be stored: the key is too long for this keyring", "use private_key_file"),
             _ => ("is not available", "start the system's keyring, or use private_key_file"),
         };

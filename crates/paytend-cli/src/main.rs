@@ -62,7 +62,7 @@ enum Command {
     Open(cmd::open::Args),
     /// Verify the `sign` header of a PayBy or PayerMax message whose body is read from standard input
     Verify(cmd::verify::Args),
-    /// Describe captured messages: in documents, HTTP dumps, HAR files and log lines
+    /// Describe the messages captured in documents, HTTP dumps, HAR files and log lines
     Inspect(cmd::inspect::Args),
     /// Explain why a message from standard input is not authentic
     Explain(cmd::explain::Args),
@@ -80,7 +80,7 @@ enum Command {
     Listen(cmd::listen::Args),
     /// Send signed notifications to a URL, like a provider
     Trigger(cmd::trigger::Args),
-    /// List, show and resend the notifications in a store or of a sandbox
+    /// List, show and resend the notifications in a store or from a sandbox
     #[command(subcommand)]
     Events(cmd::events::Command),
     /// Control a running sandbox: faults, clock and notifications
@@ -89,11 +89,11 @@ enum Command {
     Scenario(cmd::scenario::Args),
     /// List the API operations and their paths, and whether each path is documented, observed or inferred
     Endpoints(cmd::endpoints::Args),
-    /// Print the completion script of a shell
+    /// Print the completion script for a shell
     Completions(cmd::completions::Args),
     /// Print or write the manual pages
     Man(cmd::man::Args),
-    /// Print the help of a command; `help errors` explains the exit codes and the kinds of errors
+    /// Print the help for a command; `help errors` explains the exit codes and the kinds of errors
     Help(cmd::help::Args),
 }
 

@@ -1,11 +1,11 @@
-//! The operations of the API, by name.
+//! Finds API operations by their names or paths.
 
 use paytend_model::{OperationEntry, OperationError, OperationKind, operation, operations};
 
 use crate::exit::Failure;
 use crate::suggest::{Suggested, did_you_mean};
 
-/// An operation to call: an operation of `paytend-model`, or a path that `paytend-model` does not contain.
+/// The operation to call: an operation from `paytend-model`, or a path that `paytend-model` does not contain.
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Known(&'static OperationEntry),
@@ -55,7 +55,7 @@ pub(crate) fn find(name: &str) -> Result<&'static OperationEntry, Failure> {
     })
 }
 
-/// Returns a parser for names of operations, with the names for shell completions.
+/// Returns a parser for names of operations. It offers the known names for shell completions.
 pub(crate) fn suggested() -> Suggested {
     Suggested::new(operations().iter().map(full_name))
 }

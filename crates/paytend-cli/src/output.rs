@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::exit::{Category, Failure};
 
-/// The value of `--color`.
+/// The value of the `--color` option.
 static COLORS: OnceLock<ColorChoice> = OnceLock::new();
 
 /// Sets when colours are used.

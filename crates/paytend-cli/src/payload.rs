@@ -1,4 +1,4 @@
-//! The data of a request or a notification as a tree. Values are kept as JSON text, so numbers are not changed.
+//! The data in a request or a notification, as a tree. Values are kept as JSON text, so numbers are not changed.
 
 use std::fmt;
 
@@ -77,7 +77,7 @@ impl Node {
     }
 }
 
-/// Writes the JSON text.
+/// Writes the value as JSON text.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let members = match self {
@@ -124,7 +124,7 @@ pub(crate) fn number(text: &str) -> Result<Node, String> {
     value.map(|json| Node::Text(json.to_owned())).ok_or_else(|| "a number was expected".to_owned())
 }
 
-/// The members of an object, in their order. A repeated name is an error.
+/// The members of an object, in their original order. A repeated name is an error.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

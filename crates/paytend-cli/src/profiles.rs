@@ -1,4 +1,4 @@
-//! The file with the connection profiles of the `paytend` command.
+//! Reads and changes the file that contains the connection profiles.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -12,7 +12,7 @@ use crate::suggest;
 
 /// The environment variable that contains the path of the profile file.
 pub(crate) const FILE_VARIABLE: &str = "PAYTEND_CONFIG";
-/// The environment variable that contains the name of the profile.
+/// The environment variable that contains the name of the profile to use.
 pub(crate) const PROFILE_VARIABLE: &str = "PAYTEND_PROFILE";
 /// The name of the profile that is used if none is specified.
 const DEFAULT: &str = "default";

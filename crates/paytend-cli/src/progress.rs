@@ -1,16 +1,17 @@
-//! The progress of long work, shown if standard error is a terminal.
+//! Shows the progress of long operations if standard error is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A count of completed steps. The line is removed when the value is dropped.
+/// A progress line that counts completed steps. The line is removed when the value is dropped.
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// Shows the progress of a known number of steps. `what` is the past participle of the work, such as `resent`.
+    /// Shows the progress of a known number of steps. `what` is a past participle that describes a completed step, such
+    /// as `resent`.
     pub(crate) fn new(what: &str, steps: usize) -> Self {
-        // A single step needs no progress.
+        // No progress is shown for a single step.
         if steps < 2 {
             return Self(ProgressBar::hidden());
         }
@@ -29,7 +30,7 @@ impl Progress {
         Self::styled(bar, "{spinner} fetched {pos} of {len} lists, {msg} rows")
     }
 
-    /// Shows that work is in progress that has no steps.
+    /// Shows that an operation is in progress whose steps cannot be counted.
     pub(crate) fn busy(what: &str) -> Self {
         Self::styled(ProgressBar::new_spinner(), &format!("{{spinner}} {what}"))
     }
@@ -47,7 +48,7 @@ impl Progress {
         self.0.inc(1);
     }
 
-    /// Adds steps to the number of steps to complete.
+    /// Increases the total number of steps.
     pub(crate) fn add_steps(&self, count: usize) {
         self.0.inc_length(count.try_into().unwrap_or(u64::MAX));
     }

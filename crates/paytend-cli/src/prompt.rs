@@ -1,4 +1,4 @@
-//! Questions on the terminal. Questions are written to standard error, because results are written to standard output.
+//! Asks questions on the terminal. They are written to standard error, because results are written to standard output.
 
 use std::io::{self, IsTerminal as _, Write as _};
 

@@ -1,4 +1,4 @@
-//! The settings of a connection, read one by one. A client itself reports only the first problem.
+//! Reads the settings of a connection one by one, because a client reports only the first problem.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::keyfiles::{BACKEND, backend_failure, key_failure};
 use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
 
-/// Settings of which one replaces the other.
+/// Groups of settings of which only one can be set.
 const ALTERNATIVES: &[&[&str]] = &[
     &["environment", "base_url"],
     &["private_key", "private_key_file", "private_key_keyring"],
@@ -36,12 +36,12 @@ pub(crate) struct Settings {
     values: BTreeMap<String, Zeroizing<String>>,
 }
 
-/// Where a key is.
+/// The place where a key is stored.
 pub(crate) enum KeySource {
     File(PathBuf),
     /// An entry of the operating system's keyring.
     Keyring(String),
-    /// The text of the key, and the name of its setting.
+    /// The text of the key, and the name of the setting that contains the text.
     Text(&'static str, Zeroizing<String>),
 }
 
@@ -114,7 +114,7 @@ impl Settings {
         Self { source, profiles: None, danger_any_permissions: false, values: BTreeMap::new() }
     }
 
-    /// Replaces the settings for which an environment variable is set.
+    /// Overrides each setting whose environment variable is set.
     fn change_by_environment(&mut self) {
         let mut names = Vec::new();
         let given = VARIABLES.iter().filter_map(|(name, from)| Some((*name, *from, variable(from)?)));
@@ -153,13 +153,13 @@ impl Settings {
         }
     }
 
-    /// Returns where the private key is.
+    /// Returns the place where the private key is stored, or `None` if none is set.
     pub(crate) fn private_key(&self) -> Option<KeySource> {
         let entry = self.get("private_key_keyring").map(|entry| KeySource::Keyring(entry.to_owned()));
         self.key("private_key_file", "private_key").or(entry)
     }
 
-    /// Returns where Paytend's public key is.
+    /// Returns the place where Paytend's public key is stored, or `None` if none is set.
     pub(crate) fn public_key(&self) -> Option<KeySource> {
         self.key("public_key_file", "public_key")
     }
@@ -169,7 +169,7 @@ impl Settings {
         if self.danger_any_permissions { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly }
     }
 
-    /// Reads the private key, and returns the name of its file or setting, too.
+    /// Reads the private key. Also returns the name of its file or setting.
     pub(crate) fn read_private_key(&self, permissions: FilePermissions) -> Result<(String, PrivateKey), Failure> {
         let source = self.private_key().ok_or_else(|| unset("private key"))?;
         let (name, bytes) = source.read(permissions)?;
@@ -187,7 +187,7 @@ impl Settings {
         Ok((name, key))
     }
 
-    /// Reads Paytend's public key, and returns the name of its file or setting, too.
+    /// Reads Paytend's public key. Also returns the name of its file or setting.
     pub(crate) fn read_public_key(&self) -> Result<(String, PublicKey), Failure> {
         let source = self.public_key().ok_or_else(|| unset("public key"))?;
         let (name, bytes) = source.read(FilePermissions::DangerAny)?;
@@ -203,7 +203,7 @@ impl Settings {
 }
 
 impl KeySource {
-    /// Reads a key, and returns the name of its file or setting, too.
+    /// Reads the text of a key. Also returns the name of its file or setting.
     fn read(&self, permissions: FilePermissions) -> Result<(String, Zeroizing<Vec<u8>>), Failure> {
         match self {
             Self::File(path) => {

@@ -1,4 +1,5 @@
-//! The signals that end a command: Ctrl-C with exit code 130, and for services, a request to terminate with exit code 0.
+//! The signals that end a command: Ctrl-C with exit code 130 and, for services, a request to terminate with exit code
+//! 0.
 
 use crate::exit::Failure;
 
@@ -25,7 +26,8 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for a signal. Returns a failure with the exit code 130 for an interrupt, and `Ok` for a termination.
+    /// Waits for a signal. Returns a failure with exit code 130 after an interrupt, and `Ok` after a request to
+    /// terminate.
     pub(crate) async fn received(&mut self) -> Result<(), Failure> {
         tokio::select! {
             _ = self.interrupt.recv() => Err(Failure::interrupted()),
@@ -40,7 +42,7 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for an interrupt, and returns a failure with the exit code 130.
+    /// Waits for an interrupt, and returns a failure with exit code 130.
     pub(crate) async fn received(&mut self) -> Result<(), Failure> {
         tokio::signal::ctrl_c().await?;
         Err(Failure::interrupted())

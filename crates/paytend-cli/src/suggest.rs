@@ -1,4 +1,4 @@
-//! Suggestions for misspelled names, and for completions of the shell.
+//! Known names, which are suggested for misspelled names and offered as shell completions.
 
 use std::ffi::OsStr;
 
@@ -42,7 +42,7 @@ pub(crate) fn closest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     best.filter(|(rating, _)| *rating >= 0.6).map(|(_, known)| known)
 }
 
-/// Returns the question "did you mean …?" with the most similar known name, if any.
+/// Returns the question "did you mean …?" with the most similar known name, or `None` if no known name is similar.
 pub(crate) fn did_you_mean<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
     closest(name, known).map(|known| format!("did you mean `{known}`?"))
 }

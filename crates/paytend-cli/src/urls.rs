@@ -1,4 +1,4 @@
-//! URLs in messages.
+//! Formats URLs for messages.
 
 use url::Url;
 
@@ -7,7 +7,7 @@ pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // A URL that cannot have credentials contains none.
+    // Errors are ignored, because a URL that cannot have credentials does not contain any.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     let text = url.to_string();

@@ -28,7 +28,7 @@ pub trait Paged: Operation + Clone {
     /// Without a position, the query starts at zero. Without a page size, the provider chooses one.
     fn start(&self) -> Option<u64>;
 
-    /// Returns the same query with a different start position.
+    /// Returns this query with a different start position.
     #[must_use]
     fn starting_at(self, start: u64) -> Self;
 
@@ -93,8 +93,8 @@ impl Client {
     /// The stream fetches a page after all items of the previous page have been taken, and holds at most one page.
     ///
     /// The stream ends at the total number of items, if the response contains it, and otherwise at the first empty
-    /// page. A partly filled page does not end it, because the provider may limit the page size. The meaning of
-    /// `start`, a zero-based item offset, is inferred.
+    /// page. A partly filled page does not end it, because the provider may limit the page size. It is inferred that
+    /// `start` is a zero-based item offset.
     ///
     /// A repeated page is an error, and so is an empty page before the total is reached. If the provider does not send
     /// a total and repeats its last page endlessly, the stream also ends with an error.

@@ -1,4 +1,4 @@
-//! Resolution of orders whose response was lost: query first, and resend only if no such order exists.
+//! Resolves orders whose response was lost: queries the order first, and sends it again only if no such order exists.
 
 use std::time::Duration;
 
@@ -74,8 +74,8 @@ pub enum Resolved<O: Resolvable> {
     /// The response to the mutation arrived.
     #[non_exhaustive]
     Responded {
-        /// The mutation's response. A response without data, such as an `ApplyCard` response, contains no order number:
-        /// only TLS ensures that it belongs to this order.
+        /// The mutation's response. A response without data, such as an `ApplyCard` response, contains no order number,
+        /// so only TLS ensures that it belongs to this order.
         response: O::Response,
         /// The order's state.
         state: OrderState,

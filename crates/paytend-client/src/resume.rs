@@ -1,4 +1,5 @@
-//! Continues an order whose process ended: queries the order, and resends only the same bytes.
+//! Continues an order after its process has ended: queries the order first, and sends it again only with the same
+//! bytes.
 
 use std::time::{Duration, SystemTime};
 
@@ -35,9 +36,9 @@ pub struct FoundOrder<O: Resolvable> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Resumed<O: Resolvable> {
-    /// The history, including the sends and queries of this call. Store it if the result is an error.
+    /// The history, including the sends and queries made by this call. Store it if the result is an error.
     pub history: History,
-    /// The order, or the error. Its outcome has the same meaning as for [`Client::resolve`].
+    /// The order, or the error, whose outcome has the same meaning as for [`Client::resolve`].
     pub result: Result<Resolved<O>, Error>,
 }
 
@@ -160,7 +161,7 @@ impl Client {
     /// and pass an error to [`History::send_failed`].
     ///
     /// # Errors
-    /// Returns the same errors as [`send`](Self::send). The outcome applies to this send only: an earlier send of the
+    /// Returns the same errors as [`send`](Self::send). The outcome applies only to this send; an earlier send of the
     /// request may have been executed.
     pub async fn send_prepared<O: Operation>(
         &self,
@@ -220,9 +221,9 @@ impl Client {
 
     /// Stops using the existing connections. Requests in progress may finish on them.
     ///
-    /// Call this method if an order exists although its send was rejected: the rejection belongs to a different
-    /// request, so later responses on the connection may also belong to earlier requests. [`resume`](Self::resume) and
-    /// [`resolve`](Self::resolve) do so themselves.
+    /// Call this method if an order exists although its send was rejected. In that case, the rejection belongs to a
+    /// different request, and later responses on the connection may also belong to earlier requests.
+    /// [`resume`](Self::resume) and [`resolve`](Self::resolve) call it themselves.
     pub fn discard_connections(&self) {
         self.shared.transport.discard_connections();
     }
@@ -242,7 +243,7 @@ impl Client {
         state::<O>(&self.shared, O::status_of_query(response))
     }
 
-    /// Returns how long to wait before the next query of an order with this history.
+    /// Returns how long to wait before querying an order with this history again.
     pub fn query_wait(&self, history: &History) -> Duration {
         self.shared.retry.wait(history.queries, self.shared.random()).max(self.resolution().query_pause())
     }
@@ -266,12 +267,13 @@ impl Client {
     }
 }
 
-/// Returns the error for a send that sent nothing. The outcome is unknown if an earlier send may have been executed.
+/// Returns the error for an attempt that sent nothing. The outcome is unknown if an earlier send may have been
+/// executed.
 fn doubted(error: Error, history: &History) -> Error {
     if history.sends > 0 { error.with_outcome(Outcome::Unknown) } else { error }
 }
 
-/// Adds the operation to an error without a request ID.
+/// Adds the operation to an error that has no request ID.
 fn about<O: Operation>(error: Error, prepared: &PreparedRequest<O>) -> Error {
     if error.request_id().is_some() { error } else { error.during(&CallTarget::from(&O::INFO), prepared.request_id()) }
 }

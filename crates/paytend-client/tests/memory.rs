@@ -81,7 +81,7 @@ async fn peak<T>(work: impl Future<Output = T>) -> (usize, T) {
     (MEMORY.peak_usage() - before, result)
 }
 
-/// A single test, because two concurrent tests would count each other's memory.
+/// There is only one test, because concurrent tests would count each other's memory.
 #[tokio::test]
 async fn memory_and_connections_stay_within_their_limits() {
     upload_uses_less_than_four_times_the_file_size().await;
@@ -105,7 +105,7 @@ async fn upload_uses_less_than_four_times_the_file_size() {
     })
     .await;
     assert!(most <= 4 * MAX_FILE_BYTES, "{most} bytes, {} thousandths of the file size", most * 1000 / MAX_FILE_BYTES);
-    // The document alone needs this much memory: a smaller peak means that the measurement is broken.
+    // The document alone needs this much memory, so a smaller peak means that the measurement is broken.
     assert!(most >= 3 * MAX_FILE_BYTES, "{most}");
 }
 

@@ -40,7 +40,7 @@ impl Drop for Rsa {
 }
 
 impl Rsa {
-    /// Loads a private key from PKCS#1 DER. AWS-LC checks that the numbers in the key, including the CRT values, are
+    /// Loads a private key from PKCS#1 DER. AWS-LC checks that the key's components, including the CRT values, are
     /// consistent.
     pub(crate) fn private_from_der(der: &[u8]) -> Result<Self, Failed> {
         initialize();

@@ -18,7 +18,7 @@ fn payload(bytes: usize) -> String {
 
 /// Returns the number of allocations, the peak memory use in bytes above the use at the start, and the result.
 ///
-/// The peak covers the whole lifetime of the process, so it is too high if memory use was higher before the call.
+/// The peak is measured since the process started, so it is too high if memory use was higher before the call.
 fn cost<T>(work: impl FnOnce() -> T) -> (u64, usize, T) {
     let before = dhat::HeapStats::get();
     let result = work();

@@ -98,7 +98,7 @@ impl<Half> Copies<Half> {
         thread_local! {
             static THREAD: usize = THREADS.fetch_add(1, Ordering::Relaxed);
         }
-        // A thread's number is not available while the thread is being destroyed. In that case, any copy works.
+        // `THREAD` is not available while the thread is being destroyed. In that case, any copy works.
         &self.copies[THREAD.try_with(|thread| *thread).unwrap_or(0) % self.copies.len()]
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the conformance suite on the OpenSSL backend and compares it with the default backend.
+//! Runs the conformance suite on the OpenSSL backend, and compares this backend with the default backend.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! The error type of this crate.
+//! This crate's error type.
 //!
 //! Errors that an unauthenticated sender can cause contain as little information as possible; [`Error::NotAuthentic`]
 //! deliberately has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text
@@ -174,8 +174,8 @@ pub enum PayloadProblem {
     /// The payload is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The end of the payload in the signed text depends on its encoding, or differs from the end in the message.
-    /// Such a message is always refused.
+    /// The end of the payload in the signed text depends on the payload's encoding, or differs from the end in the
+    /// message. Such a message is always refused.
     #[error("has an ambiguous end in the signed text")]
     End,
     /// The payload is not one strict JSON object with unique names.

@@ -15,9 +15,9 @@ pub trait RandomSource: Send + Sync {
 
 /// The operating system's random number generator.
 ///
-/// Disable the `os-random` feature on systems without a random number generator: [`fill`](RandomSource::fill) then
-/// fails. Sealing returns [`Error::Random`] unless the keyring has a different source. Opening and verifying need no
-/// random bytes.
+/// Disable the `os-random` feature on systems without a random number generator. [`fill`](RandomSource::fill) then
+/// fails, and sealing returns [`Error::Random`] unless the keyring has a different source. Opening and verifying need
+/// no random bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OsRandom;
 

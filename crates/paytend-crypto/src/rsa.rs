@@ -23,14 +23,14 @@ pub trait Backend: Send + Sync {
     /// Loads a private key.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the numbers in the key are inconsistent.
+    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the components of the key are inconsistent.
     /// - Returns [`Error::Backend`] if the backend cannot be used.
     fn private(&self, key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, Error>;
 
     /// Loads a public key.
     ///
     /// # Errors
-    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the numbers do not form a valid RSA key.
+    /// - Returns [`KeyError::Invalid`](crate::KeyError::Invalid) if the components do not form a valid RSA key.
     /// - Returns [`Error::Backend`] if the backend cannot be used.
     fn public(&self, key: &PublicKey) -> Result<Arc<dyn RsaPublic>, Error>;
 
@@ -74,9 +74,10 @@ forwarding!(&B, Arc<B>);
 /// Operations with a private key. Object-safe; a keyring holds it as `Arc<dyn RsaPrivate>`.
 ///
 /// # Requirements
-/// - The run time of both operations must not depend on the key or on the result: use blinding, or hardware that
+/// - The run time of both operations must not depend on the key or on the result. Use blinding, or hardware that
 ///   guarantees this.
-/// - [`decrypt_raw`](Self::decrypt_raw) must not inspect the result: it must not check the padding or reject a value.
+/// - [`decrypt_raw`](Self::decrypt_raw) must not inspect the result. In particular, it must not check the padding or
+///   reject a value.
 /// - Return an error only if the operation itself fails. The error must not depend on the decrypted value.
 pub trait RsaPrivate: Send + Sync {
     /// Returns the public half of the key.
@@ -94,8 +95,8 @@ pub trait RsaPrivate: Send + Sync {
     /// Performs the raw private-key operation: raises `ciphertext` to the power `d` modulo `n` and writes the result to
     /// `out`, big-endian.
     ///
-    /// Both slices are exactly as long as the modulus, and `ciphertext` is smaller than the modulus. The caller
-    /// checks this.
+    /// Both slices are exactly as long as the modulus, and the number in `ciphertext` is smaller than the modulus. The
+    /// caller checks this.
     ///
     /// # Errors
     /// Returns an error if the backend cannot perform the operation.
@@ -104,7 +105,7 @@ pub trait RsaPrivate: Send + Sync {
 
 /// Operations with a public key. Object-safe; a keyring holds it as `Arc<dyn RsaPublic>`.
 pub trait RsaPublic: Send + Sync {
-    /// Returns the key.
+    /// Returns the key as data, for fingerprints and sizes.
     fn public_key(&self) -> &PublicKey;
 
     /// Returns whether `signature` is the RSASSA-PKCS1-v1_5 signature with SHA-256 of `digest` under this key. A
@@ -114,7 +115,8 @@ pub trait RsaPublic: Send + Sync {
     /// Performs the raw public-key operation: raises `block` to the power `e` modulo `n`. The returned number is as
     /// long as the modulus.
     ///
-    /// `block` is as long as the modulus and smaller than the modulus, because this crate has padded it.
+    /// `block` is as long as the modulus, and its number is smaller than the modulus, because this crate has padded the
+    /// block.
     ///
     /// # Errors
     /// Returns an error if the backend cannot perform the operation.

@@ -43,7 +43,7 @@ impl Backend for RustCrypto {
 /// Loads a private key into this backend.
 ///
 /// # Errors
-/// Returns [`KeyError::Invalid`] if the numbers in the key are inconsistent.
+/// Returns [`KeyError::Invalid`] if the components of the key are inconsistent.
 pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
     let inner = ::rsa::PrivateKey::from_pkcs1_der(key.pkcs1_der()).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Private { inner, public: key.public_key().clone() }))
@@ -52,7 +52,7 @@ pub fn private(key: &PrivateKey) -> Result<Arc<dyn RsaPrivate>, KeyError> {
 /// Loads a public key into this backend.
 ///
 /// # Errors
-/// Returns [`KeyError::Invalid`] if the numbers do not form a valid RSA key.
+/// Returns [`KeyError::Invalid`] if the components do not form a valid RSA key.
 pub fn public(key: &PublicKey) -> Result<Arc<dyn RsaPublic>, KeyError> {
     let inner = ::rsa::PublicKey::new(uint(key.modulus())?, uint(key.exponent())?).map_err(|_| KeyError::Invalid)?;
     Ok(Arc::new(Public { inner, public: key.clone() }))

@@ -13,7 +13,7 @@ import (
 type HandlerOptions struct {
 	// BodyTimeout is the maximum time to receive a complete body (default: 10 s).
 	BodyTimeout time.Duration
-	// MaxConcurrent is the maximum number of notifications that are verified and handled at once (default: 64).
+	// MaxConcurrent is the maximum number of notifications that are verified and handled concurrently (default: 64).
 	MaxConcurrent int
 	// QueueTimeout is the maximum time that a notification waits to be handled (default: 10 s). After this time, the
 	// handler responds with 503.

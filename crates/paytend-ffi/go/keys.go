@@ -100,7 +100,7 @@ func (k *PrivateKey) Write(form string) ([]byte, error) {
 	return taken(out), nil
 }
 
-// Public returns the public key.
+// Public returns the matching public key.
 func (k *PrivateKey) Public() (*PublicKey, error) {
 	defer runtime.KeepAlive(k)
 	var handle *C.PaytendPublicKey

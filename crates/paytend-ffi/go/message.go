@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// Kind is the kind of a message.
+// Kind is the kind of a message: a request, a response or a notification.
 type Kind int32
 
 // The kinds of messages.
@@ -28,7 +28,7 @@ type Message struct {
 	// Fields are the unencrypted fields except signType and version, which Seal adds. If a request has no requestId,
 	// Seal adds one.
 	Fields map[string]string
-	// Payload is a JSON object as a string, or empty. It is signed exactly as given, and encrypted.
+	// Payload is a JSON object as a string, or empty. It is signed exactly as passed, and encrypted.
 	Payload string
 	// UnsignedPayload excludes the payload from the signature, as required by the upload endpoints of the IBAN product.
 	UnsignedPayload bool
@@ -43,7 +43,7 @@ type Expected struct {
 	PartnerID string
 	// UnsignedPayload means that the payload is not signed, as for the upload endpoints of the IBAN product.
 	UnsignedPayload bool
-	// MaxBytes is the maximum size of the document; 0 means the default for the kind.
+	// MaxBytes is the maximum size of the document in bytes; 0 means the default for the kind.
 	MaxBytes int
 }
 

@@ -1,8 +1,8 @@
-// Package paytend seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax. It uses the Rust
-// library through its C interface. The library is linked statically, so programs have no further dependencies.
+// Package paytend seals, opens, signs and verifies Paytend, PayBy and PayerMax messages. It uses the Rust library
+// through its C interface. The library is linked statically, so programs have no other dependencies.
 //
-// Keys, keyrings and receivers are immutable and can be used by several goroutines at once. Their native memory is
-// freed when they are garbage-collected.
+// Keys, keyrings and receivers are immutable and can be used by several goroutines concurrently. Their native memory
+// is freed when they are garbage-collected.
 package paytend
 
 /*
@@ -32,14 +32,14 @@ const (
 	Malformed       Code = C.PAYTEND_CODE_MALFORMED        // breaks a format rule that is checked without a key
 	Payload         Code = C.PAYTEND_CODE_PAYLOAD          // authentic, but the payload is not a single JSON object
 	UnsignedFailure Code = C.PAYTEND_CODE_UNSIGNED_FAILURE // an unsigned error response, which is not authenticated
-	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // a field or the payload breaks a rule of receivers
+	Unsealable      Code = C.PAYTEND_CODE_UNSEALABLE       // a field or the payload breaks a rule that receivers enforce
 	KeyUnusable     Code = C.PAYTEND_CODE_KEY              // a key cannot be read or used
 	Unavailable     Code = C.PAYTEND_CODE_UNAVAILABLE      // a key's backend or the source of randomness is unavailable
 	Rejected        Code = C.PAYTEND_CODE_REJECTED         // authentic, but stale, future-dated or for the wrong merchant
 	Internal        Code = C.PAYTEND_CODE_INTERNAL         // a bug in this library
 )
 
-// Error is the error type of this package. Errors contain no secrets or personal data.
+// Error is this package's error type. Errors contain no secrets or personal data.
 type Error struct {
 	Code    Code
 	Name    string // the code's name, such as not_authentic

@@ -32,7 +32,7 @@ type Receiver struct {
 
 // Limits contains a receiver's limits. A zero value means the default.
 type Limits struct {
-	// MaxBytes is the maximum size of a body (default: 64 KiB).
+	// MaxBytes is the maximum size of a body, in bytes (default: 64 KiB).
 	MaxBytes int64
 	// MaxAge is the maximum age of a notification (default: 26 h for PayBy, 3 days for PayerMax).
 	MaxAge time.Duration

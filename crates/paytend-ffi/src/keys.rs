@@ -6,11 +6,11 @@ use crate::abi::{PaytendBuffer, PaytendSlice, array, free, handle, write_buffer,
 use crate::error::PaytendError;
 use crate::guard::{guard, guard_out};
 
-/// A private key.
+/// A private RSA key. Free it with `paytend_private_key_free`.
 pub struct PaytendPrivateKey(pub(crate) PrivateKey);
-/// A public key.
+/// A public RSA key. Free it with `paytend_public_key_free`.
 pub struct PaytendPublicKey(pub(crate) PublicKey);
-/// The keys that one side uses to communicate with one peer.
+/// The keys that one side uses to communicate with one peer. Free them with `paytend_keyring_free`.
 pub struct PaytendKeyring(pub(crate) Keyring);
 
 /// Reads a PKCS#1 or PKCS#8 private key in PEM, DER or base64.
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn paytend_private_key_write(
     }
 }
 
-/// Returns the public key of a private key.
+/// Returns the public key that matches a private key.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.

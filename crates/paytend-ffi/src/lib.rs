@@ -8,7 +8,7 @@
 //!   handle that it was obtained from is freed.
 //! - Owned results (`PaytendBuffer`, handles) must be freed exactly once, with the free function for their type.
 //!   Freeing a buffer, a key or an opened message wipes it. Freeing null does nothing.
-//! - Handles are immutable and can be used by several threads at once.
+//! - Handles are immutable and can be used by several threads concurrently.
 //! - Panics do not cross the boundary. They are reported as `PAYTEND_CODE_INTERNAL`.
 
 pub mod abi;

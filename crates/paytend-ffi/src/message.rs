@@ -13,7 +13,7 @@ use crate::error::PaytendError;
 use crate::guard::guard_out;
 use crate::keys::PaytendKeyring;
 
-/// The kind of a message.
+/// The kind of a message: a request, a response or a notification.
 #[repr(i32)]
 #[derive(Clone, Copy)]
 pub enum PaytendKind {
@@ -139,7 +139,7 @@ impl PaytendOpened {
 }
 
 /// Opens a message. `partner_id` is the expected partner of a request or notification, and must be empty for a
-/// response. `max_bytes` is the maximum size of the document; 0 means the default for the kind.
+/// response. `max_bytes` is the maximum size of the document in bytes; 0 means the default for the kind.
 ///
 /// # Safety
 /// All pointers must satisfy the rules at the top of `paytend.h`.
@@ -176,7 +176,7 @@ unsafe fn part(opened: *const PaytendOpened, part: fn(&PaytendOpened) -> &[u8]) 
     unsafe { opened.as_ref() }.map_or(PaytendSlice::NONE, |opened| PaytendSlice::of(part(opened)))
 }
 
-/// Returns the payload bytes exactly as signed; empty for a message without a payload. The payload is not
+/// Returns the payload bytes exactly as signed, or an empty slice for a message without a payload. The payload is not
 /// necessarily strict JSON in UTF-8; see `paytend_opened_payload_problem`.
 ///
 /// # Safety
@@ -258,7 +258,7 @@ pub unsafe extern "C" fn paytend_opened_verified_by(opened: *const PaytendOpened
     unsafe { part(opened, |opened| opened.opened.verified_by().as_bytes()) }
 }
 
-/// Returns the fingerprint of the key that decrypted the message; empty if nothing was encrypted.
+/// Returns the fingerprint of the key that decrypted the message, or an empty slice if nothing was encrypted.
 ///
 /// # Safety
 /// `opened` must be null or a valid handle.

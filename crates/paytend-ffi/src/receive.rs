@@ -10,7 +10,7 @@ use crate::keys::{PaytendKeyring, PaytendPublicKey};
 /// The value of a time or limit that is not set.
 const UNSET: u64 = u64::MAX;
 
-/// A receiver for the notifications that arrive at one HTTP route.
+/// A receiver for the notifications that arrive at one HTTP route. Free it with `paytend_receiver_free`.
 pub struct PaytendReceiver(Receiver);
 /// A verified notification. Free it with `paytend_notification_free`.
 pub struct PaytendNotification {

@@ -1,4 +1,4 @@
-//! The audit: a record of operator actions.
+//! The audit log, which records operator actions.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -11,37 +11,37 @@ use crate::terms::Id;
 pub struct AuditEvent {
     /// The action, such as [`REVEAL`](Self::REVEAL).
     pub action: Cow<'static, str>,
-    /// The notification, or `None` if the action concerns several notifications.
+    /// The ID of the notification, or `None` if the action concerns several notifications.
     pub id: Option<Id>,
     /// The operator, as named by the program that records the event.
     pub operator: String,
-    /// The options of the action. They contain no personal data.
+    /// The options that were passed to the action, such as the provider. They must not contain personal data.
     pub detail: Option<String>,
 }
 
 impl AuditEvent {
-    /// Decrypting and showing content.
+    /// Decrypting and showing the content of a notification.
     pub const REVEAL: &'static str = "reveal";
-    /// Making dead letters ready again.
+    /// Making dead letters ready to be processed again.
     pub const REDRIVE: &'static str = "redrive";
     /// Turning a notification into a dead letter.
     pub const BURY: &'static str = "bury";
     /// Erasing the notifications about an object.
     pub const ERASE: &'static str = "erase";
 
-    /// Creates an event without a notification and without detail.
+    /// Creates an event that has no notification ID and no detail.
     pub fn new(action: impl Into<Cow<'static, str>>, operator: impl Into<String>) -> Self {
         Self { action: action.into(), id: None, operator: operator.into(), detail: None }
     }
 
-    /// Sets the notification.
+    /// Sets the ID of the notification that the action concerns.
     #[must_use]
     pub fn id(mut self, id: Option<Id>) -> Self {
         self.id = id;
         self
     }
 
-    /// Sets the detail.
+    /// Sets the options that were passed to the action.
     #[must_use]
     pub fn detail(mut self, detail: Option<String>) -> Self {
         self.detail = detail;
@@ -54,21 +54,21 @@ impl AuditEvent {
 pub struct AuditEntry {
     /// The ID of the event. Later events have larger IDs.
     pub number: i64,
-    /// The time, by the store's clock.
+    /// The time of the event, by the store's clock.
     pub at: SystemTime,
-    /// The event.
+    /// The action, its operator and its options.
     pub event: AuditEvent,
 }
 
 /// Selects events for [`audit`](crate::StoreAdmin::audit).
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Only events about this notification.
+    /// Selects only events about this notification.
     pub id: Option<Id>,
-    /// Only events at this time or later.
+    /// Selects only events at this time or later.
     pub since: Option<SystemTime>,
-    /// Only events with a smaller ID, for the next page.
+    /// Selects only events with a smaller ID, to request the next page.
     pub before: Option<i64>,
-    /// The maximum number of events.
+    /// The maximum number of events to return.
     pub limit: usize,
 }

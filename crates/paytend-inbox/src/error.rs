@@ -8,9 +8,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store is busy, full, closed or unreachable. It is unknown whether a write succeeded.
+    /// The store is busy, full, closed or unreachable. If the operation was a write, it is unknown whether it
+    /// succeeded.
     Unavailable,
-    /// A setting, the schema or the version of the engine is not supported.
+    /// A setting, the schema version or the version of the database engine is not supported.
     Configuration,
     /// The key file does not belong to the store, or a payload cannot be decrypted.
     Keys,
@@ -18,7 +19,7 @@ pub enum StoreErrorKind {
     Corrupt,
 }
 
-/// An error of a store. Its message contains no payload, key or URL.
+/// An error from a store. Its message contains no payload, key or URL.
 #[derive(Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -32,14 +33,14 @@ impl StoreError {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// Adds the cause.
+    /// Sets the underlying error.
     #[must_use]
     pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.source = Some(Arc::new(source));
         self
     }
 
-    /// Creates an error of the kind [`Unavailable`](StoreErrorKind::Unavailable).
+    /// Creates an [`Unavailable`](StoreErrorKind::Unavailable) error.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StoreErrorKind::Unavailable, message)
     }
@@ -72,14 +73,16 @@ impl Error for StoreError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FinishError {
-    /// The lease ended and the notification was claimed again, or it is already completed. Nothing was changed.
+    /// The lease expired and the notification was claimed again, or the notification is already completed. Nothing was
+    /// changed.
     #[error("the lease is lost")]
     LeaseLost,
     /// The effect failed. It was rolled back, and the notification is still leased.
     #[error("the effect failed")]
     Effect(HandlerError),
-    /// The completion was not applied, and its effect is not the reason: effects that shared a transaction were rolled
-    /// back together, for example. The notification is still leased. Give it back, so that it is processed again.
+    /// The completion was not applied, but its effect did not fail. For example, another effect failed in the same
+    /// transaction, so all effects in it were rolled back. The notification is still leased. Release it with
+    /// [`GiveBack`](crate::Release::GiveBack) so that it is processed again.
     #[error("the completion was not applied")]
     NotApplied,
     /// The store failed. It is unknown whether the change was made.
@@ -112,8 +115,9 @@ pub enum FailureAction {
 
 /// The error of a handler or an effect.
 ///
-/// The operator `?` converts every owned type that implements [`std::error::Error`] into a `HandlerError` that causes a
-/// retry. The cause is truncated to 500 characters, stored, and shown to operators. It must not contain personal data.
+/// The `?` operator converts every owned type that implements [`std::error::Error`] into a `HandlerError` that causes a
+/// retry. The cause, which is the error's message, is truncated to 500 characters, stored, and shown to operators. It
+/// must not contain personal data.
 ///
 /// ```
 /// use paytend_inbox::{FailureAction, HandlerError};
@@ -141,13 +145,12 @@ impl HandlerError {
         Self { action, cause: cause.to_string().chars().take(MAX_CAUSE).collect(), source: None }
     }
 
-    /// Creates an error after which the notification is attempted again, after the backoff.
+    /// Creates an error that causes a retry after the backoff.
     pub fn retry(cause: impl fmt::Display) -> Self {
         Self::new(FailureAction::Retry, &cause)
     }
 
-    /// Creates an error after which the notification is attempted again, after `time` or the backoff, whichever is
-    /// longer.
+    /// Creates an error that causes a retry after `time` or after the backoff, whichever is longer.
     pub fn retry_after(time: std::time::Duration, cause: impl fmt::Display) -> Self {
         Self::new(FailureAction::RetryAfter(time), &cause)
     }
@@ -162,17 +165,18 @@ impl HandlerError {
         self.action
     }
 
-    /// Returns the error that was converted with `?`. A store uses this method to recognize errors of its engine.
+    /// Returns the error that was converted with `?`. A store uses this method to recognize errors from its database
+    /// engine.
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
 
-    /// Returns the cause.
+    /// Returns the cause, which has at most 500 characters.
     pub fn cause(&self) -> &str {
         &self.cause
     }
 
-    /// Sets the cause. Stores call this method if the message of their engine's error is not specific.
+    /// Replaces the cause. A store calls this method if the error message of its database engine is too general.
     #[must_use]
     pub fn with_cause(self, cause: impl fmt::Display) -> Self {
         Self { source: self.source, ..Self::new(self.action, &cause) }

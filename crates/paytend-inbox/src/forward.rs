@@ -1,4 +1,4 @@
-//! Signatures of forwarded notifications, as specified by Standard Webhooks.
+//! Signatures for forwarded notifications, as specified by Standard Webhooks.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use zeroize::Zeroizing;
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// A secret that signs forwarded notifications, as specified by [Standard Webhooks](https://www.standardwebhooks.com).
+/// A secret for signing forwarded notifications, as specified by [Standard Webhooks](https://www.standardwebhooks.com).
 /// Receivers verify the `webhook-signature` header with a Standard Webhooks library.
 #[derive(Clone)]
 pub struct ForwardSecret(Zeroizing<Vec<u8>>);
 
 impl ForwardSecret {
-    /// Reads a secret: base64 of 24 to 64 bytes, with or without the `whsec_` prefix.
+    /// Parses a secret, which is the base64 of 24 to 64 bytes, with or without the `whsec_` prefix.
     ///
     /// ```
     /// use paytend_inbox::ForwardSecret;
@@ -35,7 +35,7 @@ impl ForwardSecret {
             Ok(key) if (24..=64).contains(&key.len()) => Ok(Self(key)),
             _ => Err(StoreError::new(
                 StoreErrorKind::Keys,
-                "invalid forward secret: expected base64 of 24 to 64 bytes; `openssl rand -base64 32` prints one",
+                "invalid forward secret: expected base64 of 24 to 64 bytes; create one with `openssl rand -base64 32`",
             )),
         }
     }
@@ -43,7 +43,7 @@ impl ForwardSecret {
     /// Returns the value of the `webhook-signature` header. `timestamp` is the value of `webhook-timestamp`, in seconds
     /// since the Unix epoch.
     pub fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> String {
-        // An HMAC key may have any length.
+        // HMAC accepts keys of any length, so this does not fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
         mac.update(format!("{id}.{timestamp}.").as_bytes());
         mac.update(body);

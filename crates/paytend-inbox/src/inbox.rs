@@ -19,15 +19,15 @@ use crate::store::Store;
 use crate::terms::Id;
 use crate::trace;
 
-/// Default time limit for storing a notification.
+/// The default time limit for storing a notification.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 type OrderBy = dyn Fn(&Facts) -> Option<String> + Send + Sync;
 
-/// A durable inbox: stores verified notifications, each once. Cloning is cheap.
+/// A durable inbox, which stores each verified notification once. Cloning is cheap.
 ///
 /// Acknowledge a notification only after [`accept`](Self::accept) has returned `Ok`. [`handler`](Self::handler) returns
-/// a handler for the adapters of `paytend-webhook` that follows this rule:
+/// a handler for the `paytend-webhook` adapters that follows this rule:
 ///
 /// ```
 /// use paytend_inbox::{Inbox, MemoryStore, StoreKeys};
@@ -50,7 +50,8 @@ pub struct Inbox<S> {
 }
 
 impl<S: Store> Inbox<S> {
-    /// Opens an inbox on a store. Use the keys with which the store was first opened. Payload keys can be added.
+    /// Opens an inbox on a store. The deduplication key must be the key with which the store was first opened. Payload
+    /// keys can be added later.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the store was created with a different deduplication key, or if the store fails.
@@ -67,18 +68,19 @@ impl<S: Store> Inbox<S> {
         })
     }
 
-    /// Sets the time limit of [`accept`](Self::accept) (default 5 s). After this time, the sender is asked to retry.
-    /// The write may still take effect; the retry is then a duplicate.
+    /// Sets the time limit for [`accept`](Self::accept) (default 5 s). After this time, the sender is asked to retry.
+    /// The write may still succeed later. If it does, the retry is recorded as a duplicate.
     #[must_use]
     pub fn accept_timeout(mut self, time: Duration) -> Self {
         self.accept_timeout = time;
         self
     }
 
-    /// Processes notifications with the same name in the order in which they were accepted. Notifications without a
-    /// name (`None`) are processed in any order. The same name on different routes is a different name. Names are
-    /// stored as an HMAC. A dead letter does not hold up later notifications. A notification that is redriven or
-    /// requeued as a sighting can be processed after later notifications.
+    /// Sets the function that returns the order name of a notification. Notifications with the same order name are
+    /// processed in the order in which they were accepted. Notifications for which the function returns `None` are
+    /// processed in any order. Equal names on different routes are unrelated. The store contains only an HMAC of each
+    /// name. A dead letter does not hold up later notifications. A notification that is redriven or requeued because a
+    /// duplicate arrived can be processed after later notifications.
     ///
     /// ```
     /// # async fn example(store: paytend_inbox::MemoryStore) -> Result<(), paytend_inbox::StoreError> {
@@ -93,13 +95,13 @@ impl<S: Store> Inbox<S> {
         self
     }
 
-    /// Runs the handler again after a duplicate of these kinds has arrived. The delivery then
-    /// [is a sighting](crate::Delivery::is_sighting). A duplicate may report that the object has returned to an earlier
-    /// state, so the handler should query the state. Several duplicates can cause a single run, which begins after the
-    /// last duplicate.
+    /// Runs the handler again if a notification of one of these kinds arrives again. In this run,
+    /// [`is_sighting`](crate::Delivery::is_sighting) returns `true`. A duplicate may report that the object has
+    /// returned to an earlier state, so the handler should query the state. One run can cover several duplicates. The
+    /// run begins after the last of these duplicates has arrived.
     ///
-    /// A duplicate that arrives before the first attempt is covered by that attempt. A duplicate that arrives later
-    /// causes a separate run, after the current run has completed. A duplicate of a dead letter is only recorded.
+    /// A duplicate that arrives before the first attempt causes no separate run. A duplicate that arrives later causes
+    /// a run after the current run has completed. A duplicate of a dead letter is recorded but causes no run.
     ///
     /// Each run has a different [`Delivery::idempotency_key`](crate::Delivery::idempotency_key). If the content was
     /// erased or removed after its retention, only the handler of [`on_sighting`](crate::WorkerBuilder::on_sighting) is
@@ -128,19 +130,19 @@ impl<S: Store> Inbox<S> {
         &self.keys
     }
 
-    /// Stores a notification durably. If the notification is known, stores a sighting. Acknowledge the notification
-    /// only after this method has returned `Ok`.
+    /// Stores a notification durably. If the notification is already stored, records the duplicate as a sighting
+    /// instead. Acknowledge the notification only after this method has returned `Ok`.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the store fails or the time limit is reached. Ask the sender to retry. Whether the
-    /// notification is stored is then unknown.
+    /// Returns [`StoreError`] if the store fails or the time limit is reached. It is then unknown whether the
+    /// notification is stored, so ask the sender to retry.
     pub async fn accept<N: Storable>(&self, verified: &Verified<N>) -> Result<Accepted, StoreError> {
         self.accept_traced(verified, None).await
     }
 
     /// Stores a notification like [`accept`](Self::accept), together with the `traceparent` header of its request. An
-    /// invalid header is ignored. The span that processes the notification has the fields `traceparent`, `trace_id` and
-    /// `received_in_span_id`.
+    /// invalid header is ignored. The tracing span in which the notification is processed has the fields `traceparent`,
+    /// `trace_id` and `received_in_span_id`.
     ///
     /// # Errors
     /// Returns [`StoreError`] in the same cases as [`accept`](Self::accept).
@@ -171,8 +173,8 @@ impl<S: Store> Inbox<S> {
         result
     }
 
-    /// Returns a handler for the adapters of `paytend-webhook`. The handler stores each notification and then
-    /// acknowledges it. If the store fails, the handler asks the sender to retry.
+    /// Returns a handler for the `paytend-webhook` adapters. The handler stores each notification and then acknowledges
+    /// it. If the store fails, the handler asks the sender to retry.
     pub fn handler<N: Storable>(
         &self,
     ) -> impl Fn(Verified<N>) -> futures_util::future::BoxFuture<'static, Reply> + Clone + Send + Sync + 'static {
@@ -197,7 +199,7 @@ impl<S: Store> Inbox<S> {
         traceparent: Option<String>,
     ) -> Result<NewNotification, StoreError> {
         let route = verified.notification().route(verified).ok_or_else(|| {
-            StoreError::new(StoreErrorKind::Configuration, "the notification does not come from a receiver")
+            StoreError::new(StoreErrorKind::Configuration, "the notification was not verified by a receiver")
         })?;
         let notify_type = verified.notification().notify_type().to_owned();
         let content = verified.content();
@@ -232,7 +234,8 @@ impl<S: Store> Inbox<S> {
     /// Decrypts a stored payload. Returns `None` if the content was removed.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the key is missing, or if the payload was altered or moved.
+    /// Returns [`StoreError`] if the key is missing, or if the payload was altered or belongs to a different
+    /// notification.
     pub fn open_payload(&self, id: Id, facts: &Facts, payload: &StoredPayload) -> Result<Option<Vec<u8>>, StoreError> {
         match payload {
             StoredPayload::Sealed(sealed) => self.keys.open(id, Some(id), &facts.binding(), sealed).map(Some),
@@ -261,8 +264,8 @@ impl<S> fmt::Debug for Inbox<S> {
     }
 }
 
-/// A notification that an inbox can store. This trait is sealed. The notifications of all receivers of
-/// `paytend-webhook` implement it.
+/// A notification that an inbox can store. This trait is sealed. It is implemented for the notification types of all
+/// `paytend-webhook` receivers.
 pub trait Storable: sealed::Sealed + Send + Sync + Sized + 'static {
     #[doc(hidden)]
     fn route(&self, verified: &Verified<Self>) -> Option<Route>;

@@ -10,7 +10,7 @@ use crate::error::{StoreError, StoreErrorKind};
 use crate::keys::StoreKeys;
 
 impl StoreKeys {
-    /// Reads a key file. Only its owner may have access.
+    /// Reads a key file. The file must be accessible only to its owner.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the file cannot be read, if other users have access to it, or if it is invalid.
@@ -22,9 +22,9 @@ impl StoreKeys {
         Self::parse(text)
     }
 
-    /// Reads a key file, or generates keys and creates the file with access for its owner only. A file that this method
-    /// creates is synced to disk before the method returns, so that a power cut cannot remove its keys. An existing
-    /// file is only read, and is not synced.
+    /// Reads a key file. If the file does not exist, generates keys and creates the file, accessible only to its owner.
+    /// A new file is synced to disk before this method returns, so a power cut cannot remove its keys. An existing file
+    /// is read but not synced.
     ///
     /// # Errors
     /// Returns [`StoreError`] in the same cases as [`load`](Self::load), or if the file cannot be created.
@@ -47,7 +47,8 @@ impl StoreKeys {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&partial).map_err(failed)?;
         let written = file.write_all(keys.to_text().as_bytes()).and_then(|()| file.sync_all());
-        // The link fails if a different process has created the file. Both processes then use the keys in that file.
+        // The link fails if a different process has already created the file. Both processes then use the keys in that
+        // file.
         let linked = written.and_then(|()| std::fs::hard_link(&partial, path));
         let _ = std::fs::remove_file(&partial);
         match linked {
@@ -60,7 +61,7 @@ impl StoreKeys {
     }
 }
 
-/// Syncs the directory of a file, which makes a new file name durable.
+/// Syncs the directory that contains a file, so that a new file name survives a power cut.
 fn sync_directory(path: &Path) -> std::io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! The keys of a store: deduplication keys and payload encryption.
+//! The keys of a store, which deduplicate notifications and encrypt payloads.
 
 use std::fmt;
 
@@ -39,16 +39,16 @@ type SecretKey = Zeroizing<[u8; 32]>;
 #[derive(Clone)]
 pub struct StoreKeys {
     dedup: SecretKey,
-    /// The payload keys by number, in ascending order. The last key encrypts; all keys decrypt.
+    /// The payload keys and their IDs, in ascending order of the IDs. New payloads are encrypted with the last key.
     payload: Vec<(u32, SecretKey)>,
 }
 
 /// An encrypted payload.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedPayload {
-    /// The number of the payload key.
+    /// The ID of the payload key that encrypted the payload.
     pub key_id: u32,
-    /// The nonce.
+    /// The XChaCha20-Poly1305 nonce.
     pub nonce: [u8; 24],
     /// The ciphertext, followed by the authentication tag of 16 bytes.
     pub ciphertext: Vec<u8>,
@@ -63,8 +63,8 @@ impl fmt::Debug for SealedPayload {
     }
 }
 
-/// The values that an encrypted payload is bound to. They are authenticated with the payload, so that a payload that
-/// was moved to a different notification cannot be decrypted.
+/// The values that an encrypted payload is bound to. They are authenticated together with the payload, so a payload
+/// that was moved to a different notification cannot be decrypted.
 #[derive(Clone, Debug)]
 pub(crate) struct Binding {
     pub(crate) dedup: Mac,
@@ -74,7 +74,7 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// Calls a function with the parts that the payload of this notification is bound to. Without a number, the dedup
+    /// Calls `use_parts` with the values that the payload of this notification is bound to. Without an ID, the dedup
     /// key alone identifies the notification.
     fn with_parts<T>(&self, id: Option<Id>, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
         let number = id.map(|id| id.get().to_be_bytes());
@@ -89,24 +89,25 @@ impl Binding {
     }
 }
 
-/// Joins parts so that different parts never result in the same bytes.
+/// Joins parts so that different lists of parts never result in the same bytes.
 fn joined(parts: &[&[u8]]) -> Vec<u8> {
     parts.iter().flat_map(|part| (part.len() as u64).to_be_bytes().into_iter().chain(part.iter().copied())).collect()
 }
 
 impl StoreKeys {
-    /// Generates a key for deduplication and a first key for payloads.
+    /// Generates a deduplication key and a first payload key.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the system has no randomness.
+    /// Returns [`StoreError`] if the operating system returns no random numbers.
     pub fn generate() -> Result<Self, StoreError> {
         Ok(Self { dedup: random()?, payload: vec![(1, random()?)] })
     }
 
-    /// Adds a payload key. New payloads are encrypted with this key. The earlier keys still decrypt.
+    /// Adds a payload key. New payloads are encrypted with this key. Existing payloads are still decrypted with the
+    /// earlier keys.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the system has no randomness.
+    /// Returns [`StoreError`] if the operating system returns no random numbers.
     pub fn rotate(&mut self) -> Result<(), StoreError> {
         let next = self.payload.last().map_or(1, |(id, _)| id.saturating_add(1));
         self.payload.push((next, random()?));
@@ -123,15 +124,17 @@ impl StoreKeys {
         self.payload.len() < before
     }
 
-    /// Returns the numbers of the payload keys in ascending order. New payloads are encrypted with the last key.
+    /// Returns the IDs of the payload keys in ascending order. New payloads are encrypted with the last key.
     pub fn payload_key_ids(&self) -> impl Iterator<Item = u32> + '_ {
         self.payload.iter().map(|(id, _)| *id)
     }
 
-    /// Reads the text form: a header, then `dedup KEY` and one or more `payload NUMBER KEY`, each key as base64.
+    /// Parses the text form: a header, a `dedup KEY` line, and one or more `payload NUMBER KEY` lines. Each key is 32
+    /// bytes as base64.
     ///
     /// # Errors
-    /// Returns [`StoreError`] with the number of the first invalid line.
+    /// Returns [`StoreError`] if a line is missing or invalid. If a line is invalid, the message contains its line
+    /// number.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
         let invalid = |line: usize, what: &str| {
             StoreError::new(StoreErrorKind::Keys, format!("invalid store key file: line {}: {what}", line + 1))
@@ -182,7 +185,7 @@ impl StoreKeys {
         text
     }
 
-    /// Returns the dedup key of a notification as an HMAC, which is the value in the store.
+    /// Returns the HMAC of a notification's dedup key. The store contains only this HMAC.
     pub fn dedup(&self, key: &DedupKey) -> Mac {
         self.mac("dedup", &[key.as_bytes()])
     }
@@ -192,7 +195,7 @@ impl StoreKeys {
         self.mac("content", &[content])
     }
 
-    /// Returns the order key for a name on a route.
+    /// Returns the order key for an order name on a route.
     pub(crate) fn order_key(&self, route: Route, name: &str) -> Mac {
         self.mac("order", &[route.as_str().as_bytes(), name.as_bytes()])
     }
@@ -203,7 +206,7 @@ impl StoreKeys {
     }
 
     fn mac(&self, purpose: &str, parts: &[&[u8]]) -> Mac {
-        // An HMAC key may have any length.
+        // HMAC accepts keys of any length, so this does not fail.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.dedup.as_slice()) else {
             return Mac::from_bytes([0; 32]);
         };
@@ -218,7 +221,7 @@ impl StoreKeys {
         binding.with_parts(id, |parts| self.seal_bound(parts, content))
     }
 
-    /// Decrypts a payload. `bound_to` is the number that the payload is bound to, if any.
+    /// Decrypts a payload. `bound_to` is the ID that the payload is bound to, if any.
     pub(crate) fn open(
         &self,
         id: Id,
@@ -239,7 +242,7 @@ impl StoreKeys {
     /// The first part of `binding` should be the name of the queue.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the system has no randomness.
+    /// Returns [`StoreError`] if the operating system returns no random numbers.
     pub fn seal_bound(&self, binding: &[&[u8]], content: &[u8]) -> Result<SealedPayload, StoreError> {
         let failed = || StoreError::new(StoreErrorKind::Keys, "cannot encrypt the payload");
         let (key_id, key) = self.payload.last().ok_or_else(failed)?;

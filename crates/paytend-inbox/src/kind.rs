@@ -1,4 +1,4 @@
-//! Kinds of notifications, and the conversion of stored content to typed notifications.
+//! Notification kinds, and the conversion of stored content to typed notifications.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::route::Route;
 
 /// The kind of a notification, such as `fund-deposit`. Retry limits, concurrency limits and metrics are per kind.
 ///
-/// A store can contain kinds of a newer version of this crate. Such kinds are kept unchanged.
+/// A store can contain kinds that a newer version of this crate has stored. They are kept unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(Cow<'static, str>);
 
@@ -26,7 +26,7 @@ impl Kind {
         Self(Cow::Borrowed(name))
     }
 
-    /// Creates a kind from its name in a store.
+    /// Creates a kind from a name that was read from a store.
     pub fn from_stored(name: String) -> Self {
         Self(Cow::Owned(name))
     }
@@ -97,7 +97,7 @@ impl AnyNotification {
     }
 }
 
-/// Returns the kind of a notification of Paytend.
+/// Returns the kind of a Paytend notification.
 pub(crate) fn paytend_kind(content: &Content<Notification>, route: Route) -> Kind {
     match content {
         Content::Typed(typed) => kind_of(typed),
@@ -106,7 +106,7 @@ pub(crate) fn paytend_kind(content: &Content<Notification>, route: Route) -> Kin
     }
 }
 
-/// Returns the kind of a notification of a provider that has a single type.
+/// Returns the kind of a notification from a provider that sends a single notification type.
 pub(crate) fn documented_kind<T>(content: &Content<T>, documented: Kind) -> Kind {
     match content {
         Content::Typed(_) | Content::Unreadable(_) => documented,
@@ -114,12 +114,12 @@ pub(crate) fn documented_kind<T>(content: &Content<T>, documented: Kind) -> Kind
     }
 }
 
-/// A notification type for which a [`Worker`](crate::Worker) can have a handler. The module [`types`] contains all
+/// A notification type for which a [`Worker`](crate::Worker) can have a handler. The [`types`] module contains all
 /// implementations.
 pub trait NotificationType: Send + 'static {
     /// The notification's content.
     type Content: Send + 'static;
-    /// The kind.
+    /// The kind of notifications of this type.
     const KIND: Kind;
 
     /// Returns the content of a notification of this type.
@@ -129,10 +129,10 @@ pub trait NotificationType: Send + 'static {
     fn extract(notification: AnyNotification) -> Result<Self::Content, AnyNotification>;
 }
 
-/// Declares the types of Paytend's notifications.
+/// Declares the Paytend notification types.
 macro_rules! paytend_types {
     ($($product:ident $group:ident { $($name:ident($content:ty) = $notify_type:literal, $kind:literal;)+ })+) => {
-        /// Returns the kind of a typed notification of Paytend.
+        /// Returns the kind of a typed Paytend notification.
         fn kind_of(notification: &Notification) -> Kind {
             match notification {
                 $($(Notification::$product($group::$name(_)) => types::$name::KIND,)+)+
@@ -148,7 +148,7 @@ macro_rules! paytend_types {
             }
         }
 
-        /// The types of notifications.
+        /// The notification types for which a worker can have handlers.
         pub mod types {
             use super::*;
 

@@ -23,13 +23,13 @@ pub struct Facts {
     pub content_tag: Mac,
     /// The provider and product.
     pub route: Route,
-    /// The kind.
+    /// The kind, such as `fund-deposit`.
     pub kind: Kind,
     /// Paytend's `notifyType`; empty for the other providers.
     pub notify_type: String,
-    /// The kind of object that the notification is about, such as `deposit`.
+    /// The kind of object, such as `deposit`, that the notification is about.
     pub business_kind: Option<String>,
-    /// The business ID: the number of the object that the notification is about, such as an order number.
+    /// The business ID, such as an order number. It identifies the object that the notification is about.
     pub business_id: Option<String>,
     /// The state of the object, in the provider's notation.
     pub business_state: Option<String>,
@@ -64,7 +64,7 @@ impl Facts {
     }
 
     pub(crate) fn binding(&self) -> Binding {
-        // A store can replace U+0000 in facts.
+        // A store may replace U+0000 in facts, because PostgreSQL cannot store it in text.
         let notify_type = self.notify_type.replace('\0', "\u{fffd}");
         Binding { dedup: self.dedup, route: self.route, kind: self.kind.clone(), notify_type }
     }
@@ -96,17 +96,17 @@ impl UnsealedPayload {
     /// Encrypts the payload for the notification with this ID.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the system has no randomness.
+    /// Returns [`StoreError`] if the operating system returns no random numbers.
     pub fn seal(&self, id: Id) -> Result<SealedPayload, StoreError> {
         self.keys.seal(Some(id), &self.binding, &self.content)
     }
 
-    /// Encrypts the payload for a store that assigns the number in the same write. The payload is bound to the dedup
-    /// key of the notification, which is unique in a store. The store must return the payload as
+    /// Encrypts the payload for a store that assigns the ID in the same write. The payload is bound to the
+    /// notification's dedup key, which is unique in a store. The store must return the payload as
     /// [`StoredPayload::SealedWithoutId`].
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the system has no randomness.
+    /// Returns [`StoreError`] if the operating system returns no random numbers.
     pub fn seal_without_id(&self) -> Result<SealedPayload, StoreError> {
         self.keys.seal(None, &self.binding, &self.content)
     }
@@ -138,14 +138,14 @@ pub enum SightingPolicy {
     /// The duplicates that may report a change, and the duplicates of kinds in
     /// [`requeue_sightings`](crate::Inbox::requeue_sightings). A duplicate may report a change
     ///
-    /// - if its content differs from the stored one,
+    /// - if its content differs from the stored content,
     /// - if a later notification about the same object is stored, because the object may have returned to an earlier
     ///   state,
     /// - or if the notification does not identify an object.
     ///
-    /// Every other duplicate repeats the last stored state of its object. A store may only count these duplicates and
-    /// write the count later. SQLite writes the count about a second later. A crash can lose the count, but no
-    /// notification and no run of a handler.
+    /// Every other duplicate repeats the last stored state of its object. A store may count these duplicates in memory
+    /// and write the count later. The SQLite store writes the count about a second later. A crash can lose the count,
+    /// but not a notification or a handler run.
     #[default]
     PossibleChanges,
     /// All duplicates are stored durably. Storing a duplicate takes as long as storing a new notification.
@@ -179,9 +179,9 @@ impl Accepted {
 /// A stored payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredPayload {
-    /// The encrypted content, from [`UnsealedPayload::seal`].
+    /// The encrypted content, as returned by [`UnsealedPayload::seal`].
     Sealed(SealedPayload),
-    /// The encrypted content, from [`UnsealedPayload::seal_without_id`].
+    /// The encrypted content, as returned by [`UnsealedPayload::seal_without_id`].
     SealedWithoutId(SealedPayload),
     /// The content was removed after its retention, or erased.
     Dropped,
@@ -197,15 +197,15 @@ impl StoredPayload {
 /// A notification that a worker has claimed.
 #[derive(Clone, Debug)]
 pub struct Claimed {
-    /// The right to process the notification.
+    /// The lease, which is required to extend, complete or release the notification.
     pub lease: Lease,
     /// The number of attempts, including this one.
     pub tries: u32,
-    /// Whether the notification was processed before, and is claimed because a duplicate arrived.
+    /// Whether the notification was processed before and is claimed again because a duplicate arrived.
     pub is_sighting: bool,
-    /// The number of times the notification was completed before. It is 0 unless this is a sighting.
+    /// How many times the notification has been completed before. It is 0 unless this is a sighting.
     pub completed_runs: u64,
-    /// The number of sightings.
+    /// The number of sightings (recorded duplicates).
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
     pub received_at: SystemTime,
@@ -215,14 +215,14 @@ pub struct Claimed {
     pub payload: StoredPayload,
 }
 
-/// Which notifications to claim.
+/// A request to claim due notifications.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
-    /// The maximum number of notifications.
+    /// The maximum number of notifications to claim.
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// A random number, different for each claim. The leases of the claim contain it.
+    /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
     /// The kinds with a limit below `limit`, each with the maximum number of notifications to claim.
     pub kind_limits: Vec<(Kind, usize)>,
@@ -231,14 +231,15 @@ pub struct ClaimRequest {
 /// The result of an attempt that does not complete the notification.
 #[derive(Clone, Debug)]
 pub enum Release {
-    /// The next attempt is due after this time.
+    /// The notification is attempted again after a delay.
     Retry {
         /// The delay, at most 24 hours.
         after: Duration,
         /// The cause of the failure.
         cause: String,
     },
-    /// The attempt does not count, and the notification is due immediately. Its fence does not decrease.
+    /// The attempt does not count towards the retry limit, and the notification is due immediately. Its fence does not
+    /// decrease.
     GiveBack,
     /// The notification becomes a dead letter.
     DeadLetter {
@@ -254,15 +255,15 @@ pub struct Entry {
     pub id: Id,
     /// The facts.
     pub facts: Facts,
-    /// The state.
+    /// The processing state.
     pub state: State,
     /// The number of attempts that count towards the limit.
     pub tries: u32,
-    /// The number of sightings.
+    /// The number of sightings (recorded duplicates).
     pub sightings: u64,
     /// The time of receipt, by the store's clock.
     pub received_at: SystemTime,
-    /// The cause of the last failure, or of the dead letter.
+    /// The cause of the last failure, or the reason why the notification became a dead letter.
     pub cause: Option<String>,
     /// The content; `None` in lists.
     pub payload: Option<StoredPayload>,
@@ -271,20 +272,20 @@ pub struct Entry {
 /// Selects notifications for [`list`](crate::StoreAdmin::list).
 #[derive(Clone, Debug, Default)]
 pub struct Query {
-    /// Only this state.
+    /// Selects only notifications in this state.
     pub state: Option<State>,
-    /// Only this kind.
+    /// Selects only notifications of this kind.
     pub kind: Option<Kind>,
-    /// Only notifications that were received at this time or later.
+    /// Selects only notifications that were received at this time or later.
     pub since: Option<SystemTime>,
-    /// Only notifications with a larger ID, for the next page.
+    /// Selects only notifications with a larger ID, to request the next page.
     pub after: Option<Id>,
-    /// The maximum number of notifications.
+    /// The maximum number of notifications to return.
     pub limit: usize,
 }
 
-/// Selects the notifications about one object for [`erase`](crate::StoreAdmin::erase). A string converts to an erasure
-/// of all notifications with this business ID.
+/// Selects the notifications about one object for [`erase`](crate::StoreAdmin::erase). A string can be converted to an
+/// `Erasure`, which then selects all notifications with this business ID.
 ///
 /// ```
 /// use paytend_inbox::{Erasure, Kind, Route};
@@ -359,23 +360,23 @@ impl From<&str> for Erasure {
     }
 }
 
-/// Counts of a store.
+/// Counts of the notifications in a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// The number of notifications that wait for a first attempt.
+    /// The number of notifications that are waiting for their first attempt.
     pub ready: u64,
     /// The number of notifications that a worker has claimed.
     pub leased: u64,
-    /// The number of notifications that wait for another attempt.
+    /// The number of notifications that are waiting for another attempt.
     pub backoff: u64,
-    /// Processed notifications.
+    /// The number of processed notifications.
     pub done: u64,
-    /// Dead letters.
+    /// The number of dead letters.
     pub dead: u64,
-    /// The number of sightings of all notifications.
+    /// The total number of sightings.
     pub sightings: u64,
-    /// The time since the oldest due notification became due. Notifications in backoff are not due before their next
-    /// attempt. Notifications that wait behind another notification of their order key are not due.
+    /// How long the oldest due notification has been due. Notifications in backoff are not due before their next
+    /// attempt. Notifications that wait for an earlier notification with the same order key are not due.
     pub oldest_ready: Option<Duration>,
 }

@@ -7,7 +7,7 @@ pub(crate) const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A limit on attempts, and the backoff between them.
 ///
-/// The delay before attempt `n + 1` is a random time between zero and `base · 2ⁿ⁻¹`, at most `cap` (full jitter).
+/// The delay before attempt `n + 1` is a random duration between zero and `base · 2ⁿ⁻¹`, at most `cap` (full jitter).
 /// The jitter prevents many workers from retrying at the same time after a dependency has failed.
 ///
 /// ```
@@ -25,8 +25,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Returns 20 attempts with a base of 2 s and a cap of one hour. The sum of the delays before a notification
-    /// becomes a dead letter is about 4.6 hours on average, and at most 9.1 hours.
+    /// Returns a policy with 20 attempts, a base of 2 s and a cap of one hour. The sum of the delays before a
+    /// notification becomes a dead letter is about 4.6 hours on average, and at most 9.1 hours.
     fn default() -> Self {
         Self { max_tries: 20, base: Duration::from_secs(2), cap: Duration::from_secs(3600) }
     }
@@ -65,7 +65,7 @@ impl RetryPolicy {
         self.max_tries
     }
 
-    /// Returns the delay after the failed attempt number `tries`. `random` is a random number from the whole range of
+    /// Returns the delay after attempt number `tries` has failed. `random` is a random number from the whole range of
     /// `u64`.
     pub fn delay(&self, tries: u32, random: u64) -> Duration {
         let doublings = tries.saturating_sub(1).min(31);
@@ -75,7 +75,7 @@ impl RetryPolicy {
     }
 }
 
-/// Returns a random number. If the system has no randomness, it returns the middle of the range.
+/// Returns a random number. If the operating system returns no random numbers, returns the middle of the range.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
 }

@@ -34,7 +34,7 @@ impl Route {
         }
     }
 
-    /// Returns the route of a product of Paytend, or `None` for a product that this crate does not know.
+    /// Returns the route of a Paytend product, or `None` for a product that this crate does not support.
     pub fn of_product(product: Product) -> Option<Self> {
         match product {
             Product::Baas => Some(Self::PaytendBaas),
@@ -52,7 +52,7 @@ impl Route {
         }
     }
 
-    /// Returns the name, such as `paytend:baas`.
+    /// Returns the name of the route, such as `paytend:baas`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PaytendBaas => "paytend:baas",

@@ -1,26 +1,27 @@
 //! Versions of a store's schema, for crates that implement stores.
 //!
-//! Programs of different versions can use one store. A step that only adds tables, indexes, functions and columns with
-//! defaults is compatible with older programs, and has their version as `compatible_from`. Any other step must make the
-//! statements of older programs fail, for example by renaming a table. Running programs do not read the version again.
+//! Programs of different versions can use the same store at the same time. A step that only adds tables, indexes,
+//! functions and columns with defaults is compatible with older programs, and sets `compatible_from` to their version.
+//! Any other step must make older programs' statements fail, for example by renaming a table, because running programs
+//! do not read the version again.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{StoreError, StoreErrorKind};
 
-/// A step of a schema. A released step must not be changed, because stores contain its checksum.
+/// A schema migration step. A released step must not be changed, because stores contain its checksum.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// The version of the schema with this step.
+    /// The schema version after this step.
     pub version: i64,
-    /// The minimum schema version that a program must know to use a store with this step.
+    /// The minimum schema version that a program must support to use a store with this step.
     pub compatible_from: i64,
-    /// The statements.
+    /// The SQL statements of the step.
     pub sql: &'static str,
 }
 
 impl Migration {
-    /// Returns the checksum of the statements.
+    /// Returns the checksum of the step's SQL statements.
     pub fn checksum(&self) -> Vec<u8> {
         Sha256::digest(self.sql).to_vec()
     }
@@ -29,15 +30,15 @@ impl Migration {
 /// A step that was applied to a store.
 #[derive(Clone, Debug)]
 pub struct AppliedMigration {
-    /// The version of the schema with this step.
+    /// The schema version after this step.
     pub version: i64,
     /// The checksum of the statements that were executed.
     pub checksum: Vec<u8>,
-    /// The minimum schema version that a program must know to use the store.
+    /// The minimum schema version that a program must support to use the store.
     pub compatible_from: i64,
 }
 
-/// Returns the steps that were not applied to a store yet.
+/// Returns the steps that have not been applied to a store yet.
 ///
 /// # Errors
 /// - Returns [`StoreError`] if the store requires a newer version of this program.
@@ -50,7 +51,8 @@ pub fn missing<'a>(
     let newer = applied.iter().filter(|applied| applied.version > known);
     if let Some(required) = newer.map(|applied| applied.compatible_from).max().filter(|required| *required > known) {
         return Err(refused(format!(
-            "the store needs schema version {required}, and this program knows {known}: use a newer version"
+            "the store needs schema version {required}, but this program only supports version {known}; \
+             upgrade the program"
         )));
     }
     let mut missing = Vec::new();
@@ -69,10 +71,10 @@ pub fn missing<'a>(
     Ok(missing)
 }
 
-/// Checks that all steps were applied to a store.
+/// Checks that all steps have been applied to a store.
 ///
 /// # Errors
-/// Returns [`StoreError`] in the same cases as [`missing`], and if a step was not applied.
+/// Returns [`StoreError`] in the same cases as [`missing`], and if a step has not been applied.
 pub fn require(applied: &[AppliedMigration], migrations: &[Migration]) -> Result<(), StoreError> {
     let to_do = "start this version's receiver or worker, such as `paytend inbox serve`, to";
     match missing(applied, migrations)?.first() {

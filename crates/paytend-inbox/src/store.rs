@@ -12,19 +12,19 @@ use crate::terms::{Id, Lease, Mac};
 ///
 /// The contract, which the `testing` module checks:
 ///
-/// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored once,
-///   even if several calls run at the same time.
+/// - When [`accept`](Self::accept) returns `Ok`, the notification survives a power cut. A dedup key is stored only
+///   once, even if several calls run at the same time.
 /// - A claimed notification is not claimed again before its lease expires. Each claim increases the fence.
-/// - A change with a fence or holder that differs from the last claim fails with [`FinishError::LeaseLost`] and changes
-///   nothing.
-/// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or neither of them.
-/// - Of the notifications with one order key, at most one can be claimed at a time. When it is done or dead, the
-///   pending notification with the smallest number can be claimed next. A notification that is redriven or requeued as
-///   a sighting waits for the currently claimable notification, even if its number is smaller.
+/// - A change whose fence or holder differs from that of the last claim fails with [`FinishError::LeaseLost`] and
+///   changes nothing.
+/// - [`complete`](Self::complete) applies the effect and the completion in one transaction, or applies neither.
+/// - Of the notifications with the same order key, at most one can be claimed at a time. When that notification is done
+///   or dead, the pending notification with the smallest ID can be claimed next. A notification that is redriven or
+///   requeued as a sighting waits for the currently claimable notification, even if its own ID is smaller.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. The store type of a crate can also implement the traits of other
-/// queues, so that an effect can add entries to these queues in its transaction.
+/// Handles are cheap to clone and share the store. A store type can also implement the traits of other queues. An
+/// effect can then add entries to these queues in its transaction.
 pub trait Store: Clone + Send + Sync + 'static {
     /// A change to apply in the same transaction that completes a notification. Each store defines its own type.
     type Effect: Send + 'static;
@@ -32,19 +32,20 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Checks that the store was created with this deduplication key. A new store records the check value of the key.
     fn bind_keys(&self, check: Mac) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Stores a notification, or a sighting if its dedup key is known. [`NewNotification::sightings`] determines how a
-    /// sighting is stored.
+    /// Stores a notification. If its dedup key is already stored, records a sighting instead.
+    /// [`NewNotification::sightings`] determines how a sighting is stored.
     fn accept(&self, notification: NewNotification) -> impl Future<Output = Result<Accepted, StoreError>> + Send;
 
     /// Claims due notifications, starting with the notification that has been due for the longest time. A notification
     /// whose stored values cannot be read becomes a dead letter, so that it does not hold up other notifications.
     fn claim(&self, request: ClaimRequest) -> impl Future<Output = Result<Vec<Claimed>, StoreError>> + Send;
 
-    /// Extends a lease. The lease then expires after `time`, counted from now.
+    /// Extends a lease. The lease then expires `time` from now.
     fn extend(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Applies the effect and completes the notification in one transaction. A store can apply several effects in one
-    /// transaction. If one is rolled back because of the others, it returns [`FinishError::NotApplied`].
+    /// transaction. If an effect is rolled back because of another effect, this method returns
+    /// [`FinishError::NotApplied`].
     fn complete(
         &self,
         lease: Lease,
@@ -54,33 +55,34 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// Ends an attempt without completing the notification.
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Waits until a notification may have become ready. The future can complete too early or never, because workers
+    /// Waits until a notification may have become ready. The future can complete early or not at all, because workers
     /// also poll.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// The interface through which operators manage a store.
 pub trait StoreAdmin: Store {
-    /// Returns notifications in the order of their numbers, without content.
+    /// Returns notifications without their content, ordered by ID.
     fn list(&self, query: Query) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
-    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit: pass it if the content is
-    /// shown to a user.
+    /// Returns a notification with its encrypted content. `viewer` is recorded in the audit log. Pass it if the content
+    /// is shown to a user.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
-    /// Makes dead letters ready again, and resets their number of attempts. `None` selects all dead letters. A redriven
-    /// notification waits for the currently claimable notification of its order key. Returns the number of redriven
-    /// notifications.
+    /// Makes dead letters ready again, and resets their attempt counts. `None` selects all dead letters. A redriven
+    /// notification waits for the currently claimable notification with the same order key. Returns the number of
+    /// redriven notifications.
     fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Turns a notification that is neither done nor dead into a dead letter. Returns whether the notification was
     /// changed.
     fn bury(&self, id: Id, cause: String) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Returns the counts.
+    /// Returns the number of notifications in each state, the number of sightings, and how long the oldest due
+    /// notification has been due.
     fn stats(&self) -> impl Future<Output = Result<Stats, StoreError>> + Send;
 
-    /// Checks the integrity of the store and its engine's settings. Returns the problems.
+    /// Checks the integrity of the store and its engine's settings. Returns a description of each problem.
     fn check(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
     /// Removes the content, business ID and state of the selected notifications. Pending notifications become dead
@@ -101,7 +103,7 @@ pub trait StoreAdmin: Store {
     /// itself.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Returns recorded events, the latest first.
+    /// Returns recorded events, latest first.
     fn audit(&self, query: AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, StoreError>> + Send;
 
     /// Performs a durable write, to check that the store can accept notifications. Returns the engine's settings as

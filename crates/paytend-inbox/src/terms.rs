@@ -1,20 +1,20 @@
-//! The identifiers of a stored notification and of an attempt to process it.
+//! The identifiers of stored notifications and of the attempts to process them.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The number that the store has assigned to a notification. Later notifications of the same order key have larger
-/// numbers.
+/// The ID that the store has assigned to a notification. Among notifications with the same order key, later
+/// notifications have larger IDs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(i64);
 
 impl Id {
-    /// Creates an identifier from the store's number.
+    /// Creates an ID from the number that the store has assigned.
     pub fn new(number: i64) -> Self {
         Self(number)
     }
 
-    /// Returns the number.
+    /// Returns the ID as a number.
     pub fn get(self) -> i64 {
         self.0
     }
@@ -34,14 +34,14 @@ impl FromStr for Id {
     }
 }
 
-/// An HMAC-SHA256 value of 32 bytes under a key of the deployment.
+/// A 32-byte HMAC-SHA256 value, computed with one of the deployment's secret keys.
 ///
 /// A plain hash of personal data can be reversed by hashing every candidate. An HMAC can be reversed only with the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac([u8; 32]);
 
 impl Mac {
-    /// Creates a value from the bytes in a store.
+    /// Creates a value from bytes that were read from a store.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -65,18 +65,18 @@ impl fmt::Debug for Mac {
     }
 }
 
-/// The right to process a notification until its lease ends.
+/// The right to process a notification for a limited time.
 ///
 /// Every claim of the notification increases the fence. A store refuses to extend, complete or release a notification
 /// with an older fence, so that a worker with an expired lease cannot change the result. The store also compares the
 /// holder, because a store that was restored from a backup assigns the same fences again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Lease {
-    /// The notification.
+    /// The ID of the notification.
     pub id: Id,
-    /// The number of claims of this notification so far. It never decreases.
+    /// How many times this notification has been claimed so far. It never decreases.
     pub fence: i64,
-    /// The random number of the claim.
+    /// The random number that identifies the claim.
     pub holder: u64,
 }
 
@@ -84,7 +84,7 @@ pub struct Lease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// Not yet claimed, or waiting for a different notification of the same order key.
+    /// Not yet claimed, or waiting for a different notification with the same order key.
     Ready,
     /// Claimed by a worker. The notification can be claimed again when its lease has expired.
     Leased,

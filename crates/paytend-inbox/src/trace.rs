@@ -1,4 +1,4 @@
-//! The trace of a request, as specified by [W3C Trace Context](https://www.w3.org/TR/trace-context/).
+//! The trace context of a request, as specified by [W3C Trace Context](https://www.w3.org/TR/trace-context/).
 
 /// The parts of a `traceparent` header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

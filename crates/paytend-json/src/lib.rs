@@ -11,7 +11,7 @@
 //! Objects, arrays, colons, commas and whitespace follow JSON exactly. Names can repeat, and nesting depth is
 //! unlimited.
 //!
-//! # Uniqueness of the end
+//! # Why the end is unique
 //!
 //! [`object_end`] receives an object that can be followed by any bytes. An attacker must not be able to present two
 //! different prefixes of the same input as the object.

@@ -35,7 +35,7 @@ fn end_is_found_in_objects_that_are_not_strict_json() {
     ] {
         let shown = String::from_utf8_lossy(&object[..object.len().min(60)]).into_owned();
         assert_eq!(object_end(object), Ok(object.len()), "{shown}");
-        // The end is the same if fields of an envelope follow the object.
+        // The end is the same if envelope fields follow the object.
         let text = [object, b"&notifyType=2&partnerId=1&x=}\"]}"].concat();
         assert_eq!(object_end(&text), Ok(object.len()), "{shown}");
         assert!(members(object).is_ok(), "{shown}");

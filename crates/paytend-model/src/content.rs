@@ -91,7 +91,7 @@ impl<T: Payload> Content<T> {
 }
 
 /// Returns whether the content is an object and none of the fields in `names` has a value. `null` and empty strings do
-/// not count: the provider's programs write an empty string for an absent value.
+/// not count, because the provider's programs write an empty string for an absent value.
 fn lacks_all(content: &[u8], names: &[&str]) -> bool {
     let Ok(members) = paytend_json::members(content) else { return false };
     let named = members.iter().filter(|member| !matches!(member.value, b"null" | b"\"\""));

@@ -74,8 +74,8 @@ pub enum Applicant {
         /// The country of residence.
         residence: Country,
     },
-    /// A corporate user of BaaS Core. The nationality of the natural person who acts for it does not matter: an ID card
-    /// or a passport is accepted (documented).
+    /// A corporate user of BaaS Core. The nationality of the natural person who acts for it does not matter, because an
+    /// ID card or a passport is accepted (documented).
     Corporation {
         /// The country of incorporation.
         country: Country,
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_of_personal_users_depend_on_nationality_and_residence() {
+    fn documents_for_personal_users_depend_on_nationality_and_residence() {
         const PERMIT: &str = "EEA residence permit or EEA address certificate";
         for (nationality, residence, documents) in [
             // With an EEA nationality, the residence does not matter.
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_of_corporations_depend_on_the_country() {
+    fn documents_for_corporations_depend_on_the_country() {
         let all = "ID card or passport; face photo; certificate of incorporation; articles of association";
         for (code, extra) in [("LT", ""), ("CN", ""), ("US", ""), ("HK", "; business registration certificate")] {
             assert_eq!(needed(Applicant::corporation(country(code))), format!("{all}{extra}"), "{code}");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_of_cardholders_depend_on_the_nationality() {
+    fn documents_for_cardholders_depend_on_the_nationality() {
         for (code, documents) in
             [("LT", "passport or ID card"), ("LI", "passport or ID card"), ("CN", "passport"), ("GB", "passport")]
         {

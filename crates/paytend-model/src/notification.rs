@@ -72,7 +72,7 @@ macro_rules! notifications {
                 }
             }
 
-            /// Returns the problems of the fields that could not be read. These fields are `None`.
+            /// Returns the problems with the fields that could not be read. These fields are `None`.
             pub fn problems(&self) -> &[Problem] {
                 match self {
                     $(Self::$variant(typed) => &typed.problems,)+
@@ -82,7 +82,7 @@ macro_rules! notifications {
             /// Returns the content as JSON text, without the fields that are not strict JSON.
             ///
             /// # Errors
-            /// Returns an error if the content cannot be written as JSON. This is not known to happen.
+            /// Returns an error if the content cannot be written as JSON. No such content is known.
             pub fn content(&self) -> Result<String, serde_json::Error> {
                 match self {
                     $(Self::$variant(typed) => text(typed),)+
@@ -147,7 +147,7 @@ notifications! {
     }
 }
 
-/// The description of a kind of notification.
+/// The description of a notification kind.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NotificationInfo {
@@ -170,7 +170,7 @@ pub struct NotificationInfo {
 
 impl Notification {
     /// Reads a notification's content according to its product and `notifyType`. The receiver must know the product,
-    /// because the `notifyType` alone is ambiguous. Reading never fails or loses data: see [`Content`].
+    /// because the `notifyType` alone is ambiguous. Reading never fails or loses data; see [`Content`].
     ///
     /// ```
     /// use paytend_model::{BaasNotification, Content, Notification, Product};
@@ -185,12 +185,12 @@ impl Notification {
         }
     }
 
-    /// Returns the documented kinds of notification of both products.
+    /// Returns the documented kinds of notification for both products.
     pub fn kinds() -> impl Iterator<Item = &'static NotificationInfo> {
         BaasNotification::KINDS.iter().chain(IssuingNotification::KINDS)
     }
 
-    /// Returns the product.
+    /// Returns the product that the notification belongs to.
     pub fn product(&self) -> Product {
         match self {
             Self::Baas(_) => Product::Baas,
@@ -209,7 +209,7 @@ impl Notification {
     /// Returns the content as JSON text, without the fields that are not strict JSON.
     ///
     /// # Errors
-    /// Returns an error if the content cannot be written as JSON. This is not known to happen.
+    /// Returns an error if the content cannot be written as JSON. No such content is known.
     pub fn content(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Baas(notification) => notification.content(),
@@ -217,7 +217,7 @@ impl Notification {
         }
     }
 
-    /// Returns the problems of the fields that could not be read. These fields are `None`.
+    /// Returns the problems with the fields that could not be read. These fields are `None`.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Baas(notification) => notification.problems(),

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document of all operations and notifications (the `schema` feature), generated from the types.
+//! The OpenAPI 3.1 document for all operations and notifications (the `schema` feature), generated from the types.
 //!
 //! The document describes two layers. `requestBody` describes the envelope, which is sent on the wire. OpenAPI tools
 //! cannot see the payload, because it is encrypted. The payload is described under `x-plaintext` and

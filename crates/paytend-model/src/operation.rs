@@ -42,7 +42,7 @@ pub struct OperationInfo {
     pub request_object: Option<&'static str>,
     /// The documented name of the response object, such as `TopupResponse`.
     pub response_object: Option<&'static str>,
-    /// The document and section that describe the operation, under the heading `title`.
+    /// The document and section that describe the operation. The heading of the section is `title`.
     pub documentation: &'static str,
     /// The sources of the name, the path and the fields.
     pub provenance: Provenance,

@@ -26,10 +26,11 @@ use crate::validate::{Report, Rule};
 use crate::value::codes;
 use crate::value::{Amount, Count, CountryCode, Currency, HashedText, OrderNo, Personal};
 
-/// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
+/// The body that acknowledges a notification. The provider's documentation requires HTTP 200 and `application/json`.
 pub const ACKNOWLEDGEMENT: &str = r#"{"response":"SUCCESS"}"#;
 
-/// The delay before each retry of an unacknowledged notification. PayBy retries at most seven times (documented).
+/// The delay before each retry of an unacknowledged notification. According to its documentation, PayBy retries at most
+/// seven times.
 pub const RETRY_SCHEDULE: [Duration; 7] = {
     const fn minutes(count: u64) -> Duration {
         Duration::from_secs(count * 60)
@@ -37,10 +38,10 @@ pub const RETRY_SCHEDULE: [Duration; 7] = {
     [minutes(2), minutes(10), minutes(10), minutes(60), minutes(120), minutes(360), minutes(900)]
 };
 
-/// The only currency of [`TransferToBankOrder::amount`] (documented).
+/// The only currency that PayBy's documentation allows for [`TransferToBankOrder::amount`].
 pub const CURRENCY: &str = "AED";
 
-/// The maximum combined length of `holderName` and `beneficiaryAddress`, in characters (documented).
+/// The maximum combined length of `holderName` and `beneficiaryAddress`, in characters. Source: PayBy's documentation.
 pub const MAX_NAME_AND_ADDRESS: usize = 140;
 
 payload! {
@@ -66,7 +67,7 @@ payload! {
 }
 
 impl TransferToBankNotification {
-    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data; see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["notify_id", "transferToBankOrder"])
     }
@@ -83,7 +84,7 @@ payload! {
         required {
             /// The merchant's order number for the transfer.
             merchant_order_no: OrderNo => "merchantOrderNo" = "M188573109026" [MaxChars(64)],
-            /// PayBy's order number for the transfer. The documentation gives this field the same description as the
+            /// PayBy's order number for the transfer. The documentation describes this field in the same words as the
             /// merchant's number, but the two numbers differ in its sample.
             order_no: OrderNo => "orderNo" = "911586849271010217" [MaxChars(64)],
             /// The account holder's name, in plain text or as a SHA-256 hash.
@@ -237,7 +238,7 @@ codes! {
     pub enum BeneficiaryType {
         /// an IBAN.
         Iban = "IBAN",
-        /// a basic bank account number, in the format of its country.
+        /// a basic bank account number, in its country's format.
         Bban = "BBAN",
     }
 }

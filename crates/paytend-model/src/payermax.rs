@@ -21,7 +21,7 @@ use crate::content::Content;
 use crate::value::codes;
 use crate::value::{Amount, Currency, OrderNo, Personal};
 
-/// The body that acknowledges a notification, with HTTP 200 and `application/json` (documented).
+/// The body that acknowledges a notification. The provider's documentation requires HTTP 200 and `application/json`.
 pub const ACKNOWLEDGEMENT: &str = r#"{"msg":"Success","code":"SUCCESS"}"#;
 
 payload! {
@@ -51,7 +51,7 @@ payload! {
 }
 
 impl BalanceChangeNotification {
-    /// Reads a notification body. Reading never fails or loses data: see [`Content`].
+    /// Reads a notification body. Reading never fails or loses data; see [`Content`].
     pub fn read(body: &[u8]) -> Content<Self> {
         Content::<Self>::read("", body, &["merchantNo", "data"])
     }

@@ -1,4 +1,4 @@
-//! Errors of submitting and sending orders.
+//! Errors that occur when orders are submitted or sent.
 
 use paytend_inbox::{HandlerError, StoreError};
 
@@ -9,26 +9,27 @@ use crate::terms::State;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// The order is invalid, or cannot be sealed.
+    /// The order is invalid or cannot be sealed.
     #[error("invalid order: {0}")]
     Request(#[source] paytend_client::Error),
     /// The operation is a query, which an outbox does not send.
     #[error("{0} is a query: send it with the client")]
     NotAMutation(&'static str),
-    /// The order has no number.
+    /// The order has no order number.
     #[error("the order has no `orderNo` of 1 to 128 characters: set SubmitOptions::number")]
     NoNumber,
-    /// The file cannot be stored by reference: it cannot be read, it is not the order's file, or the order has no
-    /// file.
+    /// The file cannot be stored by reference because it cannot be read, it differs from the order's file, or the order
+    /// has no file.
     #[error("the order's file cannot be stored by reference: {0}")]
     File(#[source] std::io::Error),
-    /// The number belongs to an order with different content.
+    /// The order number already belongs to an order with different content.
     #[error("an order with this number has different content ({} differ); use a new number", fields.join(", "))]
     Conflict {
         /// The names of the fields that differ.
         fields: Vec<String>,
     },
-    /// The store failed. Whether the order is stored is unknown, unless it is submitted in the caller's transaction.
+    /// The store failed. It is unknown whether the order is stored, unless it was submitted in the caller's
+    /// transaction.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -48,7 +49,7 @@ impl SubmitError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BeginSendError {
-    /// The lease is lost.
+    /// The lease expired and the order was claimed again, or the lease was revoked.
     #[error("the lease is lost")]
     LeaseLost,
     /// Sending is paused for the operation.
@@ -57,7 +58,7 @@ pub enum BeginSendError {
     /// The state does not allow a send.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
-    /// The store failed. Whether the send was counted is unknown, so it must not begin.
+    /// The store failed. It is unknown whether the send was counted, so it must not begin.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -89,17 +90,17 @@ pub enum ActionError {
     Completed,
 }
 
-/// Converts an illegal transition to a store error. It means that a different version of the program has changed
-/// the row.
+/// Converts an illegal transition to a store error. Such a transition means that a different version of the program has
+/// changed the row.
 pub(crate) fn illegal(error: IllegalTransition) -> StoreError {
     StoreError::new(paytend_inbox::StoreErrorKind::Corrupt, error.to_string())
 }
 
-/// Returns the error for a state that this crate does not know.
+/// Returns the error for a stored state that this version does not support.
 pub fn unknown_state(_: crate::terms::ParseStateError) -> StoreError {
     let states = State::ALL.len();
     StoreError::new(
         paytend_inbox::StoreErrorKind::Corrupt,
-        format!("the store contains an order state other than the {states} known states: use a newer version"),
+        format!("an order in the store has a state other than the {states} known states; upgrade the program"),
     )
 }

@@ -20,12 +20,12 @@ pub struct NewOrder {
     pub(crate) request: SealedPayload,
     pub(crate) keys: Arc<StoreKeys>,
     pub(crate) compare: Arc<Compare>,
-    /// The upload, if its file is stored by reference.
+    /// The upload if its file is stored by reference, and `None` otherwise.
     pub(crate) upload: Option<Arc<StoredUpload>>,
 }
 
 impl NewOrder {
-    /// Returns the facts.
+    /// Returns the facts, which a store keeps unencrypted.
     pub fn facts(&self) -> &OrderFacts {
         &self.facts
     }
@@ -60,9 +60,9 @@ impl NewOrder {
         Err(SubmitError::Conflict { fields })
     }
 
-    /// Returns the request that replaces the stored request of the same order: if the file of an upload is stored by
-    /// reference, it may have moved before the first send. A store calls this method after
-    /// [`check_same`](Self::check_same).
+    /// Returns the request that replaces the stored request of the same order, or `None` if nothing changes. A request
+    /// is replaced if an upload's file is stored by reference and has moved before the first send. A store calls this
+    /// method after [`check_same`](Self::check_same).
     ///
     /// # Errors
     /// Returns [`StoreError`] if the request cannot be encrypted.

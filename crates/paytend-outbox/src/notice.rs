@@ -6,7 +6,7 @@ use paytend_inbox::{Facts, NotificationType as _, Route, types};
 use paytend_model::Operation;
 use paytend_model::issuing::ApplyCard;
 
-/// A notification which shows that an order exists.
+/// A notice that an order exists, derived from a notification.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderNotice {
@@ -17,7 +17,7 @@ pub struct OrderNotice {
 }
 
 impl OrderNotice {
-    /// Creates a notice about the order with this number, for an operation.
+    /// Creates a notice about the order with this number, which calls operation `O`.
     ///
     /// ```
     /// use paytend_model::issuing::Topup;
@@ -29,16 +29,17 @@ impl OrderNotice {
         Self::new(O::INFO.path, number)
     }
 
-    /// Creates a notice about an order, for the operation with this path.
+    /// Creates a notice about the order with this number, which calls the operation with this path.
     pub fn new(operation: impl Into<String>, number: impl Into<String>) -> Self {
         Self { operation: operation.into(), number: number.into() }
     }
 
-    /// Returns the notice of a notification, or `None` if the notification does not show that an order exists.
+    /// Returns the notice for a notification with these facts, or `None` if the notification does not show that an
+    /// order exists.
     ///
-    /// The result of a card application is about the [`ApplyCard`] with its number. The other notifications have no
-    /// order number, or, as transfer orders, the provider's own number. If your documents describe further
-    /// notifications about orders, use [`about`](Self::about).
+    /// The result of a card application contains the number of its [`ApplyCard`] order. Other notifications, such as
+    /// those about transfer orders, contain no order number or a number that the provider has assigned. If the
+    /// provider's documentation describes other notifications about orders, use [`about`](Self::about).
     pub fn of(facts: &Facts) -> Option<Self> {
         let is_application = facts.route == Route::PaytendIssuing && facts.kind == types::ApplyCardResult::KIND;
         let number = facts.business_id.clone().filter(|_| is_application)?;

@@ -1,18 +1,18 @@
-//! The cause of an order that waits for its payload key.
+//! The cause text of an order that waits for its payload key.
 //!
-//! The text includes the cause of the last failure, which is restored when the order is claimed again.
+//! The text also contains the cause of the last failure, which is restored when the order is claimed again.
 
 const BEGIN: &str = "payload key ";
 const END: &str = " is missing: restore the key file";
 const BEFORE: &str = "; earlier: ";
 
-/// Returns the cause of an order whose payload key is missing.
+/// Returns the cause text of an order whose payload key is missing. `earlier` is the cause of the last failure.
 pub(crate) fn missing_key(key: u32, earlier: Option<&str>) -> String {
     let earlier = earlier.map(|cause| format!("{BEFORE}{cause}")).unwrap_or_default();
     format!("{BEGIN}{key}{END}{earlier}")
 }
 
-/// Returns the cause without the obstacle.
+/// Returns the cause of the last failure, without the text about the missing key.
 pub(crate) fn earlier(cause: String) -> Option<String> {
     match cause.strip_prefix(BEGIN).and_then(|text| text.split_once(END)) {
         Some((_, earlier)) => earlier.strip_prefix(BEFORE).map(str::to_owned),

@@ -22,7 +22,7 @@ use crate::upload::{self, StoredUpload};
 /// The maximum length of an order number, in characters.
 const MAX_NUMBER: usize = 128;
 
-/// A durable outbox: records orders before they are sent. Cloning is cheap.
+/// A durable outbox, which records orders before they are sent. Cloning is cheap.
 ///
 /// [`submit`](Self::submit) stores an order in a separate transaction. To store an order in your own transaction, call
 /// [`prepare`](Self::prepare) and pass the result to the store crate's `submit_in`. A [`Dispatcher`](crate::Dispatcher)
@@ -72,9 +72,9 @@ impl SubmitOptions {
         self
     }
 
-    /// Sends orders with the same name one after the other, in the order of their submission. An order is sent after
-    /// the handler of the previous order has succeeded. A stuck order holds up the later orders. The name is stored as
-    /// an HMAC.
+    /// Sets the order name. Orders with the same order name are sent one after the other, as they were submitted. An
+    /// order is sent after the handler of the previous order has succeeded. A stuck order holds up the later orders.
+    /// The store contains only an HMAC of the name.
     pub fn order_by(mut self, name: impl Into<String>) -> Self {
         self.order_by = Some(name.into());
         self
@@ -86,14 +86,14 @@ impl SubmitOptions {
         self
     }
 
-    /// Sets the W3C trace context. It is stored, and sent as the `traceparent` header.
+    /// Sets the W3C trace context. It is stored with the order and sent in the `traceparent` header.
     pub fn trace_parent(mut self, value: impl Into<String>) -> Self {
         self.trace_parent = Some(value.into());
         self
     }
 
-    /// Stores the file of an upload by reference: its path, length and SHA-256 instead of its content. The order's
-    /// content must match the file, which is at most 2 MiB.
+    /// Stores the file of an upload by reference. The store then contains the file's path, length and SHA-256 instead
+    /// of its content. The file must match the order's content and must not exceed 2 MiB.
     ///
     /// The file is read again when the order is sent. If it is missing or has changed, the order is stuck before
     /// anything is sent. Restore the file, or submit the same order with the new path, and retry the order. The handler
@@ -124,8 +124,8 @@ impl SubmitOptions {
 }
 
 impl<S: OutboxStore> Outbox<S> {
-    /// Opens an outbox on a store. Use the keys with which the store was first opened. Payload keys can be added.
-    /// An inbox in the same store uses the same keys.
+    /// Opens an outbox on a store. The deduplication key must be the key with which the store was first opened. Payload
+    /// keys can be added later. An inbox in the same store uses the same keys.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the store was created with a different deduplication key, or if the store fails.
@@ -150,7 +150,7 @@ impl<S: OutboxStore> Outbox<S> {
     /// [`submit_prepared`]: Self::submit_prepared
     ///
     /// # Errors
-    /// Returns [`SubmitError`] if the order is invalid, is a query, or has no number.
+    /// Returns [`SubmitError`] if the order is invalid or has no number, or if the operation is a query.
     pub fn prepare<O: Operation>(&self, order: &O, options: SubmitOptions) -> Result<NewOrder, SubmitError> {
         if O::INFO.kind != OperationKind::Mutation {
             return Err(SubmitError::NotAMutation(O::INFO.name));
@@ -176,7 +176,7 @@ impl<S: OutboxStore> Outbox<S> {
         let upload = upload.map(|path| StoredUpload::new(&prepared, partner, &options.fields, trace_parent, path));
         let upload = upload.transpose().map_err(SubmitError::File)?;
         let mut content = vec![O::INFO.path.as_bytes()];
-        // The same file has the same tag, whether its content or its reference is stored.
+        // The tag is computed from the file's SHA-256, so it is the same whether the content or a reference is stored.
         let parts = upload::content_parts::<O>(prepared.payload());
         content.extend(parts.iter().map(|part| part.as_bytes()));
         content.extend(fields.iter().flatten());
@@ -205,7 +205,8 @@ impl<S: OutboxStore> Outbox<S> {
     ///
     /// # Errors
     /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
-    /// [`SubmitError::Store`] if the store fails. Submit the same order again to find out whether it is stored.
+    /// [`SubmitError::Store`] if the store fails. After a store failure, submit the same order again to make sure that
+    /// it is stored.
     pub async fn submit_prepared(&self, order: NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = self.store.submit_order(order).await;
         let result = match &submitted {
@@ -226,8 +227,8 @@ impl<S: OutboxStore> Outbox<S> {
         self.submit_prepared(self.prepare(order, options)?).await
     }
 
-    /// Returns a function for [`WorkerBuilder::before_handlers`](paytend_inbox::WorkerBuilder::before_handlers), which
-    /// records the notifications about orders ([`OrderNotice::of`]) of an inbox.
+    /// Returns a function for [`WorkerBuilder::before_handlers`](paytend_inbox::WorkerBuilder::before_handlers). The
+    /// function records an inbox's notifications about orders, as selected by [`OrderNotice::of`].
     ///
     /// ```
     /// # use paytend_inbox::{HandlerError, Inbox, MemoryStore, Worker};
@@ -270,7 +271,7 @@ impl<S: OutboxStore> Outbox<S> {
 /// the request is not stored. If an upload's file is stored by reference, the payload contains the reference.
 ///
 /// # Errors
-/// Returns [`StoreError`] if the key is missing, or if the request was altered or moved.
+/// Returns [`StoreError`] if the key is missing, or if the request was altered or belongs to a different order.
 pub fn open_request(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
     let Some(sealed) = &entry.request else { return Ok(None) };
     let bytes = open(keys, &entry.facts, REQUEST, sealed)?;
@@ -289,7 +290,7 @@ fn payload_of(bytes: &[u8]) -> Result<String, String> {
 /// Decrypts the result of an order, a JSON object. Returns `None` if no result is stored.
 ///
 /// # Errors
-/// Returns [`StoreError`] if the key is missing, or if the result was altered or moved.
+/// Returns [`StoreError`] if the key is missing, or if the result was altered or belongs to a different order.
 pub fn open_result(keys: &StoreKeys, entry: &OrderEntry) -> Result<Option<zeroize::Zeroizing<String>>, StoreError> {
     let Some(sealed) = &entry.result else { return Ok(None) };
     let bytes = open(keys, &entry.facts, RESULT, sealed)?;
@@ -304,7 +305,7 @@ fn order_no(payload: &str) -> Option<String> {
     serde_json::from_str(members(payload).get("orderNo")?.get()).ok()
 }
 
-/// Returns the names of the members that differ between two payloads.
+/// Returns the names of the JSON members that differ between two payloads.
 pub(crate) fn differing(one: &str, other: &str) -> Vec<String> {
     let (one, other) = (members(one), members(other));
     let differs = |name: &&String| one.get(*name).map(|value| value.get()) != other.get(*name).map(|value| value.get());

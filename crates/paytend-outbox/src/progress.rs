@@ -18,15 +18,15 @@ const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 /// The mutable part of an order. Times are in milliseconds since the Unix epoch, by the store's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The state.
+    /// The current state.
     pub state: State,
-    /// Whether the order still needs work: it is not final, or its handler has not succeeded.
+    /// Whether the order still has to be processed, because it is not final or its handler has not succeeded.
     pub is_open: bool,
-    /// The sends and queries.
+    /// The history of sends and queries.
     pub history: History,
-    /// The number of claims. It never decreases.
+    /// How many times this order has been claimed so far. It never decreases.
     pub fence: i64,
-    /// The random number that the last claim chose.
+    /// A random number that identifies the last claim.
     pub holder: u64,
     /// The number of attempts since the state last changed.
     pub tries: u32,
@@ -34,24 +34,24 @@ pub struct Progress {
     pub is_leased: bool,
     /// The time of the next attempt, or the time at which the lease expires. `None` if the order waits for an operator.
     pub due_at: Option<i64>,
-    /// An operator's decision.
+    /// The operator's decision about the outcome, if any.
     pub decision: Option<Decision>,
     /// Whether a notification about the order has arrived.
     pub is_notified: bool,
-    /// Whether a notification about the order, or a decision, has arrived during the current attempt.
+    /// Whether a notification about the order has arrived, or an operator has decided, during the current attempt.
     pub is_due_again: bool,
     /// The cause of the last failure.
     pub cause: Option<String>,
 }
 
-/// The error for a change that the state does not allow.
+/// The error returned for a change that the order's state does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an order in state {from} cannot become {to}")]
+#[error("the order is in state {from} and cannot change to state {to}")]
 #[non_exhaustive]
 pub struct IllegalTransition {
-    /// The state.
+    /// The current state.
     pub from: State,
-    /// The refused state.
+    /// The requested state.
     pub to: State,
 }
 
@@ -88,7 +88,8 @@ impl Progress {
         self.is_open && self.due_at.is_some_and(|due_at| due_at <= now)
     }
 
-    /// Returns whether the next attempt would send the order for the first time. A pause prevents such a send.
+    /// Returns whether the next attempt would send the order for the first time. A pause of the operation prevents such
+    /// a send.
     pub fn is_unsent(&self) -> bool {
         self.history.sends == 0 && self.state == State::Recorded && self.decision.is_none()
     }
@@ -142,7 +143,7 @@ impl Progress {
             OrderRelease::NotSent { history, after, cause } => {
                 let is_unsent = history.sends == 0 && !self.is_notified;
                 let state = if is_unsent { State::Recorded } else { State::Unknown };
-                // The state has not changed if the attempt ended before its send was counted.
+                // If the attempt ended before its send was counted, the state has not changed.
                 if self.state != state {
                     self.become_state(state)?;
                 }
@@ -180,7 +181,7 @@ impl Progress {
                 (self.state, self.due_at) = (State::Unknown, Some(now));
             }
         }
-        // The operator has decided during the attempt. The next attempt runs the handler.
+        // The operator has decided during the attempt, so the next attempt runs the handler.
         if self.decision.is_some() && self.is_due_again && !self.state.is_final() {
             self.due_at = Some(now);
         }
@@ -190,7 +191,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Changes the state to the state for an outcome, unless the order is already in it.
+    /// Changes the state to the final state for an outcome, unless the order already has this state.
     fn end(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         if self.state == ended.state() {
             return Ok(());
@@ -219,11 +220,11 @@ impl Progress {
         self.end(ended)
     }
 
-    /// Completes the order: its handler has succeeded.
+    /// Completes the order after its handler has succeeded.
     ///
     /// # Errors
-    /// Returns [`IllegalTransition`] if neither this outcome was [recorded](Self::record_outcome) nor an operator has
-    /// decided it.
+    /// Returns [`IllegalTransition`] if this outcome was neither [recorded](Self::record_outcome) nor decided by an
+    /// operator.
     pub fn complete(&mut self, ended: Ended) -> Result<(), IllegalTransition> {
         if self.state != ended.state() && ended != Ended::Decided {
             return Err(IllegalTransition { from: self.state, to: ended.state() });
@@ -292,7 +293,7 @@ impl Progress {
         Ok(())
     }
 
-    /// Discards the results of earlier queries.
+    /// Discards the confirmations and the counts of earlier queries.
     fn query_again(&mut self) {
         self.history.discard_confirmations();
         (self.history.queries, self.history.failed_queries) = (0, 0);
@@ -305,11 +306,11 @@ impl Progress {
         }
     }
 
-    /// Records that a notification about the order has arrived. Returns whether it is the first notification of the
-    /// order, or makes the order due.
+    /// Records that a notification about the order has arrived. Returns `true` if this is the first notification about
+    /// the order or if it makes the order due.
     ///
     /// The first notification revokes a rejection, or a decision that the order was not executed, if the handler has
-    /// not succeeded: the order is queried again. A handler that is running loses its lease.
+    /// not succeeded. The order is then queried again, and a running handler loses its lease.
     pub fn notice(&mut self, now: i64) -> bool {
         let is_new = !std::mem::replace(&mut self.is_notified, true);
         if is_new && self.is_denied() {
@@ -318,7 +319,7 @@ impl Progress {
         }
         self.is_due_again |= self.is_leased;
         match self.state {
-            // The order was sent, but the record of the send is lost.
+            // The order was sent, but this store has no record of the send.
             State::Recorded if self.history.sends == 0 => {
                 self.history.may_have_been_sent();
                 self.state = State::Unknown;
@@ -335,7 +336,7 @@ impl Progress {
         true
     }
 
-    /// Returns whether the recorded outcome says that the order does not exist.
+    /// Returns whether, according to the recorded outcome, the order does not exist.
     fn is_denied(&self) -> bool {
         match self.state {
             State::Rejected => true,
@@ -362,15 +363,15 @@ impl Progress {
     }
 
     /// Prepares an order in a store that was restored from a backup. An order that is not final may have been sent
-    /// after the backup, so it is queried first. It is not due before `not_before`. Returns whether the order was
-    /// changed.
+    /// after the backup, so it is queried first. The query is not due before `not_before`. Returns whether the order
+    /// was changed.
     pub fn recover(&mut self, now: i64, not_before: Option<i64>) -> bool {
         if self.state.is_final() || self.decision.is_some() {
             return false;
         }
         self.history.may_have_been_sent();
-        // The leases in the backup belong to processes that have ended. If a process is still running, the larger fence
-        // stops it.
+        // The leases in the backup belong to processes that have ended. If such a process is still running, the larger
+        // fence prevents it from changing the order.
         self.state = State::Unknown;
         self.end_lease();
         self.make_due(not_before.map_or(now, |time| time.max(now)));

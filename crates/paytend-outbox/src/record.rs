@@ -15,13 +15,13 @@ use crate::terms::{Decision, State};
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderFacts {
-    /// The order number, which identifies the order. It can be personal data; `Debug` leaves it out.
+    /// The order number, which identifies the order. It can be personal data, so `Debug` output does not contain it.
     pub number: String,
     /// The `requestId`, which is the same each time the order is sent.
     pub request_id: String,
     /// The path of the operation, such as `/issuing/card/topup`.
     pub operation: String,
-    /// An HMAC of the content. It is equal for orders with equal content.
+    /// An HMAC of the content. Orders with equal content have equal tags.
     pub content_tag: Mac,
     /// The order key. Orders with equal keys are sent one after the other. An order without a key does not wait for
     /// other orders.
@@ -38,7 +38,7 @@ impl OrderFacts {
         Self { number, request_id, operation, content_tag, order_key: None, not_before: None, traceparent: None }
     }
 
-    /// Calls a function with the values that an encrypted part of this order is bound to.
+    /// Calls `use_parts` with the values that an encrypted part of this order is bound to.
     pub(crate) fn with_binding<T>(&self, part: &str, use_parts: impl FnOnce(&[&[u8]]) -> T) -> T {
         use_parts(&[
             b"paytend-outbox 1",
@@ -59,45 +59,45 @@ impl fmt::Debug for OrderFacts {
     }
 }
 
-/// The parts of an order that are encrypted.
+/// The names of the encrypted parts of an order.
 pub(crate) const REQUEST: &str = "request";
 pub(crate) const RESULT: &str = "result";
 
 /// The result of submitting an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Submitted {
-    /// The order was not known and is stored.
+    /// The order is new, and is stored.
     New,
-    /// An order with this number and the same content was submitted before. Nothing was changed, except the path of a
-    /// file that is stored by reference, if nothing was sent.
+    /// An order with this number and the same content was submitted before. Nothing was changed, except that the path
+    /// of a file that is stored by reference is updated if nothing has been sent.
     Known {
         /// The state of the order that is already stored.
         state: State,
     },
 }
 
-/// Which orders to claim.
+/// A request to claim due orders.
 #[derive(Clone, Debug)]
 pub struct ClaimOrders {
-    /// The maximum number of orders.
+    /// The maximum number of orders to claim.
     pub limit: usize,
     /// The length of the lease.
     pub lease: Duration,
-    /// An ID for the dispatcher in listings. Leases do not depend on it.
+    /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
-    /// The paths of the operations to claim, each with a maximum number of orders. Orders of other operations are not
-    /// claimed.
+    /// The paths of the operations to claim, each with the maximum number of orders to claim. Orders of other
+    /// operations are not claimed.
     pub operations: Vec<(String, usize)>,
 }
 
 /// An order that a dispatcher has claimed.
 #[derive(Clone, Debug)]
 pub struct ClaimedOrder {
-    /// The right to send the order.
+    /// The lease, which is required to change the order.
     pub lease: Lease,
     /// The facts.
     pub facts: OrderFacts,
-    /// The progress, after the claim.
+    /// The progress of the order after the claim.
     pub progress: Progress,
     /// The encrypted request; `None` if it was removed.
     pub request: Option<SealedPayload>,
@@ -121,7 +121,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// Returns the final state of an order with this outcome.
+    /// Returns the final state of an order whose outcome became known in this way.
     pub fn state(self) -> State {
         match self {
             Self::Responded => State::Responded,
@@ -135,18 +135,18 @@ impl Ended {
 /// The result of an attempt that does not complete the order.
 #[derive(Clone, Debug)]
 pub enum OrderRelease {
-    /// Nothing was sent. The next attempt is due after this time.
+    /// Nothing was sent. The order is attempted again after a delay.
     NotSent {
-        /// The history without the send.
+        /// The history without the failed send.
         history: History,
         /// The delay, at most 24 hours.
         after: Duration,
         /// The cause of the failure.
         cause: String,
     },
-    /// The order may have been executed. The next query is due after this time.
+    /// The order may have been executed. It is queried after a delay.
     Unknown {
-        /// The history.
+        /// The history of sends and queries.
         history: History,
         /// The delay, at most 24 hours.
         after: Duration,
@@ -155,12 +155,12 @@ pub enum OrderRelease {
     },
     /// An operator must decide the outcome.
     Stuck {
-        /// The history.
+        /// The history of sends and queries.
         history: History,
-        /// The reason.
+        /// The reason why the outcome is unknown, such as the last failure.
         cause: String,
     },
-    /// The outcome is known and stored, but the handler failed. Its next attempt is due after this time.
+    /// The outcome is known and stored, but the handler failed. The handler runs again after a delay.
     Unhandled {
         /// How the outcome became known.
         ended: Ended,
@@ -169,11 +169,11 @@ pub enum OrderRelease {
         /// The cause of the failure.
         cause: String,
     },
-    /// Nothing happened, and the attempt does not count.
+    /// Nothing was sent or queried, and the attempt does not count towards the retry limit.
     GiveBack {
         /// The delay, at most 24 hours.
         after: Duration,
-        /// The obstacle; `None` keeps the cause of the last failure.
+        /// The reason why nothing was done. `None` keeps the cause of the last failure.
         cause: Option<String>,
     },
 }
@@ -183,15 +183,15 @@ pub enum OrderRelease {
 pub enum Action {
     /// Decides the outcome of an order that is stuck, unknown or not sent. The handler then runs with the decision.
     Decide(Decision),
-    /// Queries a stuck order again, or runs a failed handler again. An order that was not sent is sent.
+    /// Queries a stuck order again, or runs a failed handler again. If the order was not sent, it is sent.
     Retry,
-    /// Completes an order whose outcome is known or decided without its handler, for example because its
-    /// request's key is lost.
+    /// Completes an order whose outcome is known or decided, without running its handler. This is necessary, for
+    /// example, if the key of its request is lost.
     Close,
 }
 
 impl Action {
-    /// Returns the name of the action in the audit.
+    /// Returns the name that identifies the action in the audit log.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decide(Decision::Executed) => "decide executed",
@@ -202,29 +202,29 @@ impl Action {
     }
 }
 
-/// The operator and the reason of an action. Both are stored and shown to operators.
+/// The operator who performs an action, and the reason. Both are stored and shown to operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// The user or program.
+    /// The name of the user or program that performs the action.
     pub who: String,
-    /// The reason.
+    /// The operator's reason for the action.
     pub why: String,
 }
 
-/// An entry of the audit.
+/// An audit entry, which records an operator action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEntry {
-    /// The time, by the store's clock.
+    /// The time of the action, by the store's clock.
     pub at: SystemTime,
     /// The action, such as `decide executed`.
     pub action: String,
-    /// The operator and the reason.
+    /// The operator who performed the action, and the reason.
     pub audit: Audit,
 }
 
 impl AuditEntry {
-    /// Creates an entry.
+    /// Creates an entry for an action.
     pub fn new(at: SystemTime, action: String, audit: Audit) -> Self {
         Self { at, action, audit }
     }
@@ -239,7 +239,7 @@ pub struct OrderEntry {
     pub facts: OrderFacts,
     /// The progress.
     pub progress: Progress,
-    /// When the order was submitted, by the store's clock.
+    /// The time at which the order was submitted, by the store's clock.
     pub submitted_at: SystemTime,
     /// The encrypted request; `None` in lists, or if it was removed.
     pub request: Option<SealedPayload>,
@@ -252,33 +252,33 @@ pub struct OrderEntry {
 /// Selects orders for [`list_orders`](crate::OutboxAdmin::list_orders).
 #[derive(Clone, Debug, Default)]
 pub struct OrderQuery {
-    /// Only this state.
+    /// Selects only orders in this state.
     pub state: Option<State>,
-    /// Only the operation with this path.
+    /// Selects only orders that call the operation with this path.
     pub operation: Option<String>,
-    /// Only orders that were submitted at this time or later.
+    /// Selects only orders that were submitted at this time or later.
     pub since: Option<SystemTime>,
-    /// Only orders with a larger [`id`](OrderEntry::id), for the next page.
+    /// Selects only orders with a larger [`id`](OrderEntry::id), to request the next page.
     pub after: Option<i64>,
-    /// The maximum number of orders.
+    /// The maximum number of orders to return.
     pub limit: usize,
 }
 
-/// Counts of an outbox.
+/// Counts of the orders in an outbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OrderStats {
     /// The number of orders in each state, in the order of [`State::ALL`].
     pub states: [u64; State::ALL.len()],
-    /// Orders with a known outcome whose handler has not succeeded.
+    /// The number of orders whose outcome is known but whose handler has not succeeded.
     pub unhandled: u64,
-    /// The time since the oldest due order became due.
+    /// How long the oldest due order has been due.
     pub oldest_due: Option<Duration>,
-    /// The number of open orders for each payload key with which their requests or results are encrypted. Without its
-    /// keys, an order waits.
+    /// The number of open orders for each payload key with which their requests or results are encrypted. An order
+    /// waits while its keys are missing.
     pub open_by_key: BTreeMap<u32, u64>,
-    /// The time since which new orders are queried before they are sent. See
-    /// [`recover_orders`](crate::OutboxAdmin::recover_orders).
+    /// The time at which a recovery began, or `None` if no recovery is in progress. During a recovery, new orders are
+    /// queried before they are sent. See [`recover_orders`](crate::OutboxAdmin::recover_orders).
     pub recovering_since: Option<SystemTime>,
 }
 
@@ -305,17 +305,17 @@ impl OrderStats {
 pub struct Pause {
     /// The path of the operation, or `*` for all operations.
     pub operation: String,
-    /// The time, by the store's clock.
+    /// The time at which the pause began, by the store's clock.
     pub since: SystemTime,
-    /// The operator and the reason.
+    /// The operator who paused sending, and the reason.
     pub audit: Audit,
 }
 
 impl Pause {
-    /// The name for all operations.
+    /// The value of `operation` that selects all operations.
     pub const ALL: &'static str = "*";
 
-    /// Creates a pause.
+    /// Creates a pause that began at `since`.
     pub fn new(operation: String, since: SystemTime, audit: Audit) -> Self {
         Self { operation, since, audit }
     }

@@ -17,22 +17,23 @@ use crate::record::{
 ///
 /// The contract, which the `testing` module checks:
 ///
-/// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. A number is stored once,
-///   even if several calls run at the same time. Submitting the same order again changes nothing, except as
-///   [`NewOrder::moved_file`] requires.
+/// - When [`submit_order`](Self::submit_order) returns `Ok`, the order survives a power cut. An order number is stored
+///   only once, even if several calls run at the same time. Submitting the same order again changes nothing, unless
+///   [`NewOrder::moved_file`] returns a new request.
 /// - A claimed order is not claimed again before its lease expires. Each claim increases the fence.
-/// - A change for a fence other than the current one fails and changes nothing.
+/// - A change whose fence or holder differs from that of the last claim fails and changes nothing.
 /// - When [`begin_send`](Self::begin_send) returns `Ok`, the send is counted durably. It fails if sending is paused.
 /// - When [`record_outcome`](Self::record_outcome) returns `Ok`, the outcome and the result survive a crash.
-/// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or neither.
-/// - Of the orders with one order key, only the first that is not completed can be claimed. A stuck order holds up the
-///   later orders.
-/// - Every change of an order's progress is made by a method of [`Progress`](crate::Progress).
+/// - [`complete_order`](Self::complete_order) applies the effect and the completion in one transaction, or applies
+///   neither.
+/// - Of the orders with the same order key, only the first order that is not completed can be claimed. A stuck order
+///   holds up the later orders.
+/// - An order's progress is changed only by methods of [`Progress`](crate::Progress).
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
-/// Handles are cheap to clone and share the store. A type can also implement `paytend_inbox::Store`, so the two traits
-/// have no method names in common. Store crates also have functions that submit orders and record notices in a
-/// transaction of the caller.
+/// Handles are cheap to clone and share the store. The two traits have no method names in common, so that a type can
+/// also implement `paytend_inbox::Store`. Store crates also have functions that submit orders and record notices in the
+/// caller's transaction.
 pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// A change to apply in the same transaction that completes an order. Each store defines its own type.
     type Effect: Send + 'static;
@@ -47,14 +48,14 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
     /// not claimed while sending is paused for their operation.
     fn claim_orders(&self, request: ClaimOrders) -> impl Future<Output = Result<Vec<ClaimedOrder>, StoreError>> + Send;
 
-    /// Extends a lease. The lease then expires after `time`, counted from now.
+    /// Extends a lease. The lease then expires `time` from now.
     fn extend_order(&self, lease: Lease, time: Duration) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Counts a send durably, and returns the history including this send. The send may begin only after this method
+    /// Counts a send durably, and returns the history including this send. The send must not begin before this method
     /// has returned `Ok`.
     fn begin_send(&self, lease: Lease) -> impl Future<Output = Result<History, BeginSendError>> + Send;
 
-    /// Stores the outcome and the result of an order, before its handler runs. The lease stays.
+    /// Stores the outcome and the result of an order before its handler runs. The lease is kept.
     fn record_outcome(
         &self,
         lease: Lease,
@@ -62,8 +63,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: SealedPayload,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Applies the effect and completes the order in one transaction. The outcome was recorded before, or an operator
-    /// has decided it.
+    /// Applies the effect and completes the order in one transaction. The outcome must have been recorded, or an
+    /// operator must have decided it.
     fn complete_order(
         &self,
         lease: Lease,
@@ -79,30 +80,30 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
         result: Option<SealedPayload>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Records a notification about an order, in a separate transaction. Returns `true` if the order exists and this is
-    /// its first notification, or if the notification makes the order due. An order that belongs to a different
-    /// operation is left unchanged, and `false` is returned.
+    /// Records a notification about an order, in a separate transaction. Returns `true` if the order exists and either
+    /// this is its first notification or the notification makes the order due. If the order belongs to a different
+    /// operation, it is left unchanged, and `false` is returned.
     fn notice_order(&self, notice: OrderNotice) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Waits until an order may have become due. The future can complete too early or never, because dispatchers also
+    /// Waits until an order may have become due. The future can complete early or not at all, because dispatchers also
     /// poll.
     fn orders_changed(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// The interface through which operators manage stored orders.
 pub trait OutboxAdmin: OutboxStore {
-    /// Returns orders in the order of their submission, without content.
+    /// Returns orders without their content, ordered by ID.
     fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
 
-    /// Returns an order with its encrypted content. `viewer` is recorded in the audit: pass it if the content is shown
-    /// to a user.
+    /// Returns an order with its encrypted content. `viewer` is recorded in the audit log. Pass it if the content is
+    /// shown to a user.
     fn show_order(
         &self,
         number: String,
         viewer: Option<String>,
     ) -> impl Future<Output = Result<Option<OrderEntry>, StoreError>> + Send;
 
-    /// Applies an operator action, and records it in the audit.
+    /// Applies an operator action and records it in the audit log.
     fn act_on_order(
         &self,
         number: String,
@@ -115,29 +116,29 @@ pub trait OutboxAdmin: OutboxStore {
     /// durable.
     fn pause_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Ends a pause. Returns whether the operation was paused.
+    /// Ends a pause of an operation. Returns whether the operation was paused.
     fn resume_sending(&self, operation: String, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Returns the operations for which sending is paused.
     fn paused(&self) -> impl Future<Output = Result<Vec<Pause>, StoreError>> + Send;
 
-    /// Returns the counts.
+    /// Returns the number of orders in each state and the other counts in [`OrderStats`](crate::OrderStats).
     fn order_stats(&self) -> impl Future<Output = Result<OrderStats, StoreError>> + Send;
 
-    /// Begins the recovery of a store that was restored from a backup: every order that is not final may have been sent
-    /// after the backup, and is queried before anything is sent. Orders that are submitted before
-    /// [`end_recovery`](Self::end_recovery) are also queried first: the backup lacks later orders, so they are
-    /// submitted again. Stop all dispatchers first. Returns the number of stored orders that are queried.
+    /// Begins the recovery of a store that was restored from a backup. Every order that is not final is queried before
+    /// anything is sent, because it may have been sent after the backup. Orders that are submitted before
+    /// [`end_recovery`](Self::end_recovery) are also queried first, because they may already have been submitted and
+    /// sent after the backup. Stop all dispatchers first. Returns the number of stored orders that are queried.
     fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Ends a recovery. Orders that are submitted from now on are sent without a query. Returns whether a recovery was
+    /// Ends a recovery. Orders that are submitted afterwards are sent without a query. Returns whether a recovery was
     /// in progress.
     fn end_recovery(&self, audit: Audit) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Removes the request and the result of completed orders that were submitted before this time. The rows are kept,
-    /// so that their numbers cannot be used again. Returns the number of orders whose content was removed.
+    /// so that the order numbers cannot be reused. Returns the number of orders whose content was removed.
     fn drop_order_content(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Checks the integrity of the orders. Returns the problems.
+    /// Checks the integrity of the orders. Returns a description of each problem.
     fn check_orders(&self) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 }

@@ -14,7 +14,7 @@ pub(crate) enum StoredResult {
     Responded { data: String },
     /// The data of the query's response.
     Found { data: String },
-    /// A notification about the order.
+    /// A notification has shown that the order exists. There is no other data.
     Notified,
     /// The code and the message of the rejection.
     Rejected { code: Option<String>, message: Option<String> },
@@ -31,7 +31,7 @@ impl StoredResult {
     }
 
     pub(crate) fn to_bytes(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        // Serialization of strings and of optional strings does not fail.
+        // Strings and optional strings can always be serialized.
         zeroize::Zeroizing::new(serde_json::to_vec(self).unwrap_or_default())
     }
 

@@ -16,13 +16,13 @@ use std::time::{Duration, SystemTime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
-    /// Stored, and nothing was sent.
+    /// The order is stored, and nothing was sent.
     Recorded,
     /// A send has begun. If the process dies, the outcome of the send is unknown.
     Sending,
-    /// The order may have been executed, and is queried.
+    /// The order may have been executed. It is queried.
     Unknown,
-    /// Neither a response nor a query shows the outcome of the order. An operator decides.
+    /// Neither a response nor a query shows the outcome of the order. An operator must decide it.
     Stuck,
     /// The response arrived. This state is final.
     Responded,
@@ -68,7 +68,7 @@ impl State {
         matches!(self, Self::Responded | Self::Found | Self::Rejected | Self::Decided)
     }
 
-    /// Returns whether an order in this state can change to the state `next`.
+    /// Returns whether an order in this state can change to `next`.
     pub fn may_become(self, next: Self) -> bool {
         match self {
             Self::Recorded => matches!(next, Self::Sending | Self::Unknown | Self::Stuck | Self::Decided),
@@ -111,7 +111,7 @@ impl FromStr for State {
 pub enum Decision {
     /// The order was executed.
     Executed,
-    /// The order was not executed, and must not be sent.
+    /// The order was not executed, and must not be sent anymore.
     NotExecuted,
 }
 
@@ -145,7 +145,7 @@ impl FromStr for Decision {
     }
 }
 
-/// Returns a time in milliseconds since the Unix epoch, the unit of stored times.
+/// Converts a time to milliseconds since the Unix epoch, the unit of stored times.
 pub fn millis(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),

@@ -1,4 +1,4 @@
-//! Uploads whose file is stored by reference: the file's path, length and SHA-256.
+//! Uploads whose file is stored by reference. A reference contains the file's path, length and SHA-256.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,12 +13,12 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-/// The first bytes of the stored form, which is JSON.
+/// The first bytes of the stored form. JSON follows.
 const MAGIC: &[u8] = b"PTUP\x01";
-/// The member that contains an upload's file.
+/// The JSON member that contains an upload's file.
 const FILE: &str = "fileContent";
 
-/// The members of a payload.
+/// The JSON members of a payload.
 type Members = BTreeMap<String, Box<RawValue>>;
 
 /// A file that is read when its order is sent.
@@ -30,7 +30,7 @@ struct FileReference {
 }
 
 impl FileReference {
-    /// Reads a file and returns a reference to it. Its content must match the order's.
+    /// Reads a file and returns a reference to it. Its content must match `expected`, the content in the order.
     fn new(path: &Path, expected: &FileContent) -> io::Result<Self> {
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, what);
         let path = std::path::absolute(path)?;
@@ -42,8 +42,8 @@ impl FileReference {
         Ok(Self { path, bytes: content.as_bytes().len(), sha256: sha256(&content) })
     }
 
-    /// Reads the file again. Returns the reason if it cannot be read, or is not the same file. The path can be personal
-    /// data, so it is not in the reason.
+    /// Reads the file again. Returns the reason if the file cannot be read or has changed. The reason does not contain
+    /// the path, which can be personal data.
     fn open(&self) -> Result<FileContent, FileProblem> {
         let content = read(Path::new(&self.path)).map_err(FileProblem::new)?;
         let length = content.as_bytes().len();
@@ -61,7 +61,7 @@ impl FileReference {
 /// The reason why an upload's file was not read. Nothing was sent.
 #[derive(Debug)]
 pub(crate) enum FileProblem {
-    /// A later attempt may read the file.
+    /// A later attempt may succeed in reading the file.
     Temporary(String),
     /// The file is missing or has changed, or the request cannot be sealed.
     Changed(String),
@@ -81,11 +81,11 @@ impl FileProblem {
 fn read(path: &Path) -> io::Result<FileContent> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true);
-    // Opening a pipe would wait for a writer.
+    // Without this flag, opening a pipe would wait for a writer.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
     let file = options.open(path)?;
-    // A pipe or a device could block, or never end.
+    // Other files are refused, because reading a pipe or a device could block or never end.
     if !file.metadata()?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
@@ -96,7 +96,7 @@ fn read(path: &Path) -> io::Result<FileContent> {
 /// its thread forever.
 static READS: Semaphore = Semaphore::const_new(16);
 
-/// Runs a function that may block on a separate thread, within a time limit.
+/// Runs a blocking function on a separate thread, with a time limit.
 async fn read_within<T: Send + 'static>(
     limit: Duration,
     function: impl FnOnce() -> Result<T, FileProblem> + Send + 'static,
@@ -118,8 +118,8 @@ fn sha256(content: &FileContent) -> String {
     Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Splits the payload of an upload into the payload with an empty file, and the content of the file. Returns `None` if
-/// the payload has no file.
+/// Splits an upload's payload into the payload with an empty file, and the file's content. Returns `None` if the
+/// payload has no file.
 fn without_file<O: Operation>(payload: &str) -> Option<(String, FileContent)> {
     O::INFO.max_file_bytes?;
     let mut members: Members = serde_json::from_str(payload).ok()?;
@@ -128,8 +128,8 @@ fn without_file<O: Operation>(payload: &str) -> Option<(String, FileContent)> {
     Some((serde_json::to_string(&members).ok()?, content))
 }
 
-/// Returns what identifies the content of an order. For an upload, it is the payload without the file, and the SHA-256
-/// of the file.
+/// Returns the parts of an order that identify its content. For an upload, they are the payload without the file and
+/// the SHA-256 of the file.
 pub(crate) fn content_parts<O: Operation>(payload: &str) -> Vec<Zeroizing<String>> {
     match without_file::<O>(payload) {
         Some((payload, content)) => vec![Zeroizing::new(payload), Zeroizing::new(sha256(&content))],
@@ -137,7 +137,7 @@ pub(crate) fn content_parts<O: Operation>(payload: &str) -> Vec<Zeroizing<String
     }
 }
 
-/// Returns a payload with the SHA-256 in place of a file or its reference, for comparisons.
+/// Returns a payload for comparisons, in which the SHA-256 replaces a file or its reference.
 pub(crate) fn comparable(payload: &str) -> String {
     let mut members: Members = serde_json::from_str(payload).unwrap_or_default();
     let Some(file) = members.get(FILE) else { return payload.to_owned() };
@@ -162,7 +162,7 @@ pub(crate) struct StoredUpload {
 }
 
 impl StoredUpload {
-    /// Replaces the file of a prepared request by a reference.
+    /// Replaces the file of a prepared request with a reference.
     pub(crate) fn new<O: Operation>(
         prepared: &PreparedRequest<O>,
         partner_id: &str,
@@ -182,7 +182,7 @@ impl StoredUpload {
         })
     }
 
-    /// Creates an upload that is not a valid request, for tests of stores.
+    /// Creates an upload for tests of stores. It is not a valid request.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn example(payload: &str, path: &str) -> Self {
         let file = FileReference { path: path.to_owned(), bytes: 0, sha256: "0".to_owned() };
@@ -201,13 +201,13 @@ impl StoredUpload {
         Zeroizing::new([MAGIC, &json].concat())
     }
 
-    /// Returns the upload of a stored request, or `None` if the request contains its file or needs none.
+    /// Returns the upload of a stored request, or `None` if the request contains its file or needs no file.
     ///
     /// # Errors
     /// Returns the reason if the request cannot be read.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Option<Self>, String> {
         let Some(json) = bytes.strip_prefix(MAGIC) else { return Ok(None) };
-        // The parser's message can contain values.
+        // The parser's message is not used, because it can contain values from the request.
         let unreadable = |_| "the stored upload cannot be read by this version".to_owned();
         serde_json::from_slice(json).map(Some).map_err(unreadable)
     }
@@ -255,7 +255,7 @@ impl StoredUpload {
         let order: O = serde_json::from_str(&text).map_err(unreadable)?;
         let request_id =
             self.request_id.parse().map_err(|_| "the stored upload has an invalid requestId".to_owned())?;
-        // The order was validated before it was stored.
+        // The order was validated before it was stored, so it is not validated again.
         let mut request = client.request(&order).danger_skip_validation().request_id(request_id);
         for (name, value) in &self.fields {
             request = request.field(name, value);
@@ -274,7 +274,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn file_that_blocks_is_given_up() {
+    async fn reading_a_blocking_file_exceeds_the_time_limit() {
         let (release, blocked) = mpsc::channel::<()>();
         let read = read_within(Duration::from_millis(20), move || {
             let _ended = blocked.recv();
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn only_errors_that_can_pass_are_retried() {
+    fn only_temporary_file_errors_are_retried() {
         for (kind, is_temporary) in [
             (io::ErrorKind::NotFound, false),
             (io::ErrorKind::PermissionDenied, true),

@@ -34,7 +34,7 @@ def make_app(receiver: paytend.PaytendReceiver, store: Callable[[paytend.Notific
             body += piece
             if len(body) > 64 * 1024:
                 return Response(status_code=413)
-        # Runs outside the event loop: verification takes about a millisecond, and the store can take longer.
+        # Runs outside the event loop, because verification takes about a millisecond and the store can take longer.
         response = await run_in_threadpool(handle, request.headers.raw, body)
         return Response(response.body, response.status, response.headers)
 

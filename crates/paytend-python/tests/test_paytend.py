@@ -108,7 +108,7 @@ def test_encoded_keys_can_be_inspected_and_loaded(keys, tmp_path):
     assert len({paytend.request_id() for _ in range(1000)}) == 1000
 
 
-def test_scheduled_key_is_used_only_during_its_period_of_use(keys):
+def test_scheduled_key_is_used_only_during_its_validity_period(keys):
     own, _ = keys
     day = datetime(2026, 12, 1, tzinfo=timezone.utc)
     scheduled = paytend.ScheduledKey(own.public_key, day, day + timedelta(hours=1))

@@ -9,13 +9,13 @@ use serde::{Serialize, Serializer};
 use crate::entry::{Kind, Status};
 use crate::sum::Sum;
 
-/// An account of the partner.
+/// The account that a balance belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Account {
     /// The partner's funds.
     Funds,
-    /// A card, by its identifier.
+    /// A card, identified by its card ID.
     Card(String),
 }
 
@@ -37,11 +37,11 @@ impl Serialize for Account {
 /// The balance of an account in one currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// The account.
+    /// The account that holds the money.
     pub account: Account,
-    /// The currency.
+    /// The code of the currency, such as `EUR`.
     pub currency: String,
-    /// The balance.
+    /// The balance, in units of `currency`.
     pub amount: Decimal,
 }
 
@@ -50,18 +50,18 @@ pub struct Balance {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BalanceState {
-    /// Opening balance + movements = closing balance.
+    /// The opening balance plus the movements equals the closing balance.
     Closes,
     /// The closing balance differs from the expected balance.
     Differs,
     /// The effect of at least one movement on the balance is not known.
     UnknownMovements,
-    /// The opening or the closing balance is not given.
+    /// The opening or the closing balance is missing.
     NotChecked,
 }
 
 impl BalanceState {
-    /// Returns the name of the state in reports.
+    /// Returns the state's name in reports, such as `unknown_movements`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Closes => "closes",
@@ -71,33 +71,33 @@ impl BalanceState {
         }
     }
 
-    /// Returns whether the balance needs a review.
+    /// Returns whether the balance needs to be reviewed.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Differs | Self::UnknownMovements)
     }
 }
 
-/// The check of one balance.
+/// The result of checking one balance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct BalanceCheck {
-    /// The account.
+    /// The account whose balance was checked.
     pub account: Account,
-    /// The currency.
+    /// The code of the currency, such as `EUR`.
     pub currency: String,
-    /// The result.
+    /// The outcome of the check.
     pub state: BalanceState,
-    /// The opening balance, if it is given.
+    /// The opening balance, if it was passed in.
     pub opening: Option<Sum>,
     /// The sum of the movements that the provider lists.
     pub movements: Sum,
     /// The number of movements whose effect is not known.
     pub unknown_movements: u64,
-    /// The sum of the opening balance and the movements.
+    /// The opening balance plus the movements, if the opening balance was passed in.
     pub expected: Option<Sum>,
-    /// The closing balance, if it is given.
+    /// The closing balance, if it was passed in.
     pub closing: Option<Sum>,
-    /// The closing balance minus the expected balance.
+    /// The closing balance minus the expected balance, if both are known.
     pub difference: Option<Sum>,
 }
 
@@ -111,7 +111,7 @@ pub(crate) enum Effect {
 }
 
 impl Effect {
-    /// Returns the effect of a transaction on the account that lists it.
+    /// Returns the effect of a transaction on the balance of the account whose list contains it.
     pub(crate) fn of(kind: Kind, status: Option<Status>, on_funds: bool, processing_moves: bool) -> Self {
         let effect = match (kind, on_funds) {
             (Kind::Topup, true) => Self::Decrease,
@@ -132,7 +132,7 @@ impl Effect {
     }
 }
 
-/// The balances of a period.
+/// The balances to check and their movements, by account and currency.
 #[derive(Default)]
 pub(crate) struct Balances {
     accounts: BTreeMap<(Account, String), AccountSums>,
@@ -147,7 +147,7 @@ struct AccountSums {
 }
 
 impl Balances {
-    /// Creates the balances. Also returns a problem for each account that is given twice with different amounts.
+    /// Creates the balances to check. Also returns a message for each balance that occurs twice with different amounts.
     pub(crate) fn new(opening: &[Balance], closing: &[Balance]) -> (Self, Vec<String>) {
         let (mut balances, mut problems) = (Self::default(), Vec::new());
         for (given, is_opening) in [(opening, true), (closing, false)] {
@@ -170,7 +170,7 @@ impl Balances {
         (balances, problems)
     }
 
-    /// Adds a movement if a balance of its account is given.
+    /// Adds a movement to the balance of its account. Does nothing if there is no balance to check for the account.
     pub(crate) fn add(&mut self, account: Account, currency: &str, amount: Decimal, effect: Effect) {
         let Some(sums) = self.accounts.get_mut(&(account, currency.to_owned())) else { return };
         match effect {

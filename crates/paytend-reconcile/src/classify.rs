@@ -1,4 +1,4 @@
-//! The outcome of a transaction.
+//! Determines the outcome of a transaction.
 
 use std::collections::HashSet;
 
@@ -12,16 +12,16 @@ use crate::rules::Rules;
 /// The facts that determine the outcome of a transaction.
 struct Facts {
     lists: ListSet,
-    /// The required lists that are given, but do not contain the transaction.
+    /// The required lists that are given but do not contain the transaction.
     missing: ListSet,
-    /// Whether a list of the provider must contain the transaction.
+    /// Whether at least one of the provider's lists must contain the transaction.
     provider_required: bool,
     provider_status: Option<Status>,
     partner_status: Option<Status>,
     reasons: Vec<OpenReason>,
 }
 
-/// Classifies a transaction. The rows are sorted by list and time.
+/// Classifies a transaction. The rows must be sorted by list and time.
 pub(crate) fn classify<'a>(
     rows: &[&Row<'a>],
     matched_by: u8,
@@ -81,7 +81,7 @@ impl Facts {
         let required = rules.required_lists(kind, on_funds).intersection(given);
         let mut missing = required.without(lists);
         if provider_status == Some(Status::Failed) {
-            // A failed transaction is only required in the list of orders.
+            // If the transaction failed, only the list of orders must contain it.
             missing = missing.intersection(ListSet::of([List::Orders]));
         }
         let mut reasons = Vec::new();
@@ -165,13 +165,14 @@ pub(crate) fn provider_status(rows: &[&Row<'_>]) -> Option<Status> {
     let mut open = std::iter::once(first).chain(statuses.clone()).filter(|status| !status.is_final());
     match open.next() {
         Some(status) => Some(status),
-        // The field comparison reports different statuses.
+        // The statuses contradict each other. The field comparison reports them.
         None if statuses.any(|status| status != first) => Some(Status::Unknown),
         None => Some(first),
     }
 }
 
-/// Returns whether a side has rows of an executed transaction but no row with an amount and a currency.
+/// Returns whether one side has rows, but no row with both an amount and a currency. Returns false if a row reports
+/// that the transaction failed.
 fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
     let mut side = rows.iter().filter(|row| row.entry.list.is_provider() == of_provider).peekable();
     side.peek().is_some()
@@ -180,9 +181,9 @@ fn lacks_amount(rows: &[&Row<'_>], of_provider: bool) -> bool {
         })
 }
 
-/// Returns whether a list contains the transaction twice. A row that reverses the transaction is not a duplicate.
-/// Notifications are duplicates only if they differ at most in their time, because each notification can report a new
-/// state.
+/// Returns whether a list contains the transaction twice. A row that reverses the transaction is not a duplicate. Two
+/// notifications are duplicates only if they are equal except for their time, because each notification can report a
+/// new state.
 fn has_duplicates(rows: &[&Row<'_>]) -> bool {
     let (mut seen, mut taken_back) = (ListSet::default(), ListSet::default());
     let notifications = rows.iter().filter(|row| row.entry.list == List::Notifications).count();

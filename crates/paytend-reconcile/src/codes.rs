@@ -9,41 +9,42 @@ use crate::list::List;
 
 /// The meanings of the provider's codes, in addition to the default meanings.
 ///
-/// The default meanings of `tradeType` and `tradeStatus` are inferred. All other codes have no default meaning. They
-/// are described in the partner's contract documents.
+/// The default meanings of `tradeType` and `tradeStatus` are inferred. All other codes have no default meaning, and are
+/// described in the partner's contract documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Codes {
-    /// The kinds of the codes in `tradeType`.
+    /// The kind of transaction that each `tradeType` code stands for.
     pub trade_types: BTreeMap<String, Kind>,
-    /// The meanings of the codes in `tradeStatus`.
+    /// The status that each `tradeStatus` code stands for.
     pub trade_statuses: BTreeMap<String, Status>,
-    /// The kinds of the codes in `transactionType` of a card transaction notification.
+    /// The kind of transaction that each `transactionType` code in a card transaction notification stands for.
     pub notification_types: BTreeMap<String, Kind>,
-    /// The meanings of the codes in `transactionStatus` and `status`, by list.
+    /// The status that each `transactionStatus` or `status` code stands for. The codes can differ between lists.
     pub statuses: StatusCodes,
 }
 
-/// The meanings of the codes in `transactionStatus` and `status`, by list.
+/// The statuses that the codes in `transactionStatus` and `status` stand for, by list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StatusCodes {
-    /// `transactionStatus` of partner transactions.
+    /// The `transactionStatus` codes of partner transactions.
     pub partner_transactions: BTreeMap<String, Status>,
-    /// `status` of topup results.
+    /// The `status` codes of topup results.
     pub topups: BTreeMap<String, Status>,
-    /// `transactionStatus` of card transactions.
+    /// The `transactionStatus` codes of card transactions.
     pub card_transactions: BTreeMap<String, Status>,
-    /// `transactionStatus` of authorizations.
+    /// The `transactionStatus` codes of authorizations.
     pub authorizations: BTreeMap<String, Status>,
-    /// `transactionStatus` of card transaction notifications.
+    /// The `transactionStatus` codes of card transaction notifications.
     pub notifications: BTreeMap<String, Status>,
 }
 
 impl Codes {
-    /// Returns the codes of the local sandbox (the `paytend-sandbox` crate). They differ from Paytend's codes.
+    /// Returns the meanings of the codes in the local sandbox (the `paytend-sandbox` crate). Paytend's own codes
+    /// differ.
     pub fn local_sandbox() -> Self {
         let topup = [("1", Status::Processing), ("2", Status::Succeeded), ("3", Status::Failed)];
         let topup: BTreeMap<_, _> = topup.map(|(code, status)| (code.to_owned(), status)).into();
@@ -63,7 +64,7 @@ impl Codes {
         }
     }
 
-    /// Returns the kind of a row.
+    /// Returns the kind of transaction that a row describes.
     pub(crate) fn kind(&self, entry: &Entry) -> Kind {
         if let Some(kind) = entry.kind {
             return kind;
@@ -76,8 +77,8 @@ impl Codes {
         .unwrap_or(Kind::Other)
     }
 
-    /// Returns the status of a row, or `None` if no code of the row has a meaning. Returns [`Status::Unknown`] for
-    /// codes with different meanings.
+    /// Returns the status of a row, or `None` if none of its codes has a meaning. Returns [`Status::Unknown`] if its
+    /// codes contradict each other.
     pub(crate) fn status(&self, entry: &Entry) -> Option<Status> {
         if entry.status.is_some() {
             return entry.status;
@@ -101,7 +102,7 @@ impl Codes {
     }
 }
 
-/// Returns the inferred kind of a `tradeType`.
+/// Returns the kind of transaction that a `tradeType` code is inferred to mean.
 fn trade_type(code: &str) -> Option<Kind> {
     use paytend_model::issuing::TradeType;
     Some(match TradeType::from(code) {
@@ -117,7 +118,7 @@ fn trade_type(code: &str) -> Option<Kind> {
     })
 }
 
-/// Returns the inferred meaning of a `tradeStatus`.
+/// Returns the status that a `tradeStatus` code is inferred to mean.
 fn trade_status(code: &str) -> Option<Status> {
     use paytend_model::issuing::TradeStatus;
     Some(match TradeStatus::from(code) {

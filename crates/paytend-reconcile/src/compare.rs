@@ -1,4 +1,4 @@
-//! The differences between the rows of a transaction, field by field.
+//! Compares the rows of a transaction field by field.
 
 use paytend_model::Decimal;
 use serde::Serialize;
@@ -8,33 +8,33 @@ use crate::list::List;
 use crate::matching::{Row, Space};
 use crate::rules::Rules;
 
-/// A field in which the rows of a transaction differ.
+/// A field whose values can differ between the rows of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Field {
-    /// The amount.
+    /// The amounts differ by more than an accepted fee.
     Amount,
-    /// The currency.
+    /// The currencies differ.
     Currency,
-    /// The card.
+    /// The card IDs differ.
     Card,
-    /// The kind.
+    /// The kinds of transaction differ.
     Kind,
-    /// The status.
+    /// The final statuses differ.
     Status,
-    /// The time. The times of the rows are further apart than the matching window allows.
+    /// The times of the rows are further apart than the matching window allows.
     Time,
-    /// The order number.
+    /// The order numbers differ.
     OrderNumber,
-    /// The provider's transaction number.
+    /// The provider's transaction numbers differ.
     TradeNumber,
-    /// The lists. A list that must contain the transaction does not contain it.
+    /// A list that must contain the transaction does not contain it.
     Lists,
 }
 
 impl Field {
-    /// Returns the name in reports.
+    /// Returns the field's name in reports, such as `order_number`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Amount => "amount",
@@ -50,29 +50,30 @@ impl Field {
     }
 }
 
-/// A difference: the values of one field in each row.
+/// A field whose values differ, with the value in each row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference<'a> {
-    /// The field.
+    /// The field whose values differ.
     pub field: Field,
-    /// The values.
+    /// The value in each row that has one. For [`Field::Lists`], there is one entry for each list that lacks the
+    /// transaction.
     pub values: Vec<FieldValue<'a>>,
 }
 
-/// The value of a field in a row.
+/// The value of one field in one row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FieldValue<'a> {
-    /// The list of the row.
+    /// The list that contains the row, or the list that lacks the transaction.
     pub list: List,
-    /// The reference of the row, or an empty text if the list has no row.
+    /// The row's reference, or an empty string if the list lacks the transaction.
     pub reference: &'a str,
-    /// The value.
+    /// The value as text, or `missing` if the list lacks the transaction.
     pub value: String,
 }
 
-/// The result of a comparison.
+/// The result of comparing the rows of a transaction.
 #[derive(Default)]
 pub(crate) struct Compared<'a> {
     pub(crate) differences: Vec<Difference<'a>>,
@@ -80,7 +81,7 @@ pub(crate) struct Compared<'a> {
     pub(crate) tolerated: Option<Decimal>,
 }
 
-/// Compares the rows of a transaction. The rows are sorted by list and time.
+/// Compares the rows of a transaction. The rows must be sorted by list and time.
 pub(crate) fn compare<'a>(rows: &[&Row<'a>], kind: Kind, rules: &Rules) -> Compared<'a> {
     let mut compared = Compared::default();
     if rows.len() < 2 {
@@ -114,7 +115,7 @@ impl<'a> Compared<'a> {
         self.differences.push(Difference { field, values: values.map(value).collect() });
     }
 
-    /// Reports a difference if the rows have different values of the field. Rows without a value are ignored.
+    /// Reports a difference if the rows have different values for the field. Rows without a value are ignored.
     fn distinct(&mut self, field: Field, rows: &[&Row<'a>], value: impl Fn(&Row<'a>) -> Option<&'a str>) {
         let mut present = rows.iter().filter_map(|row| value(row));
         let Some(first) = present.next() else { return };

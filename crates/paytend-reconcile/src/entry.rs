@@ -8,54 +8,54 @@ use serde::{Deserialize, Serialize};
 
 use crate::list::List;
 
-/// A row of a list, as received. The [`Rules`](crate::Rules) determine the meanings of its codes.
+/// A row of a list, as received. The [`Rules`](crate::Rules) define what its codes mean.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The list.
+    /// The list that contains the row.
     pub list: List,
-    /// The identifier of the row in its list, as shown in reports: a trade number, an order number or the number in the
-    /// inbox.
+    /// The identifier of the row in its list, as shown in reports: a trade number, an order number, or the ID of a
+    /// notification in the inbox.
     pub reference: String,
-    /// The order number.
+    /// The order number. The provider assigns the order numbers of deposits, and the partner assigns all others.
     pub order_no: Option<String>,
     /// The provider's transaction number.
     pub trade_no: Option<String>,
-    /// The identifier of the card.
+    /// The card ID.
     pub card: Option<String>,
-    /// The kind of transaction, if the list determines it.
+    /// The kind of transaction, if the list itself determines it and no code is needed.
     pub kind: Option<Kind>,
-    /// The code of the kind: `tradeType`, or `transactionType` of a notification.
+    /// The code for the kind of transaction: `tradeType`, or `transactionType` in a notification.
     pub type_code: Option<String>,
-    /// The status, if the row states it without a code of the provider.
+    /// The status, if the row contains the status itself instead of a provider code.
     pub status: Option<Status>,
     /// The code in `tradeStatus`.
     pub trade_status: Option<String>,
     /// The code in `transactionStatus` or `status`.
     pub status_code: Option<String>,
-    /// The amount.
+    /// The amount, in units of `currency`.
     pub amount: Option<Decimal>,
-    /// The currency.
+    /// The code of the currency, such as `EUR`.
     pub currency: Option<String>,
-    /// The fee, if the row contains one.
+    /// The fee in units of `currency`, if the row contains one.
     pub fee: Option<Decimal>,
-    /// The time or the date.
+    /// The time or date of the row.
     pub time: Option<EntryTime>,
-    /// The names of fields in the row that cannot be read.
+    /// The names of the fields that cannot be read.
     pub unreadable: Vec<String>,
 }
 
-/// The time of a row.
+/// The time or date of a row.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntryTime {
-    /// Milliseconds since the Unix epoch.
+    /// A time in milliseconds since the Unix epoch.
     Millis(i64),
-    /// A date or a time as received. Without an offset, it is in the time zone of the rules.
+    /// A date or a time as received. Without an offset, it is interpreted in the time zone of the rules.
     Text(String),
 }
 
 impl Entry {
-    /// Creates a row without values.
+    /// Creates a row that contains only a list and a reference.
     pub fn new(list: List, reference: impl Into<String>) -> Self {
         Self {
             list,
@@ -76,7 +76,7 @@ impl Entry {
         }
     }
 
-    /// Compares all values, so that the sorted order does not depend on the order of the input.
+    /// Compares all values of the rows, so that the sorted order does not depend on the order of the input.
     pub(crate) fn compare(&self, other: &Self) -> Ordering {
         let scale = |amount: Option<Decimal>| amount.map(|amount| (amount, amount.scale()));
         self.list
@@ -98,17 +98,18 @@ impl Entry {
     }
 }
 
-/// The first values of [`Entry::compare`], which are compared without an access to the row.
+/// A copy of the values that [`Entry::compare`] compares first. It is enough to order most rows, so the rows themselves
+/// are rarely read.
 #[derive(Clone, Copy)]
 pub(crate) struct SortKey {
     list: List,
-    /// Whether the row has no time, milliseconds or a text.
+    /// The form of the row's time: 0 if there is none, 1 for milliseconds, 2 for text.
     form: u8,
-    /// The milliseconds, or the start of the text.
+    /// The milliseconds, or the first 24 bytes of the text.
     time: [u64; 3],
-    /// Whether `time` does not determine the text.
+    /// Whether different texts can have the same `time`.
     is_cut: bool,
-    /// The start of the reference.
+    /// The first 16 bytes of the reference.
     reference: [u64; 2],
 }
 
@@ -118,7 +119,7 @@ impl SortKey {
         let form = match &entry.time {
             None => 0,
             Some(EntryTime::Millis(millis)) => {
-                // Without the sign, the numbers keep their order.
+                // With the sign bit flipped, the unsigned numbers sort in the same order as the signed numbers.
                 time[0] = millis.cast_unsigned() ^ (1 << 63);
                 1
             }
@@ -142,20 +143,20 @@ impl SortKey {
     }
 }
 
-/// Copies the start of a text into numbers, which have its order. Returns whether a different text can have the same
-/// copy.
+/// Copies the start of a text into numbers that sort in the same order as the text. Returns whether a different text
+/// could produce the same numbers.
 fn copy_start(text: &str, to: &mut [u64]) -> bool {
     for (number, chunk) in to.iter_mut().zip(text.as_bytes().chunks(8)) {
         let mut bytes = [0; 8];
         bytes[..chunk.len()].copy_from_slice(chunk);
         *number = u64::from_be_bytes(bytes);
     }
-    // The rest of the copy is zero.
+    // Short texts are padded with zero bytes, so a text with zero bytes can produce the same numbers as a shorter text.
     text.len() > to.len() * 8 || text.contains('\0')
 }
 
 impl fmt::Debug for Entry {
-    /// Writes only the list, because the numbers of orders and cards can be personal data.
+    /// Writes only the list, because order numbers and card IDs can be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("list", &self.list).finish_non_exhaustive()
     }
@@ -168,17 +169,17 @@ impl fmt::Debug for Entry {
 pub enum Kind {
     /// A topup of a card from the partner's funds.
     Topup,
-    /// A withdrawal.
+    /// A withdrawal from the account.
     Withdrawal,
     /// A transfer to the account.
     TransferIn,
     /// A transfer from the account.
     TransferOut,
-    /// An authorization, which reserves money.
+    /// An authorization, which reserves money on a card.
     PreAuthorization,
-    /// A payment.
+    /// A payment with a card.
     Payment,
-    /// An adjustment of a settlement.
+    /// An adjustment to a settlement.
     SettlementAdjustment,
     /// A fee.
     Fee,
@@ -186,12 +187,12 @@ pub enum Kind {
     Deposit,
     /// A payment from an IBAN account.
     Payout,
-    /// A kind without a code, or with a code that has no meaning in the rules.
+    /// A transaction without a type code, or with a type code that the rules do not define.
     Other,
 }
 
 impl Kind {
-    /// Returns the name in reports and rules, such as `transfer_in`.
+    /// Returns the kind's name in reports and rules, such as `transfer_in`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Topup => "topup",
@@ -220,13 +221,13 @@ impl fmt::Display for Kind {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Status {
-    /// Not final yet.
+    /// The transaction is not final yet.
     Processing,
-    /// Executed.
+    /// The transaction was executed.
     Succeeded,
-    /// Not executed.
+    /// The transaction was not executed.
     Failed,
-    /// Executed, and reversed by a different transaction.
+    /// The transaction was executed, and was later reversed by a different transaction.
     Reversed,
     /// A transaction that reverses a different transaction: a reversal, a cancellation or a refund.
     Returned,
@@ -235,7 +236,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Returns the name in reports and rules, such as `succeeded`.
+    /// Returns the status's name in reports and rules, such as `succeeded`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Processing => "processing",

@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A list of the provider or of the partner.
+/// A list from the provider or from the partner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum List {
-    /// The provider's transactions on the partner's funds.
+    /// The transactions on the partner's funds, as listed by the provider.
     PartnerTransactions,
     /// The provider's responses to queries about single topups.
     Topups,
@@ -34,7 +34,7 @@ impl List {
         Self::Notifications,
     ];
 
-    /// Returns the name in reports, such as `partner_transactions`.
+    /// Returns the list's name in reports, such as `partner_transactions`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PartnerTransactions => "partner_transactions",
@@ -46,7 +46,7 @@ impl List {
         }
     }
 
-    /// Returns whether the list is a list of the provider.
+    /// Returns whether the list is one of the provider's lists.
     pub fn is_provider(self) -> bool {
         !matches!(self, Self::Orders | Self::Notifications)
     }
@@ -106,19 +106,19 @@ impl ListSet {
         Self(self.0 & !other.0)
     }
 
-    /// Returns the lists of the provider.
+    /// Returns the provider's lists in this set.
     #[must_use]
     pub fn of_provider(self) -> Self {
         Self::of(self.iter().filter(|list| list.is_provider()))
     }
 
-    /// Returns the lists of the partner: orders and notifications.
+    /// Returns the partner's lists in this set: orders and notifications.
     #[must_use]
     pub fn of_partner(self) -> Self {
         Self::of(self.iter().filter(|list| !list.is_provider()))
     }
 
-    /// Returns the lists in their fixed order.
+    /// Returns the lists in the order of [`List::ALL`].
     pub fn iter(self) -> impl Iterator<Item = List> {
         List::ALL.into_iter().filter(move |list| self.contains(*list))
     }

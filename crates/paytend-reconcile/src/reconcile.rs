@@ -1,4 +1,4 @@
-//! The comparison.
+//! Compares the provider's lists with the partner's orders and notifications.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use crate::report::{Candidates, Item, ListSummary, Report, SumRow, Tally};
 use crate::rules::Rules;
 use crate::time::{DateReader, Span, TimeReader};
 
-/// Compares the provider's lists with notifications and orders.
+/// Compares the provider's lists with the partner's notifications and orders.
 ///
 /// The result does not depend on the order of the rows. The memory use is proportional to the number of rows.
 ///
@@ -107,7 +107,7 @@ impl<'a, 'r> Comparison<'a, 'r> {
     /// Adds all rows to the totals.
     fn total(&mut self, rows: &mut [Row<'a>]) {
         let mut known: BTreeMap<(List, Option<&'a str>), usize> = BTreeMap::new();
-        // The rows are sorted by list, and most lists have one currency.
+        // The last index is reused, because the rows are sorted by list and most lists have one currency.
         let mut last = None;
         for row in rows {
             let key = (row.entry.list, row.entry.currency.as_deref());
@@ -182,7 +182,7 @@ fn empty_sums<'a>((list, currency): (List, Option<&'a str>)) -> SumRow<'a> {
     SumRow { list, currency, total, by_outcome: Default::default(), outside_period }
 }
 
-/// Returns the candidates of each group that is ambiguous.
+/// Returns the candidates of each ambiguous group.
 fn candidates<'a>(rows: &[Row<'a>], groups: &Groups, ambiguous: &[Ambiguity]) -> HashMap<usize, Candidates<'a>> {
     let mut candidates = HashMap::new();
     for ambiguity in ambiguous {
@@ -194,10 +194,10 @@ fn candidates<'a>(rows: &[Row<'a>], groups: &Groups, ambiguous: &[Ambiguity]) ->
     candidates
 }
 
-/// Sorts the transactions by outcome and time. Equal transactions keep their order, which is the order of their rows,
-/// so it does not depend on the input.
+/// Sorts the transactions by outcome, time, kind and numbers. Transactions with equal keys stay in the order of their
+/// rows, so the result does not depend on the input.
 fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
-    // Small keys are sorted, because a transaction is large.
+    // Small keys are sorted instead of the transactions, which are large.
     let key = |(index, item): (usize, &Item<'_>)| (item.outcome, spans[index], item.kind, index);
     let mut order: Vec<_> = items.iter().enumerate().map(key).collect();
     let numbers = |index: usize| (items[index].order_no, items[index].trade_no);
@@ -209,7 +209,7 @@ fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
     for (place, (.., index)) in order.iter().enumerate() {
         places[*index] = place;
     }
-    // Each swap brings a transaction to its place.
+    // Each swap moves one transaction to its final position.
     for index in 0..items.len() {
         while places[index] != index {
             let place = places[index];
@@ -219,7 +219,7 @@ fn sort(items: &mut [Item<'_>], spans: &[Option<Span>]) {
     }
 }
 
-/// Returns the time of a transaction: the provider's time if it is known, and the partner's time otherwise.
+/// Returns the time that the provider reports for a transaction. If it reports none, returns the partner's time.
 fn span(members: &[&Row<'_>]) -> Option<Span> {
     let earliest = |of_provider: bool| {
         members.iter().filter(|row| row.entry.list.is_provider() == of_provider).filter_map(|row| row.span).min()

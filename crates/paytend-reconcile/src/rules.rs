@@ -22,9 +22,9 @@ use crate::time::midnight;
 /// let rules: paytend_reconcile::Rules = toml::from_str(
 ///     r#"
 ///     time_zone = "Europe/Vilnius"   # of the provider's dates; UTC by default
-///     window_hours = 24              # how far the times of one transaction may be apart
+///     window_hours = 24              # the maximum difference between the times in a transaction's rows
 ///
-///     [[tolerated_fee]]              # amounts of one transaction that differ by at most this are matched
+///     [[tolerated_fee]]              # accept a fee of up to `at_most` when comparing amounts
 ///     kind = "topup"
 ///     currency = "EUR"
 ///     at_most = "0.35"
@@ -32,7 +32,7 @@ use crate::time::midnight;
 ///     [codes.statuses]               # the codes in your documents
 ///     topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 ///
-///     [required]                     # the lists that a transaction of a kind must be in
+///     [required]                     # the lists that must contain each kind of transaction
 ///     topup = ["partner_transactions", "orders"]
 ///     "#,
 /// )?;
@@ -43,12 +43,13 @@ use crate::time::midnight;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Rules {
-    /// The period. Transactions outside the period are only used for matching. By default, there is no limit.
+    /// The period to compare. Transactions outside the period are used only for matching. By default, all transactions
+    /// are compared.
     #[serde(skip)]
     pub period: Option<Period>,
     /// The time zone of the provider's dates (default: UTC).
     pub time_zone: Zone,
-    /// The maximum difference between the times of one transaction (default: 24 hours).
+    /// The maximum difference between the times in a transaction's rows (default: 24 hours).
     #[serde(rename = "window_hours", deserialize_with = "hours")]
     pub window: Duration,
     /// Differences in amount that are accepted as a fee.
@@ -56,8 +57,8 @@ pub struct Rules {
     pub tolerated_fees: Vec<ToleratedFee>,
     /// The meanings of the provider's codes.
     pub codes: Codes,
-    /// The lists that must contain an executed transaction of a kind. An entry replaces the default lists of the kind.
-    /// A list that is not given is not required.
+    /// The lists that must contain an executed transaction of each kind. An entry replaces the default lists for its
+    /// kind. A list that is not given is not required.
     pub required: BTreeMap<Kind, Vec<List>>,
     /// Whether an accepted topup reduces the partner's balance before its status is final (default: `true`; inferred).
     pub processing_moves_funds: bool,
@@ -78,7 +79,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Sets the period.
+    /// Sets the period to compare.
     #[must_use]
     pub fn period(mut self, period: Period) -> Self {
         self.period = Some(period);
@@ -92,7 +93,7 @@ impl Rules {
         self
     }
 
-    /// Returns the lists that must contain an executed transaction.
+    /// Returns the lists that must contain an executed transaction of this kind.
     pub(crate) fn required_lists(&self, kind: Kind, is_partner_funds: bool) -> ListSet {
         if let Some(lists) = self.required.get(&kind) {
             return ListSet::of(lists.iter().copied());
@@ -124,9 +125,9 @@ impl Rules {
 pub struct ToleratedFee {
     /// The kind of transaction to which the fee applies. The default is all kinds.
     pub kind: Option<Kind>,
-    /// The currency.
+    /// The code of the currency to which the fee applies, such as `EUR`.
     pub currency: String,
-    /// The maximum accepted difference.
+    /// The maximum accepted difference, in units of `currency`.
     #[serde(deserialize_with = "decimal")]
     pub at_most: Decimal,
 }
@@ -142,7 +143,7 @@ fn decimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Err
     if amount < Decimal::ZERO { Err(invalid()) } else { Ok(amount) }
 }
 
-/// A time zone of the IANA database. The crate contains the database.
+/// A time zone from the IANA database, which is included in the crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
@@ -197,7 +198,7 @@ impl<'de> Deserialize<'de> for Zone {
 #[non_exhaustive]
 pub struct ZoneError;
 
-/// Days in the time zone of the rules, from the first to the last.
+/// A range of days in the time zone of the rules. Both the first and the last day are included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Period {
     from: Date,
@@ -240,7 +241,7 @@ impl Period {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PeriodError {
-    /// A day is not a valid date.
+    /// The first or the last day is not a valid date.
     #[error("invalid date; an example is 2026-11-27")]
     Date,
     /// The last day is before the first day.

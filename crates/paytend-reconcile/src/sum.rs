@@ -18,8 +18,8 @@ use serde::{Serialize, Serializer};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Sum {
-    /// The sum of the mantissas for each scale, in no order: most sums have one scale. A mantissa has at most 96 bits,
-    /// so a sum of 2^31 mantissas fits.
+    /// The sum of the mantissas for each scale, in no particular order. Most sums have only one scale. A mantissa has
+    /// at most 96 bits, so a sum of 2^31 mantissas fits.
     by_scale: Vec<(u32, i128)>,
     /// Whether a sum of mantissas has overflowed, which requires more than 2^31 of the largest amounts.
     overflowed: bool,

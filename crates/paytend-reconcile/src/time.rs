@@ -17,7 +17,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// Returns the time between two spans, in milliseconds. It is zero if they overlap.
+    /// Returns the length of the gap between two spans, in milliseconds, or zero if the spans overlap.
     pub(crate) fn gap(self, other: Self) -> i64 {
         let before = other.start.saturating_sub(self.end);
         let after = self.start.saturating_sub(other.end);
@@ -52,8 +52,9 @@ impl<'a> TimeReader<'a> {
     }
 }
 
-/// Parses a date or a time. The provider's formats are not documented, so common formats are accepted: ISO 8601 with or
-/// without an offset, with a space or slashes, without separators, and seconds or milliseconds since the Unix epoch.
+/// Parses a date or a time. The provider's formats are not documented, so several common formats are accepted. They
+/// include ISO 8601 with or without an offset, with a space instead of `T`, with slashes, or without separators.
+/// Seconds and milliseconds since the Unix epoch are accepted, too.
 fn parse(text: &str, zone: &TimeZone) -> Option<Span> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -91,7 +92,7 @@ fn day(text: &str, zone: &TimeZone) -> Option<Span> {
     span_of(text.parse().ok()?, zone)
 }
 
-/// Returns the span of a date.
+/// Returns the span of a whole day.
 fn span_of(date: Date, zone: &TimeZone) -> Option<Span> {
     let (start, next) = (midnight(date, zone)?, midnight(date.checked_add(1.day()).ok()?, zone)?);
     Some(Span { start, end: next - 1 })
@@ -102,17 +103,17 @@ pub(crate) fn midnight(date: Date, zone: &TimeZone) -> Option<i64> {
     Some(date.to_zoned_datetime(zone.clone()).ok()?.timestamp().as_millisecond())
 }
 
-/// Returns the dates of times as text. Repeated dates are computed once.
+/// Formats the date of each time in a time zone. The last date is cached.
 pub(crate) struct DateReader<'a> {
     zone: &'a TimeZone,
-    /// The first and the last millisecond of the last date.
+    /// The first and the last millisecond of the cached date.
     span: Span,
     text: String,
 }
 
 impl<'a> DateReader<'a> {
     pub(crate) fn new(zone: &'a TimeZone) -> Self {
-        // No time is in this span.
+        // This span is empty, so it does not contain the first time that is formatted.
         Self { zone, span: Span { start: 1, end: 0 }, text: String::new() }
     }
 
@@ -120,7 +121,7 @@ impl<'a> DateReader<'a> {
     pub(crate) fn read(&mut self, millis: i64) -> Option<String> {
         if !(self.span.start..=self.span.end).contains(&millis) {
             let date = Timestamp::from_millisecond(millis).ok()?.to_zoned_datetime(self.zone.clone()).date();
-            // The first and the last day of the range have no span.
+            // The first and the last representable date have no span, so they are not cached.
             self.span = span_of(date, self.zone).unwrap_or(Span { start: 1, end: 0 });
             self.text = date.to_string();
         }

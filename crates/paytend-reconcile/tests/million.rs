@@ -66,7 +66,7 @@ fn inputs(transactions: usize) -> (Provider, Notifications, Orders) {
 }
 
 #[test]
-fn small_number_of_rows_is_compared() {
+fn comparison_of_a_few_thousand_rows_finds_the_missing_counterparts() {
     measure(2_000);
 }
 
@@ -77,7 +77,8 @@ fn million_rows_take_at_most_three_seconds_and_linear_memory() {
     measure(250_000);
     let (took, large) = measure(500_000);
     assert!(took <= Duration::from_secs(3), "{took:?}");
-    // Ten times as many rows. The peak only grows, so the larger comparison is not hidden by the smaller one.
+    // The large comparison has ten times as many rows. The peak memory never decreases, so the small comparison must
+    // run first.
     if let Some((small, large)) = small.zip(large) {
         assert!(large <= small.max(16) * 12, "{small} MiB, then {large} MiB");
     }

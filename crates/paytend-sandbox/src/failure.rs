@@ -48,7 +48,7 @@ failures! {
     TooLarge = "S010" "the request is too large",
     UnknownCard = "S101" "unknown card",
     UnknownOrder = "S102" "unknown order",
-    /// An order with this number exists. It is not changed, and its state can be queried.
+    /// An order with this number already exists. The existing order is not changed, and its state can be queried.
     DuplicateOrder = "S103" "orderNo was used before",
     InsufficientFunds = "S104" "insufficient funds",
     WrongCurrency = "S105" "wrong currency",
@@ -82,8 +82,8 @@ impl Refusal {
 
     pub(crate) fn message(&self) -> String {
         match &self.detail {
-            // The message of `BadAmount` states a general rule. The detail states the broken rule, so it replaces the
-            // general rule.
+            // `BadAmount`'s message states a general rule. The detail says which rule was broken, so it replaces that
+            // message.
             Some(detail) if self.failure == Failure::BadAmount => format!("invalid amount: {detail}"),
             Some(detail) => format!("{}: {detail}", self.failure.message()),
             None => self.failure.message().to_owned(),

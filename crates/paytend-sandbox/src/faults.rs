@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub enum FaultKind {
     /// The sandbox waits this many milliseconds, then carries out the request and responds.
     Latency {
-        /// The delay in milliseconds, by the machine's clock.
+        /// The delay in milliseconds, measured on the machine's clock.
         millis: u64,
     },
     /// The sandbox sends no response and keeps the connection open. The request is not carried out.
@@ -45,7 +45,7 @@ pub enum FaultKind {
     Reorder,
     /// The notification is posted after a delay.
     Late {
-        /// The delay in milliseconds, by the sandbox's clock.
+        /// The delay in milliseconds, measured on the sandbox's clock.
         millis: u64,
     },
     /// The times in a PayBy or PayerMax notification, or in the `Date` header of a response, are shifted into the past
@@ -96,7 +96,7 @@ pub struct Fault {
     /// The percentage of matching calls or notifications that the fault applies to, from 0 to 100.
     #[serde(default = "always")]
     pub(crate) percent: u8,
-    /// The remaining number of times that the fault applies; `None` for no limit.
+    /// How many more times the fault applies; `None` for no limit.
     #[serde(default)]
     pub(crate) times: Option<u32>,
 }
@@ -164,7 +164,7 @@ impl Fault {
     }
 }
 
-/// The error returned if a fault is invalid. The message states the reason and may contain an example.
+/// The error returned if a fault is invalid. The message states the reason and can contain an example.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid fault: {0}")]
 pub struct FaultError(String);
@@ -180,7 +180,7 @@ impl FaultError {
 }
 
 impl Fault {
-    /// Checks that the target exists, that the fault applies to it, and that the percentage is at most 100.
+    /// Checks that the target exists, that this kind of fault can apply to it, and that the percentage is at most 100.
     pub(crate) fn checked(self) -> Result<Self, FaultError> {
         let notification = self.on.strip_prefix("notify ");
         let known = match notification {
@@ -257,12 +257,12 @@ impl Faults {
         &self.set
     }
 
-    /// Returns the faults that apply to a request, and decrements their counts.
+    /// Returns the faults that apply to a request, and decrements their remaining uses.
     pub(crate) fn of_call(&mut self, path: &str, name: Option<&str>) -> Vec<FaultKind> {
         self.take(false, |on| on == "*" || on == path || Some(on) == name)
     }
 
-    /// Returns the faults that apply to a notification, and decrements their counts.
+    /// Returns the faults that apply to a notification, and decrements their remaining uses.
     pub(crate) fn of_notification(&mut self, name: &str, postponed: bool) -> Vec<FaultKind> {
         let is_meant = |on: &str| on.strip_prefix("notify ").is_some_and(|on| on == "*" || on == name);
         // A notification that was already postponed is not postponed again.
@@ -294,7 +294,7 @@ impl Faults {
     }
 }
 
-/// Returns `true` with the given probability in percent.
+/// Returns `true` with the given probability, in percent.
 fn chance(percent: u8) -> bool {
     let mut random = [0u8; 4];
     // If no random bytes are available, the fault does not apply.

@@ -115,8 +115,8 @@ impl Sandbox {
     /// Books a deposit to an account of the first partner, and posts the fund deposit notification (`baas 2`) to the
     /// callback URL.
     ///
-    /// Until it is acknowledged, the notification is retried on its schedule as time passes or is
-    /// [advanced](Self::advance).
+    /// The notification is retried on its schedule until it is acknowledged. Retries are made as the sandbox's time
+    /// passes or is [advanced](Self::advance).
     ///
     /// ```no_run
     /// use paytend_sandbox::{Deposit, Sandbox};
@@ -204,13 +204,14 @@ impl Sandbox {
     }
 
     /// Posts a notification again, with the same content in a new message, and returns its delivery after the attempt.
-    /// An earlier state of the delivery, such as acknowledged, does not matter.
+    /// The delivery can be in any state, even acknowledged.
     ///
-    /// `delivery` is the [number](Delivery::id) of the delivery. The notification is posted to its previous URL. If it
-    /// had no URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried
-    /// on the rest of its schedule.
+    /// `delivery` is the delivery's [ID](Delivery::id). The notification is posted to its previous URL. If it had no
+    /// URL, it is posted to the callback URL. If this attempt is not acknowledged, the notification is retried
+    /// according to the rest of its schedule.
     ///
-    /// Deliveries in flight end first. A receiver must therefore not wait for this method while it handles a delivery.
+    /// This method first waits for deliveries in flight. A receiver must therefore not wait for this method while it is
+    /// handling a delivery.
     ///
     /// ```no_run
     /// # async fn example(sandbox: paytend_sandbox::Sandbox) -> Result<(), Box<dyn std::error::Error>> {
@@ -245,8 +246,8 @@ impl Sandbox {
         Ok(self.core.keys().provider("payermax")?.public_key().clone())
     }
 
-    /// Advances the sandbox's clock, by at most ten years. Everything that falls due in this period, such as retries
-    /// and audits, runs at its due time and has finished when this method returns.
+    /// Advances the sandbox's clock by at most ten years. Everything that falls due in this period, such as retries and
+    /// audits, runs at its due time and is complete when this method returns.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -282,8 +283,8 @@ impl Sandbox {
     /// ```
     ///
     /// # Errors
-    /// Returns [`FaultError`] if the target is unknown, or if the fault does not apply to it, such as
-    /// [`Hang`](crate::FaultKind::Hang) to a notification.
+    /// Returns [`FaultError`] if the target is unknown, or if the fault cannot apply to it. For example,
+    /// [`Hang`](crate::FaultKind::Hang) cannot apply to a notification.
     pub fn fault(&self, fault: Fault) -> Result<(), FaultError> {
         self.core.faults().add(fault.checked()?);
         Ok(())
@@ -348,7 +349,8 @@ impl Sandbox {
         self.core.look(|world| Some(world.partners.get(self.partner_id())?.topups.get(order_no)?.state))
     }
 
-    /// Returns whether no money was created or lost since the start. This must be true even if faults were injected.
+    /// Returns whether no money has been created or lost since the start. This must be true even if faults were
+    /// injected.
     pub fn conserves_money(&self) -> bool {
         self.core.look(World::conserves)
     }

@@ -363,8 +363,8 @@ impl Sandbox {
         self.generated.as_ref()
     }
 
-    /// Returns the generated partner's keyring, on the sandbox's backend. Returns `None` if partners were added to the
-    /// builder.
+    /// Returns the generated partner's keyring, which uses the sandbox's RSA backend. Returns `None` if partners were
+    /// added to the builder.
     pub fn partner_keyring(&self) -> Option<Keyring> {
         let own = self.generated.as_ref()?;
         let keys = self.core.keys();

@@ -82,7 +82,7 @@ struct Step {
     advance: Option<String>,
     /// The expected name of the next notification, such as `baas 2`; `none` if no notification is expected.
     notified: Option<String>,
-    /// A card whose balance and state are checked.
+    /// The identifier of a card whose balance and state are checked.
     card: Option<String>,
     /// Whether the partner's funds are checked.
     #[serde(default)]
@@ -90,7 +90,8 @@ struct Step {
     /// The expected values by dotted path, such as `respCode`, `data.cards.0.cardId` or `lost`.
     #[serde(default)]
     expect: BTreeMap<String, Value>,
-    /// The values to save: the name, which later steps use as `${name}`, and the dotted path of the value.
+    /// The values to save, as a map from a name to the dotted path of the value. Later steps refer to the value as
+    /// `${name}`.
     #[serde(default)]
     save: BTreeMap<String, String>,
 }
@@ -246,7 +247,7 @@ impl Story {
         }
         if let Some(name) = &step.call {
             seen = self.call(name, step.data.as_ref()).await?;
-            // A call is expected to succeed unless the step expects a `respCode` or `lost`.
+            // A call must succeed unless the step expects a `respCode` or `lost`.
             let said = step.expect.keys().any(|path| path == "respCode" || path == "lost");
             if !said && seen["respCode"] != "00" {
                 return Err(format!("expected respCode 00; found {}", written(&seen["respCode"])));
@@ -328,7 +329,7 @@ impl Story {
         Ok(serde_json::json!({ "respCode": text("respCode"), "respMsg": text("respMsg"), "data": data, "lost": false }))
     }
 
-    /// Returns the content of the next received notification that has not been checked by a step yet.
+    /// Returns the content of the next received notification that no step has checked yet.
     async fn notified(&self, what: &str) -> Outcome {
         // Wait for deliveries that are due now or in flight.
         self.sandbox.advance(Duration::ZERO).await;

@@ -42,7 +42,7 @@ pub(crate) fn router(core: Arc<Core>) -> Router {
         .with_state(core)
 }
 
-/// Marks a response that must not be sent: the connection is closed instead.
+/// Marks a response that must not be sent because a fault closes the connection instead.
 #[derive(Clone, Debug)]
 struct Closed;
 
@@ -73,7 +73,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, mut stopped: tokio
             });
             let mut http = hyper::server::conn::http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
-            // Errors are expected here: clients disconnect, and faults close connections.
+            // Errors are expected here, because clients disconnect and faults close connections.
             let _ = http.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
         });
     }

@@ -20,7 +20,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Returns the delivery's ID. The first delivery has the ID 1.
+    /// Returns the delivery's ID. IDs are assigned in order, starting with 1.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -66,7 +66,7 @@ impl Delivery {
         self.state == DeliveryState::Acknowledged
     }
 
-    /// Returns whether no further attempt will be made.
+    /// Returns whether no more attempts will be made.
     pub fn is_final(&self) -> bool {
         self.state != DeliveryState::Pending
     }
@@ -93,7 +93,7 @@ pub struct CardView {
 }
 
 impl CardView {
-    /// Returns the card's balance.
+    /// Returns the card's balance, in major units of the sandbox's currency.
     pub fn balance(&self) -> &Amount {
         &self.balance
     }

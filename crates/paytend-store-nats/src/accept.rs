@@ -11,15 +11,15 @@ use crate::remove::delete_message;
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_number};
 
-/// How often accepting begins again if the notification is removed meanwhile.
+/// The maximum number of attempts to accept a notification, if it is removed by another program each time.
 const ROUNDS: usize = 5;
 
-/// Stores a notification, or a sighting if it is known.
+/// Stores a notification. If it is already stored, records a sighting instead.
 ///
-/// One write stores the notification or recognizes a duplicate: the write succeeds only if its subject, which contains
-/// the dedup key, has no message. The record of a notification remains after its content was removed, and makes this
-/// notification a duplicate. A record whose message was lost takes over the new message. The record is read before the
-/// write, and again after it.
+/// A single write stores the notification or recognizes a duplicate, because it succeeds only if its subject, which
+/// contains the dedup key, has no message. The record of a notification is kept after its content was removed, so that
+/// duplicates are still recognized. If the message of a record was lost, the new message replaces it. The record is
+/// read both before and after the write.
 pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Accepted, StoreError> {
     for _ in 0..ROUNDS {
         if let Some(accepted) = try_accept(shared, new).await? {
@@ -29,14 +29,14 @@ pub(crate) async fn accept(shared: &Shared, new: &NewNotification) -> Result<Acc
     Err(StoreError::unavailable("a different program has removed the notification; send it again"))
 }
 
-/// The message of a notification.
+/// The ID of a notification's message, and the time at which the notification was received.
 #[derive(Clone, Copy)]
 pub(crate) struct Message {
     pub(crate) id: i64,
     pub(crate) received_at: i64,
 }
 
-/// Returns `None` if the notification was removed meanwhile.
+/// Tries to store a notification. Returns `None` if another program removed the notification at the same time.
 async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Accepted>, StoreError> {
     let dedup = new.facts.dedup;
     let subject = shared.streams.names.notification(new.facts.route, dedup);
@@ -45,7 +45,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
         match known {
             Some(known) => return sight_known(shared, new, current, &known).await,
             None if current.record.removed.is_some() => return sight(shared, new, current).await,
-            // The message of the record is lost, so the notification is stored again.
+            // The record's message was lost, so the notification is stored again.
             None => {}
         }
     }
@@ -53,7 +53,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     let stored = notification(&new.facts, received_at, &new.payload.seal_without_id()?)?;
     if let Written::At(sequence) = shared.streams.put(Log::Inbox, &subject, stored, 0).await? {
         let message = Message { id: number(sequence)?, received_at };
-        // A record that fits was written by a worker that has already claimed the notification.
+        // If the record belongs to this message, a worker has already claimed the notification and written the record.
         let other = Current::read(shared, dedup).await?.filter(|current| !current.record.fits(message.id, received_at));
         if let Some(current) = other
             && let Some(current) = settle(shared, dedup, current, message).await?
@@ -69,7 +69,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
     sight_known(shared, new, current, &known).await
 }
 
-/// Stores the arrival of a duplicate whose notification has this message.
+/// Records another receipt of the notification stored in this message.
 async fn sight_known(
     shared: &Shared,
     new: &NewNotification,
@@ -83,8 +83,8 @@ async fn sight_known(
     }
 }
 
-/// Stores the arrival of a duplicate. Every duplicate is stored, regardless of the notification's policy. Returns
-/// `None` if a different program has removed the notification.
+/// Records a sighting. Every sighting is stored, regardless of the notification's policy. Returns `None` if a different
+/// program has removed the notification.
 async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Result<Option<Accepted>, StoreError> {
     let (requeue, operation) = (new.requeue_sighting, operation_number()?);
     let changed = update(shared, new.facts.dedup, current, |record, now| record.sight(now, requeue, operation));
@@ -98,11 +98,12 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
     Ok(Some(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings }))
 }
 
-/// Decides what a message is whose record may belong to a different message of the notification. Returns the current
-/// record. Returns `None` if a different program has removed the record: the message is then the notification.
+/// Decides whether a message is a duplicate, if the record may belong to a different message of the same notification.
+/// Returns the current record. Returns `None` if a different program has removed the record. The message is then a new
+/// notification.
 ///
-/// - The content was removed, or the record's own message exists: the message is a duplicate, and is deleted.
-/// - The record's own message is lost: the record takes over this message.
+/// - If the content was removed or the record's own message exists, the message is a duplicate and is deleted.
+/// - If the record's own message was lost, the record is moved to this message.
 pub(crate) async fn settle(
     shared: &Shared,
     dedup: Mac,
@@ -119,8 +120,8 @@ pub(crate) async fn settle(
         return Ok(Some(current));
     }
     if current.record.removed.is_some() {
-        // The record is written again before the message is deleted. Otherwise, a program that forgets the notification
-        // at this time could delete the record, and nothing would be left.
+        // The record is written again before the message is deleted. Otherwise, another program that is forgetting the
+        // notification could delete the record, and neither would remain.
         let written = update(shared, dedup, current, |record, _| record.removed.is_some());
         match written.await? {
             Update::Written(_) => delete_duplicate(shared, id, dedup).await?,
@@ -150,7 +151,7 @@ async fn delete_duplicate(shared: &Shared, id: i64, dedup: Mac) -> Result<(), St
     Ok(())
 }
 
-/// Creates the first record of a stored notification.
+/// Returns the first record of a stored notification.
 pub(crate) fn first_record(message: &StreamMessage) -> Result<Record, StoreError> {
     let dedup = dedup_of(&message.subject).ok_or_else(corrupt)?;
     let stored_at = stored_at(message.time);

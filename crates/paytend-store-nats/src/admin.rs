@@ -76,7 +76,7 @@ impl StoreAdmin for NatsStore {
                 change(&self.shared, id, known.dedup, |record, now| record.id == id && record.redrive(now, operation));
             redriven += u64::from(match changed.await? {
                 Update::Written(_) => true,
-                // The response to the first attempt was lost.
+                // The change was already made, but the response to the first attempt was lost.
                 Update::Unchanged(record) => record.remembers(operation),
                 Update::Gone => false,
             });
@@ -168,7 +168,7 @@ impl NatsStore {
     /// pending notifications are also removed, if they were written before this time.
     ///
     /// # Errors
-    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already be forgotten.
+    /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already have been forgotten.
     pub async fn forget(&self, before: SystemTime) -> Result<u64, StoreError> {
         remove::drop_payloads(&self.shared, millis(before)).await?;
         remove::forget(&self.shared, millis(before)).await
@@ -204,7 +204,7 @@ async fn read_stored(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<Entr
     }))
 }
 
-/// Changes a notification if the change applies to its state.
+/// Changes a notification. The change is skipped if it does not apply to the notification's state.
 pub(crate) async fn change(
     shared: &Shared,
     id: i64,

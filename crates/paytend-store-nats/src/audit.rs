@@ -1,6 +1,6 @@
-//! The audit of operator actions.
+//! The audit log of operator actions.
 //!
-//! Each event is the only message of its subject, in the stream of the records. Events are never replaced or deleted.
+//! Each event is the only message with its subject, in the work stream. Events are never replaced or deleted.
 
 use std::collections::VecDeque;
 
@@ -46,7 +46,7 @@ pub(crate) async fn record(shared: &Shared, event: &AuditEvent) -> Result<(), St
     }
 }
 
-/// Returns events, the latest first. Reads all events, or all events about the notification in the query.
+/// Returns events, latest first. Reads all events, or all events about the notification in the query.
 pub(crate) async fn list(shared: &Shared, query: &AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
     let names = &shared.streams.names;
     let subject = query.id.map_or_else(|| names.audits(), |id| names.audit(Some(id), "*"));

@@ -13,10 +13,10 @@ use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::Log;
 
-/// The maximum number of notifications that the description of a problem lists.
+/// The maximum number of notifications that a problem's description lists.
 const NAMED: usize = 5;
 
-/// What the streams contain.
+/// The contents of the streams.
 #[derive(Default)]
 struct Contents {
     messages: BTreeMap<i64, Mac>,
@@ -26,11 +26,11 @@ struct Contents {
     foreign: Vec<String>,
 }
 
-/// Returns the problems of the stored notifications.
+/// Checks the stored notifications and returns a description of each problem.
 pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError> {
     let watched = shared.synchronized().await?;
     let contents = read(shared).await?;
-    // The index also needs the notifications that have arrived in the meantime.
+    // The index must also contain the notifications that arrived while the streams were read.
     watched.synchronize(&shared.streams).await?;
     let (all, displaced) = {
         let index = watched.index();
@@ -52,15 +52,16 @@ pub(crate) async fn integrity(shared: &Shared) -> Result<Vec<String>, StoreError
             problems.push(format!("{} {what}, such as {examples}", named.len()));
         }
     };
-    report("notifications have a record and no message", &without);
+    report("notifications have a record but no message", &without);
     report("notifications have content that was to be removed", &left);
     report("notifications cannot be read", &contents.unreadable);
     report("records cannot be read", &contents.unreadable_records);
     report("messages have a subject that this store does not write", &contents.foreign);
     if !displaced.is_empty() {
         problems.push(format!(
-            "{} notifications have a number that a different notification has, because the streams were restored from \
-             backups of different times: their content is lost, so compare the store with the provider's lists",
+            "{} notifications have an ID that belongs to a different notification, because the streams were \
+             restored from backups of different times: their content is lost, so compare the store with the provider's \
+             lists",
             displaced.len()
         ));
     }
@@ -72,7 +73,7 @@ fn is_incomplete(known: &Known) -> bool {
     known.sequence > 0 && !known.removed
 }
 
-/// Returns whether a notification has arrived after the stream was read.
+/// Returns whether a notification arrived after the stream was read.
 async fn arrived(shared: &Shared, id: i64, dedup: Mac, contents: &Contents) -> Result<bool, StoreError> {
     let last = contents.messages.last_key_value().map_or(0, |(last, _)| *last);
     if id <= last {

@@ -18,7 +18,7 @@ use crate::watch::MISSING_TIME;
 
 /// The maximum number of claims that are written concurrently.
 const CONCURRENT: usize = 32;
-/// The maximum number of rounds of a claim, if other workers have taken all candidates.
+/// The maximum number of rounds in a claim. A new round begins if other workers have taken all candidates.
 const ROUNDS: usize = 4;
 
 /// The maximum number of attempts to write the register of an order key.
@@ -69,22 +69,22 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
             Some(error) => return Err(error),
             // The next round has other candidates.
             None if unclaimable => rounds -= 1,
-            // Other workers have taken these candidates, and will try the next candidates in order. The next round
-            // therefore skips a random number of candidates.
+            // Other workers have taken these candidates, and will try the next candidates in order. Therefore, the next
+            // round skips a random number of candidates.
             None => skip = random_below(watched.index().due_count(now).saturating_sub(request.limit)),
         }
     }
     Ok(Vec::new())
 }
 
-/// Returns a random number below a bound of at most 256, or 0.
+/// Returns a random number below `bound` and below 256, or 0 if `bound` is 0.
 fn random_below(bound: usize) -> usize {
     let mut random = [0; 4];
     let _ = getrandom::fill(&mut random);
     usize::try_from(u32::from_le_bytes(random)).unwrap_or_default() % bound.clamp(1, 256)
 }
 
-/// Claims a notification.
+/// Tries to claim a notification.
 async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> Result<Take, StoreError> {
     let Candidate { dedup, sequence, record, order } = candidate;
     let (facts, payload) = match stored(shared, dedup, &record).await {
@@ -105,7 +105,8 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
     next.is_repeated(operation);
     next.claim(shared.clock.now(), request.lease, request.holder);
     if replace(shared, dedup, sequence, &next).await? == Written::Conflict {
-        // The response to this claim may have been lost before a sighting changed the record.
+        // This claim may have succeeded, its response may have been lost, and a sighting may then have changed the
+        // record.
         match refresh(shared, dedup, next.id).await? {
             Some(current) if current.remembers(operation) && current.is_leased_with(next.lease()) => next = current,
             _ => return Ok(Take::Contested),
@@ -138,7 +139,7 @@ pub(crate) async fn stored(
     Ok(Some((facts, StoredPayload::SealedWithoutId(content(&message.payload)?))))
 }
 
-/// Makes a dead letter of a notification, unless it was changed meanwhile.
+/// Turns a notification into a dead letter, unless another program has changed it.
 async fn bury(
     shared: &Shared,
     dedup: Mac,
@@ -155,11 +156,11 @@ async fn bury(
     Ok(Take::Unclaimable)
 }
 
-/// Decides what becomes of a notification whose message was not found.
+/// Handles a notification whose message was not found.
 ///
-/// A server that is behind may not have the message yet. The notification is therefore delayed for a time in which such
-/// a server stops to respond. If the message is not found then, a notification with a record becomes a dead letter, and
-/// one without a record does not exist.
+/// A server that is behind may not have the message yet. Therefore, the notification is first delayed until such a
+/// server must have stopped responding. If the message is still not found, a notification with a record becomes a dead
+/// letter. A notification without a record does not exist, and is removed from the index.
 async fn miss(shared: &Shared, dedup: Mac, sequence: u64, record: Record) -> Result<Take, StoreError> {
     let id = record.id;
     let changed = match Current::read(shared, dedup).await? {
@@ -198,8 +199,8 @@ async fn is_first(shared: &Shared, key: Mac, record: &Record) -> Result<bool, St
 /// Writes the register of an order key before its current notification is claimed.
 ///
 /// The register is written even if it already contains this notification. Otherwise, a worker with an outdated index
-/// could consider the notification completed and write the next notification to the register. Both would then be
-/// processed at the same time.
+/// could consider the notification completed and write the next notification to the register. Both notifications would
+/// then be processed at the same time.
 async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Result<bool, StoreError> {
     let subject = shared.streams.names.order(key);
     let message = PublishMessage::build().payload(id.to_string().into());
@@ -231,12 +232,12 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
     Ok(false)
 }
 
-/// Reads a record that was changed meanwhile. If it belongs to a different message of the notification, this one is
-/// deleted as a duplicate, or the record takes it over.
+/// Reads a record that another program has changed. If the record belongs to a different message of the notification,
+/// the message with this ID is deleted as a duplicate, or the record is moved to it.
 async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>, StoreError> {
     let watched = shared.watched();
     let Some(current) = Current::read(shared, dedup).await? else {
-        // The record was deleted by a different program, or a server that is behind does not have it yet.
+        // A different program has deleted the record, or the server is behind and does not have it yet.
         if let Some(message) = own_message(shared, id, dedup).await? {
             watched.index().renew(dedup, first_record(&message)?);
         }
@@ -252,7 +253,7 @@ async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>,
             let received_at = first_record(&message)?.received_at;
             settle(shared, dedup, current, Message { id, received_at }).await?;
         }
-        // If the record took over the message, the index contains it again when its record is read.
+        // If the record now refers to this message, the index adds the notification again when it reads the record.
         watched.index().remove_unrecorded(id, dedup);
         return Ok(None);
     }

@@ -22,7 +22,7 @@ pub(crate) enum Clock {
     Custom(Arc<dyn Fn() -> SystemTime + Send + Sync>),
 }
 
-/// A time of the server, and the time of its reading.
+/// A time reported by the server, and the local time at which it was read.
 pub(crate) struct Reading {
     time: i64,
     at: Instant,

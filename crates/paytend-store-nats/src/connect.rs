@@ -1,4 +1,4 @@
-//! Connections to the servers.
+//! Connections to the NATS servers.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ enum Login {
 }
 
 impl Servers {
-    /// Parses comma-separated server URLs. The cause of an error can contain parts of the URL, so it is left out.
+    /// Parses comma-separated server URLs. The cause of an error is left out, because it can contain parts of the URL.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let invalid = || configuration("invalid NATS URL; an example is tls://user:password@host:4222");
         let mut servers = Self { addresses: Vec::new(), login: None };
@@ -56,7 +56,7 @@ impl Servers {
         Ok(servers)
     }
 
-    /// Returns whether the servers may be reached only with TLS: one is not on this machine, or a URL asks for it.
+    /// Returns whether TLS is required, because a server is not on this machine or a URL requires TLS.
     fn need_tls(&self) -> bool {
         self.addresses.iter().any(|server| {
             let host = server.host();
@@ -70,18 +70,18 @@ impl Servers {
         self.login.is_some()
     }
 
-    /// Returns the hosts with their ports.
+    /// Returns the hosts and ports of the servers.
     pub(crate) fn hosts(&self) -> Vec<String> {
         let name = |host: &str| if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
         self.addresses.iter().map(|server| format!("{}:{}", name(server.host()), server.port())).collect()
     }
 }
 
-/// How a connection is authenticated, in addition to a login in the URL.
+/// The credentials for a connection, in addition to a login in the URL.
 #[derive(Clone, Default)]
 pub(crate) struct Access {
     pub(crate) credentials_file: Option<PathBuf>,
-    /// The trusted authorities, instead of those of the operating system.
+    /// The file with the trusted authorities, which replace the operating system's authorities.
     pub(crate) ca_file: Option<PathBuf>,
     /// The files of the client's certificate and its private key.
     pub(crate) identity: Option<(PathBuf, PathBuf)>,
@@ -93,7 +93,7 @@ impl Access {
     }
 }
 
-/// Connects to the servers. A lost connection is established again automatically.
+/// Connects to the servers. If the connection is lost, the client reconnects automatically.
 pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duration) -> Result<Client, StoreError> {
     let mut options = ConnectOptions::new()
         .name("paytend-inbox")
@@ -106,13 +106,14 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
     if servers.need_tls() {
         options = options.require_tls(true).tls_client_config(tls::config(access)?);
     } else {
-        // A local server may require TLS. If the system has no trusted certificates, others can be reached.
+        // A local server may require TLS. A failure to load the trusted certificates is ignored, because servers
+        // without TLS can still be used.
         if access.has_tls_files() {
             options = options.tls_client_config(tls::config(access)?);
         } else if let Ok(config) = tls::config(access) {
             options = options.tls_client_config(config);
         }
-        // Servers can announce other addresses. The client would connect to them without TLS.
+        // Servers can announce other addresses, to which the client would connect without TLS.
         options = options.ignore_discovered_servers();
     }
     options = match servers.login.clone() {
@@ -121,12 +122,11 @@ pub(crate) async fn connect(servers: &Servers, access: &Access, timeout: Duratio
         None => options,
     };
     if let Some(path) = &access.credentials_file {
-        // The cause describes the problem of the file, such as a missing file or an invalid seed, and contains no
-        // secret.
+        // The cause describes the problem, such as a missing file or an invalid seed, and contains no secret.
         let named = |error: std::io::Error| configuration(format!("cannot read {}: {error}", path.display()));
         options = options.credentials_file(path).await.map_err(named)?;
     }
-    // The causes of these errors can contain the URL, so only a cause of TLS is kept.
+    // The causes of these errors can contain the URL, so only TLS errors are kept as the cause.
     options.connect(servers.addresses.as_slice()).await.map_err(|error| match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
             configuration("cannot connect: the NATS server refused the login")

@@ -1,4 +1,4 @@
-//! Checks that the servers and their settings do not lose acknowledged notifications.
+//! Checks that acknowledged notifications cannot be lost because of the servers' versions or settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use crate::error::{configuration, too_slow, unavailable};
 
-/// The oldest version of each series that does not lose acknowledged messages in known ways.
+/// The minimum version of each supported series. Earlier versions have known bugs that lose acknowledged messages.
 const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
 /// The timeout for collecting the servers' reports.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The request for the JetStream settings of every server. Only the system account may send it.
+/// The request for the JetStream settings of every server. Only users of the system account are allowed to send it.
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
 const READ_SETTINGS: &str = "read the settings of the servers";
 
@@ -58,7 +58,8 @@ pub(crate) fn version_problem(server: &str, version: &str) -> Option<String> {
     let [first, last] = MIN_VERSIONS;
     let version: String = version.chars().filter(|c| !c.is_control()).take(40).collect();
     Some(format!(
-        "the server {server} has the version {version}: it must be {first} or newer of this series, or {last} or newer"
+        "the server {server} is running version {version}: it must be {first} or newer of this series, \
+         or {last} or newer"
     ))
 }
 
@@ -143,7 +144,7 @@ pub(crate) async fn ask_servers(
     }
 }
 
-/// Returns the names of the servers with JetStream in the same cluster as this server.
+/// Returns the names of all JetStream servers in this server's cluster.
 pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str) -> Vec<String> {
     let cluster = reports.get(server).map(|report| &report.cluster);
     let in_cluster = reports.iter().filter(|(_, report)| {
@@ -152,7 +153,7 @@ pub(crate) fn neighbours(reports: &BTreeMap<String, ServerReport>, server: &str)
     in_cluster.map(|(name, _)| name.clone()).collect()
 }
 
-/// Returns the problems of the servers with these names: the servers that hold the streams, or that can hold new
+/// Returns the problems of the servers with these names. They are the servers that hold the streams or can hold new
 /// streams.
 pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Vec<String> {
     let mut problems = Vec::new();
@@ -226,7 +227,7 @@ pub(crate) fn holders(info: &Info) -> Vec<String> {
     cluster.leader.iter().cloned().chain(followers).collect()
 }
 
-/// Returns an error if the servers or streams have problems that can lose acknowledged notifications.
+/// Returns an error that lists these problems, or `Ok` if there are none.
 pub(crate) fn refuse(problems: &[String]) -> Result<(), StoreError> {
     if problems.is_empty() {
         return Ok(());
@@ -284,7 +285,7 @@ mod tests {
         assert!(problem(&reports).contains("server b must have `sync_interval: always`"));
         assert_eq!(sync_setting(&reports, &names), Some(false));
         reports.insert("b".to_owned(), report("2.12.1", "here", Some(true)));
-        assert!(problem(&reports).contains("server b has the version 2.12.1"));
+        assert!(problem(&reports).contains("server b is running version 2.12.1"));
         for missing in [Some(report("2.15.3", "here", None)), None] {
             reports.remove("b");
             reports.extend(missing.map(|report| ("b".to_owned(), report)));
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_of_servers_are_read() {
+    fn server_replies_are_parsed() {
         let read = |text: &str| read_reply(text.as_bytes()).map(|(_, report)| report.syncs_always);
         let server = r#""server":{"name":"a","ver":"2.15.3"}"#;
         assert_eq!(read(&format!(r#"{{{server},"data":{{"config":{{"sync_always":true}}}}}}"#)), Some(Some(true)));

@@ -13,13 +13,13 @@ use crate::record::{Record, UNREADABLE_KIND};
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_number};
 
-/// The maximum number of attempts of a change after conflicts with other programs.
+/// The maximum number of attempts to make a change that conflicts with changes from other programs.
 const MAX_CONFLICTS: u32 = 100;
-/// A leader that was replaced can respond with an earlier record, or with none. After this number of such responses,
-/// the response is taken as true.
+/// A server that was replaced as the leader can respond with an earlier record, or with none. After this number of such
+/// responses, the response is accepted as correct.
 const MAX_EARLIER: u32 = 6;
 
-/// A record with the sequence number of its message, or 0 if the record has no message.
+/// A record and the sequence number of its message, or 0 if the record has no message.
 #[derive(Clone, Debug)]
 pub(crate) struct Current {
     pub(crate) sequence: u64,
@@ -34,7 +34,7 @@ pub(crate) enum Update {
     Written(Record),
     /// The change does not apply to the record.
     Unchanged(Record),
-    /// The record was removed.
+    /// The record has been removed.
     Gone,
 }
 
@@ -63,7 +63,7 @@ impl Current {
         Ok(Some(Self::new(message.sequence, record)))
     }
 
-    /// Reads the record of a notification whose number is known. Creates a new record if the notification was never
+    /// Reads the record of a notification whose ID is known. Returns a new record if the notification was never
     /// attempted.
     pub(crate) async fn read_known(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<Self>, StoreError> {
         if let Some(current) = Self::read(shared, dedup).await? {
@@ -126,7 +126,7 @@ pub(crate) async fn update(
             Written::At(_) => return Ok(Update::Written(next)),
             Written::Conflict => {}
         }
-        // The random pause prevents further conflicts of programs that change the same record.
+        // The random pause prevents more conflicts between programs that change the same record.
         tokio::time::sleep(Duration::from_millis(u64::from(jitter(conflicts)))).await;
         match Current::read(shared, dedup).await? {
             Some(read) if read.sequence >= current.sequence || earlier >= MAX_EARLIER => current = read,
@@ -139,12 +139,13 @@ pub(crate) async fn update(
 
 fn jitter(conflicts: u32) -> u8 {
     let mut random = [0];
-    // An error is ignored: without random pauses, conflicts only become more frequent.
+    // An error is ignored, because missing random pauses only make conflicts more frequent.
     let _ = getrandom::fill(&mut random);
     random[0] >> 6_u32.saturating_sub(conflicts)
 }
 
-/// Ends the attempt of a lease that is still held. A repeated write is recognized after the record has changed again.
+/// Ends the attempt for a lease that is still held. If the response is lost and the write is repeated, the repetition
+/// is recognized even if the record has changed again.
 pub(crate) async fn end(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<(), FinishError> {
     let operation = operation_number()?;
     let ended = leased(shared, lease, |record, now| {
@@ -166,7 +167,7 @@ pub(crate) async fn extend(shared: &Shared, lease: Lease, time: Duration) -> Res
     }
 }
 
-/// Changes the record of a lease that is still held.
+/// Changes the record for a lease that is still held.
 async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<Update, FinishError> {
     let id = lease.id.get();
     let watched = shared.watched();
@@ -191,8 +192,8 @@ async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)
     Ok(updated)
 }
 
-/// Reads the message with this number if it belongs to this notification. After a restore, a number can belong to a
-/// different one.
+/// Reads the message with this ID if it belongs to this notification. After a restore, the ID can belong to a different
+/// notification.
 pub(crate) async fn own_message(shared: &Shared, id: i64, dedup: Mac) -> Result<Option<StreamMessage>, StoreError> {
     if id < 1 {
         return Ok(None);
@@ -201,7 +202,7 @@ pub(crate) async fn own_message(shared: &Shared, id: i64, dedup: Mac) -> Result<
     Ok(message.filter(|message| dedup_of(&message.subject) == Some(dedup)))
 }
 
-/// Returns the number of a notification as the number of its message.
+/// Converts a notification's ID to the sequence number of its message.
 pub(crate) fn sequence_of(id: i64) -> Result<u64, StoreError> {
     u64::try_from(id).map_err(|_| corrupt())
 }

@@ -1,7 +1,7 @@
 //! An in-memory index of the store. Each program builds its index from the streams.
 //!
 //! The index determines which notifications a program tries to claim. The conditional writes determine whether a claim
-//! succeeds. An outdated index therefore causes conflicts, but no wrong results.
+//! succeeds. Therefore, an outdated index causes conflicts, but no wrong results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -18,19 +18,20 @@ use order::Order;
 pub(crate) struct Index {
     known: BTreeMap<i64, Known>,
     pending: BTreeMap<i64, Pending>,
-    /// The claimable notifications, by due time and number.
+    /// The claimable notifications, sorted by due time and ID.
     due: BTreeSet<(i64, i64)>,
     orders: HashMap<Mac, Order>,
-    /// The current notifications of order keys that the index does not contain yet, and since when.
+    /// The current notifications of order keys that the index does not contain yet, each with the time at which it was
+    /// first missing.
     awaited: BTreeMap<i64, (Mac, Instant)>,
-    /// Records whose number is that of a different notification, because the streams were restored from backups of
+    /// Records whose ID belongs to a different notification, because the streams were restored from backups of
     /// different times.
     displaced: BTreeMap<Mac, (u64, Record)>,
     counts: [u64; 5],
     sightings: u64,
 }
 
-/// The data of each notification in the index.
+/// The data that the index contains for each notification.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
     pub(crate) dedup: Mac,
@@ -39,7 +40,7 @@ pub(crate) struct Known {
     pub(crate) sequence: u64,
     pub(crate) received_at: i64,
     pub(crate) removed: bool,
-    /// Whether the message was read. It may have been deleted since then.
+    /// Whether the message has been read. It may have been deleted since then.
     pub(crate) has_message: bool,
     sightings: u64,
 }
@@ -50,7 +51,7 @@ struct Pending {
     placed: Option<i64>,
     /// The sequence number of the record that made the notification pending again, or 0.
     entered: u64,
-    /// Until when the notification is not claimed, because its message was not found.
+    /// The time before which the notification is not claimed, because its message was not found.
     delayed: Option<i64>,
 }
 
@@ -65,8 +66,8 @@ pub(crate) struct Candidate {
 }
 
 impl Index {
-    /// Adds a notification whose message was read, unless its record is known already. The message decides which
-    /// notification has the number.
+    /// Adds a notification whose message was read, unless its record is already known. If two notifications have the
+    /// same ID, the notification that has the message keeps the ID.
     pub(crate) fn add(&mut self, dedup: Mac, record: Record) -> bool {
         let id = record.id;
         match self.known.get_mut(&id) {
@@ -167,7 +168,7 @@ impl Index {
         }
     }
 
-    /// Delays a notification whose message was not found. Returns whether it was delayed before.
+    /// Delays a notification whose message was not found. Returns whether it had already been delayed.
     pub(crate) fn delay(&mut self, id: i64, until: i64) -> bool {
         let Some(pending) = self.pending.get_mut(&id) else { return false };
         let is_repeated = pending.delayed.is_some();
@@ -176,21 +177,21 @@ impl Index {
         is_repeated
     }
 
-    /// Removes a notification that was forgotten, if its last record had this number.
+    /// Removes a notification that was forgotten, if its last record had this sequence number.
     pub(crate) fn forget(&mut self, id: i64, sequence: u64) {
         if let Some(known) = self.known(id).filter(|known| known.sequence == sequence) {
             self.remove(id, known.dedup);
         }
     }
 
-    /// Removes a notification that no longer exists and never had a record, if this dedup key has the number.
+    /// Removes a notification that no longer exists and never had a record, if the ID belongs to this dedup key.
     pub(crate) fn remove_unrecorded(&mut self, id: i64, dedup: Mac) {
         if self.known.get(&id).is_some_and(|known| known.sequence == 0) {
             self.remove(id, dedup);
         }
     }
 
-    /// Removes a notification that no longer exists, if this dedup key has the number.
+    /// Removes a notification that no longer exists, if the ID belongs to this dedup key.
     pub(crate) fn remove(&mut self, id: i64, dedup: Mac) {
         if self.known.get(&id).is_none_or(|known| known.dedup != dedup) {
             return;
@@ -269,7 +270,7 @@ impl Index {
         Some((self.known.get(&id)?.sequence, self.pending.get(&id)?.record.clone()))
     }
 
-    /// Returns up to `limit` notifications with numbers above `after` for which `wanted` returns true.
+    /// Returns up to `limit` notifications with IDs above `after` for which `wanted` returns `true`.
     pub(crate) fn select(&self, after: i64, limit: usize, wanted: impl Fn(&Known) -> bool) -> Vec<(i64, Known)> {
         let from = after.saturating_add(1);
         let chosen = self.known.range(from..).filter(|(_, known)| wanted(known));
@@ -287,7 +288,7 @@ impl Index {
         stats
     }
 
-    /// Returns the dedup keys of the records whose number is that of a different notification.
+    /// Returns the dedup keys of the records whose ID belongs to a different notification.
     pub(crate) fn displaced(&self) -> Vec<Mac> {
         self.displaced.keys().copied().collect()
     }

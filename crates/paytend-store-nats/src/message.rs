@@ -1,4 +1,4 @@
-//! The message that stores a notification, with the facts in its headers and the encrypted content in its body.
+//! The message that stores a notification. Its headers contain the facts, and its body contains the encrypted content.
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::message::PublishMessage;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 use crate::error::configuration;
 use crate::record::{Record, UNREADABLE_KIND};
 
-/// The facts, as JSON.
+/// The header that contains the facts, as JSON.
 pub(crate) const FACTS: &str = "Paytend-Facts";
-/// The time of receipt by the store's clock, in milliseconds since the Unix epoch.
+/// The header that contains the time of receipt by the store's clock, in milliseconds since the Unix epoch.
 pub(crate) const RECEIVED: &str = "Paytend-Received";
-/// The header that identifies the operation that published a message. With this header, the publisher recognizes its
-/// message after a lost response.
+/// The header that identifies the operation that published a message. If the response is lost, the publisher recognizes
+/// its message by this header.
 pub(crate) const OPERATION: &str = "Paytend-Operation";
 
 /// The maximum size of the facts. The servers refuse messages with more than 65,535 bytes of headers.
 const MAX_FACTS: usize = 64_000;
 const NONCE: usize = 24;
-/// The size of the smallest body: the number of the key, and the nonce.
+/// The minimum size of a body, in bytes. A body begins with the key ID and the nonce.
 pub(crate) const MIN_BODY: usize = 4 + NONCE;
 
 /// The stored form of the facts about a notification.
@@ -110,8 +110,8 @@ impl Headers {
         if facts.dedup == dedup { Ok(Self { facts, received_at }) } else { Err(corrupt()) }
     }
 
-    /// Returns the record of a notification that was never attempted, also if the headers cannot be read. The message
-    /// was stored at `stored_at`.
+    /// Returns the record of a notification that was never attempted, even if the headers cannot be read. `stored_at`
+    /// is the time at which the message was stored.
     pub(crate) fn first_record(headers: Option<&HeaderMap>, dedup: Mac, id: i64, stored_at: i64) -> Record {
         match headers.ok_or_else(corrupt).and_then(|headers| Self::read(headers, dedup)) {
             Ok(Self { facts, received_at }) => Record::new(id, facts.kind, facts.order_key, received_at),
@@ -151,7 +151,7 @@ pub(crate) fn content(body: &[u8]) -> Result<SealedPayload, StoreError> {
     Ok(SealedPayload { key_id: u32::from_be_bytes(*key_id), nonce: *nonce, ciphertext: ciphertext.to_vec() })
 }
 
-/// Escapes the non-ASCII characters of a JSON text, because some clients support only ASCII in headers.
+/// Escapes the non-ASCII characters in a JSON text, because some clients support only ASCII in headers.
 fn ascii(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -171,7 +171,7 @@ pub(crate) fn corrupt() -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value")
 }
 
-/// Returns the dedup key in the subject of a notification or a record.
+/// Returns the dedup key that the subject of a notification or a record contains.
 pub(crate) fn dedup_of(subject: &str) -> Option<Mac> {
     subject.rsplit('.').next().and_then(parse_mac)
 }

@@ -66,7 +66,7 @@ impl NatsOptions {
         self.servers.has_login()
     }
 
-    /// Returns the hosts of the servers with their ports, without the login.
+    /// Returns the hosts and ports of the servers, without the login.
     pub fn hosts(&self) -> Vec<String> {
         self.servers.hosts()
     }
@@ -77,8 +77,8 @@ impl NatsOptions {
         self
     }
 
-    /// Sets a PEM file with the certificates of the authorities that the servers' certificates must come from. Without
-    /// it, the authorities that the operating system trusts are used.
+    /// Sets a PEM file with the certificates of the authorities that are trusted to issue the servers' certificates. By
+    /// default, the authorities that the operating system trusts are used.
     pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.access.ca_file = Some(path.into());
         self
@@ -93,7 +93,7 @@ impl NatsOptions {
 
     /// Sets the URL for a login to the system account. The servers report `sync_interval` only to this account.
     ///
-    /// The user only needs the rights to publish to `$SYS.REQ.SERVER.PING.JSZ` and to subscribe to `_INBOX.>`.
+    /// The user needs only the permissions to publish to `$SYS.REQ.SERVER.PING.JSZ` and to subscribe to `_INBOX.>`.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the URL is invalid. The error does not contain the URL.
@@ -102,8 +102,8 @@ impl NatsOptions {
         Ok(self)
     }
 
-    /// Sets the credentials file of the system account. The login uses the servers of [`system_url`](Self::system_url)
-    /// or, if it is not set, the servers of the store.
+    /// Sets the credentials file of the system account. It is used to log in to the servers in
+    /// [`system_url`](Self::system_url) or, if no such URL is set, to the store's servers.
     pub fn system_credentials_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.system_credentials_file = Some(path.into());
         self
@@ -138,14 +138,14 @@ impl NatsOptions {
         self
     }
 
-    /// Accepts servers and streams that **can lose acknowledged notifications**: old versions, the default
-    /// `sync_interval`, fewer than 3 replicas, or streams in memory. For tests.
+    /// Accepts servers and streams that **can lose acknowledged notifications**, such as old versions, the default
+    /// `sync_interval`, fewer than 3 replicas, or streams in memory. This option is intended for tests.
     pub fn danger_any_settings(mut self) -> Self {
         self.danger_any_settings = true;
         self
     }
 
-    /// Sets the clock, for tests. The default is the clock of the server that leads the stream.
+    /// Sets the clock. This option is intended for tests. The default is the clock of the server that leads the stream.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::custom(clock);
         self
@@ -153,22 +153,22 @@ impl NatsOptions {
 
     /// Connects, checks the servers, and creates the streams if they do not exist.
     ///
-    /// TLS is used if one of these is true, and the server's certificate is then verified:
+    /// TLS is used, and the server's certificate is verified, if at least one of these conditions is met:
     ///
     /// - a URL begins with `tls://`,
-    /// - a server is not on this machine, whatever its URL begins with,
+    /// - a server is not on this machine,
     /// - the server requires TLS.
     ///
     /// # Errors
     /// - Returns [`StoreError`] if no server is reachable, the login is refused, a file cannot be read, or the
     ///   certificate of a server is not trusted.
     /// - Returns [`StoreError`] if the servers or the streams can lose acknowledged notifications, or if the settings
-    ///   cannot be checked without a login to the system account.
+    ///   cannot be checked because no login to the system account is set.
     pub async fn open(self) -> Result<NatsStore, StoreError> {
         NatsStore::open(self).await
     }
 
-    /// Returns the problems of the streams that would be created.
+    /// Returns the problems that new streams would have with these options.
     pub(crate) fn problems(&self) -> Vec<String> {
         if self.replicas >= 3 { Vec::new() } else { vec!["the streams must have 3 or more replicas".to_owned()] }
     }
@@ -177,7 +177,7 @@ impl NatsOptions {
         connect(&self.servers, &self.access, self.operation_timeout).await
     }
 
-    /// Connects to the system account, if a login is set.
+    /// Connects to the system account. Returns `None` if no login is set.
     pub(crate) async fn connect_system(&self) -> Result<Option<Client>, StoreError> {
         if self.system_servers.is_none() && self.system_credentials_file.is_none() {
             return Ok(None);

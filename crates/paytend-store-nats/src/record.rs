@@ -16,7 +16,8 @@ use crate::message::{StoredFacts, corrupt};
 
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
-/// The number of operations that a record remembers. The README states what this means for lost responses.
+/// The number of operations that a record remembers. The README describes how this limits the recognition of repeated
+/// writes.
 const REMEMBERED: usize = 32;
 /// The kind of a notification whose facts cannot be read.
 pub(crate) const UNREADABLE_KIND: &str = "unreadable";
@@ -28,7 +29,7 @@ const MISSING: &str = "the notification's message is missing: it was deleted, or
 /// The progress of a notification. The record contains all data that the index needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
-    /// The number that the store has assigned to the notification.
+    /// The ID that the store has assigned to the notification.
     pub(crate) id: i64,
     pub(crate) kind: String,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::message::optional_mac")]
@@ -37,14 +38,14 @@ pub(crate) struct Record {
     pub(crate) state: StoredState,
     pub(crate) fence: i64,
     pub(crate) tries: u32,
-    /// The time of the next attempt, or the end of the lease.
+    /// The time of the next attempt, or the time at which the lease expires.
     pub(crate) due_at: i64,
-    /// The random number of the last claim.
+    /// The random number that identifies the last claim.
     #[serde(default)]
     pub(crate) holder: u64,
     #[serde(default)]
     pub(crate) is_sighting: bool,
-    /// The number of times the notification was completed.
+    /// How many times the notification has been completed.
     #[serde(default)]
     pub(crate) completed_runs: u64,
     /// Whether an attempt of the current run has begun.
@@ -55,11 +56,11 @@ pub(crate) struct Record {
     pub(crate) again: bool,
     #[serde(default)]
     pub(crate) sightings: u64,
-    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting. A repeated
-    /// write of one of them changes nothing.
+    /// The last operations that began or ended an attempt, redrove the notification or counted a sighting. Repeating
+    /// one of these operations changes nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     recent: Vec<u64>,
-    /// The number that the notification had before its message was lost and stored again.
+    /// The ID that the notification had before its message was lost and stored again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) formerly: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +101,7 @@ impl StoredState {
 }
 
 impl Record {
-    /// Creates the record of a notification that was never attempted.
+    /// Creates a record for a notification that was never attempted.
     pub(crate) fn new(id: i64, kind: String, order_key: Option<Mac>, received_at: i64) -> Self {
         Self {
             id,
@@ -272,13 +273,13 @@ impl Record {
         is_changed
     }
 
-    /// Returns whether the record is that of the message with this number. Numbers can be assigned again after a
-    /// restore, so the time is compared, too.
+    /// Returns whether the record belongs to the message with this ID. The time of receipt is also compared, because
+    /// IDs can be assigned again after a restore.
     pub(crate) fn fits(&self, id: i64, received_at: i64) -> bool {
         (self.id, self.received_at) == (id, received_at)
     }
 
-    /// Moves the record to a later message of the notification, because its own message is lost.
+    /// Moves the record to a later message of the notification, because its own message was lost.
     pub(crate) fn adopt(&mut self, now: i64, id: i64, received_at: i64) {
         self.formerly = (self.id != id).then_some(self.id);
         (self.id, self.received_at) = (id, received_at);
@@ -287,7 +288,7 @@ impl Record {
         }
     }
 
-    /// Makes a dead letter of a notification whose message does not exist.
+    /// Turns a notification whose message does not exist into a dead letter.
     pub(crate) fn miss(&mut self) {
         self.bury(MISSING.to_owned());
     }
@@ -300,7 +301,7 @@ impl Record {
         (self.state, self.cause) = (StoredState::Dead, Some(cause));
     }
 
-    /// Removes the business ID and the state of the object. A pending notification becomes a dead letter.
+    /// Removes the business ID and the object's state. A pending notification becomes a dead letter.
     pub(crate) fn erase(&mut self, mut facts: StoredFacts) {
         self.cause = None;
         if self.state.is_pending() {

@@ -1,4 +1,4 @@
-//! Removes content.
+//! Removes content and forgets notifications.
 //!
 //! The facts are first moved to the record, which marks the content as removed. Then the message of the notification is
 //! deleted. If the program ends between the two steps, or the deletion fails, the next removal deletes the message.
@@ -18,21 +18,23 @@ use crate::streams::{Log, operation_id};
 
 /// The maximum number of notifications that are selected from the index at a time.
 const CHUNK: usize = 1_000;
-/// The prefix of the names of messages that list forgotten notifications, for the indexes of all programs.
+/// The prefix of announcement names. An announcement is a message that lists forgotten notifications, for the indexes
+/// of all programs.
 pub(crate) const FORGOTTEN: &str = "forgotten-";
-/// How long such a message is kept, in milliseconds.
+/// How long an announcement is kept, in milliseconds.
 const FORGOTTEN_MILLIS: i64 = 3_600_000;
 
 /// The message of a notification, without its body.
 pub(crate) struct MessageHead {
     pub(crate) dedup: Mac,
-    /// `None` if the facts cannot be read.
+    /// The facts, or `None` if they cannot be read.
     pub(crate) facts: Option<StoredFacts>,
-    /// The size of the body.
+    /// The size of the body, in bytes.
     pub(crate) size: usize,
 }
 
-/// Calls a function with the number of each message, and with the message unless its subject is not of a notification.
+/// Calls a function with the sequence number of each message, and with the message if its subject belongs to a
+/// notification.
 pub(crate) async fn each_message(
     shared: &Shared,
     mut found: impl FnMut(i64, Option<MessageHead>),
@@ -51,8 +53,8 @@ pub(crate) async fn each_message(
 
 /// Erases the notifications that an erasure selects.
 ///
-/// The messages are read from the stream, so the index need not contain them: a notification can arrive meanwhile. Its
-/// message is deleted only after its record says that the content is removed.
+/// The messages are read from the stream instead of the index, because the index may not contain notifications that
+/// have just arrived. A message is deleted only after its record has been marked as removed.
 pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, StoreError> {
     let watched = shared.synchronized().await?;
     let mut found = Vec::new();
@@ -185,7 +187,7 @@ async fn forget_one(shared: &Shared, id: i64, known: &Known) -> Result<Option<(i
         return Ok(None);
     }
     // The message must not remain without its record, because the notification would be processed again. A duplicate
-    // that arrives now replaces the record, which then has a different number and is kept.
+    // that arrives now replaces the record, which then has a different sequence number and is kept.
     delete_message(shared, id, dedup).await?;
     let is_deleted = shared.streams.delete(Log::Work, current.sequence).await?;
     // If the response to the deletion was lost, the record does not exist. If a duplicate has arrived, a later one does.
@@ -229,7 +231,7 @@ async fn announce(shared: &Shared, forgotten: &[(i64, u64)]) -> Result<(), Store
     shared.streams.put(Log::Work, &subject, PublishMessage::build().payload(json.into()), 0).await.map(drop)
 }
 
-/// Deletes the lists of forgotten notifications that all programs have read. A program that starts does not need them.
+/// Deletes old announcements, which all running programs have read. Programs that start later do not need them.
 async fn remove_announcements(shared: &Shared) -> Result<(), StoreError> {
     let old = shared.clock.now().saturating_sub(FORGOTTEN_MILLIS);
     let mut found = Vec::new();

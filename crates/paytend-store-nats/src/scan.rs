@@ -12,16 +12,16 @@ use crate::error::{too_slow, unavailable};
 use crate::streams::{Log, Streams};
 
 const DOING: &str = "read the stream";
-/// The time without a message or heartbeat after which the scan starts again. The server sends a heartbeat after half
-/// of this time.
+/// If neither a message nor a heartbeat arrives for this time, the scan starts again. The server sends a heartbeat
+/// after half of this time.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(100);
-/// The time to wait for a message before the end of the scan is determined again.
+/// How long to wait for a message before the end of the scan is determined again.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many times in a row a lagging consumer may deliver nothing before it is replaced.
+/// How many times in a row a lagging consumer can deliver nothing before it is replaced.
 pub(crate) const MAX_SILENCES: u32 = 3;
 
-/// Messages of a stream in order, without gaps.
+/// Reads the messages of a stream in order, without gaps.
 ///
 /// The scan uses a consumer without acknowledgements. After an error, the caller starts a new scan after the last
 /// message.
@@ -30,23 +30,23 @@ pub(crate) struct Scan {
     consumer: String,
     /// The consumer sequence number of the next message. A different number means that messages are missing.
     expected: u64,
-    /// The sequence number of the last message at the start of the scan. The consumer's number of pending messages is
-    /// not used, because its server may be outdated.
+    /// The sequence number of the last message at the start of the scan. The number of pending messages that the
+    /// consumer reports is not used, because the consumer's server may be outdated.
     target: u64,
     position: u64,
     log: Log,
-    /// The subjects that are read.
+    /// The pattern for the subjects to read.
     subject: String,
 }
 
-/// A message of a scan.
+/// A message that a scan has read.
 pub(crate) struct Scanned {
     pub(crate) sequence: u64,
     pub(crate) message: Message,
 }
 
 impl Scan {
-    /// Starts to read a stream after a position. Reads only the headers of notifications.
+    /// Starts reading a stream after a position. For notifications, only the headers are read.
     pub(crate) async fn open(streams: &Streams, log: Log, position: u64) -> Result<Self, StoreError> {
         Self::start(streams, log, position, None).await
     }
@@ -81,13 +81,12 @@ impl Scan {
         Ok(Self { messages, consumer, expected: 1, target, position, log, subject })
     }
 
-    /// Returns whether all messages that the stream contained at the start were read.
+    /// Returns whether all messages that the stream contained at the start have been read.
     pub(crate) fn is_complete(&self) -> bool {
         self.position >= self.target
     }
 
-    /// Determines the end of the scan again, because the last message may have been deleted, or a consumer may not
-    /// deliver later messages.
+    /// Determines the end of the scan again, because the last message may have been deleted.
     pub(crate) async fn refresh_target(&mut self, streams: &Streams) -> Result<(), StoreError> {
         self.target = streams.last_of(self.log, &self.subject).await?;
         Ok(())
@@ -112,8 +111,8 @@ impl Scan {
     }
 }
 
-/// Reads all messages that a stream contains now, or all messages of the given subjects. After an error, the function
-/// continues after the last message.
+/// Reads all messages that a stream currently contains, or only the messages with the specified subjects. After an
+/// error, the function continues after the last message.
 pub(crate) async fn read_all(
     streams: &Streams,
     log: Log,

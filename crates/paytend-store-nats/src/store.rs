@@ -24,7 +24,8 @@ use crate::{accept, claim, finish, format};
 /// How long to wait for reports from servers that do not hold a stream.
 const SILENCE: Duration = Duration::from_millis(200);
 
-/// How often the key file is bound if the message that names it is deleted meanwhile.
+/// The maximum number of attempts to bind the keys, if another program deletes the message with their check value each
+/// time.
 const BIND_ROUNDS: usize = 5;
 
 /// The effect type of this store. It has no values, because JetStream has no transactions that could contain a
@@ -35,7 +36,7 @@ const BIND_ROUNDS: usize = 5;
 /// database, in the same transaction as the change.
 pub type NatsEffect = std::convert::Infallible;
 
-/// A store of notifications in a replicated JetStream. Cloning is cheap, and the clones share the connection.
+/// A store of notifications in replicated JetStream streams. Cloning is cheap, and the clones share the connection.
 ///
 /// Any number of processes can use one store. Open a store with [`NatsOptions`].
 #[derive(Clone)]
@@ -49,10 +50,10 @@ pub(crate) struct Shared {
     danger_any_settings: bool,
     pub(crate) streams: Streams,
     pub(crate) clock: Clock,
-    /// The number of the last notification that this process has stored.
+    /// The ID of the last notification that this process has stored.
     pub(crate) last_accepted: AtomicU64,
-    /// The index. The first operation that needs the index starts it. A process that only receives notifications does
-    /// not need it.
+    /// The index, which is started by the first operation that needs it. A process that only receives notifications
+    /// does not need the index.
     watched: OnceLock<Watched>,
     /// Receivers need the server's time, too.
     _clock_task: ClockTask,
@@ -109,7 +110,7 @@ async fn reports(
 ) -> Result<std::collections::BTreeMap<String, envelope::ServerReport>, StoreError> {
     let Some(system) = system else {
         return Err(crate::error::configuration(
-            "the setting `sync_interval` of the servers is not known: give a login to the system account \
+            "the servers' `sync_interval` setting is not known: specify a login to the system account \
              (`NatsOptions::system_url`), because with the default, a power failure loses acknowledged notifications",
         ));
     };
@@ -127,7 +128,7 @@ impl Shared {
         self.watched.get()
     }
 
-    /// Returns the index after all currently stored messages were read.
+    /// Returns the index after all currently stored messages have been read.
     pub(crate) async fn synchronized(&self) -> Result<&Watched, StoreError> {
         let watched = self.watched();
         watched.synchronize(&self.streams).await?;
@@ -208,7 +209,7 @@ impl Store for NatsStore {
                     let message = "the store was created with a different key file";
                     return Err(StoreError::new(StoreErrorKind::Keys, message));
                 }
-                // It was deleted meanwhile.
+                // Another program has deleted the message, so this program tries again.
                 None => {}
             }
         }

@@ -1,5 +1,5 @@
-//! The two streams of a store, with conditional writes: a message is replaced only if it is still the last message of
-//! its subject.
+//! The two streams of a store. All writes are conditional, that is, a message is replaced only if it is still the last
+//! message of its subject.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ use crate::error::{configuration, too_slow, unavailable};
 use crate::message::OPERATION;
 use crate::options::NatsOptions;
 
-/// The time limit of one request. If the servers do not respond, an operation sends several requests.
+/// The time limit for one request. If the servers do not respond, an operation repeats its request.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(1_500);
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often the message that caused a conflict is looked for: a server that has just become the leader may not have
-/// it yet.
+/// The maximum number of attempts to read the message that caused a conflict. A server that has just become the leader
+/// may not have the message yet.
 const MAX_READS: usize = 10;
 
 /// A stream of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// The stream with the notifications, whose messages are not changed.
+    /// The stream that contains the notifications. Its messages are never changed.
     Inbox,
-    /// The stream with the records of their progress, and with all other state of the store.
+    /// The stream that contains the progress records and all of the store's other data.
     Work,
 }
 
@@ -51,12 +51,12 @@ impl Names {
         format!("{}.work.{dedup}", self.0)
     }
 
-    /// Returns the subject of a notification in any lane.
+    /// Returns the pattern for the subjects of a notification on any route.
     pub(crate) fn any_notification(&self, dedup: Mac) -> String {
         format!("{}.inbox.*.{dedup}", self.0)
     }
 
-    /// Returns the subject of the register with the current notification of an order key.
+    /// Returns the subject of an order key's register, which contains the ID of the key's current notification.
     pub(crate) fn order(&self, key: Mac) -> String {
         format!("{}.order.{key}", self.0)
     }
@@ -70,13 +70,13 @@ impl Names {
         format!("{}.meta.{name}", self.0)
     }
 
-    /// Returns the subject of an event. With `*` as the operation, returns the pattern for all events about a
-    /// notification. The number is 0 for events that do not concern a single notification.
+    /// Returns the subject of an operator event. With `*` as the operation, returns the pattern for all events about a
+    /// notification. The ID in the subject is 0 for events that do not concern a single notification.
     pub(crate) fn audit(&self, id: Option<Id>, operation: &str) -> String {
         format!("{}.audit.{}.{operation}", self.0, id.map_or(0, Id::get))
     }
 
-    /// Returns the pattern for the subjects of all events.
+    /// Returns the pattern for the subjects of all operator events.
     pub(crate) fn audits(&self) -> String {
         format!("{}.audit.*.*", self.0)
     }
@@ -95,7 +95,8 @@ impl Names {
             name: self.stream(log),
             subjects: subjects.iter().map(|subject| format!("{}.{subject}", self.0)).collect(),
             discard: DiscardPolicy::New,
-            // A notification is refused if its subject has a message. A record replaces the previous record.
+            // The inbox stream refuses a notification if its subject already has a message. In the work stream, a
+            // record replaces the previous record.
             discard_new_per_subject: log == Log::Inbox,
             max_messages_per_subject: 1,
             num_replicas: replicas,
@@ -113,7 +114,7 @@ pub(crate) enum Written {
     Conflict,
 }
 
-/// The streams.
+/// The two streams of a store, and the connection to them.
 #[derive(Clone, Debug)]
 pub(crate) struct Streams {
     pub(crate) context: Context,
@@ -148,7 +149,7 @@ impl Streams {
         self.names.config(log, self.replicas)
     }
 
-    /// Writes a message if the last message of its subject has the sequence number `last`. 0 means that the subject
+    /// Writes a message if the last message of its subject has the sequence number `last`. If `last` is 0, the subject
     /// must have no message.
     pub(crate) async fn put(
         &self,
@@ -179,7 +180,7 @@ impl Streams {
                     ));
                 }
                 _ if Instant::now() >= deadline => return Err(unavailable(DOING, error)),
-                // The message may have been stored, although no confirmation has arrived.
+                // The message may have been stored even though no confirmation has arrived.
                 _ => unknown = true,
             }
             sleep(PAUSE).await;
@@ -194,8 +195,8 @@ impl Streams {
         self.context.send_publish(subject.to_owned(), message).await?.await
     }
 
-    /// Reads the last message of a subject, which caused a conflict with a write that expected this number. Returns
-    /// `None` if it was deleted meanwhile.
+    /// Reads the last message of a subject after a write that expected this sequence number has caused a conflict.
+    /// Returns `None` if the message was deleted in the meantime.
     pub(crate) async fn last_behind(
         &self,
         log: Log,
@@ -243,7 +244,7 @@ impl Streams {
         }
     }
 
-    /// Deletes a message and overwrites it. Returns `false` if the message does not exist.
+    /// Deletes a message and overwrites its data. Returns `false` if the message does not exist.
     pub(crate) async fn delete(&self, log: Log, sequence: u64) -> Result<bool, StoreError> {
         let deadline = Instant::now() + self.timeout;
         while let Err(error) = self.stream(log).delete_message(sequence).await {
@@ -272,12 +273,12 @@ impl Streams {
         }
     }
 
-    /// Returns the sequence number of the last message in a stream, or 0. Deleted messages do not count.
+    /// Returns the sequence number of the last message in a stream that was not deleted, or 0 if there is none.
     pub(crate) async fn last_sequence(&self, log: Log) -> Result<u64, StoreError> {
         self.last_of(log, &self.names.all()).await
     }
 
-    /// Returns the sequence number of the last message of a subject, or 0.
+    /// Returns the sequence number of the last message of a subject, or 0 if there is none.
     pub(crate) async fn last_of(&self, log: Log, subject: &str) -> Result<u64, StoreError> {
         Ok(self.last(log, subject).await?.map_or(0, |last| last.sequence))
     }
@@ -321,12 +322,12 @@ async fn create(context: &Context, config: Config, timeout: Duration) -> Result<
     }
 }
 
-/// Returns a random name for an operation.
+/// Returns a random name that identifies an operation.
 pub(crate) fn operation_id() -> Result<String, StoreError> {
     Ok(format!("{:x}", base16ct::HexDisplay(&random::<16>()?)))
 }
 
-/// Returns a random number for an operation that a record remembers.
+/// Returns a random number that identifies an operation in a record.
 pub(crate) fn operation_number() -> Result<u64, StoreError> {
     random().map(u64::from_le_bytes)
 }

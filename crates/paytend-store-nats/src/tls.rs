@@ -14,14 +14,14 @@ use rustls_platform_verifier::BuilderVerifierExt as _;
 use crate::connect::Access;
 use crate::error::configuration;
 
-/// Returns the settings of TLS. The server's certificate is always verified.
+/// Returns the TLS settings. The server's certificate is always verified.
 pub(crate) fn config(access: &Access) -> Result<ClientConfig, StoreError> {
     let builder = verifier(access.ca_file.as_deref())?;
     let Some((certificate_file, key_file)) = &access.identity else { return Ok(builder.with_no_client_auth()) };
     let certificates = certificates(certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, "private key", &error))?;
     builder.with_client_auth_cert(certificates, key).map_err(|error| {
-        // The cause says how the certificate and the key do not fit; it contains no key.
+        // The error describes why the certificate and the key do not match. It does not contain the key.
         let (certificate, key) = (certificate_file.display(), key_file.display());
         configuration(format!("cannot use the client certificate {certificate} with the key {key}: {error}"))
     })
@@ -53,7 +53,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, StoreError>
     Ok(certificates)
 }
 
-/// Returns the error of a file. The cause does not contain the file's text.
+/// Returns the error for a file that cannot be used. The message does not contain the file's text.
 fn unreadable(file: &Path, what: &str, error: &pem::Error) -> StoreError {
     let file = file.display();
     match error {
@@ -63,14 +63,14 @@ fn unreadable(file: &Path, what: &str, error: &pem::Error) -> StoreError {
     }
 }
 
-/// Returns the error of TLS that a connection failed with.
+/// Returns the TLS error that caused a connection to fail, if there is one.
 pub(crate) fn failure(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
             return Some(error.to_string());
         }
-        // The error of the connection hides that of TLS, which its source would skip.
+        // The TLS error is read from the inside of the connection error, because `source` would skip it.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = inner.map(|inner| -> &(dyn Error + 'static) { inner }).or_else(|| error.source());
     }

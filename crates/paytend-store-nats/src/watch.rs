@@ -17,16 +17,16 @@ use crate::scan::{MAX_SILENCES, Scan, Scanned};
 use crate::streams::{Log, Streams};
 
 const RETRY: Duration = Duration::from_millis(100);
-/// The time to wait for a message before the stream is checked again.
+/// How long to wait for a message before the stream is checked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
 /// How long a consumer may be silent before its position is compared with the stream.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
-/// How long a notification that does not exist holds up its order key. A server that is no longer the leader stops to
-/// respond before this time.
+/// How long a notification that does not exist holds up its order key. A server that is no longer the leader stops
+/// responding within this time.
 pub(crate) const MISSING_TIME: Duration = Duration::from_secs(15);
 
-/// An index with the tasks that read the streams. The tasks end when the value is dropped.
+/// An index, and the tasks that update it from the streams. The tasks end when this value is dropped.
 pub(crate) struct Watched {
     index: Arc<Indexed>,
     tasks: [AbortHandle; 2],
@@ -41,9 +41,10 @@ struct Indexed {
 
 /// The progress of reading a stream.
 struct Position {
-    /// The sequence number of the last message that was read, and whether the stream was read to its end once.
+    /// The sequence number of the last message that was read, and whether the stream has been read to its end at least
+    /// once.
     read: watch::Sender<(u64, bool)>,
-    /// Notifies the task to read the stream again from the position.
+    /// Tells the task to read the stream again from this position.
     again: Notify,
 }
 
@@ -97,7 +98,7 @@ impl Watched {
         index
     }
 
-    /// Waits until both streams were read to their ends once.
+    /// Waits until both streams have been read to their ends at least once.
     pub(crate) async fn loaded(&self) -> Result<(), StoreError> {
         for log in [Log::Inbox, Log::Work] {
             if !self.index.position(log).wait(|_, loaded| loaded, LOAD_TIMEOUT).await {
@@ -107,7 +108,7 @@ impl Watched {
         Ok(())
     }
 
-    /// Waits until the message with this sequence number was read.
+    /// Waits until the message with this sequence number has been read.
     pub(crate) async fn reached(&self, streams: &Streams, log: Log, sequence: u64) -> Result<(), StoreError> {
         let position = self.index.position(log);
         let mut wanted = sequence;
@@ -122,7 +123,7 @@ impl Watched {
         Err(too_slow("read the stream"))
     }
 
-    /// Waits until all currently stored messages were read.
+    /// Waits until all currently stored messages have been read.
     pub(crate) async fn synchronize(&self, streams: &Streams) -> Result<(), StoreError> {
         self.loaded().await?;
         for log in [Log::Inbox, Log::Work] {
@@ -211,7 +212,8 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
     loop {
         let patience = if scan.is_complete() { RECHECK_INTERVAL } else { PATIENCE };
         let Ok(scanned) = tokio::time::timeout(patience, scan.next()).await else {
-            // The last message of the stream may have been deleted, or the consumer does not deliver later messages.
+            // The last message of the stream may have been deleted, or the consumer may have stopped delivering
+            // messages.
             scan.refresh_target(streams).await?;
             position.advance(from, scan.is_complete());
             silences = if scan.is_complete() { 0 } else { silences + 1 };

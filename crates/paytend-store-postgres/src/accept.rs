@@ -12,7 +12,7 @@ use crate::error::OpError;
 use crate::locks::lock_key;
 use crate::rows::{count, get};
 
-/// The stored row of a known notification.
+/// The row of a notification that is already stored.
 struct Known {
     id: i64,
     content_tag: Vec<u8>,
@@ -26,19 +26,20 @@ pub(crate) struct Stored {
     pub(crate) day: Option<String>,
 }
 
-/// Stores a notification, or a sighting if it is known. Returns `None` if a concurrent transaction has stored the
-/// notification. The caller then tries again in a new transaction: this one holds the lock of the order key, and a
-/// sighting waits for completions that wait for this lock.
+/// Stores a notification. If it is already stored, records a sighting instead. Returns `None` if a concurrent
+/// transaction has stored the notification. The caller then tries again in a new transaction. In this transaction, a
+/// sighting could deadlock, because it waits for completions that wait for the order key's lock.
 pub(crate) async fn accept(transaction: &Transaction<'_>, new: &NewNotification) -> Result<Option<Stored>, OpError> {
     if let Some(known) = find(transaction, &new.facts.dedup).await? {
         return sight(transaction, new, &known).await.map(Some);
     }
-    // Numbers of one order key are in the order of the commits, and no completion misses the new notification.
+    // While the order key is locked, IDs are assigned in commit order, and no completion misses the new notification.
     let inserted = batch::insert(transaction, slice::from_ref(new)).await?.pop().flatten();
     Ok(inserted.map(|(id, day)| Stored { accepted: Accepted::New(id), day: Some(day) }))
 }
 
-/// Stores sightings of known notifications. The notifications must not be requeued by a sighting.
+/// Stores sightings of known notifications. The notifications must not be of a kind that is requeued when a duplicate
+/// arrives.
 pub(crate) async fn accept_known(
     transaction: &Transaction<'_>,
     again: &[&NewNotification],
@@ -61,7 +62,7 @@ pub(crate) async fn accept_known(
     Ok(accepted)
 }
 
-/// Finds a known notification, and locks its row against other sightings.
+/// Finds a stored notification, and locks its row against other sightings.
 async fn find(transaction: &Transaction<'_>, dedup: &Mac) -> Result<Option<Known>, OpError> {
     let sql = "SELECT id, content_tag, order_key FROM paytend_notification WHERE dedup = $1 FOR NO KEY UPDATE";
     let statement = transaction.prepare_cached(sql).await?;
@@ -73,8 +74,8 @@ fn read_known(row: &Row) -> Result<Known, OpError> {
     Ok(Known { id: get(row, 0)?, content_tag: get(row, 1)?, order_key: get(row, 2)? })
 }
 
-/// Adds a notification after the pending notifications of its order key. The caller must hold the lock of the key. The
-/// fences continue after the last fence of the notification, even if it was completed.
+/// Adds a notification behind the pending notifications with the same order key. The caller must hold the key's lock.
+/// The next claim continues from the last fence of the notification, even if it was completed.
 pub(crate) async fn enqueue(
     transaction: &Transaction<'_>,
     id: i64,
@@ -106,10 +107,10 @@ async fn sight(transaction: &Transaction<'_>, new: &NewNotification, known: &Kno
     Ok(Stored { accepted: Accepted::Duplicate { id: Id::new(known.id), sighting }, day: None })
 }
 
-/// Ensures that another attempt begins later, unless the notification is a dead letter.
+/// Ensures that another attempt begins after the duplicate, unless the notification is a dead letter.
 async fn requeue(transaction: &Transaction<'_>, known: &Known) -> Result<(), OpError> {
-    // The statement waits for a completion in progress. If the current run has begun, its attempt may already have
-    // queried the state, so another run is needed.
+    // The statement waits for a completion in progress. If the current run has begun, its handler may already have
+    // queried the state, so another run is necessary.
     let sql = "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \
          WHERE id = $1 AND result = 'done'), 0) WHERE id = $1";
     let statement = transaction.prepare_cached(sql).await?;

@@ -126,8 +126,10 @@ impl StoreAdmin for PostgresStore {
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
-        self.write("read the audit", move |transaction| Box::pin(async move { audit::list(transaction, &query).await }))
-            .await
+        self.write("read the audit log", move |transaction| {
+            Box::pin(async move { audit::list(transaction, &query).await })
+        })
+        .await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -175,7 +177,7 @@ async fn list(transaction: &Transaction<'_>, query: &Query) -> Result<Vec<Entry>
                 Err(_) => tracing::error!(id = after, "a row is unreadable and not listed; `check` counts such rows"),
             }
         }
-        // Callers treat a shorter list as the last page.
+        // Callers treat a list that is shorter than the limit as the last page.
         if limit(rows.len()) < missing || entries.len() >= query.limit {
             return Ok(entries);
         }
@@ -206,7 +208,7 @@ async fn redrive(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError
     Ok(true)
 }
 
-/// Takes the lock of a notification's order key.
+/// Locks a notification's order key.
 async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpError> {
     let statement = transaction.prepare_cached("SELECT order_key FROM paytend_notification WHERE id = $1").await?;
     let row = transaction.query_opt(&statement, &[&id]).await?;
@@ -216,14 +218,14 @@ async fn lock_key_of(transaction: &Transaction<'_>, id: i64) -> Result<(), OpErr
     Ok(())
 }
 
-/// Takes the lock of the order key and then locks the row of the work. Returns whether the notification is pending.
-/// Fails if the row is locked, because an effect that holds the row may wait for the order key.
+/// Locks the order key and then the pending row. Returns whether the notification is pending. Fails if the row is
+/// already locked, because an effect that holds the row may wait for the order key.
 async fn lock_pending(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     lock_key_of(transaction, id).await?;
     lock_work(transaction, id).await
 }
 
-/// Locks the work. The caller holds the lock of the order key. Returns whether the notification is pending.
+/// Locks the pending row. The caller must hold the order key's lock. Returns whether the notification is pending.
 async fn lock_work(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement = transaction.prepare_cached("SELECT 1 FROM paytend_work WHERE id = $1 FOR UPDATE NOWAIT").await?;
     Ok(transaction.query_opt(&statement, &[&id]).await?.is_some())
@@ -258,7 +260,8 @@ async fn erase(transaction: &Transaction<'_>, erasure: &Erasure) -> Result<u64, 
             keys.extend(get::<Option<&[u8]>>(row, 3)?.map(lock_number));
         }
     }
-    // Other transactions use this order, too: rows of notifications, order keys, other rows.
+    // All transactions lock notification rows first, then order keys, and then other rows, so that they cannot
+    // deadlock.
     lock_keys(transaction, keys).await?;
     payloads::delete(transaction, &ids).await?;
     for sql in [

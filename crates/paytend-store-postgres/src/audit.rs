@@ -1,4 +1,4 @@
-//! The audit of operator actions.
+//! The audit log of operator actions.
 
 use deadpool_postgres::Transaction;
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};

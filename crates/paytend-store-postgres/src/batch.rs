@@ -19,7 +19,7 @@ const INSERT: &str = "INSERT INTO paytend_notification AS n (dedup, content_tag,
      $8::text[], $9::bytea[], $10::text[], $11::text[], $12::bigint[]) AS new(dedup) ORDER BY new.dedup \
      ON CONFLICT (dedup) DO NOTHING RETURNING n.id, n.dedup, ";
 
-/// Stores the content, and adds the notifications after the pending notifications of their order keys.
+/// Stores the content, and adds each notification behind the pending notifications with the same order key.
 const ENQUEUE: &str = "WITH new AS MATERIALIZED (SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], \
      $4::bytea[], $5::bytea[]) AS new(id, day, key_id, nonce, sealed)), \
      stored AS (INSERT INTO paytend_payload (received_on, id, key_id, nonce, sealed) \
@@ -29,8 +29,8 @@ const ENQUEUE: &str = "WITH new AS MATERIALIZED (SELECT * FROM unnest($1::bigint
      NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.order_key = n.order_key), \
      0, 0, 0, paytend_now(), false, false FROM new JOIN paytend_notification n ON n.id = new.id ORDER BY n.id";
 
-/// Stores new notifications, at most one for each order key. Returns the ID and day of each notification, or `None`
-/// if the notification is known.
+/// Stores new notifications, at most one for each order key. Returns the ID and day of each notification, or `None` if
+/// the notification is already stored.
 pub(crate) async fn insert(
     transaction: &Transaction<'_>,
     new: &[NewNotification],
@@ -41,7 +41,7 @@ pub(crate) async fn insert(
     let (mut ids, mut days, mut key_ids, mut nonces, mut sealed) = (vec![], vec![], vec![], vec![], vec![]);
     let mut stored = Vec::with_capacity(new.len());
     for new in new {
-        // A duplicate in the same call counts as known.
+        // A duplicate in the same call counts as already stored.
         let Some((id, day)) = inserted.remove(new.facts.dedup.as_bytes().as_slice()) else {
             stored.push(None);
             continue;
@@ -99,7 +99,7 @@ async fn insert_facts(
     rows.iter().map(|row| Ok((get(row, 1)?, (Id::new(get(row, 0)?), get(row, 2)?)))).collect()
 }
 
-/// The content keeps characters that texts of the database cannot contain.
+/// Replaces characters that PostgreSQL text values cannot contain. The encrypted content still contains them.
 fn optional(value: Option<&String>) -> Option<Cow<'_, str>> {
     value.map(|value| text(value))
 }

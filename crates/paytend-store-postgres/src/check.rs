@@ -9,7 +9,7 @@ use crate::rows::get;
 /// The length of a payload's nonce, in bytes.
 const NONCE: usize = 24;
 
-/// Queries that count invalid rows, each with the description of the problem.
+/// Queries that count invalid rows, each with a description of the problem.
 const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
@@ -38,8 +38,9 @@ const RULES: [(&str, &str); 5] = [
     ),
 ];
 
-/// Returns the problems of the rows. The database checks the foreign keys. State changes during the check cause no
-/// false problems, because each query reads a consistent snapshot.
+/// Checks the rows and returns a description of each problem. Foreign keys are not checked, because the database
+/// enforces them. State changes during the check do not cause false reports, because each query reads a consistent
+/// snapshot.
 pub(crate) async fn integrity(transaction: &Transaction<'_>) -> Result<Vec<String>, OpError> {
     let mut problems = Vec::new();
     let routes = Route::ALL.map(Route::as_str).join(" ");

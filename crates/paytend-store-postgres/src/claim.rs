@@ -11,12 +11,13 @@ use crate::error::OpError;
 use crate::payloads::{self, DAY};
 use crate::rows::{FACTS, corrupt, count, facts, get, limit, millis, millis_of, system_time, text, tries};
 
-/// A query for due notifications. It is materialized, because a repeated scan would lock more rows than the limit.
+/// A query for due notifications. It is materialized, because scanning it repeatedly would lock more rows than the
+/// limit.
 const DUE: &str = "WITH due AS MATERIALIZED (SELECT id, due_at FROM paytend_work \
      WHERE ready AND due_at <= (SELECT paytend_now()) ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)";
 
-/// A query for due notifications, with limits per kind. It reads each kind separately, so that a kind at its limit is
-/// not read.
+/// A query for due notifications, with limits per kind. It reads each kind separately, so that no rows are read for a
+/// kind that has reached its limit.
 const DUE_BY_KIND: &str = "WITH RECURSIVE kinds AS (\
      (SELECT min(kind) AS kind FROM paytend_work WHERE ready) UNION ALL \
      SELECT (SELECT min(w.kind) FROM paytend_work w WHERE w.ready AND w.kind > kinds.kind) \
@@ -34,31 +35,31 @@ const TAKE: &str = "UPDATE paytend_work w SET state = 1, fence = w.fence + 1, \
      due_at = paytend_now() + $2::bigint * interval '1 millisecond', holder = $3 \
      FROM due JOIN paytend_notification n ON n.id = due.id WHERE w.id = due.id RETURNING ";
 
-/// Reads the numbers of sightings and of completed runs. The snapshot of a claim is older than its locks, so this
-/// statement follows it.
+/// Reads how many sightings and completed runs a notification has. A claim's snapshot is older than its locks, so these
+/// counts are read in a separate statement after the claim.
 const COUNTS: &str = "SELECT l.id, coalesce((SELECT max(number) FROM paytend_sighting s WHERE s.id = l.id), 0), \
      (SELECT count(*) FROM paytend_outcome o WHERE o.id = l.id AND o.result = 'done') \
      FROM unnest($1::bigint[]) AS l(id)";
 
-/// The columns of a claimed notification after its facts.
+/// The columns of a claimed notification that follow its facts.
 ///
-/// The last column is whether the server has recently recovered from a crash. In this case, it has reset its statistics
-/// after its start.
+/// The last column is whether the server has recently recovered from a crash. A server that has recovered has reset its
+/// statistics after its start.
 const CLAIMED: &str = "n.id, w.fence, w.tries, w.is_sighting, \
      CASE WHEN isfinite(due.due_at) THEN (extract(epoch FROM due.due_at) * 1000000)::bigint ELSE 0 END, \
      coalesce(pg_stat_get_bgwriter_stat_reset_time() >= \
      greatest(pg_postmaster_start_time(), clock_timestamp() - interval '1 hour'), true)";
 
-/// Commits without waiting for the disk. If a crash of the server undoes a claim, its lease is lost, because every
-/// change checks the holder. Its count of attempts is lost, too. Only first attempts are therefore claimed in this way,
-/// and no attempts after a crash. A notification that crashes the server becomes a dead letter.
+/// Commits without waiting for the disk. If a server crash undoes a claim, its lease is lost, because every change
+/// checks the holder. The attempt is then not counted. Therefore, only first attempts are claimed without waiting, and
+/// none after a crash. Otherwise, a notification that crashes the server would never become a dead letter.
 const ASYNCHRONOUS: &str = "SET LOCAL synchronous_commit = off";
 
 /// The result of a claim.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) claimed: Vec<Claimed>,
-    /// The leases of notifications whose rows contain an invalid value.
+    /// The leases of claimed notifications whose rows contain an invalid value.
     pub(crate) unreadable: Vec<Lease>,
 }
 
@@ -101,11 +102,11 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
             Err(_) => found.unreadable.push(lease),
         }
     }
-    // All rows have a notification, because of a foreign key.
+    // Because of a foreign key, every claimed row has a notification.
     Ok(found)
 }
 
-/// The numbers of sightings and of completed runs, or `None` if a number is invalid.
+/// The sighting count and the completed-run count, or `None` if either is invalid.
 type Counts = Option<(u64, u64)>;
 
 async fn counts(

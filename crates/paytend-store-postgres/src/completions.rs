@@ -1,4 +1,4 @@
-//! Completing notifications. Completions that wait at the same time are committed together, if their effects are short.
+//! Completes notifications. Completions that wait at the same time are committed together if their effects are short.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -17,17 +17,18 @@ use crate::rows::get;
 use crate::store::{PostgresStore, not_completed};
 use crate::together::{EFFECT_TIME, Member, MemberProgress, Report};
 
-/// The maximum number of completions in one transaction. PostgreSQL tracks up to 64 savepoints of a transaction without
-/// a cost for other transactions.
+/// The maximum number of completions in one transaction. Up to 64 savepoints in a transaction do not slow down other
+/// PostgreSQL transactions.
 const MAX_TOGETHER: usize = 32;
-/// The maximum number of concurrent transactions with several completions. While they commit, the next ones collect.
+/// The maximum number of concurrent transactions with several completions. While they commit, other completions wait in
+/// the queue.
 const LANES: usize = 4;
 
 const DOING: &str = "complete a notification";
 
 type Reply = Result<(), FinishError>;
 
-/// A completion that waits.
+/// A completion that is waiting.
 pub(crate) struct Waiting {
     lease: Lease,
     effect: Option<PostgresEffect>,
@@ -37,7 +38,7 @@ pub(crate) struct Waiting {
 /// The queues of completions.
 pub(crate) struct Completions {
     together: Arc<Lanes<Waiting>>,
-    /// Each completion has its own transaction.
+    /// The queue of completions that need separate transactions.
     alone: Arc<Lanes<Waiting>>,
     interrupted: Arc<Notify>,
     pace: Pace,
@@ -52,19 +53,20 @@ impl Default for Completions {
 }
 
 impl PostgresStore {
-    /// Completes a notification, possibly together with those that wait. The commit continues if the caller stops
-    /// waiting.
+    /// Completes a notification, possibly together with other waiting notifications. The commit continues if the caller
+    /// stops waiting.
     pub(crate) async fn complete_queued(&self, lease: Lease, effect: Option<PostgresEffect>) -> Reply {
         let (caller, reply) = oneshot::channel();
         let completions = self.completions();
         let queue = if completions.pace.is_alone(lease.id) { &completions.alone } else { &completions.together };
-        // The number of callers is the limit.
+        // The queue needs no limit, because each caller adds only one completion.
         let _ = queue.push(Waiting { lease, effect, caller }, usize::MAX);
         let reply = lanes::reply(&completions.interrupted, reply, || self.start_lanes());
         reply.await.unwrap_or_else(|| Err(not_completed()))
     }
 
-    /// Starts a lane of each queue, if completions wait and not all lanes run.
+    /// Starts a lane (a task that processes a queue) for each queue with waiting completions, unless all its lanes are
+    /// running.
     fn start_lanes(&self) {
         let (completions, connections) = (self.completions(), self.pool().status().max_size);
         if let Some(lane) = completions.together.start(LANES.min(connections)) {
@@ -75,8 +77,8 @@ impl PostgresStore {
         }
     }
 
-    /// Returns whether any constraint can be deferred until the commit. Its error would not show which effect caused
-    /// it.
+    /// Returns whether any constraint can be deferred until the commit. The error from such a constraint would not show
+    /// which effect has violated it.
     async fn has_deferrable_constraints(&self) -> Result<bool, FinishError> {
         let pace = &self.completions().pace;
         if let Some(known) = pace.has_deferrable() {
@@ -121,7 +123,7 @@ impl PostgresStore {
         completed
     }
 
-    /// Returns the results of completions whose commit has an unknown result.
+    /// Looks up the results of completions for which it is unknown whether the commit succeeded.
     async fn looked_up(&self, leases: &[Lease], error: OpError) -> Vec<Reply> {
         let wanted = leases.to_vec();
         let found = self.run(DOING, move |transaction| Box::pin(lookup::completed(transaction, wanted))).await;
@@ -146,7 +148,7 @@ async fn run_alone(store: PostgresStore, mut lane: Lane<Waiting>) {
         for Waiting { lease, effect, caller } in taken {
             let store = store.clone();
             let completing = tokio::spawn(async move { store.complete_alone(lease, effect).await });
-            // A panic fails only this completion.
+            // A panic causes only this completion to fail.
             let _ = caller.send(completing.await.unwrap_or_else(|_| Err(not_completed())));
         }
     }
@@ -155,7 +157,7 @@ async fn run_alone(store: PostgresStore, mut lane: Lane<Waiting>) {
 async fn run_together(store: PostgresStore, mut lane: Lane<Waiting>) {
     while let Some(taken) = lane.take(take_together) {
         let completing = tokio::spawn(complete_together(store.clone(), taken));
-        // A single effect may take longer. Then the lane does not wait for it.
+        // If a single effect takes longer than this limit, the lane does not wait for it.
         let _ = tokio::time::timeout(EFFECT_TIME, completing).await;
     }
 }
@@ -186,13 +188,13 @@ async fn complete_together(store: PostgresStore, mut taken: Vec<Waiting>) {
         taken.into_iter().map(|waiting| (Member::new(waiting.lease, waiting.effect), waiting.caller)).unzip();
     let result = match has_deferrable {
         Ok(false) => effect::ended(store.attempt_together(DOING, &mut members).await),
-        // No effect has begun, so each can have a separate transaction.
+        // No effect has begun, so each effect can have a separate transaction.
         Ok(true) | Err(_) => Ok(Report::default()),
     };
     settle(&store, members, callers, result).await;
 }
 
-/// Reports the results of a shared transaction, and passes on the completions that have not begun.
+/// Reports the results of a shared transaction, and puts the completions that have not begun back in the queue.
 async fn settle(
     store: &PostgresStore,
     members: Vec<Member>,
@@ -256,8 +258,8 @@ async fn settle(
     (0..count).for_each(|_| store.start_lanes());
 }
 
-/// Returns the error for a notification whose effect failed in a shared transaction. The result of its next effect,
-/// which has its own transaction, counts.
+/// Returns the error for a notification whose effect failed in a shared transaction. This failure does not count, and
+/// the notification's next effect has a separate transaction.
 fn repeat_alone(pace: &Pace, lease: Lease, error: HandlerError) -> FinishError {
     tracing::debug!(
         id = lease.id.get(),

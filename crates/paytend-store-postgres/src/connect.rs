@@ -1,4 +1,4 @@
-//! Connections to a server.
+//! Connections to PostgreSQL servers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,8 +33,8 @@ impl Server {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.connection_timeout);
         }
-        // Keepalives detect a server that disappears without closing its connections. The default of the operating
-        // system is hours.
+        // Keepalives detect a server that disappears without closing its connections. With the operating system's
+        // default, this would take hours.
         config.keepalives_idle(SILENCE).keepalives_interval(SILENCE / 3).keepalives_retries(3);
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
@@ -78,7 +78,7 @@ impl Server {
             .map_err(|error| StoreError::unavailable("cannot create the connection pool").with_source(error))
     }
 
-    /// Opens a separate connection, which ends with the client.
+    /// Opens a separate connection, which is closed when the client is dropped.
     pub(crate) async fn connect(&self) -> Result<Client, Error> {
         match &self.tls {
             None => {
@@ -115,8 +115,8 @@ impl Server {
             };
             let ended = async {
                 cancelled.await?;
-                // The connection is kept open until the server responds, because a pooler drops the cancellation of a
-                // closed connection.
+                // The connection is kept open until the server responds, because a pooler ignores a cancellation whose
+                // connection is closed.
                 client.batch_execute("").await
             };
             if !matches!(tokio::time::timeout(CANCEL_TIMEOUT, ended).await, Ok(Ok(()))) {
@@ -130,8 +130,8 @@ fn refused(message: &str) -> StoreError {
     StoreError::new(StoreErrorKind::Configuration, message)
 }
 
-/// Returns whether every host is on this machine. The driver connects to the addresses of `hostaddr` instead of the
-/// hosts, so both must be local.
+/// Returns whether every host is on this machine. If `hostaddr` is set, the driver connects to its addresses instead of
+/// the hosts, so both must be local.
 fn is_local(config: &Config) -> bool {
     let hosts = config.get_hosts().iter().all(|host| match host {
         Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),

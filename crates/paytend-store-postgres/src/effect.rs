@@ -1,4 +1,4 @@
-//! Effects of handlers.
+//! The effects that handlers return.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -14,31 +14,32 @@ use crate::error::{OpError, describe, is_definite, is_unsafe};
 use crate::finish;
 use crate::rows::{get, millis};
 
-/// Checks the deferred constraints and fires the deferred triggers of an effect, while its settings apply.
+/// Checks an effect's deferred constraints and fires its deferred triggers while its settings still apply.
 const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
 /// Resets the settings and the role that an effect has changed, and drops its cursors and temporary tables.
 pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; DISCARD TEMP";
 /// Releases the locks that an effect has taken for its session.
 const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
-/// The time by which the server's limits exceed those of this program.
+/// How much longer the server's time limits are than this program's limits.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a connection may take to reset its settings.
+/// The time limit for resetting the settings of a connection.
 const RESET_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].
 pub type PostgresEffect =
     Box<dyn for<'a> FnOnce(&'a tokio_postgres::Transaction<'a>) -> BoxFuture<'a, Result<(), HandlerError>> + Send>;
 
-/// Completes a notification together with a change in the same transaction.
+/// Returns a completion that applies a change in the same transaction that completes the notification.
 ///
 /// If the change returns an error or exceeds its time limit, it is rolled back and the notification is attempted again.
-/// The change fails if it begins or ends a transaction. Its deferred constraints are checked at its end. Then, before
-/// the commit, the settings and the role that it has changed are reset.
+/// The change fails if it begins or ends a transaction. When the change has ended, its deferred constraints are
+/// checked. Then, before the commit, the settings and the role that it has changed are reset.
 ///
-/// Short changes of several notifications share a transaction, and each is rolled back separately if it fails. See the
-/// section "Effects that share a transaction" in the documentation of this crate.
+/// Short changes of several notifications share a transaction, and each is rolled back separately if it fails. See
+/// "Effects that share a transaction" in this crate's documentation.
 ///
-/// `execute_typed` and `query_typed` need one round trip to the server, `execute` and `query` with SQL text need two.
+/// `execute_typed` and `query_typed` need one round trip to the server. `execute` and `query` need two if they are
+/// called with SQL text.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};
@@ -67,8 +68,8 @@ where
     Completion::with_effect(Box::new(effect))
 }
 
-/// Completes a notification, after its effect if there is one. Returns whether a notification became ready, and the
-/// time of the effect.
+/// Applies the effect, if there is one, and completes the notification. Returns whether another notification became
+/// ready, and how long the effect took.
 pub(crate) async fn complete(
     transaction: &Transaction<'_>,
     lease: Lease,
@@ -94,8 +95,8 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, resets what the effect
-/// has changed for its session, so that the next statements use the store's tables and rights.
+/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, resets what the effect has
+/// changed for its session, so that the next statements use the store's tables and permissions.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
     transaction: &tokio_postgres::Transaction<'_>,
@@ -106,7 +107,7 @@ pub(crate) async fn apply_guarded(
     let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
     let is_same = "SELECT pg_current_xact_id()::text = $1";
     let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
-    // Both are sent at once, in this order.
+    // Both statements are sent in this order, without waiting for replies in between.
     let (reset, is_same) = join!(transaction.batch_execute(&reset), transaction.query_typed_one(is_same, &row));
     match reset {
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
@@ -124,7 +125,7 @@ pub(crate) async fn apply_guarded(
     Err(failed(HandlerError::retry("the effect ended the transaction")))
 }
 
-/// Returns the statements that limit the time of each statement and of each pause for the rest of the transaction. The
+/// Returns statements that limit the time of each statement and of each pause in the rest of the transaction. The
 /// server then ends a stuck effect even if this program or the network fails.
 pub(crate) fn limits(statement: Duration, pause: Duration) -> String {
     format!(
@@ -141,7 +142,7 @@ pub(crate) fn with_grace(limit: Duration) -> Duration {
 
 /// Returns a time limit in milliseconds.
 pub(crate) fn server_limit(limit: Duration) -> i64 {
-    // The largest value that PostgreSQL accepts is a 32-bit number.
+    // PostgreSQL accepts only values that fit in 32 bits.
     millis(limit).min(i64::from(i32::MAX))
 }
 
@@ -174,7 +175,7 @@ fn with_description(error: HandlerError) -> HandlerError {
 }
 
 /// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit, the
-/// reason is the effect: a constraint that is checked at the commit, or a setting.
+/// effect is the reason. It has violated a constraint that is checked at the commit, or has changed a setting.
 pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
     if let Some(client) = client {
         tokio::spawn(reset(client));

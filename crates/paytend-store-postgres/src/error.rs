@@ -10,11 +10,11 @@ use tokio_postgres::error::{DbError, Severity, SqlState};
 
 use crate::settings::UNSAFE;
 
-/// The SQLSTATE classes of errors whose messages contain names of the schema but no values.
+/// The SQLSTATE classes of errors whose messages contain table and column names but no values.
 const PLAIN_CLASSES: [&str; 11] = ["08", "0A", "23", "25", "26", "40", "42", "53", "54", "55", "57"];
 
-/// Returns a description without values, addresses and user names. The detail and the hint of PostgreSQL are left out,
-/// because they contain values.
+/// Returns a description without values, addresses and user names. PostgreSQL's detail and hint are left out, because
+/// they contain values.
 pub(crate) fn describe(error: &Error) -> String {
     if let Some(error) = error.as_db_error() {
         return describe_server(error);
@@ -23,7 +23,7 @@ pub(crate) fn describe(error: &Error) -> String {
     let cause_as_io = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     match cause_as_io {
         _ if error.is_closed() => "the connection was closed".to_owned(),
-        // This is a driver error: operating system errors have a code.
+        // This error comes from the driver, because operating system errors have a code.
         Some(cause) if cause.kind() == io::ErrorKind::PermissionDenied && cause.raw_os_error().is_none() => {
             "the server is a standby or read-only: use the primary, or all hosts, in the URL".to_owned()
         }
@@ -59,23 +59,23 @@ fn describe_server(error: &DbError) -> String {
     }
 }
 
-/// Returns the SQLSTATE of an effect's error.
+/// Returns the SQLSTATE of an effect's error, or `None` if the error does not come from PostgreSQL.
 pub(crate) fn postgres_code(error: &HandlerError) -> Option<&SqlState> {
     error.source()?.downcast_ref::<Error>()?.code()
 }
 
 /// Returns whether the server has reported an error and kept the session. Otherwise, the connection may be lost, and it
-/// is unknown whether a commit took effect.
+/// is unknown whether a commit succeeded.
 pub(crate) fn is_definite(error: &Error) -> bool {
     error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
 }
 
-/// Returns whether the server has refused a commit or a check of constraints because of a setting.
+/// Returns whether the server has refused a commit or a constraint check because of a setting.
 pub(crate) fn is_unsafe(error: &Error) -> bool {
     error.code().is_some_and(|code| code.code() == UNSAFE)
 }
 
-/// Converts the error of a store operation.
+/// Converts an error from a store operation.
 pub(crate) fn store_error(doing: &str, error: Error) -> StoreError {
     let described = describe(&error);
     let kind = match error.code() {
@@ -116,9 +116,10 @@ pub(crate) enum OpError {
     Finish(FinishError),
     /// The server has refused the commit.
     Commit(Error),
-    /// It is unknown whether the commit took effect.
+    /// It is unknown whether the commit succeeded.
     Unknown(Error),
-    /// An effect exceeded its time limit. A rollback would wait for its statement.
+    /// An effect exceeded its time limit. The connection is closed, because a rollback would wait for the effect's
+    /// statement.
     Stuck(HandlerError),
 }
 

@@ -1,4 +1,4 @@
-//! Ends attempts. Every change checks the fence first.
+//! Ends attempts. Every change first checks the fence.
 
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use crate::rows::{get, millis, text};
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due if its due time is further in the future than the maximum delay, which means that the server's clock
-/// was set back. Leases and delays of up to 24 hours keep their times. Returns the number of changed rows.
+/// Makes notifications due if their due time is further in the future than the maximum delay. Such a due time means
+/// that the server's clock was set back. Leases and delays of up to 24 hours keep their times. Returns the number of
+/// changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
          WHERE due_at > paytend_now() \
@@ -26,7 +27,8 @@ pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, O
     Ok(repaired + crate::outbox::repair_times(transaction, millis(MAX_DELAY)).await?)
 }
 
-/// The work of a valid lease. Its row is locked until the transaction ends.
+/// The pending row (`paytend_work`) of a notification whose lease is valid. The row is locked until the transaction
+/// ends.
 pub(crate) struct Held {
     lease: Lease,
     tries: i32,
@@ -39,18 +41,18 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Returns the ID of the transaction that holds the row.
+    /// Returns the ID of the transaction that has locked the row.
     pub(crate) fn transaction(&self) -> &str {
         &self.transaction
     }
 }
 
-/// The columns of [`Held`], and the condition under which the work is held. Claims skip the locked row, even after the
-/// lease has expired.
+/// The columns of [`Held`], and the condition under which the lease is valid. The query locks the row. Claims skip a
+/// locked row, even after the lease has expired.
 const HELD: &str = "tries, is_sighting, again, cause, order_key, pg_current_xact_id()::text";
 const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder = $3 AND state = 1 FOR UPDATE";
 
-/// Locks the work of a lease.
+/// Locks the pending row for a lease.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let statement = transaction.prepare_cached(&format!("SELECT {HELD} {IS_HELD}")).await?;
     read_held(
@@ -59,8 +61,8 @@ pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<
     )
 }
 
-/// Locks the work of a lease, and sets time limits for each statement and each idle period of the transaction. The
-/// server then ends a stuck effect even if this program or the network fails.
+/// Locks the pending row for a lease, and sets time limits for each statement and each idle period of the transaction.
+/// The server then ends a stuck effect even if this program or the network fails.
 pub(crate) async fn held_for_effect(
     transaction: &Transaction<'_>,
     lease: Lease,
@@ -106,8 +108,8 @@ pub(crate) async fn extend(transaction: &Transaction<'_>, lease: Lease, time: Du
     }
 }
 
-/// Completes locked work. The caller has applied the effect in the same transaction. Returns whether another
-/// notification became ready.
+/// Completes a notification whose pending row is locked. The caller has already applied the effect in the same
+/// transaction. Returns whether another notification became ready.
 pub(crate) async fn complete(transaction: &Transaction<'_>, held: &Held) -> Result<bool, OpError> {
     outcome(transaction, held, "done", held.cause.as_deref()).await?;
     if held.again {
@@ -153,7 +155,7 @@ pub(crate) async fn release(transaction: &Transaction<'_>, lease: Lease, release
 }
 
 /// Turns a pending notification into a dead letter. Returns whether the notification was pending. The caller must hold
-/// the lock of the order key.
+/// the order key's lock.
 pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&str>) -> Result<bool, OpError> {
     let cause = cause.map(text);
     let sql = "INSERT INTO paytend_dead (id, fence, tries, is_sighting, cause) \
@@ -166,8 +168,8 @@ pub(crate) async fn die(transaction: &Transaction<'_>, id: i64, cause: Option<&s
     Ok(died)
 }
 
-/// Removes work. If the work was the first of its order key, the next work of the key becomes ready. Returns whether
-/// other work became ready. The caller must hold the lock of the order key.
+/// Removes a pending row. If the row was the first with its order key, the next notification with this key becomes
+/// ready. Returns whether another notification became ready. The caller must hold the order key's lock.
 async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError> {
     let statement =
         transaction.prepare_cached("DELETE FROM paytend_work WHERE id = $1 RETURNING order_key, ready").await?;
@@ -181,7 +183,7 @@ async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError>
     Ok(false)
 }
 
-/// Records the end of an attempt. Fails if the transaction that locked the work has ended.
+/// Records the end of an attempt. Fails if the transaction that locked the pending row has ended.
 async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause: Option<&str>) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
          SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";

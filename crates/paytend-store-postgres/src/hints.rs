@@ -20,12 +20,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 /// PostgreSQL commits transactions that contain a `NOTIFY` one after the other.
 const NOTIFY: &str = "SELECT set_config('synchronous_commit', 'off', true), pg_notify('paytend_inbox', $1)";
 
-/// The hints of a store.
+/// Sends and receives a store's hints.
 pub(crate) struct Hints {
     pool: Pool,
-    /// The server of the connection that listens; `None` if the store does not listen.
+    /// The server for the connection that listens, or `None` if the store does not listen.
     server: Option<Server>,
-    /// An identifier that distinguishes the hints of this process from the hints of other processes.
+    /// An identifier that distinguishes this process's hints from other processes' hints.
     sender: Arc<str>,
     changed: Arc<Notify>,
     to_send: Arc<Notify>,
@@ -33,7 +33,7 @@ pub(crate) struct Hints {
     listening: Background,
 }
 
-/// A task that is started on demand, and again if its runtime has ended.
+/// A task that is started on demand. It is started again if its runtime has ended.
 #[derive(Default)]
 struct Background(Mutex<Option<AbortHandle>>);
 
@@ -70,7 +70,7 @@ impl Hints {
         }
     }
 
-    /// Wakes the workers of this process immediately, and the workers of other processes with a hint.
+    /// Wakes this process's workers immediately, and other processes' workers with a hint.
     pub(crate) fn notify(&self) {
         self.changed.notify_waiters();
         self.to_send.notify_one();
@@ -95,7 +95,7 @@ impl Hints {
 async fn send(pool: Pool, to_send: Arc<Notify>, sender: Arc<str>) {
     loop {
         to_send.notified().await;
-        // If a hint is not sent, the workers find the notification at their next poll.
+        // Errors are ignored, because workers find the notification at their next poll.
         if let Ok(client) = pool.get().await
             && let Ok(statement) = client.prepare_cached(NOTIFY).await
         {

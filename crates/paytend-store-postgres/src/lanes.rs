@@ -1,7 +1,7 @@
-//! Queues whose items are processed by a few tasks, the lanes.
+//! Queues whose items are processed by a few tasks, which are called lanes.
 //!
-//! A lane starts when an item waits, and ends when the queue is empty. If the runtime of a lane ends, the callers that
-//! wait start another one, because they may belong to other runtimes.
+//! A lane starts when an item waits, and ends when the queue is empty. If the runtime of a lane ends, the waiting
+//! callers start another lane, because they may belong to other runtimes.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot};
 
-/// A queue.
+/// A queue and the state of its lanes.
 pub(crate) struct Lanes<T> {
     state: Mutex<State<T>>,
     /// Signals that a lane has ended before the queue was empty.
@@ -23,7 +23,8 @@ struct State<T> {
 }
 
 impl<T> Lanes<T> {
-    /// Creates a queue. Queues whose callers wait for the items of both share `interrupted`.
+    /// Creates a queue. Two queues share `interrupted` if an item can move from one queue to the other while its caller
+    /// waits.
     pub(crate) fn new(interrupted: Arc<Notify>) -> Arc<Self> {
         let state = Mutex::new(State { waiting: VecDeque::new(), running: 0 });
         Arc::new(Self { state, interrupted })
@@ -33,7 +34,7 @@ impl<T> Lanes<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an item, unless this many items wait.
+    /// Adds an item. Returns the item if `max_waiting` items are already waiting.
     pub(crate) fn push(&self, item: T, max_waiting: usize) -> Result<(), T> {
         let mut state = self.state();
         if state.waiting.len() >= max_waiting {
@@ -43,13 +44,13 @@ impl<T> Lanes<T> {
         Ok(())
     }
 
-    /// Adds items that were taken before in front of the others.
+    /// Puts items that were taken earlier back to the front of the queue.
     pub(crate) fn put_back(&self, items: impl DoubleEndedIterator<Item = T>) {
         let mut state = self.state();
         items.rev().for_each(|item| state.waiting.push_front(item));
     }
 
-    /// Returns a new lane if an item waits and fewer than `max` lanes run. The caller runs the lane.
+    /// Returns a new lane if an item is waiting and fewer than `max` lanes are running. The caller must run the lane.
     pub(crate) fn start(self: &Arc<Self>, max: usize) -> Option<Lane<T>> {
         let mut state = self.state();
         if state.waiting.is_empty() || state.running >= max {
@@ -60,14 +61,15 @@ impl<T> Lanes<T> {
     }
 }
 
-/// The right to process the items of a queue.
+/// A lane, which processes the items of a queue until the queue is empty.
 pub(crate) struct Lane<T> {
     lanes: Arc<Lanes<T>>,
     is_running: bool,
 }
 
 impl<T> Lane<T> {
-    /// Takes items with a function. If it takes none, the lane ends. The function must take an item if one waits.
+    /// Calls a function that takes items from the queue. The function must take an item if an item is waiting. If it
+    /// takes none, the lane ends.
     pub(crate) fn take(&mut self, take: impl FnOnce(&mut VecDeque<T>) -> Vec<T>) -> Option<Vec<T>> {
         let mut state = self.lanes.state();
         let taken = take(&mut state.waiting);
@@ -89,13 +91,13 @@ impl<T> Drop for Lane<T> {
     }
 }
 
-/// Waits for the reply to an item. `start` starts lanes if items wait and too few lanes run. Returns `None` if the lane
-/// that has taken the item was interrupted.
+/// Waits for the reply to an item. `start` starts lanes if items are waiting and too few lanes are running. Returns
+/// `None` if the lane that has taken the item was interrupted.
 pub(crate) async fn reply<R>(interrupted: &Notify, reply: oneshot::Receiver<R>, start: impl Fn()) -> Option<R> {
     let mut reply = pin!(reply);
     loop {
         let mut ended = pin!(interrupted.notified());
-        // An interruption from here on is not missed.
+        // An interruption after this call is not missed.
         ended.as_mut().enable();
         start();
         if let Some(replied) = either(reply.as_mut(), ended).await {
@@ -104,7 +106,7 @@ pub(crate) async fn reply<R>(interrupted: &Notify, reply: oneshot::Receiver<R>, 
     }
 }
 
-/// Returns the output of the first future, or `None` if the second one completes first.
+/// Returns the output of the first future, or `None` if the second future completes first.
 async fn either<A: Future + Unpin>(first: A, second: impl Future<Output = ()>) -> Option<A::Output> {
     tokio::select! {
         biased;

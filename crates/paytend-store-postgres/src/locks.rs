@@ -1,10 +1,10 @@
-//! The locks of order keys.
+//! Advisory locks on order keys.
 
 use deadpool_postgres::Transaction;
 
 use crate::error::OpError;
 
-/// Takes the lock of an order key until the transaction ends. If two keys share a lock number, their transactions wait
+/// Locks an order key until the transaction ends. If two keys result in the same lock number, their transactions wait
 /// for each other.
 pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
@@ -12,13 +12,13 @@ pub(crate) async fn lock_key(transaction: &Transaction<'_>, key: &[u8]) -> Resul
     Ok(())
 }
 
-/// Takes the lock of an order key in a transaction of the caller's program, whose statements are not cached.
+/// Locks an order key in the caller's own transaction, which has no statement cache.
 pub(crate) async fn lock_key_of(transaction: &tokio_postgres::Transaction<'_>, key: &[u8]) -> Result<(), OpError> {
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&lock_number(key)]).await?;
     Ok(())
 }
 
-/// Returns the number of the lock of an order key.
+/// Returns the number of an order key's advisory lock.
 pub(crate) fn lock_number(key: &[u8]) -> i64 {
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(key) {
@@ -27,7 +27,7 @@ pub(crate) fn lock_number(key: &[u8]) -> i64 {
     i64::from_be_bytes(first)
 }
 
-/// Takes the locks of order keys in ascending order. All transactions use this order, so that they cannot deadlock.
+/// Locks order keys in ascending order. All transactions use this order, so that they cannot deadlock.
 pub(crate) async fn lock_keys(transaction: &Transaction<'_>, mut numbers: Vec<i64>) -> Result<(), OpError> {
     if numbers.is_empty() {
         return Ok(());

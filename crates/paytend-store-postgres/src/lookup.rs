@@ -1,4 +1,4 @@
-//! Looks up completions whose commit has an unknown result.
+//! Looks up completions for which it is unknown whether the commit succeeded.
 
 use std::collections::HashSet;
 
@@ -8,15 +8,16 @@ use paytend_inbox::{Id, Lease};
 use crate::error::OpError;
 use crate::rows::get;
 
-/// Limits the wait for a transaction that still runs on the server.
+/// Limits the wait for a transaction that is still running on the server.
 const LIMIT: &str = "SET LOCAL statement_timeout = '10s'";
 
-/// Returns the notifications that were completed under their leases. The others were not, and will not be.
+/// Returns the IDs of the notifications that were completed with their leases. All other completions have failed and
+/// will not succeed later.
 pub(crate) async fn completed(transaction: &Transaction<'_>, leases: Vec<Lease>) -> Result<HashSet<Id>, OpError> {
     let ids: Vec<i64> = leases.iter().map(|lease| lease.id.get()).collect();
     let fences: Vec<i64> = leases.iter().map(|lease| lease.fence).collect();
     transaction.batch_execute(LIMIT).await?;
-    // Waits for the earlier transaction, which has locked the rows until it ends.
+    // This statement waits for the earlier transaction, which has locked the rows until it ends.
     let sql = "SELECT id FROM paytend_work WHERE id = ANY($1) ORDER BY id FOR UPDATE";
     transaction.query(sql, &[&ids]).await?;
     let sql = "SELECT o.id FROM unnest($1::bigint[], $2::bigint[]) AS l(id, fence) \
@@ -26,7 +27,8 @@ pub(crate) async fn completed(transaction: &Transaction<'_>, leases: Vec<Lease>)
     for row in &rows {
         completed.insert(Id::new(get(row, 0)?));
     }
-    // This commit waits for the disk, and for a synchronous standby. What it has read is then durable, too.
+    // This commit waits for the disk and for a synchronous standby. Afterwards, the completions that were read are also
+    // durable.
     let sql = "INSERT INTO paytend_meta (name, value) VALUES ('lookup', convert_to(paytend_now()::text, 'UTF8')) \
          ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     transaction.execute(sql, &[]).await?;

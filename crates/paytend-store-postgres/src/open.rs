@@ -11,10 +11,11 @@ use crate::{pooler, schema, settings};
 impl PostgresOptions {
     /// Connects, checks the server's settings, and creates or upgrades the schema.
     ///
-    /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's roots.
-    /// If any host of the URL is a different machine, all connections use TLS. `sslmode=prefer`, the default, is
-    /// changed to `require`, and `disable` is refused. Connections to this machine use TLS only with `sslmode=require`.
-    /// A host with a `hostaddr` is treated as this machine only if the `hostaddr` is also a loopback address.
+    /// With `sslmode=require`, TLS is used and the certificate is verified with the operating system's root
+    /// certificates. If any host of the URL is a different machine, all connections use TLS. `sslmode=prefer`, the
+    /// default, is changed to `require`, and `disable` is refused. Connections to this machine use TLS only with
+    /// `sslmode=require`. A host with a `hostaddr` is treated as this machine only if the `hostaddr` is also a loopback
+    /// address.
     ///
     /// The store uses only servers that accept writes. If the URL contains the hosts of a primary and its standbys, the
     /// store connects to the primary.
@@ -27,8 +28,8 @@ impl PostgresOptions {
     /// - Returns [`StoreError`] if acknowledged notifications could be lost with the server's settings.
     /// - Returns [`StoreError`] if the server is behind a pooler in transaction mode that does not keep prepared
     ///   statements, such as PgBouncer before version 1.21.
-    /// - Returns [`StoreError`] if the schema has an incompatible version, or is absent or older and
-    ///   [`must_exist`](Self::must_exist) is set.
+    /// - Returns [`StoreError`] if the schema has an incompatible version, or if [`must_exist`](Self::must_exist) is
+    ///   set and the schema is absent or older.
     pub async fn open(self) -> Result<PostgresStore, StoreError> {
         let server = Server::new(&self)?;
         let pool = server.pool(&self)?;

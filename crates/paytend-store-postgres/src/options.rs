@@ -34,7 +34,7 @@ impl PostgresOptions {
     /// # Errors
     /// Returns [`StoreError`] if the URL is invalid. The error does not contain the URL.
     pub fn from_url(url: &str) -> Result<Self, StoreError> {
-        // The cause can contain parts of the URL, so it is left out.
+        // The cause is left out, because it can contain parts of the URL.
         let invalid = |_: tokio_postgres::Error| {
             StoreError::new(
                 StoreErrorKind::Configuration,
@@ -44,7 +44,7 @@ impl PostgresOptions {
         Ok(Self::new(url.parse().map_err(invalid)?))
     }
 
-    /// Creates settings with the connection settings of `tokio-postgres`.
+    /// Creates settings from the connection settings of `tokio-postgres`.
     pub fn new(config: Config) -> Self {
         Self {
             config,
@@ -69,7 +69,7 @@ impl PostgresOptions {
         self
     }
 
-    /// Sets the time limit of an effect (default 5 s). After this time, the statement is cancelled and the connection
+    /// Sets the time limit for an effect (default 5 s). After this time, the statement is cancelled and the connection
     /// is closed, which releases its locks. If the cancellation does not reach the server, the server ends the
     /// statement and the session one second after the limit.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
@@ -77,21 +77,22 @@ impl PostgresOptions {
         self
     }
 
-    /// Disables the `LISTEN` connection of workers (default: enabled). Workers then only poll. Use this option with
-    /// poolers that do not support `LISTEN`.
+    /// Disables the workers' `LISTEN` connection, so that workers only poll. By default, the connection is enabled. Use
+    /// this option with poolers that do not support `LISTEN`.
     pub fn without_listener(mut self) -> Self {
         self.listen = false;
         self
     }
 
-    /// Refuses to create or upgrade the schema (default: both are allowed). Use this option in programs that read or
+    /// Prevents [`open`](Self::open) from creating or upgrading the schema. Use this option in programs that read or
     /// manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self
     }
 
-    /// Accepts servers with settings that **can lose acknowledged notifications**, such as `fsync = off`. For tests.
+    /// Accepts servers with settings that **can lose acknowledged notifications**, such as `fsync = off`. This option
+    /// is intended for tests.
     pub fn danger_any_settings(mut self) -> Self {
         self.danger_any_settings = true;
         self

@@ -1,7 +1,7 @@
 //! Decides whether effects share transactions.
 //!
 //! Effects that share a transaction hold their locks until all of them have ended. This is worthwhile for short effects
-//! that do not wait for each other. After a long effect or a conflict, effects have their own transactions for some
+//! that do not wait for each other. After a long effect or a conflict, effects have separate transactions for some
 //! time.
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,28 +10,29 @@ use std::time::{Duration, Instant};
 
 use paytend_inbox::Id;
 
-/// The longest time of a short effect. If more than a quarter of the effects take longer, effects have separate
-/// transactions. The same applies if a quarter of the effects fail.
+/// The longest duration of an effect that counts as short. If more than a quarter of the effects take longer, or if at
+/// least two effects and at least a quarter of all effects fail, the following effects have separate transactions.
 pub(crate) const SHORT: Duration = Duration::from_millis(20);
 /// The number of completions with separate transactions after a store is opened.
 const FIRST_ALONE: u32 = 8;
-/// The number of such completions after a conflict. It doubles with each conflict that follows soon.
+/// The initial and the maximum number of completions with separate transactions after a conflict. The number doubles if
+/// another conflict follows soon.
 const AFTER_CONFLICT: (u32, u32) = (64, 16_384);
-/// The maximum number of notifications whose next effects are marked.
+/// The maximum number of notifications that are marked to have a separate transaction for their next effect.
 const MAX_MARKED: usize = 10_000;
 /// How long the result of a search for deferrable constraints is used.
 const CONSTRAINTS_TTL: Duration = Duration::from_secs(60);
 
-/// What a store has learned about its effects.
+/// Statistics about a store's effects, which determine whether effects share transactions.
 pub(crate) struct Pace(Mutex<State>);
 
 struct State {
     /// The number of completions that still need separate transactions.
     alone: u32,
-    /// The number for the next conflict.
+    /// The number of separate transactions that the next conflict will cause.
     penalty: u32,
     marked: Marks,
-    /// Whether the database has deferrable constraints, and when this was read.
+    /// Whether the database has deferrable constraints, and the time at which this was read.
     deferrable: Option<(bool, Instant)>,
 }
 
@@ -53,7 +54,7 @@ impl Pace {
         state.alone > 0 || state.marked.contains(id) || state.deferrable() == Some(true)
     }
 
-    /// Returns whether the database has deferrable constraints, or `None` if this must be read.
+    /// Returns whether the database has deferrable constraints, or `None` if this must be read again.
     pub(crate) fn has_deferrable(&self) -> Option<bool> {
         self.state().deferrable()
     }
@@ -62,7 +63,7 @@ impl Pace {
         self.state().deferrable = Some((has_deferrable, Instant::now()));
     }
 
-    /// Counts a completion in its own transaction, which took this time.
+    /// Counts a completion in a separate transaction. `took` is how long its effect ran.
     pub(crate) fn completed_alone(&self, id: Id, took: Duration, completed: bool) {
         let mut state = self.state();
         if completed {
@@ -89,14 +90,14 @@ impl Pace {
         self.state().conflict();
     }
 
-    /// Gives the next effect of a notification its own transaction.
+    /// Marks a notification, so that its next effect has a separate transaction.
     pub(crate) fn mark(&self, id: Id) {
         self.state().marked.insert(id);
     }
 }
 
-/// The notifications whose effects did not succeed in a shared transaction. The oldest mark is removed if there are too
-/// many.
+/// The marked notifications, whose effects did not succeed in a shared transaction. If there are too many marks, the
+/// oldest mark is removed.
 #[derive(Default)]
 struct Marks {
     numbers: HashMap<Id, u64>,
@@ -154,7 +155,7 @@ mod tests {
         pace.mark(id);
         assert!(pace.is_alone(id) && !pace.is_alone(Id::new(2)));
         pace.completed_alone(id, short, false);
-        assert!(pace.is_alone(id), "only a success ends the mark");
+        assert!(pace.is_alone(id), "only a success removes the mark");
         pace.completed_alone(id, short, true);
         assert!(!pace.is_alone(id));
         for expected in [64, 128, 256] {
@@ -173,7 +174,7 @@ mod tests {
         pace.completed_alone(id, SHORT * 2, true);
         assert_eq!(pace.state().alone, 67);
         pace.completed_together(4, 0, 1);
-        assert_eq!(pace.state().alone, 67, "a single failure does not separate the others");
+        assert_eq!(pace.state().alone, 67, "a single failure does not separate other effects");
         pace.completed_together(32, 0, 8);
         assert_eq!(pace.state().alone, 124, "many failures count as a conflict");
         pace.set_deferrable(true);

@@ -1,4 +1,4 @@
-//! The encrypted content, with one partition per day.
+//! The encrypted content, which is stored in one partition per day.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
@@ -9,7 +9,8 @@ use paytend_inbox::StoredPayload;
 use crate::error::OpError;
 use crate::rows::{count, get, limit, payload};
 
-/// The day (UTC) on which a notification of the table `n` was received, as text. It is empty for an infinite time.
+/// The day (UTC) on which a notification in the table with the alias `n` was received, as text. It is empty for an
+/// infinite time.
 pub(crate) const DAY: &str = "coalesce(to_char(n.received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), '')";
 
 /// The number of days for which partitions are added in advance.
@@ -17,14 +18,13 @@ const AHEAD: i32 = 3;
 /// The maximum number of payloads that are moved out of a partition before it is dropped. If a partition has more such
 /// payloads, its other rows are deleted instead.
 const MAX_KEPT: u64 = 1_000;
-/// Limits the wait for the lock of all partitions when a partition is dropped. Other transactions are blocked during
-/// this wait.
+/// Limits how long dropping a partition waits to lock all partitions. Other transactions are blocked during this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// A subquery that selects the IDs of notifications whose content is still needed.
 const UNPROCESSED: &str = "(SELECT id FROM paytend_work UNION ALL SELECT id FROM paytend_dead)";
 
-/// Adds the partitions of the current day and of the next days.
+/// Adds the partitions for the current day and the next days.
 pub(crate) async fn add_days(transaction: &Transaction<'_>) -> Result<(), OpError> {
     transaction.batch_execute(LOCK_TIMEOUT).await?;
     transaction.execute("SELECT paytend_add_days($1)", &[&AHEAD]).await?;
@@ -64,12 +64,12 @@ pub(crate) async fn delete(transaction: &Transaction<'_>, ids: &[i64]) -> Result
     Ok(())
 }
 
-/// Returns whether a text is a date that can be inserted into a statement.
+/// Returns whether a text is a date, so that it can be inserted into a statement safely.
 fn is_day(day: &str) -> bool {
     !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Returns the partitions of the days that have ended at this time, and the default partition.
+/// Returns the partitions for all days that ended before this time, and the default partition.
 pub(crate) async fn ended(transaction: &Transaction<'_>, before: SystemTime) -> Result<Vec<String>, OpError> {
     let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
          WHERE i.inhparent = 'paytend_payload'::regclass AND (c.relname = 'paytend_payload_rest' \
@@ -106,7 +106,8 @@ pub(crate) async fn drop_day(transaction: &Transaction<'_>, partition: &str) -> 
     Ok(Some(all.saturating_sub(kept)))
 }
 
-/// Deletes the content of some processed notifications of a partition that were received before this time.
+/// Deletes the content of some processed notifications in a partition. Only notifications that were received before
+/// this time are selected.
 pub(crate) async fn delete_processed(
     transaction: &Transaction<'_>,
     partition: &str,

@@ -10,7 +10,7 @@ use crate::connect::Server;
 use crate::error::store_error;
 
 const DOING: &str = "check for a connection pooler";
-/// How long a pooler may take to provide a second connection to the server.
+/// How long to wait for a pooler to provide a second connection to the server.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 const REFUSED: &str = "the connection pooler does not keep prepared statements between transactions: use session \
@@ -19,12 +19,12 @@ const REFUSED: &str = "the connection pooler does not keep prepared statements b
 /// Returns whether two clients share one connection to the server, as with a pooler in transaction mode. Returns an
 /// error if the pooler does not keep the prepared statements of its clients.
 ///
-/// If all connections of the pooler are busy, it is not recognized.
+/// A pooler whose connections are all busy is not recognized.
 pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Result<bool, StoreError> {
     let failed = |error| store_error(DOING, error);
     let statement = first.prepare("SELECT pg_backend_pid()").await.map_err(refused)?;
     let process = first.query_one(&statement, &[]).await.map_err(refused)?;
-    // Without a second connection, nothing can be shared.
+    // Without a second connection, the clients cannot share a connection.
     let (_second, other) = match tokio::time::timeout(TIMEOUT, begin(server)).await {
         Ok(Ok(second)) => second,
         Ok(Err(error)) if is_statement(&error) => return Err(refused(error)),
@@ -40,7 +40,7 @@ pub(crate) async fn is_transaction_pooler(server: &Server, first: &Client) -> Re
     }
 }
 
-/// Begins a transaction on a new connection. Returns its client and the number of the server's process.
+/// Begins a transaction on a new connection. Returns its client and the process ID of its server process.
 async fn begin(server: &Server) -> Result<(Client, i32), Error> {
     let client = server.connect().await?;
     client.batch_execute("BEGIN").await?;

@@ -14,12 +14,13 @@ use crate::{batch, payloads};
 
 /// The maximum number of notifications in one transaction.
 const MAX_BATCH: usize = 64;
-/// The maximum number of notifications that wait. Further notifications are refused, so that their senders retry.
+/// The maximum number of waiting notifications. Additional notifications are refused, and their senders are asked to
+/// retry.
 const MAX_WAITING: usize = 4096;
 /// The number of concurrent transactions. While they commit, new notifications wait in the queue.
 const LANES: usize = 2;
 
-/// The number of attempts to store a notification that a concurrent transaction stores, too.
+/// The maximum number of attempts to store a notification that concurrent transactions also store.
 const ATTEMPTS: usize = 3;
 
 const DOING: &str = "store a notification";
@@ -47,7 +48,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Returns whether partitions must be added, because a notification of a new day was stored.
+    /// Returns whether partitions must be added because the first notification of a day was stored.
     fn is_new_day(&self, day: &str) -> bool {
         let mut last = self.day.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = day > last.as_str();
@@ -58,8 +59,8 @@ impl Queue {
     }
 }
 
-/// Takes the notifications that can be stored together: at most one for each order key, because their numbers must be
-/// in the order of their arrival.
+/// Takes the notifications that can be stored together. It takes at most one for each order key, because the IDs must
+/// be in the order of arrival.
 fn take_together(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let (mut keys, mut batch, mut left) = (HashSet::new(), Vec::new(), VecDeque::new());
     while batch.len() < MAX_BATCH
@@ -94,7 +95,7 @@ impl PostgresStore {
         reply.unwrap_or_else(|| Err(StoreError::unavailable("the operation did not complete")))
     }
 
-    /// Adds the partitions of the next days after the first notification of a day was stored. Without a partition,
+    /// Adds the partitions for the next days after the first notification of a day was stored. Without a partition,
     /// content is stored in the default partition.
     pub(crate) async fn add_days(&self) {
         let added = self.write("add partitions", |transaction| Box::pin(payloads::add_days(transaction)));
@@ -115,7 +116,7 @@ impl PostgresStore {
 /// Stores batches until the queue is empty.
 async fn run_lane(store: PostgresStore, mut lane: Lane<Waiting>) {
     while let Some(batch) = lane.take(take_together) {
-        // A panic fails only this batch, and its callers receive an error.
+        // A panic causes only this batch to fail, and its callers receive an error.
         let _ = tokio::spawn(store_batch(store.clone(), batch)).await;
     }
 }
@@ -138,7 +139,7 @@ async fn store_batch(store: PostgresStore, batch: Vec<Waiting>) {
     };
     let inserted = match inserted {
         Ok(inserted) => inserted,
-        // The database refuses a value of a notification in the batch.
+        // The database refuses a value in one of the notifications.
         Err(OpError::Sql(error) | OpError::Commit(error)) if is_refused(&error) => {
             return store_each(&store, waiting(notifications, callers)).await;
         }
@@ -214,7 +215,8 @@ async fn store_one(store: &PostgresStore, notification: NewNotification) -> Resu
     Err(StoreError::unavailable("a concurrent delivery was rolled back"))
 }
 
-/// Returns whether an error is caused by a value: invalid data, a violated constraint, or a limit of a row.
+/// Returns whether an error is caused by a value, that is, by invalid data, a violated constraint, or a row that is too
+/// large.
 fn is_refused(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.code().starts_with(class)))
 }

@@ -11,11 +11,12 @@ use tokio_postgres::types::FromSql;
 
 use crate::error::OpError;
 
-/// The columns that [`facts`] reads, from the table `n`.
+/// The columns that [`facts`] reads, from the table with the alias `n`.
 pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notify_type, n.business_kind, \
      n.business_id, n.business_state, n.order_key, n.verified_by, n.traceparent, n.sent_at";
 
-/// Returns an SQL expression for a time in milliseconds since the Unix epoch. An infinite time is null.
+/// Returns an SQL expression that converts a time column to milliseconds since the Unix epoch. An infinite time is
+/// null.
 pub(crate) fn millis_of(column: &str) -> String {
     format!("CASE WHEN isfinite({column}) THEN (extract(epoch from {column}) * 1000)::bigint END")
 }
@@ -29,7 +30,7 @@ pub(crate) fn corrupt() -> OpError {
     StoreError::new(StoreErrorKind::Corrupt, "the store contains an unexpected value").into()
 }
 
-/// Reads facts from the columns [`FACTS`], which begin at `first`.
+/// Reads facts from the [`FACTS`] columns, which begin at index `first`.
 pub(crate) fn facts(row: &Row, first: usize) -> Result<Facts, OpError> {
     let bytes = |column| -> Result<Mac, OpError> {
         let bytes: &[u8] = get(row, first + column)?;
@@ -49,7 +50,7 @@ pub(crate) fn facts(row: &Row, first: usize) -> Result<Facts, OpError> {
     Ok(facts)
 }
 
-/// Reads the content from the columns `key_id`, `nonce` and `sealed`, which begin at `first`.
+/// Reads the content from the `key_id`, `nonce` and `sealed` columns, which begin at index `first`.
 pub(crate) fn payload(row: &Row, first: usize) -> Result<StoredPayload, OpError> {
     let key_id: i64 = get(row, first)?;
     let nonce: &[u8] = get(row, first + 1)?;
@@ -84,11 +85,11 @@ pub(crate) fn entry_columns() -> String {
     )
 }
 
-/// The tables that the columns of an entry refer to.
+/// The tables that an entry's columns refer to.
 pub(crate) const ENTRY_TABLES: &str = "paytend_notification n LEFT JOIN paytend_work w ON w.id = n.id \
      LEFT JOIN paytend_dead d ON d.id = n.id";
 
-/// Reads an entry from the columns of [`entry_columns`].
+/// Reads an entry from the columns that [`entry_columns`] returns.
 pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
     let state = match (get::<Option<i16>>(row, 14)?, get::<Option<i64>>(row, 15)?) {
         (Some(0), _) => State::Ready,
@@ -109,7 +110,7 @@ pub(crate) fn entry(row: &Row) -> Result<Entry, OpError> {
     })
 }
 
-/// Replaces U+0000, which PostgreSQL's texts cannot contain.
+/// Replaces U+0000, which PostgreSQL text values cannot contain.
 pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
 }

@@ -24,10 +24,10 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS paytend_migration (\
 /// The advisory lock that is held during a migration, so that only one program migrates the schema at a time.
 const LOCK: i64 = 0x7061_7974_656e_6401;
 
-/// Limits the time for which a step waits for a table in use. Other transactions are blocked during this wait.
+/// Limits how long a migration step waits for a table that is in use. Other transactions are blocked during this wait.
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '5s'";
 
-/// The maximum number of attempts of a step whose table is in use.
+/// The maximum number of attempts to apply a migration step whose table is in use.
 const ATTEMPTS: usize = 5;
 
 /// Creates or upgrades the schema.
@@ -45,7 +45,7 @@ pub(crate) async fn migrate(client: &mut Client) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Applies a step in a transaction, unless a different program has applied it.
+/// Applies a migration step in a transaction, unless a different program has already applied it.
 async fn apply(client: &mut Client, migration: &Migration) -> Result<(), Error> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(LOCK_TIMEOUT).await?;
@@ -65,13 +65,13 @@ fn is_in_use(error: &Error) -> bool {
     matches!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED))
 }
 
-/// Refuses a database without a compatible schema, and changes nothing.
+/// Checks that the database has a compatible schema, without changing the database.
 pub(crate) async fn require(client: &Client) -> Result<(), StoreError> {
     let applied = applied(client).await.map_err(|error| store_error("read the schema version", error))?;
     schema::require(&applied, MIGRATIONS)
 }
 
-/// Reads the steps that were applied to the store.
+/// Reads the migration steps that have been applied to the store.
 async fn applied(client: &Client) -> Result<Vec<AppliedMigration>, Error> {
     let exists = client.query_one("SELECT to_regclass('paytend_migration') IS NOT NULL", &[]).await?;
     if !exists.try_get::<_, bool>(0)? {

@@ -3,10 +3,10 @@
 use paytend_inbox::{StoreError, StoreErrorKind};
 use tokio_postgres::{Client, Error};
 
-/// The SQLSTATE of the schema's trigger when it refuses a commit that a crash could undo.
+/// The SQLSTATE that the schema's trigger reports when it refuses a commit that a crash could undo.
 pub(crate) const UNSAFE: &str = "PY001";
 
-/// The oldest supported version of PostgreSQL.
+/// The minimum supported PostgreSQL version, in the format of `server_version_num`.
 const MIN_VERSION: i32 = 140_000;
 
 /// Reads the settings.
@@ -27,7 +27,7 @@ pub(crate) async fn read(client: &Client) -> Result<Vec<(&'static str, String)>,
     Ok(settings)
 }
 
-/// Returns a description of each setting that can lose acknowledged notifications.
+/// Returns a description of each setting whose value could cause acknowledged notifications to be lost.
 pub(crate) fn problems(settings: &[(&'static str, String)]) -> Vec<String> {
     let value = |wanted: &str| settings.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value);
     let mut problems = Vec::new();
@@ -51,7 +51,7 @@ pub(crate) fn problems(settings: &[(&'static str, String)]) -> Vec<String> {
     problems
 }
 
-/// Refuses a server that can lose acknowledged notifications.
+/// Returns an error if the server could lose acknowledged notifications.
 pub(crate) fn check(settings: &[(&'static str, String)]) -> Result<(), StoreError> {
     let problems = problems(settings);
     if problems.is_empty() {

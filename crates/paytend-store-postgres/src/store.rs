@@ -21,9 +21,9 @@ use crate::queue::Queue;
 use crate::together::{self, Member, Report};
 use crate::{claim, finish, settings};
 
-/// The interval at which an idle worker checks whether the server's clock was set back.
+/// The interval at which idle workers check whether the server's clock was set back.
 const REPAIR_INTERVAL: Duration = Duration::from_secs(60);
-/// The time limit of a rollback. Afterwards, the connection is closed, which also rolls back the transaction.
+/// The time limit for a rollback. If it is exceeded, the connection is closed, which also rolls back the transaction.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A store of notifications in a PostgreSQL database. Cloning is cheap, and the clones share the connections.
@@ -41,7 +41,7 @@ struct Shared {
     queue: Queue,
     completions: Completions,
     hints: Hints,
-    /// The time of the last check for due times that are too far in the future.
+    /// The time of the last search for due times that are too far in the future.
     repaired: Mutex<Option<Instant>>,
 }
 
@@ -90,7 +90,7 @@ impl PostgresStore {
         self.shared.attempt(doing, function).await
     }
 
-    /// Completes several notifications in one transaction, in this task.
+    /// Completes several notifications in one transaction, in the current task.
     pub(crate) async fn attempt_together(
         &self,
         doing: &'static str,
@@ -122,7 +122,7 @@ impl PostgresStore {
         self.run(doing, function).await.map_err(StoreError::from)
     }
 
-    /// Makes pending work due if it waits only because the server's clock was set back.
+    /// Makes pending notifications and orders due if they are waiting only because the server's clock was set back.
     pub(crate) async fn repair_times(&self) -> Result<(), StoreError> {
         let repaired = self.write("read the times", |transaction| Box::pin(finish::repair_times(transaction))).await?;
         if repaired > 0 {
@@ -132,12 +132,13 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// Refuses settings that can lose acknowledged notifications, unless the options accept such settings.
+    /// Returns an error if the settings could cause acknowledged notifications to be lost, unless the options accept
+    /// such settings.
     pub(crate) fn check_settings(&self, settings: &[(&'static str, String)]) -> Result<(), StoreError> {
         if self.shared.rules.danger_any_settings { Ok(()) } else { settings::check(settings) }
     }
 
-    /// Repairs the times, unless they were repaired within the last minute.
+    /// Repairs due times that are too far in the future, unless this was done within the last minute.
     pub(crate) async fn repair_times_if_due(&self) -> Result<(), StoreError> {
         if self.shared.must_repair() { self.repair_times().await } else { Ok(()) }
     }
@@ -222,11 +223,11 @@ impl Shared {
     }
 }
 
-/// What happens to a connection after a transaction.
+/// The action to take with a connection after a transaction.
 enum Disposal {
     Keep,
     Close,
-    /// A statement may still run.
+    /// A statement may still be running, so it is cancelled and the connection is closed.
     Abandon,
 }
 
@@ -234,7 +235,7 @@ async fn begin(client: &mut Object) -> Result<Transaction<'_>, OpError> {
     Ok(client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).start().await?)
 }
 
-/// Commits or rolls back.
+/// Commits a transaction after a success, and rolls it back after an error.
 async fn end<T>(transaction: Transaction<'_>, result: Result<T, OpError>) -> (Result<T, OpError>, Disposal) {
     let error = match result {
         Ok(value) => match transaction.commit().await {
@@ -251,7 +252,7 @@ async fn end<T>(transaction: Transaction<'_>, result: Result<T, OpError>) -> (Re
             error
         }
     };
-    // The setting may apply only to the session.
+    // The unsafe setting may apply only to this session, so the connection is closed.
     let disposal = if error.is_unsafe() { Disposal::Close } else { Disposal::Keep };
     (Err(error), disposal)
 }

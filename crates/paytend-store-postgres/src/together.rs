@@ -1,8 +1,9 @@
-//! Completing several notifications in one transaction.
+//! Completes several notifications in one transaction.
 //!
-//! Each effect has a savepoint, so that a failed effect is rolled back alone. Settings, roles and limits are reset
-//! between effects. An effect that ends the transaction would commit the earlier effects without their completions.
-//! The outcomes are therefore inserted first, and their deferred trigger refuses every commit before the last step.
+//! Each effect has a savepoint, so that a failed effect can be rolled back separately. Settings, roles and limits are
+//! reset between effects. An effect that ends the transaction would commit the earlier effects without their
+//! completions. Therefore, the outcomes are inserted first, and their deferred trigger refuses every commit before the
+//! last step.
 
 use std::time::{Duration, Instant};
 
@@ -19,15 +20,16 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// The time after which no further effect begins.
+/// How long after the first effect another effect can begin.
 const BATCH_TIME: Duration = Duration::from_millis(100);
-/// The longest time of an effect. A longer one is applied again in its own transaction.
+/// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
+/// transaction.
 pub(crate) const EFFECT_TIME: Duration = Duration::from_millis(250);
 /// The time limit for rolling back an effect, which waits until its statement ends.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Locks the work of valid leases, inserts the outcomes, and refuses commits from here on. Skips locked rows, so that
-/// the transaction does not wait for the effects of a different transaction.
+/// Locks the pending rows of valid leases and inserts the outcomes, so that commits are refused afterwards. Skips
+/// locked rows, so that the transaction does not wait for effects in a different transaction.
 const HOLD: &str = "WITH held AS MATERIALIZED (SELECT w.id, w.fence, w.tries, w.is_sighting, w.again, w.cause, \
      w.order_key FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS l(id, fence, holder) \
      JOIN paytend_work w ON w.id = l.id AND w.fence = l.fence AND w.holder = l.holder WHERE w.state = 1 \
@@ -52,13 +54,13 @@ pub(crate) struct Member {
     work: Option<Work>,
 }
 
-/// How far a completion has progressed.
+/// The progress of a completion.
 pub(crate) enum MemberProgress {
     /// The effect has not begun.
     Waiting,
     /// The effect has begun and cannot be applied again.
     Begun,
-    /// The effect is applied, if there is one.
+    /// The effect was applied, or there is no effect.
     Applied,
     /// The effect failed and was rolled back. An earlier effect may be the cause.
     Failed(HandlerError),
@@ -66,7 +68,7 @@ pub(crate) enum MemberProgress {
     FailedFirst(HandlerError),
 }
 
-/// The locked work of a member.
+/// The locked pending row of a member.
 struct Work {
     again: bool,
     order_key: Option<Vec<u8>>,
@@ -77,7 +79,7 @@ impl Member {
         Self { lease, effect, progress: MemberProgress::Waiting, work: None }
     }
 
-    /// Returns whether the work of the member was locked.
+    /// Returns whether the member's pending row was locked, that is, whether its lease is valid.
     pub(crate) fn is_held(&self) -> bool {
         self.work.is_some()
     }
@@ -87,18 +89,18 @@ impl Member {
     }
 }
 
-/// What a shared transaction has done.
+/// A report about a shared transaction.
 #[derive(Default)]
 pub(crate) struct Report {
     /// Whether a notification became ready.
     pub(crate) others_are_ready: bool,
     /// The number of effects that have begun.
     pub(crate) begun: usize,
-    /// The number of effects that were not short.
+    /// The number of effects that took longer than [`SHORT`](crate::pace::SHORT).
     pub(crate) long: usize,
     /// The number of effects that failed.
     pub(crate) failed: usize,
-    /// Whether an effect waited for a lock, or waited too long.
+    /// Whether an effect failed because it waited for a lock or waited too long.
     pub(crate) has_conflict: bool,
 }
 
@@ -152,14 +154,14 @@ pub(crate) async fn complete(
     Ok(report)
 }
 
-/// Locks the work of the members, and begins the first savepoint. Returns the number of the transaction.
+/// Locks the members' pending rows, and begins the first savepoint. Returns the ID of the transaction.
 async fn hold(transaction: &Transaction<'_>, members: &mut [Member], begin: &str) -> Result<String, OpError> {
     let ids: Vec<i64> = members.iter().map(|member| member.lease.id.get()).collect();
     let fences: Vec<i64> = members.iter().map(|member| member.lease.fence).collect();
     let holders: Vec<i64> = members.iter().map(|member| member.lease.holder.cast_signed()).collect();
     let statement = transaction.prepare_cached(HOLD).await?;
     let leases: [&(dyn ToSql + Sync); 3] = [&ids, &fences, &holders];
-    // Both are sent at once, in this order.
+    // Both statements are sent in this order, without waiting for replies in between.
     let (rows, begun) = join!(transaction.query(&statement, &leases), transaction.batch_execute(begin));
     let (rows, ()) = (rows?, begun?);
     for row in &rows {
@@ -171,7 +173,8 @@ async fn hold(transaction: &Transaction<'_>, members: &mut [Member], begin: &str
     rows.first().map_or(Ok(String::new()), |row| get(row, 3))
 }
 
-/// Rolls back an effect. Its statement may still run, and ends at its time limit unless the effect has removed it.
+/// Rolls back an effect. The effect's statement may still be running. It ends when its time limit expires, unless the
+/// effect has removed the limit.
 async fn roll_back_effect(transaction: &Transaction<'_>) -> Result<(), OpError> {
     let rolled_back = transaction.batch_execute("ROLLBACK TO SAVEPOINT paytend_effect");
     match tokio::time::timeout(ROLLBACK_TIMEOUT, rolled_back).await {
@@ -232,7 +235,7 @@ impl Ending {
     }
 }
 
-/// Removes the work of the applied members and the outcomes of the others, if the transaction still has this number.
+/// Removes the pending rows of applied members and the outcomes of all others, if the transaction still has this ID.
 /// Returns whether a notification became ready.
 async fn finish(
     transaction: &Transaction<'_>,
@@ -242,7 +245,8 @@ async fn finish(
     limit: Duration,
 ) -> Result<bool, OpError> {
     let Ends { removed, repeated, undone_ids, undone_fences, keys } = ends;
-    // The tables are those of the store's search path from here on, whatever the last effect has set.
+    // This resets the search path, so that the following statements use the store's tables even if the last effect has
+    // changed it.
     let limits = effect::limits(with_grace(limit), with_grace(limit));
     let end = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}", effect::RESET);
     let end = transaction.batch_execute(&end);
@@ -250,7 +254,8 @@ async fn finish(
         future::Either::Left(end)
     } else {
         end.await?;
-        // The next statements must see what other transactions stored before the locks were taken.
+        // The next statements must see the rows that other transactions stored before the locks were taken, so they are
+        // sent afterwards.
         lock_keys(transaction, keys.iter().map(|key| lock_number(key)).collect()).await?;
         future::Either::Right(future::ready(Ok(())))
     };
@@ -258,7 +263,7 @@ async fn finish(
     let repeated_row: [&(dyn ToSql + Sync); 2] = [&repeated, &number];
     let undone_row: [&(dyn ToSql + Sync); 3] = [&undone_ids, &undone_fences, &number];
     let promoted_row: [&(dyn ToSql + Sync); 1] = [&keys];
-    // All are sent at once, in this order.
+    // All statements are sent in this order, without waiting for replies in between.
     let (ended, removed_count, repeated_count, undone_count, promoted) = join!(
         end,
         transaction.execute(&ending.remove, &removed_row),
@@ -274,7 +279,7 @@ async fn finish(
     Ok(promoted > 0 || !repeated.is_empty())
 }
 
-/// Runs a statement, unless it has nothing to change.
+/// Runs a statement, unless its list of rows is empty.
 async fn run_unless<F>(is_empty: bool, statement: F) -> Result<u64, tokio_postgres::Error>
 where
     F: Future<Output = Result<u64, tokio_postgres::Error>>,
@@ -282,7 +287,7 @@ where
     if is_empty { Ok(0) } else { statement.await }
 }
 
-/// Returns the error of an effect. Other errors end the transaction.
+/// Returns the error if it was caused by an effect. All other errors end the transaction.
 fn effect_error(error: OpError) -> Result<HandlerError, OpError> {
     match error {
         OpError::Finish(FinishError::Effect(error)) | OpError::Stuck(error) => Ok(error),
@@ -290,7 +295,7 @@ fn effect_error(error: OpError) -> Result<HandlerError, OpError> {
     }
 }
 
-/// Returns whether an effect failed because it waited: for a lock, or in a statement for too long.
+/// Returns whether an effect failed because it waited for a lock, or because one of its statements took too long.
 fn is_conflict(error: &HandlerError) -> bool {
     let codes = [
         SqlState::QUERY_CANCELED,

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use crate::error::OpError;
 
-/// Stores a notification, or a sighting if it is known.
+/// Stores a notification. If it is already stored, records a sighting instead.
 pub(crate) fn accept(transaction: &Transaction<'_>, now: i64, new: &NewNotification) -> Result<Accepted, OpError> {
     let known: Option<(i64, [u8; 32])> = transaction
         .prepare_cached("SELECT id, content_tag FROM paytend_notification WHERE dedup = ?1")?
@@ -51,13 +51,14 @@ fn insert_notification(transaction: &Transaction<'_>, now: i64, facts: &Facts) -
 /// The earlier state of a notification that becomes pending.
 #[derive(Default)]
 pub(crate) struct Pending {
-    /// The last fence of the notification. The next fence is larger, even if the notification was completed.
+    /// The last fence of the notification. The next claim continues from this fence, even if the notification was
+    /// completed.
     pub(crate) fence: i64,
     pub(crate) is_sighting: bool,
     pub(crate) cause: Option<String>,
 }
 
-/// Adds a notification after the pending notifications of its order key.
+/// Adds a notification behind the pending notifications with the same order key.
 pub(crate) fn enqueue(
     transaction: &Transaction<'_>,
     now: i64,
@@ -95,9 +96,9 @@ fn sight(
     Ok(Accepted::Duplicate { id: Id::new(id), sighting })
 }
 
-/// Ensures that another attempt begins later, unless the notification is a dead letter.
+/// Ensures that another attempt begins after the duplicate, unless the notification is a dead letter.
 fn requeue(transaction: &Transaction<'_>, now: i64, id: i64) -> Result<(), rusqlite::Error> {
-    // If the current run has begun, its attempt may already have queried the state, so another run is needed.
+    // If the current run has begun, its handler may already have queried the state, so another run is necessary.
     let pending = transaction
         .prepare_cached(
             "UPDATE paytend_work SET again = again OR fence > coalesce((SELECT max(fence) FROM paytend_outcome \

@@ -15,7 +15,7 @@ use crate::store::SqliteStore;
 use crate::writer::truncate_log;
 use crate::{audit, check, engine};
 
-/// The maximum number of notifications that one write changes. The limit keeps other operations from waiting long.
+/// The maximum number of notifications that one write changes. The limit keeps other operations from waiting too long.
 const CHUNK: usize = 1_000;
 
 impl StoreAdmin for SqliteStore {
@@ -103,7 +103,7 @@ impl StoreAdmin for SqliteStore {
     }
 
     async fn audit(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, StoreError> {
-        self.read("read the audit", move |connection| audit::list(connection, &query)).await
+        self.read("read the audit log", move |connection| audit::list(connection, &query)).await
     }
 
     async fn probe(&self) -> Result<Vec<(&'static str, String)>, StoreError> {
@@ -138,7 +138,8 @@ fn list(connection: &Connection, query: &Query) -> Result<Vec<Entry>, rusqlite::
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query(parameters)?;
     let mut entries = Vec::new();
-    // Unreadable rows do not count towards the limit, because callers treat a shorter list as the last page.
+    // Unreadable rows do not count towards the limit, because callers treat a list that is shorter than the limit as
+    // the last page.
     while entries.len() < query.limit
         && let Some(row) = rows.next()?
     {

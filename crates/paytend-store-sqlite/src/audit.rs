@@ -1,4 +1,4 @@
-//! The audit of operator actions.
+//! The audit log of operator actions.
 
 use paytend_inbox::{AuditEntry, AuditEvent, AuditQuery, Id};
 use rusqlite::{Connection, Transaction, params};

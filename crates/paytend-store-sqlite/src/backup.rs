@@ -1,4 +1,4 @@
-//! Backups.
+//! Creates backups while the store is in use.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     let partial = create_partial(target).map_err(failed)?;
     let result = copy_pages(options, &partial).and_then(|()| {
         File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
-        // The link fails if a different process has created the target.
+        // The link fails if a different process has already created the target.
         std::fs::hard_link(&partial, target).map_err(failed)?;
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if cfg!(unix) { File::open(parent).and_then(|directory| directory.sync_all()).map_err(failed) } else { Ok(()) }
@@ -48,7 +48,8 @@ fn copy(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> {
     result
 }
 
-/// Creates a temporary file beside the target, with access for its owner only. A crash can leave this file on the disk.
+/// Creates a temporary file next to the target, accessible only to its owner. After a crash, this file can remain on
+/// the disk.
 fn create_partial(target: &Path) -> std::io::Result<PathBuf> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -70,10 +71,10 @@ fn copy_pages(options: &SqliteOptions, target: &Path) -> Result<(), StoreError> 
     let failed = |error| store_error("write the backup", error);
     let source = crate::engine::open_reader(options)?;
     let mut destination = Connection::open(target).map_err(failed)?;
-    // The copy needs no journal, because an incomplete copy is discarded. A journal of an earlier copy must not be
-    // applied to the new copy.
+    // The copy needs no journal, because an incomplete copy is discarded. A journal that an earlier copy left behind
+    // must not be applied to the new copy.
     destination.pragma_update(None, "journal_mode", "off").map_err(failed)?;
-    // All pages are copied in one step. With several steps, the copy would start again whenever a notification is
+    // All pages are copied in one step. With several steps, the copy would start again each time a notification is
     // stored.
     let backup = Backup::new(&source, &mut destination).map_err(failed)?;
     match backup.step(-1).map_err(failed)? {

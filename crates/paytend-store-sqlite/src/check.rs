@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-/// Queries that count invalid rows, each with the description of the problem.
+/// Queries that count invalid rows, each with a description of the problem.
 const RULES: [(&str, &str); 9] = [
     (
         "SELECT count(*) FROM paytend_notification n WHERE NOT EXISTS (SELECT 1 FROM paytend_work WHERE id = n.id) \
@@ -43,7 +43,7 @@ const RULES: [(&str, &str); 9] = [
     ("SELECT count(*) FROM paytend_work WHERE order_key IS NULL AND head <> 1", "notifications cannot be claimed"),
 ];
 
-/// Returns the problems of the file and of its rows.
+/// Checks the file and its rows. Returns a description of each problem.
 pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, rusqlite::Error> {
     let mut problems: Vec<String> =
         connection.prepare("PRAGMA integrity_check(20)")?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -59,7 +59,7 @@ pub(crate) fn integrity(connection: &Connection) -> Result<Vec<String>, rusqlite
     Ok(problems)
 }
 
-/// Returns a description of each setting that can lose acknowledged notifications.
+/// Returns a description of each setting whose value could cause acknowledged notifications to be lost.
 pub(crate) fn settings(settings: &[(&'static str, String)]) -> Vec<String> {
     let required = [("journal_mode", "wal"), ("synchronous", "2")];
     let wrong = required.iter().filter(|(name, value)| !settings.iter().any(|(n, v)| n == name && v == value));

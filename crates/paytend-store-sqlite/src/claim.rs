@@ -22,7 +22,7 @@ pub(crate) fn claim(transaction: &Transaction<'_>, now: i64, request: &ClaimRequ
     for id in ids {
         match take(transaction, id, due_at, request.holder) {
             Ok(taken) => claimed.push(taken),
-            // An SQLite error is not limited to one row.
+            // An error from SQLite concerns more than this row, so the whole claim fails.
             Err(error) if error.sqlite_error_code().is_some() => return Err(error.into()),
             Err(error) => set_aside(transaction, now, id, &error)?,
         }
@@ -52,8 +52,8 @@ fn due(transaction: &Transaction<'_>, now: i64, count: usize) -> Result<Vec<i64>
         .collect()
 }
 
-/// Returns due notifications, with limits per kind. Reads each kind separately, so that a kind at its limit is not
-/// read.
+/// Returns due notifications, with limits per kind. Reads each kind separately, so that no rows are read for a kind
+/// that has reached its limit.
 fn due_by_kind(transaction: &Transaction<'_>, now: i64, request: &ClaimRequest) -> Result<Vec<i64>, rusqlite::Error> {
     let limits: HashMap<&str, usize> =
         request.kind_limits.iter().map(|(kind, limit)| (kind.as_str(), *limit)).collect();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// A clock in milliseconds since the Unix epoch.
 ///
-/// The clock reads the system clock once and then uses the monotonic clock. A step of the system clock therefore does
-/// not shorten or extend leases.
+/// The clock reads the system clock once and then uses the monotonic clock. Therefore, a change of the system clock
+/// does not shorten or extend leases.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 

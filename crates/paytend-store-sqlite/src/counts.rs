@@ -1,28 +1,29 @@
-//! Sightings that are counted but not yet written, and their transfer to the writer. `tests/batcher_model.rs` tests
-//! this code with many thread interleavings.
+//! Sightings that are counted in memory and passed to the writer later. `tests/batcher_model.rs` tests this code with
+//! many thread interleavings.
 
 use std::collections::HashMap;
 
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 
-/// The maximum number of notifications with an unwritten count. Duplicates of other notifications are written one by
-/// one.
+/// The maximum number of notifications with an unwritten count. When it is reached, duplicates of other notifications
+/// are written individually.
 const MAX_COUNTS: usize = 10_000;
 
 /// The sightings that are counted but not yet written.
 #[derive(Default)]
 pub(crate) struct Counts {
     entries: Mutex<HashMap<i64, Count>>,
-    /// Whether counting is suspended because the file may be damaged. Duplicates then wait for the writer.
+    /// Whether counting is suspended because the file may be damaged. While it is suspended, duplicates are passed to
+    /// the writer.
     suspended: AtomicBool,
 }
 
-/// The sightings of one notification.
+/// The counted sightings of one notification.
 #[derive(Clone, Copy)]
 pub(crate) struct Count {
-    /// The number of all sightings.
+    /// The number of all sightings, including stored sightings.
     total: u64,
-    /// The number of sightings that no batch contains yet.
+    /// The number of sightings that are not yet part of a batch.
     waiting: u64,
     /// The number of sightings in the writer's current batch.
     pub(crate) in_batch: u64,
@@ -61,7 +62,7 @@ impl Counts {
             if entries.len() >= MAX_COUNTS {
                 return Ok(None);
             }
-            // An entry is removed only after its commit. If there is no entry, the stored number is therefore current.
+            // An entry is removed only after its commit. Therefore, if there is no entry, the stored number is current.
             let total = stored()?;
             entries.insert(id, Count { total, waiting: 0, in_batch: 0, seen_at, sent_at });
         }
@@ -72,7 +73,7 @@ impl Counts {
         }))
     }
 
-    /// Returns the counts for the writer's batch. [`finished`](Self::finished) must follow.
+    /// Returns the counts for the writer's batch. Call [`finished`](Self::finished) after the batch.
     pub(crate) fn take(&self) -> Vec<(i64, Count)> {
         let mut batch = Vec::new();
         for (id, count) in self.entries().iter_mut().filter(|(_, count)| count.waiting > 0) {

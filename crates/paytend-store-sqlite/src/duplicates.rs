@@ -1,5 +1,5 @@
-//! Duplicates that cannot report a change. A separate thread counts and acknowledges these duplicates, and only reads
-//! the file. The writer writes the counts with its next commit.
+//! Handles duplicates that cannot report a change. A separate thread counts and acknowledges these duplicates without
+//! writing to the file. The writer writes the counts with its next commit.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::rows;
 
-/// The time for which a count waits for a commit of the writer. Afterwards, the count causes a commit.
+/// How long a count waits for the writer's next commit. Afterwards, the lookup thread requests a commit.
 const WRITE_AFTER: Duration = Duration::from_secs(1);
 
 /// A notification that may be a duplicate, and the channel to its caller.
@@ -22,7 +22,7 @@ pub(crate) struct Lookup {
     pub(crate) caller: oneshot::Sender<Result<Accepted, FinishError>>,
 }
 
-/// The interface to the writer, for notifications that are not countable duplicates and for waiting counts.
+/// The lookup thread's interface to the writer, which stores all other notifications and writes the counts.
 pub(crate) trait Forward: Send + 'static {
     /// Passes a notification to the writer.
     fn store(&self, lookup: Lookup);
@@ -49,7 +49,7 @@ pub(crate) fn write(counts: &Counts, transaction: &Transaction<'_>) -> rusqlite:
     Ok(())
 }
 
-/// The thread.
+/// The lookup thread, which finds the duplicates that it can count.
 pub(crate) struct Lookups<F> {
     connection: Connection,
     requests: Receiver<Lookup>,
@@ -103,7 +103,7 @@ impl<F: Forward> Lookups<F> {
             return self.forward.store(lookup);
         }
         match self.find(&lookup.notification) {
-            // Sending fails if the caller has stopped waiting.
+            // Sending fails if the caller has stopped waiting. This error is ignored.
             Ok(Some(known)) => drop(lookup.caller.send(Ok(known))),
             Ok(None) => self.forward.store(lookup),
             Err(error) => {
@@ -113,8 +113,8 @@ impl<F: Forward> Lookups<F> {
         }
     }
 
-    /// Counts a duplicate that reports no change. All data that this connection reads is on disk, because SQLite makes
-    /// a transaction visible to readers only after the sync of its commit.
+    /// Counts a duplicate that reports no change. All data that this connection reads is on disk, because SQLite syncs
+    /// a commit before it makes the transaction visible to readers.
     fn find(&self, new: &NewNotification) -> rusqlite::Result<Option<Accepted>> {
         let known: Option<(i64, [u8; 32], bool)> = self
             .connection
@@ -143,7 +143,7 @@ impl<F: Forward> Lookups<F> {
     }
 }
 
-/// Passes a lookup to the thread. Returns the lookup if the queue is full.
+/// Passes a lookup to the lookup thread. Returns the lookup if the queue is full.
 pub(crate) fn send(lookups: &SyncSender<Lookup>, lookup: Lookup) -> Option<Lookup> {
     match lookups.try_send(lookup) {
         Ok(()) => None,

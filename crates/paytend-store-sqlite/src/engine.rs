@@ -8,20 +8,20 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::store_error;
 use crate::options::{SqliteOptions, Synchronous};
 
-/// The first version of SQLite without a bug in WAL mode that can lose data when the log is reset.
+/// The minimum SQLite version. Earlier versions have a bug in WAL mode that can lose data when the log is reset.
 const MIN_VERSION: (i32, &str) = (3_051_003, "3.51.3");
 
 /// The writer's page cache, in KiB.
 const CACHE_KIB: usize = 64 << 10;
 
-/// The time limit for waiting for a lock of a different process.
+/// How long a connection waits for another process's lock.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Opens the connection of the writer.
+/// Opens the writer's connection.
 pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreError> {
     check_version(rusqlite::version_number())?;
     if options.path.as_os_str().is_empty() || options.path.as_os_str() == ":memory:" {
-        return Err(StoreError::new(StoreErrorKind::Configuration, "the store must be a file: give its path"));
+        return Err(StoreError::new(StoreErrorKind::Configuration, "the store must be a file: specify its path"));
     }
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     if options.create {
@@ -39,14 +39,14 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, StoreEr
         set(&connection, "fullfsync", "1", "1")?;
         set(&connection, "checkpoint_fullfsync", "1", "1")?;
     }
-    // The cache is large enough for the index of the dedup keys of about a million notifications. Dedup keys are
-    // random, so all parts of the index are used.
+    // The cache can hold the dedup key index of about a million notifications. Dedup keys are random, so every part of
+    // the index is accessed.
     let cache = format!("-{CACHE_KIB}");
     set(&connection, "cache_size", &cache, &cache)?;
     // The writer runs checkpoints itself.
     set(&connection, "wal_autocheckpoint", "0", "0")?;
     set(&connection, "foreign_keys", "1", "1")?;
-    // Erased values must not remain in the free space of the file.
+    // Erased values must not remain in the file's free space.
     set(&connection, "secure_delete", "1", "1")?;
     Ok(connection)
 }
@@ -77,7 +77,7 @@ fn check_version(number: i32) -> Result<(), StoreError> {
     ))
 }
 
-/// Creates the file with access for its owner only, because it contains business IDs. SQLite creates its other files
+/// Creates the file, accessible only to its owner, because it contains business IDs. SQLite creates its other files
 /// with the same permissions. The permissions of an existing file are neither checked nor changed.
 pub(crate) fn create_private(options: &SqliteOptions) -> Result<(), StoreError> {
     let mut file = std::fs::OpenOptions::new();

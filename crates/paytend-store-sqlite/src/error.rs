@@ -3,7 +3,7 @@
 use paytend_inbox::{FinishError, StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
-/// Converts an error. The message contains SQLite's description of the error code, and no values.
+/// Converts an error. The message describes the error code and contains no values from the file.
 pub(crate) fn store_error(doing: &str, error: rusqlite::Error) -> StoreError {
     let (kind, what) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {

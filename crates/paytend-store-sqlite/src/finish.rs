@@ -1,4 +1,4 @@
-//! Ends attempts. Every change checks the fence first.
+//! Ends attempts. Every change first checks the fence.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::error::OpError;
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes work due if its due time is further in the future than the maximum delay, which means that the system clock
-/// was set back.
+/// Makes notifications due if their due time is further in the future than the maximum delay. Such a due time means
+/// that the system clock was set back.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let (condition, latest) = ("(state = 0 AND due_at > ?1) OR due_at > ?2", after(now, MAX_DELAY));
-    // In most cases, no work matches. The check avoids taking the write lock.
+    // In most cases, no row matches. This check avoids taking the write lock.
     if connection.prepare(&format!("SELECT 1 FROM paytend_work WHERE {condition}"))?.exists([now, latest])? {
         connection.execute(&format!("UPDATE paytend_work SET due_at = ?1 WHERE {condition}"), [now, latest])?;
     }
     Ok(())
 }
 
-/// The work of a valid lease.
+/// The pending row (`paytend_work`) of a notification whose lease is valid.
 pub(crate) struct Held {
     lease: Lease,
     tries: u32,
@@ -31,7 +31,7 @@ pub(crate) struct Held {
     cause: Option<String>,
 }
 
-/// Returns the work of a lease, or an error if the lease is lost.
+/// Returns the pending row for a lease, or an error if the lease is lost.
 pub(crate) fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let held = transaction
         .prepare_cached(
@@ -53,7 +53,7 @@ pub(crate) fn extend(transaction: &Transaction<'_>, now: i64, lease: Lease, time
     Ok(())
 }
 
-/// Completes the work of a valid lease. The caller has applied the effect in the same transaction.
+/// Completes a notification whose lease is valid. The caller has already applied the effect in the same transaction.
 pub(crate) fn complete(transaction: &Transaction<'_>, now: i64, held: &Held) -> Result<(), OpError> {
     let id = held.lease.id.get();
     outcome(transaction, now, held, "done", held.cause.as_deref())?;
@@ -113,7 +113,7 @@ pub(crate) fn die(
     Ok(inserted == 1)
 }
 
-/// Removes work. If the work was the first of its order key, the next work of the key becomes the first.
+/// Removes a pending row. If the row was the first with its order key, the next row with this key becomes the first.
 fn remove(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error> {
     let (order_key, head): (Option<[u8; 32]>, bool) = transaction
         .prepare_cached("DELETE FROM paytend_work WHERE id = ?1 RETURNING order_key, head")?

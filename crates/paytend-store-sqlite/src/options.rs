@@ -27,7 +27,7 @@ pub struct SqliteOptions {
     pub(crate) create: bool,
 }
 
-/// The value of SQLite's setting `synchronous`.
+/// The value of SQLite's `synchronous` setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Synchronous {
     Full,
@@ -47,36 +47,36 @@ impl SqliteOptions {
         }
     }
 
-    /// Sets the time limit for all SQL statements of an effect together (default 5 s). Other writes wait during this
-    /// time. The limit does not interrupt code that runs no SQL.
+    /// Sets the time limit for an effect's SQL statements in total (default 5 s). Other writes wait during this time.
+    /// The limit does not interrupt code that runs no SQL.
     pub fn effect_timeout(mut self, time: Duration) -> Self {
         self.effect_timeout = time;
         self
     }
 
-    /// Sets the maximum number of operations that wait for the writer (default 4096, at least 1). Further notifications
-    /// are refused, so that their senders retry.
+    /// Sets the maximum number of operations that wait for the writer (default 4096, at least 1). When it is reached,
+    /// additional notifications are refused, and their senders are asked to retry.
     pub fn max_waiting(mut self, count: usize) -> Self {
         self.max_waiting = count.max(1);
         self
     }
 
-    /// Refuses to create the file, and to create or upgrade its schema (default: both are allowed). Use this option in
-    /// programs that read or manage a store.
+    /// Prevents [`open`](Self::open) from creating the file, and from creating or upgrading its schema. Use this option
+    /// in programs that read or manage a store.
     pub fn must_exist(mut self) -> Self {
         self.create = false;
         self
     }
 
-    /// Sets the clock, for tests. The default clock reads the system clock when the store is opened, and then uses the
-    /// monotonic clock.
+    /// Sets the clock. This option is intended for tests. The default clock reads the system clock when the store is
+    /// opened, and then uses the monotonic clock.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::custom(clock);
         self
     }
 
-    /// Acknowledges notifications **before they are on disk**, so that a power cut can lose acknowledged notifications.
-    /// For tests.
+    /// Acknowledges notifications **before they are on disk**, so a power cut can lose acknowledged notifications. This
+    /// option is intended for tests.
     pub fn danger_without_sync(mut self) -> Self {
         self.synchronous = Synchronous::Off;
         self

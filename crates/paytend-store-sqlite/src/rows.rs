@@ -6,11 +6,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use crate::clock::system_time;
 
-/// The columns that [`facts`] reads, from the table `n`.
+/// The columns that [`facts`] reads, from the table with the alias `n`.
 pub(crate) const FACTS: &str = "n.dedup, n.content_tag, n.route, n.kind, n.notify_type, n.business_kind, \
      n.business_id, n.business_state, n.order_key, n.verified_by, n.traceparent, n.sent_at";
 
-/// Reads facts from the columns [`FACTS`], which are the first columns of the row.
+/// Reads facts from the [`FACTS`] columns, which are the first columns of the row.
 pub(crate) fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
     let route: String = row.get(2)?;
     let route =
@@ -39,7 +39,7 @@ pub(crate) fn payload(connection: &Connection, id: i64) -> rusqlite::Result<Stor
     Ok(sealed.map_or(StoredPayload::Dropped, StoredPayload::Sealed))
 }
 
-/// Returns the number of sightings of a notification.
+/// Returns how many sightings a notification has.
 pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(number) FROM paytend_sighting WHERE id = ?1")?
@@ -47,7 +47,7 @@ pub(crate) fn sightings(connection: &Connection, id: i64) -> rusqlite::Result<u6
     Ok(last.and_then(|last| u64::try_from(last).ok()).unwrap_or_default())
 }
 
-/// Returns the number of times a notification was completed.
+/// Returns how many times a notification has been completed.
 pub(crate) fn completed_runs(connection: &Connection, id: i64) -> rusqlite::Result<u64> {
     connection
         .prepare_cached("SELECT count(*) FROM paytend_outcome WHERE id = ?1 AND result = 'done'")?
@@ -66,7 +66,7 @@ pub(crate) const ENTRY: &str = "n.id, n.received_at, w.state, d.id, \
 pub(crate) const ENTRY_TABLES: &str = "paytend_notification n LEFT JOIN paytend_work w ON w.id = n.id \
      LEFT JOIN paytend_dead d ON d.id = n.id";
 
-/// Reads an entry from the columns [`FACTS`] and [`ENTRY`].
+/// Reads an entry from the [`FACTS`] and [`ENTRY`] columns.
 pub(crate) fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let state = match (row.get::<_, Option<i64>>(14)?, row.get::<_, Option<i64>>(15)?) {
         (Some(0), _) => State::Ready,

@@ -38,7 +38,7 @@ fn migrate_with(connection: &mut Connection, now: i64, migrations: &[Migration])
     transaction.commit().map_err(failed)
 }
 
-/// Refuses a file without a compatible schema, and changes nothing.
+/// Checks that the file has a compatible schema, without changing the file.
 pub(crate) fn require(connection: &Connection) -> Result<(), StoreError> {
     require_with(connection, MIGRATIONS)
 }
@@ -48,7 +48,7 @@ fn require_with(connection: &Connection, migrations: &[Migration]) -> Result<(),
     schema::require(&applied, migrations)
 }
 
-/// Reads the steps that were applied to the store.
+/// Reads the migration steps that have been applied to the store.
 fn applied(connection: &Connection) -> Result<Vec<AppliedMigration>, rusqlite::Error> {
     if !connection.table_exists(None, "paytend_migration")? {
         return Ok(Vec::new());
@@ -126,6 +126,6 @@ mod tests {
         insert.execute([2]).unwrap();
         let mut new = open();
         migrate_with(&mut new, 0, &[FIRST, ADDS, Migration { version: 3, ..BREAKS }]).unwrap();
-        assert!(insert.execute([3]).is_err(), "a running program must not write to a schema that it does not know");
+        assert!(insert.execute([3]).is_err(), "a running program must not write to a schema that it does not support");
     }
 }

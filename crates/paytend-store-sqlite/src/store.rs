@@ -1,4 +1,4 @@
-//! The store.
+//! The SQLite store.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,11 +25,11 @@ use crate::{accept, claim, duplicates, engine, finish, outbox, schema};
 /// A change to apply in the same transaction that completes a notification. Create it with [`in_transaction`].
 pub type SqliteEffect = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), HandlerError> + Send>;
 
-/// Completes a notification together with a change in the same transaction.
+/// Returns a completion that applies a change in the same transaction that completes the notification.
 ///
-/// The change runs on the writer thread, so it should only run SQL. If the change returns an error, it is rolled back
-/// and the notification is attempted again. The change must not begin or end transactions: it fails if it ends its
-/// transaction. The change can read and write every table of the file.
+/// The change runs on the writer thread, so it should do nothing except run SQL. If the change returns an error, it is
+/// rolled back and the notification is attempted again. The change must not begin or end transactions. If it ends its
+/// transaction, it fails. It can read and write every table in the file.
 ///
 /// ```
 /// use paytend_inbox::{Completion, Delivery, HandlerError, types};
@@ -92,6 +92,7 @@ impl SqliteStore {
     pub(crate) fn with(options: SqliteOptions) -> Result<Self, StoreError> {
         let mut connection = engine::open_writer(&options)?;
         // After a failed sync and a restart, the write-ahead log can contain transactions that are not on disk.
+        // Therefore, the log is copied to the file before the store uses it.
         crate::writer::settle_log(&connection)?;
         if options.create {
             schema::migrate(&mut connection, options.clock.now())?;
@@ -153,7 +154,7 @@ impl SqliteStore {
         }
     }
 
-    /// Runs a function that only reads, on a connection for readers.
+    /// Runs a function that only reads, on the read connection.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -179,8 +180,8 @@ impl SqliteStore {
         deadline.clear();
         fail::fail_point!("sqlite-after-effect");
         let applied = applied.unwrap_or_else(|_| Err(HandlerError::retry("the effect panicked")));
-        // An effect can ignore the error of a statement. After a timeout, SQLite has rolled back the whole transaction,
-        // including the earlier writes of the effect.
+        // An effect can ignore the error from a statement that was interrupted. However, SQLite has then rolled back
+        // the whole transaction, including the effect's earlier writes.
         match applied {
             _ if timed_out => Err(HandlerError::retry("the effect exceeded its time limit")),
             Ok(()) if transaction.is_autocommit() => Err(HandlerError::retry("the effect ended the transaction")),
@@ -189,8 +190,8 @@ impl SqliteStore {
     }
 }
 
-/// Converts the error of an effect. An error of the disk or the file becomes an SQLite error, so that the file is
-/// reopened and checked. If an effect converts such an error to text, it cannot be detected.
+/// Converts an error from an effect. A disk or file error becomes an SQLite error, so that the file is reopened and
+/// checked. If an effect converts such an error to text, it cannot be detected.
 pub(crate) fn effect_error(error: HandlerError) -> OpError {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -220,7 +221,8 @@ impl Forward for Queue {
     fn store(&self, Lookup { notification, caller }: Lookup) {
         let clock = self.clock.clone();
         let function = move |transaction: &Transaction<'_>| accept::accept(transaction, clock.now(), &notification);
-        // The place in the queue is reserved first, because a failed send would drop the channel to the caller.
+        // The place in the queue is reserved first, because after a failed send the channel to the caller would be
+        // lost.
         let error = match self.operations.try_reserve() {
             Ok(place) => return place.send(Pending::boxed("store a notification", function, caller)),
             Err(mpsc::error::TrySendError::Full(())) => StoreError::unavailable("the store is overloaded"),
@@ -229,14 +231,15 @@ impl Forward for Queue {
         let _ = caller.send(Err(error.into()));
     }
 
-    /// Runs an empty operation to cause a commit. If the queue is full, the waiting operations cause a commit.
+    /// Runs an empty operation to cause a commit. If the queue is full, this is unnecessary because the waiting
+    /// operations cause a commit.
     fn commit(&self) {
         let (operation, _) = Pending::create(COUNT, |_| Ok(()));
         let _ = self.operations.try_send(operation);
     }
 }
 
-/// The names of operations that cannot make a notification ready.
+/// The names of operations that cannot make a notification ready, so they do not wake workers.
 pub(crate) const CLAIM: &str = "claim";
 const COUNT: &str = "count duplicates";
 pub(crate) const EXTEND: &str = "extend a lease";
@@ -294,7 +297,7 @@ where
             (Some(Ok(value)), Ok(())) => Ok(value),
             (None, Ok(())) => Err(StoreError::unavailable("the operation was not carried out").into()),
         };
-        // Sending fails if the caller has stopped waiting.
+        // Sending fails if the caller has stopped waiting. This error is ignored.
         let _ = self.caller.send(result);
     }
 }

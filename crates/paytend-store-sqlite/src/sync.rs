@@ -1,4 +1,4 @@
-//! The synchronization primitives of the `counts` module. `tests/batcher_model.rs` replaces them.
+//! The synchronization primitives that the `counts` module uses. `tests/batcher_model.rs` replaces them.
 
 pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! The writer: one thread that executes all changes, and commits them in batches.
+//! The writer, a single thread that executes all changes and commits them in batches.
 //!
 //! The thread takes all waiting operations, runs each operation in a savepoint, commits once, and then sends all
 //! replies. While the thread waits for the disk, new operations wait in the queue. If a commit fails, every operation
@@ -21,15 +21,15 @@ use crate::options::SqliteOptions;
 
 /// The maximum number of operations in one transaction.
 const MAX_BATCH: usize = 512;
-/// The size of the write-ahead log, in pages, from which an idle writer copies the log to the file.
+/// The minimum size of the write-ahead log, in pages, at which an idle writer copies the log to the file.
 const IDLE_CHECKPOINT: c_int = 1_000;
-/// The size, in pages, from which the writer copies the log even if operations are waiting.
+/// The minimum size, in pages, at which the writer copies the log even if operations are waiting.
 const BUSY_CHECKPOINT: c_int = 4_000;
-/// The size, in pages, from which the writer also waits for readers, for [`FORCED_WAIT`].
+/// The minimum size, in pages, at which the writer also waits for readers. It waits for up to [`FORCED_WAIT`].
 const FORCED_CHECKPOINT: c_int = 16_000;
-/// The time for which a forced checkpoint waits for readers.
+/// How long a forced checkpoint waits for readers.
 const FORCED_WAIT: Duration = Duration::from_millis(200);
-/// The number of steps of SQLite's virtual machine between two checks of the time limit.
+/// How many SQLite virtual machine steps run between two checks of the time limit.
 const DEADLINE_STEPS: c_int = 1_000;
 /// The minimum time between two attempts to reopen the file.
 const REOPEN_PAUSE: Duration = Duration::from_millis(100);
@@ -46,14 +46,14 @@ pub(crate) trait Operation: Send {
     fn reply(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-/// The decision about an operation's changes.
+/// The verdict on an operation's changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The changes are committed.
     Keep,
     /// The changes are rolled back.
     RollBack,
-    /// The disk or the file failed: the whole batch is rolled back, and the file is reopened and checked.
+    /// The disk or the file failed. The whole batch is rolled back, and the file is reopened and checked.
     Suspect,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Creates the writer of a file.
+    /// Creates a writer for a file.
     pub(crate) fn new(
         options: SqliteOptions,
         operations: mpsc::Receiver<Box<dyn Operation>>,
@@ -127,7 +127,8 @@ impl Writer {
             pages.store(count, Ordering::Relaxed);
             Ok(())
         }))?;
-        // If an error in an effect has ended the transaction, each later statement would be committed separately.
+        // If an error in an effect ends the transaction, each later statement would be committed separately. This hook
+        // refuses such commits.
         let committing = Arc::clone(&self.committing);
         connection.commit_hook(Some(move || !committing.load(Ordering::Relaxed)))?;
         let deadline = self.deadline.clone();
@@ -163,7 +164,7 @@ impl Writer {
         }
     }
 
-    /// Refuses further operations until the file is reopened and checked.
+    /// Refuses all operations until the file is reopened and checked.
     fn suspect(&mut self, error: StoreError) {
         self.counts.suspend(true);
         self.broken = Some(error);
@@ -218,11 +219,11 @@ impl Writer {
     }
 }
 
-/// The time limit of the effect in progress.
+/// The time limit for the effect in progress.
 #[derive(Clone)]
 pub(crate) struct Deadline {
     started: Instant,
-    /// Milliseconds from `started`; 0 if there is no limit.
+    /// The deadline in milliseconds from `started`, or 0 if there is no limit.
     at: Arc<AtomicU64>,
 }
 
@@ -264,8 +265,8 @@ impl Failure {
     }
 }
 
-/// Runs operations until an operation ends the transaction, and commits. Returns the number of operations to which the
-/// result applies: the operations that ran, or all operations if the transaction could not begin.
+/// Runs operations until an operation ends the transaction, and then commits. The result applies to the returned number
+/// of operations. These are the operations that ran, or all operations if the transaction could not begin.
 fn batch(
     connection: &mut Connection,
     operations: &mut [Box<dyn Operation>],
@@ -305,7 +306,7 @@ fn batch(
     (run, committed.map_err(|error| Failure::of("commit", error)))
 }
 
-/// Ends the savepoint of an operation, according to its verdict.
+/// Ends an operation's savepoint. The verdict determines whether its changes are kept.
 fn end(transaction: &Transaction<'_>, verdict: Verdict) -> Result<(), rusqlite::Error> {
     if verdict != Verdict::Keep {
         execute(transaction, "ROLLBACK TO paytend_operation")?;
@@ -363,10 +364,10 @@ fn check_pages(connection: &Connection) -> Result<(), StoreError> {
     settle_log(connection)
 }
 
-/// Copies the write-ahead log to the file and syncs the file, so that no data depends on the log.
+/// Copies the write-ahead log to the file and syncs the file, so that all data is on disk without the log.
 pub(crate) fn settle_log(connection: &Connection) -> Result<(), StoreError> {
     let failed = |error| store_error("copy the write-ahead log into the file", error);
-    // An active reader can prevent emptying the log, but not copying it.
+    // An active reader can prevent the log from being emptied, but not from being copied.
     let settled =
         copy_log(connection, "PASSIVE").map_err(failed)? || truncate_log(connection, FORCED_WAIT).map_err(failed)?;
     if settled {

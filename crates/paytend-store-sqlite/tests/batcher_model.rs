@@ -1,11 +1,11 @@
-//! A model of the writer's queue for the crate `shuttle`. Callers queue operations, and the writer commits a batch with
-//! the waiting counts, wakes workers, and sends the replies. The test uses the real code of the counts, and models of
-//! the writer and of the file.
+//! A model of the writer's queue for the `shuttle` crate, which tests many thread interleavings. Callers queue
+//! operations, and the writer commits a batch with the waiting counts, wakes workers, and sends the replies. The test
+//! uses the real `counts` module, together with models of the writer and the file.
 
 // Tests panic on unexpected results. The model uses only a part of the included code.
 #![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
 
-/// The versions of `shuttle` of the synchronization primitives that `counts.rs` uses.
+/// The `shuttle` versions of the synchronization primitives that `counts.rs` uses.
 mod sync {
     pub(crate) use std::sync::PoisonError;
 
@@ -25,7 +25,7 @@ use shuttle::sync::mpsc::{Sender, channel};
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
 
-/// A bug of the writer that the model must detect.
+/// A bug in the writer that the model must detect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mistake {
     EarlyReply,
@@ -34,7 +34,7 @@ enum Mistake {
     EarlyRemoval,
 }
 
-/// The notification whose duplicates arrive. It is stored at the start.
+/// The notification that arrives again and again. It is stored before the test begins.
 const KNOWN: i64 = 0;
 const SENDERS: i64 = 2;
 const DUPLICATES: u64 = 3;
@@ -131,7 +131,7 @@ impl Store {
         }
     }
 
-    /// Claims until all notifications of the senders are claimed, like a worker that does not poll.
+    /// Claims until all notifications from the senders have been claimed. Unlike a real worker, it does not poll.
     fn work(&self) {
         let mut claimed = BTreeSet::new();
         loop {
@@ -166,7 +166,7 @@ fn model(mistake: Option<Mistake>) {
     let mut others = vec![run(
         |store, _, _| {
             let numbers: Vec<u64> = (0..DUPLICATES).map(|_| store.duplicate()).collect();
-            assert_eq!(numbers, (1..=DUPLICATES).collect::<Vec<_>>(), "a sighting is counted once");
+            assert_eq!(numbers, (1..=DUPLICATES).collect::<Vec<_>>(), "each sighting is counted once");
         },
         0,
     )];
@@ -184,7 +184,7 @@ fn model(mistake: Option<Mistake>) {
         other.join().unwrap();
     }
     worker.join().unwrap();
-    // The lookup thread causes a last commit for the remaining counts.
+    // The lookup thread requests a last commit for the remaining counts.
     while !store.counts.is_empty() {
         store.accept(1);
     }
@@ -201,9 +201,9 @@ fn every_interleaving_replies_after_the_commit_and_loses_nothing() {
 }
 
 #[test]
-fn every_bug_of_the_writer_is_detected() {
+fn model_detects_every_bug_in_the_writer() {
     for mistake in [Mistake::EarlyReply, Mistake::EarlyWake, Mistake::ForgottenCounts, Mistake::EarlyRemoval] {
         let found = std::panic::catch_unwind(|| shuttle::check_random(move || model(Some(mistake)), 20_000));
-        assert!(found.is_err(), "{mistake:?} is not found");
+        assert!(found.is_err(), "{mistake:?} was not detected");
     }
 }

@@ -101,8 +101,8 @@ impl<R: Receiver> NotificationRequest<R> {
         self.endpoint.handle_here(self.verified, handler).await
     }
 
-    /// Returns the notification. If the connection breaks, the server drops the route's future, and code in that future
-    /// that is processing the notification stops midway. Use [`handle`](Self::handle) to avoid this.
+    /// Returns the notification. If the connection breaks, the server drops the route's future, and the code in it
+    /// stops midway. Use [`handle`](Self::handle) to avoid this.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }
@@ -131,8 +131,8 @@ impl<R: Receiver> FromRequest for NotificationRequest<R> {
     }
 }
 
-/// Converts the headers to the types of `http` 1, because actix-web uses `http` 0.2. Both versions allow the same
-/// characters in names and values.
+/// Converts the headers to `http` 1 types, because actix-web uses `http` 0.2. Both versions allow the same characters
+/// in names and values.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let pair = |(name, value): (&::actix_web::http::header::HeaderName, &::actix_web::http::header::HeaderValue)| {
         let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

@@ -92,8 +92,8 @@ impl<R: Receiver> NotificationRequest<R> {
         self.endpoint.handle(self.verified, handler).await
     }
 
-    /// Returns the notification. If the sender disconnects, the server drops the route's future, and code in that
-    /// future that is processing the notification stops midway. Use [`handle`](Self::handle) to avoid this.
+    /// Returns the notification. If the sender disconnects, the server drops the route's future, and the code in it
+    /// stops midway. Use [`handle`](Self::handle) to avoid this.
     pub fn into_verified(self) -> Verified<R::Notification> {
         self.verified
     }

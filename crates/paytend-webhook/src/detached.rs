@@ -69,7 +69,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         max_age: Duration,
     ) -> Result<Self, ConfigError> {
         let verifiers = Timeline::new(keys.iter().flat_map(ScheduledKey::bounds), |from| {
-            // Several merchants may share a key; add it only once.
+            // Several merchants can share a key, which is added only once.
             let mut distinct: Vec<Arc<dyn RsaPublic>> = Vec::new();
             for key in used(keys, from) {
                 if distinct.iter().all(|known| known.public_key() != key.public_key()) {
@@ -90,7 +90,7 @@ impl<S: Scheme> DetachedReceiver<S> {
         self
     }
 
-    /// Sets how far in the future a notification's timestamp may be (default 5 minutes).
+    /// Sets how far in the future a notification's timestamp can be (default 5 minutes).
     #[must_use]
     pub fn with_max_ahead(mut self, time: Duration) -> Self {
         self.max_ahead = time;
@@ -99,8 +99,8 @@ impl<S: Scheme> DetachedReceiver<S> {
 
     /// Rejects notifications without a timestamp in the documented format.
     ///
-    /// By default such notifications are delivered: they are authentic and report a payment, so only the provider can
-    /// have omitted the timestamp.
+    /// By default, such notifications are delivered, because they are authentic and report a payment. Only the provider
+    /// can have omitted the timestamp.
     #[must_use]
     pub fn require_timestamp(mut self) -> Self {
         self.require_timestamp = true;
@@ -160,7 +160,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
-    /// Always returns false: verification uses only public keys, and takes a few hundredths of a millisecond.
+    /// Always returns false, because verification uses only public keys and takes a few hundredths of a millisecond.
     fn uses_private_key(&self) -> bool {
         false
     }

@@ -25,14 +25,14 @@ pub enum ConfigError {
     /// A source is neither an IP address nor a CIDR block.
     #[error("{0:?} is neither an IP address nor a CIDR block such as 203.0.113.0/24 or 2001:db8::/32")]
     Source(String),
-    /// A CIDR block has address bits set after its prefix.
+    /// A CIDR block has host bits set, that is, address bits after its prefix.
     #[error("{given} has bits set beyond its prefix; use {block} for the block or {address} for the single address")]
     HostBits {
-        /// The block that was configured.
+        /// The block as it was configured.
         given: String,
-        /// The block that contains the address.
+        /// The same block with its host bits cleared.
         block: String,
-        /// The single address.
+        /// The address in the configured block, without its prefix length.
         address: String,
     },
     /// A keyring could not be created.
@@ -99,7 +99,7 @@ pub enum Reason {
     /// The notification is authentic, but older than the receiver accepts. It may be a replay.
     #[error("the notification was sent {} ago; `max_age` is {}", words(*age), words(*limit))]
     TooOld {
-        /// The time since the notification was sent.
+        /// How long ago the notification was sent.
         age: Duration,
         /// The receiver's limit.
         limit: Duration,

@@ -1,4 +1,4 @@
-//! Key rotation: validity periods of keys and usage counters.
+//! Key rotation: validity periods and usage counters for keys.
 //!
 //! A provider that rotates its key announces the new key in advance. Configure both keys until the counters show that
 //! the old key is no longer used, then remove the old key. No message is rejected during the rotation.
@@ -56,7 +56,7 @@ impl<K: ?Sized> ScheduledKey<K> {
         self
     }
 
-    /// Returns whether the key is valid at the time `at`. `None` means a time before all validity periods begin.
+    /// Returns whether the key is valid at `at`. `None` means a time before all validity periods begin.
     pub(crate) fn covers(&self, at: Option<SystemTime>) -> bool {
         let begun = self.not_before.is_none_or(|from| at.is_some_and(|at| at >= from));
         let over = self.retire_at.is_some_and(|until| at.is_some_and(|at| at >= until));
@@ -164,7 +164,7 @@ impl<T> Timeline<T> {
         Ok(Self { spans: made.collect::<Result<Vec<_>, ConfigError>>()?.into() })
     }
 
-    /// Returns the value at the time `now`, or `None` if no key is valid then.
+    /// Returns the value for the time `now`, or `None` if no key is valid then.
     pub(crate) fn at(&self, now: SystemTime) -> Option<&T> {
         let begun = self.spans.partition_point(|(from, _)| from.is_none_or(|from| from <= now));
         self.spans.get(begun.checked_sub(1)?)?.1.as_ref()
@@ -177,7 +177,7 @@ impl<T> Clone for Timeline<T> {
     }
 }
 
-/// Returns the keys that are valid at the time `at`.
+/// Returns the keys that are valid at `at`.
 pub(crate) fn used<K: ?Sized>(keys: &[ScheduledKey<K>], at: Option<SystemTime>) -> Vec<Arc<K>> {
     keys.iter().filter(|key| key.covers(at)).map(|key| Arc::clone(&key.key)).collect()
 }
@@ -202,7 +202,7 @@ pub struct KeyUsage {
     pub role: KeyRole,
     /// The number of authentic messages that were verified or decrypted with the key.
     pub count: u64,
-    /// The time of the last such message, in whole seconds.
+    /// The time at which the key was last used for such a message, rounded down to whole seconds.
     pub last: Option<SystemTime>,
 }
 

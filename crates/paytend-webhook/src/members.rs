@@ -1,7 +1,7 @@
 //! The members of an authentic body. Each member is parsed separately from the raw text, independently of errors in the
 //! other members.
 //!
-//! The dedup keys and the merchant and age checks of PayBy and PayerMax use these members, not the typed form. An
+//! For PayBy and PayerMax, the dedup keys and the merchant and age checks use these members, not the typed form. An
 //! unreadable member must neither change a dedup key nor bypass a check.
 
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use paytend_json::Member;
 
-/// The members of an object. A name may occur several times.
+/// The members of an object. A name can occur several times.
 pub(crate) struct Members<'a>(Vec<(Option<String>, &'a [u8])>);
 
 impl<'a> Members<'a> {
@@ -33,7 +33,7 @@ impl<'a> Members<'a> {
         let first = values.next()?;
         let rest: Vec<&[u8]> = values.collect();
         if !rest.is_empty() {
-            // It is unknown which of the values is intended, so the identity consists of all values.
+            // The sender's intended value is unknown, so the identity consists of all values.
             return Some(Identity::Raw([[first].as_slice(), &rest].concat().join(&b","[..]).into()));
         }
         Some(text(first).map_or(Identity::Raw(first.into()), Identity::Text))
@@ -86,7 +86,7 @@ pub(crate) fn text(value: &[u8]) -> Option<Cow<'_, str>> {
 }
 
 /// Returns the time `millis` milliseconds after the Unix epoch. Times after the year 9999, which not every system can
-/// represent, become the end of that year.
+/// represent, are clamped to the end of that year.
 pub(crate) fn at_millis(millis: u64) -> SystemTime {
     const END: u64 = 253_402_300_799_999;
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis.min(END))

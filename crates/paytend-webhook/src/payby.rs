@@ -16,9 +16,9 @@ use crate::verified::BusinessKey;
 
 /// A receiver for PayBy's transfer-to-bank notifications. Cloning is cheap.
 ///
-/// The documentation does not state whether `notify_timestamp` is the time of the notification or of the attempt. PayBy
-/// retries for 24 hours and 22 minutes (documented). The default maximum age of 26 hours accepts the last attempt in
-/// either case.
+/// The documentation does not state whether `notify_timestamp` is the time of the notification or of the attempt.
+/// According to its documentation, PayBy retries for 24 hours and 22 minutes. The default maximum age of 26 hours
+/// accepts the last attempt in either case.
 ///
 /// The sample in the documentation has no timestamp. Notifications without a timestamp, or with a timestamp that is not
 /// a number, are accepted unless [`require_timestamp`](Self::require_timestamp) is set.
@@ -79,7 +79,7 @@ impl Scheme for PayBy {
             let parts = [&notify_id, &number, &status].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"order", &parts[0], &parts[1], &parts[2]])
         } else if notify_id.is_some() {
-            // If the order is not an object, its raw value is used.
+            // If the order is not an object, the key is derived from the order's raw value.
             let parts = [notify_id, members.identity("transferToBankOrder")].map(|part| Identity::part(part.as_ref()));
             DedupKey::of(Self::PROVIDER, &[b"notification", &parts[0], &parts[1]])
         } else {
@@ -98,7 +98,8 @@ impl Scheme for PayBy {
     }
 }
 
-/// Parses a time in any number format that is exactly a whole number: `1700000000000`, `1.7E12`, `1700000000000.0`.
+/// Parses a time in milliseconds. Any JSON number notation is accepted if the value is a whole number: `1700000000000`,
+/// `1.7E12`, `1700000000000.0`.
 fn millis(text: &str) -> Option<u64> {
     let exact = || {
         let number: paytend_model::Amount = serde_json::from_str(text).ok()?;
@@ -112,7 +113,7 @@ mod tests {
     use super::millis;
 
     #[test]
-    fn time_is_parsed_from_every_exact_number_format() {
+    fn time_is_parsed_from_every_notation_of_a_whole_number() {
         for text in ["1700000000000", "1.7E12", "1700000000000.0", "17e+11", "1700000000000.000"] {
             assert_eq!(millis(text), Some(1_700_000_000_000), "{text}");
         }

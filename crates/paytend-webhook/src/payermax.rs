@@ -36,12 +36,13 @@ pub type PayerMaxReceiver = DetachedReceiver<PayerMax>;
 pub struct PayerMax {
     /// Each merchant's keys.
     merchants: Arc<BTreeMap<String, Vec<ScheduledKey<dyn RsaPublic>>>>,
-    /// Whether the merchant in the body is not checked.
+    /// Whether the check of the merchant in the body is skipped.
     any_merchant: bool,
 }
 
 impl PayerMaxReceiver {
-    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant, on the default backend.
+    /// Creates a receiver for these merchants, each paired with PayerMax's key for that merchant, on the default
+    /// backend.
     ///
     /// ```no_run
     /// use paytend_crypto::PublicKey;
@@ -60,8 +61,8 @@ impl PayerMaxReceiver {
         Self::new(names.into_iter().zip(crate::keys::public(keys)?))
     }
 
-    /// Creates a receiver for these merchants, each with PayerMax's key for the merchant. List a merchant several times
-    /// during a key rotation.
+    /// Creates a receiver for these merchants, each paired with PayerMax's key for that merchant. During a key
+    /// rotation, list a merchant once for each of its keys.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.
@@ -80,7 +81,7 @@ impl PayerMaxReceiver {
 
     /// Creates a receiver that **does not check the merchant**: it accepts every notification that one of these keys
     /// has signed. PayerMax has separate keys for each merchant, so this is sufficient if all keys belong to merchants
-    /// of the same owner.
+    /// with the same owner.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if there is no key, or if a key is invalid or has an empty validity period.
@@ -153,7 +154,7 @@ fn amount(change: &Members<'_>) -> Vec<u8> {
     [value, Identity::part(money.identity("currency").as_ref())].join(&b' ')
 }
 
-/// Parses a time in PayerMax's format. A time before 1970 becomes the Unix epoch.
+/// Parses a time in PayerMax's format. A time before 1970 is clamped to the Unix epoch.
 fn at_time(text: &str) -> Option<SystemTime> {
     payermax::millis(text).map(|millis| at_millis(u64::try_from(millis).unwrap_or_default()))
 }

@@ -53,15 +53,15 @@ impl PaytendReceiver {
 
     /// Creates a receiver for the notifications of `product` to `partner_id`. A message for a different partner is
     /// rejected. A message does not identify its product, so use a separate route for each product. `partner_id` is
-    /// compared exactly: if it was read from a file, remove the trailing line break.
+    /// compared exactly. If it was read from a file, remove the trailing line break.
     pub fn new(product: Product, partner_id: impl Into<String>, keyring: Keyring) -> Self {
         let uses = UsageCounters::of_keyring(&keyring);
         Self::with(product, partner_id.into(), Timeline::constant(keyring), uses)
     }
 
     /// Creates a receiver with rotating keys: the partner's keys decrypt messages, and Paytend's keys verify them. A
-    /// key in an [`Arc`](std::sync::Arc) is always valid. While none of the partner's keys or none of Paytend's keys is
-    /// valid, the response asks for a later retry.
+    /// key in an [`Arc`](std::sync::Arc) is always valid. While either side has no valid key, the response asks the
+    /// provider to retry later.
     ///
     /// # Errors
     /// Returns [`ConfigError`] if either list of keys is empty, if a key is invalid or has an empty validity period, or

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 /// The value of the `Retry-After` header, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("60");
 
-/// The provider of a notification.
+/// A provider that sends notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Provider {
@@ -33,8 +33,8 @@ impl Provider {
         )
     }
 
-    /// Returns the response that asks for a later retry: 503 with `Retry-After`. PayBy retries on its schedule
-    /// (documented). The other providers' schedules are not documented.
+    /// Returns the response that asks the provider to retry later: 503 with `Retry-After`. PayBy retries on its
+    /// documented schedule. The other providers' schedules are not documented.
     pub(crate) fn try_again_later(self) -> Response<Bytes> {
         let mut response = json(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -88,10 +88,10 @@ pub enum Reply {
     ///
     /// A notification with a known key may still be an update: see [`Verified::dedup_key`](crate::Verified::dedup_key).
     Duplicate,
-    /// The notification cannot be stored at the moment. The provider should retry.
+    /// The notification cannot be stored right now. The response asks the provider to retry.
     TryAgainLater,
     /// The request is rejected with HTTP 400. Use this in servers that reject a request before passing it to a
-    /// receiver. Never use it for an authentic notification: the notification would be lost.
+    /// receiver. Never use it for an authentic notification, because the notification would be lost.
     Refused,
 }
 

@@ -13,10 +13,10 @@ use crate::sources::{Source, Sources};
 /// Checks on a request before its body is read. The request must be a `POST` from an allowed [source](Sources), and
 /// must not be compressed or too large.
 ///
-/// The receiver makes all other checks when it verifies the signature. The `Content-Type` is checked only if the filter
-/// [requires JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that changes the
-/// bytes (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The only other
-/// headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
+/// The receiver performs all other checks when it verifies the signature. The `Content-Type` is checked only if the
+/// filter [requires JSON](Self::require_json). A `Content-Encoding` is rejected only if it contains a coding that
+/// changes the bytes (`gzip`, `deflate`, `br`, `zstd`, `compress`). An empty value, `UTF-8` and `none` are allowed. The
+/// only other headers read are `Content-Length` and, behind a trusted proxy, `X-Forwarded-For`.
 ///
 /// ```
 /// use http::{HeaderMap, Method};
@@ -112,7 +112,8 @@ impl RequestFilter {
             return Err(Reason::ContentType(excerpt_of_all(headers, &header::CONTENT_TYPE)));
         }
         check_body(headers, &[], limit)?;
-        // An invalid length is ignored here: the server rejects it, and the bytes of the body are counted anyway.
+        // An invalid length is ignored here, because the server rejects it and the bytes of the body are counted
+        // anyway.
         let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         announced.map_or(Ok(()), |length| check_length(length, limit))?;
         Ok(source)

@@ -95,7 +95,7 @@ async fn handle<N, H: Service<Verified<N>>>(mut handler: H, verified: Verified<N
     // The error is logged here, because the server does not receive it if the sender has disconnected.
     handled
         .await
-        .inspect_err(|_| tracing::error!("the handler returned an error: the notification is not acknowledged"))
+        .inspect_err(|_| tracing::error!("the handler returned an error, so the notification is not acknowledged"))
 }
 
 /// Converts a body into a stream of its data frames.
@@ -136,7 +136,7 @@ where
     type Error = H::Error;
     type Future = ResponseFuture<H::Error>;
 
-    /// Always ready. The handler's own readiness is polled when a notification arrives.
+    /// Always returns ready. The handler's readiness is polled when a notification arrives.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), H::Error>> {
         Poll::Ready(Ok(()))
     }

@@ -154,7 +154,7 @@ mod tests {
     fn forwarded_for_is_read_only_from_trusted_proxies() {
         let sources = Sources::new().trusted_proxies(["10.0.0.0/8", "2001:db8:1::/48"]).unwrap();
         for (peer, lines, expected) in [
-            // The peer is not a trusted proxy, so the header is ignored: a sender can write any value into it.
+            // The header is ignored, because the peer is not a trusted proxy and can write any value into the header.
             ("198.51.100.1", &["203.0.113.7"][..], Some("198.51.100.1")),
             ("10.0.0.1", &["203.0.113.7"], Some("203.0.113.7")),
             ("::ffff:10.0.0.1", &["203.0.113.7"], Some("203.0.113.7")),

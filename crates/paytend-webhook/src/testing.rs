@@ -144,8 +144,8 @@ fn post(body: Bytes) -> Request<Bytes> {
 
 impl<N> Verified<N> {
     /// Creates a verified notification **without verifying anything**, so that a handler can be tested in isolation.
-    /// `verified_by` is the key fingerprint that the notification reports. Its dedup key is derived from `content`
-    /// alone, and its time of receipt is in 1970.
+    /// `verified_by` is the key fingerprint that the notification reports. The notification's dedup key is derived from
+    /// `content` alone, and its time of receipt is the Unix epoch.
     pub fn danger_unverified(
         provider: Provider,
         notification: N,

@@ -102,10 +102,10 @@ impl<N> Verified<N> {
     /// notification that reports a state for the second time can be identical to an earlier one. Examples are a card
     /// application that is approved again, and a card that is active, lost and active again.
     ///
-    /// Store each arrival with a known key as a [`sighting`](Self::sighting), and query the current state of the object
-    /// that [`business_key`](Self::business_key) identifies. If you ignore the arrival, you may lose an update. The
-    /// same applies to PayerMax: two changes of equal amount and direction with the same `relatedTradeNo` have the same
-    /// key. They differ in [`sent_at`](Self::sent_at).
+    /// If the key is already known, store a [`sighting`](Self::sighting), which records the repeated arrival, and query
+    /// the current state of the object that [`business_key`](Self::business_key) identifies. If you ignore the arrival,
+    /// you may lose an update. The same applies to PayerMax: two changes of equal amount and direction with the same
+    /// `relatedTradeNo` have the same key. They differ in [`sent_at`](Self::sent_at).
     pub fn dedup_key(&self) -> DedupKey {
         self.dedup_key
     }
@@ -166,12 +166,12 @@ impl<N: fmt::Debug> fmt::Debug for Verified<N> {
     }
 }
 
-/// A record of a notification's arrival, for a [`DedupKey`] that may already be known. Store it, so that a person or a
-/// job can query the state. It contains order numbers or user IDs, and no other content.
+/// A record of a notification's arrival, for a [`DedupKey`] that may already be known. Store it so that an operator or
+/// a background job can query the object's state. It contains order numbers or user IDs, and no other content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sighting {
-    /// The provider of the notification.
+    /// The provider that sent the notification.
     pub provider: Provider,
     /// The dedup key, which equals the earlier arrival's key.
     pub dedup_key: DedupKey,
@@ -194,7 +194,7 @@ pub struct BusinessKey {
     pub kind: &'static str,
     /// The provider's or the partner's identifier for the object.
     pub id: String,
-    /// The state, as written in the notification.
+    /// The object's state, as written in the notification.
     pub state: Option<String>,
 }
 

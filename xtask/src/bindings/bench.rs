@@ -16,12 +16,12 @@ const ROUNDS: usize = 31;
 const BATCH: u64 = 40_000_000;
 const HEADING: &str = "Opening through a binding";
 
-/// Returns the maximum time of a language's binding relative to Rust.
+/// Returns how long a language's binding may take, relative to Rust.
 fn limit(language: &str) -> f64 {
     if matches!(language, "java" | "go") { 1.10 } else { 1.05 }
 }
 
-/// Returns the maximum time of a language's binding relative to its handwritten code.
+/// Returns how long a language's binding may take, relative to handwritten code in the same language.
 ///
 /// At 1024 bits, node:crypto uses OpenSSL's special code for this key size, and AWS-LC needs about 1.1 times as long.
 /// All other handwritten code must be slower than the binding.

@@ -1,4 +1,4 @@
-//! The C binding: a header, a static library and a shared library.
+//! The C binding, which consists of a header, a static library and a shared library.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The Go binding: cgo over the C interface, linked statically.
+//! The Go binding, which calls the C interface through cgo and links the library statically.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The Java binding: JNI and Maven. The conformance program runs against the packaged jar.
+//! The Java binding, which uses JNI and is built with Maven. The conformance program runs against the packaged jar.
 
 use std::path::PathBuf;
 

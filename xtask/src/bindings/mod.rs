@@ -244,7 +244,7 @@ fn folder() -> PathBuf {
     target().join("bindings")
 }
 
-/// Returns the directory of cargo's release builds.
+/// Returns cargo's directory for release builds.
 fn released() -> PathBuf {
     target().join("release")
 }

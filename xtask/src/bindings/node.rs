@@ -1,4 +1,5 @@
-//! The Node binding: napi. The tests run against the tarball from `npm pack`, installed into a new directory.
+//! The Node binding, which uses Node-API through napi. The tests run against the tarball from `npm pack`, installed
+//! into a new directory.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! The Python binding: PyO3 and maturin. The tests run against the wheel, installed into a new environment.
+//! The Python binding, which uses PyO3 and is built with maturin. The tests run against the wheel, installed into a new
+//! environment.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! How fast a store is at different sizes.
+//! Measures how fast a store is at different sizes.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,12 +10,16 @@ use paytend_inbox::{Accepted, ClaimRequest, Store, StoreKeys};
 use paytend_store_postgres::PostgresOptions;
 use paytend_store_sqlite::SqliteStore;
 
+use super::rates::median;
 use crate::server::{Server, execute, number};
 
 /// The number of notifications in each measurement.
 const SAMPLE: usize = 10_000;
-/// The number of notifications that are accepted or completed at the same time.
-const CONCURRENT: usize = 500;
+/// The number of measurements at each size. Their median counts.
+const SAMPLES: usize = 3;
+/// The number of notifications that are accepted or completed at the same time: the number of connections in the other
+/// measurements.
+const CONCURRENT: usize = super::rates::CONNECTIONS;
 
 /// The speed of a store at one size, in notifications per second.
 pub(super) struct Point {
@@ -23,7 +27,7 @@ pub(super) struct Point {
     pub(super) new: u128,
     pub(super) duplicates: u128,
     pub(super) completed: u128,
-    /// Bytes on disk per stored notification.
+    /// The bytes on disk per stored notification.
     pub(super) bytes_each: u64,
 }
 
@@ -41,7 +45,7 @@ pub(super) async fn postgres(sizes: &[usize]) -> Option<Vec<Point>> {
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).max_connections(10).open().await.unwrap();
     let kibibytes = || async {
-        // On a long-running server, autovacuum does this.
+        // On a long-running server, autovacuum performs this step.
         execute(&config, "VACUUM ANALYZE").await;
         let size = "SELECT (pg_database_size(current_database()) / 1024)::int";
         u64::try_from(number(&config, size).await).unwrap()
@@ -61,16 +65,20 @@ async fn measure<S: Store>(store: &S, sizes: &[usize], kibibytes: impl AsyncFn()
         }
         let bytes_each = kibibytes().await * 1024 / stored as u64;
         let rate = |started: Instant| SAMPLE as u128 * 1_000_000 / started.elapsed().as_micros();
-        let started = Instant::now();
-        accept(store, &keys, stored..stored + SAMPLE).await;
-        let new = rate(started);
-        stored += SAMPLE;
-        let started = Instant::now();
-        assert_eq!(drain(store).await, SAMPLE);
-        let completed = rate(started);
-        let started = Instant::now();
-        accept(store, &keys, 0..SAMPLE).await;
-        let duplicates = rate(started);
+        let [mut new, mut completed, mut duplicates] = [const { Vec::new() }; 3];
+        for _ in 0..SAMPLES {
+            let started = Instant::now();
+            accept(store, &keys, stored..stored + SAMPLE).await;
+            new.push(rate(started));
+            stored += SAMPLE;
+            let started = Instant::now();
+            assert_eq!(drain(store).await, SAMPLE);
+            completed.push(rate(started));
+            let started = Instant::now();
+            accept(store, &keys, 0..SAMPLE).await;
+            duplicates.push(rate(started));
+        }
+        let [new, completed, duplicates] = [new, completed, duplicates].map(median);
         points.push(Point { size, new, duplicates, completed, bytes_each });
     }
     points

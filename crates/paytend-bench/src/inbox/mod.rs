@@ -1,4 +1,5 @@
-//! Benchmarks of receiving into a store, from the socket to the disk, and of the store alone at several sizes.
+//! Benchmarks for receiving notifications into a store, from the socket to the disk, and for the store alone at several
+//! sizes.
 
 mod growth;
 mod rates;

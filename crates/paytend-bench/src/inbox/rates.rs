@@ -1,4 +1,4 @@
-//! The maximum rate of a service that stores notifications, compared with a service that only verifies them.
+//! Measures the maximum rate of a service that stores notifications, compared with a service that only verifies them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ const ROUND: usize = 3_000;
 /// The number of rounds. The result is the median.
 const ROUNDS: usize = 5;
 
-/// Notifications per second.
+/// The rates of one round, in notifications per second.
 pub(super) struct Rates {
-    /// Verified and acknowledged, without a store.
+    /// The rate of notifications that are verified and acknowledged without a store.
     pub(super) verified: u128,
-    /// Stored and acknowledged.
+    /// The rate of new notifications that are stored and acknowledged.
     pub(super) new: u128,
-    /// Recognized as duplicates and acknowledged.
+    /// The rate of notifications that are recognized as duplicates and acknowledged.
     pub(super) duplicates: u128,
 }
 
@@ -63,7 +63,7 @@ async fn rate(address: SocketAddr, requests: &Arc<Vec<Vec<u8>>>) -> u128 {
     requests.len() as u128 * 1_000_000 / started.elapsed().as_micros()
 }
 
-fn median(mut values: Vec<u128>) -> u128 {
+pub(super) fn median(mut values: Vec<u128>) -> u128 {
     values.sort_unstable();
     values[values.len() / 2]
 }

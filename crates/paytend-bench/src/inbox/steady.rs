@@ -1,4 +1,4 @@
-//! A constant load that measures response times and the process's memory use.
+//! Measures response times and the process's memory use under a constant load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,15 @@ pub(super) struct Steady {
     pub(super) rate: usize,
     pub(super) seconds: usize,
     pub(super) acknowledged: usize,
-    /// Requests that were answered with 503.
+    /// The number of requests that received status 503.
     pub(super) refused: usize,
-    /// Requests with a different status.
+    /// The number of requests that received a status other than 200 and 503.
     pub(super) other: usize,
-    /// Acknowledged notifications that the store does not have.
+    /// The number of acknowledged notifications that the store does not have.
     pub(super) lost: usize,
     /// The time from when a request was due until its acknowledgement: the 50th, 99th and 99.9th percentiles.
     pub(super) times: [Duration; 3],
-    /// The process's memory use after a tenth of the time and at the end, in MiB.
+    /// The process's memory use after half of the time and at the end, in MiB. The store's page cache is full by then.
     pub(super) memory: [u64; 2],
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize
     for number in 0..count {
         let due = started + Duration::from_micros(number as u64 * 1_000_000 / rate as u64);
         tokio::time::sleep_until(due).await;
-        if number == count / 10 {
+        if number == count / 2 {
             early = memory();
         }
         let request = requests.recv().await.unwrap();
@@ -81,7 +81,7 @@ pub(super) async fn measure(keys: &Keys, inbox: &Inbox<SqliteStore>, rate: usize
 /// Counts acknowledgements, refusals and other results, and returns the 50th, 99th and 99.9th percentiles of the
 /// acknowledgement times.
 async fn evaluate(mut results: mpsc::UnboundedReceiver<(u16, Duration)>, count: usize) -> ([usize; 3], [Duration; 3]) {
-    // Allocated and written in advance, so that the results do not count as memory growth of the service.
+    // This vector is allocated and written in advance, so that it does not count towards the service's memory growth.
     let mut times = vec![Duration::MAX; count];
     let (mut statuses, mut acknowledged) = ([0; 3], 0);
     while let Some((status, time)) = results.recv().await {

@@ -1,4 +1,4 @@
-//! `paytend completions`: prints the completion script of a shell.
+//! `paytend completions`: prints the completion script for a shell.
 
 use std::io::{self, Write as _};
 
@@ -8,12 +8,12 @@ use clap_complete::Shell;
 use crate::completion::source;
 use crate::exit::Failure;
 
-/// The bash function that completes values, before it calls the generated function.
+/// A bash function that completes values. If there are none, it calls the generated function.
 const BASH: &str = r#"
 _paytend_values() {
     local line="${COMP_LINE:0:COMP_POINT}" current prefix value
     local -a words
-    # The words are separated at blanks only, because bash also separates them at `:` and `=`.
+    # The line is split only at spaces, because bash would also split it at `:` and `=`.
     read -ra words <<< "$line"
     [[ $line == *[[:space:]] ]] && words+=("")
     (( ${#words[@]} )) && current="${words[${#words[@]}-1]}"
@@ -35,7 +35,7 @@ _paytend_values() {
 complete -F _paytend_values -o bashdefault -o default paytend
 "#;
 
-/// The zsh function that completes values, before it calls the generated function.
+/// A zsh function that completes values. If there are none, it calls the generated function.
 const ZSH: &str = r#"
 _paytend_values() {
     local -a values open
@@ -45,7 +45,7 @@ _paytend_values() {
         _paytend "$@"
         return
     fi
-    # No blank follows a value that is continued.
+    # No space is added after a value that can be continued.
     open=("${(@M)values:#*[:=]}")
     values=("${(@)values:#*[:=]}")
     (( $#open )) && compadd -Q -S '' -- "${(@)open}"
@@ -61,19 +61,19 @@ if [ "$funcstack[1]" = "_paytend" ]; then
 fi
 "#;
 
-/// The fish function that prints the values of the current word.
+/// The fish function that prints the possible values for the current word.
 const FISH: &str = r#"
 function __paytend_values
     set -l words (commandline -opc)
     set -l current (commandline -ct)
-    # The quotes keep a word that is empty. fish completes the part after `=` of an option.
+    # The quotes preserve an empty word. In an option, fish completes only the part after `=`.
     $words[1] complete-values -- $words "$current" 2>/dev/null | string replace -r -- '^--[^=]*=' ''
 end
 "#;
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The shell
+    /// The shell that the script is for
     shell: Shell,
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, mut command: Command) -> Result<(), Failure> {
     Ok(io::stdout().lock().write_all(script(args.shell, &mut command).as_bytes())?)
 }
 
-/// Returns the completion script of a shell.
+/// Returns the completion script for a shell.
 fn script(shell: Shell, command: &mut Command) -> String {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
@@ -90,7 +90,7 @@ fn script(shell: Shell, command: &mut Command) -> String {
     match shell {
         Shell::Bash => script + BASH,
         Shell::Zsh => {
-            // The generated end calls or registers the generated function.
+            // The generated script ends with lines that call or register the generated function. `ZSH` replaces them.
             let end = script.find("\nif [ \"$funcstack[1]\"").unwrap_or(script.len());
             script.get(..end).unwrap_or_default().to_owned() + ZSH
         }
@@ -99,7 +99,7 @@ fn script(shell: Shell, command: &mut Command) -> String {
     }
 }
 
-/// Returns the fish completions of the arguments whose values are not in the generated script.
+/// Returns fish completions for the arguments whose values are missing from the generated script.
 fn fish_values(command: &Command, path: &[&str]) -> String {
     let used: Vec<String> = path.iter().map(|name| format!("__fish_seen_subcommand_from {name}")).collect();
     let condition = used.join("; and ");

@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds the body of a trigger request. The content is inserted as written, so numbers keep all their digits.
+/// Builds the body of a trigger request. The content is inserted unchanged, so numbers keep all their digits.
 fn trigger(
     product: &str,
     notify_type: Option<String>,

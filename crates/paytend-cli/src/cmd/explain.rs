@@ -23,11 +23,11 @@ pub(crate) struct Args {
     /// The provider that sent the message
     #[arg(long, value_enum, default_value_t = ProviderArg::Paytend)]
     provider: ProviderArg,
-    /// The kind of message; only for Paytend
+    /// The kind of message; only for Paytend messages
     #[arg(long, value_enum, default_value_t = KindArg::Notification)]
     kind: KindArg,
     /// Your private key, which should decrypt the message; may be repeated during a key rotation. Without this option,
-    /// the key is read from the environment variable PAYTEND_PRIVATE_KEY
+    /// the key is read from the PAYTEND_PRIVATE_KEY environment variable
     #[arg(long, value_name = "FILE")]
     private_key: Vec<PathBuf>,
     /// The sender's public key, which should verify the message; may be repeated during a key rotation

@@ -28,11 +28,11 @@ pub(crate) fn run(args: &Args, mut command: Command) -> Result<(), Failure> {
     };
     fs::create_dir_all(folder).map_err(unwritten)?;
     let count = write(command, "", folder).map_err(unwritten)?;
-    output::note(format!("{count} manual pages are written to {}", folder.display()));
+    output::note(format!("{count} manual pages were written to {}", folder.display()));
     Ok(())
 }
 
-/// Writes the page of a command and of its subcommands, and returns the number of pages.
+/// Writes the pages for a command and its subcommands, and returns the number of pages.
 fn write(command: Command, parent: &str, folder: &Path) -> io::Result<usize> {
     let name = format!("{parent}{}", command.get_name());
     let children: Vec<Command> = command.get_subcommands().filter(|child| !child.is_hide_set()).cloned().collect();

@@ -1,4 +1,4 @@
-//! `paytend sandbox`: runs a local sandbox until a signal ends it.
+//! `paytend sandbox`: runs a local sandbox until it is stopped by a signal.
 
 use std::io::IsTerminal as _;
 use std::net::{IpAddr, SocketAddr};
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Use one key pair for both sides, like the public demo of Paytend's sandbox
     #[arg(long)]
     shared_key: bool,
-    /// The duration of audits, topups and shipments
+    /// How long audits, topups and shipments take
     #[arg(long, value_enum, default_value_t = TimingArg::Realistic)]
     timing: TimingArg,
     /// The pace of the clock: `real`, `frozen`, or a whole-number speed factor such as 60
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// Refuse requests that violate an inferred rule
     #[arg(long)]
     strict: bool,
-    /// Add the reserved field `encryptFlag` to responses
+    /// Add the reserved `encryptFlag` field to responses
     #[arg(long)]
     encrypt_flag: bool,
     /// Accept the bare word SUCCESS as the acknowledgement of a PayBy notification

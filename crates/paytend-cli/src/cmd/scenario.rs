@@ -29,7 +29,7 @@ struct Ran<'a> {
     name: &'a str,
     title: &'a str,
     passed: bool,
-    /// The steps that have passed.
+    /// The names of the steps that have passed.
     steps: &'a [String],
     error: Option<String>,
 }

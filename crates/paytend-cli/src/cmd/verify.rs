@@ -12,7 +12,7 @@ use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::public;
 use crate::output;
 
-/// The maximum size of a body, in bytes. Notifications of the providers are much smaller.
+/// The maximum size of a body, in bytes. The providers' notifications are much smaller.
 const MAX_BODY: usize = 1 << 20;
 
 #[derive(ClapArgs)]
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     _json: AlwaysJsonArgs,
 }
 
-/// The provider. Both providers sign the raw body with SHA256withRSA.
+/// The provider that sent the notification. Both providers sign the raw body with SHA256withRSA.
 #[derive(Clone, Copy, ValueEnum)]
 enum Provider {
     Payby,

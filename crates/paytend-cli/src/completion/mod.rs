@@ -1,8 +1,9 @@
-//! Values for the shell's completions that depend on the command line or on files: operations, fields, events, faults,
-//! scenarios and profiles.
+//! Completes values that depend on the command line or on files: operations, fields, events, faults, scenarios and
+//! profiles.
 //!
 //! The scripts from `paytend completions` call `paytend complete-values -- WORDS`, which prints one value per line. It
-//! prints nothing if the script itself knows the values. The `clap_complete` engine for this purpose is still unstable.
+//! prints nothing if the script itself knows the values. `clap_complete` has an engine for this purpose, but it is
+//! still unstable.
 
 mod position;
 mod values;
@@ -12,10 +13,10 @@ use clap::{Arg, Command};
 use self::position::Position;
 use crate::output;
 
-/// The first argument of the calls from the scripts. It is not a command that users run.
+/// The first argument when a script calls the command. Users do not run this command themselves.
 pub(crate) const CALL: &str = "complete-values";
 
-/// The origin of the values of an argument.
+/// The source of an argument's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The names of operations.
@@ -36,7 +37,7 @@ pub(crate) enum Source {
     Profiles,
 }
 
-/// Returns the origin of the values of a command's argument, if it has one. `path` is the command without `paytend`.
+/// Returns the source of the values for a command's argument, if it has one. `path` is the command without `paytend`.
 pub(crate) fn source(path: &[&str], argument: &Arg) -> Option<Source> {
     Some(match (path.first().copied()?, argument.get_id().as_str()) {
         (_, "profile") => Source::Profiles,
@@ -51,8 +52,8 @@ pub(crate) fn source(path: &[&str], argument: &Arg) -> Option<Source> {
     })
 }
 
-/// Prints the values for the last word of a command line. Errors are not reported, because they would disturb the line
-/// that the user edits.
+/// Prints the values for the last word of a command line. Errors are not reported, because they would disturb the
+/// command line that the user is editing.
 pub(crate) fn print(mut command: Command, words: &[String]) {
     command.build();
     let Some(position) = Position::of(&command, words) else { return };

@@ -1,4 +1,4 @@
-//! The argument that is completed.
+//! Finds the argument that is being completed.
 
 use clap::{Arg, Command};
 
@@ -7,16 +7,16 @@ use super::{Source, source};
 /// The last word of a command line, and the argument that it belongs to.
 pub(super) struct Position<'w> {
     pub(super) source: Source,
-    /// The part of the word that is the value.
+    /// The part of the word that contains the value.
     pub(super) current: &'w str,
     /// The part of the word before the value, such as `--profile=`.
     pub(super) prefix: &'w str,
-    /// The words that belong to no option.
+    /// The words that do not belong to an option.
     pub(super) positionals: Vec<&'w str>,
 }
 
 impl<'w> Position<'w> {
-    /// Finds the argument. Returns `None` if its values are not known here.
+    /// Finds the argument that the last word belongs to. Returns `None` if there is no such argument.
     pub(super) fn of(root: &Command, words: &'w [String]) -> Option<Self> {
         let (last, before) = words.split_last()?;
         let (mut command, mut path, mut positionals) = (root, Vec::new(), Vec::new());
@@ -42,7 +42,7 @@ impl<'w> Position<'w> {
             (None, _) if last.starts_with('-') => return None,
             (None, _) => {
                 let all: Vec<&Arg> = command.get_positionals().collect();
-                // The last positional argument may be repeated.
+                // The last positional argument can be repeated.
                 (
                     *all.get(positionals.len()).or_else(|| all.last().filter(|last| is_repeated(last)))?,
                     last.as_str(),

@@ -1,4 +1,4 @@
-//! The values of each source.
+//! Returns the values from each source.
 
 use paytend_model::operations;
 use paytend_sandbox::scenario::SHIPPED;
@@ -10,7 +10,7 @@ use crate::event_kinds::{ALL, EventKind, add_paths};
 use crate::operations::{Target, full_name};
 use crate::profiles::{ProfilesFile, names};
 
-/// Returns the values for a position. Those that do not fit the current word are included.
+/// Returns the values for a position, including values that do not match the current word.
 pub(super) fn of(position: &Position<'_>) -> Vec<String> {
     let first = position.positionals.first().copied().unwrap_or_default();
     match position.source {
@@ -47,7 +47,7 @@ fn faults(current: &str) -> Vec<String> {
     match (parts.next(), parts.next()) {
         (None, _) => operations().iter().map(|entry| format!("{}:", entry.info.name)).collect(),
         (Some(_), None) => {
-            // A kind with a duration is completed up to the duration.
+            // A kind with a duration is completed only up to the duration.
             KINDS.iter().map(|kind| format!("{on}:{}", kind.kind.trim_end_matches("DURATION"))).collect()
         }
         _ => {

@@ -1,4 +1,4 @@
-//! Tests for `paytend call` and `pages`, with a sandbox.
+//! Tests for `paytend call` and `paytend pages`, with a sandbox.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -44,7 +44,7 @@ impl Connected {
         self.call(&[&TOPUP[..], &["-f", &order, "-f", "amount=25.50"], args].concat())
     }
 
-    /// Returns the command for a topup whose outcome is resolved.
+    /// Returns the command that sends a topup with `--resolve` and `--json`.
     pub(crate) fn resolving(&self, order: &str) -> Command {
         let order = format!("orderNo={order}");
         let fields = ["-f", &order, "-f", "amount=25.50", "--resolve", "--json"];
@@ -70,7 +70,7 @@ impl Connected {
 }
 
 #[test]
-fn data_is_printed_and_the_outcome_is_the_exit_code() {
+fn data_is_printed_and_the_exit_code_reports_the_outcome() {
     let connected = Connected::new();
     let balance = connected.call(&["getPartnerBalance"]);
     assert_eq!(balance.code, 0, "{}", balance.stderr);
@@ -84,7 +84,7 @@ fn data_is_printed_and_the_outcome_is_the_exit_code() {
     let report = checked("call", &topup.stdout);
     assert_eq!((topup.code, &report["outcome"], &report["resp_code"]), (0, &"succeeded".into(), &"00".into()));
     assert_eq!((&report["operation"], &report["data"]["orderNo"]), (&"issuing.topup".into(), &"T-1".into()));
-    // A second submission of the order is rejected. The output has the same members.
+    // A second submission of the order is rejected. Its output has the same members as the first.
     let rejected = connected.topup("T-1", &["--json"]);
     let report = checked("call", &rejected.stdout);
     assert_eq!((rejected.code, &report["outcome"], &report["data"]), (6, &"rejected".into(), &Value::Null));
@@ -178,7 +178,7 @@ fn mutation_outside_a_sandbox_needs_a_confirmation() {
     assert_eq!(connected.topup("T-1", &[&elsewhere[..], &["--dry-run"]].concat()).code, 0);
 }
 
-/// Responds to every request as an API without a sandbox control interface would.
+/// Responds to every request like an API without a sandbox control interface.
 fn answer_as_api(stream: std::io::Result<std::net::TcpStream>) {
     let mut stream = stream.unwrap();
     let mut request = [0; 16 << 10];
@@ -189,7 +189,7 @@ fn answer_as_api(stream: std::io::Result<std::net::TcpStream>) {
 }
 
 #[test]
-fn lost_response_is_resolved() {
+fn order_is_queried_after_a_lost_response() {
     let connected = Connected::new();
     connected.fault("topup:resetAfter:next");
     let resolved = connected.topup("T-1", &["--resolve", "--json"]);
@@ -221,7 +221,7 @@ fn wire_is_shown_and_the_request_is_sent_once() {
 }
 
 #[test]
-fn deadline_ends_a_call() {
+fn call_fails_when_its_deadline_expires() {
     let connected = Connected::new();
     connected.fault("topup:hang");
     let late = connected.topup("T-1", &["--deadline", "300ms", "--json"]);
@@ -271,7 +271,7 @@ fn missing_fields_and_confirmations_are_asked_for_on_a_terminal() {
 }
 
 #[test]
-fn pages_are_printed_as_lines() {
+fn items_of_all_pages_are_printed_one_per_line() {
     let connected = Connected::new();
     let pages = |args: &[&str]| finish(&mut connected.command(&[&["pages"], args].concat()), b"");
     let query = ["issuing.getCities", "--data", r#"{"countryCode":"LT","start":0,"maxResult":1}"#];

@@ -1,4 +1,4 @@
-//! Tests for the exit code of `paytend call`: it is the outcome, whatever else happens.
+//! Tests that the exit code of `paytend call` always reports the outcome.
 
 #[cfg(unix)]
 use std::io::Read as _;
@@ -21,7 +21,7 @@ fn interrupted(connected: &Connected, args: &[&str], is_time: impl Fn() -> bool)
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = std::time::Instant::now();
     while !is_time() {
-        assert!(start.elapsed().as_secs() < 60, "the time of the interruption has not come");
+        assert!(start.elapsed().as_secs() < 60, "the condition for the interruption was not met in time");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
@@ -32,7 +32,8 @@ fn interrupted(connected: &Connected, args: &[&str], is_time: impl Fn() -> bool)
     (checked("call", &stdout), stderr)
 }
 
-/// The first attempt has finished, but the query is still in progress. Only the first attempt may have had an effect.
+/// At the interruption, the first attempt has finished and the query is still in progress. Only the first attempt can
+/// have had an effect.
 #[cfg(unix)]
 #[test]
 fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
@@ -46,7 +47,7 @@ fn interruption_after_a_lost_response_is_not_reported_as_unsent() {
     assert!(stderr.contains("paytend call getTopupResult -f orderNo=T-1"), "{stderr}");
 }
 
-/// A server that never completes the TLS handshake receives no request.
+/// The server never completes the TLS handshake, so it receives no request.
 #[cfg(unix)]
 #[test]
 fn interruption_before_the_request_is_reported_as_unsent() {
@@ -65,10 +66,11 @@ fn interruption_before_the_request_is_reported_as_unsent() {
 }
 
 #[test]
-fn exit_code_of_a_resolved_order_is_the_state_of_the_order() {
+fn exit_code_of_a_resolved_order_reports_the_state_of_the_order() {
     let connected = Connected::new();
     assert_eq!(connected.topup("T-1", &[]).code, 0);
-    // The order number is used, so the order is rejected. The query proves nothing: its response is not authentic.
+    // The order number is already used, so the order is rejected. The query's response is not authentic, so it proves
+    // nothing.
     connected.fault("getTopupResult:wrongKey");
     let unconfirmed = connected.topup("T-1", &["--resolve", "--json"]);
     let report = checked("call", &unconfirmed.stdout);
@@ -82,8 +84,8 @@ fn exit_code_of_a_resolved_order_is_the_state_of_the_order() {
     std::fs::write(&profile, text.replace(states, r#"succeeded = ["3"], failed = ["2"]"#)).unwrap();
     let failed = connected.topup("T-2", &["--resolve", "--json"]);
     assert_eq!((failed.code, &checked("call", &failed.stdout)["state"]), (6, &"failed".into()), "{}", failed.stderr);
-    assert!(failed.stderr.contains("the order exists, and has failed"), "{}", failed.stderr);
-    // Output that nothing reads, or that cannot be written, does not replace the outcome.
+    assert!(failed.stderr.contains("the order exists and has failed"), "{}", failed.stderr);
+    // If nothing reads the output, or it cannot be written, the exit code still reports the outcome.
     let number = std::cell::Cell::new(3);
     let new_order = || {
         number.set(number.get() + 1);
@@ -102,7 +104,7 @@ fn exit_code_of_a_resolved_order_is_the_state_of_the_order() {
 fn outcome_does_not_depend_on_the_output() {
     let connected = Connected::new();
     let call = |args: &[&str]| connected.command(&[&["call"], args].concat());
-    // A rejection, an unreachable server, and an unknown outcome.
+    // The three calls end with a rejection, a network error, and an unknown outcome.
     let rejected = ["getCardBalance", "-f", "cardId=none"];
     let unreachable = ["getPartnerBalance", "--base-url", "http://127.0.0.1:1"];
     connected.fault("getCardTransactions:wrongKey");
@@ -113,7 +115,8 @@ fn outcome_does_not_depend_on_the_output() {
             assert_eq!(ran.status.code(), Some(code), "{args:?}: {}", String::from_utf8_lossy(&ran.stderr));
         }
     }
-    // A success whose data is lost is a failure of the output, and says that the request succeeded.
+    // If the data of a successful request cannot be written, the command fails, and the error says that the request
+    // succeeded.
     let codes = outputs(|| call(&["getPartnerBalance"])).into_iter().map(|mut command| {
         let ran = command.stderr(Stdio::piped()).output().unwrap();
         (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
@@ -123,7 +126,8 @@ fn outcome_does_not_depend_on_the_output() {
     assert!(codes.get(1).is_none_or(|(code, text)| *code == 1 && text.contains("the request succeeded")), "{codes:?}");
 }
 
-/// Returns the command with each output that cannot be written: a closed pipe, and a full device where there is one.
+/// Returns one command for each kind of output that cannot be written: a closed pipe, and a full device if the system
+/// has one.
 fn outputs(command: impl Fn() -> Command) -> Vec<Command> {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

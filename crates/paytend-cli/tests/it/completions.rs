@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::pty::Terminal;
 use crate::support::{command, finish, run};
 
-/// Completions at the end of a line: the line, and the words that the shell offers in place of the last word.
+/// The end of each command line, and the words that the shell offers to replace its last word.
 const CASES: &[(&str, &[&str])] = &[
     ("paytend call issuing.top", &["issuing.topup"]),
     ("paytend call topup -f ord", &["orderNo="]),
@@ -102,7 +102,7 @@ fn bash_completes_at_its_prompt() {
     terminal.expect("loaded");
     terminal.type_text("paytend call topup -f ord\t");
     terminal.expect("-f orderNo=");
-    // No blank follows a field, so its value can be typed.
+    // No space is added after a field, so that its value can be typed.
     terminal.type_text("T-1 --profile sta\t");
     terminal.expect("orderNo=T-1 --profile staging ");
     terminal.type_line("\u{15}exit");
@@ -152,7 +152,7 @@ fn zsh_completes_values_of_commands_and_options() {
 
 /// The command that the scripts call prints neither values nor errors for an unknown word.
 #[test]
-fn unknown_positions_and_broken_files_complete_to_nothing() {
+fn unknown_positions_and_broken_files_have_no_completions() {
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("config.toml");
     std::fs::write(&broken, "not TOML").unwrap();

@@ -1,4 +1,4 @@
-//! Tests for `paytend config`, and for the connection that other commands select.
+//! Tests for `paytend config`, and for the connections that other commands select.
 
 use std::path::Path;
 use std::process::Command;
@@ -118,10 +118,10 @@ fn secrets_are_neither_accepted_as_arguments_nor_shown() {
     assert!(ran.code == 3 && ran.stderr.contains("line 2") && !ran.stderr.contains("CANARY"), "{}", ran.stderr);
 }
 
-/// Without the `keyring` feature, the command says how to get it, and a profile that names a keyring entry is refused.
+/// Without the `keyring` feature, the command names the feature, and a profile that uses a keyring entry is refused.
 #[cfg(not(feature = "keyring"))]
 #[test]
-fn keyring_is_a_feature_of_the_build() {
+fn build_without_the_keyring_feature_refuses_keyring_entries() {
     let (config, keys) = (Config::new(), Keys::new());
     assert_eq!(config.init(&keys, "one", "http://127.0.0.1:1").code, 0);
     let before = std::fs::read_to_string(config.file()).unwrap();
@@ -138,7 +138,7 @@ fn keyring_is_a_feature_of_the_build() {
     assert!(call.code == 3 && call.stderr.contains("private_key_keyring"), "{}", call.stderr);
     let doctor = config.run(&["doctor"]);
     assert!(doctor.code == 1 && doctor.stdout.contains("--features keyring"), "{}", doctor.stdout);
-    // A private key is never an argument.
+    // A private key is never accepted as an argument.
     let canary = config.run(&["config", "secret", "CANARY-KEY"]);
     assert!(canary.code == 3 && canary.stderr.contains("cannot read the key file"), "{}", canary.stderr);
 }
@@ -163,7 +163,7 @@ fn invalid_profile_is_not_written() {
     assert!(not_sandbox.code == 3 && not_sandbox.stderr.contains("paytend.toml"), "{}", not_sandbox.stderr);
 }
 
-/// Each process changes a different setting. No change is lost.
+/// Each process changes a different setting, and no change is lost.
 #[test]
 fn concurrent_changes_are_all_stored() {
     let (config, keys, random) = (Config::new(), Keys::new(), Seeded::new());
@@ -182,7 +182,7 @@ fn concurrent_changes_are_all_stored() {
 }
 
 #[test]
-fn profile_of_a_sandbox_is_used_and_changed_by_the_environment() {
+fn sandbox_profile_is_used_and_overridden_by_the_environment() {
     let (config, folder) = (Config::new(), tempfile::tempdir().unwrap());
     let keys = folder.path().join("keys");
     let running = RunningSandbox::start(&["--keys", keys.to_str().unwrap(), "--timing", "instant"]);

@@ -208,7 +208,7 @@ fn private_keys_are_read_from_protected_files_or_the_environment() {
             assert_eq!(off.code, 3, "{command_line:?}");
         }
     }
-    // The file passed to `--private-key` contains a public key.
+    // The file that is passed to `--private-key` contains a public key.
     let swapped = ["seal", "--as", "paytend", "--kind", "response", "--private-key", &peer, "--public-key", &peer];
     let ran = run(&[&swapped[..], &["--fields", fields, "--danger-any-permissions"]].concat(), b"");
     assert_eq!(ran.code, 3);
@@ -250,7 +250,7 @@ fn unsigned_failure_exits_with_4_and_shows_its_code() {
 }
 
 #[test]
-fn endpoints_command_shows_provenance_fields_and_rules() {
+fn endpoints_command_shows_the_provenance_fields_and_rules_of_operations() {
     let ran = run(&["endpoints", "--json"], b"");
     let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let find = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();

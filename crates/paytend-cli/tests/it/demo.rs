@@ -52,7 +52,7 @@ fn every_demo_step_passes() {
     );
     assert!(ran.stdout.lines().last().unwrap().starts_with(r#"{"step":"done","ok":true,"#), "{}", ran.stdout);
     let step = |name: &str| steps.iter().find(|step| step["step"] == name).unwrap();
-    // The step shows the encrypted document and the signed text.
+    // This step shows the encrypted document and the signed text.
     let query = step("getTopupResult");
     assert!(query["request"]["bizData"].as_str().unwrap().len() >= 40);
     assert!(query["request"]["signature"].is_string() && query["response"]["signature"].is_string());
@@ -69,7 +69,7 @@ fn every_demo_step_passes() {
 #[test]
 fn demo_does_not_depend_on_the_environment() {
     let folder = tempfile::tempdir().unwrap();
-    // The sandbox refuses a key directory with such a name, unless an option allows it.
+    // The sandbox refuses a key directory with a name such as `live`, unless an option allows it.
     let temporary = folder.path().join("live");
     std::fs::create_dir(&temporary).unwrap();
     let mut demo = command();
@@ -118,7 +118,7 @@ fn demo_shows_each_step_on_a_terminal_before_it_ends() {
 
 #[test]
 #[cfg(unix)]
-fn interrupted_demo_leaves_nothing_behind() {
+fn interrupted_demo_leaves_no_files_or_processes_behind() {
     use std::io::{BufRead as _, BufReader};
     for step in ["sandbox", "process", "killed"] {
         let temporary = tempfile::tempdir().unwrap();

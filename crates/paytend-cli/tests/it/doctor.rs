@@ -1,4 +1,4 @@
-//! Tests for `paytend doctor`: each check fails for its real reason.
+//! Tests for `paytend doctor`: each failed check reports the actual cause.
 
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -45,7 +45,7 @@ impl Place {
         command
     }
 
-    /// Changes a setting in the sandbox's profile.
+    /// Adds or replaces a setting in the sandbox's profile.
     fn set(&self, line: &str) {
         let path = self.keys("paytend.toml");
         let text = std::fs::read_to_string(&path).unwrap();
@@ -97,12 +97,12 @@ fn everything_is_checked_against_a_sandbox() {
     report.expect("private key", "ok", "2048 bits").expect("connection", "ok", "HTTP 405");
     report.expect("clock", "ok", "agrees").expect("signed query", "ok", "both sides have the right keys");
     assert!(!report.has("certificate") && !report.has("proxy") && !report.has("callback") && !report.has("store"));
-    // The text has a line for each check, and the next step for problems only.
+    // The text output has a line for each check, and shows a next step only for problems.
     let mut text = command();
     let ran = finish(text.args(["doctor", "--keys", place.keys("").to_str().unwrap()]), b"");
     assert_eq!((ran.code, ran.stdout.matches("next:").count()), (0, 0), "{}", ran.stdout);
     assert_eq!(ran.stdout.lines().count(), report.json["checks"].as_array().unwrap().len());
-    // A profile and the environment select a connection, too.
+    // A profile and the environment can also select a connection.
     let config = place.folder.path().join("config.toml");
     let keys = place.keys("");
     let init = ["config", "init", "local", "--from-sandbox", keys.to_str().unwrap()];
@@ -118,7 +118,7 @@ fn everything_is_checked_against_a_sandbox() {
 #[test]
 fn keys_of_the_wrong_side_and_small_keys_are_reported() {
     let place = Place::new(&[]);
-    // A sandbox's keys have 1024 bits.
+    // A sandbox's keys have a size of 1024 bits.
     place.doctor(&[]).expect("private key", "warn", "1024 bits").expect("public key", "warn", "1024 bits");
     place.set("public_key_file = \"partner-public.b64\"");
     let swapped = place.doctor(&[]);
@@ -132,7 +132,7 @@ fn keys_of_the_wrong_side_and_small_keys_are_reported() {
     let fault = ["control", "--url", &url, "fault", "getPartnerBalance:wrongKey:next"];
     assert_eq!(finish(command().args(fault), b"").code, 0);
     place.doctor(&[]).expect("signed query", "fail", "may not be Paytend's").expect("key pair", "ok", "");
-    // A private key that does not belong to the public key.
+    // This private key does not belong to the public key.
     let random = Seeded::new();
     let other = rustcrypto::generate(1024, &random).unwrap().to_pkcs8_pem().unwrap();
     std::fs::write(place.keys("partner-private.pem"), other.as_bytes()).unwrap();
@@ -154,7 +154,7 @@ fn files_with_secrets_that_others_can_read_are_reported() {
     let report = place.doctor(&[]);
     report.expect("permissions", "fail", "accessible to other users").expect("connection", "ok", "");
     let next = report.json["checks"].as_array().unwrap().iter().find(|check| check["name"] == "permissions").unwrap();
-    // The next step is a command that helps.
+    // The next step is a command that solves the problem.
     let fixed = Command::new("sh").args(["-c", next["next"].as_str().unwrap()]).status().unwrap();
     assert!(fixed.success());
     assert_eq!(place.doctor(&[]).code, 0);
@@ -174,19 +174,19 @@ fn unreachable_servers_are_reported() {
     assert!(!unknown.has("connection"));
     place.doctor(&["--base-url", "http://paytend.example"]).expect("base URL", "fail", "plain HTTP");
     place.doctor(&["--base-url", "no URL"]).expect("base URL", "fail", "not a valid URL");
-    // A server that closes each connection.
+    // This server closes each connection without a response.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || listener.incoming().for_each(drop));
     place.doctor(&["--base-url", &url]).expect("connection", "fail", "");
-    // Something that is not Paytend.
+    // This server is not a Paytend API.
     let url = plain_server("HTTP/1.1 502 Bad Gateway");
     let other = place.doctor(&["--base-url", &url]);
     other.expect("connection", "warn", "HTTP 502").expect("signed query", "fail", "");
 }
 
 #[test]
-fn clock_of_the_server_is_compared() {
+fn difference_between_the_clocks_is_reported() {
     for (millis, status, part) in
         [(-3_600_000i64, "fail", "behind"), (3_600_000, "fail", "ahead of"), (60_000, "warn", "ahead of")]
     {
@@ -216,7 +216,7 @@ fn answer(stream: &mut (impl std::io::Read + std::io::Write), status: &str) -> s
             return Ok(());
         }
         head.push(byte[0]);
-        // The first byte of a TLS handshake.
+        // A TLS handshake begins with the byte 22.
         if head == [22] {
             break;
         }
@@ -226,7 +226,7 @@ fn answer(stream: &mut (impl std::io::Read + std::io::Write), status: &str) -> s
 }
 
 #[test]
-fn proxy_that_refuses_is_reported_without_its_password() {
+fn proxy_that_refuses_a_connection_is_reported_without_its_password() {
     let place = Place::new(&[]);
     let api = ["--base-url", "https://paytend.invalid"];
     for (status, part) in [
@@ -293,18 +293,18 @@ fn certificates_that_are_not_accepted_are_explained() {
     check("localhost", (3999, 4000), true).expect("certificate", "fail", "not valid before 3999-01-01");
     check("other.example", (2020, 4000), true).expect("certificate", "fail", "is for other.example, not for localhost");
     check("localhost", (2020, 4000), false).expect("certificate", "fail", "test authority, which is not trusted");
-    // A self-signed certificate.
+    // This certificate is self-signed.
     let key = KeyPair::generate().unwrap();
     let own = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     place.doctor(&["--base-url", &tls_server(vec![&own], &key)]).expect("certificate", "fail", "self-signed");
-    // A server without TLS.
+    // This server does not use TLS.
     let plain = plain_server("HTTP/1.1 200 OK").replace("http://127.0.0.1", "https://localhost");
     place.doctor(&["--base-url", &plain]).expect("certificate", "fail", "TLS");
 }
 
 /// A certificate that expires soon is accepted with a warning.
 #[test]
-fn certificate_that_expires_soon_is_a_warning() {
+fn certificate_that_expires_soon_causes_a_warning() {
     let place = Place::new(&[]);
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     let now = std::time::SystemTime::now();
@@ -321,7 +321,7 @@ fn certificate_that_expires_soon_is_a_warning() {
     place.doctor(&["--base-url", &url]).expect("certificate", "warn", "4 days");
 }
 
-/// Returns the certificate of an authority that has issued nothing.
+/// Returns the certificate of an authority that issued none of the server's certificates.
 fn rcgen_root() -> String {
     let mut params = CertificateParams::new([]).unwrap();
     params.distinguished_name.push(DnType::CommonName, "another authority");
@@ -340,7 +340,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn store_is_checked_by_its_engine() {
+fn missing_damaged_and_unreachable_stores_are_reported() {
     let place = Place::new(&[]);
     let file = place.folder.path().join("inbox.db");
     let store = format!("sqlite:{}", file.display());
@@ -351,7 +351,7 @@ fn store_is_checked_by_its_engine() {
     good.expect("store", "ok", "synchronous").expect("store key", "ok", "");
     std::fs::remove_file(format!("{}.key", file.display())).unwrap();
     place.doctor(&["--store", &store]).expect("store key", "warn", "does not exist");
-    // A damaged file.
+    // The store file is damaged.
     let mut bytes = std::fs::read(&file).unwrap();
     let random = Seeded::new();
     let start = 100 + usize::try_from(random.next() % 900).unwrap();
@@ -374,9 +374,9 @@ fn created(store: &str, keys: &Path) {
     service.0.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
 }
 
-/// Output that cannot be written does not replace the result.
+/// If the output cannot be written, the exit code still reports the result.
 #[test]
-fn result_does_not_depend_on_the_output() {
+fn exit_code_does_not_depend_on_the_output() {
     let place = Place::new(&[]);
     let run = |args: &[&str], broken: bool| {
         let mut command = place.command(args);

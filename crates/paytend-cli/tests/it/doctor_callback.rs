@@ -58,7 +58,7 @@ fn receiver_acknowledges_signed_notifications_and_refuses_forged_ones() {
     stdout.read_line(&mut line).unwrap();
     let received = checked("listen", &line);
     assert!(received["status"] == 200 && received["amount"].is_null(), "{received}");
-    // A receiver with other keys refuses it, and a web server does not acknowledge it.
+    // The PayBy route refuses a Paytend notification.
     let wrong = format!("{}/payby", ready["url"].as_str().unwrap());
     place.doctor(&["--callback", &wrong]).expect("callback", "fail", "HTTP 4");
     let detached = ["--callback", &wrong, "--callback-route", "payby"];
@@ -66,7 +66,7 @@ fn receiver_acknowledges_signed_notifications_and_refuses_forged_ones() {
     let other = format!("{}/payermax", ready["url"].as_str().unwrap());
     let detached = ["--callback", &other, "--callback-route", "payermax"];
     place.doctor(&detached).expect("callback", "ok", "acknowledged").expect("forgery", "ok", "refused");
-    // A receiver that acknowledges everything.
+    // This receiver acknowledges everything, including the forged notification.
     let careless = acknowledging_server();
     let careless = place.doctor(&["--callback", &careless]);
     careless.expect("callback", "ok", "acknowledged").expect("forgery", "fail", "unknown key");

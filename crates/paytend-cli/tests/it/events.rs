@@ -66,7 +66,7 @@ impl Place {
 #[test]
 fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
     let place = Place::new();
-    // Without a callback URL, a delivery is created and not posted.
+    // Without a callback URL, a delivery is created but not posted.
     assert_eq!(place.trigger("payby.transfer-to-bank").code, 6);
     place.connect();
     for event in ["baas.fund-deposit", "payby.transfer-to-bank", "payermax.balance-change"] {
@@ -81,7 +81,7 @@ fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
     assert_eq!(place.events(&["list", "--kind", "transfer-to-bank"]).stdout.lines().count(), 2);
     let shown = checked("events-sandbox", &place.events(&["show", "2"]).stdout);
     assert_eq!(shown["content"]["currency"], "EUR");
-    // The notifications are sent again in the specified order, even after one that is not acknowledged.
+    // The notifications are sent again in the specified order, even if one of them is not acknowledged.
     let resent = place.events(&["resend", "2", "1"]);
     let lines: Vec<Value> = resent.stdout.lines().map(|line| checked("events-resend", line)).collect();
     assert_eq!(
@@ -91,7 +91,7 @@ fn deliveries_of_a_sandbox_are_listed_shown_and_sent_again() {
     let elsewhere = place.events(&["resend", "3", "4", "--to", "http://127.0.0.1:1/"]);
     assert_eq!((elsewhere.code, elsewhere.stdout.lines().count()), (6, 2), "{}", elsewhere.stderr);
     assert!(elsewhere.stderr.contains("2 notifications"), "{}", elsewhere.stderr);
-    // The listener receives four notifications, and two of them again.
+    // The listener receives four notifications once, and two of them a second time.
     let received = place.listener.wait_for(6).iter().skip(1).map(|line| checked("listen", line)).collect::<Vec<_>>();
     assert_eq!(received.iter().filter(|line| line["duplicate"] == true).count(), 1, "{received:?}");
 
@@ -120,7 +120,7 @@ fn new_deliveries_are_followed_even_after_a_reset() {
     place.connect();
     assert_eq!(place.trigger("baas.fund-deposit").code, 0);
     let tail = Lines::start(&["events", "tail", "--sandbox", &place.control_url(), "--json"]);
-    // Deliveries from before the start of `tail` are not printed, so new ones are made until one is printed.
+    // Deliveries from before the start of `tail` are not printed, so new deliveries are created until one is printed.
     let wait_for = |count: usize| {
         let start = Instant::now();
         while tail.lines.lock().unwrap().len() < count {
@@ -148,7 +148,7 @@ fn listener_without_any_keys_names_the_options() {
     assert_eq!(run(&["listen", "--profile", "none", "--keys", "keys"], b"").code, 2);
 }
 
-/// Starts a receiver that refuses each notification when the returned sender allows it.
+/// Starts a receiver that refuses each notification, but only after a message from the returned sender.
 fn held_receiver() -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -167,7 +167,7 @@ fn held_receiver() -> (String, mpsc::Sender<()>) {
 }
 
 #[test]
-fn progress_is_shown_on_a_terminal_only() {
+fn progress_is_shown_only_on_a_terminal() {
     let place = Place::new();
     for _ in 0..2 {
         assert_eq!(place.trigger("payby.transfer-to-bank").code, 6);

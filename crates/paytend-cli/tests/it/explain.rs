@@ -54,7 +54,7 @@ fn changed_body_and_wrong_key_are_explained() {
     assert!(!ran.stdout.contains("signed text:"), "{}", ran.stdout);
     assert!(ran.stderr.contains("not authentic"), "{}", ran.stderr);
 
-    // The message is encrypted for the key given as --other-private-key. The environment variable contains the wrong
+    // The message is encrypted for the key passed with --other-private-key. The environment variable contains the wrong
     // key.
     let case = paytend_vectors::envelope().into_iter().find(|case| case.payload_field == "content").unwrap();
     let (other, peer) = (keys.arg(&format!("{}.pem", case.receiver)), keys.arg(&format!("{}.pub", case.sender)));

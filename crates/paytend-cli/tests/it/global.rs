@@ -56,7 +56,7 @@ fn logs_are_written_on_request_without_secrets() {
 }
 
 #[test]
-fn json_of_older_commands_follows_its_schema() {
+fn json_output_of_older_commands_matches_its_schema() {
     let lines = run(&["endpoints", "--json"], b"").stdout;
     assert_eq!(lines.lines().inspect(|line| drop(checked("endpoints", line))).count(), 37);
     let keys = Keys::new();
@@ -74,7 +74,7 @@ fn json_of_older_commands_follows_its_schema() {
     let failed = run(&["sandbox", "scenario", "run", "--json", file.to_str().unwrap()], b"");
     let report = checked("scenario-run", &failed.stdout);
     assert!(failed.code == 1 && report["passed"] == false && report["error"].is_string(), "{report}");
-    // Commands whose output is always JSON accept the option.
+    // Commands whose output is always JSON also accept `--json`.
     assert_eq!(
         run(&["keys", "inspect", &public, "--json"], b"").stdout,
         run(&["keys", "inspect", &public], b"").stdout

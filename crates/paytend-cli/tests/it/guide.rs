@@ -52,7 +52,7 @@ fn guide_lists_every_mutation_with_its_query() {
 }
 
 #[test]
-fn guide_lists_every_state() {
+fn guide_lists_every_order_state() {
     let listed: Vec<String> =
         table("| state | meaning | what you do |").into_iter().map(|row| row[0].clone()).collect();
     let names: Vec<&str> = State::ALL.iter().map(|state| state.as_str()).collect();
@@ -114,7 +114,7 @@ fn command_lines_of_the_guide_succeed() {
 }
 
 #[test]
-fn guide_names_existing_metrics_and_members() {
+fn metrics_and_members_in_the_guide_exist() {
     let sources = [
         include_str!("../../../paytend-outbox/src/outbox.rs"),
         include_str!("../../../paytend-outbox/src/dispatcher/job.rs"),

@@ -23,7 +23,7 @@ pub(crate) fn commands() -> Vec<Vec<String>> {
     all
 }
 
-/// A screen has 45 lines of 120 columns.
+/// The test assumes a screen with 45 lines and 120 columns.
 #[test]
 fn short_help_of_each_command_fits_on_one_screen() {
     let commands = commands();
@@ -53,9 +53,9 @@ fn help_describes_commands_and_errors() {
     }
 }
 
-/// Each explained message is a message of the client.
+/// Each error message that `help errors` explains is a message of the client.
 #[test]
-fn explained_messages_are_messages_of_the_client() {
+fn explained_error_messages_exist_in_the_client() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../paytend-client/src/error/display.rs");
     let source = std::fs::read_to_string(source).unwrap();
     let json = checked("help-errors", &run(&["help", "errors", "--json"], b"").stdout);

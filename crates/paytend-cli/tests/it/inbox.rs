@@ -254,7 +254,7 @@ fn configuration_file_contains_store_routes_and_rotated_keys() {
 }
 
 #[test]
-fn missing_merchant_of_payermax_is_reported() {
+fn payermax_route_without_a_merchant_causes_a_warning() {
     let place = Workplace::new();
     let keys = place.path("keys");
     // The address is in use, so the service exits after the warning.
@@ -275,7 +275,7 @@ fn missing_merchant_of_payermax_is_reported() {
 }
 
 #[test]
-fn plain_http_is_accepted_from_trusted_proxies_only() {
+fn plain_http_is_accepted_only_from_trusted_proxies() {
     let place = Workplace::new();
     let config = place.path("inbox.toml");
     for (proxies, status) in [("\"10.0.0.1\"", 403), ("\"10.0.0.1\", \"127.0.0.0/8\"", 200)] {
@@ -292,7 +292,7 @@ fn plain_http_is_accepted_from_trusted_proxies_only() {
 
 #[test]
 #[cfg(unix)]
-fn files_with_a_password_must_be_readable_by_the_owner_only() {
+fn files_with_a_password_must_be_readable_only_by_the_owner() {
     let place = Workplace::new();
     let (config, store) = (place.path("inbox.toml"), place.path("store"));
     let url = "postgres://user:pa/secret@127.0.0.1:1/db";
@@ -309,7 +309,7 @@ fn files_with_a_password_must_be_readable_by_the_owner_only() {
     for (text, mode, arguments, message) in [
         (&inline, 0o644, vec![], "inbox.toml is accessible to other users"),
         (&in_file, 0o600, vec![], "store is accessible to other users"),
-        // The error comes from a later check, so the file was accepted.
+        // The error comes from a later check, which proves that the file was accepted.
         (&inline, 0o600, vec![], "no store key"),
         (&inline, 0o644, vec!["--danger-any-permissions"], "no store key"),
         (&in_file, 0o644, vec!["--danger-any-permissions"], "no store key"),
@@ -374,7 +374,7 @@ fn erasure_can_be_limited_and_warns_about_values_in_the_log() {
 }
 
 #[test]
-fn trace_of_the_request_is_stored() {
+fn trace_context_of_the_request_is_stored() {
     let place = Workplace::new();
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     runtime().block_on(async {
@@ -388,7 +388,7 @@ fn trace_of_the_request_is_stored() {
 }
 
 #[test]
-fn actions_of_operators_are_listed() {
+fn operator_actions_are_listed() {
     let place = Workplace::new();
     let config = place.path("config.toml");
     std::fs::write(&config, "audit_page = true\n").unwrap();

@@ -55,7 +55,7 @@ async fn until_state(place: &Workplace, state: &str) -> Value {
 }
 
 #[test]
-fn notifications_are_forwarded_signed_until_they_are_accepted() {
+fn signed_notifications_are_forwarded_until_they_are_accepted() {
     let place = Workplace::new();
     let secret = place.path("secret");
     std::fs::write(&secret, SECRET).unwrap();
@@ -195,7 +195,7 @@ fn sightings_are_forwarded_with_a_separate_identifier() {
         assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
         until_state(&place, "done").await;
         drop(service);
-        // The service removes old content at the start.
+        // The service removes expired content when it starts.
         let service = place.start(&arguments);
         let has_content = || {
             let shown = place.inbox("show", &["1", "--json"]);
@@ -203,12 +203,12 @@ fn sightings_are_forwarded_with_a_separate_identifier() {
         };
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         while has_content() {
-            assert!(std::time::Instant::now() < deadline, "the content is not removed");
+            assert!(std::time::Instant::now() < deadline, "the content was not removed");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         assert_eq!(service.post("/paytend/baas", place.paytend("2", content)).await, 200);
         while receiver.received().len() < 2 {
-            assert!(std::time::Instant::now() < deadline, "the sighting is not forwarded");
+            assert!(std::time::Instant::now() < deadline, "the sighting was not forwarded");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         let done = until_state(&place, "done").await;

@@ -62,7 +62,7 @@ fn several_services_share_a_database() {
     assert_eq!((first.terminate(), second.terminate()), (Some(0), Some(0)));
 }
 
-/// A transaction that commits late has a smaller number than notifications that are already visible.
+/// A notification whose transaction commits late has a smaller ID than notifications that are already visible.
 #[test]
 fn tail_prints_a_notification_that_was_committed_late() {
     let place = Workplace::new();

@@ -113,7 +113,7 @@ fn notification_is_described_with_and_without_keys() {
         assert_eq!(&with["data"][name], value, "{name}: {with}");
     }
     assert_eq!(with["hidden"], 4);
-    // All digits are shown.
+    // The amount is shown with all its digits.
     let printed = place.inspect(document.as_bytes(), &[]);
     assert!(
         printed.stdout.contains("1250.070") && printed.stdout.contains("4 values are hidden"),
@@ -122,13 +122,13 @@ fn notification_is_described_with_and_without_keys() {
     );
     let revealed = place.inspect(document.as_bytes(), &["--reveal"]);
     assert!(revealed.stdout.contains(DEPOSIT), "{}", revealed.stdout);
-    // A changed signature.
+    // The signature of this document is changed.
     let forged = document.replacen("\"signature\":\"", "\"signature\":\"AAAA", 1);
     let forged = place.inspect(forged.as_bytes(), &["--json"]);
     assert_eq!((forged.code, &checked("inspect", &forged.stdout)["verdict"]), (4, &"not_authentic".into()));
 }
 
-/// Returns the text of a message as several programs log it.
+/// Returns a message in the forms in which various programs log it.
 fn logged(document: &str) -> Vec<(&'static str, String)> {
     let json_log = json!({"level": "info", "time": "2026-11-28T10:00:00Z", "msg": "received", "body": document});
     let nested = json!({"_index": "logs", "_source": {"message": json_log.to_string(), "host": {"name": "a"}}});
@@ -164,7 +164,7 @@ fn envelope_is_found_in_logs_and_dumps() {
     let place = Place::new();
     let document = place.deposit();
     for (name, captured) in logged(&document) {
-        // The lines before and after contain nothing.
+        // The lines before and after the message contain no message.
         let captured = format!("start {{}}\n{captured}\n[end]\n");
         let shown = place.one(&captured);
         assert_eq!(
@@ -176,7 +176,8 @@ fn envelope_is_found_in_logs_and_dumps() {
     }
 }
 
-/// Returns a HAR file with a request and a response. Firefox and Chrome differ in the order and in further members.
+/// Returns a HAR file with a request and a response. Firefox and Chrome write the members in a different order and add
+/// different members.
 fn har(headers: &Value, body: &str, encoding: Option<&str>) -> String {
     let mut content = json!({"size": 3, "mimeType": "application/json", "text": body});
     if let Some(encoding) = encoding {
@@ -217,7 +218,7 @@ fn detached_signature_is_found_with_its_body() {
     assert_eq!(shown["data"]["transferToBankOrder"]["amount"]["currency"], "AED");
     let log = json!({"headers": {"Sign": [sign]}, "body": body});
     assert_eq!(place.one(&log.to_string())["verdict"], "authentic");
-    // Without the header, the signature cannot be checked; with another one, it is not valid.
+    // Without the header, the signature cannot be checked. With a different header, it is not valid.
     let alone = place.one(&body);
     assert!(alone["verdict"].is_null() && alone["findings"][0].as_str().unwrap().contains("not captured"), "{alone}");
     let (other, _) = DetachedSender::new(&place.private("payermax")).unwrap().raw(PAYBY).unwrap().into_parts();
@@ -227,7 +228,7 @@ fn detached_signature_is_found_with_its_body() {
 
 /// Runs the real curl against a sandbox, and inspects what it prints.
 #[test]
-fn output_of_curl_is_read() {
+fn messages_are_found_in_the_output_of_curl() {
     let place = Place::new();
     let request = place.folder.path().join("request.json");
     std::fs::write(&request, place.topup()).unwrap();
@@ -255,7 +256,7 @@ fn output_of_curl_is_read() {
 }
 
 #[test]
-fn text_without_a_message_is_a_failure() {
+fn text_without_a_message_causes_a_failure() {
     for captured in
         [&b""[..], b"{}", b"[]", b"\xff\xfe\x00", b"{\"log\":{\"entries\":[]}}", "{\"".repeat(5000).as_bytes()]
     {

@@ -1,4 +1,5 @@
-//! Tests that each command's JSON follows a schema, or that the command is listed with a reason for having none.
+//! Tests that each command's JSON output matches a schema, or that the command is listed with the reason why it has
+//! none.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -91,9 +92,9 @@ const SCHEMAS: &[(&str, &[&str])] = &[
 
 /// The commands that print no JSON, each with the reason.
 const WITHOUT: &[(&str, &str)] =
-    &[("completions", "prints the program of a shell"), ("man", "prints the source of a manual page")];
+    &[("completions", "prints a shell script"), ("man", "prints the source of a manual page")];
 
-/// Returns the commands that can be run: those without subcommands, and `sandbox`.
+/// Returns all commands that can be run: commands without subcommands, and `sandbox`.
 fn runnable() -> BTreeSet<String> {
     let all: Vec<String> = commands().iter().map(|words| words.join(" ")).collect();
     let has_subcommands = |name: &str| all.iter().any(|other| other.starts_with(&format!("{name} ")));
@@ -113,7 +114,7 @@ fn every_command_has_a_schema_or_a_reason_to_have_none() {
     }
 }
 
-/// Each schema is used by a command, and a test compares it with real output.
+/// Each schema is used by a command, and at least one test compares it with real output.
 #[test]
 fn every_schema_is_used_and_checked() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas");
@@ -136,7 +137,7 @@ fn printed(args: &[&str]) -> String {
 }
 
 #[test]
-fn keys_and_messages_follow_their_schemas() {
+fn key_and_message_output_matches_its_schemas() {
     let keys = Keys::new();
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("new").to_str().unwrap().to_owned();
@@ -160,13 +161,13 @@ fn keys_and_messages_follow_their_schemas() {
 }
 
 #[test]
-fn demo_follows_its_schema() {
+fn demo_output_matches_its_schema() {
     let lines = printed(&["demo", "--json"]);
     assert!(lines.lines().inspect(|line| drop(checked("demo", line))).count() > 5);
 }
 
 #[test]
-fn profiles_follow_their_schemas() {
+fn profile_output_matches_its_schemas() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys").to_str().unwrap().to_owned();
     drop(RunningSandbox::start(&["--keys", &keys]));
@@ -211,7 +212,7 @@ impl SandboxPlace {
 }
 
 #[test]
-fn commands_for_a_sandbox_follow_their_schemas() {
+fn sandbox_command_output_matches_its_schemas() {
     let place = SandboxPlace::new();
     checked("sandbox-ready", &place.sandbox.ready.to_string());
     let call = ["call", "getPartnerBalance", "--json", "--keys", &place.path("keys")];
@@ -247,7 +248,7 @@ fn commands_for_a_sandbox_follow_their_schemas() {
 
 /// The report compares a topup of the sandbox with an empty order file.
 #[test]
-fn reconciliation_follows_its_schema() {
+fn reconciliation_report_matches_its_schema() {
     let place = SandboxPlace::new();
     let keys = place.path("keys");
     let topup = ["topup", "-f", "cardId=1755902", "-f", "orderNo=T-1", "-f", "amount=2.50", "-f", "currency=EUR"];
@@ -269,7 +270,7 @@ fn in_store(path: &Path, args: &[&str]) -> RunOutput {
 
 #[cfg(unix)]
 #[test]
-fn commands_for_an_inbox_follow_their_schemas() {
+fn inbox_command_output_matches_its_schemas() {
     use crate::inbox_service::{Workplace, runtime};
     let place = Workplace::new();
     let service = place.start(&[]);
@@ -300,7 +301,7 @@ fn commands_for_an_inbox_follow_their_schemas() {
 }
 
 #[test]
-fn commands_for_an_outbox_follow_their_schemas() {
+fn outbox_command_output_matches_its_schemas() {
     let place = Place::new();
     let outbox = |args: &[&str]| {
         let ran = in_store(&place.path, &[&["outbox"], args].concat());

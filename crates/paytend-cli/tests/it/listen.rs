@@ -135,7 +135,7 @@ fn fields_are_set_and_notifications_are_repeated() {
     let sent = listener.trigger("baas.fund-deposit", &set);
     assert_eq!((sent.code, sent.stdout.lines().count()), (0, 2), "{}", sent.stderr);
     assert!(sent.stdout.contains("baas.fund-deposit  T-17  → 200, acknowledged"), "{}", sent.stdout);
-    // Other kinds are acknowledged, and not printed.
+    // Notifications of other kinds are acknowledged, but not printed.
     assert_eq!(listener.trigger("baas.user-upgrade", &[]).code, 0);
     let sent = listener.trigger("baas.fund-deposit", &["--duplicate", "--json"]);
     let sent: Vec<Value> = sent.stdout.lines().map(|line| checked("trigger", line)).collect();
@@ -206,7 +206,7 @@ fn exit_code_of_trigger_depends_on_the_acknowledgement() {
     let ran = trigger(&["--to", "http://user:CANARY@127.0.0.1:1/hook?token=CANARY"]);
     assert!(ran.code == 5 && ran.stderr.contains("127.0.0.1:1/hook"), "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("CANARY"), "{}", ran.stderr);
-    // Output that nothing reads does not replace the result, and does not stop the notifications.
+    // If nothing reads the output, the notifications are still sent, and the exit code still reports the result.
     for (url, code) in [(&acknowledges, 0), (&fails, 6)] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
@@ -292,7 +292,7 @@ fn stored_notifications_can_be_listed_shown_followed_and_resent() {
     let resent = run(&[&resend[..], &["--to", &url]].concat(), b"");
     assert_eq!(resent.code, 0, "{}", resent.stderr);
     assert_eq!(checked("events-resend", &resent.stdout)["acknowledged"], true);
-    // The resent notification is a duplicate. The store writes the count of duplicates about a second later.
+    // The resent notification is a duplicate. The store updates the number of duplicates about a second later.
     let start = Instant::now();
     while list(&[])[0]["sightings"] == 0 {
         assert!(start.elapsed() < Duration::from_secs(60));
@@ -345,7 +345,7 @@ fn listener_stops_after_a_signal_or_a_closed_pipe() {
     drop(stdout);
     let ready: Value = serde_json::from_str(&ready).unwrap();
     let url = format!("{}/payby", ready["url"].as_str().unwrap());
-    // A process that another test starts can hold the pipe for a moment, so several lines may be needed.
+    // A process that another test starts can briefly hold the pipe open, so several lines can be needed.
     let start = Instant::now();
     let status = loop {
         if let Some(status) = process.try_wait().unwrap() {
@@ -359,7 +359,7 @@ fn listener_stops_after_a_signal_or_a_closed_pipe() {
 
 #[cfg(unix)]
 #[test]
-fn listener_is_readable_on_a_terminal() {
+fn listener_output_is_readable_on_a_terminal() {
     use crate::pty::Terminal;
     let place = Workplace::new();
     let keys = place.path("keys").to_str().unwrap().to_owned();

@@ -148,7 +148,7 @@ fn sending_is_paused_and_resumed() {
     let ran = place.outbox(&["resume", "topup"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     assert!(
-        ran.stderr.contains("/issuing/card/topup was resumed and is not sent yet: all operations"),
+        ran.stderr.contains("/issuing/card/topup was resumed, but nothing is sent yet: all operations"),
         "{}",
         ran.stderr
     );
@@ -179,7 +179,7 @@ fn orders_whose_key_is_missing_are_reported() {
     let ran = place.outbox(&["check"]);
     assert_eq!(ran.code, 1);
     assert!(ran.stdout.contains(&format!("2 open orders wait for payload key {old}")), "{}", ran.stdout);
-    // Only a file that was named must be readable.
+    // The key file must be readable only if it was named.
     std::fs::write(&file, "unreadable").unwrap();
     let ran = place.outbox(&["stats"]);
     assert!(ran.code == 0 && ran.stderr.contains("the payload keys are not checked"), "{}", ran.stderr);

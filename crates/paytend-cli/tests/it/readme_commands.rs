@@ -26,19 +26,19 @@ fn text(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(root.join(path)).unwrap()
 }
 
-/// Returns the shell blocks of a text that call the command, without the installation.
+/// Returns the shell blocks of a text that call the command, except for the installation.
 fn blocks(text: &str) -> Vec<String> {
     shell::blocks(text).into_iter().filter(|block| !block.starts_with("cargo ")).collect()
 }
 
-/// Creates a folder where `paytend` is the tested command.
+/// Creates a folder in which `paytend` is the tested command.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     link_command(folder.path());
     folder
 }
 
-/// Runs the blocks of a text. A block that starts a service keeps running. Fixed ports are replaced by free ones.
+/// Runs the blocks of a text. A service that a block starts keeps running. Fixed ports are replaced by free ports.
 fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) -> Services {
     let mut services = Services(Vec::new());
     let ports: Vec<(String, String)> = ["8080", "8090", "8070"]
@@ -85,7 +85,7 @@ fn command_lines_of_the_guides_succeed() {
     let guides: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"))
         .unwrap()
         .map(|file| Path::new("docs").join(file.unwrap().file_name()))
-        // The tests of this guide run its command lines with a store.
+        // Other tests run the command lines of this guide, with a store.
         .filter(|path| !path.ends_with("unknown-outcomes.md"))
         .collect();
     assert!(guides.len() >= 2, "{guides:?}");
@@ -97,7 +97,7 @@ fn command_lines_of_the_guides_succeed() {
         let sandbox = RunningSandbox::start(&["--keys", path("other").to_str().unwrap()]);
         let init = "paytend config init production --from-sandbox other && touch rules.toml && mkdir fetched";
         assert!(shell(folder.path(), init).status().unwrap().success());
-        // The command creates the store.
+        // This command creates the store.
         let listen = vec!["paytend listen --keys other --inbox inbox.db\n".to_owned()];
         drop(run_blocks(folder.path(), listen, &[]));
         let case = paytend_vectors::detached().into_iter().find(|case| case.valid).unwrap();

@@ -39,7 +39,7 @@ fn only_planted_differences_are_reported() {
         assert!(report["counts"]["matched"].as_u64().unwrap() > 10, "{}", report["counts"]);
         let states: Vec<_> = report["balances"].as_array().unwrap().iter().map(|check| &check["state"]).collect();
         assert_eq!(states, ["closes", "closes"], "{}", report["balances"]);
-        // The report of the stored lists is the same.
+        // A comparison of the stored lists produces the same report.
         let ran = life.reconcile(&lines(&life), &["--offline", out, "--opening", &opening, "--format", "json"]);
         assert_eq!(serde_json::from_str::<Value>(&ran.stdout).unwrap(), report, "{}", ran.stderr);
 
@@ -215,7 +215,7 @@ fn closed_pipe_does_not_hide_the_differences() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn nightly_example_compares_the_previous_day() {
+fn nightly_example_reconciles_the_previous_day() {
     runtime().block_on(async {
         let mut life = Life::start().await;
         life.topup("T1", 1_00).await;

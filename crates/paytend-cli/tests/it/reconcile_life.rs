@@ -136,7 +136,7 @@ impl Life {
         assert!(self.sandbox.conserves_money());
     }
 
-    /// Runs `paytend reconcile` with the orders, for the days around the current time.
+    /// Runs `paytend reconcile` with the orders, for the days around the current date.
     pub(crate) fn reconcile(&self, orders: &[Value], arguments: &[&str]) -> RunOutput {
         finish(&mut self.command(orders, arguments), b"")
     }
@@ -162,7 +162,7 @@ impl Life {
         reconcile
     }
 
-    /// Returns the options of the connection.
+    /// Returns the command-line options that select the connection.
     pub(crate) fn connection(&self) -> [String; 4] {
         ["--keys".to_owned(), self.arg("keys"), "--base-url".to_owned(), self.sandbox.url()]
     }
@@ -174,7 +174,7 @@ impl Life {
         parsed(&self.reconcile(orders, &[&connection, arguments, &["--format", "json"]].concat()))
     }
 
-    /// Returns the report and the exit code without an order file.
+    /// Returns the report and the exit code of a run without an order file.
     pub(crate) fn report_of_store(&self) -> (Value, i32) {
         let connection = self.connection();
         let connection: Vec<&str> = connection.iter().map(String::as_str).collect();

@@ -45,7 +45,7 @@ fn topups_in_the_outbox_are_compared() {
         let deadline = Instant::now() + Duration::from_secs(60);
         let is_done = |stats: &OrderStats| stats.count(State::Responded) + stats.count(State::Found) == 2;
         while !is_done(&store.order_stats().await.unwrap()) {
-            assert!(Instant::now() < deadline, "the orders are not completed");
+            assert!(Instant::now() < deadline, "the orders were not completed");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         drop(stop);
@@ -62,7 +62,7 @@ fn topups_in_the_outbox_are_compared() {
 
 /// Random activity whose orders are in the outbox and whose notifications are in the inbox, with planted differences.
 #[test]
-fn planted_differences_are_named_exactly_with_both_stores() {
+fn exactly_the_planted_differences_are_reported_with_both_stores() {
     let random = Seeded::new();
     runtime().block_on(async {
         let mut life = Life::start().await;
@@ -82,7 +82,7 @@ fn planted_differences_are_named_exactly_with_both_stores() {
                     place.send(&life, &number, &amount).await;
                 }
                 1 => place.send(&life, &number, "9000000.00").await, // rejected
-                // Agrees with the provider, which does not list the order.
+                // This decision agrees with the provider, which does not list the order.
                 2 => place.decide(&life, &number, &amount, Decision::NotExecuted).await,
                 3 => {
                     place.decide(&life, &number, &amount, Decision::Executed).await;
@@ -93,7 +93,7 @@ fn planted_differences_are_named_exactly_with_both_stores() {
                     expect("unresolved", &number, "");
                 }
                 5 => {
-                    // A different program sends an order.
+                    // This order is sent by a different program, so it is not in the outbox.
                     life.topup(&number, 1_00).await;
                     expect("only_provider", &number, "");
                 }
@@ -182,7 +182,7 @@ impl Orders {
         self.store.release_order(claimed.lease, release, None).await.unwrap();
     }
 
-    /// Submits an order, and decides its outcome.
+    /// Submits an order, and records a decision about its outcome.
     async fn decide(&self, life: &Life, number: &str, amount: &str, decision: Decision) {
         self.make_stuck(life, number, amount).await;
         let audit = Audit { who: "a test".into(), why: "planted".into() };

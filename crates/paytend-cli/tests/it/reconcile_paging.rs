@@ -1,4 +1,4 @@
-//! Tests of `paytend reconcile` with lists that change, or a fetch that is killed, between two pages.
+//! Tests of `paytend reconcile` in which a list changes, or the fetch is killed, between two pages.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::inbox_service::runtime;
 use crate::reconcile::lines;
 use crate::reconcile_life::{Life, open};
 
-/// The provider's list of settlements and authorizations grows in the middle while it is fetched.
+/// While the provider's list of settlements and authorizations is fetched, a row is added in its middle.
 #[test]
 fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
     let runtime = runtime();
@@ -92,7 +92,7 @@ fn killed_fetch_is_continued() {
     let mut killed = life.command(&lines(&life), &arguments);
     let mut killed = killed.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let (_, resume) = held_pages.recv_timeout(Duration::from_secs(60)).unwrap();
-    // Waits until the lists of the days are stored, which are fetched at the same time.
+    // Waits until the lists for the individual days, which are fetched at the same time, are stored.
     let days = || {
         let stored = std::fs::read_dir(out.join("lists.partial")).unwrap().flatten();
         let names = stored.map(|file| file.file_name().into_string().unwrap());
@@ -100,7 +100,7 @@ fn killed_fetch_is_continued() {
     };
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     while days() < 3 {
-        assert!(std::time::Instant::now() < deadline, "the lists of the days are not stored");
+        assert!(std::time::Instant::now() < deadline, "the lists for the days were not stored");
         std::thread::sleep(Duration::from_millis(10));
     }
     killed.kill().unwrap();
@@ -110,7 +110,7 @@ fn killed_fetch_is_continued() {
     let ran = life.reconcile(&lines(&life), &arguments);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
     assert_eq!((ran.code, open(&report), &report["counts"]["matched"]), (0, vec![], &10.into()), "{report:#}");
-    // At most the unfinished days are fetched again: three pages with rows, and a page for each empty day.
+    // At most the unfinished days are fetched again: three pages with rows, and one page for each empty day.
     let again = life.sandbox.calls::<QueryPartnerTransactions>() - calls;
     assert!(again < calls, "{again} of {calls} pages were fetched again");
     assert!(out.join("lists").exists() && !out.join("lists.partial").exists());

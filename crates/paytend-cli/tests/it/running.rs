@@ -1,4 +1,4 @@
-//! A running sandbox, as a process.
+//! Runs a sandbox as a separate process.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;

@@ -77,7 +77,7 @@ fn client_reads_profile_file_in_key_directory() {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line).unwrap();
     drop(running);
-    // The warning is complete, because the sandbox writes it before the ready line.
+    // The warning is already complete, because the sandbox writes it before the ready line.
     let mut warning = String::new();
     stderr.read_to_string(&mut warning).unwrap();
     assert!(line.contains("\"ready\":true") && !line.contains("profile_file"), "{line}");
@@ -191,7 +191,7 @@ fn state_is_consistent_after_fifty_kills() {
         let state = runtime.block_on(running.state());
         before = check_orders(&state, &accepted.lock().unwrap(), &before);
         let client = running.client(&keys);
-        // The sandbox is killed after this number of responses, with other orders in flight.
+        // The sandbox is killed after this many responses, while other orders are in flight.
         let responses = Arc::new(AtomicU32::new(0));
         let kill_after = 1 + (run * 7) % 12;
         let (sender, mut kill_now) = tokio::sync::mpsc::channel::<()>(64);

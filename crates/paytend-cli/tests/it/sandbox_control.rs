@@ -117,7 +117,7 @@ fn callbacks_are_set_for_all_senders() {
 }
 
 #[test]
-fn events_happen_in_the_sandbox() {
+fn triggered_events_are_executed_by_the_sandbox() {
     let controlled = Controlled::new();
     let keys = controlled.keys();
     let url = controlled.sandbox.url("control_url");
@@ -193,7 +193,7 @@ fn scenario_runs_and_invalid_options_are_refused() {
 }
 
 #[test]
-fn start_is_readable_on_a_terminal() {
+fn start_message_is_readable_on_a_terminal() {
     use crate::pty::Terminal;
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("my keys");

@@ -1,8 +1,8 @@
-//! The schemas of the JSON output in `schemas/`.
+//! Checks JSON output against the schemas in `schemas/`.
 
 use serde_json::Value;
 
-/// Asserts that JSON follows the schema in a file of `schemas/`, and returns it.
+/// Asserts that a JSON text matches a schema in `schemas/`, and returns the parsed JSON.
 pub(crate) fn checked(schema: &str, json: &str) -> Value {
     let path = format!("{}/schemas/{schema}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap();
@@ -14,7 +14,7 @@ pub(crate) fn checked(schema: &str, json: &str) -> Value {
     value
 }
 
-/// The schemas refuse a document without a required member, so the other tests of the output are effective.
+/// A schema refuses a document without a required member. This shows that the other output tests can fail.
 #[test]
 #[should_panic(expected = "call.json")]
 fn schema_refuses_a_missing_member() {

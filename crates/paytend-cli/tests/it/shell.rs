@@ -19,7 +19,7 @@ pub(crate) fn blocks(document: &str) -> Vec<String> {
     blocks
 }
 
-/// Makes `paytend` in a folder's `bin` the tested command.
+/// Links the tested command as `bin/paytend` in a folder.
 pub(crate) fn link_command(folder: &Path) {
     std::fs::create_dir(folder.join("bin")).unwrap();
     symlink(env!("CARGO_BIN_EXE_paytend"), folder.join("bin/paytend")).unwrap();

@@ -1,4 +1,4 @@
-//! Services exit with 130 after Ctrl-C, and with 0 after SIGTERM.
+//! Tests that services exit with 130 after Ctrl-C, and with 0 after SIGTERM.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::inbox_service::Workplace;
 use crate::support::command;
 
-/// Starts a service, sends a signal when it is ready, and returns its exit code and what it wrote to standard error.
+/// Starts a service, sends a signal when it is ready, and returns its exit code and its standard error.
 fn ended_by(signal: Signal, args: &[&str]) -> (Option<i32>, String) {
     let mut service = command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(service.stdout.take().unwrap());
@@ -21,7 +21,7 @@ fn ended_by(signal: Signal, args: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn services_end_with_the_code_of_the_signal() {
+fn services_exit_with_the_code_for_the_signal() {
     let place = Workplace::new();
     let (keys, store) = (place.path("keys").to_str().unwrap().to_owned(), place.store());
     let sandbox = place.path("sandbox").to_str().unwrap().to_owned();

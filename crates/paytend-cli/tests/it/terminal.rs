@@ -1,4 +1,4 @@
-//! Sessions on a pseudo-terminal: progress, colours and prompts that are interrupted.
+//! Tests on a pseudo-terminal: progress, colours and prompts that are interrupted.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::running::RunningSandbox;
 use crate::support::{Keys, command, finish, set_mode};
 
 #[test]
-fn progress_is_shown_on_a_terminal_only() {
+fn progress_is_shown_only_on_a_terminal() {
     let folder = tempfile::tempdir().unwrap();
     let keys = folder.path().join("keys");
     let keys = keys.to_str().unwrap();
@@ -23,7 +23,7 @@ fn progress_is_shown_on_a_terminal_only() {
     terminal.expect(" of 3 lists, ");
     assert_eq!(terminal.wait(), Some(0), "{}", terminal.shown());
     terminal.expect("only provider");
-    // The line is removed before the report: each update and the removal clear the line.
+    // The progress line is removed before the report is printed. Each update clears the line, and so does the removal.
     let shown = terminal.shown();
     let (_, report) = shown.rsplit_once("\u{1b}[2K").unwrap();
     assert!(!report.contains("fetched") && report.contains("only provider"), "{shown}");
@@ -31,7 +31,7 @@ fn progress_is_shown_on_a_terminal_only() {
     assert!(piped.code == 0 && !piped.stderr.contains("fetched"), "{}", piped.stderr);
 }
 
-/// Returns `doctor` for a profile whose private key is accessible to other users.
+/// Returns the `doctor` command for a profile whose private key is accessible to other users.
 fn doctor(folder: &Keys) -> Command {
     let own = folder.arg("partner.pem");
     set_mode(&folder.path("partner.pem"), 0o644);
@@ -45,7 +45,7 @@ fn doctor(folder: &Keys) -> Command {
 }
 
 #[test]
-fn results_of_doctor_are_coloured_on_a_terminal_only() {
+fn doctor_results_are_coloured_only_on_a_terminal() {
     let keys = Keys::new();
     for (name, value, coloured) in [("X", "", true), ("NO_COLOR", "1", false)] {
         let mut terminal = Terminal::start_with(&mut doctor(&keys), name, value);
@@ -59,14 +59,14 @@ fn results_of_doctor_are_coloured_on_a_terminal_only() {
     assert!(piped.stdout.contains("fail  permissions") && !piped.stdout.contains('\u{1b}'), "{}", piped.stdout);
 }
 
-/// If the input ends at a prompt, nothing is sent.
+/// If the input ends at a prompt, the command fails with a usage error and sends nothing.
 #[test]
-fn end_of_input_at_a_prompt_is_no_answer() {
+fn nothing_is_sent_if_the_input_ends_at_a_prompt() {
     let connected = Connected::new();
     let fields = ["call", "topup", "-f", "cardId=1755902", "-f", "currency=EUR", "-f", "amount=1"];
     let mut terminal = Terminal::start(&mut connected.command(&fields));
     terminal.expect("orderNo (");
-    // Ctrl-D.
+    // This is Ctrl-D, which ends the input.
     terminal.type_bytes(b"\x04");
     assert_eq!(terminal.wait(), Some(2), "{}", terminal.shown());
     terminal.expect("no answer");

@@ -10,7 +10,7 @@ use crate::error::kind::{ErrorKind, Outcome};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// Whether an attempt ended, the call ended, or the call was dropped.
+    /// What happened: an attempt ended, the call ended, or the call was dropped.
     pub phase: Phase,
     /// The operation's name.
     pub operation: String,
@@ -18,7 +18,7 @@ pub struct Event {
     pub request_id: RequestId,
     /// The attempt number, starting at one; zero before the first attempt.
     pub attempt: u32,
-    /// The HTTP status of the response, if any. For a whole call, the status of the last response.
+    /// The HTTP status of the response, if any. For a whole call, this is the status of the last response.
     pub status: Option<u16>,
     /// The kind of failure; `None` for a success or a dropped call.
     pub error: Option<ErrorKind>,

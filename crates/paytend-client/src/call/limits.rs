@@ -31,7 +31,8 @@ impl fmt::Debug for Limits {
 pub(crate) struct Rate {
     count: usize,
     per: Duration,
-    /// The permit held by the first caller in the queue, released when that caller is dropped. The semaphore is fair.
+    /// The permit that the first caller in the queue holds until it is dropped. The semaphore is fair, so callers keep
+    /// their order.
     first: Semaphore,
     state: Mutex<State>,
 }
@@ -111,7 +112,7 @@ impl Rate {
     /// Returns how long a caller must wait from `now`, with `ahead` callers in front of it.
     fn wait_behind(&self, state: &State, ahead: usize, now: Duration) -> Duration {
         // The request `count` positions earlier must have begun at least one period ago. The callers ahead begin as
-        // early as the limit allows: `count` of them per period.
+        // early as the limit allows, with `count` callers per period.
         let (rounds, place) = (ahead / self.count, ahead % self.count);
         let before = (state.begun.len() + place).checked_sub(self.count).and_then(|at| state.begun.get(at));
         let periods = u32::try_from(rounds).unwrap_or(u32::MAX);
@@ -125,7 +126,7 @@ impl Rate {
         state.queued -= 1;
         let begun = &mut state.begun;
         begun.push_back(now);
-        // Only the last `count` requests matter, and of these only the requests that began less than one period ago.
+        // Only the last `count` requests matter, and only if they began less than one period ago.
         while begun.len() > self.count || begun.front().is_some_and(|first| first.saturating_add(self.per) <= now) {
             begun.pop_front();
         }
@@ -194,7 +195,7 @@ mod tests {
         assert_eq!(start_times(&rate, &clock, 8).await, expected);
         clock.set(102_500);
         assert_eq!(start_times(&rate, &clock, 2).await, [102_500, 103_000]);
-        // After a long idle time, only one burst of requests starts immediately.
+        // After a long idle time, a single burst of `count` requests starts immediately.
         clock.set(900_000);
         assert_eq!(start_times(&rate, &clock, 4).await, [900_000, 900_000, 900_000, 901_000]);
     }

@@ -40,7 +40,7 @@ pub(crate) struct Call<'c> {
     pub(crate) options: &'c Options,
     pub(crate) request_id: RequestId,
     pub(crate) document: Bytes,
-    /// The payload, if the request may be sealed again.
+    /// The payload; `None` if the request cannot be sealed again.
     pub(crate) payload: Option<String>,
     /// The identifiers that the response must match.
     pub(crate) subject: Subject,
@@ -214,8 +214,8 @@ impl Call<'_> {
 ///
 /// If the last piece of the request was not handed to the connection, the request is permanently withdrawn. A server
 /// that never receives the whole document cannot execute it. If the last piece was handed over, the request may be
-/// executed even if the connection failed. A signed rejection remains a rejection, but the rest of its request is
-/// withdrawn too.
+/// executed even if the connection failed. A signed rejection is still reported as a rejection, but the rest of its
+/// request is withdrawn too.
 fn settled(error: Error, handover: &Handover) -> Error {
     let withdrawn = handover.withdraw();
     match error.outcome() {

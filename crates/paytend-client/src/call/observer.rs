@@ -1,4 +1,4 @@
-//! Reports call events, including those of calls that are dropped before they end.
+//! Reports call events, including the events for calls that are dropped before they end.
 
 use std::time::Duration;
 
@@ -141,7 +141,7 @@ impl<'g> CallObserver<'g> {
 
 impl Drop for CallObserver<'_> {
     fn drop(&mut self) {
-        // If the event hook has panicked, do not call it again: a second panic would abort the process.
+        // If the event hook has panicked, do not call it again, because a second panic would abort the process.
         if self.finished || std::thread::panicking() {
             return;
         }

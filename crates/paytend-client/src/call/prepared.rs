@@ -15,15 +15,15 @@ use crate::error::Error;
 
 /// A sealed and signed request that has not been sent.
 ///
-/// [`to_bytes`](Self::to_bytes) returns bytes to store, with which a different process can send the same request or
-/// query the order. See [`Client::resume`](crate::Client::resume).
+/// [`to_bytes`](Self::to_bytes) returns the request as bytes to be stored. Another process can restore the request from
+/// these bytes and send it, or query its order. See [`Client::resume`](crate::Client::resume).
 pub struct PreparedRequest<O> {
     pub(crate) request_id: RequestId,
     pub(crate) document: Bytes,
     /// The sealed message; `None` if the request was restored from bytes.
     pub(super) sealed: Option<Sealed>,
     pub(super) payload: String,
-    /// The additional fields of the envelope, which a query of the order repeats.
+    /// The additional envelope fields, which are also sent in the query for the order.
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) trace_parent: Option<HeaderValue>,
     pub(super) operation: PhantomData<fn() -> O>,
@@ -49,7 +49,7 @@ impl<O: Operation> PreparedRequest<O> {
 
     /// Returns the JSON document to send.
     pub fn document(&self) -> &str {
-        // The document was sealed as text, or checked when it was restored.
+        // The document is valid UTF-8: it was either sealed from a string or validated when it was restored.
         std::str::from_utf8(&self.document).unwrap_or_default()
     }
 
@@ -60,7 +60,8 @@ impl<O: Operation> PreparedRequest<O> {
 
     /// Returns the signed canonical string. It is secret, because it contains the session key and the business data.
     ///
-    /// Returns `None` if the request was restored with [`from_bytes`](Self::from_bytes): the session key is not stored.
+    /// Returns `None` if the request was restored with [`from_bytes`](Self::from_bytes), because the session key is not
+    /// stored.
     pub fn canonical(&self) -> Option<Zeroizing<String>> {
         self.sealed.as_ref().map(|sealed| sealed.canonical(&self.payload))
     }

@@ -141,8 +141,8 @@ impl<'r, O: Operation> Request<'r, O> {
     /// Sends the request on a new connection, so that a late response to another request cannot be mistaken for
     /// its response.
     ///
-    /// Use this for custom order queries: the response code for "no such order" does not identify an order. Each such
-    /// request opens a new connection.
+    /// Use this for custom order queries, because the response code for "no such order" does not identify an order.
+    /// Each of these requests opens a new connection.
     pub fn fresh_connection(mut self) -> Self {
         self.options.fresh_connection = true;
         self

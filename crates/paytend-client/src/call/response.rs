@@ -49,7 +49,8 @@ impl<T> Response<T> {
 
 /// Opens a response, and accepts only an authentic success that matches the request.
 ///
-/// The HTTP status is ignored: a signed response is authentic with any status, and an unsigned response never is.
+/// The HTTP status is ignored, because a signed response is authentic with any status and an unsigned response never
+/// is.
 pub(crate) fn open(keyring: &Keyring, raw: &RawResponse, max_bytes: usize, subject: &Subject) -> Result<Opened, Error> {
     let with_response = |error: Error| error.with_response(raw.status(), raw.retry_after(), raw.body());
     let opened = keyring.open(raw.body(), &Expected::response().with_max_bytes(max_bytes)).map_err(|error| {

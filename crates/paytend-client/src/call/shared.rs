@@ -78,7 +78,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// The start and the deadline of a call. All requests of one call share them.
+/// The start and the deadline of a call. All requests in the call share them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) start: Duration,

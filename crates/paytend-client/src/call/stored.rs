@@ -38,7 +38,7 @@ impl fmt::Display for RestoreError {
         match self {
             Self::NotARequest => f.write_str("the bytes are not a stored request"),
             Self::Version(found) => {
-                write!(f, "the stored request has version {found}: update this program, which reads {VERSION}")
+                write!(f, "the stored request has version {found}, but this program reads version {VERSION}; update it")
             }
             Self::Damaged => f.write_str("the stored request was altered or is incomplete"),
             Self::OtherOperation => f.write_str("the stored request calls a different operation"),

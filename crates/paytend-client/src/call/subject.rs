@@ -1,8 +1,8 @@
 //! The identifiers in a request, and the check that its response contains the same identifiers.
 //!
-//! Nothing in Paytend's envelope ties a response to its request: a genuine response for another order passes
-//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user.
-//! Which identifiers a response contains is inferred; to compare different fields, set
+//! Nothing in Paytend's envelope ties a response to its request, so a genuine response for another order passes
+//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user. The
+//! list of identifiers that each response contains is inferred; to compare different fields, set
 //! [`Builder::response_names`](crate::ClientBuilder::response_names).
 
 use std::borrow::Cow;
@@ -43,8 +43,8 @@ enum Required {
 impl Subject {
     /// Reads the identifiers from a request's payload.
     ///
-    /// `configured` replaces the default fields, and makes them required. `has_response` states whether the operation
-    /// has response data. Without response data, the order number is not required.
+    /// `configured` replaces the default fields, and makes them required. `has_response` specifies whether the
+    /// operation has response data. Without response data, the order number is not required.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
         let wanted = |name: &str| match configured {
             Some(names) => names.iter().any(|wanted| wanted == name),
@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers without required fields: the response can omit every identifier.
+    /// Returns the same identifiers without required fields, so that the response can omit every identifier.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(topup.check(b"{\"orderNo\":\"T-1\",\"x\":\"\xff\"}"), Ok(()));
     }
 
-    /// The card field of responses is inferred, so a response without the field is accepted.
+    /// The card field in responses is inferred, so a response without the field is accepted.
     #[test]
     fn response_without_a_card_is_accepted_but_a_different_card_is_a_mismatch() {
         let balance = r#"{"cardId":"1755902"}"#;

@@ -1,15 +1,14 @@
 //! The client builder. [`ClientBuilder::build`] reports all configuration errors.
 
+mod connection;
+
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderValue;
-use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{Keyring, Kind, OsRandom, RandomSource};
 use tokio::sync::Semaphore;
-use zeroize::Zeroizing;
 
 use super::checks::{check_partner, checked_states, order_states_by_path, parse_base_url, paths, response_names};
 use super::environment::Environment;
@@ -169,7 +168,7 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets how [`Client::resolve`] resolves unknown outcomes.
+    /// Sets how [`Client::resolve`] handles orders with an unknown outcome.
     pub fn resolution(mut self, resolution: Resolution) -> Self {
         self.resolution = resolution;
         self
@@ -215,114 +214,18 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the `User-Agent` header (default: `paytend-client/` and the crate's version).
-    pub fn user_agent(mut self, text: impl Into<String>) -> Self {
-        self.user_agent = text.into();
-        self
-    }
-
-    /// Sets the size limit of a response, in bytes (default 4 MiB).
-    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
-        self.max_response_bytes = bytes;
-        self
-    }
-
-    /// Sets the proxy: `http://`, `https://`, `socks4://`, `socks5://` or `socks5h://`, with optional credentials.
-    ///
-    /// By default, the proxy is taken from the first of these environment variables that is set: `HTTPS_PROXY`,
-    /// `https_proxy`, `ALL_PROXY`, `all_proxy`. It is not used for the hosts in `NO_PROXY`. An invalid proxy URL in one
-    /// of these variables is an error.
-    ///
-    /// A plain-HTTP base URL, which is always on the local machine, is accessed without a proxy.
-    pub fn proxy(mut self, url: impl Into<String>) -> Self {
-        self.http.proxy = http::ProxyChoice::Given(url.into());
-        self
-    }
-
-    /// Disables the proxy, even if an environment variable sets one.
-    pub fn no_proxy(mut self) -> Self {
-        self.http.proxy = http::ProxyChoice::None;
-        self
-    }
-
-    /// Adds trusted root certificates in PEM format.
-    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.http.roots.push(pem.into());
-        self
-    }
-
-    /// Sets the client certificate for servers that request one (mTLS), and its private key. `pem` contains
-    /// both in PEM format. As in key files, escaped newlines, quotes and UTF-16 are accepted.
-    pub fn client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.http.identity = Some(http::IdentitySource::Pem(Zeroizing::new(pem.into())));
-        self
-    }
-
-    /// Sets the file that contains the client certificate and its private key. [`build`](Self::build) reads the file.
-    ///
-    /// On Unix, the file is refused if its group or others have access to it, unless
-    /// [`danger_any_permissions`](Self::danger_any_permissions) allows it.
-    pub fn client_certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.http.identity = Some(http::IdentitySource::File(path.into()));
-        self
-    }
-
-    /// Sets whether a private key file is accepted if users other than its owner have access to it (default: no).
-    ///
-    /// Use this for secrets that a container platform mounts with a mode such as 0440 or 0444. Setting the
-    /// `PAYTEND_DANGER_ANY_PERMISSIONS` environment variable to `1` allows this for the whole program.
-    pub fn danger_any_permissions(mut self, accepted: bool) -> Self {
-        self.http.permissions = if accepted { FilePermissions::DangerAny } else { FilePermissions::OwnerOnly };
-        self
-    }
-
-    /// Sets how long an idle connection is kept for reuse (default 90 s).
-    pub fn pool_idle_timeout(mut self, timeout: Duration) -> Self {
-        self.http.pool_idle_timeout = Some(timeout);
-        self
-    }
-
-    /// Sets the maximum number of idle connections (default: no limit).
-    pub fn pool_max_idle(mut self, connections: usize) -> Self {
-        self.http.pool_max_idle = Some(connections);
-        self
-    }
-
-    /// Sets a function that creates the reqwest client, for options that this builder does not have.
-    ///
-    /// [`build`](Self::build) calls the function once. It is called again for each request that requires a new
-    /// connection, and after a response that did not belong to its request. In both cases, existing connections must
-    /// not be reused. The function must build a new client each time, because clones of a client share their
-    /// connections.
-    ///
-    /// The function must disable redirects, retries and proxies itself. It cannot be combined with this builder's
-    /// options for TLS, the connection pool or the proxy.
-    pub fn http_client(
-        mut self,
-        make: impl Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync + 'static,
-    ) -> Self {
-        self.transport = TransportChoice::Given(Box::new(make));
-        self
-    }
-
-    /// Sets a custom transport for requests.
-    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
-        self.transport = TransportChoice::Other(transport);
-        self
-    }
-
     /// Sets the concurrency limit: the maximum number of requests in flight, across all clones (default: no limit).
-    /// Further requests wait until their deadline.
+    /// Additional requests wait for a free slot, at most until their deadline.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
         self.at_once = Some(requests);
         self
     }
 
     /// Sets the rate limit: the maximum number of requests that may start in any window of length `per`, across all
-    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks in time.
+    /// clones (default: no limit). The limit is exact only if the system wakes waiting tasks on time.
     ///
-    /// Further requests wait until their deadline. A call fails immediately if the calls ahead of it leave no time
-    /// before its deadline, even though some of those calls may be cancelled.
+    /// Additional requests wait for their turn, at most until their deadline. A call fails immediately if the calls
+    /// ahead of it leave no time before its deadline, even though some of those calls may be cancelled.
     pub fn rate_limit(mut self, requests: u32, per: Duration) -> Self {
         self.rate = Some((requests, per));
         self
@@ -344,25 +247,6 @@ impl ClientBuilder {
     pub fn jitter(mut self, random: Arc<dyn RandomSource>) -> Self {
         self.random = random;
         self
-    }
-
-    /// Returns a builder for an HTTP client with the proxy, the certificates and the timeouts of this builder.
-    ///
-    /// Use it for other requests to the same server, such as a connectivity check. The client does not follow
-    /// redirects.
-    ///
-    /// # Errors
-    /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) if
-    /// - the base URL, the proxy or a certificate is invalid;
-    /// - [`http_client`](Self::http_client) or [`transport`](Self::transport) is set.
-    pub fn http_client_builder(self) -> Result<reqwest::ClientBuilder, Error> {
-        let base_url = parse_base_url(self.environment.url()).map_err(Error::configuration)?;
-        match self.transport {
-            TransportChoice::Own => Ok(self.http.builders(&base_url)?()),
-            TransportChoice::Given(_) | TransportChoice::Other(_) => {
-                Err(Error::configuration("the HTTP client is custom: create another one in the same way"))
-            }
-        }
     }
 
     /// Builds the client.

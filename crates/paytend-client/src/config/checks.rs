@@ -92,7 +92,7 @@ pub(super) fn parse_base_url(text: &str) -> Result<String, &'static str> {
         _ => return Err("the base URL must begin with https://"),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the base URL contains credentials; remove them, Paytend's APIs do not use any");
+        return Err("the base URL contains credentials; remove them, because Paytend's APIs do not use any");
     }
     if url.query().is_some() || url.fragment().is_some() {
         return Err("the base URL has a query or a fragment; remove it");

@@ -1,5 +1,7 @@
 //! Client configuration from environment variables, and from files with profiles.
 
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,7 @@ use crate::error::Error;
 use crate::policy::order_states::OrderStates;
 use crate::policy::resolution::Resolution;
 
-/// The field with the name of a keyring entry.
+/// The profile field that names a keyring entry.
 const KEYRING: &str = "private_key_keyring";
 
 /// The settings from a profile or from the environment variables.
@@ -63,7 +65,7 @@ struct Profile {
     response_names: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     paths: BTreeMap<String, String>,
-    /// Settings of receivers, which a client does not use.
+    /// Settings for receivers, which a client ignores.
     #[serde(default, rename = "payby_public_key_file")]
     _payby_public_key_file: IgnoredAny,
     #[serde(default, rename = "payermax_public_key_file")]
@@ -93,10 +95,11 @@ impl ClientBuilder {
     /// | `PAYTEND_ENVIRONMENT` or `PAYTEND_BASE_URL` | `sandbox`, or a base URL |
     /// | `PAYTEND_PARTNER_ID` | the partner ID, 15 characters |
     /// | `PAYTEND_PRIVATE_KEY` or `PAYTEND_PRIVATE_KEY_FILE` | the partner's private key, or the path of its file |
-    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the private key's passphrase, or its file |
+    /// | `PAYTEND_PASSPHRASE` or `PAYTEND_PASSPHRASE_FILE` | optional: the key's passphrase, or the path of its file |
     /// | `PAYTEND_PUBLIC_KEY` or `PAYTEND_PUBLIC_KEY_FILE` | Paytend's public key, or the path of its file |
     /// | `PAYTEND_CLIENT_CERTIFICATE_FILE` | optional: the path of a certificate and its private key, for mTLS |
-    /// | `PAYTEND_PROXY`, `PAYTEND_DEADLINE_SECONDS` | optional |
+    /// | `PAYTEND_PROXY` | optional: the proxy's URL |
+    /// | `PAYTEND_DEADLINE_SECONDS` | optional: the deadline of a call, in seconds |
     /// | `PAYTEND_DANGER_ANY_PERMISSIONS` | optional: `1` accepts private key files with any permissions |
     ///
     /// All other options can be set on the builder. To use a faster RSA implementation, call
@@ -142,8 +145,8 @@ impl ClientBuilder {
     /// if any profile has a `private_key`.
     ///
     /// Keys are read in all formats that [`PrivateKey::from_bytes`](paytend_crypto::PrivateKey::from_bytes) and
-    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once,
-    /// so it may be a FIFO.
+    /// [`PublicKey::from_bytes`](paytend_crypto::PublicKey::from_bytes) support. Each file is opened only once, so it
+    /// can be a FIFO.
     ///
     /// # Errors
     /// Returns an error of kind [`Configuration`](crate::ErrorKind::Configuration) that names the line or the field.
@@ -333,77 +336,4 @@ fn without_value(message: &str) -> String {
 
 fn wrong(what: &str, why: impl fmt::Display) -> Error {
     Error::configuration(format!("{what}: {why}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::variables::Variables;
-    use super::*;
-
-    fn shown(result: Result<ClientBuilder, Error>) -> String {
-        result.err().map(|error| format!("{error}")).unwrap_or_default()
-    }
-
-    #[test]
-    fn environment_is_read_and_errors_name_the_variable() {
-        let keys = paytend_vectors::keys();
-        let (private, public) = (keys["partner"].private.clone(), keys["paytend"].public.clone());
-        let good = [
-            ("PAYTEND_ENVIRONMENT", "sandbox"),
-            ("PAYTEND_PARTNER_ID", "888666000100260"),
-            ("PAYTEND_PRIVATE_KEY", &private),
-            ("PAYTEND_PUBLIC_KEY", &public),
-            ("PAYTEND_DEADLINE_SECONDS", "5"),
-        ];
-        let with = |changes: &[(&str, &str)]| {
-            let mut all: BTreeMap<&str, &str> = good.into_iter().collect();
-            all.extend(changes.iter().copied());
-            let all: BTreeMap<String, String> = all.into_iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-            Variables(|name: &str| all.get(name).cloned()).builder()
-        };
-        let builder = with(&[]).unwrap();
-        let (own, paytend) = builder.keys().unwrap();
-        assert_eq!((own.public_key().bits(), &paytend.to_base64()), (1024, &public));
-        let client = builder.build().unwrap();
-        assert_eq!(client.shared.deadline, Duration::from_secs(5));
-        assert_eq!(client.shared.base_url, Environment::Sandbox.url());
-        // A key in a different format, and an encrypted key with its passphrase.
-        let form = |file: &str| {
-            let case = paytend_vectors::key_forms().1.into_iter().find(|case| case.file == file);
-            String::from_utf8(case.unwrap().data()).unwrap()
-        };
-        let (escaped, encrypted) = (form("escaped-newlines.txt"), form("encrypted-escaped.txt"));
-        assert!(with(&[("PAYTEND_PRIVATE_KEY", &escaped)]).is_ok());
-        assert!(with(&[("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "correct horse")]).is_ok());
-        for (changes, part) in [
-            (vec![("PAYTEND_PRIVATE_KEY", &*encrypted)], "PAYTEND_PRIVATE_KEY: the private key is encrypted"),
-            (
-                vec![("PAYTEND_PRIVATE_KEY", &encrypted), ("PAYTEND_PASSPHRASE", "CANARY")],
-                "PAYTEND_PRIVATE_KEY: the passphrase does not decrypt the private key",
-            ),
-            (vec![("PAYTEND_PUBLIC_KEY", &escaped)], "PAYTEND_PUBLIC_KEY: a public key was expected"),
-            (vec![("PAYTEND_ENVIRONMENT", "production")], "PAYTEND_ENVIRONMENT: only `sandbox`"),
-            (
-                vec![("PAYTEND_BASE_URL", "https://api.example.com")],
-                "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one",
-            ),
-            (vec![("PAYTEND_ENVIRONMENT", "")], "PAYTEND_ENVIRONMENT and PAYTEND_BASE_URL: set one"),
-            (vec![("PAYTEND_PARTNER_ID", "")], "PAYTEND_PARTNER_ID: not set"),
-            (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "PAYTEND_PRIVATE_KEY: "),
-            (vec![("PAYTEND_PRIVATE_KEY", "")], "PAYTEND_PRIVATE_KEY_FILE: not set"),
-            (vec![("PAYTEND_PUBLIC_KEY", "CANARY")], "PAYTEND_PUBLIC_KEY: "),
-            (
-                vec![("PAYTEND_PUBLIC_KEY_FILE", "/no/such/file")],
-                "PAYTEND_PUBLIC_KEY and PAYTEND_PUBLIC_KEY_FILE: set one",
-            ),
-            (
-                vec![("PAYTEND_PASSPHRASE_FILE", "/no/such/file")],
-                "PAYTEND_PASSPHRASE_FILE: cannot read the key file /no/such/file",
-            ),
-            (vec![("PAYTEND_DEADLINE_SECONDS", "soon")], "PAYTEND_DEADLINE_SECONDS: not a number"),
-        ] {
-            let shown = shown(with(&changes));
-            assert!(shown.contains(part) && !shown.contains("CANARY"), "{changes:?}: {shown}");
-        }
-    }
 }

@@ -79,14 +79,15 @@ impl Options {
         Ok(move || builder().build())
     }
 
-    /// Returns a function that creates builders of clients.
+    /// Returns a function that creates client builders.
     pub(super) fn builders(
         self,
         base_url: &str,
     ) -> Result<impl Fn() -> reqwest::ClientBuilder + Send + Sync + 'static, Error> {
         let local = base_url.starts_with("http:");
         let proxy = match &self.proxy {
-            // No proxy is used for the local machine: a proxy cannot reach it, and would see the plain HTTP traffic.
+            // No proxy is used for the local machine, because a remote proxy cannot reach it but would see the plain
+            // HTTP request.
             ProxyChoice::Environment if local => None,
             ProxyChoice::Environment => of_environment(|name| std::env::var_os(name))?,
             ProxyChoice::None => None,
@@ -211,8 +212,8 @@ mod tests {
 
     #[test]
     fn invalid_proxy_in_the_environment_is_an_error() {
-        // Each case: the variables, and the expected result. The result is whether a proxy is set, or the variable that
-        // the error names.
+        // Each case contains the variables and the expected result: whether a proxy is set, or which variable the error
+        // names.
         for (variables, expected) in [
             (vec![("all_proxy", "")], Ok(false)),
             (vec![("all_proxy", "http://proxy.example:3128")], Ok(true)),

@@ -38,7 +38,7 @@ impl fmt::Display for Error {
             _ => {}
         }
         if let Some(code) = self.api_code() {
-            // At most 16 letters and digits are shown: codes are short, and a longer value is free text that may
+            // At most 16 letters and digits are shown, because codes are short and a longer value is free text that may
             // contain personal data.
             let shown: String = code.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
             write!(f, " (respCode {shown})")?;
@@ -59,7 +59,7 @@ impl Error {
     /// The result is one line of at most 200 characters. E-mail addresses and words with five or more digits are
     /// replaced by `***`.
     ///
-    /// Personal names are not replaced: do not log the result if your API's messages contain them.
+    /// Personal names are not replaced, so do not log the result if your API's messages contain them.
     ///
     /// ```no_run
     /// # async fn example(client: &paytend_client::Client, topup: &paytend_model::issuing::Topup) {

@@ -19,7 +19,7 @@ use crate::transport::error::{TransportError, TransportErrorKind};
 
 /// The reason why a call failed.
 ///
-/// The size of the type is one pointer. `Display` and `Debug` show no URL, body, key or personal data.
+/// An `Error` has the size of one pointer. `Display` and `Debug` show no URL, body, key or personal data.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -218,7 +218,7 @@ impl Error {
 
     /// Returns the response body. Returns `None` after an authentic success, or if no response arrived.
     ///
-    /// The body is not verified. Do not log it: an error page may repeat the request's content.
+    /// The body is not verified. Do not log it, because an error page may repeat the request's content.
     pub fn raw_body(&self) -> Option<&[u8]> {
         self.0.body.as_deref()
     }

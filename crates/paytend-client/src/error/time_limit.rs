@@ -15,7 +15,8 @@ pub enum TimeLimit {
     /// The deadline of a call that was waiting because of
     /// [`Builder::max_in_flight`](crate::ClientBuilder::max_in_flight).
     Concurrency(Duration),
-    /// The deadline of a call that [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) did not allow in time.
+    /// The deadline of a call that [`Builder::rate_limit`](crate::ClientBuilder::rate_limit) did not allow to start in
+    /// time.
     Rate(Duration),
 }
 

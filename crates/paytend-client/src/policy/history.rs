@@ -14,7 +14,7 @@ pub enum SendResult {
     Unknown,
     /// A signed rejection arrived. A rejection does not identify its order, so the order is queried.
     Rejected,
-    /// A signed success arrived whose data cannot be read. The order is not sent again.
+    /// A signed success arrived, but its data cannot be read. The order is not sent again.
     Unreadable,
 }
 
@@ -22,8 +22,8 @@ pub enum SendResult {
 ///
 /// Store the history with the order, and pass it to [`Client::resume`](crate::Client::resume) after a restart. The
 /// times are wall-clock times, because a monotonic clock does not survive a restart. Adjusting the clock cannot end the
-/// settle time early: the time between two confirmations counts as at most the planned pause between them, and as zero
-/// if the clock was set back.
+/// settle time early. The time between two confirmations, that is, queries that reported the order as unknown, counts
+/// as at most the planned pause. It counts as zero if the clock was set back.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -38,17 +38,17 @@ pub enum SendResult {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct History {
-    /// The number of sends that have begun, and that may have reached the provider.
+    /// The number of sends that have begun and may have reached the provider.
     pub sends: u32,
     /// The time at which the last send began.
     pub last_sent: Option<SystemTime>,
     /// How the last send ended.
     pub last_send: SendResult,
-    /// The number of consecutive queries since the last send that reported no such order.
+    /// The number of consecutive queries since the last send that reported the order as unknown.
     pub confirmations: u32,
     /// The time of the last confirmation.
     pub last_confirmed: Option<SystemTime>,
-    /// The time from the first to the last confirmation. Each interval counts at most as the planned pause.
+    /// The time from the first to the last confirmation. Each interval counts as at most the planned pause.
     pub settled: Duration,
     /// The number of queries since the last send.
     pub queries: u32,
@@ -62,7 +62,7 @@ impl History {
         Self::default()
     }
 
-    /// Counts a send. Store the result before the first byte is sent.
+    /// Counts a send. Store the history before the first byte is sent.
     pub fn begin_send(&mut self, now: SystemTime) {
         *self = Self { sends: self.sends.saturating_add(1), last_sent: Some(now), ..Self::default() };
     }
@@ -85,7 +85,7 @@ impl History {
         }
     }
 
-    /// Records that a query reported no such order. `pause` is the planned time between two queries.
+    /// Records that a query reported the order as unknown. `pause` is the planned time between two queries.
     pub(crate) fn confirm(&mut self, now: SystemTime, pause: Duration) {
         let since = self.last_confirmed.map(|last| now.duration_since(last).unwrap_or_default());
         self.settled = self.settled.saturating_add(since.unwrap_or_default().min(pause));

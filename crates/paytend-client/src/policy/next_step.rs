@@ -8,7 +8,7 @@ use crate::policy::resolution::Resolution;
 /// The next step for an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NextStep {
-    /// Send the order: for the first time, or the same bytes again.
+    /// Send the order, either for the first time or again with the same bytes.
     Send,
     /// Query the order.
     Query,
@@ -39,12 +39,12 @@ impl Resolution {
         }
     }
 
-    /// Records in the history that a query reported no such order.
+    /// Records in the history that a query reported the order as unknown.
     pub fn confirm(&self, history: &mut History, now: SystemTime) {
         history.confirm(now, self.query_pause());
     }
 
-    /// Returns the minimum time between two queries of an order.
+    /// Returns the minimum time between two queries for an order.
     pub fn query_pause(&self) -> Duration {
         // The pause is rounded up to milliseconds, so that a store with this resolution does not shorten it.
         let pause = self.pause();
@@ -148,12 +148,12 @@ mod tests {
         assert_eq!(confirmations_until_send([100, 900_000_000, 900_000_000, 900_000_000, 900_000_004, 900_000_008]), 6);
         // A clock that is set back counts as zero.
         assert_eq!(confirmations_until_send([100_000, 4, 8, 12, 16]), 5);
-        // With a stopped clock, the settle time never ends.
+        // If the clock is stopped, the settle time never ends.
         assert_eq!(confirmations_until_send([100; 1000]), 1000);
     }
 
     #[test]
-    fn failed_query_starts_the_confirmations_again() {
+    fn failed_query_resets_the_confirmations() {
         let mut history = History::new();
         history.begin_send(SystemTime::UNIX_EPOCH);
         for second in [0, 4, 8] {

@@ -36,7 +36,7 @@ impl fmt::Display for OrderState {
     }
 }
 
-/// A mapping from the status codes of orders to their states.
+/// A mapping from order status codes to order states.
 ///
 /// The provider's codes are not public, so the default mapping is empty. Take the codes from the partner's documents.
 ///
@@ -55,7 +55,7 @@ pub struct OrderStates {
 }
 
 impl OrderStates {
-    /// Creates a mapping without codes: every state is [`OrderState::Unknown`].
+    /// Creates a mapping without codes, so that every state is [`OrderState::Unknown`].
     pub fn new() -> Self {
         Self::default()
     }

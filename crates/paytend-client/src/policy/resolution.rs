@@ -8,8 +8,8 @@ use crate::error::Error;
 ///
 /// An order is found when the query succeeds and its response contains the order number. If no such order exists, the
 /// query returns a code that is specified in the partner's documents. Without
-/// [`unknown_order_codes`](Self::unknown_order_codes) no order is sent again, and the outcome of an order remains
-/// unknown if it is not found.
+/// [`unknown_order_codes`](Self::unknown_order_codes), no order is sent again, and the outcome of an order that is not
+/// found remains unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Resolution {
@@ -33,7 +33,7 @@ impl Default for Resolution {
 }
 
 impl Resolution {
-    /// Creates the default settings, without codes: orders can be found, but never reported as missing.
+    /// Creates the default settings, without codes, so that orders can be found but are never reported as missing.
     pub fn new() -> Self {
         Self::default()
     }

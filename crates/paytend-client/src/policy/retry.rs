@@ -9,8 +9,8 @@ use crate::transport::connect::ConnectFailure;
 
 /// The policy that decides whether a failed attempt is retried. All attempts share one deadline.
 ///
-/// A query is retried after transient failures. A mutation is retried only if nothing was sent. In all other cases it
-/// may have been carried out: resolve it with [`Client::resolve`](crate::Client::resolve).
+/// A query is retried after transient failures. A mutation is retried only if nothing was sent. In all other cases, the
+/// mutation may have been carried out, so resolve it with [`Client::resolve`](crate::Client::resolve).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct RetryPolicy {

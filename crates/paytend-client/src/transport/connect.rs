@@ -51,7 +51,8 @@ pub enum CertificateProblem {
 impl ConnectFailure {
     /// Returns whether a new attempt may succeed.
     ///
-    /// Invalid certificates, unknown host names and wrong proxy credentials are permanent: they have to be fixed first.
+    /// Invalid certificates, unknown host names and wrong proxy credentials are permanent failures, which must be fixed
+    /// first.
     pub fn is_transient(self) -> bool {
         match self {
             Self::Dns | Self::Tcp | Self::Tls | Self::Proxy | Self::Timeout => true,
@@ -66,7 +67,8 @@ impl ConnectFailure {
         let mut found = None;
         visit(error, &mut |cause| {
             let Some(failure) = Self::of_one(cause) else { return };
-            // The most specific failure is returned: a proxy failure contains the TCP failure that caused it.
+            // The most specific failure is returned. For example, a proxy failure is preferred to the TCP failure that
+            // caused it.
             if found.is_none_or(|known: Self| failure.rank() > known.rank()) {
                 found = Some(failure);
             }
@@ -173,8 +175,8 @@ fn is_socks_authentication(text: &str) -> bool {
     text.starts_with("SOCKS error") && text.to_ascii_lowercase().contains("auth")
 }
 
-/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not return it as its
-/// source.
+/// Calls `look` with an error and all its causes. An [`io::Error`] that wraps another error does not return that error
+/// as its source.
 fn visit(error: &(dyn StdError + 'static), look: &mut dyn FnMut(&(dyn StdError + 'static))) {
     let mut next = Some(error);
     while let Some(error) = next {

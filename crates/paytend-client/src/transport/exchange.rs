@@ -15,12 +15,12 @@ pub type Exchange<'t> = Pin<Box<dyn Future<Output = Result<RawResponse, Transpor
 
 /// A transport that sends one request and returns its response.
 ///
-/// A transport must not retry or follow redirects. It verifies only the server's TLS certificate; the client does
-/// everything else. If the transport retried too, the attempts would multiply.
+/// A transport must not follow redirects, and it must not retry, because the client's retries would multiply. It
+/// verifies only the server's TLS certificate; the client does everything else.
 ///
 /// Responses do not identify their request. A transport that reuses connections must therefore implement
 /// [`HttpRequest::fresh_connection`] and [`discard_connections`](Self::discard_connections). It must take the body
-/// before it returns a response: the client does not accept the response to a request that was not sent.
+/// before it returns a response, because the client does not accept a response to a request that was not sent.
 ///
 /// ```
 /// use paytend_client::{Exchange, HttpRequest, RawResponse, Transport};

@@ -11,7 +11,8 @@ use crate::transport::response::RawResponse;
 /// A function that creates a reqwest client with a new connection pool.
 type Maker = dyn Fn() -> Result<reqwest::Client, reqwest::Error> + Send + Sync;
 
-/// A transport that sends requests with a reqwest client. It is the default; custom transports may wrap it.
+/// A transport that sends requests with a reqwest client. This is the default transport; a custom transport can wrap
+/// it.
 #[derive(Clone)]
 pub struct HttpTransport {
     make: Arc<Maker>,

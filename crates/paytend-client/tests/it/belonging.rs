@@ -37,7 +37,7 @@ async fn response_for_another_order_is_a_mismatch_with_unknown_outcome() {
             "{data}"
         );
         assert!(!error.is_retryable() && !error.is_authenticated(), "{data}");
-        assert_eq!(transport.discarded(), 1, "the connection is not reused");
+        assert_eq!(transport.discarded(), 1, "the connection was not discarded");
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("belongs to another request") && !shown.contains("T-2"), "{shown}");
     }
@@ -79,7 +79,7 @@ async fn query_is_retried_after_a_mismatched_response() {
     let transport = Scripted::new((0..4).map(|_| Step::Success(ANOTHER_ORDER)));
     let error = transport.client().send(&QueryTopupResult::new("T-1")).await.unwrap_err();
     assert_eq!((error.kind(), error.attempts()), (ErrorKind::Mismatch, 4));
-    // The identifiers of cardholders are compared too, in queries and in mutations.
+    // Cardholder identifiers are compared too, in queries and in mutations.
     let mut holder = QueryCardholder::new();
     holder.holder_id = Some("101982".into());
     let transport = Scripted::new((0..4).map(|_| Step::Success(r#"{"holderId":"7"}"#)));
@@ -124,7 +124,7 @@ async fn response_names_are_configurable() {
 /// By default, an order's identifiers are compared with the identifiers in the query's response, if present. If
 /// `response_names` is set for the query, these fields are compared instead.
 #[tokio::test]
-async fn response_names_of_an_order_do_not_apply_to_its_query() {
+async fn response_names_for_an_order_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
     let transport = Scripted::new([lost(), Step::Success(ANOTHER_ORDER), Step::Success(r#"{"orderNo":"T-1"}"#)]);
     let client = transport.builder().0.response_names("topup", ["orderNo", "cardId"]).build().unwrap();
@@ -242,7 +242,7 @@ async fn connection_with_a_repeated_response_is_discarded() {
     let used = used.lock().unwrap();
     let first: Vec<&str> =
         used.iter().filter(|(number, ..)| *number == 0).map(|(_, _, order)| order.as_str()).collect();
-    assert_eq!(first, ["T-1", "T-2"], "the connection is not reused: {used:?}");
+    assert_eq!(first, ["T-1", "T-2"], "the connection was not used for exactly two orders: {used:?}");
 }
 
 /// If bytes arrive while no response is expected, the connection is not reused.
@@ -287,7 +287,7 @@ async fn late_copy_of_a_rejection_does_not_reject_the_next_order() {
                     stream.write_all(&rejection).await.unwrap();
                     continue;
                 }
-                // T-2 is executed after it has been queried twice.
+                // T-2 is executed only after it has been queried twice.
                 let count = {
                     let mut queried = queried.lock().unwrap();
                     *queried += 1;

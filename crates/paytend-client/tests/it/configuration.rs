@@ -233,7 +233,7 @@ fn file_with_a_private_key_is_refused_if_others_have_access() {
         format!("private_key = \"{private}\"\n"),
         "private_key_file = 'partner.pem'\nclient_certificate_file = 'client.pem'\n".to_owned(),
     ];
-    // Each case: the profile, the modes of the three files (configuration, key and certificate), and the field in the
+    // Each case contains the profile, the modes of the configuration, key and certificate files, and the field in the
     // error.
     for (profile, modes, refused) in [
         (&beside, [0o644, 0o600, 0o600], None),

@@ -79,7 +79,7 @@ async fn invalid_certificate_is_classified_and_not_retried() {
             error.to_string().contains("TLS: the server's certificate") && error.to_string().contains(part),
             "{error}"
         );
-        assert_eq!(connections.load(Ordering::SeqCst), 2, "one connection for each of the two calls");
+        assert_eq!(connections.load(Ordering::SeqCst), 2, "each of the two calls must open one connection");
     }
 }
 

@@ -84,7 +84,7 @@ async fn hook_is_not_called_again_after_a_panic() {
     assert!(call.await.unwrap_err().is_panic());
 }
 
-/// Parsing the data is part of the call: the event has the same error as the result.
+/// Parsing the data is part of the call, so the event has the same error as the result.
 #[tokio::test]
 async fn unparsable_success_response_is_reported_as_a_failure() {
     let (recorded, events) = recorder();

@@ -94,7 +94,7 @@ async fn request_without_a_free_slot_before_the_deadline_is_not_sent() {
     assert!(holder.await.unwrap().is_ok());
 }
 
-/// If a call takes too long, its error names the limit that ended it.
+/// If a call takes too long, its error names the limit that ended the call.
 #[tokio::test(start_paused = true)]
 async fn timeout_error_names_the_limit() {
     for (attempt, deadline, limit, words) in [

@@ -3,7 +3,7 @@
 
 use crate::traces::TRACE_TO;
 
-/// Runs all tests of this binary again with traces written to a file, and searches the file for secrets.
+/// Runs all tests in this binary again with traces written to a file, and searches the file for secrets.
 #[test]
 fn traces_of_all_tests_contain_no_secrets_or_personal_data() {
     if std::env::var_os(TRACE_TO).is_some() {

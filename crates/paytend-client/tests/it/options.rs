@@ -177,7 +177,7 @@ async fn raw_body_is_available_but_not_in_display_or_debug_output() {
     let error = client.send(&query()).await.unwrap_err();
     assert_eq!(error.raw_body(), Some(&b"<html>CANARY</html>"[..]));
     assert_eq!(error.http_status(), Some(502));
-    assert!(error.is_retryable(), "a query can be retried");
+    assert!(error.is_retryable(), "the query's error is not retryable");
     let shown = format!("{error} {error:?} {error:#?}");
     assert!(!shown.contains("CANARY") && shown.contains("body_bytes: Some(19)"), "{shown}");
 }

@@ -77,7 +77,7 @@ async fn order_states_can_be_configured_for_all_or_single_operations() {
     assert_eq!(
         *client.resolve(&apply).await.unwrap().state(),
         unknown(None),
-        "the response of this operation has no data"
+        "the response to this operation has no data"
     );
     assert_eq!(*client.resolve(&apply).await.unwrap().state(), OrderState::Succeeded);
     let twice = OrderStates::new().succeeded(["2"]).failed(["2"]);

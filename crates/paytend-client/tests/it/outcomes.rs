@@ -105,8 +105,8 @@ async fn api_code_is_reported_for_any_response_but_authenticated_only_if_signed(
 }
 
 #[tokio::test]
-async fn refused_connection_has_the_outcome_not_sent() {
-    // The port was bound and released, so no program is listening on it.
+async fn refused_connection_is_reported_as_not_sent() {
+    // The port was bound and then released, so no program is listening on it.
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let error = topup(&format!("http://127.0.0.1:{port}")).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Connect, Outcome::NotSent));
@@ -140,7 +140,7 @@ async fn foreign_response_is_described_without_a_parser_error() {
 
 /// This test uses a custom resolver, so that no DNS request leaves the machine.
 #[tokio::test]
-async fn failed_lookup_has_the_outcome_not_sent() {
+async fn failed_lookup_is_reported_as_not_sent() {
     struct FailingResolver;
 
     impl reqwest::dns::Resolve for FailingResolver {
@@ -165,7 +165,7 @@ async fn failed_lookup_has_the_outcome_not_sent() {
 
 /// The server reads only the beginning of a large request, so it cannot have executed it.
 #[tokio::test]
-async fn timeout_before_the_body_was_sent_has_the_outcome_not_sent() {
+async fn timeout_before_the_body_was_sent_is_reported_as_not_sent() {
     use tokio::io::AsyncReadExt;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -176,7 +176,7 @@ async fn timeout_before_the_body_was_sent_has_the_outcome_not_sent() {
     });
     let mut large =
         Topup::builder().card_id("1755902").order_no("T-1").amount("25.00".parse().unwrap()).currency("EUR").build();
-    // The request is larger than the socket buffers of the system.
+    // The request is larger than the system's socket buffers.
     large.extra.set("note", &format!("\"{}\"", "x".repeat(12 << 20))).unwrap();
     let client = paytend_client::Client::builder(
         paytend_client::Environment::BaseUrl(url),
@@ -194,7 +194,7 @@ async fn timeout_before_the_body_was_sent_has_the_outcome_not_sent() {
 }
 
 #[tokio::test]
-async fn server_without_tls_has_the_outcome_not_sent() {
+async fn call_to_a_server_without_tls_is_reported_as_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

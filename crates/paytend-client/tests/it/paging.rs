@@ -33,7 +33,7 @@ async fn codes(steps: Vec<Step>, query: QueryCities) -> (Result<String, ErrorKin
 #[tokio::test]
 async fn stream_ends_at_the_total_or_at_an_empty_page() {
     let all = |text: &str| Ok(text.to_owned());
-    // A partly filled page does not end the list: the provider may limit the page size.
+    // A partly filled page does not end the list, because the provider may limit the page size.
     assert_eq!(
         codes(vec![page("ab", None), page("c", None), page("", None)], cities(0, 3)).await,
         (all("abc"), vec!["0".into(), "2".into(), "3".into()])

@@ -1,4 +1,4 @@
-//! A proxy in front of the sandbox that injects faults.
+//! A fault-injecting proxy in front of the sandbox.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -16,8 +16,7 @@ pub(crate) enum Fault {
     LoseResponse,
     /// Discards the request.
     LoseRequest,
-    /// Forwards the request late: after the given number of responses to later requests. The late response is
-    /// discarded.
+    /// Forwards the request late, after the given number of responses to later requests, and discards its response.
     Late(usize),
 }
 

@@ -68,7 +68,7 @@ fn build_rejects_invalid_urls_partner_ids_and_keyrings() {
     ] {
         let error = build(url, partner_id).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{url} {partner_id}");
-        assert!(std::error::Error::source(&error).is_none(), "the message of the source is part of the error");
+        assert!(std::error::Error::source(&error).is_none(), "the source repeats the error's message");
     }
     let only_seals = Keyring::builder()
         .signing_key(rustcrypto::private(&rustcrypto::generate(1024, &random).unwrap()).unwrap())

@@ -170,7 +170,8 @@ async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
     let error = client.resolve(&order).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::Unknown);
     assert_eq!(transport.seen().len(), 1);
-    // Every response is lost, and the order stays unknown: the identical request is sent repeatedly until the deadline.
+    // Every response is lost, and the order stays unknown, so the identical request is sent repeatedly until the
+    // deadline.
     let mut steps = Vec::new();
     for _ in 0..99 {
         steps.push(Step::Lost(TransportErrorKind::Broken));
@@ -208,12 +209,12 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths[..6], ["topup", "getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(paths.iter().filter(|path| **path == "topup").count(), 2);
-    assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "three waits add up to ten seconds, rounded");
+    assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "the first waits do not add up to ten seconds");
 }
 
 /// The query contains the order's additional fields.
 #[tokio::test]
-async fn query_after_a_rejection_contains_the_additional_fields_of_the_order() {
+async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
     let order = order();
     let error = transport.client().request(&order).field("subAccount", "7").resolve().await.unwrap_err();
@@ -258,7 +259,7 @@ async fn rejection_is_final_only_after_the_configured_confirmations() {
     let transport = Scripted::new([Step::Failure("1009"), unknown(), unknown(), found]);
     let client = transport.builder().0.resolution(resolution()).build().unwrap();
     assert!(matches!(client.resolve(&order()).await.unwrap(), Resolved::Found { .. }));
-    assert_eq!(transport.discarded(), 1, "the connection with the rejection of another order is not reused");
+    assert_eq!(transport.discarded(), 1, "the connection with another order's rejection was not discarded");
     // The queries do not share a connection with other requests.
     let fresh: Vec<bool> = transport.seen().iter().map(|request| request.fresh_connection).collect();
     assert_eq!(fresh, [false, true, true, true]);

@@ -94,7 +94,7 @@ async fn resumed_order_is_queried_and_then_sent_with_the_same_bytes() {
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths, ["getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(seen[4].document, prepared.document());
-    // Queries repeat the additional fields, and do not share a connection.
+    // Queries contain the order's additional fields, and do not share a connection.
     assert!(seen.iter().all(|request| request.opened.field("subAccount") == Some("7")));
     assert!(seen[..4].iter().all(|request| request.fresh_connection));
     assert_eq!(before.iter().map(|history| history.sends).collect::<Vec<_>>(), [2]);
@@ -136,7 +136,7 @@ async fn lost_order_is_sent_at_most_the_configured_number_of_times() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Transport, Outcome::Unknown));
     assert_eq!(before.len(), 2);
     assert_eq!(client.resolution().next_step(&resumed.history), NextStep::Unresolved);
-    // A later call neither queries nor sends: no steps are left in the transport.
+    // A later call neither queries nor sends. The transport has no steps left, so any request would fail the test.
     let (again, before) = resume(&client, &bytes, resumed.history).await;
     assert_eq!((again.result.unwrap_err().outcome(), before.len()), (Outcome::Unknown, 0));
 }
@@ -179,7 +179,7 @@ async fn query_result_for_a_different_card_does_not_end_the_order() {
 }
 
 #[tokio::test]
-async fn request_of_a_different_partner_is_neither_sent_nor_queried() {
+async fn request_for_a_different_partner_is_neither_sent_nor_queried() {
     let transport = Scripted::new([]);
     let bytes = client(&transport).prepare(&order()).unwrap().to_bytes();
     let other = Client::builder(Environment::BaseUrl("https://api.example.com".into()), "111", partner())

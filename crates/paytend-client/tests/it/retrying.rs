@@ -162,5 +162,5 @@ async fn idempotent_mutation_is_retried_unchanged_and_its_outcome_stays_unknown(
     assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 4));
     let transport = Scripted::new([lost(), Step::Failure("1009")]);
     let error = transport.client().request(&query()).send().await.unwrap_err();
-    assert_eq!(error.outcome(), Outcome::Rejected, "a query is not affected by earlier attempts");
+    assert_eq!(error.outcome(), Outcome::Rejected, "an earlier attempt changed the query's outcome");
 }

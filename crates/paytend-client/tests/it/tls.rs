@@ -23,7 +23,8 @@ pub(crate) struct Authority(pub(crate) CertifiedIssuer<'static, KeyPair>);
 impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
-        // Each authority has a distinct name. With equal names, the wrong authority would fail with a signature error.
+        // Each authority has a distinct name. If the names were equal, a certificate from the wrong authority would
+        // cause a signature error.
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         params.distinguished_name.push(rcgen::DnType::CommonName, format!("test authority {number}"));

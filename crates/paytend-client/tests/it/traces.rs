@@ -1,7 +1,7 @@
 //! A global subscriber that writes traces as text.
 //!
-//! A per-thread subscriber does not work: `tracing` caches, for all threads, which call sites are enabled, so a test on
-//! another thread can disable them.
+//! A per-thread subscriber does not work, because `tracing` caches for all threads which call sites are enabled. A test
+//! on another thread could therefore disable them.
 
 use std::sync::Arc;
 

@@ -49,7 +49,7 @@ fn invalid_responses_are_never_reported_as_authentic() {
     }
 }
 
-/// An authentic response whose data is not strict JSON is reported as a data error, with its bytes.
+/// An authentic response whose data is not strict JSON is reported as a data error that contains the bytes.
 #[test]
 fn authentic_data_that_cannot_be_parsed_is_available_as_bytes() {
     use paytend_client::ErrorKind;

@@ -1,4 +1,4 @@
-//! A clock with a resolution of microseconds: tokio's timer has a resolution of milliseconds.
+//! A clock with microsecond resolution, because tokio's timer has only millisecond resolution.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -44,7 +44,7 @@ fn spin(received: &Receiver<Wait>) {
                 at += 1;
             }
         }
-        // Yield, because on a machine with few processors the other threads need the processor time.
+        // Yield, because the other threads need processor time on a machine with few processors.
         std::thread::yield_now();
     }
 }

@@ -153,7 +153,7 @@ fn race(protocol: Protocol, pooled: bool, workers: usize, tries: u64, seed: u64)
             done.unwrap();
         }
     });
-    // Close all connections, so that no further request can arrive.
+    // Close all connections, so that no more requests can arrive.
     drop(runtime);
     let received = server.stop();
     let reported = reported.lock().unwrap();
@@ -186,7 +186,7 @@ fn request_reported_as_not_sent_never_arrives() {
     for protocol in [Protocol::Http1, Protocol::Http1OverTls, Protocol::Http2OverTls] {
         for pooled in [true, false] {
             for workers in [1, 2, 8] {
-                // A handshake takes as long as many requests, so fewer calls are made on new connections.
+                // A handshake takes much longer than a request, so fewer calls are made on new connections.
                 let tries = if pooled { tries } else { tries / protocol.cost() };
                 let counted = race(protocol, pooled, workers, tries.max(CALLERS), seed);
                 total = (total.0 + counted.0, total.1 + counted.1, total.2 + counted.2);

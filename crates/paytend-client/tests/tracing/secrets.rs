@@ -81,7 +81,7 @@ async fn traces_contain_no_secrets_or_personal_data() {
     secrets.push("CANARY".into());
 
     let text = written.take();
-    assert!(text.lines().count() > 50, "traces of dependencies are missing:\n{text}");
+    assert!(text.lines().count() > 50, "the dependencies' traces are missing:\n{text}");
     assert!(text.contains("hyper") || text.contains("reqwest"), "{text}");
     for secret in &secrets {
         for form in [secret.clone(), base64(secret)] {
@@ -90,7 +90,8 @@ async fn traces_contain_no_secrets_or_personal_data() {
     }
 }
 
-/// Encodes whole groups of three bytes in Base64: the encoding of the remaining bytes depends on the bytes that follow.
+/// Encodes whole groups of three bytes in Base64, because the encoding of the remaining bytes depends on the bytes that
+/// follow.
 fn base64(text: &str) -> String {
     use ::base64::Engine as _;
     let whole = text.len() / 3 * 3;

@@ -108,7 +108,7 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// Which values are inserted into a template, in addition to the plain fields.
+/// The values to insert into a template, in addition to the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
     /// Whether the signed text contains a payload.
@@ -185,7 +185,7 @@ impl Template {
     pub(crate) fn fill(&self, key: &[u8], payload: &[u8]) -> Zeroizing<Vec<u8>> {
         let [(first_at, first), (second_at, second)] = self.insertions(key, payload);
         let text = self.text.as_bytes();
-        // Allocated once, because growing would leave copies of the session key in memory.
+        // The buffer is allocated once, because growing it would leave copies of the session key in memory.
         let mut out = Zeroizing::new(Vec::with_capacity(text.len() + first.len() + second.len()));
         for part in [&text[..first_at], first, &text[first_at..second_at], second, &text[second_at..]] {
             out.extend_from_slice(part);

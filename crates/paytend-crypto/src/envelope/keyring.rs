@@ -41,15 +41,16 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn RandomSource>,
 }
 
-/// A decryption key, and the secret for deriving substitutes for undecryptable session keys.
+/// A decryption key, and the secret from which substitutes for undecryptable session keys are derived.
 pub(crate) struct DecryptionKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) rejection_secret: Zeroizing<[u8; 32]>,
 }
 
 impl DecryptionKey {
-    /// Derives the secret: the hash of a signature over a fixed label. The signature and the label are never sent or
-    /// shown. Every backend, including an HSM, derives the same secret. No one without the private key can compute it.
+    /// Derives the secret, which is the hash of a signature over a fixed label. The signature and the label are never
+    /// sent or shown. Every backend, including an HSM, derives the same secret. No one without the private key can
+    /// compute it.
     fn new(key: Arc<dyn RsaPrivate>) -> Result<Self, Error> {
         let label = Sha256::digest(b"paytend-crypto/1 secret for substitute session keys");
         let signature = Zeroizing::new(key.sign_sha256(&label.into())?);
@@ -66,7 +67,7 @@ impl Keyring {
     /// Creates a keyring with the default backend. `own` signs and decrypts, and `peer` verifies and encrypts.
     ///
     /// # Errors
-    /// Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
+    /// Returns [`KeyError::Invalid`] if the components of a key are inconsistent.
     #[cfg(feature = "rustcrypto")]
     pub fn from_keys(own: &PrivateKey, peer: &PublicKey) -> Result<Self, Error> {
         Self::builder().own_key(own).peer_key(peer).build()
@@ -202,7 +203,7 @@ impl<'b> KeyringBuilder<'b> {
     ///
     /// # Errors
     /// - Returns [`KeyError::Absent`] if the keyring could neither seal nor open messages.
-    /// - Returns [`KeyError::Invalid`] if the numbers in a key are inconsistent.
+    /// - Returns [`KeyError::Invalid`] if the components of a key are inconsistent.
     /// - Returns [`Error::Backend`] if the backend fails, or if there is key material but no backend.
     pub fn build(self) -> Result<Keyring, Error> {
         let seals = self.signing.is_some() && self.encryption.is_some();

@@ -98,7 +98,7 @@ impl Keyring {
             let attempt = decrypt(key, keys.session_key_length, random_key, payload)?;
             let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
-            // The only branch that depends on the outcome.
+            // This is the only branch that depends on the outcome.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
                 let decrypted_by = key.key.public_key().fingerprint();
                 let (payload, session_key) = attempt.into_parts();
@@ -116,7 +116,8 @@ struct Attempt {
     chars: usize,
     padded: Zeroizing<Vec<u8>>,
     payload_len: usize,
-    /// Whether the session key and the payload's padding are valid. Secret until a signature has been verified.
+    /// Whether the session key and the payload's padding are valid. This value is secret until a signature has been
+    /// verified.
     well_formed: Choice,
 }
 

@@ -15,8 +15,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 pub(crate) struct Incoming {
     pub(crate) kind: Kind,
     pub(crate) template: Template,
-    /// The signed text without the payload, used if the decrypted payload is empty. This is possible only if the
-    /// ciphertext is a single block, because the block may consist only of padding.
+    /// The signed text without the payload, used if the decrypted payload is empty. The decrypted payload can be empty
+    /// only if the ciphertext is a single block, which then consists only of padding.
     pub(crate) bare_template: Option<Template>,
     pub(crate) random_key: Option<Vec<u8>>,
     /// The encrypted payload: whole AES blocks, or empty.

@@ -95,13 +95,13 @@ pub enum KeyError {
         private: bool,
         /// The names of the variables or entries that contain the keys, if all have names.
         names: Vec<String>,
-        /// Whether all keys are keys of certificates.
+        /// Whether all keys come from certificates.
         certificates: bool,
     },
     /// The modulus is shorter than 1024 bits or longer than 8192 bits.
     #[error("the modulus has {0} bits; 1024 to 8192 are supported")]
     Size(usize),
-    /// The numbers do not form a valid RSA key.
+    /// The key's components do not form a valid RSA key.
     #[error("the numbers in the key do not form a valid RSA key")]
     Invalid,
     /// The file does not contain the expected key.
@@ -174,7 +174,7 @@ impl KeyError {
     }
 }
 
-/// The encryption of a private key.
+/// The encryption scheme of a private key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encryption {

@@ -72,7 +72,7 @@ pub(crate) fn read(
     let failed = |error: std::io::Error| file_error(path, &error);
     let file = File::open(path).map_err(failed)?;
     check(&file)?;
-    // Allocated once, because growing would leave copies of the key in freed memory.
+    // The buffer is allocated once, because growing it would leave copies of the key in freed memory.
     let mut data = Zeroizing::new(Vec::with_capacity(usize::try_from(MAX_FILE).unwrap_or(0) + 1));
     file.take(MAX_FILE + 1).read_to_end(&mut data).map_err(failed)?;
     if data.len() as u64 > MAX_FILE {

@@ -70,7 +70,7 @@ pub enum ForeignKey {
     Parameters(String),
     /// An RSA key with more than two primes.
     MultiPrime,
-    /// A diff that replaces a key: it contains parts of both keys.
+    /// A diff that replaces a key, and therefore contains parts of both keys.
     Diff,
     /// A compressed file.
     Compressed,

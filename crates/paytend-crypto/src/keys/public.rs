@@ -36,7 +36,7 @@ impl PublicKey {
     /// [`PrivateKey::from_bytes`](crate::PrivateKey::from_bytes).
     ///
     /// Only the key of a certificate is read; the issuer and the validity period are not checked. For a certificate
-    /// chain, the key of the leaf certificate is read: the certificate that issued no other certificate.
+    /// chain, the key of the leaf certificate is read, that is, of the certificate that issued no other certificate.
     ///
     /// # Errors
     /// Returns a [`KeyError`] if the data is not a readable public key. The error identifies the unsupported format or

@@ -32,7 +32,7 @@ pub enum SessionKeyLength {
 }
 
 impl SessionKeyLength {
-    /// Returns the number of characters.
+    /// Returns the number of characters in the session key.
     pub const fn chars(self) -> usize {
         match self {
             Self::Chars16 => 16,
@@ -196,7 +196,7 @@ mod tests {
         ] {
             assert!(!good(text), "{text}");
         }
-        // Compares every byte value, in a position without padding, with the definition of base64.
+        // Tests every byte value at a position where padding is not allowed.
         for byte in 0..=255u8 {
             let expected = byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
             assert_eq!(expected, bool::from(is_key_text(&[byte, b'A', b'A', b'A'])), "{byte}");

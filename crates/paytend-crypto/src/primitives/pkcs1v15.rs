@@ -57,7 +57,7 @@ pub(crate) fn encryption_block(
 }
 
 /// Returns whether a decrypted block is correctly padded for content of exactly `content_len` bytes. Runs in constant
-/// time: all positions follow from the two lengths, which are public.
+/// time, because all positions follow from the two lengths, which are public.
 pub(crate) fn is_encryption_block(block: &[u8], content_len: usize) -> Choice {
     let separator = block.len() - content_len - 1;
     let mut good = block[0].ct_eq(&0) & block[1].ct_eq(&2) & block[separator].ct_eq(&0);

@@ -1,4 +1,4 @@
-//! Checks that need only one key pair. The private key can be in hardware.
+//! Checks that need only one key pair, whose private key can be in hardware.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! The project's test vectors, run on a backend.
+//! Runs the project's test vectors on a backend.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,8 +55,8 @@ struct Pair {
 type Pairs = BTreeMap<String, Pair>;
 
 /// Checks a backend and returns the number of checks. Runs [`check_pair`] for every key in the test vectors, compares
-/// signatures with the default backend's, and runs all vectors. Also checks that private keys with inconsistent numbers
-/// are refused, and that generated keys have the requested size. A backend may refuse to generate keys.
+/// signatures with the default backend's, and runs all vectors. Also checks that private keys with inconsistent
+/// components are refused, and that generated keys have the requested size. A backend may refuse to generate keys.
 ///
 /// # Errors
 /// Returns the first check that fails.

@@ -81,7 +81,7 @@ fn commented_out_key_is_ignored() {
 }
 
 #[test]
-fn rsa_key_is_read_from_a_file_with_keys_of_other_programs() {
+fn rsa_key_is_read_from_a_file_with_keys_for_other_programs() {
     let (own, current, _) = keys();
     for document in [
         format!("SOPS_AGE_KEY=AGE-SECRET-KEY-1QQQ\nPAYTEND_KEY={current}"),

@@ -114,7 +114,7 @@ fn der_that_ends_in_whitespace_bytes_is_read_completely() {
 fn key_with_inconsistent_numbers_is_refused() {
     let der = key("partner").material.pkcs1_der().to_vec();
     let mut refused = 0;
-    // Damages single bytes throughout the key: loading must not panic, and must almost always fail.
+    // Damages single bytes throughout the key. Loading must not panic, and must almost always fail.
     for at in (8..der.len()).step_by(7) {
         let mut damaged = der.clone();
         damaged[at] ^= 0x55;

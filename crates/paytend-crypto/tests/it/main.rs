@@ -5,6 +5,7 @@
 
 mod api;
 mod cuts;
+mod decryption;
 mod key_documents;
 mod key_forms;
 mod key_wrappings;

@@ -172,7 +172,7 @@ impl Reference {
             .collect();
         writer.join().unwrap().unwrap();
         assert!(child.wait().unwrap().success());
-        assert_eq!(responses.len(), jobs.len(), "there is one response per job");
+        assert_eq!(responses.len(), jobs.len(), "the numbers of responses and jobs differ");
         responses
     }
 }

@@ -19,8 +19,8 @@ use rows::Rows;
 
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
-/// An in-memory store, for tests. **Everything is lost when the process ends**, so do not use this store for
-/// notifications of a provider.
+/// An in-memory store, for tests. **Everything is lost when the process ends**, so do not use this store for a
+/// provider's notifications.
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,
@@ -32,8 +32,8 @@ struct Shared {
     clock: Box<Clock>,
 }
 
-/// The transaction in which a [`MemoryEffect`] runs. It collects lines. After the commit, [`MemoryStore::recorded`]
-/// returns these lines.
+/// The transaction in which a [`MemoryEffect`] runs. The effect can record lines of text, and [`MemoryStore::recorded`]
+/// returns these lines after the commit.
 #[derive(Debug, Default)]
 pub struct MemoryTransaction {
     recorded: Vec<String>,
@@ -46,10 +46,10 @@ impl MemoryTransaction {
     }
 }
 
-/// A change in the transaction that completes a notification. Create it with [`in_memory_transaction`].
+/// A change to apply in the same transaction that completes a notification. Create it with [`in_memory_transaction`].
 pub type MemoryEffect = Box<dyn FnOnce(&mut MemoryTransaction) -> Result<(), HandlerError> + Send>;
 
-/// Completes a notification together with a change in the same transaction.
+/// Returns a completion that applies a change in the same transaction that completes the notification.
 pub fn in_memory_transaction(
     effect: impl FnOnce(&mut MemoryTransaction) -> Result<(), HandlerError> + Send + 'static,
 ) -> Completion<MemoryEffect> {
@@ -62,7 +62,7 @@ impl MemoryStore {
         Self::with_clock(SystemTime::now)
     }
 
-    /// Creates an empty store with a clock.
+    /// Creates an empty store that uses a custom clock.
     pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         let shared = Shared { rows: Mutex::default(), changed: Notify::new(), clock: Box::new(clock) };
         Self { shared: Arc::new(shared) }
@@ -74,7 +74,7 @@ impl MemoryStore {
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
-        // A panic of an effect is caught, so it does not poison the lock.
+        // A panic in an effect is caught, so it does not poison the lock.
         self.shared.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

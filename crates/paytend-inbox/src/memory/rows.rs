@@ -19,7 +19,7 @@ pub(super) struct Rows {
     pub(super) recorded: Vec<String>,
     rows: BTreeMap<i64, Row>,
     by_dedup: HashMap<Mac, i64>,
-    /// Operator actions, with their times.
+    /// The recorded operator actions and their times, in milliseconds since the Unix epoch.
     events: Vec<(i64, AuditEvent)>,
 }
 
@@ -127,7 +127,7 @@ impl Rows {
             sighting = row.sightings;
             match &mut row.stage {
                 _ if !requeue => {}
-                // If the run has not begun, it also covers the sighting.
+                // A run that has not begun also covers this sighting, so no separate run is necessary.
                 Stage::Pending(work) => work.again |= row.attempted,
                 Stage::Done => {
                     (row.is_sighting, enqueue) = (true, true);
@@ -141,7 +141,7 @@ impl Rows {
         Accepted::Duplicate { id: Id::new(id), sighting }
     }
 
-    /// Adds a notification after the pending notifications of its order key.
+    /// Adds a notification behind the pending notifications with the same order key.
     fn enqueue(&mut self, now: i64, id: i64) {
         let key = self.rows.get(&id).and_then(|row| row.facts.order_key);
         let head = key.is_none_or(|key| !self.rows.values().any(|row| is_pending(row, key)));
@@ -151,8 +151,8 @@ impl Rows {
         }
     }
 
-    /// Makes the next notification of an order key claimable, after the first notification was processed or became a
-    /// dead letter.
+    /// Makes the next notification with the same order key claimable once the first one has been processed or has
+    /// become a dead letter.
     fn promote(&mut self, key: Option<Mac>) {
         let Some(key) = key else { return };
         if self.rows.values().any(|row| is_pending(row, key) && row.pending().is_some_and(|work| work.head)) {

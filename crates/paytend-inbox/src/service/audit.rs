@@ -13,7 +13,7 @@ use axum::routing::get;
 use crate::audit::{AuditEntry, AuditQuery};
 use crate::store::StoreAdmin;
 
-/// The number of events on the page.
+/// The maximum number of events on the page.
 const EVENTS: usize = 1_000;
 
 /// Formats a time, for the page.
@@ -22,7 +22,7 @@ pub(super) type FormatTime = dyn Fn(SystemTime) -> String + Send + Sync;
 /// Returns the route of the page.
 ///
 /// The route refuses requests whose `Host` is not a name or an address of the loopback interface. Otherwise, a
-/// malicious web page could read the audit with a host name that resolves to the loopback interface.
+/// malicious web page could read the operator actions by using a host name that resolves to the loopback interface.
 pub(super) fn router<S: StoreAdmin>(store: S, format_time: Arc<FormatTime>) -> Router {
     Router::new().route("/audit", get(page::<S>)).with_state((store, format_time))
 }
@@ -30,7 +30,7 @@ pub(super) fn router<S: StoreAdmin>(store: S, format_time: Arc<FormatTime>) -> R
 async fn page<S: StoreAdmin>(State((store, format_time)): State<(S, Arc<FormatTime>)>, headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     if !host.is_some_and(is_loopback) {
-        return (StatusCode::FORBIDDEN, "the audit is shown on the loopback interface only\n").into_response();
+        return (StatusCode::FORBIDDEN, "the audit log is shown only on the loopback interface\n").into_response();
     }
     match store.audit(AuditQuery { limit: EVENTS, ..AuditQuery::default() }).await {
         Ok(entries) => {
@@ -66,7 +66,7 @@ fn html(entries: &[AuditEntry], format_time: &FormatTime) -> String {
         let [action, operator, detail] =
             [&event.action, event.operator.as_str(), event.detail.as_deref().unwrap_or_default()].map(escape);
         let time = escape(&format_time(*at));
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(page, "<tr><td>{number}<td>{time}<td>{action}<td>{id}<td>{operator}<td>{detail}");
     }
     page.push_str("</table>\n");
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_of_the_loopback_interface_are_recognized() {
+    fn loopback_hosts_are_recognized() {
         for host in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"] {
             assert!(is_loopback(host), "{host}");
         }

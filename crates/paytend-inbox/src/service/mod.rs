@@ -38,7 +38,8 @@ use crate::store::Store;
 pub use monitoring::Monitoring;
 
 /// Creates a route that stores each notification and then acknowledges it, like [`Inbox::handler`]. The route also
-/// stores the request's header `traceparent`. The span that processes the notification refers to this trace.
+/// stores the request's `traceparent` header. The tracing span in which the notification is processed refers to this
+/// trace.
 pub fn route<S, R, T>(endpoint: Endpoint<R>, inbox: &Inbox<S>) -> MethodRouter<T>
 where
     S: Store,

@@ -17,12 +17,11 @@ use crate::service::single::Single;
 use crate::store::StoreAdmin;
 use crate::worker::WorkerHealth;
 
-/// The time for which the result of a durable write is reused. This limits the number of writes that requests can
-/// cause.
+/// How long the result of a durable write is reused. This limits the number of writes that requests can cause.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The time limit for a durable write.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time for which the counts of notifications are reused. Counting reads whole tables.
+/// How long notification counts are reused. Counting reads whole tables, so it is not repeated for each request.
 const COUNT_INTERVAL: Duration = Duration::from_secs(10);
 /// The time limit for counting.
 const COUNT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,7 +49,7 @@ pub struct Monitoring<S> {
     audit: Option<Arc<FormatTime>>,
 }
 
-/// The state of the routes.
+/// The state that the monitoring routes share.
 struct Shared<S> {
     settings: Monitoring<S>,
     probe: Single<Result<Vec<(&'static str, String)>, StoreError>>,
@@ -69,15 +68,15 @@ impl<S: StoreAdmin> Monitoring<S> {
         self
     }
 
-    /// Sets the time without progress after which the worker is not ready (default 60 s). The time must be longer than
-    /// the usual duration of a handler.
+    /// Sets how long the worker can make no progress before `/readyz` reports it as not ready (default 60 s). This must
+    /// be longer than a handler usually takes.
     pub fn worker_limit(mut self, time: Duration) -> Self {
         self.worker_limit = time;
         self
     }
 
     /// Sets the function that renders the metrics for Prometheus, such as `PrometheusHandle::render` of
-    /// `metrics-exporter-prometheus`. The gauges of the store are updated before each call.
+    /// `metrics-exporter-prometheus`. The store's gauges are updated before each call.
     pub fn metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.render = Some(Box::new(render));
         self
@@ -148,7 +147,7 @@ async fn render<S: StoreAdmin>(State(shared): State<Arc<Shared<S>>>) -> Response
     (content_type, rendered).into_response()
 }
 
-/// Sets the gauges to the counts of the store. If the store fails, the gauges keep their values.
+/// Sets the gauges to the store's counts. If the store fails, the gauges keep their values.
 async fn count<S: StoreAdmin>(store: S) {
     let stats = match store.stats().await {
         Ok(stats) => stats,

@@ -8,10 +8,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::time::Instant;
 
-/// The result and the time at which the operation ended, or `None` if the operation panicked.
+/// A future that returns the time at which the operation ended and its result, or `None` if the operation panicked.
 type SharedResult<T> = Shared<BoxFuture<'static, Option<(Instant, T)>>>;
 
-/// The running or the last operation.
+/// The operation that is running, or the last operation that ran.
 struct Running<T> {
     started: Instant,
     result: SharedResult<T>,
@@ -21,9 +21,9 @@ struct Running<T> {
 /// that exceeds the time limit is not started again before it has ended.
 pub(super) struct Single<T> {
     running: Mutex<Option<Running<T>>>,
-    /// The time for which a result is reused.
+    /// How long a result is reused.
     keep: Duration,
-    /// The time limit of an operation, from its start.
+    /// The time limit for an operation, measured from its start.
     limit: Duration,
 }
 
@@ -42,8 +42,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
             let (began, started, result) = self.join_or_start(&start);
             match tokio::time::timeout_at(started + self.limit, result).await {
                 Ok(Some((at, value))) if began || at.elapsed() < self.keep => return Some(value),
-                // The result is too old: the operation ended when no caller was waiting. The next iteration starts a
-                // new operation.
+                // The result is too old, because the operation ended while no caller was waiting. The next iteration
+                // starts a new operation.
                 Ok(Some(_)) => {
                     let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                     running.take_if(|running| running.started == started);
@@ -53,7 +53,8 @@ impl<T: Clone + Send + Sync + 'static> Single<T> {
         }
     }
 
-    /// Returns whether a new operation began, when it began, and its result.
+    /// Joins the current operation or starts a new one. Returns whether a new operation was started, the start time,
+    /// and the shared result.
     fn join_or_start<F>(&self, start: &impl Fn() -> F) -> (bool, Instant, SharedResult<T>)
     where
         F: Future<Output = T> + Send + 'static,
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn callers_that_stop_waiting_start_no_further_operations() {
+    async fn callers_that_stop_waiting_do_not_start_more_operations() {
         let (single, started) = (single(), Arc::new(AtomicUsize::new(0)));
         let operation = || {
             let number = started.fetch_add(1, Ordering::SeqCst);
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn results_are_shared_and_kept_for_their_time() {
+    async fn results_are_shared_and_reused_until_they_expire() {
         let (single, started) = (single(), Arc::new(AtomicUsize::new(0)));
         let operation = || {
             let number = started.fetch_add(1, Ordering::SeqCst);

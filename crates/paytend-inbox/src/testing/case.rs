@@ -1,4 +1,4 @@
-//! A store under test, and the steps of the cases.
+//! A store under test, and the steps that the test cases share.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -15,7 +15,7 @@ use crate::testing::{EffectEnd, Harness, TestNotification};
 
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
-/// A store under test with its harness.
+/// A store under test and its harness.
 pub(super) struct Case<'a, H: Harness> {
     harness: &'a H,
     pub(super) store: H::Store,

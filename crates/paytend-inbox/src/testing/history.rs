@@ -139,7 +139,7 @@ async fn act<H: Harness>(
             harness.advance(store, *time).await;
             String::new()
         }
-        Action::Bury(id) => store.bury(*id, "by hand".into()).await.unwrap().to_string(),
+        Action::Bury(id) => store.bury(*id, "buried by an operator".into()).await.unwrap().to_string(),
         Action::Redrive(ids) => store.redrive(ids.clone()).await.unwrap().to_string(),
         Action::Erase(id) => store.erase(id.as_str().into()).await.unwrap().to_string(),
         Action::Stats => {

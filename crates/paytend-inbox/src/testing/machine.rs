@@ -21,9 +21,9 @@ use crate::testing::{EffectEnd, Harness, TestNotification};
 /// The maximum number of steps in a case.
 const STEPS: usize = 60;
 
-/// Compares a store with a model after each step of `cases` random lists of steps: arrivals, duplicates, claims,
-/// extensions, completions, failures, ends of leases, burials, redrives, erasures and restarts. `random` returns a
-/// number below its argument.
+/// Runs `cases` random lists of steps, and compares a store with a model after each step. The steps are arrivals,
+/// duplicates, claims, extensions, completions, failures, lease expirations, burials, redrives, erasures and restarts.
+/// `random` returns a number below its argument.
 ///
 /// # Panics
 /// Panics with a minimal list of steps after which the store differs from the model.
@@ -85,7 +85,7 @@ impl<'a, H: Harness> Machinery<'a, H> {
             }
             Step::Bury(name) => {
                 let id = self.ids.get(&name).copied().unwrap_or(Id::new(i64::MAX));
-                return Outcome::Count(u64::from(self.store().bury(id, "by hand".into()).await.unwrap()));
+                return Outcome::Count(u64::from(self.store().bury(id, "buried by an operator".into()).await.unwrap()));
             }
             Step::Redrive => return Outcome::Count(self.store().redrive(None).await.unwrap()),
             Step::Erase(name) => return Outcome::Count(self.store().erase(object(name).into()).await.unwrap()),

@@ -1,7 +1,7 @@
 //! A conformance suite for stores.
 //!
 //! Implement [`Harness`] for a store and call [`conformance`], [`random_history`] and [`state_machine`] in its tests.
-//! All panic with a message if the store breaks the contract of [`Store`](crate::Store).
+//! All three panic with a message if the store breaks the contract of [`Store`](crate::Store).
 
 mod case;
 mod history;
@@ -30,14 +30,14 @@ pub trait Harness {
     /// The store.
     type Store: StoreAdmin;
 
-    /// Whether the store supports effects: changes in the transaction that completes a notification. If it does not,
-    /// the suite does not call [`effect`](Self::effect), and skips the checks of effects.
+    /// Whether the store supports effects, that is, changes in the transaction that completes a notification. If it
+    /// does not, the suite skips all effect checks and does not call [`effect`](Self::effect).
     const HAS_EFFECTS: bool = true;
 
     /// Creates an empty store.
     fn create(&self) -> impl Future<Output = Self::Store>;
 
-    /// Closes a store and opens it again, like a program that restarts. The default does nothing.
+    /// Closes a store and opens it again, as a restarted program does. The default implementation does nothing.
     fn reopen(&self, store: Self::Store) -> impl Future<Output = Self::Store> {
         async { store }
     }
@@ -53,7 +53,7 @@ pub trait Harness {
     fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
 }
 
-/// The end of an effect of a [`Harness`], after the effect has recorded its line.
+/// How an effect from a [`Harness`] ends after it has recorded its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EffectEnd {
     /// The effect succeeds.
@@ -139,11 +139,11 @@ impl Harness for MemoryHarness {
 /// A notification for a store under test.
 #[derive(Clone, Debug)]
 pub struct TestNotification {
-    /// The name. Notifications with equal names are duplicates.
+    /// The name, from which the dedup key is derived. Notifications with equal names are duplicates.
     pub name: String,
     /// The provider and product.
     pub route: Route,
-    /// The kind.
+    /// The kind, such as `fund-deposit`.
     pub kind: Kind,
     /// Notifications with equal order names are processed in order.
     pub order: Option<String>,

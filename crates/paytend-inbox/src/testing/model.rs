@@ -40,8 +40,8 @@ pub(super) enum Step {
 pub(super) enum Outcome {
     New,
     Duplicate(u64),
-    /// The claimed notifications: name, number of attempts, number of completed runs, and whether the content is
-    /// stored.
+    /// The claimed notifications. Each has a name, the number of attempts, the number of completed runs, and whether
+    /// the content is stored.
     Claimed(Vec<(usize, u32, u64, bool)>),
     Ok,
     Lost,
@@ -56,7 +56,7 @@ pub(super) fn requeues(name: usize) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) state: State,
-    /// The order of arrival.
+    /// The position in the order of arrival.
     rank: usize,
     due: u64,
     fence: u64,
@@ -88,7 +88,7 @@ impl Item {
         matches!(self.state, State::Ready | State::Leased | State::Backoff)
     }
 
-    /// Begins a run, or continues a run that was given up.
+    /// Makes the notification ready for a new run, or for another attempt after a redrive.
     fn enqueue(&mut self, now: u64) {
         (self.state, self.due, self.tries, self.again) = (State::Ready, now, 0, false);
     }
@@ -99,7 +99,7 @@ impl Item {
 pub(super) struct Model {
     now: u64,
     pub(super) items: BTreeMap<usize, Item>,
-    /// All leases: the name of the notification and the fence.
+    /// All leases, each with the name of its notification and its fence.
     leases: Vec<(usize, u64)>,
     pub(super) effects: u64,
     pub(super) last: Option<Outcome>,

@@ -62,7 +62,7 @@ async fn concurrent_duplicates<H: Harness>(harness: &H) {
     let accepted = futures_util::future::join_all(notifications.iter().map(|n| case.accept(n))).await;
     let new = accepted.iter().filter(|accepted| matches!(accepted, Accepted::New(_))).count();
     let ids: BTreeSet<Id> = accepted.iter().map(|accepted| accepted.id()).collect();
-    assert_eq!((new, ids.len()), (8, 8), "each notification is new once");
+    assert_eq!((new, ids.len()), (8, 8), "each notification is reported as new once");
     assert_eq!(case.store.stats().await.unwrap().sightings, 32);
 }
 
@@ -75,12 +75,12 @@ async fn leases_and_fences<H: Harness>(harness: &H) {
     case.advance(LEASE / 2).await;
     case.store.extend(first.lease, LEASE).await.unwrap();
     case.advance(LEASE / 2 + Duration::from_secs(1)).await;
-    assert_eq!(case.claim(10).await.len(), 0, "an extended lease has not ended");
+    assert_eq!(case.claim(10).await.len(), 0, "an extended lease has not expired");
     case.advance(LEASE).await;
     let second = case.claim_one().await;
     assert_eq!((second.lease.id, second.tries), (id, 2));
     assert!(second.lease.fence > first.lease.fence, "each claim has a larger fence");
-    // The first holder continues, and must not be able to change anything.
+    // The first holder continues after its lease has expired. It must not be able to change anything.
     assert_lost(case.store.extend(first.lease, LEASE).await);
     assert_lost(case.complete(first.lease, "stale", EffectEnd::Ok).await);
     let retry = Release::Retry { after: Duration::ZERO, cause: String::new() };
@@ -160,9 +160,9 @@ async fn backoff_and_dead_letters<H: Harness>(harness: &H) {
     assert_eq!(case.store.redrive(Some(vec![id])).await.unwrap(), 1);
     assert_eq!(case.store.redrive(None).await.unwrap(), 0);
     let redriven = case.claim_one().await;
-    assert_eq!(redriven.tries, 1, "a redriven notification has all its attempts");
-    assert!(redriven.lease.fence > claimed.lease.fence, "a fence is never used again");
-    assert!(case.store.bury(id, "by hand".into()).await.unwrap());
+    assert_eq!(redriven.tries, 1, "a redriven notification can use all its attempts again");
+    assert!(redriven.lease.fence > claimed.lease.fence, "a fence is never reused");
+    assert!(case.store.bury(id, "buried by an operator".into()).await.unwrap());
     assert!(!case.store.bury(id, "twice".into()).await.unwrap());
     assert_lost(case.complete(redriven.lease, "buried", EffectEnd::Ok).await);
     case.has_recorded(&[]).await;
@@ -222,12 +222,13 @@ async fn redriven_order<H: Harness>(harness: &H) {
     case.dead_letter(claimed.lease).await;
     let claimed = case.claim_one().await;
     assert_eq!(claimed.lease.id, second);
-    // The redriven notification has a smaller number, but the current notification of the key is being processed.
+    // The redriven notification has a smaller ID, but the current notification with the same order key is being
+    // processed.
     case.store.redrive(Some(vec![first])).await.unwrap();
-    assert_eq!(case.claim(10).await.len(), 0, "one notification of a key is processed at a time");
+    assert_eq!(case.claim(10).await.len(), 0, "only one notification with an order key is processed at a time");
     // Burying a waiting notification does not make another notification claimable.
-    assert!(case.store.bury(third, "by hand".into()).await.unwrap());
-    assert_eq!(case.claim(10).await.len(), 0, "one notification of a key is processed at a time");
+    assert!(case.store.bury(third, "buried by an operator".into()).await.unwrap());
+    assert_eq!(case.claim(10).await.len(), 0, "only one notification with an order key is processed at a time");
     case.store.complete(claimed.lease, None).await.unwrap();
     assert_eq!(case.claimed_ids(10).await, [first]);
     case.store.redrive(None).await.unwrap();
@@ -259,7 +260,7 @@ async fn sightings<H: Harness>(harness: &H) {
     let id = case.accept(&notification).await.id();
     case.accept(&notification).await;
     let claimed = case.claim_one().await;
-    assert_eq!((claimed.is_sighting, claimed.sightings), (false, 1), "an attempt begins after the sighting");
+    assert_eq!((claimed.is_sighting, claimed.sightings), (false, 1), "the sighting arrived before the first attempt");
     case.store.complete(claimed.lease, None).await.unwrap();
     assert_eq!(case.claim(1).await.len(), 0);
     // A duplicate arrives after the completion.
@@ -267,7 +268,7 @@ async fn sightings<H: Harness>(harness: &H) {
     case.accept(&notification).await;
     let again = case.claim_one().await;
     assert_eq!((again.lease.id, again.is_sighting, again.tries), (id, true, 1));
-    assert!(again.lease.fence > claimed.lease.fence, "a fence is never used again");
+    assert!(again.lease.fence > claimed.lease.fence, "a fence is never reused");
     // A duplicate arrives during the attempt.
     case.accept(&notification).await;
     assert_eq!(case.claim(1).await.len(), 0);
@@ -277,7 +278,7 @@ async fn sightings<H: Harness>(harness: &H) {
     case.complete(third.lease, "third", EffectEnd::Ok).await.unwrap();
     assert_eq!(case.claim(1).await.len(), 0);
     case.has_recorded(&["second", "third"]).await;
-    // Without the option, a duplicate is only recorded.
+    // Without `requeue_sighting`, a duplicate is only recorded.
     case.accept(&TestNotification { requeue_sighting: false, ..notification }).await;
     assert_eq!(case.claim(1).await.len(), 0);
     case.is_consistent().await;
@@ -348,7 +349,7 @@ async fn listing<H: Harness>(harness: &H) {
     let oldest = case.store.stats().await.unwrap().oldest_ready.expect("two notifications are due");
     assert!(oldest >= Duration::from_secs(5) && oldest < Duration::from_secs(65), "{oldest:?}");
     let facts = case.store.show(ids[0], Some("a test".into())).await.unwrap().unwrap().facts;
-    assert_eq!(facts, TestNotification::new("a").prepare(&case.keys).facts, "facts are stored as they are");
+    assert_eq!(facts, TestNotification::new("a").prepare(&case.keys).facts, "facts are stored unchanged");
     assert!(!case.store.probe().await.unwrap().is_empty());
 }
 
@@ -382,7 +383,11 @@ async fn erasure<H: Harness>(harness: &H) {
         assert_eq!((entry.state, entry.payload), (state, Some(StoredPayload::Dropped)));
         assert_eq!((entry.facts.business_id, entry.facts.business_state), (None, None));
     }
-    assert_eq!(case.accept(&done).await, Accepted::Duplicate { id: done_id, sighting: 1 }, "erased rows deduplicate");
+    assert_eq!(
+        case.accept(&done).await,
+        Accepted::Duplicate { id: done_id, sighting: 1 },
+        "erased rows are still recognized"
+    );
     let claimed = case.claim_one().await;
     assert_eq!(claimed.lease.id, other_id, "an erased notification does not hold up its order key");
     assert!(claimed.payload.has_content());

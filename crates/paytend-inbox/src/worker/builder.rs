@@ -48,9 +48,9 @@ impl Settings {
 }
 
 impl<S: Store> Worker<S> {
-    /// Creates a builder. The handler `otherwise` is called for every notification without a handler: other types,
-    /// unknown types and unreadable content. If `otherwise` does not recognize a notification, it must return an error,
-    /// so that the notification is kept for an operator.
+    /// Creates a builder. The `otherwise` handler is called for every notification that has no other handler: for other
+    /// types, for unknown types, and for unreadable content. If `otherwise` does not recognize a notification, it must
+    /// return an error, so that the notification is kept for an operator.
     ///
     /// ```
     /// use paytend_inbox::{Completion, HandlerError, Inbox, MemoryStore, Worker, types};
@@ -118,9 +118,9 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the handler for sightings. Without this handler, the handler of its type receives a sighting. If its
-    /// content is no longer stored, the sighting is completed without a handler. See [`Inbox::requeue_sightings`] and
-    /// [`Delivery::has_content`].
+    /// Sets the handler for sightings, that is, for notifications that have arrived again. By default, a sighting is
+    /// passed to the handler for its type. If its content is no longer stored, it is completed without calling a
+    /// handler. See [`Inbox::requeue_sightings`] and [`Delivery::has_content`].
     pub fn on_sighting<F, T>(mut self, handler: F) -> Self
     where
         F: Fn(Delivery<AnyNotification>) -> T + Send + Sync + 'static,
@@ -133,7 +133,7 @@ impl<S: Store> WorkerBuilder<S> {
     /// Sets a function that runs before the handler of each attempt. If it fails, the handler does not run, and the
     /// attempt fails with the error. The handler's time limit applies to both together.
     ///
-    /// `Outbox::notices` of `paytend-outbox` is such a function: it records the notifications about orders.
+    /// For example, `Outbox::notices` from `paytend-outbox` returns a function that records notifications about orders.
     pub fn before_handlers<F, T>(mut self, function: F) -> Self
     where
         F: Fn(&Facts) -> T + Send + Sync + 'static,
@@ -144,29 +144,29 @@ impl<S: Store> WorkerBuilder<S> {
     }
 
     /// Sets the length of a lease (default 60 s, between 1 s and 24 h). Heartbeats extend the lease while a handler
-    /// runs. After a crash of a worker, its notifications are claimed again when their leases have expired.
+    /// runs. If a worker crashes, its notifications are claimed again when their leases have expired.
     pub fn lease(mut self, time: Duration) -> Self {
         self.settings.lease = time.clamp(Duration::from_secs(1), MAX_DELAY);
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects, which have a time
-    /// limit of the store.
+    /// Sets the time limit for a handler (default 10 minutes). The limit does not apply to effects, for which the store
+    /// sets a time limit.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
     }
 
-    /// Sets the average time between two polls of an empty store (default 1 s). Each pause is a random time between 50
-    /// % and 150 % of this time, so that workers do not poll at the same time.
+    /// Sets the average time between two polls of an empty store (default 1 s). Each pause is a random duration between
+    /// 0.5 and 1.5 times this value, so that workers do not all poll at the same time.
     pub fn poll_interval(mut self, time: Duration) -> Self {
         self.settings.poll_interval = time;
         self
     }
 
-    /// Sets the time limit for running handlers after the worker is asked to stop (default 30 s). Afterwards, the
-    /// handlers are cancelled, and their notifications are given back. Running commits have an additional grace period;
-    /// see [`Worker::run`].
+    /// Sets how long handlers can keep running after the worker is asked to stop (default 30 s). Afterwards, the
+    /// handlers are cancelled, and their notifications are given back. Commits in progress have an additional grace
+    /// period; see [`Worker::run`].
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self
@@ -184,13 +184,13 @@ impl<S: Store> WorkerBuilder<S> {
         self
     }
 
-    /// Sets the retry policy.
+    /// Sets the retry policy for all kinds without a separate policy.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self
     }
 
-    /// Sets the retry policy for a kind.
+    /// Sets a separate retry policy for a kind.
     pub fn retry_of(mut self, kind: Kind, policy: RetryPolicy) -> Self {
         self.settings.retry_of.insert(kind, policy);
         self

@@ -43,9 +43,9 @@ impl<N> Delivery<N> {
         &self.content
     }
 
-    /// Returns whether the content is still stored. Returns `false` only for sightings in the handler of
-    /// [`on_sighting`](crate::WorkerBuilder::on_sighting), if the content was erased or removed after its retention.
-    /// The [facts](Self::facts) are still available, but an erasure removes their business ID.
+    /// Returns whether the content is still stored. Returns `false` only for sightings that are passed to the handler
+    /// set with [`on_sighting`](crate::WorkerBuilder::on_sighting), if the content was erased or removed after its
+    /// retention. The [facts](Self::facts) are still available, but an erasure removes their business ID.
     pub fn has_content(&self) -> bool {
         self.claimed.payload != StoredPayload::Dropped
     }
@@ -61,9 +61,9 @@ impl<N> Delivery<N> {
         self.claimed.facts.dedup
     }
 
-    /// Returns a key that is equal for all attempts to process this arrival: the [dedup key](Self::dedup), followed for
-    /// a sighting by `-` and the number of times that the notification was completed before. Effects outside the
-    /// store's transaction can happen more than once. A service that receives this key can recognize repetitions.
+    /// Returns a key that is the same for all attempts of one run. It is the [dedup key](Self::dedup), followed by `-`
+    /// and the number of earlier completions if this is a sighting. Effects outside the store's transaction can happen
+    /// more than once. Pass this key to the service that performs them, so that the service can recognize repetitions.
     pub fn idempotency_key(&self) -> String {
         match self.claimed.completed_runs {
             0 => self.claimed.facts.dedup.to_string(),
@@ -76,7 +76,8 @@ impl<N> Delivery<N> {
         &self.claimed.facts
     }
 
-    /// Returns the number of this attempt, starting with 1. Attempts that a stopping worker gave back do not count.
+    /// Returns the number of this attempt, starting with 1. Attempts that were given back, for example by a stopping
+    /// worker, do not count.
     pub fn attempt(&self) -> u32 {
         self.claimed.tries
     }
@@ -109,7 +110,7 @@ impl<N> fmt::Debug for Delivery<N> {
     }
 }
 
-/// The result of a handler: the notification is processed.
+/// The result of a handler that has processed its notification.
 ///
 /// An effect runs in the transaction that completes the notification. It is committed once, even if the handler runs
 /// several times. An effect must not begin or end transactions. Each store crate has a function that creates an effect.

@@ -1,4 +1,4 @@
-//! The handlers of a worker, by type of notification.
+//! The handlers of a worker, by notification type.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -79,7 +79,7 @@ impl<E: 'static> Handlers<E> {
 
     fn start(&self, delivery: Delivery<AnyNotification>) -> BoxFuture<'static, Handled<E>> {
         let sighting = self.sightings.as_ref().filter(|_| delivery.is_sighting());
-        // The stored kind is not used, because an older program may have stored a type that it did not know.
+        // The stored kind is not used, because an older program that did not know the type may have stored `unknown`.
         let kind = delivery.notification().kind(delivery.facts().route);
         let handler = sighting.or_else(|| self.by_kind.get(kind.as_str()));
         handler.unwrap_or(&self.otherwise)(delivery)

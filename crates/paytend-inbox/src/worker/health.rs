@@ -10,7 +10,7 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct WorkerHealth {
     started: Instant,
-    /// Milliseconds from `started` to the last progress.
+    /// The time from `started` to the last progress, in milliseconds.
     last: Arc<AtomicU64>,
 }
 
@@ -24,9 +24,9 @@ impl WorkerHealth {
         self.last.store(millis, Ordering::Relaxed);
     }
 
-    /// Returns the time since the last successful claim, the last end of an attempt, or the creation of the worker,
+    /// Returns the time since the last successful claim, since the last attempt ended, or since the worker was created,
     /// whichever is shortest. A worker whose slots are all in use claims nothing. If all its handlers are stuck, this
-    /// time grows.
+    /// time keeps growing.
     pub fn since_last_progress(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)))
     }

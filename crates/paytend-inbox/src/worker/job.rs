@@ -26,7 +26,7 @@ pub(super) enum Attempt {
     Dead,
     GivenBack,
     LeaseLost,
-    /// The store failed. The notification is claimed again when the lease has expired, unless it was completed.
+    /// The store failed. The notification will be claimed again when its lease has expired, unless it was completed.
     Unknown,
 }
 
@@ -50,7 +50,7 @@ enum Ended<E> {
     Stopped,
 }
 
-/// Processes a claimed notification. `stop` is cancelled when the worker's stop deadline has passed.
+/// Processes a claimed notification. The `stop` token is cancelled when the worker's stop deadline has passed.
 pub(super) async fn process<S: Store>(shared: Arc<Shared<S>>, claimed: Claimed, stop: CancellationToken) -> Attempt {
     let kind = claimed.facts.kind.clone();
     let attempt = attempt(&shared, Arc::new(claimed), stop).await;
@@ -64,14 +64,18 @@ async fn attempt<S: Store>(shared: &Shared<S>, claimed: Arc<Claimed>, stop: Canc
     let policy = shared.settings.retry_policy(&claimed.facts.kind);
     if tries > policy.tries() {
         // The process ended during each of the earlier attempts, so they reported no result.
-        return dead(shared, lease, "no attempt returned: the process may have been stopped by this notification")
-            .await;
+        return dead(
+            shared,
+            lease,
+            "no attempt ended normally: processing this notification may have crashed the process",
+        )
+        .await;
     }
     let content = match shared.inbox.open_claimed(&claimed) {
         Ok(Some(content)) => content,
         Ok(None) if claimed.is_sighting && shared.handlers.has_sighting_handler() => Vec::new(),
-        // The notification was processed before, and the sighting is recorded. The handlers of types require the
-        // content.
+        // The notification was processed before, and the sighting is recorded. Only the handler set with `on_sighting`
+        // can run without content.
         Ok(None) if claimed.is_sighting => return complete(shared, &claimed, Completion::without_effect()).await,
         Ok(None) => return dead(shared, lease, "the content was erased or removed after its retention").await,
         Err(error) => return fail(shared, &claimed, HandlerError::retry(error)).await,
@@ -117,8 +121,8 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
     }
 }
 
-/// Extends the lease until it is lost. An unreachable store does not end the attempt, because the completion checks the
-/// fence.
+/// Extends the lease until it is lost. If the store is unreachable, the attempt continues, because the completion
+/// checks the fence.
 async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     let time = shared.settings.lease;
     loop {
@@ -131,8 +135,8 @@ async fn heartbeats<S: Store>(shared: &Shared<S>, lease: Lease) {
     }
 }
 
-/// Completes the notification. The completion can wait for others, so heartbeats continue. If the lease is lost, the
-/// completion itself reports it.
+/// Completes the notification. Heartbeats continue, because the store can delay the completion to commit several
+/// completions together. If the lease is lost, the completion fails with `LeaseLost`.
 async fn complete<S: Store>(shared: &Shared<S>, claimed: &Claimed, completion: Completion<S::Effect>) -> Attempt {
     let mut completing = pin!(shared.inbox.store().complete(claimed.lease, completion.into_effect()));
     let completed = tokio::select! {
@@ -166,7 +170,7 @@ async fn fail<S: Store>(shared: &Shared<S>, claimed: &Claimed, error: HandlerErr
 }
 
 async fn dead<S: Store>(shared: &Shared<S>, lease: Lease, cause: &str) -> Attempt {
-    tracing::error!(id = lease.id.get(), "the notification is a dead letter: an operator must decide");
+    tracing::error!(id = lease.id.get(), "the notification became a dead letter; fix the cause and redrive it");
     finish(shared, lease, Release::DeadLetter { cause: cause.to_owned() }, Attempt::Dead).await
 }
 

@@ -21,13 +21,13 @@ use crate::worker::job::{Attempt, process};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// The number of notifications that were given back, because their handlers were cancelled.
+    /// The number of notifications that were given back because their handlers were cancelled.
     pub given_back: usize,
     /// The number of notifications that were processed or failed after the worker was asked to stop.
     pub finished: usize,
 }
 
-/// The time for which a stopping worker waits for the store, after the stop timeout.
+/// How long a stopping worker waits for the store after the stop timeout.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a claim waits for more attempts to end.
@@ -83,9 +83,9 @@ impl<S: Store> Worker<S> {
     /// handlers, at most for the stop timeout. Leases are extended until each handler has ended. Handlers that are
     /// still running after the stop timeout are cancelled, and their notifications are given back.
     ///
-    /// A commit that still runs after the stop timeout is not cancelled. The worker waits for the commit during a grace
-    /// period of 10 s, and then returns. The store can still complete the commit later. Otherwise, the notification is
-    /// claimed again when its lease has expired.
+    /// A commit that is still running after the stop timeout is not cancelled. The worker waits for the commit during a
+    /// grace period of 10 s, and then returns. The store can still complete the commit later. If it does not, the
+    /// notification is claimed again when its lease has expired.
     ///
     /// If the store is unreachable, the worker retries until it is stopped. Dropping the returned future aborts the
     /// handlers. Their notifications are claimed again when their leases have expired.
@@ -159,8 +159,8 @@ impl<S: Store> Worker<S> {
         while !jobs.tasks.is_empty() {
             tokio::select! {
                 () = &mut end => {
-                    // The store does not respond. Commits in progress can still complete; otherwise, their leases
-                    // expire.
+                    // The store does not respond. Commits in progress can still complete. The leases of all other
+                    // attempts expire.
                     let attempts = jobs.tasks.len();
                     tracing::error!(attempts, "the store does not respond; stopping before all results are stored");
                     jobs.tasks.abort_all();
@@ -190,7 +190,7 @@ enum Claims {
     Failed,
 }
 
-/// Returns a random time between 50 % and 150 % of the interval.
+/// Returns a random duration between 0.5 and 1.5 times the interval.
 fn jittered(interval: Duration) -> Duration {
     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
     Duration::from_micros(micros / 2 + random() % micros)

@@ -1,4 +1,4 @@
-//! Tests of accepting notifications, and of the handler for the adapters.
+//! Tests that accept notifications, directly and with the handler for the `paytend-webhook` adapters.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use tower_service::Service as _;
 use crate::support::{deposit, entries, inbox, notification, receiver, sender};
 
 #[tokio::test]
-async fn facts_are_stored_for_every_content() {
+async fn facts_are_stored_for_known_unknown_and_unreadable_content() {
     let inbox = inbox().await;
     let content = r#"{"transactionId":"T1","orderNo":"F1","amount":25.00,"currency":"EUR","tradeStatus":"2"}"#;
     for (verified, kind, business_id) in [
@@ -38,7 +38,7 @@ async fn facts_are_stored_for_every_content() {
 }
 
 #[tokio::test]
-async fn product_of_the_route_is_kept_for_unknown_notifications() {
+async fn unknown_notifications_keep_the_product_of_their_route() {
     let inbox = inbox().await;
     let request = sender().raw("99", "{}").unwrap();
     for (product, route) in [(Product::Baas, Route::PaytendBaas), (Product::Issuing, Route::PaytendIssuing)] {
@@ -60,7 +60,7 @@ async fn differently_sealed_deliveries_are_duplicates() {
 }
 
 #[tokio::test]
-async fn dedup_key_in_the_store_depends_on_the_deployment() {
+async fn stored_dedup_key_differs_between_deployments() {
     let (one, two) = (inbox().await, inbox().await);
     let verified = deposit("F1");
     one.accept(&verified).await.unwrap();
@@ -82,7 +82,7 @@ async fn traceparent_is_stored_unless_it_is_invalid() {
 }
 
 #[tokio::test]
-async fn axum_route_stores_and_acknowledges() {
+async fn axum_route_stores_and_acknowledges_notifications() {
     let inbox = inbox().await;
     let mut app = axum::Router::new()
         .route("/baas", paytend_webhook::axum::route(Endpoint::new(receiver(Product::Baas)), inbox.handler()));

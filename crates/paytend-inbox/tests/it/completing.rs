@@ -1,4 +1,4 @@
-//! Tests of the worker with a store whose completions wait.
+//! Tests of the worker with a store that delays completions.
 
 use std::future::{pending, ready};
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use paytend_inbox::{
 
 use crate::support::{Log, deposit, until};
 
-/// A store whose completions are applied after `before`, and are reported after `after`.
+/// A store that waits for `before` before it applies a completion, and for `after` before it reports the result.
 #[derive(Clone)]
 struct SlowStore {
     store: MemoryStore,

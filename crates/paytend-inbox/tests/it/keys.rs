@@ -7,7 +7,7 @@ use paytend_inbox::{
 use crate::support::{deposit, entries, inbox};
 
 #[test]
-fn key_file_is_created_once_with_access_for_its_owner() {
+fn key_file_is_created_once_and_is_accessible_only_to_its_owner() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("inbox.keys");
     let first = StoreKeys::load_or_create(&path).unwrap();
@@ -38,7 +38,7 @@ fn concurrent_starts_use_the_same_keys() {
 }
 
 #[test]
-fn invalid_key_files_are_refused_with_the_line() {
+fn error_for_an_invalid_key_file_names_the_line() {
     let keys = StoreKeys::generate().unwrap();
     let text = keys.to_text().to_string();
     assert_eq!(StoreKeys::parse(&text).unwrap().check_value(), keys.check_value());
@@ -82,7 +82,7 @@ async fn old_payloads_are_readable_after_a_rotation_until_their_key_is_removed()
 }
 
 #[tokio::test]
-async fn payload_cannot_be_altered_or_moved() {
+async fn altered_or_moved_payloads_are_not_decrypted() {
     let inbox = inbox().await;
     let [first, second] =
         [inbox.accept(&deposit("F1")).await.unwrap().id(), inbox.accept(&deposit("F2")).await.unwrap().id()];

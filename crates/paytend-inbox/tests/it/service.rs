@@ -1,4 +1,4 @@
-//! The HTTP service.
+//! Tests of the HTTP service.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Helpers: notifications, and an inbox with a paused clock.
+//! Helpers that create notifications, and an inbox whose clock can be paused.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ pub(crate) fn receiver(product: Product) -> PaytendReceiver {
     PaytendReceiver::new(product, PARTNER_ID, keyring)
 }
 
-/// Returns a verified notification of BaaS Core.
+/// Returns a verified BaaS Core notification.
 pub(crate) fn notification(notify_type: &str, content: &str) -> Paytend {
     let request = sender().raw(notify_type, content).unwrap();
     receiver(Product::Baas).receive(&HeaderMap::new(), request.body(), SystemTime::now()).unwrap()
@@ -38,7 +38,7 @@ pub(crate) fn deposit(order_no: &str) -> Paytend {
     notification("2", &format!(r#"{{"orderNo":"{order_no}","amount":25.00,"currency":"EUR","tradeStatus":"2"}}"#))
 }
 
-/// Returns an inbox with the clock of the runtime, which the tests pause.
+/// Returns an inbox that uses the Tokio runtime's clock, which the tests pause.
 pub(crate) async fn inbox() -> Inbox<MemoryStore> {
     let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
     let store = MemoryStore::with_clock(move || epoch + start.elapsed());
@@ -67,7 +67,7 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(poll: impl Fn() -> F
     tokio::time::timeout(Duration::from_secs(100 * 24 * 3600), polling).await.expect("the deadline has not passed")
 }
 
-/// A list that handlers append to.
+/// A list to which handlers append entries.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -85,7 +85,7 @@ impl Log {
     }
 }
 
-/// Claims notifications and releases nothing, like a process that dies.
+/// Claims notifications without releasing them, as if the process had died.
 pub(crate) async fn claim_and_forget(inbox: &Inbox<MemoryStore>, lease: Duration) {
     let request = paytend_inbox::ClaimRequest { limit: 1, lease, holder: 9, kind_limits: Vec::new() };
     assert_eq!(inbox.store().claim(request).await.unwrap().len(), 1);

@@ -1,4 +1,4 @@
-//! Tests of the worker: handlers, retries, leases and stopping.
+//! Tests of a worker's handlers, retries, leases and shutdown.
 
 use std::future::{Future, pending, ready};
 use std::time::Duration;
@@ -128,7 +128,7 @@ async fn failing_handlers_are_retried_up_to_the_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permanent_error_makes_a_dead_letter_without_a_retry() {
+async fn permanent_error_causes_a_dead_letter_without_a_retry() {
     let inbox = inbox().await;
     let running = Running::start(Worker::builder(inbox.clone(), refuse).build());
     inbox.accept(&deposit("F1")).await.unwrap();
@@ -199,7 +199,7 @@ async fn heartbeats_extend_the_lease_of_a_long_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handlers_that_hang_time_out() {
+async fn attempt_fails_if_the_handler_hangs() {
     let inbox = inbox().await;
     let worker = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| pending::<Handled>())
         .handler_timeout(Duration::from_secs(5))
@@ -232,7 +232,7 @@ async fn attempt_whose_lease_is_lost_is_cancelled_and_has_no_effect() {
     let running = Running::start(worker);
     let id = inbox.accept(&deposit("F1")).await.unwrap().id();
     until_state(&inbox, State::Leased).await;
-    assert!(inbox.store().bury(id, "by hand".into()).await.unwrap());
+    assert!(inbox.store().bury(id, "buried by an operator".into()).await.unwrap());
     until(|| async { (ended.len() == 1).then_some(()) }).await;
     running.stop().await;
     assert_eq!(inbox.store().recorded(), Vec::<String>::new());
@@ -248,7 +248,7 @@ impl Drop for DropGuard {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notification_of_a_dead_process_is_claimed_after_its_lease() {
+async fn notification_held_by_a_dead_process_is_claimed_after_its_lease_expires() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     claim_and_forget(&inbox, Duration::from_secs(30)).await;
@@ -282,13 +282,13 @@ async fn notification_that_kills_its_process_becomes_a_dead_letter() {
     });
     let running = Running::start(worker.retry(policy()).build());
     let dead = until_state(&inbox, State::Dead).await;
-    assert!(dead.cause.unwrap().starts_with("no attempt returned"));
+    assert!(dead.cause.unwrap().starts_with("no attempt ended normally"));
     assert_eq!(runs.len(), 0);
     running.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn erased_content_becomes_a_dead_letter() {
+async fn erased_notification_becomes_a_dead_letter() {
     let inbox: Inbox<MemoryStore> = inbox().await;
     let id = inbox.accept(&deposit("F1")).await.unwrap().id();
     assert_eq!(inbox.store().erase("F1".into()).await.unwrap(), 1);
@@ -300,7 +300,7 @@ async fn erased_content_becomes_a_dead_letter() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sighting_without_content_is_not_a_dead_letter() {
+async fn sighting_without_content_does_not_become_a_dead_letter() {
     let kind = <types::FundDeposit as paytend_inbox::NotificationType>::KIND;
     for has_handler in [true, false] {
         let inbox = inbox().await.requeue_sightings([kind.clone()]);

@@ -1,4 +1,4 @@
-//! Tests of the worker: concurrency limits, polling and stopping.
+//! Tests of a worker's concurrency limits, polling and shutdown.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::support::{deposit, entries, inbox, notification, until, until_state};
 
 #[tokio::test(start_paused = true)]
-async fn concurrency_is_limited_in_total_and_by_kind() {
+async fn concurrency_is_limited_in_total_and_per_kind() {
     let inbox = inbox().await;
     for i in 0..20 {
         inbox.accept(&deposit(&format!("F{i}"))).await.unwrap();
@@ -45,7 +45,7 @@ async fn concurrency_is_limited_in_total_and_by_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stop_waits_for_handlers_and_then_gives_back() {
+async fn stopping_worker_waits_for_handlers_and_then_gives_notifications_back() {
     let inbox = inbox().await;
     for name in ["F1", "F2"] {
         inbox.accept(&deposit(name)).await.unwrap();
@@ -95,7 +95,7 @@ async fn new_notifications_do_not_wait_for_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn notifications_of_a_dropped_worker_are_claimed_by_another() {
+async fn notifications_held_by_a_dropped_worker_are_claimed_by_another_worker() {
     let inbox = inbox().await;
     inbox.accept(&deposit("F1")).await.unwrap();
     let hanging = Worker::builder(inbox.clone(), |_: Delivery<AnyNotification>| std::future::pending())
@@ -139,7 +139,7 @@ async fn health_reports_a_worker_whose_slots_are_all_stuck() {
     let worker = Worker::builder(inbox.clone(), move |_: Delivery<AnyNotification>| {
         let stuck = flag.load(Ordering::SeqCst);
         async move {
-            // Slow handlers use all slots, but they end.
+            // Slow handlers use all slots, but they end, so the worker is not stuck.
             tokio::time::sleep(Duration::from_secs(if stuck { 10_000 } else { 20 })).await;
             Ok(Completion::without_effect())
         }

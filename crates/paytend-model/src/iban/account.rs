@@ -54,7 +54,7 @@ impl Operation for QueryUser {
 }
 
 payload! {
-    /// A user of BaaS Core. The object's name is documented.
+    /// A BaaS Core user. The object's name is documented.
     pub struct UserResponse: Inferred {
         optional {
             /// The user's identifier.

@@ -48,7 +48,7 @@ pub use transfer::{SubmitTransferOrder, UploadTransferOrderFile};
 use crate::operation::{OperationInfo, OperationKind, Product};
 use crate::provenance::{Provenance, Source};
 
-/// Describes an operation whose name and object names are documented, but not its path or fields.
+/// Describes an operation whose name and object names are documented, but whose path and fields are not.
 const fn named(kind: OperationKind, title: &'static str, path: &'static str) -> OperationInfo {
     OperationInfo::new(Product::Baas, kind, title, path).provenance(Provenance {
         operation: Source::Documented,

@@ -38,8 +38,8 @@ payload! {
 }
 
 payload! {
-    /// The content of the payment failure notification of the Payout API (BaaS, `notifyType` 4). Neither the object's
-    /// name nor its fields are documented.
+    /// The content of the Payout API's payment failure notification (BaaS, `notifyType` 4). Neither the object's name
+    /// nor its fields are documented.
     pub struct PaymentFailure: Inferred {
         optional {
             /// The order number for the payment.

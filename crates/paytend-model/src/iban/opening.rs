@@ -147,7 +147,7 @@ payload! {
     /// The response to a request that creates a user. The object's name is documented.
     pub struct RegisterResponse: Inferred {
         optional {
-            /// The provider's identifier for the user, used in all further requests.
+            /// The provider's identifier for the user, used in all later requests.
             user_id: UserId => "userId",
         }
     }

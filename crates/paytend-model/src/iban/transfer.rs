@@ -12,7 +12,7 @@ payload! {
     #[doc(alias = "submitTransferOrder")]
     pub struct SubmitTransferOrder: Inferred {
         required {
-            /// The transfer order number, from its notification.
+            /// The transfer order number from the transfer order notification.
             order_no: OrderNo => "orderNo",
         }
     }

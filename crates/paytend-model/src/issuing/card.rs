@@ -91,7 +91,7 @@ impl Operation for ApplyCard {
 }
 
 payload! {
-    /// Query apply result: returns the result of an application.
+    /// Query apply result: returns the result of a card application.
     #[doc(alias = "getApplyCardResult")]
     pub struct QueryApplyResult: Observed {
         required {
@@ -239,7 +239,7 @@ impl Operation for ReportLoss {
 }
 
 payload! {
-    /// Cancel report loss: cancels the report that a card is lost.
+    /// Cancel report loss: cancels the loss report for a card.
     #[doc(alias = "cancelCardLost")]
     pub struct CancelReportLoss: Observed {
         required {

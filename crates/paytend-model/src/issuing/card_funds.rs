@@ -165,9 +165,9 @@ payload! {
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// The transaction status code. Without it, transactions in every status are returned.
+            /// The transaction status code to filter by. If absent, transactions in every status are returned.
             transaction_status: Code => "transactionStatus",
-            /// The currency. Without it, transactions in every currency are returned.
+            /// The currency to filter by. If absent, transactions in every currency are returned.
             currency: Currency => "currency",
             /// The position of the first transaction on the page, starting at zero (inferred).
             start: Count => "start" = "0",
@@ -304,7 +304,7 @@ payload! {
             end_date: Date => "endDate" = "2023-11-30" [NotBefore("beginDate"), MaxDaysAfter("beginDate", 30)],
         }
         optional {
-            /// The currency. Without it, authorizations in every currency are returned.
+            /// The currency to filter by. If absent, authorizations in every currency are returned.
             currency: Currency => "currency",
             /// The position of the first authorization on the page, starting at zero (inferred).
             start: Count => "start" = "0",

@@ -170,8 +170,8 @@ impl Operation for QueryCardholder {
 }
 
 payload! {
-    /// Upload supporting documents: uploads one file for a cardholder. The payload is signed, unlike in BaaS Core
-    /// uploads.
+    /// Upload supporting documents: uploads one file for a cardholder. The payload is signed, unlike the payload of a
+    /// BaaS Core upload.
     #[doc(alias = "uploadDocument")]
     pub struct UploadDocument: Observed {
         required {
@@ -179,7 +179,7 @@ payload! {
             holder_id: HolderId => "holderId",
             /// The document type code. The provider's published demo uses "3".
             file_type: Code => "fileType" = "3",
-            /// The file, at most 2 MiB. A photo of a document must show a document of the kind given in `idType`
+            /// The file, at most 2 MiB. A photo of a document must show a document of the kind specified in `idType`
             /// (documented).
             file_content: FileContent => "fileContent",
             /// The file name extension, with the dot.

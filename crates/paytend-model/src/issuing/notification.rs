@@ -14,7 +14,7 @@ payload! {
             card_id: CardId => "cardId",
             /// The order number for the transaction.
             order_no: OrderNo => "orderNo",
-            /// The transaction type code, a settlement or an authorization.
+            /// The transaction type code, which means a settlement or an authorization.
             transaction_type: Code => "transactionType",
             /// The transaction status code.
             transaction_status: Code => "transactionStatus",

@@ -53,7 +53,7 @@ pub trait Lifecycle: Clone + Eq + fmt::Debug {
     }
 }
 
-/// A state with the time of its last update. `T` is the type of the time: for example, milliseconds or a sequence
+/// A state with the time of its last update. `T` is the type of the time, for example milliseconds or a sequence
 /// number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tracked<S, T = i64> {

@@ -71,8 +71,8 @@ impl Lifecycle for TopupState {
 }
 
 /// The state of a BaaS Core account opening. The order of the states is the order of the calls in section 4.4 of
-/// the BaaS Core documentation. The documentation mentions an audit result. Inferred: an audit can fail, and new
-/// documents can then be uploaded.
+/// the BaaS Core documentation. The documentation mentions an audit result. It is inferred that an audit can fail, and
+/// that new documents can then be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -81,7 +81,7 @@ pub enum AccountState {
     Registered,
     /// The documents were uploaded.
     DocumentsUploaded,
-    /// The questionnaire was submitted, and Paytend audits the user.
+    /// The questionnaire was submitted, and Paytend is auditing the user.
     UnderAudit,
     /// The account is open and has an IBAN.
     Open,
@@ -101,7 +101,8 @@ impl Lifecycle for AccountState {
     }
 }
 
-/// A BaaS Core user's level. The two levels and the upgrade are documented. Inferred: users start as junior users.
+/// A BaaS Core user's level. The two levels and the upgrade are documented. It is inferred that users start as junior
+/// users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -104,7 +104,7 @@ macro_rules! payload {
             /// Unknown fields, and known fields that could not be read (see `problems`).
             #[builder(default)]
             pub extra: $crate::Extra,
-            /// The problems of the fields that could not be read, in this object and in nested objects. These fields
+            /// The problems with the fields that could not be read, in this object and in nested objects. These fields
             /// are `None`. Not serialized.
             #[builder(skip)]
             pub problems: Vec<$crate::Problem>,

@@ -182,7 +182,7 @@ impl Members {
         Ok(())
     }
 
-    /// Reads a value, and adds the problems of its nested fields to `problems`.
+    /// Reads a value, and adds the problems with its nested fields to `problems`.
     fn value<T: FieldType>(&mut self, name: &'static str, member: Member) -> Result<T, Problem> {
         let text = match &member {
             Member::Json(json) => json.get().as_bytes(),
@@ -221,7 +221,7 @@ impl Members {
                 Member::Json(json) if !unwritable.contains(&name) => extra.push((name, json)),
                 // An unknown name may be personal data, so the problem does not contain it.
                 Member::Other(_) => {
-                    self.problems.push(Problem::Because("an unknown field is not strict JSON"));
+                    self.problems.push(Problem::Because("the value of an unknown field is not strict JSON"));
                 }
                 Member::Json(_) | Member::Consumed => {}
             }

@@ -41,7 +41,7 @@ pub trait Payload:
     /// [`problems`](Self::problems); the other fields are still read. The strings in the object need not be strict
     /// JSON: a lone surrogate escape, a raw control character or invalid UTF-8 makes only its own field unreadable.
     ///
-    /// Deserialization with serde is strict: a documented field of an unexpected type is an error.
+    /// Deserialization with serde is strict, so a documented field of an unexpected type is an error.
     ///
     /// # Errors
     /// Returns a [`Problem`] if the content is not exactly one object, or if a required field cannot be read.
@@ -55,7 +55,7 @@ pub trait Payload:
     /// ```
     fn read_lenient(content: &[u8]) -> Result<Self, Problem>;
 
-    /// Returns the problems of the fields that could not be read.
+    /// Returns the problems with the fields that could not be read.
     fn problems(&self) -> &[Problem];
 }
 

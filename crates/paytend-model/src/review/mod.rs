@@ -88,7 +88,7 @@ impl Review {
     fn source(&self, path: &str) -> Option<Source> {
         let (mut fields, mut source) = (self.fields, None);
         for name in path.split('.') {
-            // A list index in the path is not a field.
+            // Skips list indexes in the path, because they are not fields.
             let Some(field) = fields.iter().find(|field| field.name == name) else { continue };
             fields = field.fields;
             if source != Some(Source::Inferred) {

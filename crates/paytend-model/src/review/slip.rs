@@ -86,7 +86,7 @@ impl Slip {
                     }
                     at = end;
                 }
-                // Typographic quotes start with the byte 0xE2.
+                // In UTF-8, typographic quotes start with the byte 0xE2.
                 0xe2 if text[at..].starts_with(['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{201e}']) => {
                     return slip(Mistake::TypographicQuotes);
                 }

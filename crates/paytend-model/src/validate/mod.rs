@@ -4,7 +4,8 @@
 //! before sending it.
 //!
 //! A violation is an error if the rule is documented or if the provider's published programs follow it. A violation of
-//! any other rule is a warning: the rule is inferred and may be wrong, so it never causes a request to be rejected.
+//! any other rule is a warning, because the rule is inferred and may be wrong. Such a violation never causes a request
+//! to be rejected.
 
 mod field;
 mod report;

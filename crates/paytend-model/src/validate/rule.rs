@@ -66,8 +66,8 @@ pub enum Rule {
     AsText,
     /// A JSON number.
     AsNumber,
-    /// A value of the field's type. A value that violates this rule is in `extra`: it had a different type, or was set
-    /// in `extra` by the caller.
+    /// A value of the field's type. A value that violates this rule is in `extra`, because it had a different type or
+    /// the caller set it there.
     OfItsType,
 }
 

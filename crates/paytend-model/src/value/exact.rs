@@ -19,7 +19,7 @@ pub(super) fn exponent_of(text: &str) -> Result<i32, AmountError> {
 }
 
 /// Returns the number with these `digits`, multiplied by ten to the power of `exponent`. The last `decimals` digits are
-/// after the decimal point. Fails if the result is not exact.
+/// after the decimal point. Returns [`AmountError::TooLong`] if a [`Decimal`] cannot represent the result exactly.
 pub(super) fn decimal(negative: bool, digits: &str, decimals: usize, exponent: i32) -> Result<Decimal, AmountError> {
     const TOO_LONG: AmountError = AmountError::TooLong;
     let digits = digits.trim_start_matches('0');

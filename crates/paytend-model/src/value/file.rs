@@ -29,7 +29,7 @@ pub const MAX_FILE_BYTES: usize = 2 * 1024 * 1024;
 pub struct FileContent(Vec<u8>);
 
 impl FileContent {
-    /// Returns the bytes.
+    /// Returns the file's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -31,7 +31,7 @@ impl HashedText {
         &self.0
     }
 
-    /// Returns whether the value looks like a hash: 64 hexadecimal digits.
+    /// Returns whether the value looks like a hash, that is, consists of 64 hexadecimal digits.
     pub fn is_hash(&self) -> bool {
         self.digest().is_some()
     }

@@ -43,7 +43,7 @@ pub(crate) trait FieldType: Serialize + Sized {
         Self::read(std::str::from_utf8(json).map_err(|_| Problem::NotStrict)?)
     }
 
-    /// Returns the problems of the nested values that could not be read.
+    /// Returns the problems with the nested values that could not be read.
     fn problems(&self) -> Vec<Problem> {
         Vec::new()
     }

@@ -38,8 +38,8 @@ impl Scalar {
     }
 }
 
-/// Returns whether `Debug` may show a string, because it looks like an identifier or a code: one short word. For types
-/// with mostly inferred field names, the text must also not look like a card number.
+/// Returns whether `Debug` may show a string. The string must be one short word, like an identifier or a code. For
+/// types with mostly inferred field names, it must also not look like a card number.
 fn is_plain(text: &str, type_name: &str) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/' | b':' | b'+');
     let card_number = (12..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -105,7 +105,7 @@ macro_rules! text {
         pub struct $name(Scalar);
 
         impl $name {
-            /// Returns the text.
+            /// Returns the text as a string slice.
             pub fn as_str(&self) -> &str {
                 &self.0.text
             }

@@ -1,4 +1,4 @@
-//! A list of all payload types of the crate, and functions that create JSON for each type.
+//! A list of all payload types in the crate, and functions that create JSON for each type.
 
 use paytend_model::{Field, Payload, envelope, funding, iban, issuing, operation, operations, payby, payermax};
 use serde_json::{Map, Value, json};

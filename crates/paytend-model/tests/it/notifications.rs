@@ -158,7 +158,7 @@ fn inferred_response_field_of_an_unexpected_type_is_reported() {
     assert_eq!(serde_json::to_string(&balance).unwrap(), r#"{"currency":"EUR","balance":{"amount":1}}"#);
     assert!(format!("{balance:?}").contains("problems"));
     let absent: CardBalanceResponse = serde_json::from_str(r#"{"balance":null,"currency":"EUR"}"#).unwrap();
-    assert!(absent.balance.is_none() && absent.problems.is_empty(), "an absent field is not a problem");
+    assert!(absent.balance.is_none() && absent.problems.is_empty(), "an absent field was reported as a problem");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn inferred_contents_accept_fields_of_any_type() {
 }
 
 #[test]
-fn identifying_fields_are_known_fields_of_the_content() {
+fn every_identifying_field_is_a_known_content_field() {
     for kind in Notification::kinds() {
         let known = |name: &&str| kind.content.fields.iter().any(|field| field.name == *name);
         assert!(!kind.identifying.is_empty() && kind.identifying.iter().all(known), "{}", kind.title);

@@ -47,7 +47,7 @@ fn findings_identify_the_field_and_describe_the_value() {
 }
 
 #[test]
-fn misspelled_names_are_suggested() {
+fn misspelled_names_get_suggestions() {
     assert_eq!(
         findings("topup", r#"{"card_id":"1","OrderNo":"T","amonut":"1.10","currency":"EUR"}"#),
         [
@@ -63,7 +63,7 @@ fn misspelled_names_are_suggested() {
 }
 
 #[test]
-fn inferred_fields_only_cause_warnings() {
+fn mistakes_in_inferred_fields_cause_only_warnings() {
     assert_eq!(findings("getUserFees", "{}"), [warning("`userId` is missing")]);
     assert_eq!(
         findings("getUserFees", r#"{"userId":[]}"#),
@@ -87,7 +87,7 @@ fn hint(given: &str, known: &str) -> String {
 }
 
 #[test]
-fn misspelled_nested_names_are_suggested() {
+fn misspelled_nested_names_get_suggestions() {
     let missing = |given: &str, known: &str| warning(&format!("`{known}` is missing; {}", hint(given, known)));
     assert_eq!(
         address(r#"{"adressLine":"T25h","CityCode":"VNO","postcode":"01103","countryCode":"LT","State":"x"}"#),
@@ -163,7 +163,7 @@ fn all_missing_nested_fields_are_reported() {
 }
 
 #[test]
-fn nested_fields_of_an_inferred_field_only_cause_warnings() {
+fn mistakes_nested_in_an_inferred_field_cause_only_warnings() {
     let person = r#"{"mobile":"+37060000000","address":{"addressLine":"T25h","cityCode":[],"postcode":"1"}}"#;
     let found = findings("createIndividual", person);
     assert_eq!(

@@ -95,7 +95,7 @@ fn unknown_codes_in_nested_objects_are_kept() {
 }
 
 #[test]
-fn samples_of_payby_and_payermax_are_read_correctly() {
+fn payby_and_payermax_samples_are_read_correctly() {
     let find = |document: &str| {
         paytend_vectors::samples()
             .into_iter()

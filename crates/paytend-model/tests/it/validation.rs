@@ -162,7 +162,7 @@ fn query_dates_must_be_valid_and_in_order() {
 }
 
 #[test]
-fn queries_of_users_and_cardholders_require_an_identifier() {
+fn user_and_cardholder_queries_require_an_identifier() {
     assert_eq!(errors(&QueryCardholder::by_id("H1".into())), "");
     assert_eq!(errors(&QueryCardholder::by_document("123".into(), "2".into())), "");
     let mut half = QueryCardholder::new();

@@ -31,7 +31,7 @@ pub(super) struct Shared<S: OutboxStore> {
     pub(super) outbox: Outbox<S>,
     pub(super) operations: BTreeMap<&'static str, OperationEntry<S>>,
     pub(super) settings: Settings,
-    /// The number of results that were not stored before their leases expired.
+    /// The number of results that are still not stored although their leases have expired.
     pub(super) unstored: AtomicUsize,
 }
 
@@ -109,8 +109,7 @@ pub struct DispatcherBuilder<S: OutboxStore> {
 }
 
 impl<S: OutboxStore> DispatcherBuilder<S> {
-    /// Sets the handler for an operation whose orders can be queried. The handler is called when the outcome of an
-    /// order is known.
+    /// Sets the handler for an operation that has a query. The handler is called when the outcome of an order is known.
     pub fn on<O, F, T>(mut self, handler: F) -> Self
     where
         O: Resolvable,
@@ -122,7 +121,7 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
     }
 
     /// Sets the handler for an operation without a query. An order whose response is lost becomes stuck and is never
-    /// sent again. A notification about the order resolves this state.
+    /// sent again. A notification about the order, or an operator's decision, ends this state.
     pub fn on_without_query<O, F, T>(mut self, handler: F) -> Self
     where
         O: Operation,
@@ -138,8 +137,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self.operations.insert(O::INFO.path, entry);
     }
 
-    /// Sets the maximum number of orders of an operation that are processed at the same time. Call this method after
-    /// [`on`](Self::on). The limit applies to each dispatcher separately.
+    /// Sets how many orders of an operation can be processed at the same time. Call this method after [`on`](Self::on).
+    /// The limit applies to each dispatcher separately.
     pub fn max_concurrent_of<O: Operation>(mut self, count: usize) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.max_concurrent = Some(count.max(1));
@@ -147,8 +146,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the maximum number of attempts (sends and queries) of an operation that begin in any time window of length
-    /// `per`. Call this method after [`on`](Self::on). The limit applies to each dispatcher separately.
+    /// Sets how many attempts (sends and queries) of an operation can begin in any time window of length `per`. Call
+    /// this method after [`on`](Self::on). The limit applies to each dispatcher separately.
     pub fn rate_limit_of<O: Operation>(mut self, count: usize, per: Duration) -> Self {
         if let Some(entry) = self.operations.get_mut(O::INFO.path) {
             entry.rate = Some((count.max(1), per));
@@ -169,14 +168,14 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit of one send or query (default 60 s, at most two thirds of the lease).
+    /// Sets the time limit for one send or query (default 60 s, at most two thirds of the lease).
     pub fn send_timeout(mut self, time: Duration) -> Self {
         self.settings.send_timeout = time;
         self
     }
 
-    /// Sets the time limit of a handler (default 10 minutes). The limit does not apply to effects. The store limits
-    /// their time.
+    /// Sets the time limit for a handler (default 10 minutes). The limit does not apply to effects, for which the store
+    /// sets a time limit.
     pub fn handler_timeout(mut self, time: Duration) -> Self {
         self.settings.handler_timeout = time;
         self
@@ -188,8 +187,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the time limit for running handlers after the dispatcher is asked to stop (default 30 s). Afterwards, the
-    /// handlers are cancelled, and run again later. Sends are not cancelled.
+    /// Sets how long handlers can keep running after the dispatcher is asked to stop (default 30 s). Afterwards, the
+    /// handlers are cancelled. They run again later. Sends are not cancelled.
     pub fn stop_timeout(mut self, time: Duration) -> Self {
         self.settings.stop_timeout = time;
         self
@@ -202,8 +201,8 @@ impl<S: OutboxStore> DispatcherBuilder<S> {
         self
     }
 
-    /// Sets the retry policy for failed handlers, failed queries, and send attempts that sent nothing. After the last
-    /// attempt, the order waits for an operator.
+    /// Sets the retry policy for failed handlers, for failed queries, and for attempts in which nothing was sent. After
+    /// the last attempt, the order waits for an operator.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.settings.retry = policy;
         self

@@ -1,13 +1,13 @@
-//! The age of responses that report an order as nonexistent.
+//! The age check for confirmations, that is, for responses that report an order as nonexistent.
 
 use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
 
-/// The maximum age of a report that an order does not exist, in addition to twice the pause between queries.
+/// The maximum age of a confirmation. Twice the pause between queries is added to this age.
 const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
 
-/// Returns whether the last confirmation is too old to justify a send, or in the future.
+/// Returns whether the last confirmation is too old to justify a send, or its time is in the future.
 pub(super) fn is_outdated(history: &History, now: SystemTime, query_pause: Duration) -> bool {
     let limit = MAX_CONFIRMATION_AGE + query_pause * 2;
     let age = history.last_confirmed.map(|last| now.duration_since(last));
@@ -25,7 +25,7 @@ mod tests {
         let mut history = History::new();
         assert!(!is_outdated(&history, now, pause));
         history.begin_send(now);
-        assert!(!is_outdated(&history, now, pause), "there is no confirmation");
+        assert!(!is_outdated(&history, now, pause), "a missing confirmation is not outdated");
         for (age, expected) in [(0, false), (66, false), (67, true), (86_400, true), (-1, true), (-86_400, true)] {
             let distance = Duration::from_secs(i64::unsigned_abs(age));
             history.last_confirmed = Some(if age < 0 { now + distance } else { now - distance });

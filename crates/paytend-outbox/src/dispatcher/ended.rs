@@ -16,7 +16,7 @@ pub enum Ending<R, F> {
     Responded {
         /// The response.
         response: R,
-        /// The order's state; unknown for operations without a query.
+        /// The order's state. It is unknown for operations without a query.
         state: OrderState,
     },
     /// The response was lost, and a query found the order. **The state reports whether the order succeeded.**
@@ -27,24 +27,24 @@ pub enum Ending<R, F> {
         /// The order's state.
         state: OrderState,
     },
-    /// The response was lost, the operation has no query, and a notification shows that the order exists.
+    /// The response was lost and the operation has no query, but a notification shows that the order exists.
     Notified,
     /// The order was rejected and does not exist.
     ///
-    /// For operations without a query, only TLS ensures that the rejection belongs to this order, as for
+    /// If the operation has no query, only TLS ensures that the rejection belongs to this order. The same applies to
     /// [`Client::send`](paytend_client::Client::send).
     #[non_exhaustive]
     Rejected {
-        /// The `respCode`; `None` if the rejection arrived before a restart.
+        /// The `respCode`, or `None` if the rejection arrived before a restart.
         code: Option<String>,
-        /// The `respMsg`. It is free text, and may repeat the request's content.
+        /// The `respMsg`, which is free text and may repeat the request's content.
         message: Option<String>,
     },
     /// An operator has decided the outcome.
     Decided(Decision),
 }
 
-/// The response type of an operation without a query. The type has no values.
+/// The query response type for operations without a query. The type has no values.
 #[derive(Clone, Copy, Debug)]
 pub enum NotQueried {}
 
@@ -83,7 +83,7 @@ impl<O: Operation, F> EndedOrder<O, F> {
         self.sends
     }
 
-    /// Returns the number of attempts since the order's state last changed, including this one.
+    /// Returns the number of attempts since the order's state last changed, including the current attempt.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

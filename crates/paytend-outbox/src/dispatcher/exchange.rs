@@ -1,4 +1,4 @@
-//! The lookup of an order's outcome, for operations with and without a query.
+//! Looks up the outcome of an order, for operations with and without a query.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::dispatcher::ended::NotQueried;
 /// The response data of a query that found the order, as JSON text.
 pub(super) type FoundData = String;
 
-/// The lookup of an operation's orders.
+/// Looks up the outcomes of an operation's orders.
 pub(super) trait Lookup<O: Operation>: Send + Sync + 'static {
-    /// The data of the query's response.
+    /// The type of the data in the query's response.
     type Found: DeserializeOwned + Send + 'static;
     /// Whether the operation has a query.
     const HAS_QUERY: bool;
@@ -33,7 +33,7 @@ pub(super) trait Lookup<O: Operation>: Send + Sync + 'static {
     fn response_state(client: &Client, response: &O::Response) -> OrderState;
 }
 
-/// A lookup that uses the operation's query.
+/// Looks up an order with the operation's query.
 pub(super) struct ByQuery;
 
 impl<O: Resolvable> Lookup<O> for ByQuery {
@@ -60,7 +60,7 @@ impl<O: Resolvable> Lookup<O> for ByQuery {
     }
 }
 
-/// A lookup for operations without a query: an order without a response becomes stuck.
+/// The lookup for operations without a query. It finds no orders, so an order without a response becomes stuck.
 pub(super) struct ByPerson;
 
 impl<O: Operation> Lookup<O> for ByPerson {

@@ -1,4 +1,4 @@
-//! Running the handler of an order whose outcome is known.
+//! Runs an order's handler when the order's outcome is known.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -25,7 +25,7 @@ enum Returned<E> {
 }
 
 impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
-    /// Runs the handler with an operator's decision, and completes the order.
+    /// Runs the handler with an operator's decision, and then completes the order.
     pub(super) async fn handle_decision(
         &self,
         job: &Job<'_, S>,
@@ -35,22 +35,23 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         self.run(job, prepared, Ended::Decided, Ending::Decided(decision)).await
     }
 
-    /// Stores a result unless it was stored before, runs the handler with it, and completes the order.
+    /// Stores a result unless it is already stored, runs the handler with the result, and completes the order.
     pub(super) async fn handle(
         &self,
         job: &Job<'_, S>,
         prepared: &PreparedRequest<O>,
         stored: StoredResult,
     ) -> Attempt {
-        // Stored first: after a crash, the handler runs with the stored result, and nothing is sent or queried again.
+        // The result is stored before the handler runs. After a crash, the handler then runs with the stored result,
+        // and nothing is sent or queried again.
         if job.ended().is_none()
             && let Err(attempt) = job.record(&stored).await
         {
             return attempt;
         }
         let (client, ended) = (job.shared.outbox.client(), stored.ended());
-        // The parser's message can contain values.
-        let unreadable = |error: serde_json::Error| format!("unreadable data, column {}", error.column());
+        // The parser's message is not used, because it can contain values from the response.
+        let unreadable = |error: serde_json::Error| format!("cannot read the data: error in column {}", error.column());
         let ending = match stored {
             StoredResult::Responded { data } => {
                 serde_json::from_str::<O::Response>(&data).map_err(unreadable).map(|response| {
@@ -119,7 +120,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     ) -> Result<EndedOrder<O, L::Found>, HandlerError> {
         let payload = if prepared.payload().is_empty() { "{}" } else { prepared.payload() };
         let progress = &job.claimed.progress;
-        // The claimed progress does not contain the send of this attempt.
+        // The progress was read when the order was claimed, so it does not include this attempt's send.
         let is_sent_now = !progress.state.is_final()
             && match ending {
                 Ending::Responded { .. } => true,
@@ -152,7 +153,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
 
     async fn failed(&self, job: &Job<'_, S>, ended: Ended, error: &HandlerError) -> Attempt {
         let policy = job.shared.settings.retry;
-        // The first attempt of the handler follows a send or query. Attempts to send or query do not count.
+        // The first run of the handler follows a send or query in the same attempt. Earlier attempts to send or query
+        // are not counted as runs of the handler.
         let is_first = !job.claimed.progress.state.is_final();
         let tries = if is_first { 1 } else { job.claimed.progress.tries };
         let after = match error.action() {
@@ -166,8 +168,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     }
 }
 
-/// Extends the lease until it is lost. An unreachable store does not end the attempt, because the completion checks the
-/// fence.
+/// Extends the lease until it is lost. If the store is unreachable, the attempt continues, because the completion
+/// checks the fence.
 async fn heartbeats<S: OutboxStore>(job: &Job<'_, S>) {
     let time = job.shared.settings.lease;
     loop {

@@ -1,4 +1,5 @@
-//! One attempt with a claimed order: at most one send or query, followed by the handler if the outcome is known.
+//! One attempt to process a claimed order. It makes at most one send or query, and then runs the handler if the outcome
+//! is known.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -24,9 +25,9 @@ use crate::stored_result::StoredResult;
 use crate::terms::State;
 use crate::upload::{FileProblem, StoredUpload};
 
-/// The delay before a paused order is claimed again.
+/// The delay before an order whose operation is paused is claimed again.
 const PAUSED: Duration = Duration::from_secs(5);
-/// The delay before an order whose key is missing is claimed again.
+/// The delay before an order whose payload key is missing is claimed again.
 const KEY_MISSING: Duration = Duration::from_secs(60);
 
 /// The result of an attempt, as reported in metrics.
@@ -39,7 +40,7 @@ pub(super) enum Attempt {
     Unhandled,
     GivenBack,
     LeaseLost,
-    /// The store failed. When the lease has expired, the order is claimed again unless it was completed.
+    /// The store failed. The order is claimed again when its lease has expired, unless it was completed.
     StoreFailed,
 }
 
@@ -62,13 +63,13 @@ impl Attempt {
 pub(super) struct Job<'j, S: OutboxStore> {
     pub(super) shared: &'j Shared<S>,
     pub(super) claimed: &'j ClaimedOrder,
-    /// The time before the claim. The lease expires no earlier than its full length after this time.
+    /// The time just before the claim. The lease lasts at least its full length from this time.
     pub(super) began: Instant,
     /// Cancelled when the dispatcher's stop deadline has passed.
     pub(super) stop: &'j CancellationToken,
 }
 
-/// The processing of an operation's orders.
+/// Processes the orders of one operation.
 pub(super) trait Process<S: OutboxStore>: Send + Sync + 'static {
     fn process<'j>(&'j self, job: Job<'j, S>) -> BoxFuture<'j, Attempt>;
 }
@@ -117,9 +118,12 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         };
         if crashed {
             // The process ended during each of the earlier attempts, so they reported no result.
-            return job.give_up("no attempt returned: the process may have been stopped by this order".into()).await;
+            return job
+                .give_up("no attempt ended normally: processing this order may have crashed the process".into())
+                .await;
         }
-        // A decision has no result. An outcome that became known during the attempt of the decision precedes it.
+        // A decision has no stored result. If an outcome became known during the attempt in which the operator decided,
+        // the outcome is used instead of the decision.
         match progress.decision {
             Some(decision) if progress.state == State::Decided || !progress.state.is_final() => {
                 return self.handle_decision(job, &prepared, decision).await;
@@ -137,7 +141,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let mut history = progress.history;
         if is_outdated(&history, job.now(), job.shared.outbox.client().resolution().query_pause()) {
-            // The order may have been executed since the last query.
+            // The order may have been executed since the last query, so earlier confirmations no longer count.
             history.discard_confirmations();
         }
         match Self::next_step(job, &history) {
@@ -171,19 +175,19 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         match (L::HAS_QUERY, history.sends) {
             (true, _) => job.shared.outbox.client().resolution().next_step(history),
             (false, 0) => NextStep::Send,
-            // The order is never sent a second time.
+            // Without a query, the order is never sent a second time.
             (false, _) => NextStep::Unresolved,
         }
     }
 
-    /// Sends a request. `handled` is the request for the handler, which may have no file.
+    /// Sends a request. `handled` is the request that the handler receives. It may lack the file.
     async fn send(&self, job: &Job<'_, S>, prepared: &PreparedRequest<O>, handled: &PreparedRequest<O>) -> Attempt {
         fail::fail_point!("outbox-before-begin-send");
         let mut history = match job.shared.outbox.store().begin_send(job.claimed.lease).await {
             Ok(history) => history,
             Err(BeginSendError::LeaseLost) => return job.lost(),
             Err(BeginSendError::Store(error)) => {
-                // The send may have been counted, but it does not begin.
+                // The store may have counted the send, but nothing is sent.
                 let cause = format!("the store failed before the send: {error}");
                 return job.not_sent(job.claimed.progress.history, cause).await;
             }
@@ -209,7 +213,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         }
         let rejected = rejection(&error);
         if rejected.is_some() {
-            // The rejection may belong to a different request, and the query may run in a different process.
+            // The connections are discarded here, because the rejection may belong to a different request, and the
+            // query that detects this may run in a different process.
             job.shared.outbox.client().discard_connections();
         }
         match (L::HAS_QUERY, rejected) {
@@ -229,8 +234,8 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
         let (after, cause) = match found {
             Ok(Some(data)) => {
                 if history.last_send == SendResult::Rejected {
-                    // The rejection belongs to a different request, so later responses on this connection may be
-                    // mismatched, too.
+                    // The rejection belongs to a different request, so later responses on this connection may also
+                    // belong to different requests.
                     client.discard_connections();
                 }
                 return self.handle(job, prepared, StoredResult::Found { data }).await;
@@ -263,7 +268,7 @@ fn rejection(error: &Error) -> Option<StoredResult> {
 }
 
 impl<S: OutboxStore> Job<'_, S> {
-    /// Decrypts and restores the request. The request of an upload that is stored by reference has no file.
+    /// Decrypts and restores the request. If an upload's file is stored by reference, the request has no file.
     fn prepared<O: Operation>(&self) -> Result<(PreparedRequest<O>, Option<StoredUpload>), StoreError> {
         let corrupt = |what: String| StoreError::new(StoreErrorKind::Corrupt, what);
         let sealed = self.claimed.request.as_ref().ok_or_else(|| corrupt("the request was removed".to_owned()))?;
@@ -283,18 +288,19 @@ impl<S: OutboxStore> Job<'_, S> {
         StoredResult::from_bytes(&open(self.shared.outbox.keys(), &self.claimed.facts, RESULT, sealed)?)
     }
 
-    /// Returns the time limit of a send or query. The limit is shorter than the remaining lease.
+    /// Returns the time limit for a send or query. The limit is shorter than the remaining lease.
     fn limit(&self) -> Duration {
         let left = self.shared.settings.lease.saturating_sub(self.began.elapsed());
         self.shared.settings.send_timeout.min(left * 2 / 3)
     }
 
-    /// Returns the time by the store's clock. A step of the system clock during the attempt does not affect it.
+    /// Returns the time by the store's clock. It is computed from the claim time, so a change of the system clock
+    /// during the attempt does not affect it.
     fn now(&self) -> SystemTime {
         self.claimed.now.checked_add(self.began.elapsed()).unwrap_or(self.claimed.now)
     }
 
-    /// Returns the payload key of the request or the result, if the key is missing.
+    /// Returns the ID of the payload key that the request or the result needs, if this key is missing.
     fn missing_key(&self) -> Option<u32> {
         let keys = self.shared.outbox.keys();
         let sealed = [&self.claimed.request, &self.claimed.result];
@@ -303,7 +309,7 @@ impl<S: OutboxStore> Job<'_, S> {
     }
 }
 
-/// Returns a random number. If the system has no randomness, it returns the middle of the range.
+/// Returns a random number. If the operating system returns no random numbers, returns the middle of the range.
 pub(super) fn random() -> u64 {
     getrandom::u64().unwrap_or(u64::MAX / 2)
 }

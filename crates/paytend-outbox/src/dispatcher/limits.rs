@@ -1,11 +1,11 @@
-//! Rate limits: the number of attempts of an operation that begin in a time window.
+//! Rate limits, which restrict how many attempts of an operation begin in a time window.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A limit on the number of attempts that begin in any window of a given length.
+/// A limit on the number of attempts that begin in any time window of a fixed length.
 #[derive(Debug)]
 pub(super) struct RateLimit {
     count: usize,
@@ -18,7 +18,7 @@ impl RateLimit {
         Self { count: count.max(1), per, begun: VecDeque::new() }
     }
 
-    /// Returns the number of attempts that may begin now.
+    /// Returns the number of attempts that are allowed to begin now.
     pub(super) fn room(&mut self, now: Instant) -> usize {
         while self.begun.front().is_some_and(|begun| now.duration_since(*begun) >= self.per) {
             self.begun.pop_front();
@@ -26,7 +26,7 @@ impl RateLimit {
         self.count.saturating_sub(self.begun.len())
     }
 
-    /// Returns the time until an attempt may begin, or `None` if an attempt may begin now.
+    /// Returns how long to wait before an attempt is allowed to begin, or `None` if it can begin now.
     pub(super) fn wait(&mut self, now: Instant) -> Option<Duration> {
         if self.room(now) > 0 {
             return None;
@@ -34,7 +34,7 @@ impl RateLimit {
         self.begun.front().map(|begun| self.per.saturating_sub(now.duration_since(*begun)))
     }
 
-    /// Counts an attempt.
+    /// Counts an attempt that begins now.
     pub(super) fn begin(&mut self, now: Instant) {
         self.begun.push_back(now);
     }

@@ -29,7 +29,7 @@ pub struct Stopped {
     pub aborted: usize,
 }
 
-/// The time for which a stopping dispatcher waits for the store, after its other time limits have passed.
+/// How long a stopping dispatcher waits for the store after its other time limits have passed.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The running attempts.
@@ -63,7 +63,7 @@ impl Jobs {
         }
     }
 
-    /// Returns the operations that may be claimed now, each with its limit.
+    /// Returns the operations whose orders can be claimed now, each with the maximum number of orders.
     fn room<S: OutboxStore>(&mut self, shared: &Shared<S>, free: usize) -> Vec<(String, usize)> {
         let now = Instant::now();
         let mut room = Vec::new();
@@ -79,7 +79,7 @@ impl Jobs {
         room
     }
 
-    /// Returns the time until the rate limits allow another attempt, or `None` if they allow one now.
+    /// Returns how long to wait until the rate limits allow another attempt, or `None` if they allow one now.
     fn rate_wait(&mut self) -> Option<Duration> {
         let now = Instant::now();
         self.rates.values_mut().filter_map(|rate| rate.wait(now)).min()
@@ -92,7 +92,7 @@ impl<S: OutboxStore> Dispatcher<S> {
     /// outcome of its order is stored, and the handler runs again later.
     ///
     /// While the store is unreachable, the dispatcher retries until it is stopped. Dropping the returned future aborts
-    /// the attempts; their orders are queried when their leases have expired.
+    /// the attempts. Their orders are queried when their leases have expired.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
         let mut stop = pin!(stop);
         let cancel = CancellationToken::new();
@@ -194,7 +194,7 @@ enum Claims {
     Failed,
 }
 
-/// Returns a random time between 50 % and 150 % of the interval.
+/// Returns a random duration between 0.5 and 1.5 times the interval.
 fn jittered(interval: Duration) -> Duration {
     let micros = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX / 2).max(1);
     Duration::from_micros(micros / 2 + random() % micros)

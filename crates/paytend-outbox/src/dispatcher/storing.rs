@@ -1,4 +1,4 @@
-//! Storing the results of attempts.
+//! Stores the results of attempts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,8 +16,9 @@ use crate::terms::State;
 /// How long the dispatcher keeps trying to store a result.
 const STORE_TIME: Duration = Duration::from_secs(15 * 60);
 
-/// Counts a result that was not stored before its lease expired, until the value is dropped. The dispatcher then claims
-/// no orders, so that it does not take the order away from the attempt that has its result.
+/// Counts a result that was not stored before its lease expired, until this value is dropped. While such results exist,
+/// the dispatcher claims no orders. Otherwise, it could claim the order while another attempt is still trying to store
+/// the result.
 struct Unstored<'c>(&'c AtomicUsize);
 
 impl<'c> Unstored<'c> {
@@ -34,8 +35,8 @@ impl Drop for Unstored<'_> {
 }
 
 impl<S: OutboxStore> Job<'_, S> {
-    /// Repeats a change while the store is unavailable, because only this process knows the result of its attempt. The
-    /// lease can expire in the meantime. The change still succeeds unless the order has been claimed again.
+    /// Repeats a change while the store is unavailable, because only this process knows the result of the attempt. Even
+    /// if the lease expires, the change succeeds unless the order has been claimed again.
     async fn persist<T>(&self, change: impl Fn() -> T) -> Result<(), FinishError>
     where
         T: Future<Output = Result<(), FinishError>>,
@@ -120,7 +121,7 @@ impl<S: OutboxStore> Job<'_, S> {
         self.release(OrderRelease::Stuck { history, cause }, None, Attempt::Stuck).await
     }
 
-    /// Ends the attempt, and leaves the order to an operator.
+    /// Ends the attempt. The order then waits for an operator.
     pub(super) async fn give_up(&self, cause: String) -> Attempt {
         let decided = self.claimed.progress.decision.map(|_| Ended::Decided);
         match self.ended().or(decided) {

@@ -46,18 +46,18 @@ impl OutboxTransaction {
     /// Submits an order.
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content.
+    /// Returns [`SubmitError::Conflict`] if the order number belongs to an order with different content.
     pub fn submit(&mut self, order: &NewOrder) -> Result<Submitted, SubmitError> {
         self.rows.submit(self.now, order)
     }
 
-    /// Records a notification about an order. Returns whether the order exists and the notification is its first or
-    /// makes the order due.
+    /// Records a notification about an order. Returns `true` if the order exists and either this is its first
+    /// notification or the notification makes the order due.
     pub fn notice(&mut self, notice: &OrderNotice) -> bool {
         self.rows.notice(self.now, notice)
     }
 
-    /// Records a line. [`MemoryOutbox::recorded`] returns the recorded lines.
+    /// Records a line of text. [`MemoryOutbox::recorded`] returns the recorded lines.
     pub fn record(&mut self, line: impl Into<String>) {
         self.rows.recorded.push(line.into());
     }
@@ -78,7 +78,7 @@ impl MemoryOutbox {
         Self::with_clock(SystemTime::now)
     }
 
-    /// Creates an empty store with a clock.
+    /// Creates an empty store that uses a custom clock.
     pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         let shared = Shared { rows: Mutex::default(), changed: Notify::new(), clock: Box::new(clock) };
         Self { shared: Arc::new(shared) }
@@ -113,7 +113,7 @@ impl MemoryOutbox {
         millis((self.shared.clock)())
     }
 
-    /// Changes the rows, and wakes dispatchers.
+    /// Changes the rows, and wakes the waiting dispatchers.
     fn change<T>(&self, function: impl FnOnce(&mut Rows, i64) -> T) -> T {
         let now = self.now();
         let value = function(&mut self.rows(), now);

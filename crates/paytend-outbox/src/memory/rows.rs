@@ -25,7 +25,7 @@ pub(super) struct Rows {
     recovering_since: Option<i64>,
     /// The audit entries that do not concern a single order.
     audit: Vec<AuditEntry>,
-    /// The orders whose content was shown, each with the viewer.
+    /// The IDs of orders whose content was shown, each with the viewer's name.
     viewed: Vec<(i64, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! A store under test, and the steps of the cases.
+//! A store under test, and the steps that the test cases share.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -20,7 +20,7 @@ pub(super) fn audit() -> Audit {
     Audit { who: "the suite".into(), why: "as requested".into() }
 }
 
-/// A store under test with its harness.
+/// A store under test and its harness.
 pub(super) struct Case<'a, H: Harness> {
     pub(super) harness: &'a H,
     pub(super) store: H::Store,

@@ -117,7 +117,7 @@ impl Harness for MemoryHarness {
 /// An order for a store under test. It is not a valid request, so it cannot be sent.
 #[derive(Clone, Debug)]
 pub struct TestOrder {
-    /// The number.
+    /// The order number.
     pub number: String,
     /// The path of the operation.
     pub operation: String,
@@ -127,12 +127,12 @@ pub struct TestOrder {
     pub order_by: Option<String>,
     /// The time before which the order is not sent.
     pub not_before: Option<SystemTime>,
-    /// The path of the file of an upload, which is stored by reference.
+    /// The path of an upload's file, which is stored by reference.
     pub file: Option<String>,
 }
 
 impl TestOrder {
-    /// Creates an order of the operation `/test/pay`, without order key and schedule.
+    /// Creates an order for the `/test/pay` operation, without an order key and a schedule.
     pub fn new(number: impl Into<String>) -> Self {
         Self {
             number: number.into(),
@@ -147,7 +147,7 @@ impl TestOrder {
     /// Returns the prepared order, encrypted with these keys.
     ///
     /// # Panics
-    /// Panics if the system has no randomness.
+    /// Panics if the operating system returns no random numbers.
     #[allow(clippy::expect_used, reason = "for tests")]
     pub fn prepare(&self, keys: &Arc<StoreKeys>) -> NewOrder {
         let tag = keys.tag("outbox content", &[self.operation.as_bytes(), self.content.as_bytes()]);

@@ -1,4 +1,4 @@
-//! The cases for pauses, notices, operators, listings and restored backups.
+//! Test cases for pauses, notices, operator actions, listings and restored backups.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -133,7 +133,7 @@ async fn decisions_are_refused_where_they_would_be_wrong<H: Harness>(harness: &H
     let claimed = case.claim_one().await;
     case.store.begin_send(claimed.lease).await.unwrap();
     assert_eq!(decide(Decision::NotExecuted).await.unwrap(), Err(ActionError::Sending));
-    assert!(case.entry("A").await.audit.is_empty(), "a refused action is in the audit");
+    assert!(case.entry("A").await.audit.is_empty(), "a refused action was recorded in the audit log");
     case.complete(claimed.lease, "A", crate::testing::EffectEnd::Ok).await.unwrap();
     assert_eq!(decide(Decision::NotExecuted).await.unwrap(), Err(ActionError::Final));
     // An order that was not sent can be cancelled, even if it is claimed.
@@ -150,7 +150,7 @@ async fn notice_moves_an_order_on<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     let notice = |number: &str| case.store.notice_order(OrderNotice::new(PAY, number));
     assert!(!notice("absent").await.unwrap());
-    // A notice about an order of a different operation with the same number changes nothing.
+    // A notice for a different operation changes nothing, even if the order number matches.
     case.submit_new("other").await;
     let other = OrderNotice::new("/test/other", "other");
     assert!(!case.store.notice_order(other).await.unwrap());
@@ -227,7 +227,7 @@ async fn order_is_closed_without_its_handler<H: Harness>(harness: &H) {
     act(Action::Decide(Decision::NotExecuted)).await.unwrap().unwrap();
     act(Action::Close).await.unwrap().unwrap();
     assert_eq!(act(Action::Close).await.unwrap(), Err(ActionError::Completed));
-    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order of the key");
+    assert_eq!(case.claimed_numbers(9).await, ["2"], "the next order with the same order key");
     case.is_consistent().await;
 }
 
@@ -326,7 +326,7 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     case.store.begin_send(claimed.lease).await.unwrap();
     case.record(claimed.lease).await.unwrap();
     let by_key = case.store.order_stats().await.unwrap().open_by_key;
-    assert_eq!(by_key.into_values().collect::<Vec<_>>(), [3], "an order with two parts was counted twice");
+    assert_eq!(by_key.into_values().collect::<Vec<_>>(), [3], "an order with a request and a result was counted twice");
     let mut rotated = paytend_inbox::StoreKeys::parse(&case.keys.to_text()).unwrap();
     rotated.rotate().unwrap();
     let result = rotated.seal_bound(&[b"result"], b"{}").unwrap();

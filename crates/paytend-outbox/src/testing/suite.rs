@@ -1,4 +1,4 @@
-//! The cases for submitting, claiming, sending and completing.
+//! Test cases for submitting, claiming, sending and completing orders.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a failed check panics")]
 
@@ -207,7 +207,7 @@ async fn send_is_counted_before_it_begins<H: Harness>(harness: &H) {
     assert!(case.claim(1).await.is_empty());
     case.advance(Duration::from_secs(1)).await;
     let next = case.claim_one().await;
-    assert_eq!(next.progress.history, history, "the history was not stored completely");
+    assert_eq!(next.progress.history, history, "the history was not stored in full");
     assert_eq!(next.progress.cause.as_deref(), Some("no order"));
     // Nothing was sent, so the state of the order becomes `recorded` again.
     let history = case.store.begin_send(next.lease).await.unwrap();
@@ -238,7 +238,7 @@ async fn recorded_outcome_survives_a_crash<H: Harness>(harness: &H) {
     let case = Case::new(harness).await;
     case.submit_new("A").await;
     let claimed = case.claim_one().await;
-    assert!(case.record(claimed.lease).await.is_err(), "an outcome of an order that was not sent");
+    assert!(case.record(claimed.lease).await.is_err(), "an outcome was recorded for an order that was not sent");
     let history = case.store.begin_send(claimed.lease).await.unwrap();
     let effect = harness.effect("unrecorded", EffectEnd::Ok);
     let completed = case.store.complete_order(claimed.lease, Ended::Responded, Some(effect)).await;
@@ -280,7 +280,7 @@ async fn outcome_survives_a_failed_handler<H: Harness>(harness: &H) {
     assert_eq!(opened, b"the response");
     assert!(
         matches!(case.store.begin_send(next.lease).await, Err(BeginSendError::Illegal(_))),
-        "sent after a response"
+        "the order was sent after a response"
     );
     case.store.release_order(next.lease, unhandled(None), None).await.unwrap();
     case.advance(LEASE * 99).await;

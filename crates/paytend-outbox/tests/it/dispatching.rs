@@ -1,4 +1,4 @@
-//! Single orders: responses, faults, limits and pauses.
+//! Tests of single orders, with responses, faults, limits and pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -99,7 +99,7 @@ async fn lost_order_is_sent_again_with_the_same_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn order_is_stuck_after_the_last_send_and_never_sent_again() {
+async fn order_becomes_stuck_after_the_last_send_and_is_never_sent_again() {
     let world = World::new().await;
     world.provider.choose(Some(Box::new(|| Fault::LoseRequest)));
     world.start(world.dispatcher().max_queries(6));
@@ -114,7 +114,7 @@ async fn order_is_stuck_after_the_last_send_and_never_sent_again() {
     assert_eq!(world.provider.paths().iter().filter(|path| *path == "topup").count(), 2);
     world.outbox.store().act_on_order("T-1".into(), Action::Retry, audit()).await.unwrap().unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Stuck);
-    assert_eq!(world.provider.paths().iter().filter(|path| *path == "topup").count(), 2, "a third send");
+    assert_eq!(world.provider.paths().iter().filter(|path| *path == "topup").count(), 2, "sent a third time");
     let decide = Action::Decide(Decision::NotExecuted);
     world.outbox.store().act_on_order("T-1".into(), decide, audit()).await.unwrap().unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Decided);
@@ -131,7 +131,7 @@ async fn lost_order_is_not_sent_again_without_configured_codes() {
     assert_eq!(world.provider.paths().iter().filter(|path| *path == "topup").count(), 1);
 }
 
-/// The dispatcher's process ends while the order is being sent.
+/// Simulates a dispatcher whose process ends while it sends the order.
 #[tokio::test(start_paused = true)]
 async fn order_of_a_dead_process_is_queried_first() {
     for (fault, ended) in [(Fault::Hang, State::Found), (Fault::LoseRequest, State::Responded)] {
@@ -152,7 +152,7 @@ async fn order_of_a_dead_process_is_queried_first() {
     }
 }
 
-/// The process ends while the handler runs with the response.
+/// Simulates a process that ends while the handler runs with the response.
 #[tokio::test(start_paused = true)]
 async fn response_is_handled_after_a_crash_without_another_request() {
     for number in ["T-1", "L-1"] {
@@ -239,7 +239,7 @@ async fn order_that_was_not_sent_is_sent_later() {
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Responded);
     assert_eq!((world.provider.paths(), world.provider.executed("T-1")), (vec!["topup".to_owned()], 1));
-    // After the retry limit, an operator decides whether the order is sent.
+    // When the retry limit is reached, an operator decides whether the order is sent.
     let world = World::new().await;
     world.provider.choose(Some(Box::new(|| Fault::Unsent)));
     world.start(world.dispatcher().retry(RetryPolicy::new().max_tries(2)));
@@ -332,8 +332,8 @@ async fn paused_operation_is_not_sent_until_it_is_resumed() {
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
-/// The rejection of a different order means that the responses of a connection are out of step. The connections are
-/// discarded at once, and again when a query finds the order.
+/// If the response is a rejection of a different order, later responses on the connection may also belong to different
+/// requests. The connections are discarded immediately, and again when a query finds the order.
 #[tokio::test(start_paused = true)]
 async fn connections_are_discarded_after_a_rejection() {
     for (fault, discarded) in [(Fault::RejectionOfAnother, 2), (Fault::LoseResponse, 0), (Fault::Reject, 1)] {

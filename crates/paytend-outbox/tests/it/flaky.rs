@@ -1,4 +1,4 @@
-//! A store whose changes fail while it is unavailable, and the results that must survive this time.
+//! Tests with a store whose changes fail for some time. The results of attempts must not be lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// The changes that fail, and until when.
+/// The changes that fail, and until when each of them fails.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
@@ -99,7 +99,7 @@ impl OutboxStore for Flaky {
     }
 }
 
-/// Starts a dispatcher whose changes of the world's store fail.
+/// Starts a dispatcher on the world's store, with changes that fail as specified.
 async fn start(world: &World, failures: Failures) -> Outbox<Flaky> {
     let store = Flaky { store: world.outbox.store().clone(), failures };
     let keys = StoreKeys::parse(&world.outbox.keys().to_text()).unwrap();
@@ -114,9 +114,9 @@ async fn start(world: &World, failures: Failures) -> Outbox<Flaky> {
     outbox
 }
 
-/// The store is unavailable for longer than a lease. Without its response, the order would be stuck.
+/// The store is unavailable for longer than a lease. If the response were lost, the order would become stuck.
 #[tokio::test(start_paused = true)]
-async fn response_is_stored_after_the_end_of_its_lease() {
+async fn response_is_stored_after_its_lease_has_expired() {
     let world = World::new().await;
     let records_until = Some(Instant::now() + Duration::from_secs(300));
     let outbox = start(&world, Failures { records_until, ..Failures::default() }).await;
@@ -126,9 +126,9 @@ async fn response_is_stored_after_the_end_of_its_lease() {
     assert_eq!(world.provider.paths(), ["lostCard"]);
 }
 
-/// The query reports an order that exists as unknown for a while. Only the stored response prevents a second send.
+/// For some time, the query reports an existing order as unknown. Only the stored response prevents a second send.
 #[tokio::test(start_paused = true)]
-async fn signed_responses_of_sends_are_stored_when_the_store_returns() {
+async fn signed_send_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {
         let world = World::new().await;
         world.provider.faults([fault]);
@@ -142,7 +142,7 @@ async fn signed_responses_of_sends_are_stored_when_the_store_returns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn send_that_was_counted_without_a_confirmation_is_not_begun() {
+async fn send_does_not_begin_if_the_store_fails_to_confirm_its_count() {
     let world = World::new().await;
     let failures = Failures::default();
     failures.lost_begins.store(3, Ordering::SeqCst);

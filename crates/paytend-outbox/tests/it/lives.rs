@@ -13,7 +13,7 @@ use crate::provider::{Fault, World, record, shown, topup};
 
 const ORDERS: usize = 24;
 
-/// The endings with which the handlers of each order have run.
+/// The endings with which each order's handlers have been called, by order number.
 type Runs = Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>;
 
 /// Creates a dispatcher whose handlers take a random time, so that some are aborted.
@@ -138,7 +138,7 @@ async fn check(world: &World, runs: &Runs) {
         assert!(agrees, "order {number} is {state} and was executed {executed} times: {:?}", entry.progress);
         let sent = world.provider.received().iter().filter(|request| request.order == *number).count();
         assert!(!is_loss(number) || sent <= 1, "order {number} was sent {sent} times");
-        // An outcome that a handler was called with is never lost, although its process was aborted.
+        // An outcome with which a handler was called is never lost, even if its process was aborted.
         let endings = runs.get(number).into_iter().flatten();
         let endings: BTreeSet<&str> = endings.filter_map(|ending| ending.split(' ').next()).collect();
         assert!(endings.iter().all(|ending| *ending == state.as_str()), "order {number} is {state}: {endings:?}");

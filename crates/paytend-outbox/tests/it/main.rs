@@ -1,4 +1,4 @@
-//! Tests of the outbox: the in-memory store, and dispatchers with a provider that does not recognize duplicates.
+//! Tests of the in-memory store, and of dispatchers that send to a provider that does not recognize duplicates.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::cast_possible_truncation)]
 

@@ -1,4 +1,4 @@
-//! Notifications about orders.
+//! Tests of notifications about orders.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ fn facts(route: Route, kind: Kind, number: Option<&str>) -> Facts {
 }
 
 #[test]
-fn only_results_of_card_applications_are_notices() {
+fn only_card_application_results_are_notices() {
     let notice = OrderNotice::of(&facts(Route::PaytendIssuing, types::ApplyCardResult::KIND, Some("A-1"))).unwrap();
     assert_eq!(notice, OrderNotice::about::<ApplyCard>("A-1"));
     assert_eq!(OrderNotice::of(&facts(Route::PaytendIssuing, types::ApplyCardResult::KIND, None)), None);
-    // The number of a transfer order is the provider's: the notification arrives before the order.
+    // The provider assigns the number of a transfer order, so it is not the number of an order in the outbox.
     for (route, kind) in [
         (Route::PaytendBaas, types::TransferOrder::KIND),
         (Route::PaytendBaas, types::FundDeposit::KIND),
@@ -42,9 +42,10 @@ fn only_results_of_card_applications_are_notices() {
     }
 }
 
-/// Notifications of all providers have the number of an order. Only the result of the card application moves it.
+/// Notifications from all providers contain the number of an order. Only the result of the card application changes the
+/// order.
 #[tokio::test(start_paused = true)]
-async fn worker_records_the_notices_of_an_inbox() {
+async fn worker_records_notices_from_inbox_notifications() {
     let world = World::new().await;
     let keys = std::sync::Arc::new(StoreKeys::parse(&world.outbox.keys().to_text()).unwrap());
     let store = world.outbox.store();

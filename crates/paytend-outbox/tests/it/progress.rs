@@ -33,7 +33,7 @@ fn notice_between_claim_and_send_prevents_the_send() {
 }
 
 #[test]
-fn notice_during_a_send_that_sends_nothing_is_kept() {
+fn notice_during_an_attempt_that_sends_nothing_is_kept() {
     for is_stuck in [false, true] {
         let mut progress = claimed(&Progress::new(0, None));
         progress.begin_send(11, None).unwrap();
@@ -50,7 +50,7 @@ fn notice_during_a_send_that_sends_nothing_is_kept() {
 }
 
 #[test]
-fn rejection_of_an_order_with_a_notification_is_refused() {
+fn rejection_of_an_order_that_a_notification_reported_is_refused() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     progress.notice(12);
@@ -81,7 +81,7 @@ fn recovered_order_keeps_its_schedule_and_its_signed_responses() {
     assert!(sent.history.last_sent.is_some_and(|time| time > SystemTime::UNIX_EPOCH));
 }
 
-/// Returns a claimed order whose rejection is recorded, and whose handler runs.
+/// Returns a claimed order whose rejection is recorded and whose handler is running.
 fn rejected() -> Progress {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
@@ -111,7 +111,7 @@ fn notice_revokes_a_rejection_whose_handler_has_not_succeeded() {
     }
     let mut closed = rejected();
     closed.complete(Ended::Rejected).unwrap();
-    assert!(closed.notice(20), "the first notification");
+    assert!(closed.notice(20), "the first notification is reported as new");
     assert_eq!((closed.state, closed.is_open, closed.is_notified), (State::Rejected, false, true));
 }
 
@@ -129,7 +129,7 @@ fn notice_revokes_a_decision_that_the_order_was_not_executed() {
         assert!(!progress.is_leased && progress.history.sends == 1);
         assert!(progress.complete(Ended::Decided).is_err());
         assert!(claimed(&progress).release(21, &unhandled(Ended::Decided)).is_err());
-        // The operator knows of the notification, so a repeated notification keeps the new decision.
+        // The operator has decided after the notification, so a repeated notification does not revoke the new decision.
         let mut progress = decide(progress);
         progress.notice(30);
         assert_eq!(progress.decision, Some(Decision::NotExecuted));
@@ -154,7 +154,7 @@ fn repeated_recovery_keeps_the_schedule() {
 }
 
 #[test]
-fn decided_order_is_not_claimed_again_before_its_delay() {
+fn decided_order_is_not_claimed_again_until_its_delay_has_elapsed() {
     let mut decided = unknown();
     decided.act(15, Action::Decide(Decision::Executed)).unwrap();
     decided.release(16, &OrderRelease::GiveBack { after: LEASE, cause: None }).unwrap();
@@ -186,7 +186,7 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
-fn order_is_decided_after_the_lease_of_its_send() {
+fn order_being_sent_is_decided_only_after_its_lease_expires() {
     let mut progress = claimed(&Progress::new(0, None));
     progress.begin_send(11, None).unwrap();
     let (fence, end) = (progress.fence, progress.due_at.unwrap());
@@ -203,7 +203,7 @@ fn attempt_that_ends_before_its_send_is_counted_keeps_the_history() {
     let release = OrderRelease::NotSent { history: History::new(), after: LEASE, cause: "no file".into() };
     progress.release(12, &release).unwrap();
     assert_eq!((progress.state, progress.history.sends), (State::Recorded, 0));
-    // A notification during the attempt is kept.
+    // A notification that arrives during the attempt is not lost.
     let mut progress = claimed(&progress);
     progress.notice(70_000);
     progress.release(70_001, &release).unwrap();
@@ -211,7 +211,7 @@ fn attempt_that_ends_before_its_send_is_counted_keeps_the_history() {
 }
 
 #[test]
-fn obstacle_does_not_replace_the_cause() {
+fn missing_payload_key_does_not_replace_the_cause_of_the_last_failure() {
     let mut progress = unknown();
     progress.cause = Some("no response".into());
     let obstacle = "payload key 3 is missing: restore the key file; earlier: no response";

@@ -1,4 +1,5 @@
-//! A provider that executes every request that arrives, including duplicates, and an outbox that sends to it.
+//! A simulated provider that executes every request that arrives, including duplicates, and an outbox that sends orders
+//! to it.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -32,13 +33,13 @@ fn paytend() -> Keyring {
 /// A value that must not appear in errors and debug output.
 pub(crate) const SECRET: &str = "SECRET 4400123412341234";
 
-/// The fault that is applied to a request.
+/// A fault that the provider applies to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
     /// The connection fails before the request is sent.
     Unsent,
-    /// The request is lost.
+    /// The request is lost before it is executed.
     LoseRequest,
     /// The request is executed, and the response is lost.
     LoseResponse,
@@ -46,11 +47,11 @@ pub(crate) enum Fault {
     Hang,
     /// The request is not executed, and the response is a signed rejection whose message contains [`SECRET`].
     Reject,
-    /// A signed success without data, whose message contains [`SECRET`]. A topup is executed.
+    /// The response is a signed success without data, and its message contains [`SECRET`]. A topup is executed.
     Unreadable,
     /// The request is executed, and the response is a rejection of a different request.
     RejectionOfAnother,
-    /// The request is not executed, and the response is an error page of a proxy.
+    /// The request is not executed, and the response is a proxy's error page.
     Proxy,
     /// The response contains the code for an unknown order, without a signature. A topup is executed.
     UnsignedUnknown,
@@ -78,7 +79,7 @@ struct State {
 
 type Choose = Box<dyn Fn() -> Fault + Send + Sync>;
 
-/// The provider.
+/// The simulated provider.
 #[derive(Default)]
 pub(crate) struct Provider {
     state: Mutex<State>,
@@ -102,7 +103,7 @@ impl Provider {
         *self.choose.lock().unwrap() = choose;
     }
 
-    /// Sets the duration of each exchange.
+    /// Sets how long the provider takes to respond to each request.
     pub(crate) fn delay(&self, delay: Duration) {
         *self.delay.lock().unwrap() = delay;
     }
@@ -238,7 +239,7 @@ impl Clock for TokioClock {
 pub(crate) struct World {
     pub(crate) provider: Arc<Provider>,
     pub(crate) outbox: Outbox<MemoryOutbox>,
-    /// By how many seconds the store's clock is set back.
+    /// The number of seconds by which the store's clock is set back.
     pub(crate) set_back: Arc<AtomicU64>,
 }
 
@@ -297,7 +298,7 @@ impl World {
         self.entry(number).await.progress.state
     }
 
-    /// Waits until an order is completed or waits for an operator, and returns its progress.
+    /// Waits until an order is completed or is waiting for an operator. Returns its progress.
     pub(crate) async fn settled(&self, number: &str) -> paytend_outbox::Progress {
         let deadline = Instant::now() + Duration::from_secs(30 * 24 * 3600);
         loop {
@@ -305,7 +306,7 @@ impl World {
             if progress.due_at.is_none() {
                 return progress;
             }
-            assert!(Instant::now() < deadline, "the order does not end: {progress:?}");
+            assert!(Instant::now() < deadline, "the order was not completed in time: {progress:?}");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Stores that were restored from a backup, orders whose key is missing, and operator decisions.
+//! Tests of stores that were restored from a backup, of orders whose payload key is missing, and of operator decisions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::dispatching::{audit, loss, numbered, submit};
 use crate::provider::{Fault, World, record, shown, topup};
 
 #[tokio::test(start_paused = true)]
-async fn restored_store_queries_before_it_sends() {
+async fn orders_in_a_restored_store_are_queried_before_they_are_sent() {
     let world = World::new().await;
     submit(&world, "sent after the backup").await;
     submit(&world, "never sent").await;
@@ -31,7 +31,7 @@ async fn restored_store_queries_before_it_sends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failed_handler_of_a_decision_runs_again() {
+async fn handler_that_fails_after_a_decision_runs_again() {
     let world = World::new().await;
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
@@ -56,7 +56,7 @@ async fn failed_handler_of_a_decision_runs_again() {
     assert_eq!(runs.load(Ordering::SeqCst), 2);
 }
 
-/// A notification arrives again after a restored backup, and its handler submits its order again.
+/// After the store was restored, a notification arrives again, and its handler submits the same order again.
 #[tokio::test(start_paused = true)]
 async fn orders_that_a_restored_handler_submits_again_are_queried_first() {
     let world = World::new().await;
@@ -67,14 +67,15 @@ async fn orders_that_a_restored_handler_submits_again_are_queried_first() {
     submit(&world, "T-1").await;
     assert_eq!(world.settled("T-1").await.state, State::Found);
     assert_eq!((world.recorded(), world.provider.executed("T-1")), (vec!["T-1: found succeeded after 1".into()], 1));
-    // A new number cannot be recognized: it is sent, but only after the query and while sending is not paused.
+    // An order with a new number cannot be recognized as a duplicate. It is sent, but only after the query and while
+    // sending is not paused.
     world.outbox.store().pause_sending(Pause::ALL.into(), audit()).await.unwrap();
     submit(&world, "T-2").await;
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!((world.state("T-2").await, world.provider.executed("T-2")), (State::Unknown, 0));
     world.outbox.store().resume_sending(Pause::ALL.into(), audit()).await.unwrap();
     assert_eq!(world.settled("T-2").await.state, State::Responded);
-    // Without a query, an operator decides.
+    // The operation has no query, so an operator must decide.
     world.outbox.submit(&loss(), numbered("L-1")).await.unwrap();
     assert_eq!(world.settled("L-1").await.state, State::Stuck);
     assert!(!world.provider.paths().contains(&"lostCard".to_owned()));
@@ -108,14 +109,14 @@ async fn order_whose_key_is_missing_waits_for_it() {
     assert_eq!((by_key.get(&new), by_key.get(&old)), (Some(&1), None));
     assert!(world.provider.paths().is_empty());
     waiting.abort();
-    // The lease of the aborted attempt may still run.
+    // The lease of the aborted attempt may not have expired yet.
     let world = World { outbox: sealed_for_new, ..world };
     world.start(world.dispatcher());
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
 /// If the request of an order cannot be decrypted, no handler can run for it. A decision about such an order must not
-/// make it due over and over.
+/// make it due again and again.
 #[tokio::test(start_paused = true)]
 async fn decided_order_with_an_unreadable_request_waits_and_is_closed() {
     let world = World::new().await;
@@ -155,9 +156,9 @@ async fn failed_query_after_a_long_pause_does_not_make_an_order_stuck() {
     assert_eq!(world.settled("T-1").await.state, State::Responded);
 }
 
-/// A notification arrives while the handler of a rejection runs.
+/// A notification arrives while a handler is running with a rejection.
 #[tokio::test(start_paused = true)]
-async fn notice_during_the_handler_of_a_rejection_prevents_its_completion() {
+async fn notice_during_a_rejection_handler_prevents_its_completion() {
     let world = World::new().await;
     world.provider.faults([Fault::Reject]);
     world.start(world.dispatcher().on::<Topup, _, _>(async |ended| {
@@ -168,7 +169,7 @@ async fn notice_during_the_handler_of_a_rejection_prevents_its_completion() {
     while world.state("T-1").await != State::Rejected {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // The query did not report the order yet.
+    // The earlier query did not find the order, which is executed only now.
     world.outbox.client().send(&topup("T-1")).await.unwrap();
     world.outbox.store().notice_order(OrderNotice::about::<Topup>("T-1")).await.unwrap();
     assert_eq!(world.settled("T-1").await.state, State::Found);

@@ -1,4 +1,5 @@
-//! Confirmations that are too old, clocks that are set back, and values that must not be stored in plain form.
+//! Tests with outdated confirmations, with clocks that are set back, and with secret values that causes and debug
+//! output must not contain.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use paytend_outbox::{OutboxAdmin as _, State, SubmitOptions};
 
 use crate::provider::{Fault, SECRET, World, topup};
 
-/// Loses the first send of an order, and stops its dispatcher after three confirmations. One more would allow a send.
+/// Loses the first send of an order, and stops its dispatcher after three responses that report the order as
+/// nonexistent. A fourth response would allow another send.
 async fn almost_confirmed() -> World {
     let world = World::new().await;
     world.provider.faults([Fault::LoseRequest]);
@@ -21,7 +23,7 @@ async fn almost_confirmed() -> World {
     world
 }
 
-/// Returns the number of queries since `from` requests were received, up to the second send.
+/// Returns how many queries arrive after the first `from` requests and before the second send.
 async fn queries_until_the_send(world: &World, from: usize) -> usize {
     world.start(world.dispatcher());
     assert_eq!(world.settled("T-1").await.state, State::Responded);
@@ -42,7 +44,7 @@ async fn confirmations_count_for_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn clock_that_is_set_back_causes_no_send_without_a_query() {
+async fn order_is_queried_before_it_is_sent_after_the_clock_was_set_back() {
     for back in [2, 3_600, 90_000] {
         let world = almost_confirmed().await;
         let from = world.provider.paths().len();
@@ -52,7 +54,7 @@ async fn clock_that_is_set_back_causes_no_send_without_a_query() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn causes_and_debug_output_contain_no_values() {
+async fn causes_and_debug_output_do_not_contain_secrets() {
     for (fault, ended) in [
         (Fault::Unreadable, State::Stuck),
         (Fault::Reject, State::Stuck),

@@ -1,4 +1,4 @@
-//! Uploads whose file is stored by reference.
+//! Tests of uploads whose file is stored by reference.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ fn options(path: &Path) -> SubmitOptions {
 }
 
 fn retry() -> (Action, Audit) {
-    (Action::Retry, Audit { who: "a test".into(), why: "the file is back".into() })
+    (Action::Retry, Audit { who: "a test".into(), why: "the file was restored".into() })
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +115,7 @@ async fn files_that_cannot_be_referenced_are_refused() {
     let topup = crate::provider::topup("T-1");
     let error = world.outbox.prepare(&topup, SubmitOptions::new().file_by_reference(&path)).unwrap_err();
     assert!(error.to_string().contains("the order contains no file"), "{error}");
-    // The same number with another file is a conflict that names the field.
+    // The same order number with a different file causes a conflict error that names the field.
     std::fs::write(&path, b"the content").unwrap();
     world.outbox.submit(&order, options(&path)).await.unwrap();
     std::fs::write(&path, b"the CONTENT").unwrap();
@@ -123,9 +123,9 @@ async fn files_that_cannot_be_referenced_are_refused() {
     assert!(matches!(&error, SubmitError::Conflict { fields } if *fields == ["`fileContent`"]), "{error}");
 }
 
-/// The same file is the same order, whether its content or its reference is stored.
+/// A file identifies the same order whether its content or a reference is stored.
 #[tokio::test(start_paused = true)]
-async fn file_that_has_moved_is_read_at_its_new_path() {
+async fn moved_file_is_read_at_its_new_path() {
     let directory = tempfile::tempdir().unwrap();
     let [path, moved] = ["passport.jpeg", "moved.jpeg"].map(|name| directory.path().join(name));
     std::fs::write(&path, b"the content").unwrap();

@@ -1,4 +1,4 @@
-"""Seals, opens, signs and verifies the messages of Paytend, PayBy and PayerMax.
+"""Seals, opens, signs and verifies Paytend, PayBy and PayerMax messages.
 
 The package uses the Rust crates of paytend-rs, so results are the same as in every other language. The global
 interpreter lock is released during cryptographic operations.

@@ -25,7 +25,7 @@ class ProviderResponse:
 
 
 class PaytendError(Exception):
-    """The base class of all errors of this package. Errors contain no secrets or personal data."""
+    """The base class for all errors in this package. Errors contain no secrets or personal data."""
 
     #: The error code, such as ``not_authentic``.
     code = "internal"

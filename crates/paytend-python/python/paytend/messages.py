@@ -12,7 +12,7 @@ from . import _native
 from ._json import read_json, write_json
 from .errors import UsageError, _translated
 
-#: The kind of a message.
+#: The kind of a message: a request, a response or a notification.
 Kind = Literal["request", "response", "notification"]
 #: Bytes, or a string that is encoded as UTF-8.
 Data = Union[str, bytes, bytearray, memoryview]
@@ -46,7 +46,7 @@ class PublicKey:
 
     @_translated
     def write(self, form: Literal["spki-pem", "spki-base64", "spki-der"] = "spki-pem") -> bytes:
-        """Encodes the key."""
+        """Returns the key in the given encoding (default: PEM)."""
         return self._key.write(form)
 
     @property
@@ -88,12 +88,12 @@ class PrivateKey:
 
     @property
     def public_key(self) -> PublicKey:
-        """The public key."""
+        """The matching public key."""
         return PublicKey._of(self._key.public())
 
     @_translated
     def write(self, form: Literal["pkcs8-pem", "pkcs8-base64", "pkcs1-der"] = "pkcs8-pem") -> bytes:
-        """Encodes the key. The result is secret."""
+        """Returns the key in the given encoding (default: PKCS#8 PEM). The result is secret."""
         return self._key.write(form)
 
     @_translated
@@ -247,7 +247,7 @@ class Keyring:
         32-character ``requestId`` to a request that does not contain one. An existing ``requestId`` is kept. To read
         the ``requestId``, use ``json.loads(document)["requestId"]``.
 
-        A ``str`` payload is sealed exactly as given. A mapping is serialized as JSON. Write amounts in a mapping as
+        A ``str`` payload is sealed exactly as passed. A mapping is serialized as JSON. Write amounts in a mapping as
         ``str``, not ``Decimal``.
 
         Raises :class:`UsageError` if an argument has the wrong type. Raises :class:`Unsealable` if a field or the

@@ -1,4 +1,4 @@
-//! The inputs, and their conversion from the typed payloads of `paytend-model`.
+//! The inputs of a comparison, which can be created from the typed payloads in `paytend-model`.
 
 mod notifications;
 mod orders;
@@ -17,7 +17,7 @@ fn set(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// Adds the fields that the payload contains but that could not be read to `entry.unreadable`.
+/// Adds to `entry.unreadable` the names of the fields that the payload contains but that could not be read.
 fn note_unreadable(entry: &mut Entry, extra: &Extra, fields: &[&str]) {
     let unread = extra.iter().filter(|(name, json)| fields.contains(name) && !matches!(*json, "null" | "\"\""));
     entry.unreadable.extend(unread.map(|(name, _)| name.to_owned()));

@@ -38,8 +38,8 @@ impl Notifications {
         Self::default()
     }
 
-    /// Adds a notification. `reference` is its number in the inbox, and `received_at` the time of receipt in
-    /// milliseconds since the epoch.
+    /// Adds a notification. `reference` is its ID in the inbox, and `received_at` is the time at which it was received,
+    /// in milliseconds since the Unix epoch.
     ///
     /// Card transactions, deposits and failed payments are compared. All other kinds are counted as
     /// [`ignored`](Self::ignored).
@@ -62,7 +62,7 @@ impl Notifications {
         self.push_entry(entry);
     }
 
-    /// Adds a notification of a transaction whose content is not available or cannot be read.
+    /// Adds a notification about a transaction if the notification's content is not available or cannot be read.
     pub fn push_unreadable(&mut self, reference: impl Into<String>, received_at: i64) {
         let mut entry = Entry::new(List::Notifications, reference);
         entry.time = Some(EntryTime::Millis(received_at));
@@ -77,12 +77,12 @@ impl Notifications {
         self.entries.push(entry);
     }
 
-    /// Counts a notification that is not about a transaction.
+    /// Counts a notification that is not compared, because it is not about a transaction.
     pub fn ignore(&mut self) {
         self.ignored += 1;
     }
 
-    /// Returns the rows.
+    /// Returns the rows of the notifications to compare.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }

@@ -28,24 +28,24 @@ pub struct Orders {
 /// # Ok::<(), paytend_reconcile::OrderError>(())
 /// ```
 ///
-/// `order_no`, `amount`, `currency` and `status` are required. The amount may be a JSON string or a JSON number.
+/// `order_no`, `amount`, `currency` and `status` are required. The amount can be a JSON string or a JSON number.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct OrderRecord {
-    /// The order number.
+    /// The order number that the partner assigned.
     pub order_no: String,
-    /// The kind (default: topup).
+    /// The kind of transaction that was ordered (default: topup).
     #[serde(default = "topup")]
     pub kind: Kind,
-    /// The identifier of the card.
+    /// The ID of the card.
     #[serde(default)]
     pub card: Option<String>,
-    /// The amount.
+    /// The amount, in units of `currency`.
     pub amount: Amount,
-    /// The currency.
+    /// The code of the currency, such as `EUR`.
     pub currency: String,
-    /// The status. `rejected` and `not_sent` have the same meaning as `failed`.
+    /// The outcome of the order. `rejected` and `not_sent` have the same meaning as `failed`.
     pub status: OrderStatus,
     /// The time of the order, in RFC 3339 format, or its date.
     #[serde(default)]
@@ -59,21 +59,21 @@ fn topup() -> Kind {
     Kind::Topup
 }
 
-/// The status of an order in a file.
+/// The status of an order, as written in a JSON Lines file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// Executed.
+    /// The order was executed.
     Succeeded,
-    /// Not executed.
+    /// The order was not executed.
     Failed,
-    /// Rejected by the provider.
+    /// The order was rejected by the provider.
     Rejected,
-    /// Never sent.
+    /// The order was never sent.
     NotSent,
-    /// Not final yet.
+    /// The order is not final yet.
     Processing,
-    /// Sent, and the outcome is not known.
+    /// The order was sent, but its outcome is not known.
     Unknown,
 }
 
@@ -88,7 +88,7 @@ impl From<OrderStatus> for Status {
     }
 }
 
-/// The error returned for an invalid order. It does not contain the values of the order.
+/// The error returned for an invalid order. It contains none of the order's values.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 #[non_exhaustive]
@@ -113,7 +113,7 @@ impl OrderRecord {
             return Err(OrderError(format!("unknown field `{}`", shown(name))));
         }
         let order: Self = serde_json::from_str(line).map_err(|error| {
-            OrderError(format!("a field has an invalid value, {}; the fields are in the documentation", place(&error)))
+            OrderError(format!("a field has an invalid value, {}; the documentation lists the fields", place(&error)))
         })?;
         Ok(order)
     }
@@ -138,7 +138,7 @@ fn place(error: &serde_json::Error) -> String {
     format!("column {}", error.column())
 }
 
-/// Returns the start of a name, without control characters.
+/// Returns the start of a field name, without control characters.
 fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(40).collect()
 }
@@ -172,7 +172,7 @@ impl Orders {
         self.entries.push(entry);
     }
 
-    /// Returns the rows.
+    /// Returns the orders as rows.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }

@@ -30,17 +30,17 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Creates an input without lists and balances.
+    /// Creates an empty input. None of the provider's lists is given.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the lists that are given.
+    /// Returns the lists that are given, that is, the lists that are compared.
     pub fn given(&self) -> ListSet {
         self.given
     }
 
-    /// Marks a list of the provider as given, even if it is empty. Ignores lists of the partner.
+    /// Marks one of the provider's lists as given, even if it is empty. Does nothing for one of the partner's lists.
     #[must_use]
     pub fn with_list(mut self, list: List) -> Self {
         if list.is_provider() {
@@ -49,17 +49,17 @@ impl Provider {
         self
     }
 
-    /// Marks all lists except these as not given. Their rows are still compared.
+    /// Marks all lists outside this set as not given. Rows that have already been added are still compared.
     #[must_use]
     pub fn only(mut self, lists: ListSet) -> Self {
         self.given = self.given.intersection(lists);
         self
     }
 
-    /// Adds a row.
+    /// Adds a row, and marks its list as given.
     ///
     /// # Errors
-    /// Returns the row if its list is not a list of the provider.
+    /// Returns the row if it does not belong to one of the provider's lists.
     pub fn push(&mut self, entry: Entry) -> Result<(), Box<Entry>> {
         if !entry.list.is_provider() {
             return Err(Box::new(entry));
@@ -85,13 +85,15 @@ impl Provider {
         self
     }
 
-    /// Adds a card's transactions. `card` is the queried card, for rows that do not contain a card.
+    /// Adds a card's transactions. `card` is the ID of the queried card, which is used for rows that contain no card
+    /// ID.
     #[must_use]
     pub fn card_transactions<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::CardTransactions, card, rows)
     }
 
-    /// Adds authorizations on a card. `card` is the queried card, for rows that do not contain a card.
+    /// Adds authorizations on a card. `card` is the ID of the queried card, which is used for rows that contain no card
+    /// ID.
     #[must_use]
     pub fn authorizations<'r>(self, card: &str, rows: impl IntoIterator<Item = &'r CardTransaction>) -> Self {
         self.of_card(List::Authorizations, card, rows)

@@ -1,7 +1,7 @@
 //! Matches transactions without a common number by amount, currency, card and time.
 //!
-//! A transaction of the provider and a transaction of the partner are matched only if each of them is the only
-//! candidate of the other. Otherwise, both are reported as ambiguous.
+//! A provider transaction and a partner transaction are matched only if each is the only candidate for the other.
+//! Otherwise, both are reported as ambiguous.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,11 +12,11 @@ use crate::entry::{Kind, Status};
 use crate::list::{List, ListSet};
 use crate::time::Span;
 
-/// The values of a set of rows that the matching compares.
+/// The values of a set of rows that are used to match the set by amount.
 struct Summary<'a> {
     root: usize,
     lists: ListSet,
-    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers of each
+    /// The kinds of numbers in the set, as bits: one bit for order numbers, and one bit for the trade numbers in each
     /// space.
     numbers: u8,
     kind: Kind,
@@ -26,7 +26,7 @@ struct Summary<'a> {
     span: Option<Span>,
     /// Whether a row reports that the transaction was not executed.
     failed: bool,
-    /// Whether the rows have different values, so that the set cannot be compared as a whole.
+    /// Whether the rows contradict each other, so that the set cannot be compared as a whole.
     inconsistent: bool,
 }
 
@@ -53,7 +53,7 @@ enum CardFilter<'a> {
     Of(&'a str),
 }
 
-/// The sets of a class, by time.
+/// A class's sets, sorted by time.
 type Classes<'a> = BTreeMap<Class<'a>, Vec<(Span, usize)>>;
 
 pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i64) {
@@ -62,7 +62,7 @@ pub(super) fn match_by_amount(rows: &[Row<'_>], matched: &mut Matched, window: i
     }
 }
 
-/// Matches the sets that only the provider has, and whose first list is `list`.
+/// Matches the sets that contain only provider rows and whose first list is `list`.
 fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) {
     let lists = matched.lists(rows);
     let is_of_provider = |lists: ListSet| lists.of_partner().is_empty() && lists.iter().next() == Some(list);
@@ -95,7 +95,7 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
     for (index, found) in of_partner.iter().enumerate() {
         let set = partner[index];
-        // If a different list of the provider contains the transaction, it is complete and not ambiguous.
+        // A set that also contains a provider row is complete, so it is not reported as ambiguous.
         let is_complete = !set.lists.of_provider().is_empty();
         let is_unique = matches!(found.rows.as_slice(), [only] if found.count == 1 && of_provider[*only].count == 1);
         if found.count > 0 && !is_unique && !is_complete {
@@ -105,13 +105,13 @@ fn match_list(rows: &[Row<'_>], matched: &mut Matched, window: i64, list: List) 
     }
 }
 
-/// The number of candidates of a set, and the first candidates.
+/// The number of candidates for a set, and the first few candidates.
 struct Found {
     count: usize,
     rows: Vec<usize>,
 }
 
-/// Returns the candidates in `others` for each of the `sets`.
+/// Returns the candidates in `others` for each set in `sets`.
 fn candidates(sets: &[&Summary<'_>], others: &[&Summary<'_>], window: i64) -> Vec<Found> {
     let mut buckets: HashMap<Bucket<'_>, Classes<'_>> = HashMap::new();
     for (index, other) in others.iter().enumerate() {
@@ -150,13 +150,13 @@ impl<'a> Summary<'a> {
                 (Some(card), CardFilter::Of(other)) => card == other,
                 _ => false,
             };
-            // If both sets have a number in the same space, the numbers differ. Otherwise, the sets would already be
-            // matched.
+            // If both sets have a number in the same space, these numbers differ: equal numbers would already have
+            // matched the sets.
             let differs = self.numbers & class.numbers != 0 || self.failed != class.failed;
             if !fits || differs || !self.lists.intersection(class.lists).is_empty() {
                 continue;
             }
-            // The spans of a class are either all times or all days, so they are also sorted by their ends.
+            // The spans in a class are either all times or all days, so sorting by start also sorts them by end.
             let from = sets.partition_point(|(other, _)| other.end < span.start.saturating_sub(window));
             let to = sets.partition_point(|(other, _)| other.start <= span.end.saturating_add(window));
             found.count += to.saturating_sub(from);
@@ -167,7 +167,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Summarizes each set whose lists are selected, for the comparison with other sets.
+/// Summarizes each set whose lists are selected, so that it can be compared with other sets.
 fn summaries<'a>(
     rows: &'a [Row<'_>],
     matched: &mut Matched,
@@ -230,7 +230,7 @@ impl<'a> Summary<'a> {
         self.amount = self.amount.or(other.amount);
         self.currency = self.currency.or(other.currency);
         self.card = self.card.or(other.card);
-        // The result is the span of one row, so that it is a time or a whole day.
+        // The span of one row is kept, because a combined span would be neither a time nor a whole day.
         self.span = match (self.span, other.span) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

@@ -6,13 +6,14 @@ use std::hash::Hash;
 use super::{BY_ORDER_NUMBER, BY_TRADE_NUMBER, Row};
 use crate::list::ListSet;
 
-/// Disjoint sets of rows that are about the same transaction.
+/// Disjoint sets of rows that are about the same transaction. Each set is identified by its root, which is one of its
+/// rows.
 pub(crate) struct Matched {
     parents: Vec<usize>,
     sizes: Vec<u32>,
-    /// The reasons of the matches in a set, at its root.
+    /// The match reasons of each set, stored at the index of its root.
     reasons: Vec<u8>,
-    /// The sets with several possible counterparts, each with its candidates. A set is identified by any of its rows.
+    /// The sets with several possible counterparts, each with its candidates. Any row of a set identifies the set.
     pub(crate) ambiguous: Vec<Ambiguity>,
 }
 
@@ -20,14 +21,14 @@ pub(crate) struct Matched {
 pub(crate) struct Ambiguity {
     /// A row of the set.
     pub(crate) row: usize,
-    /// A row of each candidate, at most [`Ambiguity::SHOWN`].
+    /// One row of each candidate, for at most [`Ambiguity::SHOWN`] candidates.
     pub(crate) candidates: Vec<usize>,
-    /// The number of candidates.
+    /// The total number of candidates.
     pub(crate) count: usize,
 }
 
 impl Ambiguity {
-    /// The maximum number of candidates in a report.
+    /// The maximum number of candidates that a report lists.
     pub(crate) const SHOWN: usize = 10;
 }
 
@@ -35,7 +36,7 @@ impl Ambiguity {
 pub(crate) struct Groups {
     /// The rows, sorted by group.
     rows: Vec<usize>,
-    /// The index in `rows` of the first row of each group, and the end.
+    /// The index in `rows` of each group's first row, followed by the total number of rows.
     starts: Vec<usize>,
     reasons: Vec<u8>,
     of_row: Vec<usize>,
@@ -48,12 +49,12 @@ impl Groups {
         rows.zip(self.reasons.iter().copied())
     }
 
-    /// Returns the group of a row.
+    /// Returns the index of the group that contains a row.
     pub(crate) fn of_row(&self, row: usize) -> usize {
         self.of_row[row]
     }
 
-    /// Returns the first row of the group of a row.
+    /// Returns the first row in the group that contains a row.
     pub(crate) fn first_row(&self, row: usize) -> usize {
         self.rows[self.starts[self.of_row[row]]]
     }
@@ -102,7 +103,7 @@ impl Matched {
         at
     }
 
-    /// Joins the sets of two rows.
+    /// Joins the sets that contain two rows.
     pub(crate) fn join(&mut self, one: usize, other: usize, reason: u8) {
         let (mut root, mut child) = (self.find(one), self.find(other));
         if self.sizes[root] < self.sizes[child] {
@@ -116,7 +117,7 @@ impl Matched {
         }
     }
 
-    /// Returns the lists of each set, at its root.
+    /// Returns the lists of each set, stored at the index of its root.
     pub(crate) fn lists(&mut self, rows: &[Row<'_>]) -> Vec<ListSet> {
         let mut lists = vec![ListSet::default(); rows.len()];
         for (index, row) in rows.iter().enumerate() {
@@ -148,7 +149,7 @@ impl Matched {
         groups.starts.push(0);
         for size in &mut sizes {
             groups.starts.push(end + *size);
-            // The place of the next row of the group.
+            // From here on, `size` is the index in `rows` for the next row of the group.
             end += std::mem::replace(size, end);
         }
         for (row, group) in groups.of_row.iter().enumerate() {

@@ -22,11 +22,11 @@ pub(crate) struct Row<'a> {
     pub(crate) span: Option<Span>,
     /// Whether the row has a time that cannot be read.
     pub(crate) unreadable_time: bool,
-    /// The index of the sums of its list and currency.
+    /// The index of the sums for the row's list and currency.
     pub(crate) sums: usize,
 }
 
-/// A number space. Transaction numbers are unique within a space, but not across spaces.
+/// A space of transaction numbers. The numbers are unique within a space, but not across spaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Space {
     /// The partner's funds.
@@ -53,8 +53,8 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the order number, and whether it is an order number of the provider. Deposits have an order number of
-    /// the provider, and all other rows have an order number of the partner.
+    /// Returns the order number, and whether the provider assigned it. The provider assigns the order numbers of
+    /// deposits, and the partner assigns all others.
     pub(crate) fn order_number(&self) -> Option<(bool, &str)> {
         Some((self.kind == Kind::Deposit, self.entry.order_no.as_deref()?))
     }
@@ -64,7 +64,7 @@ impl Row<'_> {
     }
 }
 
-/// Groups the rows: by their numbers, and then by amount, currency, card and time.
+/// Groups the rows, first by their numbers, and then by amount, currency, card and time.
 pub(crate) fn matched(rows: &[Row<'_>], window: i64) -> Matched {
     let mut matched = Matched::by_numbers(rows);
     amount::match_by_amount(rows, &mut matched, window);

@@ -1,4 +1,4 @@
-//! The rows as CSV.
+//! Writes the rows as CSV.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ const HEADER: [&str; 19] = [
     "candidates",
 ];
 
-/// Writes one line for each row. The first column numbers the transactions.
+/// Writes one line for each row. The first column contains the number of the transaction, starting at 1.
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(HEADER).map_err(unwrapped)?;
@@ -41,7 +41,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()>
     csv.flush()
 }
 
-/// Returns the I/O error in a CSV error, with its kind.
+/// Converts a CSV error to an I/O error. An I/O error inside a CSV error keeps its kind.
 fn unwrapped(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
@@ -77,7 +77,7 @@ fn record<'r>(number: usize, item: &'r Item<'_>, entry: &'r Entry) -> [Cow<'r, s
     ]
 }
 
-/// Returns a text that spreadsheets do not read as a formula: a character that begins a formula is preceded by `'`.
+/// Returns a text that spreadsheets do not treat as a formula: a character that begins a formula is preceded by `'`.
 fn text(text: &str) -> Cow<'_, str> {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
         return format!("'{text}").into();

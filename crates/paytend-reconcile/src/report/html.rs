@@ -1,4 +1,4 @@
-//! The report as an HTML page.
+//! Writes the report as an HTML page.
 
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
@@ -8,8 +8,7 @@ use super::{Item, Outcome, Report};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The maximum number of listed transactions that are not open and have no difference. The JSON format contains all
-/// of them.
+/// The maximum number of listed transactions that are not open. The JSON format contains all of them.
 const LISTED: usize = 2_000;
 
 const HEAD: &str = r#"<!DOCTYPE html>
@@ -40,7 +39,7 @@ summary { cursor: pointer; overflow-wrap: anywhere }
 <body>
 "#;
 
-/// A value whose special HTML characters are escaped.
+/// A value that is displayed with special HTML characters escaped.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {

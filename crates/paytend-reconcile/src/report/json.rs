@@ -1,4 +1,4 @@
-//! The report as JSON.
+//! Writes the report as JSON.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use super::{Item, Outcome, Report, SumRow};
 use crate::compare::shown;
 use crate::entry::Entry;
 
-/// The version of the format. Members can be added without a new version.
+/// The version of the format. Adding members does not change the version.
 const VERSION: u32 = 1;
 
 pub(super) fn write(report: &Report<'_>, out: &mut impl Write) -> io::Result<()> {

@@ -24,17 +24,17 @@ use crate::sum::Sum;
 pub enum Outcome {
     /// A list contains the transaction twice.
     Duplicate,
-    /// Both sides have the transaction, and their values of a field differ.
+    /// Both sides have the transaction, but a field differs or a required list does not contain it.
     Different,
     /// Only the provider has the transaction.
     OnlyProvider,
-    /// Only the partner has the transaction.
+    /// Only the partner has the transaction, as an order or a notification.
     OnlyHere,
     /// The transaction is not final, cannot be read, or has several possible counterparts.
     Unresolved,
-    /// Both sides agree.
+    /// Both sides agree, or the order was not executed and the provider does not list it.
     Matched,
-    /// No other list that must contain the transaction is given.
+    /// None of the other lists that must contain the transaction is given.
     NotCompared,
 }
 
@@ -50,7 +50,7 @@ impl Outcome {
         Self::NotCompared,
     ];
 
-    /// Returns the name in reports, in lower case.
+    /// Returns the outcome's name in reports, such as `only_provider`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Duplicate => "duplicate",
@@ -63,13 +63,13 @@ impl Outcome {
         }
     }
 
-    /// Returns whether the transaction needs a review.
+    /// Returns whether the transaction needs to be reviewed.
     pub fn is_open(self) -> bool {
         !matches!(self, Self::Matched | Self::NotCompared)
     }
 }
 
-/// The reason for a match.
+/// The reason why two rows were matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -78,14 +78,15 @@ pub enum MatchReason {
     OrderNumber,
     /// The provider's transaction numbers are equal.
     TradeNumber,
-    /// Amount, currency, card and kind are equal, the times are in the window, and there is no other candidate.
+    /// Amount, currency and kind are equal, the cards do not differ, the times are in the window, and neither side has
+    /// another candidate.
     AmountAndTime,
-    /// The order was not executed, and no list of the provider contains it.
+    /// The order was not executed, and none of the provider's lists contains it.
     NotExecuted,
 }
 
 impl MatchReason {
-    /// Returns the name in reports, in lower case.
+    /// Returns the reason's name in reports, such as `order_number`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OrderNumber => "order_number",
@@ -109,14 +110,14 @@ pub enum OpenReason {
     ProviderStatusUnknown,
     /// The status of the partner's order is unknown or not final.
     OrderNotFinal,
-    /// The rows of one side have no amount and currency.
+    /// One side has no row with both an amount and a currency.
     AmountMissing,
     /// A field cannot be read.
     Unreadable,
 }
 
 impl OpenReason {
-    /// Returns the name in reports, in lower case.
+    /// Returns the reason's name in reports, such as `order_not_final`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ambiguous => "ambiguous",
@@ -133,31 +134,31 @@ impl OpenReason {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Item<'a> {
-    /// The outcome.
+    /// The outcome of comparing the transaction's rows.
     pub outcome: Outcome,
-    /// The kind.
+    /// The kind of transaction.
     pub kind: Kind,
     /// The provider's status if it is known, and the partner's status otherwise.
     pub status: Option<Status>,
-    /// The order number.
+    /// The order number, if a row contains one.
     pub order_no: Option<&'a str>,
-    /// The provider's transaction number.
+    /// The provider's transaction number, if a row contains one.
     pub trade_no: Option<&'a str>,
-    /// The card.
+    /// The card ID, if a row contains one.
     pub card: Option<&'a str>,
     /// The provider's amount if it is known, and the partner's amount otherwise.
     pub amount: Option<Decimal>,
-    /// The currency.
+    /// The code of the currency, if a row contains one.
     pub currency: Option<&'a str>,
     /// The date in the time zone of the rules: the provider's date if it is known, and the partner's date otherwise.
     pub date: Option<String>,
     /// The reasons why the rows were matched.
     pub matched_by: Vec<MatchReason>,
-    /// The differences.
+    /// The fields whose values differ.
     pub differences: Vec<Difference<'a>>,
     /// The difference in amount that was accepted as a fee.
     pub tolerated: Option<Decimal>,
-    /// The reasons why the transaction is unresolved.
+    /// The reasons why the transaction cannot be resolved. It is empty for transactions that are not open.
     pub reasons: Vec<OpenReason>,
     /// The possible counterparts of an ambiguous transaction.
     pub candidates: Option<Candidates<'a>>,
@@ -171,7 +172,7 @@ pub struct Item<'a> {
 pub struct Candidates<'a> {
     /// The number of candidates.
     pub count: usize,
-    /// The list and the reference of a row of each candidate, at most ten.
+    /// The list and reference of one row of each candidate, for at most ten candidates.
     pub first: Vec<(List, &'a str)>,
 }
 
@@ -179,15 +180,15 @@ pub struct Candidates<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ListSummary {
-    /// The list.
+    /// The list that is summarized.
     pub list: List,
     /// Whether the list is given. A list that is not given is not compared.
     pub given: bool,
-    /// The number of rows.
+    /// The number of rows in the list.
     pub rows: usize,
 }
 
-/// A number of rows and the sum of their amounts.
+/// A number of rows, and the sums of their amounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Tally {
@@ -203,15 +204,15 @@ pub struct Tally {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SumRow<'a> {
-    /// The list.
+    /// The list that contains the rows.
     pub list: List,
-    /// The currency; `None` for rows without a currency.
+    /// The code of the currency, or `None` for rows without a currency.
     pub currency: Option<&'a str>,
-    /// All rows.
+    /// The total of all rows.
     pub total: Tally,
-    /// The rows of each outcome, in the order of [`Outcome::ALL`].
+    /// The totals by outcome, in the order of [`Outcome::ALL`].
     pub by_outcome: [Tally; 7],
-    /// The rows of transactions outside the period.
+    /// The total of the rows whose transactions are outside the period.
     pub outside_period: Tally,
 }
 
@@ -225,11 +226,11 @@ impl SumRow<'_> {
 /// The result of a comparison. `Debug` output contains no transactions.
 #[non_exhaustive]
 pub struct Report<'a> {
-    /// The period.
+    /// The compared days, or `None` if the comparison is not limited to a period.
     pub period: Option<Period>,
-    /// The time zone of the dates.
+    /// The name of the time zone of the dates, such as `Europe/Vilnius`.
     pub time_zone: String,
-    /// The lists.
+    /// All lists, each with its number of rows.
     pub lists: Vec<ListSummary>,
     /// The number of notifications that are not about a transaction.
     pub ignored_notifications: u64,
@@ -239,21 +240,22 @@ pub struct Report<'a> {
     pub items: Vec<Item<'a>>,
     /// The sums by list and currency.
     pub sums: Vec<SumRow<'a>>,
-    /// The balances.
+    /// The results of the balance checks.
     pub balances: Vec<BalanceCheck>,
-    /// Problems of the input as a whole.
+    /// Messages about problems with the input as a whole.
     pub problems: Vec<String>,
 }
 
 impl Report<'_> {
-    /// Returns the number of transactions with an outcome.
+    /// Returns the number of transactions with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         // The items are sorted by outcome.
         let from = self.items.partition_point(|item| item.outcome < outcome);
         self.items.partition_point(|item| item.outcome <= outcome) - from
     }
 
-    /// Returns the number of open transactions, balances and problems. If the number is zero, both sides agree.
+    /// Returns the number of open transactions and balances, plus the number of problems. If the result is zero, both
+    /// sides agree.
     pub fn open(&self) -> usize {
         let balances = self.balances.iter().filter(|check| check.state.is_open()).count();
         self.items.partition_point(|item| item.outcome.is_open()) + balances + self.problems.len()
@@ -262,15 +264,15 @@ impl Report<'_> {
     /// Writes the report as text for a terminal: the counts, the sums, the balances and the open transactions.
     ///
     /// # Errors
-    /// Returns the writer's error.
+    /// Returns an error if writing to `out` fails.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         text::write(self, out)
     }
 
-    /// Writes the report as JSON, with one transaction per line. The documentation of the crate describes the members.
+    /// Writes the report as JSON, with one transaction per line. The crate's documentation describes the members.
     ///
     /// # Errors
-    /// Returns the writer's error.
+    /// Returns an error if writing to `out` fails.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         json::write(self, out)
     }
@@ -278,7 +280,7 @@ impl Report<'_> {
     /// Writes all rows as CSV, with the outcome of their transactions.
     ///
     /// # Errors
-    /// Returns the writer's error.
+    /// Returns an error if writing to `out` fails.
     pub fn write_csv(&self, out: &mut impl Write) -> io::Result<()> {
         csv::write(self, out)
     }
@@ -286,7 +288,7 @@ impl Report<'_> {
     /// Writes the report as a self-contained HTML page without scripts.
     ///
     /// # Errors
-    /// Returns the writer's error.
+    /// Returns an error if writing to `out` fails.
     pub fn write_html(&self, out: &mut impl Write) -> io::Result<()> {
         html::write(self, out)
     }

@@ -1,4 +1,4 @@
-//! The report as text for the terminal.
+//! Writes the report as text for the terminal.
 
 use std::io::{self, Write};
 
@@ -182,8 +182,8 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// Returns whether a character is invisible, or changes the place or the order of other characters. Two numbers that
-/// differ only in such characters would look equal.
+/// Returns whether a character is invisible, or changes the position or the order of other characters. Two order
+/// numbers that differ only in such characters would look equal.
 pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

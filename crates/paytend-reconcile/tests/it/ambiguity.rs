@@ -1,4 +1,4 @@
-//! Tests of matches by amount, currency, card and time.
+//! Tests of matching by amount, currency, card and time.
 
 use paytend_model::Decimal;
 use paytend_reconcile::{
@@ -48,7 +48,7 @@ const P: List = List::PartnerTransactions;
 const O: List = List::Orders;
 
 #[test]
-fn only_candidate_is_matched() {
+fn single_candidate_is_matched() {
     let own = [topup(O, "T1", Some("c1"), 10)];
     let named = |outcome| vec![("P1 T1".to_owned(), outcome)];
     assert_eq!(outcomes(&[topup(P, "P1", None, 11)], &own), named(Outcome::Matched));
@@ -117,7 +117,7 @@ fn orders_that_were_not_executed_are_not_candidates() {
 }
 
 #[test]
-fn many_equal_transactions_are_compared_quickly_with_ten_candidates() {
+fn many_equal_transactions_are_compared_quickly_and_ten_candidates_are_listed() {
     let provider: Vec<Entry> = (0..3_000).map(|n| topup(P, &format!("P{n:05}"), None, n % 20)).collect();
     let orders: Vec<Entry> = (0..3_000).map(|n| topup(O, &format!("T{n:05}"), Some("c1"), n % 20)).collect();
     compared(&provider, &orders, |report| {

@@ -55,7 +55,7 @@ fn balance_closes_if_movements_add_up_to_the_closing_balance() {
 }
 
 #[test]
-fn topup_in_the_list_of_the_card_is_one_movement() {
+fn topup_counts_as_one_movement_of_the_funds_and_one_of_the_card() {
     let mut order = row(List::PartnerTransactions, "P1", Kind::Topup, Status::Succeeded, "25.00");
     order.order_no = Some("T1".into());
     let mut result = row(List::Topups, "T1", Kind::Topup, Status::Succeeded, "25.00");
@@ -72,7 +72,7 @@ fn topup_in_the_list_of_the_card_is_one_movement() {
 }
 
 #[test]
-fn ambiguous_topups_in_the_list_of_the_card_are_counted_once() {
+fn ambiguous_topups_in_a_card_list_are_counted_once() {
     let mut rows = Vec::new();
     for index in 0..2 {
         let mut topup = row(List::PartnerTransactions, &format!("P{index}"), Kind::Topup, Status::Succeeded, "5.00");

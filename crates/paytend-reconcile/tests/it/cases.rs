@@ -56,7 +56,7 @@ fn tolerated_fees_are_matched_and_reported() {
 }
 
 #[test]
-fn transactions_outside_the_period_are_only_used_for_matching() {
+fn transactions_outside_the_period_are_used_only_for_matching() {
     let day = |day: &str| Rules::default().period(Period::new(day, day).unwrap());
     let row = ROW.replace("25.35", "25.00");
     // The order was sent on the day before the provider booked it.
@@ -87,7 +87,7 @@ fn time_zone_determines_the_day() {
 }
 
 #[test]
-fn orders_that_were_not_executed_match_a_list_without_them() {
+fn orders_that_were_not_executed_match_if_the_provider_does_not_list_them() {
     for status in ["failed", "rejected", "not_sent"] {
         let order = ORDER.replace("succeeded", status);
         with_report(&[], &[&order], &Rules::default(), |report| {
@@ -116,7 +116,7 @@ fn lists_that_are_not_given_are_not_compared() {
 }
 
 #[test]
-fn unknown_codes_are_unresolved_until_the_rules_have_them() {
+fn unknown_codes_are_unresolved_until_the_rules_define_them() {
     let row = ROW.replace("25.35", "25.00").replace(r#""tradeStatus":"1""#, r#""transactionStatus":"S""#);
     with_report(&[&row], &[ORDER], &Rules::default(), |report| {
         assert_eq!(report.items[0].outcome, Outcome::Unresolved);
@@ -188,7 +188,7 @@ fn refund_of_an_order_is_a_difference_and_not_a_duplicate() {
 }
 
 #[test]
-fn number_of_a_deposit_is_not_an_order_number() {
+fn order_number_of_a_deposit_does_not_match_an_order() {
     let content =
         Notification::read(Product::Baas, "2", br#"{"transactionId":"T9","orderNo":"T1","amount":1,"currency":"EUR"}"#);
     let mut notifications = Notifications::new();
@@ -201,7 +201,7 @@ fn number_of_a_deposit_is_not_an_order_number() {
 }
 
 #[test]
-fn errors_of_invalid_orders_contain_no_values() {
+fn errors_for_invalid_orders_contain_none_of_their_values() {
     for (json, message) in [
         ("x", "not a JSON object: column 1"),
         (r#"{"order_no":"S3CRET"}"#, "the field `amount` is missing"),

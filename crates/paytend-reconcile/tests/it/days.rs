@@ -1,4 +1,4 @@
-//! Days: every transaction belongs to exactly one day, also around midnight and when the clocks change.
+//! Tests that every transaction belongs to exactly one day, even around midnight and when the clocks change.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -27,7 +27,7 @@ fn entry(list: List, index: usize, time: EntryTime, amount: Decimal) -> Entry {
     entry
 }
 
-/// Returns a time near the midnight before the day or after it.
+/// Returns a time near the midnight at the start or at the end of the day.
 fn time(random: &Seeded, zone: &TimeZone, day: Date) -> Timestamp {
     let midnight = [day, day.tomorrow().unwrap()][random.below(2)].to_zoned_datetime(zone.clone()).unwrap().timestamp();
     let seconds = [0, 0, -1, 1, random.below(20_000) as i64 - 10_000][random.below(5)];
@@ -46,7 +46,7 @@ fn written(random: &Seeded, zone: &TimeZone, time: Timestamp) -> EntryTime {
 }
 
 #[test]
-fn each_transaction_belongs_to_the_day_of_the_provider() {
+fn each_transaction_belongs_to_exactly_one_day() {
     let random = Seeded::new();
     for (name, day) in CHANGES {
         let (zone, day): (TimeZone, Date) = (jiff::tz::db().get(name).unwrap(), day.parse().unwrap());
@@ -57,7 +57,7 @@ fn each_transaction_belongs_to_the_day_of_the_provider() {
             let date = time.to_zoned_datetime(zone.clone()).date().to_string();
             let mut amount = Decimal::new(random.below(1_000_000) as i64, 2);
             provider.push(entry(List::PartnerTransactions, index, written(&random, &zone, time), amount)).unwrap();
-            // Equal amounts can have a different number of digits.
+            // Equal amounts can have different numbers of digits.
             amount.rescale(2 + random.below(3) as u32);
             let ordered = time - (random.below(7_200) as i64).seconds();
             orders.push_entry(entry(List::Orders, index, EntryTime::Text(ordered.to_string()), amount));

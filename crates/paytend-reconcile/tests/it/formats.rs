@@ -1,4 +1,4 @@
-//! Tests of the formats of the report.
+//! Tests of the report formats.
 
 use paytend_model::issuing::PartnerTransaction;
 use paytend_reconcile::{
@@ -91,7 +91,7 @@ fn html_is_one_escaped_page_without_scripts() {
     }
     assert!(page.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;"));
     assert!(page.contains("default-src 'none'") && page.contains("amount: 25.00 (partner_transactions P1)"));
-    // The open transactions are first, and the rows of each transaction begin with the order.
+    // The open transactions come first, and the rows of each transaction begin with the order.
     let story = &page[page.find("<h2>different").unwrap()..];
     assert!(story.find("<td>orders</td>").unwrap() < story.find("<td>partner_transactions</td>").unwrap());
     for name in ["html", "head", "body", "table", "tr", "td", "th", "details", "summary", "p", "h2"] {

@@ -1,4 +1,4 @@
-//! Reports of rows whose texts are made to break the page, the terminal or the spreadsheet.
+//! Tests with rows whose texts are designed to break the HTML page, the terminal or the spreadsheet.
 
 use paytend_reconcile::{
     Account, Balance, Entry, EntryTime, Kind, List, Notifications, Orders, Provider, Report, Rules, Status, reconcile,
@@ -57,7 +57,7 @@ fn with_report<T>(then: impl FnOnce(&Report<'_>) -> T) -> T {
             opening.push(Balance { account: account.clone(), currency: currency.clone(), amount: amount.into() });
         }
     }
-    // Candidates are shown, too.
+    // Adds ambiguous transactions, because reports also show the references of candidates.
     for (index, text) in TEXTS.iter().enumerate() {
         for list in [List::PartnerTransactions, List::Orders] {
             let mut entry = Entry::new(list, *text);
@@ -82,7 +82,7 @@ fn written(write: impl Fn(&Report<'_>, &mut Vec<u8>)) -> String {
     })
 }
 
-/// Returns a text without the characters that are hidden.
+/// Returns a text without its hidden characters.
 fn visible(text: &str) -> String {
     let is_hidden = |c: char| {
         let format = ['\u{ad}', '\u{61c}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{202e}', '\u{2066}', '\u{feff}'];
@@ -140,7 +140,8 @@ fn page_contains_only_its_own_tags_and_shows_every_text() {
     let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
     let shown = pairs.iter().fold(shown, |text, (escaped, plain)| text.replace(escaped, plain));
     for text in TEXTS {
-        // In the table cells, the summaries, the differences, the candidates, the balances and the problems.
+        // Each text is shown in the table cells, the summaries, the differences, the candidates, the balances and the
+        // problems.
         assert!(shown.matches(&visible(text)).count() > 20, "{text:?}");
     }
     assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
@@ -151,7 +152,7 @@ fn page_contains_only_its_own_tags_and_shows_every_text() {
 }
 
 #[test]
-fn other_formats_are_not_broken() {
+fn text_json_and_csv_stay_valid_with_hostile_rows() {
     let text = written(|report, out| report.write_text(out).unwrap());
     assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text}");
     assert_eq!(text, text.lines().map(|line| visible(line) + "\n").collect::<String>());

@@ -15,17 +15,17 @@ const HOUR: i64 = 3_600_000;
 /// A generated transaction.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    /// A topup. If `has_number` is false, the provider's list does not contain the order number.
+    /// A topup. If `has_number` is false, the order number is missing from the provider's list.
     Topup { succeeds: bool, has_number: bool, has_result: bool, is_on_card: bool },
     /// An order that the provider has rejected.
     Rejected,
     /// A payment with a card.
     Payment { has_number: bool },
-    /// An authorization, which both lists of the provider contain.
+    /// An authorization, which both of the provider's card lists contain.
     Authorization,
     /// A fee that only the provider lists.
     Fee,
-    /// A deposit, which no list of the provider contains.
+    /// A deposit, which none of the provider's lists contains.
     Deposit,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum Plant {
     ListLacksRow,
 }
 
-/// The rows of all lists, before they are converted to the types of the crate.
+/// The rows of all lists, before they are converted to the crate's types.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Life {
     pub(crate) partner: Vec<Value>,
@@ -54,7 +54,7 @@ pub(crate) struct Life {
     pub(crate) card: Vec<Value>,
     pub(crate) authorizations: Vec<Value>,
     pub(crate) orders: Vec<Value>,
-    /// The product, the `notifyType`, the time and the content.
+    /// The product, the `notifyType`, the time and the content of each notification.
     pub(crate) notifications: Vec<(Product, &'static str, i64, Value)>,
     /// The expected open transactions: the outcome, the order or trade number, and the fields that differ.
     pub(crate) expected: Vec<(Outcome, String, String)>,
@@ -131,7 +131,7 @@ impl Life {
         let mut order = order(index, at, if succeeds { "succeeded" } else { "failed" });
         let mut result = json!({"orderNo": number, "cardId": "c1", "amount": amount(index), "currency": "EUR",
             "status": if succeeds { "2" } else { "3" }});
-        // Most differences require a number, and the result of the topup would contradict some differences.
+        // Most planted differences need a number to be detected, and some would be contradicted by the topup's result.
         let plant = plant.filter(|plant| has_number || matches!(plant, Plant::OnlyHere | Plant::OnlyProvider));
         let has_result = has_result && has_number && plant.is_none_or(|plant| plant == Plant::ListLacksRow);
         let is_on_card = is_on_card && succeeds && plant.is_none();

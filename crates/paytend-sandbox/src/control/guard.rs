@@ -24,8 +24,8 @@ impl Guard {
     fn allows(&self, headers: &HeaderMap, query: &str) -> Result<(), Bad> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let host = text(header::HOST);
-        // Check the `Host` and `Origin` headers. A web page of a different origin can send requests to this server, for
-        // example by DNS rebinding, but it cannot forge these headers.
+        // Check the `Host` and `Origin` headers. A web page from a different origin can send requests to this server,
+        // for example by DNS rebinding, but it cannot forge these headers.
         let named = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let own =
             named == "localhost" || named.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());

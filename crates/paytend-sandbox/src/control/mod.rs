@@ -70,7 +70,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a str) -> Result<T, Bad> {
     serde_json::from_str(if body.trim().is_empty() { "{}" } else { body }).map_err(Bad::request)
 }
 
-/// Returns the given partner identifier if the partner exists, or the first partner's identifier if none is specified.
+/// Returns the given identifier if a partner has it. If `named` is `None`, returns the first partner's identifier.
 fn partner(core: &Core, named: Option<String>) -> Result<String, Bad> {
     core.look(|world| match named {
         Some(id) if world.partners.contains_key(&id) => Ok(id),
@@ -134,7 +134,7 @@ struct Seed {
     /// The amount to add to the partner's funds.
     funds: Option<paytend_model::Amount>,
     currency: Option<String>,
-    /// The callback URL for Issuing, which cannot be set by an operation.
+    /// The callback URL for Issuing, which no operation can set.
     issuing_callback: Option<String>,
 }
 

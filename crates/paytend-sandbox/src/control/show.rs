@@ -160,7 +160,7 @@ pub(super) async fn delivery(Shared(core): Shared<Arc<Core>>, id: Path<String>) 
     Ok(Json(told))
 }
 
-/// Streams new entries of the log.
+/// Streams new log entries.
 pub(super) async fn events(Shared(core): Shared<Arc<Core>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let listening = core.log.listen();
     let stream = futures_util::stream::unfold(listening, |mut listening| async move {

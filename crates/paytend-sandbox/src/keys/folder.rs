@@ -96,7 +96,7 @@ pub enum FolderError {
     /// A file cannot be read or written.
     #[error("{path}: {error}")]
     File {
-        /// The path of the file.
+        /// The path of the file that cannot be read or written.
         path: PathBuf,
         /// The error reported by the operating system.
         error: io::Error,
@@ -104,7 +104,7 @@ pub enum FolderError {
     /// A file does not contain a valid key, or other users can access a private key file.
     #[error("{path}: {error}")]
     Key {
-        /// The path of the file.
+        /// The path of the key file.
         path: PathBuf,
         /// The reason why the key was refused.
         error: KeyError,
@@ -115,9 +115,9 @@ pub enum FolderError {
     /// A public key does not match its private key.
     #[error("{public} is not the public key of {private}")]
     Pair {
-        /// The private key's file.
+        /// The path of the private key file.
         private: PathBuf,
-        /// The public key's file.
+        /// The path of the public key file.
         public: PathBuf,
     },
     /// The directory looks like it contains a real partner's keys.
@@ -267,7 +267,7 @@ fn fill(path: &Path, bits: usize, shared: bool) -> Result<(), FolderError> {
     let digits = OsRandom.fill(&mut random).map(|()| u64::from_le_bytes(random) % 1_000_000);
     write_pair(path, "paytend", &paytend)?;
     write_pair(path, "partner", &partner)?;
-    // The first nine digits of the documentation's example, followed by six random digits.
+    // The identifier begins with the first nine digits of the documentation's example, followed by six random digits.
     let id = format!("888666000{:06}", digits.unwrap_or(100_260));
     write(&path.join(PARTNER_ID), format!("{id}\n").as_bytes())
 }

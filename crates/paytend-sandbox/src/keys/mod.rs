@@ -78,7 +78,7 @@ impl Keys {
         self.seals.get(partner)
     }
 
-    /// Generates a keyring with a key that the partner does not know, for the `wrongKey` fault.
+    /// Generates a keyring with a key that is unknown to the partner, for the `wrongKey` fault.
     pub(crate) fn stranger(&self, partner: &str) -> Option<Keyring> {
         let key = self.backend.generate(self.bits).ok()?;
         self.keyring(&key, self.partners.get(partner)?).ok()
@@ -92,13 +92,13 @@ impl Keys {
         Ok(self.paytend.public_key().clone())
     }
 
-    /// Returns PayBy's or PayerMax's key, which is read or generated on first use. These keys have 2048 bits, as
-    /// documented.
+    /// Returns PayBy's or PayerMax's key, which is read or generated on first use. These keys have 2048 bits, as the
+    /// providers' documentation requires.
     pub(crate) fn provider(&mut self, name: &'static str) -> Result<&PrivateKey, paytend_crypto::Error> {
         if !self.providers.contains_key(name) {
             let key = match &self.folder {
                 Some(folder) => folder.provider(name).map_err(|error| {
-                    tracing::error!(%error, "cannot load the key of {name}");
+                    tracing::error!(%error, "cannot load {name}'s key");
                     paytend_crypto::Error::Random
                 })?,
                 None => self.backend.generate(2048)?,

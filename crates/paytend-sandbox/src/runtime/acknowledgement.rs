@@ -1,4 +1,4 @@
-//! Checks whether a receiver's response acknowledges a notification, and otherwise returns the reason.
+//! Checks whether a receiver's response acknowledges a notification, and if not, returns the reason.
 
 use std::error::Error as _;
 use std::io::ErrorKind;

@@ -60,7 +60,7 @@ impl Clock {
         *self = Self::new(at, pace);
     }
 
-    /// Returns the time until the given sandbox time, as measured by the machine's clock, or `None` if time is frozen.
+    /// Returns how much real time will pass until the sandbox's clock reaches `at`, or `None` if time is frozen.
     pub(crate) fn until(&self, at: Millis) -> Option<Duration> {
         let wait = at.saturating_sub(self.now());
         match self.factor() {

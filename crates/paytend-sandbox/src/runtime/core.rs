@@ -48,20 +48,21 @@ impl Kept {
         if let Some(store) = &mut self.store
             && let Err(error) = store.tidy(world)
         {
-            // No event is lost: all events are in the file, and the next event triggers another attempt to write a
-            // snapshot.
+            // No event is lost, because all events are in the file, and the next event triggers another attempt to
+            // write a snapshot.
             tracing::warn!(%error, "cannot write a snapshot to the data file");
         }
         let _ = world;
     }
 }
 
-/// The error returned if an event could not be written. The event was not applied.
+/// The error returned if an event cannot be written. In that case, the event is not applied.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the data file: {0}")]
 pub(crate) struct Lost(String);
 
-/// The world and its data file, under one lock so that events are applied in the order in which they are written.
+/// The world (the sandbox's state) and its data file. They share one lock, so that events are applied in the order in
+/// which they are written.
 pub(crate) struct State {
     pub(crate) world: World,
     kept: Kept,
@@ -94,7 +95,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Core {
     pub(crate) fn new(world: World, kept: Kept, clock: Clock, keys: Keys) -> Result<Self, reqwest::Error> {
-        // No proxy is used. Receivers usually run on this machine, where a proxy could not reach them.
+        // Proxies are not used, because receivers usually run on this machine, where a proxy could not reach them.
         let http = |verified: bool| {
             reqwest::Client::builder()
                 .no_proxy()

@@ -37,7 +37,7 @@ pub(crate) async fn drive(core: Arc<Core>) {
         match next {
             Some(wait) => {
                 let woken = core.wake.notified();
-                // Wait for the due time, or for a change of the clock or the outbox, whichever comes first.
+                // Wait for the due time, or for a change to the clock or the outbox, whichever comes first.
                 let _ = tokio::time::timeout(wait, woken).await;
             }
             None => core.wake.notified().await,
@@ -84,8 +84,8 @@ impl Core {
         self.run_all(until, At::Now).await
     }
 
-    /// Posts a notification again, and returns after the attempt. An attempt that is in flight ends first, so the
-    /// notification is posted at least once after this call.
+    /// Posts a notification again, and returns after the attempt. This method first waits for attempts in flight, so
+    /// the notification is always posted at least once more.
     pub(crate) async fn resend(&self, delivery: u64, url: Option<String>) -> Result<Result<String, Refusal>, Lost> {
         let _driving = self.driving.lock().await;
         let resent = self.happen(|at| Event::Resent { at, delivery, url })?;
@@ -104,7 +104,7 @@ impl Core {
         }
     }
 
-    /// Advances time. Everything that falls due in this period runs at its due time and has finished when this method
+    /// Advances time. Everything that falls due in this period runs at its due time and is complete when this method
     /// returns. The work continues even if the returned future is dropped.
     pub(crate) async fn advance(self: &Arc<Self>, by: Millis) {
         let core = Arc::clone(self);
@@ -112,7 +112,7 @@ impl Core {
             let _driving = core.driving.lock().await;
             let until = core.now().saturating_add(by.min(LONGEST));
             core.run_all(until, At::Scheduled).await;
-            // The clock may have passed `until` in the meantime. Use the later time, because time never goes backwards.
+            // The clock may already have passed `until`. Use the later time, because time never goes backwards.
             let reached = until.max(core.now());
             core.set_clock(reached, core.clock().pace());
             if let Err(error) = core.happen(|_| Event::Due { at: reached }) {
@@ -271,8 +271,8 @@ impl Core {
         }
     }
 
-    /// Returns the keyring for sealing Paytend's messages to a partner. If a fault requires it, the keyring has a wrong
-    /// or an old key.
+    /// Returns the keyring for sealing Paytend's messages to a partner. If a fault requires it, the keyring contains a
+    /// wrong or an old key.
     pub(crate) fn keyring(
         &self,
         partner: &str,
@@ -290,7 +290,7 @@ impl Core {
     }
 }
 
-/// The part of a response body that was read, and the reason if it is incomplete.
+/// The part of a response body that was read. If the body is incomplete, this also contains the reason.
 struct Body {
     text: String,
     cut: Option<&'static str>,
@@ -325,7 +325,7 @@ pub(crate) fn broken(document: String, faults: &[FaultKind]) -> String {
     format!("{before}{}", flipped(after))
 }
 
-/// Returns base64 text with its first character changed.
+/// Returns a base64 text with its first character changed.
 fn flipped(text: &str) -> String {
     let other = if text.starts_with('A') { 'B' } else { 'A' };
     format!("{other}{}", text.get(1..).unwrap_or_default())
@@ -345,6 +345,6 @@ fn skewed(content: &str, by: i64) -> String {
     if let Some(time) = moved {
         times.insert("notifyTime".into(), format!("{time:.3}").into());
     }
-    // All other fields stay exactly as written, in particular amounts.
+    // All other fields, in particular amounts, stay exactly as written.
     merged(content, &Value::from(times).to_string()).unwrap_or_else(|_| content.to_owned())
 }

@@ -47,7 +47,7 @@ fn known_keys(core: &Core, partner: &str) -> Result<KnownKeys, KeyError> {
     known = known.other_public("Paytend's public key", keys.paytend.public_key().to_spki_pem().as_bytes())?;
     for (id, key) in &keys.partners {
         let (name, pem) = (format!("public key of partner {id}"), key.to_spki_pem());
-        // The partner of a wrapped request cannot be read, so the request may be signed with the key of any partner.
+        // A wrapped request does not reveal which partner sent it, so it may be signed with any partner's key.
         known = if id == partner || !keys.partners.contains_key(partner) {
             known.sender(name, pem.as_bytes())?
         } else {
@@ -66,7 +66,7 @@ fn findings(explanation: &Explanation) -> Vec<String> {
     let mut lines: Vec<String> = found.collect();
     lines.extend(explanation.fixes().iter().map(|fix| format!("fix: {fix}")));
     if lines.is_empty() {
-        lines.push("no explanation found: compare the canonical strings and the keys of both sides".into());
+        lines.push("no explanation found; compare the canonical strings and the keys of both sides".into());
     }
     lines
 }

@@ -9,8 +9,8 @@ use crate::world::{Event, World};
 
 /// The version of the file format. Files with a different version are refused.
 const FORM: i64 = 1;
-/// The number of events after which a snapshot of the state is written. With a snapshot, few events have to be applied
-/// at the next start.
+/// The number of events after which a snapshot of the state is written. A snapshot limits how many events must be
+/// applied at the next start.
 const SNAPSHOT_EVERY: usize = 2000;
 
 /// The error returned if a data file cannot be used.

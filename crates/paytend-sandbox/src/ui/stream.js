@@ -1,4 +1,4 @@
-// The connection to the sandbox: reads the log once and then follows the event stream.
+// The connection to the sandbox, which reads the log once and then follows the event stream.
 import { get, openEvents } from "./api.js";
 import { closeEntry } from "./detail.js";
 import { $, toast } from "./dom.js";

@@ -46,7 +46,7 @@ function trigger(control, product, notifyType) {
     }
   }
   const wanted = { partner: partnerId(), product, notifyType: notifyType ?? undefined };
-  // Without a URL, notifications of PayBy and PayerMax are posted to the callback URL.
+  // Without a URL, PayBy's and PayerMax's notifications are posted to the callback URL.
   if (!notifyType) wanted.url = $("trigger-url").value.trim() || undefined;
   // The overrides are sent exactly as typed, so 25.00 stays 25.00.
   const body = JSON.stringify(wanted);

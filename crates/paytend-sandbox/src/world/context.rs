@@ -39,7 +39,7 @@ impl Context<'_> {
         self.post(partner, source, content, None)
     }
 
-    /// Creates a notification of any sender. The default of `url` is the sender's callback URL.
+    /// Creates a notification from any sender. `url` defaults to the sender's callback URL.
     pub(crate) fn post(&mut self, partner: &Partner, source: Source, content: String, url: Option<String>) -> u64 {
         let url = url.or_else(|| partner.callback(source.sender()).cloned());
         self.outbox.post(self.now, self.partner, source, content, url)

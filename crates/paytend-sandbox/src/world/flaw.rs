@@ -41,8 +41,8 @@ impl Outbox {
         self.deliveries.iter().find_map(|delivery| {
             match (delivery.state == DeliveryState::Pending, delivery.next_at.is_some(), delivery.url.is_some()) {
                 (true, true, true) | (false, false, _) => None,
-                (true, _, _) => Some("a pending delivery lacks a URL or a next attempt"),
-                (false, true, _) => Some("a delivery that has ended has a next attempt"),
+                (true, _, _) => Some("a pending delivery has no URL or no scheduled attempt"),
+                (false, true, _) => Some("a completed delivery still has a scheduled attempt"),
             }
         })
     }
@@ -75,6 +75,6 @@ impl Partner {
         }
         let counted = |quantity: u64| (1..=MOST).contains(&quantity);
         let countable = self.applications.values().all(|application| counted(application.quantity));
-        (!countable).then_some("a card application has zero or too many cards")
+        (!countable).then_some("a card application has no cards or too many cards")
     }
 }

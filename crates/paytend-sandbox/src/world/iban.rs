@@ -48,7 +48,7 @@ pub(super) fn cities(
     of_country(partner, &query.country_code, &query.start, &query.max_result)
 }
 
-/// The fees that the sandbox reports but does not charge: `1` deposit, `2` monthly, `3` upgrade.
+/// The fees that the sandbox reports but does not charge, by code: `1` deposit, `2` monthly, `3` upgrade.
 const FEES: [(&str, i64); 3] = [("1", 150), ("2", 500), ("3", UPGRADE_FEE)];
 const UPGRADE_FEE: i64 = 2500;
 
@@ -156,7 +156,7 @@ pub(crate) fn checked_url(url: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    /// Returns whether the check digits are valid (ISO 13616). The first four characters are moved to the end and
+    /// Returns whether an IBAN's check digits are valid (ISO 13616). The first four characters are moved to the end and
     /// letters are replaced by numbers. The result modulo 97 must be 1.
     fn is_valid(iban: &str) -> bool {
         let turned = format!("{}{}", &iban[4..], &iban[..4]);

@@ -1,7 +1,7 @@
 //! The sandbox's state and the events that change it.
 //!
-//! This module has no I/O, keys or clock. Every change is an [`Event`] with its time. The same events always produce
-//! the same state, so the data file stores events.
+//! This module performs no I/O and uses neither keys nor a clock. Every change is an [`Event`] with its time. The data
+//! file stores the events, because the same events always produce the same state.
 
 #[cfg(test)]
 mod conservation;
@@ -47,9 +47,9 @@ pub(crate) enum Event {
     Due { at: Millis },
     /// A trigger from the control interface or from a test.
     Triggered { at: Millis, partner: String, trigger: Trigger },
-    /// The postponement of a notification.
+    /// The postponement of a notification by a fault.
     Postponed { at: Millis, delivery: u64, until: Millis },
-    /// A request to post a notification again, to another URL if one is given.
+    /// A request to post a notification again, optionally to another URL.
     Resent { at: Millis, delivery: u64, url: Option<String> },
     /// New settings for a stored state.
     Configured { at: Millis, settings: Settings },
@@ -128,7 +128,7 @@ impl World {
         self.partners.values().filter_map(Partner::next_task).min()
     }
 
-    /// Returns whether no money was created or lost.
+    /// Returns whether no money has been created or lost.
     pub(crate) fn conserves(&self) -> bool {
         self.partners.values().all(|partner| partner.ledger.conserves())
     }
@@ -148,7 +148,8 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    /// Schedules a notification to be posted again: to the given URL, to its previous URL, or to the callback URL.
+    /// Schedules a notification to be posted again, to `url` if it is set, otherwise to its previous URL or the
+    /// callback URL.
     fn resend(&mut self, id: u64, url: Option<&str>) -> Result<String, Refusal> {
         let absent = || Refusal::because(Failure::WrongState, "there is no such notification");
         let delivery = self.outbox.get(id).ok_or_else(absent)?;

@@ -56,7 +56,7 @@ pub(crate) enum Place {
     Card(String),
     /// Money in transit for a topup or a card replacement.
     Transit(String),
-    /// A user's account, by its IBAN.
+    /// A user's account, identified by its IBAN.
     Account(String),
     /// Fees that have been charged.
     Fees,

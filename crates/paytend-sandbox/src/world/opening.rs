@@ -84,7 +84,7 @@ pub(super) fn upload(partner: &mut Partner, _: &mut Context<'_>, document: Uploa
     match document.file_content.as_ref().filter(|content| !content.as_bytes().is_empty()) {
         Some(content) if content.as_bytes().len() > MAX_FILE_BYTES => return Err(Failure::FileTooLarge.into()),
         Some(_) => user.documents.push(given(document.file_type.as_deref()).unwrap_or("3").to_owned()),
-        // An upload without a file is an identity verification provider's result.
+        // An upload without a file contains an identity verification provider's result.
         None => user.identified = true,
     }
     user.state = AccountState::DocumentsUploaded;
@@ -95,7 +95,7 @@ fn wrong(user: &User) -> Refusal {
     Refusal::because(Failure::WrongState, format!("the user's status is {}", user_code(user.state).as_str()))
 }
 
-/// Returns the names of the missing documents. No documents are required if the applicant's country is unknown.
+/// Returns the names of the missing documents. If the applicant's country is unknown, no documents are required.
 fn missing(user: &User) -> Vec<String> {
     let country = |code: &str| code.parse::<Country>().ok();
     let applicant = match (&user.person, &user.country) {

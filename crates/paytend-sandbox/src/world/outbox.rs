@@ -40,7 +40,7 @@ impl Source {
         }
     }
 
-    /// Returns whose callback URL the notification is posted to.
+    /// Returns the product or provider whose callback URL the notification is posted to.
     pub(crate) fn sender(&self) -> Sender {
         match self {
             Self::Paytend { product, .. } if product == Product::Issuing.as_str() => Sender::Issuing,
@@ -173,7 +173,8 @@ impl Outbox {
         }
     }
 
-    /// Schedules another attempt at once, whatever the state. The attempts so far count for the retries after it.
+    /// Schedules another attempt immediately, regardless of the delivery's state. If the attempt fails, later retries
+    /// continue the schedule; earlier attempts count towards it.
     pub(crate) fn resend(&mut self, id: u64, now: Millis, url: String) {
         let Some(delivery) = self.get_mut(id) else { return };
         (delivery.url, delivery.next_at, delivery.state) = (Some(url), Some(now), DeliveryState::Pending);

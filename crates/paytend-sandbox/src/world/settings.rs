@@ -18,21 +18,21 @@ use super::time::Millis;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Timing {
-    /// The time from a topup to the money's arrival on the card.
+    /// How long it takes until a topup's money is on the card.
     pub topup: Millis,
-    /// The time from a cardholder's creation to the audit result.
+    /// How long the audit of a new cardholder takes.
     pub holder_audit: Millis,
-    /// The time from an application to the shipment of the cards.
+    /// How long after an application the cards are shipped.
     pub shipment: Millis,
-    /// The time from the questionnaire to the account opening.
+    /// How long after the questionnaire the account is opened.
     pub account_audit: Millis,
-    /// The time from a card replacement until the old card's balance is on the new card. According to the
+    /// How long after a card replacement the old card's balance is moved to the new card. According to the
     /// documentation, this takes at most 24 hours.
     pub replacement: Millis,
 }
 
 impl Timing {
-    /// Returns zero durations: everything has finished when the response is sent. Suitable for tests.
+    /// Returns zero durations, so that everything is complete when the response is sent. This is suitable for tests.
     pub fn instant() -> Self {
         Self { topup: 0, holder_audit: 0, shipment: 0, account_audit: 0, replacement: 0 }
     }

@@ -7,7 +7,7 @@ use super::opening;
 use super::partner::Partner;
 use super::time::Millis;
 
-/// Runs all tasks of a partner that are due.
+/// Runs all of a partner's tasks that are due.
 pub(super) fn run(partner: &mut Partner, context: &mut Context<'_>, at: Millis) {
     for task in partner.due(at) {
         match task {

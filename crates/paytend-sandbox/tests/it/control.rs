@@ -132,9 +132,9 @@ async fn import_of_an_invalid_state_is_refused() {
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
         // Without the check, the sandbox would loop forever in each of these states.
-        (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "ended has a next attempt"),
-        (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "ended has a next attempt"),
-        (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "lacks a URL or a next attempt"),
+        (&|world| world["outbox"]["deliveries"][0]["nextAt"] = 1.into(), "completed delivery still"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "acknowledged".into(), "completed delivery still"),
+        (&|world| world["outbox"]["deliveries"][0]["state"] = "pending".into(), "has no URL or no scheduled"),
         (
             &|world| world["partners"][id]["tasks"] = json!({"1": [{"task": "monthlyFee", "id": "1755902"}]}),
             "ten years",

@@ -198,7 +198,7 @@ async fn receiver_refuses_notifications_with_clock_skew_or_wrong_signature() {
     }
 }
 
-/// A delivery that is overdue by several retry intervals gets one attempt, not several.
+/// A delivery that is overdue by several retry intervals is attempted only once.
 #[tokio::test]
 async fn overdue_delivery_gets_one_attempt() {
     let sandbox = Sandbox::builder().pace(Pace::Accelerated(40_000_000)).start().await.unwrap();
@@ -350,7 +350,7 @@ async fn self_signed() -> String {
 }
 
 #[tokio::test]
-async fn failed_delivery_has_a_reason() {
+async fn failed_delivery_reports_a_reason() {
     let sandbox = frozen().await;
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let (server_error, _) = hook(&[(500, PAYBY)], PAYBY).await;

@@ -6,7 +6,7 @@ use paytend_crypto::{Expected, Fields, Keyring, Opened, Outgoing, RequestId, det
 use paytend_sandbox::{Failure, Sandbox, Settings};
 use serde_json::Value;
 
-/// A call in the demo: the path, the payload, and the reason if it is refused.
+/// A call in the demo: the path, the payload, and the reason if the call is refused.
 #[derive(serde::Deserialize)]
 struct Call {
     path: String,
@@ -47,7 +47,7 @@ fn new_id() -> String {
     RequestId::generate().unwrap().as_str().to_owned()
 }
 
-/// Re-serializes JSON text without whitespace or trailing zeros of fractions, as the demo's receiver does before it
+/// Re-serializes JSON text without whitespace or trailing zeros in fractions, as the demo's receiver does before it
 /// verifies a message.
 fn rewritten(json: &str) -> String {
     let mut written = String::new();
@@ -113,8 +113,8 @@ async fn calls_of_the_published_demo_return_the_expected_codes() {
                 None => assert_eq!(opened.field("respCode"), Some("00"), "{path}: {message}"),
                 Some(refused) => assert!(message.ends_with(&refused), "{path}: {message}"),
             }
-            // The demo re-serializes the data before it verifies the signature, so this must not change the data. The
-            // demo cannot handle a missing `respData`.
+            // The demo re-serializes the data before it verifies the signature, so re-serialization must not change the
+            // data. The demo cannot handle a missing `respData`.
             let data = opened.payload_text().unwrap_or_default();
             assert_eq!(rewritten(data), data, "{path}");
             assert!(serde_json::from_slice::<Value>(&body).unwrap()["respData"].is_string(), "{path}");

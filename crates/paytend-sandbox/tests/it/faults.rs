@@ -13,7 +13,7 @@ fn topup(order_no: &str) -> Topup {
     Topup::builder().card_id("1755902").order_no(order_no).amount("1.00".parse().unwrap()).currency("EUR").build()
 }
 
-/// Checks whether the request was carried out, and which outcome the client reports.
+/// Checks for each fault whether the request was carried out, and which outcome the client reports.
 #[tokio::test]
 async fn each_fault_has_its_documented_effect() {
     let sandbox = Sandbox::start().await.unwrap();
@@ -47,7 +47,7 @@ async fn each_fault_has_its_documented_effect() {
 }
 
 #[tokio::test]
-async fn stale_key_fault_signs_with_the_key_before_the_rotation() {
+async fn stale_key_fault_signs_with_the_key_from_before_the_rotation() {
     let sandbox = Sandbox::start().await.unwrap();
     let before = client(&sandbox);
     before.send(&QueryPartnerBalance::new()).await.unwrap();

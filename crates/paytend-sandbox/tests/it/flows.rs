@@ -153,7 +153,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
     // The audit that falls due later changes nothing.
     sandbox.advance(seconds(60)).await;
     assert_eq!(status(&client).await, "4");
-    // Another upload allows another audit.
+    // After another upload, another audit can take place.
     client.send(&pushed).await.unwrap();
     client.send(&CorporationQuestionnaire::new(user.clone())).await.unwrap();
     sandbox.advance(seconds(10)).await;
@@ -250,7 +250,7 @@ async fn topup_is_booked_later_and_can_be_queried() {
     assert_eq!(client.send(&query("2026-11-22", "2026-11-23", 0)).await.unwrap().total.unwrap().get(), Some(0));
 }
 
-/// With the clock at one day per second, a topup is booked without advancing the clock manually.
+/// At one day per second, a topup is booked although the test does not advance the clock.
 #[tokio::test]
 async fn accelerated_clock_runs_due_tasks() {
     let builder = Sandbox::builder().timing(Timing::realistic()).pace(Pace::Accelerated(86_400));
@@ -338,7 +338,7 @@ async fn card_use_and_monthly_fees_change_the_balance() {
 }
 
 #[tokio::test]
-async fn fields_are_checked_against_the_rules_of_the_model() {
+async fn fields_are_checked_against_the_models_rules() {
     let (_sandbox, client) = slow().await;
     let mut long = holder();
     long.birthday = "28.02.1990".into();

@@ -1,6 +1,6 @@
 //! Integration tests over HTTP, with the client and the receivers of this workspace.
 
-// Tests may panic.
+// Tests panic on unexpected errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, clippy::print_stderr)]
 
 mod control;

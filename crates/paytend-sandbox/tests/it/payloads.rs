@@ -1,4 +1,4 @@
-//! Tests for requests whose payload is not a JSON object: `respMsg` describes what was found.
+//! Tests that `respMsg` describes a request's payload if it is not a JSON object.
 
 use std::collections::BTreeMap;
 

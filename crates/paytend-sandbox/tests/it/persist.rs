@@ -87,7 +87,7 @@ async fn used_request_id_is_refused_after_a_restart() {
     }
 }
 
-/// If running the stored state would loop forever, the sandbox does not start and the file is not changed.
+/// If the stored state would cause an endless loop, the sandbox does not start, and the file is not changed.
 #[tokio::test]
 async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
     let random = Seeded::new();
@@ -108,7 +108,7 @@ async fn start_with_an_invalid_stored_state_fails_with_the_reason() {
     drop((control, sandbox));
     drop(start().await.unwrap());
 
-    // A version without this check could have written such a state, as an event or as a snapshot.
+    // An older version without this check could have written an invalid state, either as an event or as a snapshot.
     let event = serde_json::json!({"event": "imported", "at": 0, "world": world.to_string()}).to_string();
     for (statement, text) in [
         ("INSERT INTO event (event) VALUES (?1)", &event),

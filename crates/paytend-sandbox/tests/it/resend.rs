@@ -1,4 +1,4 @@
-//! Tests for callback URLs of all senders, and for notifications that are posted again.
+//! Tests for the callback URLs of all senders, and for notifications that are posted again.
 
 use paytend_model::Product;
 use paytend_sandbox::{DeliverError, Sandbox};
@@ -56,14 +56,14 @@ async fn delivery_is_posted_again_with_the_same_content() {
     let (url, came) = hook(&[(200, PAYBY), (500, "")], PAYBY).await;
     let first = sandbox.notify_payby(Some(&url), "").await.unwrap();
     assert!(first.is_acknowledged() && first.id() == 1);
-    // The second attempt fails. The retries after it follow the schedule.
+    // The second attempt fails. Later retries follow the schedule.
     let again = sandbox.resend(first.id()).await.unwrap();
     assert_eq!((again.is_acknowledged(), again.is_final(), again.attempts()), (false, false, 2));
     sandbox.advance(std::time::Duration::from_secs(600)).await;
     let retried = sandbox.deliveries().pop().unwrap();
     assert_eq!((retried.is_acknowledged(), retried.attempts()), (true, 3));
     assert!(came.lock().unwrap().iter().all(|(_, body)| *body == first.content()));
-    // Another URL replaces the previous one.
+    // A new URL replaces the previous URL.
     let (other, elsewhere) = hook(&[], PAYBY).await;
     let (status, resent) = control.post("/deliveries/1/resend", &json!({"url": other})).await;
     assert_eq!((status, &resent["url"], &resent["content"]), (200, &json!(other), &json!(first.content())));
@@ -75,7 +75,8 @@ async fn delivery_is_posted_again_with_the_same_content() {
     assert!(sandbox.conserves_money());
 }
 
-/// A receiver that asks for the notification again while it handles it gets it a second time.
+/// A receiver that requests a notification again while it is handling that notification receives the notification
+/// twice.
 #[tokio::test]
 async fn delivery_in_flight_is_posted_again_after_it_has_ended() {
     let sandbox = std::sync::Arc::new(Sandbox::start().await.unwrap());

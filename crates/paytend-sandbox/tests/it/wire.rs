@@ -145,8 +145,8 @@ async fn responses_follow_the_documented_wire_format() {
     };
     let code = |answer: &str| serde_json::from_str::<Value>(answer).unwrap()["respCode"].as_str().unwrap().to_owned();
 
-    // Requests without a Content-Type header are accepted: one without data, one with an empty object, and one
-    // pretty-printed document.
+    // Requests without a Content-Type header are accepted. The test sends one without data, one with an empty object,
+    // and one with a pretty-printed document.
     let pretty = serde_json::to_string_pretty(&serde_json::from_str::<Value>(&request("{}")).unwrap()).unwrap();
     for body in [request(""), request("{}"), pretty] {
         let answer = post("/issuing/partner/getPartnerBalance", body.clone()).await;
@@ -159,7 +159,7 @@ async fn responses_follow_the_documented_wire_format() {
         let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
         assert_eq!(opened.field("respCode"), Some(Failure::DuplicateRequest.code()));
     }
-    // An unknown path causes a signed failure, and a field of the wrong type an unsigned failure.
+    // An unknown path causes a signed failure, and a field of the wrong type causes an unsigned failure.
     let answer = post("/issuing/none", request("")).await;
     let opened = partner.open(answer.as_bytes(), &Expected::response()).unwrap();
     assert_eq!(opened.field("respCode"), Some(Failure::UnknownPath.code()));

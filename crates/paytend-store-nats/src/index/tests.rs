@@ -56,7 +56,7 @@ fn notification_in_the_register_blocks_its_key_until_it_is_read() {
     assert_eq!(index.order_problems(), Vec::<String>::new());
     index.settle_awaited(8);
     assert_eq!(claimable(&index), [1]);
-    // An earlier message of the register changes nothing.
+    // An earlier version of the register changes nothing.
     index.apply_order(key(), 8, Some(99));
     assert_eq!(claimable(&index), [1]);
 }
@@ -86,7 +86,7 @@ fn redriven_notification_waits_for_the_current_notification() {
     index.apply(dedup(2), 2, record(2, StoredState::Leased));
     index.apply(dedup(1), 3, record(1, StoredState::Ready));
     index.add(dedup(3), record(3, StoredState::Ready));
-    assert_eq!(claimable(&index), [2], "its lease has ended");
+    assert_eq!(claimable(&index), [2], "its lease has expired");
     index.apply(dedup(2), 4, record(2, StoredState::Done));
     assert_eq!(claimable(&index), [1]);
     index.apply(dedup(1), 5, record(1, StoredState::Dead));
@@ -94,7 +94,7 @@ fn redriven_notification_waits_for_the_current_notification() {
 }
 
 #[test]
-fn message_decides_which_notification_has_a_number() {
+fn message_determines_which_notification_has_an_id() {
     let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
     for order in orders {
         let mut index = Index::default();
@@ -109,7 +109,7 @@ fn message_decides_which_notification_has_a_number() {
         assert_eq!((known.dedup, known.state, known.has_message), (dedup(1), StoredState::Leased, true), "{order:?}");
         assert_eq!(index.displaced(), [dedup(2)]);
         assert_eq!((index.stats(10).leased, index.stats(10).done), (1, 0));
-        // The other one is stored again.
+        // The other notification is stored again.
         let mut again = record(6, StoredState::Done);
         again.formerly = Some(5);
         index.apply(dedup(2), 9, again);
@@ -144,7 +144,7 @@ fn forgotten_notification_is_removed_unless_its_record_has_changed() {
 }
 
 #[test]
-fn missing_current_notification_is_passed_over_after_a_time() {
+fn missing_current_notification_is_skipped_after_a_delay() {
     let mut index = Index::default();
     index.add(dedup(1), record(1, StoredState::Ready));
     index.apply_order(key(), 7, Some(5));

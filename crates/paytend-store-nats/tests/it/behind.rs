@@ -1,4 +1,4 @@
-//! Tests of workers whose indexes differ, because one index is outdated.
+//! Tests of workers whose indexes differ because one index is outdated.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ async fn consumers(stream: &Stream) -> BTreeSet<String> {
     stream.consumer_names().map(Result::unwrap).collect().await
 }
 
-/// Waits until a store reads the stream again, and returns the new consumers. After a long wait, other stores can have
-/// new consumers, too.
+/// Waits until a store reads the stream again, and returns the new consumers. After a long wait, the result can also
+/// contain new consumers of other stores.
 async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -30,17 +30,18 @@ async fn new_consumers(stream: &Stream, others: &BTreeSet<String>) -> Vec<String
         if !found.is_empty() {
             return found;
         }
-        assert!(Instant::now() < deadline, "the stream is not read again");
+        assert!(Instant::now() < deadline, "the stream was not read again in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Claims at the same time until one of the stores has claimed. Claims again after both have read everything.
+/// Claims from both stores at the same time until one of them has claimed a notification. Claims again after both have
+/// read all messages.
 async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut claimed = Vec::new();
     while claimed.is_empty() {
-        assert!(Instant::now() < deadline, "nothing can be claimed");
+        assert!(Instant::now() < deadline, "no notification could be claimed in time");
         let (one, other) = join(claim(behind, 10, LEASE), claim(current, 10, LEASE)).await;
         claimed.extend(one.into_iter().chain(other));
     }
@@ -53,7 +54,7 @@ async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
+async fn workers_with_different_indexes_claim_only_one_notification_with_a_key() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -63,11 +64,11 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
         store.stats().await.unwrap();
     }
     let stream = cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
-    // A store on a busy machine may read the stream again at this time.
+    // On a busy machine, a store may just be starting to read the stream again.
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut others = consumers(&stream).await;
     while others.len() < 2 {
-        assert!(Instant::now() < deadline, "the stores do not read the stream");
+        assert!(Instant::now() < deadline, "the stores did not read the stream in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
         others = consumers(&stream).await;
     }
@@ -78,7 +79,7 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
     };
     for round in 0..ROUNDS {
         let first = accept(format!("first {round}"), round).await;
-        let [claimed] = &*claim(&operator, 10, LEASE).await else { panic!("one is due") };
+        let [claimed] = &*claim(&operator, 10, LEASE).await else { panic!("one notification is due") };
         operator.release(claimed.lease, Release::DeadLetter { cause: "poison".into() }).await.unwrap();
         for store in [&current, &operator, &behind] {
             assert_eq!(store.stats().await.unwrap().ready, 0);
@@ -92,7 +93,7 @@ async fn workers_with_different_indexes_claim_one_notification_of_a_key() {
         while current.stats().await.unwrap().ready == 0 {}
         assert_eq!(operator.redrive(Some(vec![first])).await.unwrap(), 1);
         let leases: Vec<_> = claim_both(&behind, &current).await.iter().map(|claimed| claimed.lease).collect();
-        assert_eq!(leases.len(), 1, "one notification of a key is processed at a time: {leases:?}");
+        assert_eq!(leases.len(), 1, "only one notification with an order key is processed at a time: {leases:?}");
         operator.complete(leases[0], None).await.unwrap();
         let rest = claim(&operator, 10, LEASE).await;
         let ids: BTreeSet<Id> = leases.iter().map(|lease| lease.id).chain(rest.iter().map(|c| c.lease.id)).collect();

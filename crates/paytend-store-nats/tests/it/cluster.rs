@@ -1,4 +1,4 @@
-//! A cluster of NATS servers on the loopback interface, with its data in a temporary directory.
+//! A cluster of NATS servers on the loopback interface, whose data is in a temporary directory.
 
 use std::fmt::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +18,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(120);
 pub(crate) fn program() -> Option<PathBuf> {
     let given = std::env::var_os("PAYTEND_NATS_SERVER").map(PathBuf::from);
     let name = format!("nats-server{}", std::env::consts::EXE_SUFFIX);
-    // `cargo xtask setup` installs the server in the target directory, which contains the test program.
+    // `cargo xtask setup` installs the server in the target directory, which also contains the test program.
     let test = std::env::current_exe().unwrap();
     let installed = test.ancestors().map(|directory| directory.join("xtask/nats").join(&name));
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -31,11 +31,11 @@ pub(crate) fn program() -> Option<PathBuf> {
     found
 }
 
-/// The configuration of the servers.
+/// The servers' configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Setup {
     pub(crate) servers: usize,
-    /// The line that sets `sync_interval`; empty for the default.
+    /// The configuration line that sets `sync_interval`. It is empty for the default.
     pub(crate) sync: &'static str,
 }
 
@@ -52,7 +52,7 @@ struct Server {
     process: Option<Child>,
 }
 
-/// The cluster that the running tests share.
+/// The cluster that concurrently running tests share.
 static SHARED: tokio::sync::Mutex<Weak<Cluster>> = tokio::sync::Mutex::const_new(Weak::new());
 
 pub(crate) struct Cluster {
@@ -84,7 +84,7 @@ impl Cluster {
                 return Some(cluster);
             }
         }
-        panic!("the servers do not start");
+        panic!("the servers did not start");
     }
 
     fn prepare(program: PathBuf, setup: Setup) -> Self {
@@ -137,10 +137,10 @@ impl Cluster {
         Some(self)
     }
 
-    /// Returns whether the cluster has a leader that creates streams.
+    /// Returns whether the cluster has elected a leader that can create streams.
     async fn is_ready(&self) -> bool {
         let Some(mut context) = self.connect().await else { return false };
-        // Servers do not respond to requests before the election.
+        // Servers do not respond to requests before they have elected a leader.
         context.set_timeout(Duration::from_secs(1));
         let name = "ready".to_owned();
         let config = jetstream::stream::Config { name, num_replicas: self.servers.len().min(3), ..Default::default() };
@@ -161,7 +161,7 @@ impl Cluster {
         self.connect().await.unwrap()
     }
 
-    /// Waits until all replicas of a store's streams are current. Returns the name of a server that leads a stream.
+    /// Waits until all replicas of a store's streams are up to date. Returns the name of a server that leads a stream.
     pub(crate) async fn wait_until_current(&self, store: &str) -> String {
         let context = self.context().await;
         let deadline = Instant::now() + START_TIMEOUT;
@@ -178,7 +178,7 @@ impl Cluster {
                     leader = name;
                     break;
                 }
-                assert!(Instant::now() < deadline, "the replicas do not recover: {}", self.log());
+                assert!(Instant::now() < deadline, "the replicas did not recover: {}", self.log());
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -206,7 +206,7 @@ impl Cluster {
         self.spawn(number);
         while TcpStream::connect(("127.0.0.1", self.servers[number].client_port)).is_err() {
             assert!(Instant::now() < deadline, "{}", self.log());
-            // The server ends if a different program has used its port for a moment.
+            // The server ends if a different program is using its port at this time, so it is started again.
             if self.servers[number].process.as_mut().unwrap().try_wait().unwrap().is_some() {
                 self.spawn(number);
             }
@@ -218,7 +218,7 @@ impl Cluster {
         self.servers.len()
     }
 
-    /// Returns the number of the server with this name.
+    /// Returns the index of the server with this name.
     pub(crate) fn number(&self, name: &str) -> usize {
         self.servers.iter().position(|server| server.name == name).unwrap()
     }

@@ -15,7 +15,7 @@ use crate::support::{accept, claim, options};
 const LEASE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_duplicates_are_new_once() {
+async fn exactly_one_of_several_concurrent_deliveries_is_new() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -44,7 +44,7 @@ async fn concurrent_duplicates_are_new_once() {
         };
         let sightings: BTreeSet<u64> = accepted.iter().filter_map(sighting).collect();
         assert_eq!((new, ids.len()), (1, 1), "{accepted:?}");
-        assert_eq!(sightings, (1..=5).collect(), "each arrival is counted once: {accepted:?}");
+        assert_eq!(sightings, (1..=5).collect(), "each duplicate is counted once: {accepted:?}");
     }
     let store = options(&cluster, &name).open().await.unwrap();
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
@@ -87,7 +87,7 @@ async fn workers_process_one_notification_of_an_order_key_at_a_time() {
                     let (store, active) = (&store, &active);
                     async move {
                         tokio::task::yield_now().await;
-                        // The key is removed before the change, because a different worker can claim the next
+                        // The key is removed before the completion, because a different worker can claim the next
                         // notification immediately afterwards.
                         assert!(active.keys.lock().unwrap().remove(&key));
                         let lease = claimed.lease;

@@ -1,4 +1,4 @@
-//! Runs the conformance suite, and compares the store with the store in memory.
+//! Runs the conformance suite, and compares the store with the in-memory store.
 
 use paytend_inbox::testing::{conformance, random_history, state_machine};
 use paytend_vectors::Seeded;
@@ -13,7 +13,7 @@ async fn nats_store_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_histories_have_the_same_results_as_in_memory() {
+async fn random_histories_have_the_same_results_as_in_the_memory_store() {
     let Some(cluster) = Cluster::shared().await else { return };
     let random = Seeded::new();
     for _ in 0..2 {

@@ -52,7 +52,7 @@ impl LossyProxy {
         Self { port, rules, task }
     }
 
-    /// Drops the messages of these consumers from here on. Their heartbeats arrive.
+    /// From now on, drops the messages to these consumers, but not their heartbeats.
     pub(crate) fn silence(&self, consumers: impl IntoIterator<Item = String>) {
         self.rules.silent.lock().unwrap().extend(consumers);
     }

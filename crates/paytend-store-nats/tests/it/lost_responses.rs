@@ -1,4 +1,4 @@
-//! Writes whose responses are lost, although they took effect.
+//! Tests of writes that succeed although their responses are lost.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::support::{claim, claim_until_found, far_future, options, requeued, th
 
 const LEASE: Duration = Duration::from_secs(120);
 
-/// A store whose responses can be lost, and one that reaches the servers directly.
+/// A store whose responses can be lost, and a second store that is connected to the servers directly.
 struct Pair {
     proxy: LossyProxy,
     lossy: NatsStore,
@@ -44,7 +44,7 @@ impl Pair {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sighting_whose_response_was_lost_runs_once() {
+async fn sighting_whose_response_was_lost_is_processed_once() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap();
     let claimed = claim_until_found(&pair.direct).await;
@@ -65,7 +65,7 @@ async fn sighting_whose_response_was_lost_runs_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redrive_whose_response_was_lost_runs_once() {
+async fn redriven_notification_is_processed_once_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     let id = pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap().id();
     assert!(pair.direct.bury(id, "a test".into()).await.unwrap());
@@ -113,7 +113,7 @@ async fn claim_whose_response_was_lost_is_returned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notification_whose_response_was_lost_is_new_once() {
+async fn notification_whose_response_was_lost_is_reported_as_new_once() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.proxy.drop_responses(1);
     let accepting = pair.lossy.accept(requeued("a").prepare(&pair.keys));

@@ -1,4 +1,4 @@
-//! Tests of the store on a cluster of three NATS servers that they start. They are skipped if the server is not
+//! Tests of the NATS store. They start a cluster of three servers themselves. They are skipped if the server is not
 //! installed, unless `PAYTEND_NOTHING_SKIPPED` is set.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]

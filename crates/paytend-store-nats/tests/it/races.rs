@@ -1,4 +1,4 @@
-//! Removals at the same time as arrivals, and removals that were interrupted.
+//! Tests of interrupted removals, and of removals that run while notifications arrive.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ async fn process(store: &NatsStore) {
     }
 }
 
-/// Yields until the time has passed, which a timer of a millisecond does not measure.
+/// Yields until the time has passed. Tokio's timers, with their resolution of a millisecond, are too coarse here.
 async fn pass(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {
@@ -34,7 +34,7 @@ async fn pass(time: Duration) {
     }
 }
 
-/// Lets the index of a store behind a proxy see nothing that is stored from here on.
+/// Hides messages from the index of a store behind a proxy if they are stored after this call.
 async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
     let names: Vec<String> = raw.stream(log).await.consumer_names().map(Result::unwrap).collect().await;
     assert!(!names.is_empty());
@@ -55,16 +55,16 @@ async fn silent_consumers_are_replaced() {
     silence(&proxy, &raw, "inbox").await;
     accept(&receiver, &keys, "c").await.unwrap();
     process(&worker).await;
-    // The record that makes a processed notification ready again.
+    // The index does not receive the record that makes a processed notification ready again.
     silence(&proxy, &raw, "work").await;
     receiver.accept(requeued("c").prepare(&keys)).await.unwrap();
     process(&worker).await;
     assert!(proxy.dropped() > 0);
 }
 
-/// Content that remained because the program ended before the deletion.
+/// The content was not deleted, because the program ended before the deletion.
 #[tokio::test(flavor = "multi_thread")]
-async fn interrupted_removal_is_completed_by_the_next_one() {
+async fn interrupted_removal_is_completed_by_the_next_removal() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -74,7 +74,7 @@ async fn interrupted_removal_is_completed_by_the_next_one() {
     let raw = Raw::new(&cluster, &name).await;
     let dedup = TestNotification::new("a").prepare(&keys).facts.dedup;
     let record = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.work.{dedup}")).await;
-    let [message] = &*raw.all("inbox").await else { panic!("one is stored") };
+    let [message] = &*raw.all("inbox").await else { panic!("one notification is stored") };
     let facts = message.headers.get("Paytend-Facts").unwrap().as_str();
     let mut record: serde_json::Value = serde_json::from_slice(&record.unwrap().payload).unwrap();
     record["removed"] = serde_json::from_str(facts).unwrap();
@@ -86,10 +86,10 @@ async fn interrupted_removal_is_completed_by_the_next_one() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// Every notification that was acknowledged remains known, and no content about the object remains that was stored
-/// before the erasure began.
+/// All acknowledged notifications are still known, and all content about the object that was stored before the erasure
+/// is gone.
 #[tokio::test(flavor = "multi_thread")]
-async fn erasure_loses_no_notification_that_arrives_meanwhile() {
+async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
@@ -99,11 +99,11 @@ async fn erasure_loses_no_notification_that_arrives_meanwhile() {
     let raw = Raw::new(&cluster, &name).await;
     let about = |name: &str| TestNotification { business_id: Some("object".into()), ..TestNotification::new(name) };
     let mut accepted = BTreeSet::new();
-    // Each round waits for a new consumer.
+    // There are fewer rounds here, because each round waits for a new consumer.
     for round in 0..ROUNDS / 3 {
         accepted.insert(receiver.accept(about(&format!("before {round}")).prepare(&keys)).await.unwrap().id());
         operator.stats().await.unwrap();
-        // The operator's index does not see what arrives from here on.
+        // The operator's index does not receive notifications that arrive from now on.
         silence(&proxy, &raw, "inbox").await;
         let arrivals = (0..ARRIVALS).map(|number| {
             let delay = Duration::from_micros(random.below(8_000) as u64);
@@ -122,7 +122,7 @@ async fn erasure_loses_no_notification_that_arrives_meanwhile() {
         assert!(erased.unwrap() >= 1);
     }
     operator.erase("object".into()).await.unwrap();
-    assert!(raw.all("inbox").await.is_empty(), "content remains");
+    assert!(raw.all("inbox").await.is_empty(), "some content was not erased");
     let fresh = options(&cluster, &name).open().await.unwrap();
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
     for id in accepted {
@@ -166,7 +166,7 @@ async fn erasure_finds_facts_that_are_removed_meanwhile() {
 /// A duplicate at the same time is recognized and requeued, or is new. In both cases, it is processed by the program
 /// that forgets.
 #[tokio::test(flavor = "multi_thread")]
-async fn duplicate_during_forgetting_is_processed() {
+async fn duplicate_that_arrives_while_it_is_forgotten_is_processed() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
@@ -180,7 +180,7 @@ async fn duplicate_during_forgetting_is_processed() {
         let delay = Duration::from_micros(random.below(8_000) as u64);
         let duplicate = async {
             pass(delay).await;
-            // A provider sends it again if it is not acknowledged.
+            // A provider sends a notification again until it is acknowledged.
             while receiver.accept(notification.prepare(&keys)).await.is_err() {}
         };
         let ((), forgotten) = join(duplicate, store.forget(far_future())).await;
@@ -191,7 +191,7 @@ async fn duplicate_during_forgetting_is_processed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forgotten_notifications_leave_the_indexes_of_all_programs() {
+async fn forgotten_notifications_are_removed_from_all_indexes() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
@@ -212,7 +212,8 @@ async fn forgotten_notifications_leave_the_indexes_of_all_programs() {
     assert_eq!(other.forget(far_future()).await.unwrap(), 0);
 }
 
-/// The register of an order key names a notification that does not exist any more, and none has a larger number.
+/// The register of an order key contains the ID of a notification that no longer exists, and no notification has a
+/// larger ID.
 #[tokio::test(flavor = "multi_thread")]
 async fn register_of_a_forgotten_notification_does_not_hold_up_its_key() {
     let Some(cluster) = Cluster::shared().await else { return };
@@ -230,9 +231,9 @@ async fn register_of_a_forgotten_notification_does_not_hold_up_its_key() {
     assert_eq!(claim_until_found(&fresh).await[0].lease.id, first);
 }
 
-/// Another program deletes the stored value between the two requests.
+/// Another program deletes the stored check value between the write and the read.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_bound_although_a_read_after_a_conflict_finds_nothing() {
+async fn keys_are_bound_even_if_the_read_after_a_conflict_finds_nothing() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = StoreKeys::generate().unwrap();

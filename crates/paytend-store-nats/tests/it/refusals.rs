@@ -84,7 +84,7 @@ async fn streams_with_unsafe_settings_are_refused() {
     options(&cluster, "safe").open().await.unwrap();
     refused(options(&cluster, "fewer").replicas(1), "the streams must have 3 or more replicas").await;
     assert!(context.get_stream("fewer-inbox").await.is_err());
-    // The setting changes while the store is in use.
+    // The setting is changed while the store is in use.
     let store = options(&cluster, "changed").open().await.unwrap();
     context.update_stream(Config { num_replicas: 1, ..stream("changed") }).await.unwrap();
     let error = store.probe().await.unwrap_err();
@@ -104,7 +104,7 @@ fn discard_old(config: &mut Config) {
 /// Checks that a login to the system account is required.
 async fn unknown_settings(cluster: &Cluster) {
     let plain = || NatsOptions::from_url(&cluster.url()).unwrap().name("unknown").unwrap();
-    refused(plain(), "give a login to the system account").await;
+    refused(plain(), "specify a login to the system account").await;
     refused(plain().system_url(&cluster.url()).unwrap(), "must be a user of the system account").await;
     let wrong = cluster.url().replace("secret", "wrong-secret");
     refused(NatsOptions::from_url(&wrong).unwrap(), "refused the login").await;
@@ -139,12 +139,12 @@ async fn open_on_version(version: &str) -> Result<NatsStore, paytend_inbox::Stor
 async fn old_versions_are_refused() {
     for version in ["2.9.10", "2.12.11", "2.14.4"] {
         let error = open_on_version(version).await.unwrap_err();
-        let message = format!("the server old has the version {version}: it must be 2.12.12 or newer");
+        let message = format!("the server old is running version {version}: it must be 2.12.12 or newer");
         assert!(error.to_string().contains(&message), "{error}");
     }
-    // A supported version passes this check, and the next check fails.
+    // A supported version passes the version check, and the next check fails.
     let error = open_on_version("2.14.5").await.unwrap_err();
-    assert!(error.to_string().contains("give a login to the system account"), "{error}");
+    assert!(error.to_string().contains("specify a login to the system account"), "{error}");
 }
 
 #[tokio::test]

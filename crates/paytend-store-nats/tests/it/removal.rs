@@ -1,4 +1,4 @@
-//! Tests of removed content, forgotten notifications, and an index that loses its consumers.
+//! Tests that remove content, forget notifications, and delete the consumers of an index.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,7 +90,7 @@ async fn index_recovers_from_deleted_consumers() {
     drop(store);
 }
 
-/// A program reads a stream for the first time, while a different program deletes the last message of the stream.
+/// One program reads a stream for the first time while another program deletes the stream's last message.
 #[tokio::test(flavor = "multi_thread")]
 async fn loading_ends_if_the_last_message_is_deleted_during_the_read() {
     let Some(cluster) = Cluster::shared().await else { return };

@@ -15,7 +15,7 @@ use crate::support::{accept, options, try_claim};
 const LEASE: Duration = Duration::from_secs(3);
 const RECOVERY: Duration = Duration::from_secs(180);
 
-/// Returns the number of kills: a few, unless the variable `PAYTEND_FAULT_ROUNDS` is set.
+/// Returns the number of kills. It is small unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
 fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
@@ -101,13 +101,16 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
     }
     for round in 0..rounds() {
         let enough = reported.accepted.lock().unwrap().len() + 20 + random.below(100);
-        wait_for(&cluster, "the store does not recover", || reported.accepted.lock().unwrap().len() >= enough).await;
+        wait_for(&cluster, "the store did not recover", || reported.accepted.lock().unwrap().len() >= enough).await;
         let leader = cluster.wait_until_current(&name).await;
         let victim = if round % 2 == 0 { cluster.number(&leader) } else { random.below(cluster.size()) };
         cluster.kill(victim);
-        // Notifications are accepted and processed with one server less.
+        // While one server is stopped, notifications are still accepted and processed.
         let enough = reported.accepted.lock().unwrap().len() + 10;
-        wait_for(&cluster, "nothing is accepted", || reported.accepted.lock().unwrap().len() >= enough).await;
+        wait_for(&cluster, "no notification was accepted in time", || {
+            reported.accepted.lock().unwrap().len() >= enough
+        })
+        .await;
         cluster.restart(victim).await;
     }
     reported.stopped.store(true, Ordering::SeqCst);
@@ -128,9 +131,9 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_kills() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     let entries = store.list(Query { limit: usize::MAX, ..Query::default() }).await.unwrap();
     let stored: BTreeSet<String> = entries.iter().filter_map(|entry| entry.facts.business_id.clone()).collect();
-    assert_eq!(stored.len(), entries.len(), "a notification is stored twice");
+    assert_eq!(stored.len(), entries.len(), "a notification was stored twice");
     let (accepted, new) = (reported.accepted.lock().unwrap(), reported.new.lock().unwrap());
-    assert!(accepted.is_subset(&stored), "acknowledged and not stored");
+    assert!(accepted.is_subset(&stored), "acknowledged but not stored");
     assert_eq!(new.iter().collect::<BTreeSet<_>>().len(), new.len(), "a notification was reported as new twice");
     let effects = reported.effects.lock().unwrap();
     let names: BTreeSet<String> = effects.values().cloned().collect();

@@ -1,4 +1,4 @@
-//! Streams that were restored from backups of different times.
+//! Tests of streams that were restored from backups of different times.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ impl Place {
         store.accept(notification.prepare(&self.keys)).await.unwrap()
     }
 
-    /// Claims everything, and returns the names by the content. Each content fits the facts.
+    /// Claims all notifications. Returns their leases by name, as read from the content, and checks that the content
+    /// matches the facts.
     async fn claim_all(&self, store: &NatsStore) -> BTreeMap<String, paytend_inbox::Lease> {
         let inbox = Inbox::open(store.clone(), StoreKeys::parse(&self.keys.to_text()).unwrap()).await.unwrap();
         let claimed = claim(store, 100, LEASE).await;
@@ -53,7 +54,7 @@ impl Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notifications_after_a_restore_of_an_older_inbox_stream_are_processed_as_themselves() {
+async fn notifications_stored_after_a_restore_are_not_confused_with_lost_ones() {
     let Some(place) = Place::new().await else { return };
     let store = place.open().await;
     for name in ["a", "b", "processed", "leased", "lost"] {
@@ -67,7 +68,7 @@ async fn notifications_after_a_restore_of_an_older_inbox_stream_are_processed_as
     let old = raw.all("inbox").await;
     raw.restore("inbox", &old[..2]).await;
     place.clock.advance(LEASE);
-    // The numbers 3 and 4 are assigned again.
+    // The IDs 3 and 4 are assigned again.
     let store = place.open().await;
     assert_eq!(place.accept(&store, "new 1").await, Accepted::New(Id::new(3)));
     assert_eq!(place.accept(&store, "new 2").await, Accepted::New(Id::new(4)));
@@ -79,9 +80,9 @@ async fn notifications_after_a_restore_of_an_older_inbox_stream_are_processed_as
         assert_eq!((entry.state, entry.facts.business_id.as_deref()), (State::Leased, Some(name)));
     }
     let problems = worker.check().await.unwrap().join("\n");
-    assert!(problems.contains("2 notifications have a number that a different notification has"), "{problems}");
-    assert!(problems.contains("1 notifications have a record and no message, such as 5"), "{problems}");
-    // What was processed is a duplicate, and what was not yet processed is stored again.
+    assert!(problems.contains("2 notifications have an ID that belongs to a different notification"), "{problems}");
+    assert!(problems.contains("1 notifications have a record but no message, such as 5"), "{problems}");
+    // A notification that was processed is a duplicate, and a notification that was not yet processed is stored again.
     assert!(matches!(place.accept(&store, "processed").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "leased").await, Accepted::Duplicate { .. }));
     assert!(matches!(place.accept(&store, "lost").await, Accepted::Duplicate { .. }));
@@ -103,7 +104,7 @@ async fn notifications_after_a_restore_of_an_older_inbox_stream_are_processed_as
 
 /// A pending notification whose message is missing becomes a dead letter.
 #[tokio::test(flavor = "multi_thread")]
-async fn record_without_a_message_does_not_hold_up_others() {
+async fn record_without_a_message_does_not_hold_up_other_notifications() {
     let Some(place) = Place::new().await else { return };
     let store = place.open().await;
     for name in ["kept", "gone"] {
@@ -127,7 +128,7 @@ async fn record_without_a_message_does_not_hold_up_others() {
     let stats = store.stats().await.unwrap();
     assert_eq!((stats.done, stats.dead), (1, 1));
     assert_eq!(place.open().await.stats().await.unwrap().dead, 1);
-    // When it is sent again, it is processed.
+    // When the notification is sent again, it is processed.
     assert!(matches!(place.accept(&store, "gone").await, Accepted::Duplicate { .. } | Accepted::New(_)));
     store.stats().await.unwrap();
     let claimed = place.claim_all(&store).await;

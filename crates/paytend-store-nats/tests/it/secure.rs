@@ -1,4 +1,4 @@
-//! Connections with TLS.
+//! Tests of TLS connections.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl Place {
     fn start(certificate: &str) -> Option<Self> {
         let program = program()?;
         let mut place = Self { directory: Self::certificates(), port: 0, process: None };
-        // A port can be taken by a different program before the server binds it.
+        // A different program can take the port before the server binds it, so the start is repeated.
         for _ in 0..5 {
             place.port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let config = format!(
@@ -72,7 +72,7 @@ impl Place {
                 return Some(place);
             }
         }
-        panic!("the server does not start");
+        panic!("the server did not start");
     }
 
     fn options(&self, scheme: &str) -> NatsOptions {
@@ -101,7 +101,7 @@ fn is_listening(process: &mut Child, port: u16) -> bool {
         if process.try_wait().unwrap().is_some() {
             return false;
         }
-        assert!(Instant::now() < deadline, "the server does not listen");
+        assert!(Instant::now() < deadline, "the server did not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
     true
@@ -120,7 +120,7 @@ async fn refused(options: NatsOptions) -> String {
 async fn certificates_of_both_sides_are_verified() {
     let Some(place) = Place::start("ours-server") else { return };
     let keys = Arc::new(StoreKeys::generate().unwrap());
-    // The server asks for TLS also if the URL does not.
+    // The server requires TLS even if the URL does not.
     for scheme in ["tls", "nats"] {
         let options = || place.options(scheme).ca_file(place.path("ours.pem"));
         let store = place.with_certificate(options(), "ours-client").open().await.unwrap();
@@ -128,7 +128,8 @@ async fn certificates_of_both_sides_are_verified() {
         let claimed = claim(&store, 1, TIMEOUT).await;
         store.complete(claimed[0].lease, None).await.unwrap();
         store.probe().await.unwrap();
-        // Without a certificate, with that of a different authority, or with a different trusted authority.
+        // The connection fails without a client certificate, with a certificate from a different authority, or if the
+        // client trusts a different authority.
         for without in [options(), place.with_certificate(options(), "other-client")] {
             let error = without.operation_timeout(Duration::from_secs(10)).open().await.unwrap_err();
             assert!(error.to_string().starts_with("cannot connect"), "{error}");
@@ -152,7 +153,7 @@ async fn certificate_for_a_different_host_is_refused() {
     assert!(error.contains("invalid peer certificate"), "{error}");
 }
 
-/// Opens a store on a server that does not speak TLS. Returns what it has received.
+/// Opens a store on a server that does not support TLS. Returns the error and the bytes that the server has received.
 async fn received_without_tls(url: impl Fn(u16) -> String, ca_file: &Path) -> (String, Vec<u8>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -162,7 +163,7 @@ async fn received_without_tls(url: impl Fn(u16) -> String, ca_file: &Path) -> (S
                     \"port\":1,\"max_payload\":1048576,\"proto\":1,\"headers\":true}\r\n";
         connection.write_all(info.as_bytes()).await.unwrap();
         let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
-        // The response to the beginning of a handshake is not TLS.
+        // The server responds to the beginning of a TLS handshake with data that is not TLS.
         while let Ok(size @ 1..) = connection.read(&mut buffer).await {
             received.extend_from_slice(&buffer[..size]);
             if connection.write_all(b"PONG\r\n").await.is_err() {
@@ -183,7 +184,7 @@ async fn login_is_not_sent_without_tls() {
     let url = |port| format!("tls://inbox:secret@127.0.0.1:{port}");
     let (error, received) = received_without_tls(url, &ca_file).await;
     assert!(error.starts_with("cannot connect"), "{error}");
-    // The beginning of a handshake.
+    // The first bytes belong to a TLS handshake.
     assert_eq!(received[..2], [22, 3]);
     let contains = |text: &[u8]| received.windows(text.len()).any(|part| part == text);
     assert!(!contains(b"secret") && !contains(b"CONNECT"), "{received:?}");

@@ -1,4 +1,4 @@
-//! The harness of the conformance suite, and helpers of the tests.
+//! The harness for the conformance suite, and helper functions for the tests.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -92,7 +92,7 @@ pub(crate) async fn accept(store: &NatsStore, keys: &Arc<StoreKeys>, name: &str)
     store.accept(notification.prepare(keys)).await
 }
 
-/// Claims until a notification is claimed.
+/// Claims repeatedly until a notification is claimed.
 pub(crate) async fn claim_until_found(store: &NatsStore) -> Vec<Claimed> {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -100,7 +100,7 @@ pub(crate) async fn claim_until_found(store: &NatsStore) -> Vec<Claimed> {
         if !claimed.is_empty() {
             return claimed;
         }
-        assert!(Instant::now() < deadline, "nothing can be claimed");
+        assert!(Instant::now() < deadline, "no notification could be claimed in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -117,7 +117,7 @@ pub(crate) fn requeued(name: &str) -> TestNotification {
     TestNotification { requeue_sighting: true, ..TestNotification::new(name) }
 }
 
-/// The messages of a store, without the store.
+/// Direct access to the messages of a store.
 pub(crate) struct Raw {
     pub(crate) context: Context,
     name: String,
@@ -128,12 +128,12 @@ impl Raw {
         Self { context: cluster.context().await, name: name.to_owned() }
     }
 
-    /// Returns a stream: `inbox` or `work`.
+    /// Returns the `inbox` or `work` stream.
     pub(crate) async fn stream(&self, log: &str) -> Stream {
         self.context.get_stream(format!("{}-{log}", self.name)).await.unwrap()
     }
 
-    /// Publishes a message, and returns its number.
+    /// Publishes a message, and returns its sequence number.
     pub(crate) async fn publish(&self, subject: &str, headers: HeaderMap, payload: impl Into<Bytes>) -> u64 {
         let subject = format!("{}.{subject}", self.name);
         let sent = self.context.publish_with_headers(subject, headers, payload.into()).await.unwrap();
@@ -150,7 +150,7 @@ impl Raw {
         messages
     }
 
-    /// Sets a stream back to these messages, as a restore does. They must have been its first ones.
+    /// Resets a stream to these messages, as restoring a backup does. They must have been the stream's first messages.
     pub(crate) async fn restore(&self, log: &str, messages: &[StreamMessage]) {
         let config = self.stream(log).await.cached_info().config.clone();
         self.context.delete_stream(&config.name).await.unwrap();
@@ -159,7 +159,7 @@ impl Raw {
             let mut headers = HeaderMap::new();
             for (name, values) in message.headers.iter() {
                 let name: &str = name.as_ref();
-                // The conditions of the write.
+                // Headers that begin with `Nats-` contain the conditions of the original write, so they are not copied.
                 if !name.starts_with("Nats-") {
                     values.iter().for_each(|value| headers.append(name, value.as_str()));
                 }

@@ -1,4 +1,4 @@
-//! Messages that the store has not written, or has written in a format that it cannot read.
+//! Tests of messages that the store did not write, or that are in a format that it cannot read.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,7 +15,7 @@ use crate::support::{Raw, accept, claim, options, requeued};
 
 const LEASE: Duration = Duration::from_secs(120);
 
-/// Claims until a number of notifications was claimed and a number of dead letters exist. Completes what was claimed.
+/// Claims and completes notifications until `done` notifications have been completed and `dead` dead letters exist.
 async fn process_until(store: &NatsStore, done: usize, dead: u64) -> Vec<String> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut names = Vec::new();
@@ -35,15 +35,15 @@ async fn process_until(store: &NatsStore, done: usize, dead: u64) -> Vec<String>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unreadable_messages_become_dead_letters_and_hold_up_nothing() {
+async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let store = options(&cluster, &name).open().await.unwrap();
     accept(&store, &keys, "record").await.unwrap();
     let raw = Raw::new(&cluster, &name).await;
-    let [message] = &*raw.all("inbox").await else { panic!("one is stored") };
-    // The record of the first one, in a format of which only the counters can be read.
+    let [message] = &*raw.all("inbox").await else { panic!("one notification is stored") };
+    // The record of the first notification is replaced with a format in which only the counters can be read.
     let record = format!("work.{}", TestNotification::new("record").prepare(&keys).facts.dedup);
     raw.publish(&record, HeaderMap::new(), r#"{"id":"a","fence":7,"completed_runs":3}"#).await;
     let facts = message.headers.get("Paytend-Facts").unwrap().as_str();
@@ -66,13 +66,13 @@ async fn unreadable_messages_become_dead_letters_and_hold_up_nothing() {
     for (dedup, headers, content) in bad {
         ids.push(raw.publish(&format!("inbox.paytend-baas.{dedup}"), headers, content).await);
     }
-    // Subjects that are of no notification.
+    // These subjects do not belong to a notification.
     raw.publish("inbox.paytend-baas.other", HeaderMap::new(), "").await;
     raw.publish("work.other", HeaderMap::new(), "").await;
     raw.publish("meta.other", HeaderMap::new(), "").await;
     raw.publish("audit.0.other", HeaderMap::new(), "nonsense").await;
     raw.publish("order.other", HeaderMap::new(), "").await;
-    // The register of the order key of "bb".
+    // This register belongs to the order key of "bb".
     let order = TestNotification { order: Some("b".into()), ..TestNotification::new("bb") };
     let order = order.prepare(&keys).facts.order_key.unwrap();
     raw.publish(&format!("order.{order}"), HeaderMap::new(), "nonsense").await;
@@ -96,14 +96,14 @@ async fn unreadable_messages_become_dead_letters_and_hold_up_nothing() {
     let [record] = &*dead else { panic!("{dead:?}") };
     assert!(record.cause.as_ref().unwrap().contains("record cannot be read"), "{record:?}");
     assert!(fresh.show(paytend_inbox::Id::new(i64::try_from(ids[0]).unwrap()), None).await.unwrap().is_none());
-    // A redriven one is a dead letter again, or is processed if it can be read.
+    // A redriven notification becomes a dead letter again, or is processed if it can be read.
     assert_eq!(fresh.redrive(None).await.unwrap(), 6);
     let claimed = crate::support::claim_until_found(&fresh).await;
     assert_eq!((claimed[0].lease.id, claimed[0].completed_runs), (record.id, 3));
     assert!(claimed[0].lease.fence > 7);
     fresh.complete(claimed[0].lease, None).await.unwrap();
     process_until(&fresh, 0, 5).await;
-    // Duplicates are recognized.
+    // Duplicates of unreadable notifications are recognized.
     for name in ["no headers", "record"] {
         let accepted = fresh.accept(requeued(name).prepare(&keys)).await.unwrap();
         assert!(matches!(accepted, Accepted::Duplicate { sighting: 1, .. }), "{name}: {accepted:?}");

@@ -18,15 +18,15 @@ use crate::store::PostgresStore;
 /// The maximum number of orders that one transaction changes.
 const CHUNK: usize = 1_000;
 
-/// The name of the time at which a recovery began. It is absent outside of a recovery.
+/// The name under which the start time of the current recovery is stored. It is absent if no recovery is in progress.
 const RECOVERY: &str = "recovering since";
 
-/// Queries that count invalid rows, each with the description of the problem.
+/// Queries that count invalid rows, each with a description of the problem.
 const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open AND order_key IS NOT NULL GROUP BY order_key \
          HAVING count(*) FILTER (WHERE head) <> 1 OR max(id) FILTER (WHERE head) <> min(id)) k",
-        "order keys have a first order that is not the only claimable order",
+        "order keys do not have exactly their first order as the claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND NOT head", "orders cannot be claimed"),
     (
@@ -251,7 +251,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     Ok(stats)
 }
 
-/// Returns when the recovery in progress began, if there is one.
+/// Returns the time at which the current recovery began, or `None` if no recovery is in progress.
 pub(super) async fn recovering_since(transaction: &Transaction<'_>) -> Result<Option<i64>, OpError> {
     let sql = "SELECT value FROM paytend_meta WHERE name = $1";
     let Some(row) = transaction.query_opt(sql, &[&RECOVERY]).await? else { return Ok(None) };
@@ -267,8 +267,8 @@ async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64,
 }
 
 async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpError> {
-    // Waits for changes in progress, including those that have locked a row and will change it, and lets later ones
-    // wait. A lock weaker than EXCLUSIVE could deadlock with these changes.
+    // This lock waits for changes in progress, including changes that have locked a row but not written it yet, and
+    // blocks later changes. A lock weaker than EXCLUSIVE could deadlock with these changes.
     transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
     let since = rows::now(transaction).await?.to_be_bytes();
     let sql = "INSERT INTO paytend_meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";

@@ -8,8 +8,8 @@ use crate::error::OpError;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::rows::limit;
 
-/// Claims due orders. Reads each operation separately, so that the orders of an operation at its limit are not read.
-/// Skips locked rows.
+/// Claims due orders. Reads each operation separately, so that no orders are read for an operation that has reached its
+/// limit. Skips locked rows.
 pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) -> Result<Vec<ClaimedOrder>, OpError> {
     let now = rows::now(transaction).await?;
     let mut due: Vec<Stored> = Vec::new();

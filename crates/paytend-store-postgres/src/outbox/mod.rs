@@ -1,4 +1,4 @@
-//! The store of an outbox, in the same database as the inbox.
+//! The outbox store, which uses the same database as the inbox.
 //!
 //! All transactions lock the rows of orders first, and then an order key, so that they cannot deadlock.
 
@@ -24,9 +24,9 @@ use crate::store::{PostgresStore, not_completed};
 use rows::{REQUEST, RESULT, Stored};
 
 impl PostgresStore {
-    /// Submits an order in a transaction on this database: the transaction of an effect, or a transaction of the
-    /// caller. The order is stored if and only if the transaction is committed. The isolation level must be
-    /// `READ COMMITTED`, which is the default.
+    /// Submits an order in a transaction on this database, that is, in an effect or in the caller's own transaction.
+    /// The order is stored if and only if the transaction is committed. The isolation level must be `READ COMMITTED`,
+    /// which is the default.
     ///
     /// ```
     /// use paytend_inbox::HandlerError;
@@ -47,16 +47,16 @@ impl PostgresStore {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
+    /// Returns [`SubmitError::Conflict`] if the order number belongs to an order with different content, or
     /// [`SubmitError::Store`] if PostgreSQL fails. Roll back the transaction after an error.
     pub async fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
         let submitted = submit(transaction, order).await;
         submitted.unwrap_or_else(|error| Err(SubmitError::Store(error.into_finish("submit an order").into())))
     }
 
-    /// Records a notification about an order in a transaction on this database, such as the effect of the
-    /// notification's handler. Returns whether the order exists and the notification is its first or makes the order
-    /// due.
+    /// Records a notification about an order, inside a transaction that the caller has open on this database, for
+    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
+    /// first notification or the notification makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if PostgreSQL fails.
@@ -97,15 +97,16 @@ async fn submit(transaction: &Transaction<'_>, order: &NewOrder) -> Result<Resul
         return same(transaction, order, &known).await;
     }
     if let Some(key) = &facts.order_key {
-        // The lock ensures that the numbers follow the order of the commits, and that a concurrent completion finds the
-        // new order.
+        // The lock ensures that the IDs are in the order of the commits, and that a concurrent completion finds the new
+        // order.
         locks::lock_key_of(transaction, key.as_bytes()).await?;
     }
     let now = rows::now(transaction).await?;
     let mut progress = Progress::new(now, facts.not_before.map(millis));
     if let Some(id) = rows::insert(transaction, now, facts, &progress).await? {
         rows::put_part(transaction, id, REQUEST, order.request()).await?;
-        // Read after the insertion, which waits for a recovery that begins at the same time.
+        // The recovery is read after the insertion, because the insertion waits for a recovery that begins at the same
+        // time.
         if admin::recovering_since(transaction).await?.is_some() {
             progress.recover(now, facts.not_before.map(millis));
             rows::save(transaction, id, &progress).await?;
@@ -142,7 +143,7 @@ async fn notice(transaction: &Transaction<'_>, notice: &OrderNotice) -> Result<b
     Ok(is_new)
 }
 
-/// Completes a held order, after its effect if there is one.
+/// Applies the effect, if there is one, and completes an order whose lease is valid.
 async fn complete(
     transaction: &Transaction<'_>,
     lease: Lease,
@@ -161,8 +162,8 @@ async fn complete(
     finish(transaction, &stored).await
 }
 
-/// Locks and returns a held order, or returns an error if the lease is lost. Claims skip the locked row, even after the
-/// lease has expired.
+/// Locks and returns the order for a lease, or returns an error if the lease is lost. Claims skip the locked row, even
+/// after the lease has expired.
 async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get()).await?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
@@ -177,7 +178,7 @@ pub(crate) async fn repair_times(transaction: &Transaction<'_>, max_delay: i64) 
     Ok(transaction.execute(sql, &[&max_delay]).await?)
 }
 
-/// Writes a changed order. If the order is completed, the next order of its key can be claimed.
+/// Writes a changed order. If the order is completed, the next order with the same order key can be claimed.
 async fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), OpError> {
     let key = stored.facts.order_key.as_ref().filter(|_| !stored.progress.is_open);
     if let Some(key) = key {

@@ -95,7 +95,7 @@ pub(super) fn stored(row: &Row) -> Result<Stored, OpError> {
     Ok(Stored { id: get(row, 24)?, facts, progress, submitted_at: get(row, 25)? })
 }
 
-/// Returns the store's time in milliseconds since the Unix epoch.
+/// Returns the time of the store's clock in milliseconds since the Unix epoch.
 pub(super) async fn now(transaction: &Transaction<'_>) -> Result<i64, OpError> {
     get(&transaction.query_one("SELECT paytend_now_ms()", &[]).await?, 0)
 }
@@ -118,8 +118,8 @@ pub(super) async fn by_id(transaction: &Transaction<'_>, id: i64) -> Result<Opti
     row.as_ref().map(stored).transpose()
 }
 
-/// Inserts an order. Returns its ID in the store, or `None` if a different transaction has inserted the order. The
-/// caller must hold the lock of the order key.
+/// Inserts an order. Returns the ID that the store has assigned, or `None` if a different transaction has inserted the
+/// order. The caller must hold the order key's lock.
 pub(super) async fn insert(
     transaction: &Transaction<'_>,
     now: i64,
@@ -194,8 +194,8 @@ pub(super) async fn save(transaction: &Transaction<'_>, id: i64, progress: &Prog
     Ok(())
 }
 
-/// Makes the next order of an order key claimable, after the first order was completed. The caller must hold the lock
-/// of the key.
+/// Makes the next order with the same order key claimable once the order before it has completed. The caller must hold
+/// the key's lock.
 pub(super) async fn promote(transaction: &Transaction<'_>, key: &Mac) -> Result<(), OpError> {
     let sql = "UPDATE paytend_order SET head = true WHERE id = \
          (SELECT min(id) FROM paytend_order WHERE order_key = $1 AND is_open)";

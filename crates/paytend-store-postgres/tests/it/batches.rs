@@ -13,7 +13,7 @@ use paytend_vectors::Seeded;
 use crate::server::{Server, execute};
 use crate::support::{claim, open};
 
-/// The number of rounds. It is large enough to detect deadlocks of batches that lock rows in different orders.
+/// The number of rounds. It is large enough to detect deadlocks between batches that lock rows in different orders.
 const ROUNDS: usize = 40;
 
 async fn commits(store: &PostgresStore) -> i64 {
@@ -60,7 +60,7 @@ async fn waiting_notifications_share_commits_and_only_refused_notifications_fail
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     // The notifications of the batch with the refused notification were stored one by one.
     assert!(commits(&store).await < 200, "{} commits", commits(&store).await);
-    // Each order key has one claimable notification.
+    // Each order key has exactly one claimable notification.
     let keys: Vec<_> = claim(&store, 1000, Duration::from_secs(60)).await;
     let ordered: Vec<_> = keys.iter().filter_map(|claimed| claimed.facts.order_key).collect();
     assert_eq!(ordered.iter().collect::<BTreeSet<_>>().len(), ordered.len());

@@ -14,7 +14,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Repeats claims until `count` notifications are claimed, because a claim skips rows that are briefly locked.
+/// Claims repeatedly until `count` notifications have been claimed, because a claim skips rows that are briefly locked.
 async fn claims(store: &PostgresStore, count: usize) -> Vec<Claimed> {
     let (mut claimed, deadline) = (Vec::new(), Instant::now() + Duration::from_secs(30));
     while claimed.len() < count {
@@ -43,15 +43,15 @@ async fn ready_notifications_are_claimed_after_the_clock_was_set_back() {
     assert_eq!(claims(&store, 1).await[0].lease.id, leased);
     accept(&store, &keys, "third").await.unwrap();
 
-    // A step of less than a day delays only retries and the end of leases.
+    // If the clock is set back by less than a day, only retries and the expiry of leases are delayed.
     set_clock(&config, NOW - 3 * HOUR).await;
     let reopened = open(config.clone(), 1).await;
     claims(&reopened, 1).await;
     assert_eq!(claim(&reopened, 5, LEASE).await.len(), 0);
     set_clock(&config, NOW).await;
-    // Retries are due and leases have expired at their old times.
+    // At their old times, retries are due and leases have expired.
     claims(&reopened, 3).await;
-    // After a step of more than a day, retries and leases are due.
+    // If the clock is set back by more than a day, retries are due and leases expire.
     set_clock(&config, NOW - 2 * DAY).await;
     let reopened = open(config, 1).await;
     claims(&reopened, 3).await;

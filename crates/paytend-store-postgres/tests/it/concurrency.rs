@@ -72,7 +72,8 @@ async fn ten_receivers_and_ten_workers_process_each_notification_once() {
     assert!(effects.len() >= EACH);
 }
 
-/// A claim begins before a completion commits, and locks the row afterwards. Its key must be that of a new run.
+/// A claim begins before a completion commits, and locks the row afterwards. Its idempotency key must belong to a new
+/// run.
 #[tokio::test(flavor = "multi_thread")]
 async fn claim_during_a_completion_counts_the_completed_run() {
     const LEASE: Duration = Duration::from_secs(600);
@@ -90,7 +91,7 @@ async fn claim_during_a_completion_counts_the_completed_run() {
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let new = TestNotification { requeue_sighting: true, ..TestNotification::new("one") };
     store.accept(new.prepare(&keys)).await.unwrap();
-    // The lease ends immediately, but is valid until the notification is claimed again.
+    // The lease expires immediately, but it is valid until the notification is claimed again.
     let first = claim(&store, 1, Duration::ZERO).await.pop().unwrap();
     store.accept(new.prepare(&keys)).await.unwrap();
     let lock = store.pool().get().await.unwrap();
@@ -99,7 +100,7 @@ async fn claim_during_a_completion_counts_the_completed_run() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let waiting = "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
     while number(&config, waiting).await == 0 {
-        assert!(Instant::now() < deadline, "the claim does not wait");
+        assert!(Instant::now() < deadline, "the claim did not wait");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     store.complete(first.lease, None).await.unwrap();

@@ -17,7 +17,7 @@ async fn postgres_store_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_histories_have_the_same_results_as_in_memory() {
+async fn random_histories_have_the_same_results_as_in_the_memory_store() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     for _ in 0..3 {
@@ -46,7 +46,7 @@ async fn servers_that_can_lose_acknowledged_notifications_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn probe_fails_after_a_setting_of_the_server_becomes_unsafe() {
+async fn probe_fails_after_a_server_setting_becomes_unsafe() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).open().await.unwrap();
@@ -58,7 +58,7 @@ async fn probe_fails_after_a_setting_of_the_server_becomes_unsafe() {
     let deadline = Instant::now() + Duration::from_secs(30);
     let error = loop {
         match store.probe().await {
-            Ok(_) => assert!(Instant::now() < deadline, "the probe does not fail"),
+            Ok(_) => assert!(Instant::now() < deadline, "the probe did not fail"),
             Err(error) => break error,
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

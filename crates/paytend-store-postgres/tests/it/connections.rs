@@ -1,4 +1,4 @@
-//! Tests of connections: TLS, and the selection of the primary.
+//! Tests that the store requires TLS and selects the primary.
 
 use paytend_inbox::StoreErrorKind;
 use paytend_store_postgres::PostgresOptions;

@@ -56,7 +56,7 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
                     // letter.
                     if one.lease.id == bad {
                         assert!(damage.contains("2147483647") && one.tries > 1_000_000_000, "{damage}");
-                        let cause = "no attempt returned".to_owned();
+                        let cause = "no attempt ended normally".to_owned();
                         store.release(one.lease, paytend_inbox::Release::DeadLetter { cause }).await.unwrap();
                     } else if one.facts.business_id.is_some() {
                         assert!(process(&store, &one).await);

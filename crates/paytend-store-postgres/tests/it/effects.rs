@@ -1,4 +1,4 @@
-//! Tests of effects that weaken the commit, end the transaction, or never end.
+//! Tests of effects that disable durable commits, end the transaction, or never end.
 
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -15,11 +15,12 @@ use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, claim, effect, open, process, running};
 
 const LEASE: Duration = Duration::from_secs(600);
-/// A deadline that is much longer than the time limit of effects in these tests, and much shorter than the stuck
+/// A deadline that is much longer than the time limit for effects in these tests, and much shorter than the stuck
 /// statements.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Accepts a new notification, because the deduplication keys differ, and claims it.
+/// Accepts a notification and claims it. The notification is always new, because each call uses a different
+/// deduplication key.
 async fn claimed_one(store: &PostgresStore) -> Claimed {
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     accept(store, &keys, "one").await.unwrap();
@@ -40,7 +41,7 @@ async fn lines(store: &PostgresStore) -> i64 {
 
 /// The deferred trigger of the completion refuses a commit that a crash could undo.
 #[tokio::test(flavor = "multi_thread")]
-async fn effect_does_not_weaken_the_commit() {
+async fn effect_cannot_disable_the_durable_commit() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -55,9 +56,9 @@ async fn effect_does_not_weaken_the_commit() {
     assert_eq!(lines(&store).await, 2);
 }
 
-/// A setting of the connection itself cannot be reset.
+/// A setting that the connection itself has cannot be reset.
 #[tokio::test(flavor = "multi_thread")]
-async fn completion_on_a_weakened_connection_is_rolled_back() {
+async fn completion_on_a_connection_without_durable_commits_is_rolled_back() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -73,9 +74,9 @@ async fn completion_on_a_weakened_connection_is_rolled_back() {
     assert!(process(&store, &claimed).await);
 }
 
-/// The row of the effect is checked before the completion.
+/// The effect writes a row whose deferred trigger is checked before the completion.
 #[tokio::test(flavor = "multi_thread")]
-async fn weakened_connection_is_closed_after_an_effect_with_a_checked_row() {
+async fn connection_without_durable_commits_is_closed_after_an_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
@@ -97,12 +98,12 @@ async fn weakened_connection_is_closed_after_an_effect_with_a_checked_row() {
     };
     let cause = cause(store.complete(claimed.lease, Some(submitting())).await);
     assert!(cause.contains("synchronous_commit"), "{cause}");
-    // The next connection has the setting of the role.
+    // The next connection has the role's setting.
     store.complete(claimed.lease, Some(submitting())).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_acknowledged_on_a_weakened_connection() {
+async fn nothing_is_acknowledged_on_a_connection_without_durable_commits() {
     let Some(server) = Server::start(&[]).await else { return };
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     let config = server.database().await;
@@ -114,7 +115,7 @@ async fn nothing_is_acknowledged_on_a_weakened_connection() {
         // The connection is closed, and a new connection has the server's setting.
         assert!(accept(&store, &keys, name).await.is_some(), "{name}");
     }
-    // The setting of a role applies to new connections, after the store has checked its first connection.
+    // A role's setting applies to new connections. The store has already checked its first connection.
     execute(&config, "ALTER ROLE postgres SET synchronous_commit = off").await;
     let other = PostgresOptions::new(config.clone()).danger_any_settings().open().await.unwrap();
     assert!(accept(&other, &keys, "danger").await.is_some());
@@ -168,14 +169,15 @@ async fn effect_that_ends_the_transaction_or_ignores_an_error_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
+async fn stuck_effect_fails_in_time_and_releases_its_connection_and_locks() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;
     let limit = Duration::from_millis(200);
     let store = PostgresOptions::new(config).max_connections(1).effect_timeout(limit).open().await.unwrap();
     let mut claimed = claimed_one(&store).await;
-    // The effects: a long statement, code that waits without a statement, and a session that removes its time limit.
+    // The effects are a long statement, code that waits without a statement, and SQL that removes the session's time
+    // limits.
     let waiting = effect(|transaction| {
         Box::pin(async move {
             transaction.batch_execute("INSERT INTO effect VALUES ('x')").await?;
@@ -187,7 +189,7 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
         let started = Instant::now();
         let cause = cause(store.complete(claimed.lease, Some(stuck)).await);
         assert!(cause.contains("time limit"), "{cause}");
-        // The lock of the row is released.
+        // The row must no longer be locked.
         let retry = Release::Retry { after: Duration::ZERO, cause: cause.clone() };
         store.release(claimed.lease, retry).await.unwrap();
         claimed = claim(&store, 1, LEASE).await.pop().unwrap();
@@ -201,12 +203,12 @@ async fn stuck_effect_returns_in_time_and_keeps_neither_connection_nor_lock() {
         if client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0 {
             break;
         }
-        assert!(Instant::now() < deadline, "a stuck statement still runs");
+        assert!(Instant::now() < deadline, "a stuck statement is still running");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// Texts of PostgreSQL cannot contain U+0000.
+/// PostgreSQL text values cannot contain U+0000, so the store replaces it.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_with_u_0000_are_stored_and_found() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -242,7 +244,7 @@ async fn texts_with_u_0000_are_stored_and_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_contain_messages_of_the_server_without_values() {
+async fn errors_contain_the_servers_messages_without_values() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

@@ -1,4 +1,4 @@
-//! A store that is used in several runtimes, one of which ends.
+//! Tests of a store that is used in several Tokio runtimes, including a runtime that ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_secs(600);
 const SOON: Duration = Duration::from_secs(30);
-/// The time limit of the effects that do not end.
+/// The time limit for effects that never end.
 const LIMIT: Duration = Duration::from_millis(200);
 
 fn runtime() -> Runtime {
@@ -43,7 +43,7 @@ fn interrupted(store: &PostgresStore, keys: &Arc<StoreKeys>, round: usize) {
             let _ = accepted.send(());
         });
     }
-    // The runtime ends before, while or after these are accepted.
+    // The runtime ends before, while or after these notifications are accepted.
     for _ in 0..50 * round {
         count.blocking_recv().unwrap();
     }
@@ -62,11 +62,11 @@ fn store_works_after_the_end_of_the_runtime_that_ran_its_tasks() {
         let store = living.block_on(options.open()).unwrap();
         interrupted(&store, &keys, round);
         let working = async {
-            // A connection of the runtime that has ended fails once.
+            // A connection that belonged to the ended runtime fails once.
             let deadline = Instant::now() + SOON;
             for number in 0..40 {
                 while accept(&store, &keys, &format!("later {round} {number}")).await.is_none() {
-                    assert!(Instant::now() < deadline, "the store accepts nothing");
+                    assert!(Instant::now() < deadline, "the store did not accept a notification in time");
                 }
             }
             for claimed in claim(&store, 1000, LEASE).await {
@@ -89,11 +89,11 @@ fn store_works_after_the_end_of_the_runtime_that_ran_its_tasks() {
                     () = hint => {}
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 }
-                assert!(Instant::now() < deadline, "no hint arrives");
+                assert!(Instant::now() < deadline, "no hint arrived in time");
             }
         };
         living.block_on(async {
-            tokio::time::timeout(SOON * 2, working).await.expect("an operation of the store does not end");
+            tokio::time::timeout(SOON * 2, working).await.expect("a store operation did not end in time");
         });
     }
 }

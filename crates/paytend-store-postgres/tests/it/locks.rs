@@ -1,4 +1,4 @@
-//! Operations that lock the same rows and order keys at the same time.
+//! Tests of operations that lock the same rows and order keys at the same time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const LEASE: Duration = Duration::from_secs(600);
 const ROUNDS: usize = 25;
 
 /// A delivery that loses the race to insert a notification records a sighting, which waits for a completion that waits
-/// for the lock of the order key.
+/// for the order key's lock.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_deliveries_and_completions_do_not_deadlock() {
     let Some(server) = Server::start(&["deadlock_timeout=10s"]).await else { return };
@@ -51,7 +51,7 @@ async fn concurrent_deliveries_and_completions_do_not_deadlock() {
     assert_eq!(worker.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// An erasure takes several order keys.
+/// An erasure locks several order keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn erasures_redrives_and_deliveries_do_not_deadlock() {
     let Some(server) = Server::start(&["deadlock_timeout=100ms"]).await else { return };
@@ -80,7 +80,7 @@ async fn erasures_redrives_and_deliveries_do_not_deadlock() {
         }));
         let (erased, redriven, accepted) = futures_util::join!(erasing, redriving, accepting);
         for error in erased.into_iter().chain(redriven).filter_map(Result::err) {
-            // A row that a completion holds is refused.
+            // The operation fails if a completion has locked the row, but it must not deadlock.
             assert!(!error.to_string().contains("deadlock"), "{error}");
         }
         assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");

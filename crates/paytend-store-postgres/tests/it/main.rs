@@ -1,5 +1,5 @@
-//! Tests of the store on a PostgreSQL server that they start. They are skipped if PostgreSQL is not installed, unless
-//! `PAYTEND_NOTHING_SKIPPED` is set.
+//! Tests of the PostgreSQL store. They start a server themselves. They are skipped if PostgreSQL is not installed,
+//! unless `PAYTEND_NOTHING_SKIPPED` is set.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]

@@ -1,4 +1,4 @@
-//! Effects of orders: they end their transaction, do not end, or change their session.
+//! Tests of order effects that end their transaction, never end, or change their session.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ async fn create(server: &Server) -> (Config, PostgresStore) {
     (config, options.open().await.unwrap())
 }
 
-/// Submits and claims an order that is sent, and stores its response.
+/// Submits an order, claims it, begins its send, and stores its response.
 async fn sent(store: &PostgresStore, order: TestOrder) -> Lease {
     let keys = Arc::new(StoreKeys::generate().unwrap());
     store.submit_order(order.prepare(&keys)).await.unwrap();
@@ -41,7 +41,7 @@ async fn complete(store: &PostgresStore, lease: Lease, effect: PostgresEffect) -
     store.complete_order(lease, Ended::Responded, Some(effect)).await
 }
 
-/// Returns whether an order, whose response is stored, is completed.
+/// Returns whether an order whose response is stored has been completed.
 async fn is_completed(store: &PostgresStore, number: &str) -> bool {
     let progress = store.show_order(number.to_owned(), None).await.unwrap().unwrap().progress;
     assert_eq!(progress.state, State::Responded);
@@ -49,7 +49,7 @@ async fn is_completed(store: &PostgresStore, number: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn effects_of_orders_that_fail_are_rolled_back() {
+async fn failing_order_effects_are_rolled_back() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     execute(&config, "CREATE TABLE booking (line text UNIQUE DEFERRABLE INITIALLY DEFERRED)").await;
@@ -87,9 +87,10 @@ async fn effects_of_orders_that_fail_are_rolled_back() {
     assert!(is_completed(&store, "A").await);
 }
 
-/// The statements that complete an order follow the effect in the same session.
+/// The statements that complete an order run after the effect in the same session, so the effect's settings must be
+/// reset.
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_of_an_orders_effect_end_with_it() {
+async fn settings_of_an_order_effect_are_reset_after_it() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     execute(&config, "CREATE ROLE other; GRANT INSERT ON effect TO other").await;
@@ -114,7 +115,7 @@ async fn settings_of_an_orders_effect_end_with_it() {
         drop(client);
         assert!(is_completed(&store, &index.to_string()).await, "{change}");
     }
-    // What an effect has changed ends also if the effect fails.
+    // The changes to the session are also reset if the effect fails.
     let lease = sent(&store, TestOrder::new("failing")).await;
     complete(&store, lease, running("SELECT pg_advisory_lock(8); SELECT 1 / 0")).await.unwrap_err();
     let client = store.pool().get().await.unwrap();

@@ -1,4 +1,4 @@
-//! Tests with a server that crashes while the dispatchers of two stores send orders to a sandbox with faults.
+//! Tests with a server that crashes while the dispatchers of two stores send orders to a sandbox that injects faults.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -43,8 +43,8 @@ fn start(outbox: &Outbox<PostgresStore>) -> tokio::task::JoinHandle<()> {
     })
 }
 
-/// Submits an order in the transaction that also inserts it into the table `book`. Returns whether the order is known
-/// to be stored.
+/// Submits an order in the transaction that also inserts it into the `book` table. Returns `true` if the order is
+/// certainly stored.
 async fn submit(outbox: &Outbox<PostgresStore>, card: &str, number: &str) -> bool {
     let topup = Topup::builder().card_id(card).order_no(number).amount("1.00".parse().unwrap()).currency("EUR").build();
     let options = match number.len() % 2 {
@@ -75,7 +75,7 @@ async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
     execute(&config, EFFECTS).await;
     execute(&config, "CREATE TABLE book (number text PRIMARY KEY)").await;
     let keys = StoreKeys::generate().unwrap();
-    // The two stores act like two processes.
+    // The two stores simulate two processes.
     let mut outboxes = Vec::new();
     for _ in 0..2 {
         let store = open(config.clone(), 8).await;
@@ -88,7 +88,7 @@ async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
         let enough = stored.len() + 5 + random.below(30);
         let deadline = Instant::now() + Duration::from_secs(60);
         while stored.len() < enough {
-            assert!(Instant::now() < deadline, "the store does not recover from the crash");
+            assert!(Instant::now() < deadline, "the store did not recover from the crash");
             let number = next.to_string();
             let both = outboxes.iter().map(|outbox| submit(outbox, sandbox.card_id(), &number));
             if futures_util::future::join_all(both).await.contains(&true) {
@@ -108,7 +108,7 @@ async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
         if !entries.is_empty() && entries.iter().all(|entry| !entry.progress.is_open) {
             break entries;
         }
-        assert!(Instant::now() < deadline, "orders do not end: {:?}", store.order_stats().await);
+        assert!(Instant::now() < deadline, "orders were not completed in time: {:?}", store.order_stats().await);
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     for task in running {
@@ -121,14 +121,18 @@ async fn no_order_is_executed_twice_or_lost_after_server_crashes() {
     }
     let executed = entries.iter().filter(|entry| sandbox.topup(&entry.facts.number).is_some()).count();
     let balance = sandbox.card(sandbox.card_id()).unwrap().balance().to_string();
-    assert_eq!(balance, format!("{executed}.00"), "the ledger has other topups than the store");
+    assert_eq!(balance, format!("{executed}.00"), "the ledger and the store contain different topups");
     let numbers: BTreeSet<String> = entries.iter().map(|entry| entry.facts.number.clone()).collect();
-    assert!(stored.is_subset(&numbers), "submitted and not stored");
+    assert!(stored.is_subset(&numbers), "orders were submitted but not stored");
     let client = store.pool().get().await.unwrap();
     let lines = async |sql: &str| -> Vec<String> {
         client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     };
-    assert_eq!(BTreeSet::from_iter(lines("SELECT number FROM book").await), numbers, "the books differ");
+    assert_eq!(
+        BTreeSet::from_iter(lines("SELECT number FROM book").await),
+        numbers,
+        "the books and the store contain different orders"
+    );
     let effects = lines("SELECT line FROM effect").await;
     assert_eq!(effects.len(), numbers.len(), "an effect happened twice or not at all");
     assert_eq!(BTreeSet::from_iter(effects), numbers);

@@ -1,4 +1,4 @@
-//! Runs the conformance suite of the outbox, and compares the store with the in-memory store.
+//! Runs the outbox conformance suite, and compares the store with the in-memory store.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -64,7 +64,7 @@ async fn postgres_outbox_conforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_outbox_histories_have_the_same_results_as_in_memory() {
+async fn random_outbox_histories_have_the_same_results_as_in_the_memory_store() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     for _ in 0..3 {
@@ -94,7 +94,7 @@ async fn sends_and_submissions_are_refused_on_a_connection_without_durability() 
     assert_eq!(store.begin_send(claimed.lease).await.unwrap().sends, 1);
 }
 
-/// A change locks its row, and writes it later. The recovery must wait for it without a deadlock.
+/// A change locks its row first and writes it later. The recovery must wait for the change without a deadlock.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_waits_for_a_change_in_progress() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -112,7 +112,7 @@ async fn recovery_waits_for_a_change_in_progress() {
     let waits = "SELECT 1 FROM pg_locks WHERE NOT granted";
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while observer.query(waits, &[]).await.unwrap().is_empty() {
-        assert!(std::time::Instant::now() < deadline, "the recovery does not wait");
+        assert!(std::time::Instant::now() < deadline, "the recovery did not wait");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     transaction.execute("UPDATE paytend_order SET tries = tries + 1", &[]).await.unwrap();

@@ -18,8 +18,8 @@ const SOON: Duration = Duration::from_secs(20);
 struct Pooler(Child);
 
 impl Pooler {
-    /// Starts a pooler in front of a database, and returns the settings for connections to it. `mode` is its pool mode,
-    /// and further lines with settings.
+    /// Starts a pooler in front of a database. Returns the pooler and the settings for connecting to it. `mode` is the
+    /// pool mode, which can be followed by additional lines of settings.
     async fn start(
         server: &Server,
         directory: &std::path::Path,
@@ -49,7 +49,7 @@ impl Pooler {
         config.host_path(directory).port(6432).user("postgres").dbname(name);
         let deadline = Instant::now() + SOON;
         while config.connect(NoTls).await.is_err() {
-            assert!(Instant::now() < deadline, "the pooler does not start");
+            assert!(Instant::now() < deadline, "the pooler did not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Some((pooler, config))
@@ -83,7 +83,7 @@ async fn session_pooling_works() {
         if tokio::time::timeout(Duration::from_secs(1), changed).await.is_ok() {
             break;
         }
-        assert!(Instant::now() < deadline, "no hint arrives");
+        assert!(Instant::now() < deadline, "no hint arrived in time");
     }
     let claimed = claim(&store, 100, LEASE).await;
     for claimed in &claimed {
@@ -92,7 +92,7 @@ async fn session_pooling_works() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// With one connection to the server, the connection that checks for a pooler would wait for two minutes.
+/// If the pooler has only one connection to the server, the check for a pooler must not wait for two minutes.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_pooling_with_one_connection_opens_in_time() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -106,7 +106,8 @@ async fn session_pooling_with_one_connection_opens_in_time() {
     assert!(accept(&store, &keys, "one").await.is_some());
 }
 
-/// PgBouncer before version 1.21 does not keep prepared statements. Newer versions keep them if they are configured to.
+/// PgBouncer before version 1.21 does not keep prepared statements. Newer versions keep them if they are configured to
+/// do so.
 #[tokio::test(flavor = "multi_thread")]
 async fn transaction_pooling_works_or_is_refused() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -131,7 +132,7 @@ async fn transaction_pooling_works_or_is_refused() {
             assert_eq!(error.kind(), StoreErrorKind::Configuration);
             assert!(error.to_string().contains("use session pooling"), "{error}");
             options().must_exist().open().await.unwrap_err();
-            // Nothing was created.
+            // The refused store has not created any tables.
             let tables = "SELECT count(*)::int FROM pg_class WHERE relname LIKE 'paytend%'";
             assert_eq!(number(&database, tables).await, 0);
         }

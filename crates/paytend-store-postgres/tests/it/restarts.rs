@@ -16,10 +16,10 @@ use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, accept, claim, open, process};
 
 const LEASE: Duration = Duration::from_millis(500);
-/// The number of receivers, and of workers.
+/// The number of receivers, and also the number of workers.
 const EACH: usize = 10;
 
-/// Returns the number of crashes: a few, unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
+/// Returns the number of crashes. It is small unless the `PAYTEND_FAULT_ROUNDS` environment variable is set.
 fn rounds() -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(3, |rounds| rounds.parse().unwrap())
 }
@@ -61,7 +61,7 @@ async fn work(store: PostgresStore, reported: Arc<Reported>) {
     }
 }
 
-/// Receivers and workers, each with its own store, like separate processes.
+/// Receivers and workers with separate stores, which simulate separate processes.
 struct Load {
     store: PostgresStore,
     reported: Arc<Reported>,
@@ -90,7 +90,7 @@ impl Load {
         let enough = self.accepted() + count;
         let deadline = Instant::now() + Duration::from_secs(60);
         while self.accepted() < enough {
-            assert!(Instant::now() < deadline, "the store does not recover from the crash");
+            assert!(Instant::now() < deadline, "the store did not recover from the crash");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -122,7 +122,7 @@ impl Load {
         assert_eq!(rows.len(), effects.len(), "an effect happened more than once");
         assert_eq!(effects, stored);
         let (accepted, completed) = (reported.accepted.lock().unwrap(), reported.completed.lock().unwrap());
-        assert!(accepted.is_subset(&stored), "acknowledged and not stored");
+        assert!(accepted.is_subset(&stored), "acknowledged but not stored");
         assert!(completed.is_subset(&effects), "completed without an effect");
     }
 }
@@ -146,7 +146,7 @@ async fn no_notification_is_lost_and_no_effect_repeated_after_server_crashes() {
     load.finish().await;
 }
 
-/// Kills a process that completes notifications. The server then ends all others and recovers.
+/// Kills a process that completes notifications. The server then ends all other sessions and recovers.
 async fn kill_session(config: &Config) {
     let sql = "SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid() \
          AND (query LIKE '%SAVEPOINT paytend_effect%' OR query LIKE 'INSERT INTO effect%') LIMIT 1), 0)";
@@ -160,7 +160,8 @@ async fn kill_session(config: &Config) {
     }
 }
 
-/// A claim is committed without waiting for the disk. Its count of attempts must not be lost again and again.
+/// A claim is committed without waiting for the disk, so a crash can undo its attempt count. This must not happen again
+/// and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_that_crash_the_server_are_counted() {
     let Some(mut server) = Server::start(&[]).await else { return };
@@ -202,8 +203,8 @@ async fn failover_to_a_synchronous_standby_loses_nothing_and_repeats_no_effect()
     config.host_path(standby.directory());
     let load = Load::start(config).await;
     load.accepts(50 + random.below(200)).await;
-    // The standby receives no further data, and later becomes the primary. Without synchronous commits, notifications
-    // that are acknowledged after this point would be lost.
+    // The standby receives no more data, and later becomes the primary. Without synchronous commits, notifications that
+    // are acknowledged after this point would be lost.
     let receiver = number(&standby.config("postgres"), "SELECT pid FROM pg_stat_wal_receiver").await;
     let receiver = Pid::from_raw(receiver).unwrap();
     kill_process(receiver, Signal::STOP).unwrap();

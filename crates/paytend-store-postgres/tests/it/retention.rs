@@ -1,4 +1,4 @@
-//! Tests of the partitions of content, and of the retention.
+//! Tests of content partitions and retention.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -64,12 +64,13 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
             store.release(claimed.lease, Release::GiveBack).await.unwrap();
         }
     }
-    // A day far in the future has no partition. Partitions for the days after it are added.
+    // A day far in the future has no partition. When a notification of that day is stored, partitions for the following
+    // days are added.
     set_clock(&config, MIDNIGHT + 30 * DAY).await;
     accept(&store, &keys, "jump").await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while !partitions(&config).await.contains(&"paytend_payload_20300201".to_owned()) {
-        assert!(Instant::now() < deadline, "no partitions are added");
+        assert!(Instant::now() < deadline, "no partitions were added in time");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // The day of the first notifications has not ended at this time.
@@ -97,7 +98,7 @@ async fn whole_days_are_dropped_and_unprocessed_content_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn new_days_are_accepted_without_the_right_to_create_tables() {
+async fn notifications_on_new_days_are_accepted_without_the_right_to_create_tables() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     open(config.clone(), 1).await;

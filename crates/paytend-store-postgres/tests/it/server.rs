@@ -29,7 +29,7 @@ pub(crate) struct Server {
     programs: PathBuf,
     directory: TempDir,
     settings: Vec<String>,
-    /// The number in the name of the socket.
+    /// The port number, which is part of the socket's name.
     port: u16,
     process: Option<Child>,
     next: AtomicUsize,
@@ -41,7 +41,7 @@ impl Server {
         Self::create(settings.iter().map(ToString::to_string).collect(), 5432).await
     }
 
-    /// Creates and starts a server with a port that was free before.
+    /// Creates and starts a server on a TCP port that was free just before.
     pub(crate) async fn start_on_port(settings: Vec<String>) -> Option<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         Self::create(settings, port).await
@@ -129,17 +129,17 @@ impl Server {
         }
     }
 
-    /// Stops the server immediately, like a crash of all its processes. The next start recovers from the write-ahead
+    /// Stops the server immediately, as if all its processes had crashed. The next start recovers from the write-ahead
     /// log.
     pub(crate) fn crash(&mut self) {
         let mut process = self.process.take().unwrap();
         let id = rustix::process::Pid::from_child(&process);
-        // SIGQUIT causes an immediate shutdown: the child processes are killed, and nothing is written.
+        // SIGQUIT causes an immediate shutdown, in which the child processes are killed and nothing is written.
         rustix::process::kill_process(id, rustix::process::Signal::QUIT).unwrap();
         process.wait().unwrap();
     }
 
-    /// Kills all processes of the server and deletes its files, like the loss of the machine.
+    /// Kills all processes of the server and deletes its files, as if the machine were lost.
     pub(crate) fn destroy(&mut self) {
         let mut process = self.process.take().unwrap();
         let id = rustix::process::Pid::from_child(&process);
@@ -183,7 +183,7 @@ pub(crate) async fn execute(config: &Config, sql: &str) {
     running.await.unwrap().unwrap();
 }
 
-/// Reads a number on a new connection.
+/// Runs a query that returns a number on a new connection.
 pub(crate) async fn number(config: &Config, sql: &str) -> i32 {
     let (client, connection) = config.connect(NoTls).await.unwrap();
     let running = tokio::spawn(connection);
@@ -193,7 +193,7 @@ pub(crate) async fn number(config: &Config, sql: &str) -> i32 {
     number
 }
 
-/// Changes the owner of a file or directory to the user of the servers.
+/// Changes the owner of a file or directory to the user that runs the servers.
 pub(crate) fn give(path: &Path) {
     if let Some((user, group)) = server_user() {
         std::os::unix::fs::chown(path, Some(user), Some(group)).unwrap();
@@ -210,7 +210,7 @@ impl Drop for Server {
     }
 }
 
-/// Returns the user and group of the server if the tests run as root.
+/// Returns the user ID and group ID under which the server runs, or `None` if the tests do not run as root.
 fn server_user() -> Option<(u32, u32)> {
     static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
     *USER.get_or_init(|| {
@@ -222,7 +222,7 @@ fn server_user() -> Option<(u32, u32)> {
     })
 }
 
-/// The path of the directory is short enough for a Unix socket.
+/// The directory's path must be short enough for a Unix socket.
 #[test]
 fn socket_path_fits() {
     let directory = tempfile::tempdir().unwrap();

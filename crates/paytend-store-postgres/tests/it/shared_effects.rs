@@ -1,4 +1,4 @@
-//! Completions that share a transaction: what an effect leaves behind, and effects that fail often.
+//! Tests of completions that share a transaction, with effects that change their session or fail often.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::support::{EFFECTS, effect};
 use crate::together::{COUNT, claimed, commits, complete_all, create, lines, recording, warm_up};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn temporary_objects_of_an_effect_do_not_reach_the_next_one() {
+async fn temporary_objects_of_an_effect_are_dropped_before_the_next_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     for end in ["", "ON COMMIT DROP", "ON COMMIT DELETE ROWS", "ON COMMIT PRESERVE ROWS"] {
         let (config, store) = create(&server).await;
@@ -29,14 +29,14 @@ async fn temporary_objects_of_an_effect_do_not_reach_the_next_one() {
             recording(id, sql)
         });
         assert_eq!(causes.await, BTreeMap::new(), "{end}");
-        assert_eq!(number(&config, "SELECT count(*)::int FROM booking").await, 40, "{end}: booked twice");
+        assert_eq!(number(&config, "SELECT count(*)::int FROM booking").await, 40, "{end}: an effect booked twice");
         let commits = commits(&config).await - before;
         assert!(commits < 20, "{end}: {commits} transactions");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_of_the_last_effect_do_not_reach_the_completion() {
+async fn settings_of_the_last_effect_are_reset_before_the_completion() {
     let Some(server) = Server::start(&[]).await else { return };
     for change in ["SET LOCAL search_path = elsewhere", "SET LOCAL ROLE other", "SET SESSION AUTHORIZATION other"] {
         let (config, store) = create(&server).await;
@@ -50,8 +50,8 @@ async fn settings_of_the_last_effect_do_not_reach_the_completion() {
     }
 }
 
-/// The first effect of a transaction fails for its own reason, so its failure counts. If many effects fail, the next
-/// ones have separate transactions, so their failures count, too.
+/// If the first effect in a transaction fails, no other effect is the cause, so the failure counts. If many effects
+/// fail, the following effects have separate transactions, so their failures count, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_of_many_effects_are_counted() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -92,9 +92,9 @@ async fn failures_of_many_effects_are_counted() {
     assert!(uncounted.len() < 150, "{} failures were not counted", uncounted.len());
 }
 
-/// The query for constraints fails, because a different table has the name of PostgreSQL's catalogue.
+/// The query for constraints fails, because another table has the name of a PostgreSQL catalogue table.
 #[tokio::test(flavor = "multi_thread")]
-async fn completions_succeed_without_the_list_of_constraints() {
+async fn completions_succeed_if_the_constraints_cannot_be_listed() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

@@ -1,4 +1,4 @@
-//! Completions that share a transaction, whose leases or locks conflict.
+//! Tests of completions that share a transaction and whose leases or locks conflict.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::support::{claim, effect};
 use crate::together::{COUNT, LEASE, LIMIT, SOON, claimed, commits, complete_all, create, lines, recording, warm_up};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_and_repeated_leases_fail_alone() {
+async fn lost_and_repeated_leases_do_not_affect_other_completions() {
     let Some(server) = Server::start(&[]).await else { return };
     let (_, store) = create(&server).await;
     warm_up(&store).await;
@@ -29,7 +29,7 @@ async fn lost_and_repeated_leases_fail_alone() {
         match index % 4 {
             0 => lease.fence += 1,
             1 => lease.holder += 1,
-            // The same lease twice.
+            // The same lease is completed twice.
             2 => leases.push(lease),
             _ => {}
         }
@@ -71,7 +71,7 @@ async fn slow_effect_does_not_hold_up_the_others() {
     assert!(lines(&store).await.len() == COUNT);
 }
 
-/// Effects that lock the same rows in different orders.
+/// The effects lock the same rows in different orders.
 #[tokio::test(flavor = "multi_thread")]
 async fn effects_that_wait_for_each_other_all_succeed() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -103,7 +103,7 @@ async fn effects_that_wait_for_each_other_all_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn order_keys_and_sightings_are_kept() {
+async fn shared_completions_keep_the_order_and_requeue_sightings() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -131,7 +131,7 @@ async fn order_keys_and_sightings_are_kept() {
         let mut seen = BTreeSet::new();
         for one in &claimed {
             if let Some(key) = one.facts.order_key {
-                assert!(seen.insert(key), "two notifications of one key are claimed");
+                assert!(seen.insert(key), "two notifications with the same order key were claimed");
                 if !is_repeated {
                     order.entry(key).or_default().push(one.lease.id.get());
                 }
@@ -142,7 +142,7 @@ async fn order_keys_and_sightings_are_kept() {
             complete_all(&store, claimed, |id| recording(id, "")).await;
             continue;
         }
-        // These arrive again while they are processed.
+        // These notifications arrive again while they are being processed.
         let completing = claimed.iter().map(|one| store.complete(one.lease, Some(recording(one.lease.id, ""))));
         accept().await;
         join_all(completing).await.into_iter().for_each(|completed| assert!(completed.is_ok(), "{completed:?}"));
@@ -157,7 +157,7 @@ async fn order_keys_and_sightings_are_kept() {
 
 /// The server ends all sessions and recovers.
 #[tokio::test(flavor = "multi_thread")]
-async fn session_that_is_killed_between_two_effects_repeats_none() {
+async fn session_killed_between_two_effects_repeats_no_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -182,7 +182,7 @@ async fn session_that_is_killed_between_two_effects_repeats_none() {
     execute(&config, "UPDATE paytend_work SET due_at = paytend_now()").await;
     let deadline = Instant::now() + SOON;
     while store.stats().await.is_err() {
-        assert!(Instant::now() < deadline, "the store does not recover");
+        assert!(Instant::now() < deadline, "the store did not recover");
     }
     for one in claim(&store, COUNT, LEASE).await {
         store.complete(one.lease, Some(recording(one.lease.id, ""))).await.unwrap();
@@ -192,7 +192,7 @@ async fn session_that_is_killed_between_two_effects_repeats_none() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// The commit waits for a standby that does not exist, and its session is ended.
+/// The commit waits for a standby that does not exist, and then its session is terminated.
 #[tokio::test(flavor = "multi_thread")]
 async fn completions_with_an_unknown_commit_are_looked_up() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -231,9 +231,9 @@ async fn completions_with_an_unknown_commit_are_looked_up() {
     assert!(lines.len() == COUNT && lines.values().all(|lines| lines.len() == 1), "{lines:?}");
 }
 
-/// A worker runs the handler of a notification again whose effect failed because of others, and counts no attempt.
+/// If an effect fails because of other effects, the worker runs its handler again without counting the attempt.
 #[tokio::test(flavor = "multi_thread")]
-async fn worker_counts_only_the_failures_of_effects_that_are_alone() {
+async fn worker_counts_only_failures_of_effects_in_separate_transactions() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     warm_up(&store).await;
@@ -279,6 +279,6 @@ async fn worker_counts_only_the_failures_of_effects_that_are_alone() {
     let tries = "SELECT coalesce(sum(tries), 0)::int FROM paytend_outcome WHERE result = 'done'";
     let all = i32::try_from(200 + 16 + 2 * expected.len()).unwrap();
     assert_eq!(number(&config, tries).await, all, "an attempt of another notification was counted");
-    // The runs that were not counted: at most one for each failing notification.
+    // At most one run of each failing notification was not counted.
     assert!(runs.load(Ordering::SeqCst) <= 200 + 3 * expected.len());
 }

@@ -1,4 +1,4 @@
-//! The harness of the conformance suite.
+//! The harness for the conformance suite.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub(crate) async fn claim(store: &PostgresStore, limit: usize, lease: Duration) 
     store.claim(request).await.unwrap_or_default()
 }
 
-/// Accepts a notification whose name is also its business ID. Returns its number if it may be acknowledged.
+/// Accepts a notification whose name is also its business ID. Returns its ID if it can be acknowledged.
 pub(crate) async fn accept(store: &PostgresStore, keys: &Arc<StoreKeys>, name: &str) -> Option<Id> {
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };

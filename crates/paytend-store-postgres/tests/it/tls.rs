@@ -1,4 +1,4 @@
-//! TLS to the server.
+//! Tests of TLS connections to the server.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use crate::server::{Server, give};
 /// The server's port, for the test that runs in a separate process.
 const PORT: &str = "PAYTEND_TEST_TLS_PORT";
 
-/// Returns the settings for a connection with TLS to this machine under a name.
+/// Returns the settings for a TLS connection to this machine, with `name` as the host name.
 fn config(name: &str, port: u16) -> Config {
     let mut config = Config::new();
     config.host(name).hostaddr([127, 0, 0, 1].into()).port(port).user("postgres").dbname("postgres");
@@ -23,7 +23,7 @@ fn config(name: &str, port: u16) -> Config {
     config
 }
 
-/// Starts a server with a certificate for `localhost`. Returns the certificate of the new authority.
+/// Starts a server with a certificate for `localhost`. Returns the server and the issuing CA's certificate.
 async fn start(directory: &std::path::Path) -> Option<(Server, String)> {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -56,7 +56,7 @@ async fn certificate_of_the_server_is_verified() {
     let error = PostgresOptions::new(config("localhost", server.port())).open().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("TLS failed") && error.to_string().contains("certificate"), "{error}");
-    // In another process, it does.
+    // A second process trusts the authority, because it uses a different list of trusted certificates.
     let trusted = directory.path().join("trusted.pem");
     std::fs::write(&trusted, authority).unwrap();
     let output = tokio::task::spawn_blocking(move || {
@@ -79,7 +79,7 @@ async fn connection_uses_tls() {
     let sql = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let row = client.query_one(sql, &[]).await.unwrap();
     assert_eq!((row.get::<_, bool>(0), row.get::<_, &str>(1)), (true, "TLSv1.3"));
-    // The certificate belongs to a different name.
+    // The certificate is not valid for this host name.
     let error = PostgresOptions::new(config("db.example.com", port)).open().await.unwrap_err();
     assert!(error.to_string().contains("TLS failed") && error.to_string().contains("not valid for name"), "{error}");
 }

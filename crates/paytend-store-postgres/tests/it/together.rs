@@ -1,4 +1,4 @@
-//! Completions that share a transaction.
+//! Tests of completions that share a transaction.
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -17,9 +17,9 @@ use crate::server::{Server, execute, number};
 use crate::support::{EFFECTS, claim, effect};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
-/// A deadline far above the time limits in these tests, and far below the time of the stuck statements.
+/// A deadline that is much longer than the time limits in these tests, and much shorter than the stuck statements.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
-/// The time limit of an effect that has its own transaction.
+/// The time limit for an effect in a separate transaction.
 pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) const COUNT: usize = 40;
 
@@ -53,7 +53,7 @@ pub(crate) async fn claimed(store: &PostgresStore, prefix: &str, count: usize) -
     claimed
 }
 
-/// Completes some notifications, so that short effects share transactions from here on.
+/// Completes some notifications, so that short effects share transactions afterwards.
 pub(crate) async fn warm_up(store: &PostgresStore) {
     for one in claimed(store, "first", 16).await {
         store.complete(one.lease, None).await.unwrap();
@@ -65,8 +65,8 @@ pub(crate) async fn commits(config: &Config) -> i32 {
     number(config, "SELECT count(DISTINCT xmin::text)::int FROM paytend_outcome WHERE result = 'done'").await
 }
 
-/// Completes notifications until none is left but those whose own effect fails, and checks that the others succeed in
-/// their first counted attempt. Returns the causes of those that fail.
+/// Completes notifications until only those with failing effects remain, and checks that all others succeed in their
+/// first counted attempt. Returns the causes of the failures by notification.
 pub(crate) async fn complete_all(
     store: &PostgresStore,
     mut claimed: Vec<Claimed>,
@@ -74,7 +74,7 @@ pub(crate) async fn complete_all(
 ) -> BTreeMap<Id, String> {
     let (mut causes, deadline) = (BTreeMap::new(), Instant::now() + SOON);
     while !claimed.is_empty() {
-        assert!(Instant::now() < deadline, "completions do not end");
+        assert!(Instant::now() < deadline, "some completions did not end in time");
         let completing = claimed.iter().map(|one| store.complete(one.lease, Some(make(one.lease.id))));
         for (one, completed) in claimed.iter().zip(join_all(completing).await) {
             assert_eq!(one.tries, 1, "an attempt was counted");
@@ -109,7 +109,7 @@ pub(crate) async fn lines(store: &PostgresStore) -> BTreeMap<i64, Vec<String>> {
 type Make = fn() -> PostgresEffect;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn effects_that_fail_among_others_fail_alone() {
+async fn failing_effects_do_not_affect_other_effects_in_their_transaction() {
     let Some(server) = Server::start(&[]).await else { return };
     let random = Seeded::new();
     let bad: [(&str, &str, Make); 10] = [
@@ -160,7 +160,7 @@ async fn effects_that_fail_among_others_fail_alone() {
     }
 }
 
-/// What an effect commits itself stays, and nothing else does.
+/// Only the changes that an effect commits itself are kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn effect_that_commits_does_not_commit_the_effects_before_it() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -180,7 +180,7 @@ async fn effect_that_commits_does_not_commit_the_effects_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_of_an_effect_do_not_reach_the_next_one() {
+async fn settings_of_an_effect_are_reset_before_the_next_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let (config, store) = create(&server).await;
     execute(&config, "CREATE ROLE other; CREATE SCHEMA elsewhere").await;
@@ -209,15 +209,15 @@ async fn settings_of_an_effect_do_not_reach_the_next_one() {
     assert!(lines.values().all(|lines| *lines == first && lines.len() == 1), "{lines:?}");
     let commits = commits(&config).await - before;
     assert!(usize::try_from(commits).unwrap() < COUNT / 2, "{commits} transactions");
-    // The lock of the session is released soon after the commit.
+    // The session's advisory lock is released soon after the commit.
     let deadline = Instant::now() + SOON;
     while number(&config, "SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory'").await > 0 {
-        assert!(Instant::now() < deadline, "a lock of an effect is kept");
+        assert!(Instant::now() < deadline, "a lock taken by an effect was not released");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// The schema of a different store in the same database contains a notification with the same number and lease.
+/// The schema of a different store in the same database contains a notification with the same ID and lease.
 #[tokio::test(flavor = "multi_thread")]
 async fn effect_cannot_complete_a_notification_of_another_store() {
     let Some(server) = Server::start(&[]).await else { return };
@@ -245,7 +245,7 @@ async fn effect_cannot_complete_a_notification_of_another_store() {
         for one in other {
             stores[1].complete(one.lease, None).await.unwrap();
         }
-        // Short effects share transactions from here on.
+        // From now on, short effects share transactions.
         for store in &stores {
             warm_up(store).await;
         }
@@ -256,7 +256,8 @@ async fn effect_cannot_complete_a_notification_of_another_store() {
 async fn constraints_that_are_checked_at_the_commit_fail_their_own_effect() {
     let Some(server) = Server::start(&[]).await else { return };
     let unique = "CREATE TABLE booking (line text CONSTRAINT booking_line UNIQUE DEFERRABLE INITIALLY DEFERRED)";
-    // The constraint exists before the store is opened, or is added later, when the store does not look for it.
+    // The constraint exists before the store is opened, or is added later, while the store still uses its earlier
+    // search for constraints.
     for is_known in [true, false] {
         let (config, store) = create(&server).await;
         if is_known {

@@ -1,4 +1,4 @@
-//! Tests with programs of different versions that use one store.
+//! Tests with programs of different versions that use the same store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -55,7 +55,7 @@ async fn older_program_works_only_after_compatible_upgrades() {
     let reaches = async |count: usize| {
         let deadline = Instant::now() + Duration::from_secs(60);
         while accepted.load(Ordering::SeqCst) < count {
-            assert!(Instant::now() < deadline, "the older program does not accept");
+            assert!(Instant::now() < deadline, "the older program did not accept a notification in time");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

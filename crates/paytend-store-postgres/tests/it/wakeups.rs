@@ -14,7 +14,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(600);
 /// A deadline that is much shorter than the poll interval, but long enough for a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Waits until `expected` connections listen.
+/// Waits until exactly `expected` connections are listening.
 async fn listeners(store: &PostgresStore, expected: i64) {
     let deadline = Instant::now() + SOON;
     loop {

@@ -13,18 +13,18 @@ use crate::outbox::finish;
 use crate::outbox::rows::{self, REQUEST, RESULT};
 use crate::store::SqliteStore;
 
-/// The maximum number of orders that one write changes. The limit keeps other operations from waiting long.
+/// The maximum number of orders that one write changes. The limit keeps other operations from waiting too long.
 const CHUNK: usize = 1_000;
 
-/// The name of the time at which a recovery began. It is absent outside of a recovery.
+/// The name under which the start time of the current recovery is stored. It is absent if no recovery is in progress.
 const RECOVERY: &str = "recovering since";
 
-/// Queries that count invalid rows, each with the description of the problem.
+/// Queries that count invalid rows, each with a description of the problem.
 const RULES: [(&str, &str); 5] = [
     (
         "SELECT count(*) FROM (SELECT 1 FROM paytend_order WHERE is_open = 1 AND order_key IS NOT NULL \
          GROUP BY order_key HAVING sum(head) <> 1 OR max(CASE head WHEN 1 THEN id END) <> min(id))",
-        "order keys have a first order that is not the only claimable order",
+        "order keys do not have exactly their first order as the claimable order",
     ),
     ("SELECT count(*) FROM paytend_order WHERE order_key IS NULL AND head <> 1", "orders cannot be claimed"),
     (
@@ -175,7 +175,7 @@ impl OutboxAdmin for SqliteStore {
 }
 
 fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
-    // Without a state, the table is read in the order of the order numbers in the store.
+    // Without a state, the table is read by ID.
     let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
     let condition = format!(
         "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id LIMIT ?5"
@@ -237,7 +237,7 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
     Ok(stats)
 }
 
-/// Returns when the recovery in progress began, if there is one.
+/// Returns the time at which the current recovery began, or `None` if no recovery is in progress.
 pub(super) fn recovering_since(connection: &Connection) -> Result<Option<i64>, rusqlite::Error> {
     let mut statement = connection.prepare_cached("SELECT value FROM paytend_meta WHERE name = ?1")?;
     statement.query_row([RECOVERY], |row| row.get(0)).optional().map(|time| time.map(i64::from_be_bytes))

@@ -7,7 +7,7 @@ use rusqlite::{Transaction, params};
 use crate::outbox::rows::{self, REQUEST, RESULT};
 
 /// Claims due orders. Orders whose lease has expired are claimed only if `takes_over` is set. Reads each operation
-/// separately, so that the orders of an operation at its limit are not read.
+/// separately, so that no orders are read for an operation that has reached its limit.
 pub(super) fn claim(
     transaction: &Transaction<'_>,
     now: i64,

@@ -1,9 +1,10 @@
 //! Detects processes with different clocks.
 //!
-//! Each process reads the system clock when it opens the store. If the system clock is set between two such times, the
-//! leases of one process seem to end early to the other, which could send the same orders. Therefore, claims record
-//! their time, and a process stops claiming when it finds a different clock. A new process cannot compare its clock
-//! with existing leases, so it takes no lease over until it has run for the length of a lease.
+//! Each process reads the system clock when it opens the store. If the system clock is changed between two openings,
+//! one process can consider a lease of the other process expired too early, and could send the same order. Therefore,
+//! claims record their time, and a process stops claiming orders when it detects a different clock. A new process
+//! cannot compare its clock with existing leases, so it does not take over leases until it has run for the length of a
+//! lease.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use crate::clock::Clock;
 use crate::error::OpError;
 
-/// The name of the latest time of a claim.
+/// The name under which the time of the latest claim is stored.
 const NAME: &str = "outbox clock";
 
 /// The accepted difference between two clocks, in milliseconds.
@@ -25,21 +26,21 @@ const TOLERANCE: i64 = 5_000;
 struct Seen {
     /// The time that this process recorded last.
     recorded: Option<i64>,
-    /// A recorded time that is ahead of this process's clock, and since when it is unchanged.
+    /// A recorded time that is ahead of this process's clock, and since when it has been unchanged.
     ahead: Option<(i64, i64)>,
 }
 
-/// Compares the clock of this process with those of other processes.
+/// Compares this process's clock with the clocks of other processes.
 #[derive(Debug)]
 pub(crate) struct Clocks {
     started: i64,
     seen: Mutex<Seen>,
 }
 
-/// What a claim may do.
+/// The permission for a claim.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Permit {
-    /// Whether orders whose lease has expired may be claimed.
+    /// Whether orders whose lease has expired can be claimed.
     pub(super) takes_over: bool,
     /// The time to record.
     time: i64,
@@ -72,7 +73,8 @@ impl Clocks {
         } else if let Some(latest) = latest.filter(|_| is_ahead) {
             let since = seen.ahead.filter(|(time, _)| *time == latest).map_or(now, |(_, since)| since);
             seen.ahead = Some((latest, since));
-            // The system clock was set back. If another process used the recorded time, it would have changed.
+            // The system clock was set back. If another process were still using the later clock, the recorded time
+            // would have changed.
             if now.saturating_sub(since) < lease {
                 return Err(differs("restart all processes; this process claims no orders for the length of a lease"));
             }
@@ -84,7 +86,8 @@ impl Clocks {
         })
     }
 
-    /// Records the time of a claim that has claimed orders, or is the first. Returns the recorded time.
+    /// Records the time of a claim if it has claimed orders or is the first claim of this process. Returns the recorded
+    /// time.
     pub(super) fn record(
         transaction: &Transaction<'_>,
         permit: Permit,
@@ -99,7 +102,7 @@ impl Clocks {
         Ok(Some(permit.time))
     }
 
-    /// Remembers a recorded time after its commit.
+    /// Remembers a recorded time after it was committed.
     pub(super) fn committed(&self, recorded: Option<i64>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.recorded = recorded.max(seen.recorded);

@@ -1,4 +1,4 @@
-//! The store of an outbox, in the same file as the inbox.
+//! The outbox store, which uses the same file as the inbox.
 
 mod admin;
 mod claim;
@@ -22,19 +22,19 @@ use rows::{REQUEST, RESULT, Stored};
 
 pub(crate) use clocks::Clocks;
 
-/// The changes after which no further order can be due.
+/// The names of changes that cannot make another order due.
 pub(crate) const BEGIN_SEND: &str = "count a send";
 pub(crate) const RECORD: &str = "store a result";
 
 /// The maximum delay of an attempt that is not scheduled, in milliseconds.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
 
-/// Makes orders due if their due time is further in the future than the maximum delay, which means that the system
-/// clock was set back.
+/// Makes orders due if their due time is further in the future than the maximum delay. Such a due time means that the
+/// system clock was set back.
 pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     let condition = "is_open = 1 AND due_at > ?2 AND due_at > coalesce(not_before, 0)";
     let latest = now.saturating_add(MAX_DELAY_MILLIS);
-    // In most cases, no order matches. The check avoids taking the write lock.
+    // In most cases, no order matches. This check avoids taking the write lock.
     let sql = format!("SELECT 1 FROM paytend_order WHERE {condition} AND ?1 = ?1");
     if connection.prepare(&sql)?.exists([now, latest])? {
         connection.execute(&format!("UPDATE paytend_order SET due_at = ?1 WHERE {condition}"), [now, latest])?;
@@ -43,7 +43,7 @@ pub(crate) fn repair_times(connection: &Connection, now: i64) -> Result<(), rusq
 }
 
 impl SqliteStore {
-    /// Submits an order in a transaction on this file: the transaction of an effect or of
+    /// Submits an order in a transaction on this database file, that is, in an effect or in
     /// [`transaction`](Self::transaction). The order is stored if and only if the transaction is committed.
     ///
     /// ```
@@ -63,14 +63,15 @@ impl SqliteStore {
     /// ```
     ///
     /// # Errors
-    /// Returns [`SubmitError::Conflict`] if the number belongs to an order with different content, or
+    /// Returns [`SubmitError::Conflict`] if the order number belongs to an order with different content, or
     /// [`SubmitError::Store`] if SQLite fails. Return the error from the transaction, so that it is rolled back.
     pub fn submit_in(&self, transaction: &Transaction<'_>, order: &NewOrder) -> Result<Submitted, SubmitError> {
         submit(transaction, self.shared.options.clock.now(), order)
     }
 
-    /// Records a notification about an order in a transaction on this file, such as the effect of the notification's
-    /// handler. Returns whether the order exists and the notification is its first or makes the order due.
+    /// Records a notification about an order, inside a transaction that the caller has open on this database file, for
+    /// example from the effect of a notification handler. Returns `true` if the order exists and either this is its
+    /// first notification or the notification makes the order due.
     ///
     /// # Errors
     /// Returns [`StoreError`] if SQLite fails.
@@ -79,8 +80,8 @@ impl SqliteStore {
             .map_err(|error| store_error("record a notice", error))
     }
 
-    /// Runs a function in the writer's transaction, with an error type of the caller. If the function returns an error,
-    /// its changes are rolled back. The rules for [`in_transaction`](crate::in_transaction) apply.
+    /// Runs a function in the writer's transaction. The function can return any error type. If the function returns an
+    /// error, its changes are rolled back. The rules for [`in_transaction`](crate::in_transaction) apply.
     ///
     /// ```
     /// # use paytend_outbox::NewOrder;
@@ -176,13 +177,13 @@ fn notice(transaction: &Transaction<'_>, now: i64, notice: &OrderNotice) -> Resu
     Ok(is_new)
 }
 
-/// Returns the order of a lease, or an error if the lease is lost.
+/// Returns the order for a lease, or an error if the lease is lost.
 fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Stored, OpError> {
     let stored = rows::by_id(transaction, lease.id.get())?.filter(|stored| stored.progress.is_held(lease));
     stored.ok_or_else(|| FinishError::LeaseLost.into())
 }
 
-/// Writes a changed order. If the order is completed, the next order of its key can be claimed.
+/// Writes a changed order. If the order is completed, the next order with the same order key can be claimed.
 fn finish(transaction: &Transaction<'_>, stored: &Stored) -> Result<(), rusqlite::Error> {
     rows::save(transaction, stored.id, &stored.progress)?;
     if stored.progress.is_open { Ok(()) } else { rows::promote(transaction, &stored.facts) }

@@ -100,7 +100,7 @@ fn progress(row: &Row<'_>) -> rusqlite::Result<Progress> {
     })
 }
 
-/// Returns the values of the progress columns, as SQL parameters that begin with `?2`.
+/// Returns the values of the progress columns as SQL parameters, starting at `?2`.
 macro_rules! progress_params {
     ($first:expr, $progress:expr) => {
         params![
@@ -146,7 +146,7 @@ pub(super) fn save(transaction: &Transaction<'_>, id: i64, progress: &Progress) 
     Ok(())
 }
 
-/// Inserts an order. Returns its ID in the store.
+/// Inserts an order. Returns the ID that the store has assigned.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     now: i64,
@@ -185,7 +185,7 @@ pub(super) fn by_id(connection: &Connection, id: i64) -> rusqlite::Result<Option
     connection.prepare_cached(&select("o.id = ?1"))?.query_row([id], stored).optional()
 }
 
-/// Makes the next order of an order key claimable, after the first order was completed.
+/// Makes the next order with the same order key claimable once the order before it has completed.
 pub(super) fn promote(transaction: &Transaction<'_>, facts: &OrderFacts) -> rusqlite::Result<()> {
     let Some(key) = &facts.order_key else { return Ok(()) };
     transaction

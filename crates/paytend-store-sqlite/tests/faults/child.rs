@@ -10,15 +10,15 @@ use paytend_inbox::{ClaimRequest, Claimed, Release, Store as _, StoreKeys};
 use paytend_store_sqlite::{SqliteEffect, SqliteOptions, SqliteStore};
 use paytend_vectors::Seeded;
 
-/// The environment variables with the task and the directory of the child.
+/// The environment variables that contain the child's task and directory.
 pub(crate) const TASK: &str = "PAYTEND_CHILD_TASK";
 pub(crate) const DIRECTORY: &str = "PAYTEND_CHILD_DIRECTORY";
 /// The environment variable that sets the offset of the child's clock, in minutes.
 pub(crate) const CLOCK: &str = "PAYTEND_CHILD_CLOCK";
-/// The environment variable with the round, which makes the names of this child's notifications unique.
+/// The environment variable that contains the round, which makes the names of this child's notifications unique.
 pub(crate) const ROUND: &str = "PAYTEND_CHILD_ROUND";
 
-/// The entry point of the child process. It is not a test.
+/// The entry point of the child process, which is not a test itself.
 #[test]
 fn child() {
     let Ok(task) = std::env::var(TASK) else { return };
@@ -48,7 +48,7 @@ fn child() {
     });
 }
 
-/// Sets the clock of a store, in minutes from the system's time.
+/// Sets a store's clock to the system's time plus a number of minutes.
 pub(crate) fn shifted(options: SqliteOptions, minutes: i64) -> SqliteOptions {
     let (now, started) = (std::time::SystemTime::now(), std::time::Instant::now());
     let shift = Duration::from_secs(minutes.unsigned_abs() * 60);
@@ -56,7 +56,7 @@ pub(crate) fn shifted(options: SqliteOptions, minutes: i64) -> SqliteOptions {
     options.clock(move || start + started.elapsed())
 }
 
-/// A store, and the keys in the same directory.
+/// A store, and the keys that are in the same directory.
 #[derive(Clone)]
 pub(crate) struct Opened {
     pub(crate) store: SqliteStore,
@@ -116,7 +116,7 @@ async fn receive(opened: Opened, prefix: String) {
     }
 }
 
-/// Accepts a notification whose name is also its business ID. Returns whether the notification may be acknowledged.
+/// Accepts a notification whose name is also its business ID. Returns whether the notification can be acknowledged.
 pub(crate) async fn accept(opened: &Opened, name: &str) -> bool {
     let order = name.len().is_multiple_of(2).then(|| name[..name.len() - 1].to_owned());
     let notification = TestNotification { business_id: Some(name.to_owned()), order, ..TestNotification::new(name) };
@@ -138,7 +138,7 @@ async fn work(opened: Opened) {
     }
 }
 
-/// Claims with a short lease, so that the leases of a killed process end soon.
+/// Claims with a short lease, so that the leases of a killed process expire soon.
 pub(crate) async fn claim(opened: &Opened, limit: usize) -> Vec<Claimed> {
     let request = ClaimRequest { limit, lease: Duration::from_millis(200), holder: 1, kind_limits: Vec::new() };
     opened.store.claim(request).await.unwrap_or_default()
@@ -179,12 +179,12 @@ async fn failing_disk(directory: &Path, round: &str) {
     assert_eq!(phase("healthy").await, 20);
     for (kind, name) in [("w", "full"), ("s", "broken")] {
         std::fs::write(&fault, kind).unwrap();
-        assert_eq!(phase(name).await, 0, "nothing is acknowledged while the disk fails");
+        assert_eq!(phase(name).await, 0, "a notification was acknowledged while the disk failed");
         std::fs::remove_file(&fault).unwrap();
-        // The store recovers without a restart.
+        // The store must recover without a restart.
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
         while !accept(&opened, &format!("{round}-after-{name}")).await {
-            assert!(std::time::Instant::now() < deadline, "the store does not recover");
+            assert!(std::time::Instant::now() < deadline, "the store did not recover");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         report(&format!("accepted {round}-after-{name}"));

@@ -1,4 +1,4 @@
-/* Records what a process writes to database files, and lets writes fail. Preloaded into the process under test.
+/* Records what a process writes to database files, and makes writes fail. Preloaded into the process under test.
  *
  * PAYTEND_DISK_LOG names the log. Each record has the operation (w: write, t: truncate, s: sync), the file (m: main, l:
  * write-ahead log), the offset or size, the length, and the data. A sync is recorded when it has succeeded, and any
@@ -58,7 +58,7 @@ static void record(char operation, char file, uint64_t offset, const void *data,
     memcpy(buffer + 2, &offset, 8);
     memcpy(buffer + 10, &length, 8);
     if (length) memcpy(buffer + 18, data, length);
-    /* One call, so that a kill signal does not cut a record except at the end of the log. */
+    /* A single call ensures that a kill signal can truncate only the last record in the log. */
     if (REAL(write)(log_fd, buffer, 18 + length) != (ssize_t)(18 + length)) abort();
 }
 

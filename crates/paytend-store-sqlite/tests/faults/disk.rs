@@ -1,11 +1,12 @@
-//! Tests with a disk that is full or reports errors.
+//! Tests with a disk that is full or that reports errors.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::parent::{Reported, Running, finish_and_check};
 
-/// Compiles the library that records disk operations and simulates failures. A C compiler is required, as for SQLite.
+/// Compiles the library that records disk operations and simulates failures. This requires a C compiler, as building
+/// SQLite does.
 pub(crate) fn library(directory: &Path) -> PathBuf {
     let library = directory.join("disk.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/disk.c");

@@ -1,4 +1,4 @@
-//! Tests with processes that are killed at named points of the code.
+//! Tests with processes that are killed at named points in the code (failpoints).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,7 +22,7 @@ const POINTS: [&str; 8] = [
     "sqlite-after-checkpoint",
 ];
 
-/// Kills this process when it passes a point for the n-th time.
+/// Kills this process when it passes a failpoint for the n-th time.
 pub(crate) fn configure() {
     let passes: usize = std::env::var(PASSES).unwrap().parse().unwrap();
     let passed = AtomicUsize::new(0);
@@ -42,7 +42,7 @@ async fn no_notification_is_lost_by_processes_killed_at_each_point() {
         let mut reported = Reported::default();
         let checkpoint = point.contains("checkpoint");
         for round in 0..rounds(3) {
-            // Checkpoints are rare: a checkpoint follows after some thousand pages.
+            // Checkpoints are rare, because the log is copied only after it has grown by several thousand pages.
             let passes = (if checkpoint { 1 } else { 1 + random.below(60) }).to_string();
             let environment = [(POINT, point), (PASSES, passes.as_str())];
             let child = Running::start("failpoint", directory.path(), index * 1000 + round, &environment);
@@ -71,7 +71,7 @@ pub(crate) async fn fail_commits(opened: &Opened, round: &str) {
     fail::remove("sqlite-before-commit");
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !accepted(format!("{round}-after")).await {
-        assert!(std::time::Instant::now() < deadline, "the store does not recover");
+        assert!(std::time::Instant::now() < deadline, "the store did not recover");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     report("end");

@@ -1,4 +1,4 @@
-//! Tests with processes that are killed while they submit and send orders to a sandbox with faults.
+//! Tests with processes that are killed while they submit orders and send them to a sandbox that injects faults.
 //!
 //! The parent runs the sandbox, restarts it, sets its clock, and kills the children, whose clocks differ. Afterwards,
 //! the sandbox's ledger and the store must agree.
@@ -20,10 +20,10 @@ use crate::parent::{Reported, Running, rounds};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// The maximum difference of a child's clock, in minutes.
+/// The maximum difference between a child's clock and the system clock, in minutes.
 const MAX_SHIFT: i64 = 36 * 60;
 
-/// The environment variable with the path of the client's settings, which are in the key directory.
+/// The environment variable that contains the path of the client's settings file, which is in the key directory.
 const PROFILE: &str = "PAYTEND_CHILD_PROFILE";
 
 fn client(profile: &Path) -> Client {
@@ -98,7 +98,7 @@ async fn submit(outbox: &Outbox<SqliteStore>, topup: &Topup, name: &str, number:
     submitted.await
 }
 
-/// A sandbox with faults, and the directories of its keys and of the store.
+/// A sandbox that injects faults, and the directories for its keys and for the store.
 struct Place {
     /// `None` while the sandbox restarts.
     sandbox: Option<Sandbox>,
@@ -107,7 +107,7 @@ struct Place {
     keys: tempfile::TempDir,
 }
 
-/// Starts a sandbox with the state in the directory. A port that is still in use is tried again.
+/// Starts a sandbox with the state that is stored in the directory. If the port is still in use, tries again.
 async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
     let deadline = Instant::now() + Duration::from_secs(30);
     let sandbox = loop {
@@ -115,7 +115,7 @@ async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
         let builder = Sandbox::builder().folder(folder).data(keys.join("state")).port(port).at(at);
         match builder.start().await {
             Ok(sandbox) => break sandbox,
-            Err(error) => assert!(Instant::now() < deadline, "the sandbox does not start: {error}"),
+            Err(error) => assert!(Instant::now() < deadline, "the sandbox did not start: {error}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
@@ -148,7 +148,7 @@ impl Place {
         self.sandbox.as_ref().unwrap()
     }
 
-    /// Restarts the sandbox, or sets its clock, or leaves it as it is.
+    /// Restarts the sandbox, sets its clock, or leaves it unchanged.
     async fn disturb(&mut self, random: &Seeded) {
         match random.below(4) {
             0 => {
@@ -174,7 +174,7 @@ impl Place {
     async fn finish_and_check(&self, reported: &Reported) {
         let sandbox = self.sandbox();
         sandbox.clear_faults();
-        // Later than all clocks of the children, so that nothing waits for them.
+        // This clock is ahead of every child's clock, so all the children's leases and delays have ended.
         let options = shifted(SqliteOptions::new(self.store.path().join("inbox.db")), 2 * MAX_SHIFT + 24 * 60);
         let outbox = outbox(options.open().unwrap(), self.store.path(), &self.profile).await;
         let running = tokio::spawn(dispatcher(&outbox).build().run(std::future::pending()));
@@ -185,7 +185,7 @@ impl Place {
             if entries.iter().all(|entry| !entry.progress.is_open) {
                 break entries;
             }
-            assert!(Instant::now() < deadline, "orders do not end: {:?}", store.order_stats().await);
+            assert!(Instant::now() < deadline, "orders were not completed in time: {:?}", store.order_stats().await);
             tokio::time::sleep(Duration::from_millis(50)).await;
         };
         running.abort();
@@ -201,13 +201,13 @@ impl Place {
             executed += usize::from(topup.is_some());
         }
         let balance = sandbox.card(sandbox.card_id()).unwrap().balance().to_string();
-        assert_eq!(balance, format!("{executed}.00"), "the ledger has other topups than the store");
+        assert_eq!(balance, format!("{executed}.00"), "the ledger and the store contain different topups");
         assert!(sandbox.conserves_money());
         let numbers: BTreeSet<&String> = entries.iter().map(|entry| &entry.facts.number).collect();
         let forgotten: Vec<_> = reported.accepted.iter().filter(|number| !numbers.contains(number)).collect();
-        assert!(forgotten.is_empty(), "submitted and not stored: {forgotten:?}");
+        assert!(forgotten.is_empty(), "orders were submitted but not stored: {forgotten:?}");
         let books = names(store, "SELECT number, count(*) FROM book GROUP BY number").await;
-        assert!(books.keys().eq(numbers.iter().copied()), "the books have other orders than the store");
+        assert!(books.keys().eq(numbers.iter().copied()), "the books and the store contain different orders");
         let effects = names(store, "SELECT name, count(*) FROM effect GROUP BY name").await;
         assert!(effects.keys().eq(numbers.iter().copied()) && effects.values().all(|count| *count == 1), "{effects:?}");
         assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
@@ -226,7 +226,7 @@ async fn no_order_is_executed_twice_or_lost_by_killed_processes() {
     let random = Seeded::new();
     let mut place = Place::new().await;
     let mut reported = Reported::default();
-    // Usually two processes run, each with two dispatchers. The older one is killed.
+    // Usually two processes are running, each with two dispatchers. The older process is killed.
     let mut older: Option<Running> = None;
     for round in 0..rounds(8) {
         let shift = match random.below(3) {

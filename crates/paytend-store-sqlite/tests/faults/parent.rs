@@ -16,7 +16,7 @@ pub(crate) fn rounds(short: usize) -> usize {
     std::env::var("PAYTEND_FAULT_ROUNDS").map_or(short, |rounds| rounds.parse().unwrap())
 }
 
-/// The child processes' reports.
+/// The reports from the child processes.
 #[derive(Default)]
 pub(crate) struct Reported {
     pub(crate) accepted: BTreeSet<String>,
@@ -51,7 +51,7 @@ impl Running {
         Self { child, lines }
     }
 
-    /// Reads reports until `enough` returns true for a report, or the child has ended.
+    /// Reads reports until `enough` returns `true` for a report or the child ends.
     pub(crate) fn read_until(&self, reported: &mut Reported, mut enough: impl FnMut(&str) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
@@ -87,7 +87,7 @@ fn note(reported: &mut Reported, line: &str) {
     }
 }
 
-/// The problems of a store after a crash.
+/// The problems that a store has after a crash.
 pub(crate) struct Losses {
     pub(crate) accepted: Vec<String>,
     pub(crate) completed: Vec<String>,
@@ -102,8 +102,8 @@ impl Losses {
 
     #[track_caller]
     pub(crate) fn assert_none(&self) {
-        assert!(self.accepted.is_empty(), "acknowledged and not stored: {:?}", self.accepted);
-        assert!(self.completed.is_empty(), "reported as completed and not done: {:?}", self.completed);
+        assert!(self.accepted.is_empty(), "acknowledged but not stored: {:?}", self.accepted);
+        assert!(self.completed.is_empty(), "reported as completed but not done: {:?}", self.completed);
         assert!(self.problems.is_empty(), "{:?}", self.problems);
         assert!(self.repeated.is_empty(), "effects that happened more than once: {:?}", self.repeated);
     }
@@ -163,5 +163,5 @@ pub(crate) async fn finish_and_check(directory: &Path, reported: &Reported) {
     losses(&opened, reported).await.assert_none();
     let effects = effects(&opened).await;
     let missing: Vec<_> = reported.accepted.iter().filter(|name| !effects.contains_key(*name)).collect();
-    assert!(missing.is_empty(), "acknowledged and not processed: {missing:?}");
+    assert!(missing.is_empty(), "acknowledged but not processed: {missing:?}");
 }

@@ -1,4 +1,5 @@
-//! Tests of power cuts. Synced data survives. Random sectors that were written after the last sync are lost.
+//! Tests of simulated power cuts. Synced data survives, and random sectors that were written after the last sync are
+//! lost.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,7 +69,7 @@ fn write(file: &mut Vec<u8>, offset: usize, data: &[u8]) {
     file[offset..end].copy_from_slice(data);
 }
 
-/// Applies the recorded operations of a log to the images of the files.
+/// Applies the operations recorded in a log to the file images.
 fn replay(log: &[u8], images: &mut BTreeMap<u8, Image>) {
     let mut rest = log;
     // The last record can be incomplete.
@@ -137,7 +138,7 @@ async fn no_acknowledged_notification_is_lost_in_power_cuts() {
     finish_and_check(directory.path(), &reported).await;
 }
 
-/// Checks the test itself: without `synchronous`, it detects lost notifications.
+/// Checks that the test above can detect lost notifications, by disabling `synchronous`.
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_notifications_are_lost_without_sync() {
     let random = Seeded::new();
@@ -149,5 +150,5 @@ async fn acknowledged_notifications_are_lost_without_sync() {
             return;
         }
     }
-    panic!("no loss was found in 20 power cuts");
+    panic!("no loss was detected in 20 power cuts");
 }

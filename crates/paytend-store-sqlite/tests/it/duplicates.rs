@@ -1,4 +1,4 @@
-//! Tests of duplicates that are only counted, and of duplicates that are written.
+//! Tests of duplicates that are counted in memory, and of duplicates that are written immediately.
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tests of the file: permissions, settings, opening a file several times, backups and erasure.
+//! Tests of the store's file, such as permissions, settings, shared use by several stores, backups and erasure.
 
 use std::time::{Duration, SystemTime};
 
@@ -24,7 +24,7 @@ async fn settings_that_acknowledgements_depend_on_are_verified() {
 }
 
 #[tokio::test]
-async fn database_in_memory_is_refused() {
+async fn in_memory_database_is_refused() {
     for path in ["", ":memory:"] {
         let error = SqliteStore::open(path).unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
@@ -34,7 +34,7 @@ async fn database_in_memory_is_refused() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn files_are_accessible_to_their_owner_only() {
+async fn files_are_accessible_only_to_their_owner() {
     use std::os::unix::fs::PermissionsExt as _;
     let harness = SqliteHarness::new();
     let store = harness.options("a.db").open().unwrap();
@@ -178,7 +178,7 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
         let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
         assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
     }
-    // Lists do not contain the row that cannot be read at all. The check reports it.
+    // Lists omit the row that cannot be read at all, but the check reports it.
     let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
     assert_eq!(listed[0].state, State::Dead);
@@ -258,7 +258,7 @@ async fn erased_values_are_removed_from_all_files() {
     };
     assert!(contains("SUBJECT-0") && contains("SUBJECT-1"));
     assert_eq!(store.erase("SUBJECT-0".into()).await.unwrap(), 10);
-    assert!(!contains("SUBJECT-0"), "the erased number is still in a file");
+    assert!(!contains("SUBJECT-0"), "the erased business ID is still in a file");
     assert!(contains("SUBJECT-1"));
     let erased = store.show(Id::new(1), None).await.unwrap().unwrap();
     assert_eq!((erased.state, erased.payload), (State::Dead, Some(StoredPayload::Dropped)));

@@ -1,4 +1,4 @@
-//! Tests of the store in an SQLite file.
+//! Tests of the SQLite store.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

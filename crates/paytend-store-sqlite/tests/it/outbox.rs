@@ -1,4 +1,4 @@
-//! Runs the conformance suite of the outbox, and compares the store with the in-memory store.
+//! Runs the outbox conformance suite, and compares the store with the in-memory store.
 
 use std::time::{Duration, SystemTime};
 
@@ -70,7 +70,7 @@ async fn sqlite_outbox_conforms() {
 }
 
 #[tokio::test]
-async fn random_outbox_histories_have_the_same_results_as_in_memory() {
+async fn random_outbox_histories_have_the_same_results_as_in_the_memory_store() {
     let random = Seeded::new();
     for _ in 0..4 {
         random_history(&SqliteHarness::new(), 500, &mut |bound| random.below(bound)).await;
@@ -79,7 +79,7 @@ async fn random_outbox_histories_have_the_same_results_as_in_memory() {
 
 /// The handler of a notification submits an order and records a notice, in the transaction that completes it.
 #[tokio::test]
-async fn handler_of_a_notification_submits_orders_in_its_transaction() {
+async fn notification_handler_submits_orders_in_its_transaction() {
     use paytend_inbox::{HandlerError, Store as _};
     use paytend_outbox::testing::TestOrder;
     use paytend_outbox::{OrderNotice, OutboxAdmin as _, State};
@@ -131,7 +131,8 @@ async fn orders_are_due_after_the_clock_was_set_back() {
     assert_eq!(numbers, ["due"]);
 }
 
-/// Two processes opened the store before and after the system clock was set.
+/// Tests of two processes. One process opened the store before the system clock was changed, and the other process
+/// afterwards.
 mod clocks {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -146,7 +147,7 @@ mod clocks {
 
     const LEASE: u64 = 60;
 
-    /// A store whose processes have clocks with different offsets.
+    /// A store that is opened by processes whose clocks have different offsets.
     struct World {
         harness: SqliteHarness,
         elapsed: Arc<AtomicU64>,
@@ -196,13 +197,13 @@ mod clocks {
         world.advance(LEASE - 1);
         assert!(claim(&new, 9).await.unwrap().is_empty());
         world.advance(1);
-        // All leases of the old process have ended.
+        // All leases of the old process have expired.
         assert_eq!(claim(&new, 9).await.unwrap(), ["A", "B"]);
         assert_differs(claim(&old, 9).await);
     }
 
     #[tokio::test]
-    async fn orders_are_claimed_a_lease_after_the_clock_was_set_back() {
+    async fn orders_are_claimed_one_lease_length_after_the_clock_was_set_back() {
         let world = World::new().await;
         let old = world.open(3_600);
         assert_eq!(claim(&old, 1).await.unwrap(), ["A"]);

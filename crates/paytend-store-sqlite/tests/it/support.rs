@@ -1,4 +1,4 @@
-//! Stores in temporary directories, and the harness of the conformance suite.
+//! Stores in temporary directories, and the harness for the conformance suite.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use paytend_store_sqlite::SqliteEffect;
 
 use crate::support::{EFFECTS, SqliteHarness, accept, claim, keys, recorded};
 
-/// A query that counts to a large number, which takes SQLite several seconds.
+/// A query that takes SQLite several seconds, because it counts to a large number.
 const SLOW_READ: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000) \
      SELECT count(*) FROM n";
 
@@ -193,13 +193,13 @@ async fn effect_is_not_run_for_a_lost_lease() {
     let store = harness.create().await;
     let id = accept(&store, &keys(), "a").await;
     let claimed = claim(&store, 1).await.remove(0);
-    assert!(store.bury(id, "by hand".into()).await.unwrap());
+    assert!(store.bury(id, "buried by an operator".into()).await.unwrap());
     let effect: SqliteEffect = Box::new(|_| Err(HandlerError::retry("the effect ran")));
     assert!(matches!(store.complete(claimed.lease, Some(effect)).await, Err(FinishError::LeaseLost)));
 }
 
 #[tokio::test]
-async fn disk_error_in_an_effect_makes_the_file_suspect() {
+async fn file_is_reopened_and_checked_after_a_disk_error_in_an_effect() {
     use paytend_store_sqlite::rusqlite::{Error, ffi};
     let harness = SqliteHarness::new();
     let keys = keys();

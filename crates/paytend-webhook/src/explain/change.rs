@@ -15,7 +15,7 @@ pub enum Change {
     #[error("the received text has leading or trailing whitespace that was not signed")]
     WhiteSpaceAdded,
     /// CR LF became LF, or LF became CR LF.
-    #[error("the line breaks were converted (between CR LF and LF)")]
+    #[error("the line breaks were converted from CR LF to LF or from LF to CR LF")]
     LineEnds,
     /// The byte order mark is missing.
     #[error("the byte order mark at the start is missing")]
@@ -135,7 +135,7 @@ pub enum Wrapping {
     /// Hexadecimal digits.
     #[error("as hexadecimal digits")]
     Hex,
-    /// A list of the bytes as numbers.
+    /// A list of numbers, one for each byte.
     #[error("as a list of numbers, one for each byte")]
     ByteList,
     /// A compression format, with its name.
@@ -186,10 +186,10 @@ pub enum Wrapping {
     /// Other characters were added before or after the text.
     #[error("with other characters before or after the text")]
     Surrounded,
-    /// A string or bytes literal of a programming language.
-    #[error("as a Python repr, as printed for strings and bytes")]
+    /// A string or bytes literal in a programming language.
+    #[error("as the Python repr of a string or of bytes")]
     TextLiteral,
-    /// The parsed structure, as a literal of a programming language.
+    /// A parsed structure, printed as a literal in a programming language.
     #[error("as a parsed structure printed by a program (Python's repr, Ruby's inspect, JavaScript's console)")]
     StructureLiteral,
     /// The text was received in a charset other than UTF-8.
@@ -213,7 +213,7 @@ impl Wrapping {
             Self::Chunked => "let an HTTP library read the body: chunk lengths are not part of the body",
             Self::Unicode(_) => "keep the body as bytes; do not save it as Unicode text (PowerShell's > writes UTF-16)",
             Self::JsonString | Self::Backslashes => "pass the raw body, and do not serialize the text as JSON again",
-            Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the raw bytes of the request",
+            Self::Quotes | Self::Surrounded => "extract exactly the body, or save it from the request's raw bytes",
             Self::HtmlEntities => "use the raw body, before any HTML escaping or sanitizing filter",
             Self::QuotedPrintable => "use the body before it passes through a mail gateway, or decode it first",
             Self::PercentEncoding | Self::FormField | Self::FormKey => {

@@ -8,7 +8,7 @@ use super::change::Change;
 use super::change::Wrapping;
 use super::trace::Trace;
 
-/// The certainty of a finding.
+/// The certainty of a finding: proven, or only possible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Certainty {
@@ -28,7 +28,7 @@ pub enum Finding {
          to -----BEGIN {correct}-----"
     )]
     KeyLabel {
-        /// The name of the key.
+        /// The name of the key, as specified when it was added to the known keys.
         key: String,
         /// The label in the first line of the PEM file.
         label: String,
@@ -43,7 +43,7 @@ pub enum Finding {
         convert it to {instead}"
     )]
     KeyPkcs1 {
-        /// The name of the key.
+        /// The name of the key, as specified when it was added to the known keys.
         key: String,
         /// The alternative format.
         instead: &'static str,
@@ -90,7 +90,7 @@ pub enum Finding {
         "the body is not UTF-8 at byte {at}: it was signed that way, but JSON parsers reject it or replace characters"
     )]
     NotUtf8 {
-        /// The position of the first invalid byte.
+        /// The offset of the first invalid byte in the body.
         at: usize,
     },
     /// An authentic body starts with a byte order mark.
@@ -263,7 +263,7 @@ pub enum Base64Flaw {
     #[error("it has spaces in place of `+`: the value was sent in a form or a URL without percent-encoding")]
     Spaces,
     /// The text contains line breaks or other whitespace.
-    #[error("it has line breaks or other whitespace: the sender's encoder breaks lines")]
+    #[error("it has line breaks or other whitespace: the sender's encoder inserts line breaks")]
     Lines,
     /// Percent-encoding.
     #[error("it is percent-encoded, which is allowed only for randomKey")]
@@ -335,7 +335,7 @@ pub enum TextChange {
     NotSigned(String),
 }
 
-/// Returns the reason why this field's value is unexpected, to be appended to a message. The reason may be empty.
+/// Returns why this field's value is unexpected, as text to append to a message. The text can be empty.
 fn other_value(name: &str) -> &'static str {
     match name {
         "partnerId" => ": it belongs to a different partner or environment",
@@ -346,7 +346,7 @@ fn other_value(name: &str) -> &'static str {
 }
 
 impl Finding {
-    /// Returns the finding's certainty. Every finding is proven, except [`Finding::Trace`].
+    /// Returns the finding's certainty. Every finding except [`Finding::Trace`] is proven.
     pub fn certainty(&self) -> Certainty {
         if matches!(self, Self::Trace(_)) { Certainty::Possible } else { Certainty::Proven }
     }

@@ -57,8 +57,8 @@ impl KnownKeys {
         self.add_public(name.into(), key, true)
     }
 
-    /// Adds another private key, which may explain a failure. If the message is encrypted for it, a finding reports its
-    /// name.
+    /// Adds another private key, which may explain a failure. If the message is encrypted for this key, a finding
+    /// reports the key's name.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -66,7 +66,8 @@ impl KnownKeys {
         self.add_private(name.into(), key, false)
     }
 
-    /// Adds another public key, which may explain a failure. If it verifies the signature, a finding reports its name.
+    /// Adds another public key, which may explain a failure. If this key verifies the signature, a finding reports the
+    /// key's name.
     ///
     /// # Errors
     /// Returns [`KeyError`] if the key cannot be read.
@@ -81,8 +82,8 @@ impl KnownKeys {
         self
     }
 
-    /// Sets the size limit of the receiver that rejected the message, in bytes. Only needed if it differs from the
-    /// default.
+    /// Sets the size limit, in bytes, of the receiver that rejected the message. This is needed only if the limit
+    /// differs from the default.
     #[must_use]
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);

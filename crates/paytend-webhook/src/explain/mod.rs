@@ -1,8 +1,9 @@
 //! Diagnosis of messages that fail verification. Use it in a command-line tool that has the keys, never in a server.
 //!
-//! A server returns the same response for every message that is not authentic, and does not know the cause itself. This
+//! A server returns the same response for every message that is not authentic, and does not determine the cause. This
 //! module tries the common causes. A PKCS#1 v1.5 signature reveals the digest of the signed text to anyone with the
-//! public key. So the module searches for the signed text: a candidate with the same digest is proven to be this text.
+//! public key. The module therefore searches for the signed text: a candidate with the same digest is proven to be this
+//! text.
 //!
 //! Two kinds of changes are undone, up to two in sequence. The first kind is a wrapping: the text arrived as base64, a
 //! form or a JSON string, compressed, or in a different charset. The second kind is re-serialized JSON, with different

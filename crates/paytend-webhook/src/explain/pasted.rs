@@ -152,8 +152,8 @@ fn without_label(text: &str) -> &str {
     text
 }
 
-/// Joins the lines. A space within a line replaces either a line break or a `+`. The length of the decoded signature
-/// determines which.
+/// Joins the lines. A space within a line stands for either a line break or a `+`. The length of the decoded signature
+/// shows which is correct.
 fn unwrapped(text: &str) -> String {
     let lines: Vec<&str> =
         text.lines().map(|line| trimmed(line.trim_start_matches(['>', '|', ' ', '\t']).trim())).collect();

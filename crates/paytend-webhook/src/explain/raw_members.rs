@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 pub(super) struct RawMembers<'a>(pub(super) Vec<(String, &'a RawValue)>);
 
 impl<'a> RawMembers<'a> {
-    /// Returns the raw values of the members.
+    /// Returns the members' raw values, in their original order.
     pub(super) fn into_values(self) -> Vec<&'a RawValue> {
         self.0.into_iter().map(|(_, value)| value).collect()
     }

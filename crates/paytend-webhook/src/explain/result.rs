@@ -74,19 +74,20 @@ impl Explanation {
         &self.findings
     }
 
-    /// Returns the text that should have been signed, as far as it could be reconstructed. Secret: it contains the
-    /// session key and the payload.
+    /// Returns the text that should have been signed, as far as it could be reconstructed. The text is secret, because
+    /// it contains the session key and the payload.
     pub fn expected_text(&self) -> Option<&[u8]> {
         self.here.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the text that was actually signed, if it was found. Secret, like [`expected_text`](Self::expected_text).
+    /// Returns the text that was actually signed, if it was found. The text is secret, like
+    /// [`expected_text`](Self::expected_text).
     pub fn signed_text(&self) -> Option<&[u8]> {
         self.signed.as_deref().map(Vec::as_slice)
     }
 
-    /// Returns the fixes for the findings, each in a single line. If the message is a request, they are for its sender;
-    /// otherwise they are for the receiver.
+    /// Returns the fixes for the findings, each in a single line. The fixes for a request are for its sender; all
+    /// others are for the receiver.
     pub fn fixes(&self) -> Vec<&'static str> {
         let mut fixes = Vec::new();
         for fix in self.findings.iter().flat_map(|finding| finding.fixes_for(self.subject)) {

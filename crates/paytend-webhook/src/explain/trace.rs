@@ -194,10 +194,10 @@ mod tests {
         assert_eq!(Trace::of(br#"{"orderNo":"911700000000000017","a":1}"#), [Trace::MembersLost]);
         assert_eq!(Trace::of(b"hello"), []);
         for text in [
-            // These objects have the documented member order, which is alphabetical.
+            // These objects have the documented member order, which happens to be alphabetical.
             r#"{"currency":"EUR","value":"1"}"#,
             r#"{"amount":{},"counterparty":{},"direction":"IN","relatedTradeNo":"1"}"#,
-            // One object is not sorted.
+            // One of the objects is not sorted.
             r#"{"code":"1","data":{"value":"EUR","currency":1},"msg":"x","version":"1.0"}"#,
             r#"{"b":1,"1":1}"#,
             r#"{"10":1,"9":1,"a":1}"#,

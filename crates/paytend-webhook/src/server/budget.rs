@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use crate::error::Reason;
 
 /// The limits on notifications in progress for a class of sources. A request beyond a limit gets a 503 response, and
-/// the provider retries it. The number of waiting requests and the time that each may wait are limited.
+/// the provider retries it. Both the number of waiting requests and each request's waiting time are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     operations: usize,
@@ -38,7 +38,7 @@ impl Budget {
         self
     }
 
-    /// Sets how many notifications with complete bodies may be in progress in addition to the notifications in a key
+    /// Sets how many notifications with complete bodies may be in progress, not counting the notifications in a key
     /// operation. These notifications are waiting for a key operation, or their handler has not yet returned and
     /// dropped its [`Verified`](crate::Verified).
     #[must_use]
@@ -78,7 +78,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Creates limits with room for a body of at least `largest` bytes.
     pub(super) fn new(budget: Budget, largest: usize) -> Self {
-        // tokio's maximum is so high that a larger count has the same effect.
+        // Tokio caps the number of permits. No server gets near that cap, so clamping a larger value to it is harmless.
         let semaphore = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         let slots = if budget.operations == 0 { 0 } else { budget.operations.saturating_add(budget.waiting) };
         Self {
@@ -119,7 +119,7 @@ struct Memory {
 struct State {
     used: usize,
     next: u64,
-    /// The bodies by sequence number, in order of age: the oldest has the smallest number.
+    /// The bodies by sequence number. The oldest body has the smallest number.
     bodies: BTreeMap<u64, Body>,
 }
 

@@ -59,7 +59,7 @@ impl Handlers {
             let output = AssertUnwindSafe(handling).catch_unwind().await;
             progress.ended = true;
             if output.is_err() {
-                progress.report("the handler panicked: the notification is not acknowledged");
+                progress.report("the handler panicked, so the notification is not acknowledged");
             }
             output.ok()
         };
@@ -86,7 +86,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if !self.ended {
-            self.report("the runtime was shut down before the handler ended: the notification is not acknowledged");
+            self.report("the runtime was shut down before the handler ended, so the notification is not acknowledged");
         }
     }
 }

@@ -21,7 +21,7 @@
 //! | is running when the sender disconnects | no response; the next response depends on what the handler has stored |
 //! | is running when the runtime shuts down | no response; the handler is dropped, and a `tracing` event reports it |
 //!
-//! A handler has no time limit. Inside the handler, put a timeout on calls that may hang. The handler's task inherits
+//! A handler has no time limit. Inside the handler, put a timeout on calls that can hang. The handler's task inherits
 //! the `tracing` span of the request, but no task-local values. A handler holds its slot in the [`Budget`] until it has
 //! returned and dropped the notification.
 //!
@@ -69,7 +69,7 @@ use crate::verified::Verified;
 use budget::{Limits, Reservation};
 use handlers::Handlers;
 
-/// Default time limit for reading a body.
+/// Default time limit for reading a request's body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A [`Receiver`] for a URL, with a [`RequestFilter`], a time limit for the body, and [`Budget`]s. Cloning is cheap;
@@ -200,12 +200,12 @@ impl<R: Receiver> Endpoint<R> {
     }
 
     /// Receives a request. `peer` is the peer address of the connection, if known. The notification holds its slot and
-    /// its memory in the budget until it is dropped. The server must limit the size of headers and the number of
+    /// its memory in the budget until it is dropped. The server must limit the header size and the number of
     /// connections.
     ///
     /// Requires a Tokio runtime with the timer enabled. The cryptography runs on the runtime's blocking threads, unless
-    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe: nothing has been handled or acknowledged
-    /// yet. Pass the notification to [`handle`](Self::handle) next.
+    /// [`run_inline`](Self::run_inline) is set. Dropping the future is safe, because nothing has been handled or
+    /// acknowledged yet. Pass the notification to [`handle`](Self::handle) next.
     ///
     /// # Errors
     /// Returns a [`Rejection`] if the request is rejected. Send its response. The rejection has already been reported
@@ -279,14 +279,14 @@ impl<R: Receiver> Endpoint<R> {
         provider.respond(work.await.ok().flatten().unwrap_or(Reply::TryAgainLater))
     }
 
-    /// Returns the number of running handlers of this endpoint and its clones.
+    /// Returns how many handlers are running for this endpoint and its clones.
     pub fn running_handlers(&self) -> usize {
         self.handlers.count()
     }
 
-    /// Waits until no handler of this endpoint and its clones is running: see [Shutdown](self#shutdown). Endpoints that
-    /// only [share budgets](Self::share_budgets_with) must be waited for separately. While the server still accepts
-    /// requests, new handlers may start at any time.
+    /// Waits until no handler is running for this endpoint and its clones. See [Shutdown](self#shutdown). Endpoints
+    /// that only [share budgets](Self::share_budgets_with) must be waited for separately. While the server still
+    /// accepts requests, new handlers may start at any time.
     pub async fn idle(&self) {
         self.handlers.idle().await;
     }

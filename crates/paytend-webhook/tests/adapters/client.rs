@@ -1,4 +1,4 @@
-//! A test client that sends notifications, and the responses it receives.
+//! A test client that sends notifications, and the type of the responses it receives.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -51,7 +51,7 @@ async fn disconnected_client_keeps_its_slot() {
     assert!(disconnected.await.unwrap_err().is_cancelled());
     assert_eq!(post(&endpoint, sealed("{}")).await, Err(Reason::Overloaded));
     receiver.release();
-    // The slot is released when the work is done. There is no event to wait for, so the test polls.
+    // The slot is released when the work is done. No event reports this, so the test polls.
     let free = async {
         while post(&endpoint, sealed("{}")).await.is_err() {
             tokio::task::yield_now().await;
@@ -110,8 +110,8 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections held open with partial bodies cannot block a notification, even without a list: the oldest bodies are
-/// discarded.
+/// Connections held open with partial bodies cannot block a notification, even without a list, because the oldest
+/// bodies are discarded.
 #[tokio::test]
 async fn stalled_bodies_are_discarded() {
     let body = sealed("{}");
@@ -177,7 +177,7 @@ async fn waiting_for_a_key_operation_times_out() {
     let (receiver, mut started) = BlockingReceiver::new();
     let budget = Budget::new().max_concurrent(1).queue_timeout(Duration::from_millis(100));
     let endpoint = Endpoint::new(receiver.clone()).listed_budget(budget);
-    // One request is in the key operation, which never ends. The other request is waiting for the operation to end.
+    // One request is in a key operation that never ends. The other request is waiting for that operation to end.
     let stuck = tokio::spawn({
         let endpoint = endpoint.clone();
         async move { post(&endpoint, sealed("{}")).await }
@@ -289,7 +289,7 @@ async fn receiver_panic_returns_503() {
 
 /// The endpoint passes its clock's time to the receiver.
 #[tokio::test]
-async fn endpoint_uses_its_clock() {
+async fn endpoint_passes_its_clocks_time_to_the_receiver() {
     let endpoint = crate::support::payby().clock(|| SystemTime::UNIX_EPOCH);
     let key = crate::support::private("payby");
     let sender = paytend_webhook::testing::DetachedSender::new(&key).unwrap();

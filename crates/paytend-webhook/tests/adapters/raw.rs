@@ -28,7 +28,7 @@ impl Connection {
         self.stream.shutdown().await.unwrap();
     }
 
-    /// Aborts the connection: the other side sees a reset instead of an orderly close.
+    /// Aborts the connection, so that the other side sees a reset instead of an orderly close.
     pub(crate) fn reset(self) {
         self.stream.set_zero_linger().unwrap();
     }

@@ -40,7 +40,7 @@ fn signed(key: &str, body: &[u8]) -> HeaderMap {
     HeaderMap::from_iter([("sign".parse().unwrap(), HeaderValue::from_str(&sign).unwrap())])
 }
 
-/// Signs a body and receives it.
+/// Signs a body and passes it to a receiver.
 fn receive_signed<R: Receiver>(
     receiver: &R,
     key: &str,
@@ -144,7 +144,7 @@ fn any_merchant_is_accepted_only_with_a_configured_key() {
 
 #[test]
 fn merchant_must_belong_to_the_verifying_key() {
-    // Two merchants with different keys: each key is accepted only for its merchant.
+    // Two merchants have different keys, and each key is accepted only for its merchant.
     let receiver =
         PayerMaxReceiver::new([(MERCHANT, public("payermax")), ("P2", public("payby")), (MERCHANT, public("paytend"))])
             .unwrap();

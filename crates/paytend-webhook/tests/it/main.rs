@@ -1,4 +1,4 @@
-//! Integration tests of the public API.
+//! Integration tests for the public API.
 
 // Tests may panic, so they use `unwrap` and `expect`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation)]

@@ -25,13 +25,13 @@ fn private(key: &PrivateKey) -> Arc<dyn RsaPrivate> {
     rustcrypto::private(key).unwrap()
 }
 
-/// Returns the start of the test's day `number`.
+/// Returns the start of day `number` of the test.
 fn day(number: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + number * 86_400)
 }
 
-/// Both sides rotate their keys at different times, first to both the old and the new keys, then to the new keys only.
-/// No message is rejected.
+/// The two sides rotate their keys at different times. Each side first uses both its old and new keys, and then only
+/// the new keys. No message is rejected.
 #[test]
 fn rotating_the_keys_of_both_sides_rejects_no_message() {
     let random = Seeded::new();

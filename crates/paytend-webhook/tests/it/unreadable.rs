@@ -43,7 +43,7 @@ fn with(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
     [&body[..place], to, &body[place + from.len()..]].concat()
 }
 
-/// Signs a body and receives it.
+/// Signs a body and passes it to a receiver.
 fn receive_signed<R: Receiver>(
     receiver: &R,
     key: &str,
@@ -92,7 +92,7 @@ fn every_authentic_message_is_delivered_with_its_readable_fields() {
     assert!(plain.is_some());
 }
 
-/// Unreadable values for a member that is not used by any check.
+/// Unreadable values for a member that no check uses.
 const ODD: [&[u8]; 6] =
     [br#""\ud800""#, b"\"\xff\"", b"1e400", b"\"\x81\x5C\"", b"\"a\nb\"", br#"{"a":[{"b":"\ud800"}]}"#];
 
@@ -210,7 +210,8 @@ fn merchant_and_age_are_checked_despite_unreadable_members() {
     }
 }
 
-/// Two equal notifications, weeks apart, are two sightings with the same dedup key.
+/// Two equal notifications that arrive weeks apart produce two sightings, that is, arrival records, with the same dedup
+/// key.
 #[test]
 fn sighting_contains_times_and_business_key() {
     let sealing = Keyring::from_keys(&private("paytend"), private("partner").public_key()).unwrap();

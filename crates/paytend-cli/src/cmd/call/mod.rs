@@ -70,7 +70,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     match sent {
         Some(sent) => sent,
         None => {
-            // The call reports its outcome when it is dropped.
+            // When the call was dropped, it recorded in `may_be_sent` whether the request may have been sent.
             let (outcome, known) = match may_be_sent.load(Ordering::SeqCst) {
                 true => (Outcome::Unknown, "the request may have been carried out"),
                 false => (Outcome::NotSent, "nothing was sent"),
@@ -87,8 +87,8 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// Creates the client. Sets `may_be_sent` when an attempt ends, or the call is dropped, after the request may have
-/// reached the provider.
+/// Creates the client. When an attempt ends or is dropped, the client sets `may_be_sent`, unless it is certain that
+/// nothing was sent.
 fn client(request: &RequestArgs, may_be_sent: &Arc<AtomicBool>) -> Result<Client, Failure> {
     let may_be_sent = may_be_sent.clone();
     let mut builder = request.connection.builder()?.events(move |event: &Event| {
@@ -174,7 +174,7 @@ impl Call<'_> {
         match sent {
             Ok(report) => {
                 let printed = report.print(self.args.json);
-                // Output that nothing reads does not replace the outcome.
+                // If nothing reads the output, the exit code still reports the outcome.
                 report.check_state()?;
                 printed.map_err(|error| error.with_hint("the request succeeded"))
             }

@@ -1,4 +1,4 @@
-//! The output of `paytend call`.
+//! Prints the result of `paytend call`.
 
 use paytend_client::{Error, OrderState, Outcome, Response};
 use paytend_model::Json;
@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::exit::{Category, Failure};
 use crate::output;
 
-/// The result of a call. With `--json`, it is printed after a success and after a failure. Its members are part of the
+/// The result of a call. With `--json`, it is printed after both success and failure. Its members are part of the
 /// interface for scripts; see `schemas/call.json`.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -18,13 +18,13 @@ pub(super) struct Report {
     resp_code: Option<String>,
     resp_msg: Option<String>,
     data: Option<Box<RawValue>>,
-    /// The state of the order, only with `--resolve`.
+    /// The state of the order; set only with `--resolve`.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
 }
 
 impl Report {
-    /// Creates the report of an authentic success.
+    /// Creates the report for a success whose response is authentic.
     pub(super) fn success(operation: &str, response: &Response<Option<Json>>) -> Self {
         let field = |name: &str| response.opened().field(name).map(str::to_owned);
         let data = response.data().as_ref().and_then(|data| RawValue::from_string(data.as_str().to_owned()).ok());
@@ -39,7 +39,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of an order that exists.
+    /// Creates the report for an order that exists.
     pub(super) fn resolved(operation: &str, request_id: &str, data: &impl Serialize, state: &OrderState) -> Self {
         Self {
             operation: operation.to_owned(),
@@ -57,7 +57,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of a failure.
+    /// Creates the report for a failure.
     pub(super) fn failure(operation: &str, request_id: Option<String>, error: &Error) -> Self {
         Self {
             request_id: error.request_id().map(ToString::to_string).or(request_id),
@@ -67,7 +67,7 @@ impl Report {
         }
     }
 
-    /// Creates the report of an interrupted call, with its outcome and without data.
+    /// Creates the report for an interrupted call, with its outcome and without data.
     pub(super) fn outcome(operation: &str, outcome: Outcome) -> Self {
         Self {
             operation: operation.to_owned(),
@@ -92,7 +92,7 @@ impl Report {
     /// Returns a failure if the order exists and has failed.
     pub(super) fn check_state(&self) -> Result<(), Failure> {
         match self.state {
-            Some("failed") => Err(Failure::new(Category::Rejected, "the order exists, and has failed")),
+            Some("failed") => Err(Failure::new(Category::Rejected, "the order exists and has failed")),
             _ => Ok(()),
         }
     }
@@ -112,9 +112,9 @@ impl Report {
     }
 }
 
-/// Returns the failure of a call, with the message of the API.
+/// Converts the error of a call to a failure that contains the API's message.
 pub(super) fn failure(error: Error) -> Failure {
-    // If a query could not confirm the rejection of an order, its outcome is unknown.
+    // If a query could not confirm that an order was rejected, the order's outcome is unknown.
     let category = if error.outcome() == Outcome::Rejected { Category::Rejected } else { Category::OutcomeUnknown };
     match error.detail().filter(|_| error.is_authenticated()) {
         Some(detail) => Failure::new(category, format!("{error}: {detail}")),

@@ -14,7 +14,7 @@ use crate::output;
 use crate::payload::{Node, field_at, value};
 use crate::{duration, prompt, suggest};
 
-/// The maximum size of the data, in bytes.
+/// The maximum size of the business data, in bytes.
 const MAX_DATA: usize = 4 << 20;
 
 #[derive(Args)]
@@ -33,7 +33,7 @@ pub(crate) struct RequestArgs {
     file: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
-    /// The time limit of the whole call, such as 30s or 2m
+    /// The time limit for the whole call, such as 30s or 2m
     #[arg(long, value_name = "DURATION", value_parser = duration::positive)]
     pub(crate) deadline: Option<Duration>,
 }
@@ -60,7 +60,7 @@ impl RequestArgs {
         match target {
             Target::Known(entry) => reviewed(entry, data),
             Target::Path(path) => {
-                output::warn(format!("{path} is not a known operation: its fields are not checked"));
+                output::warn(format!("{path} is not a known operation, so its fields are not checked"));
                 Ok(data.to_string())
             }
         }

@@ -5,7 +5,7 @@ use toml_edit::{Item, Value};
 use crate::exit::Failure;
 use crate::suggest;
 
-/// The settings of a profile that `ClientBuilder::from_file` in the `paytend-client` crate reads.
+/// The names of the profile settings that `ClientBuilder::from_file` in the `paytend-client` crate reads.
 pub(super) const NAMES: &[&str] = &[
     "environment",
     "base_url",
@@ -32,7 +32,7 @@ pub(super) const NAMES: &[&str] = &[
     "payermax_public_key_file",
 ];
 
-/// The environment variables that replace a setting. See `ClientBuilder::from_file_and_env`.
+/// The environment variables that override a setting. See `ClientBuilder::from_file_and_env`.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("environment", "PAYTEND_ENVIRONMENT"),
     ("base_url", "PAYTEND_BASE_URL"),
@@ -94,7 +94,7 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
     }
 }
 
-/// Returns the value of a setting, with secrets replaced.
+/// Returns the value of a setting, with secrets replaced by a placeholder.
 pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();

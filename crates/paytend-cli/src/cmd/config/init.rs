@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// The name of the profile
     #[arg(default_value = "default")]
     name: String,
-    /// Take the settings from the key directory of a local sandbox
+    /// Take the settings from a local sandbox's key directory
     #[arg(long, value_name = "DIR")]
     #[arg(conflicts_with_all = ["base_url", "partner_id", "private_key_file", "public_key_file"])]
     from_sandbox: Option<PathBuf>,
@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
             }
             Ok(())
         },
-        // Reads the keys, so that an invalid key is reported now and not at the first call.
+        // The keys are read here, so that an invalid key is reported now and not when the first call is made.
         |draft| {
             ClientBuilder::from_file(draft, &args.name).and_then(ClientBuilder::build)?;
             Ok(())
@@ -74,7 +74,7 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
     if args.json.json {
         return output::json(&serde_json::json!({ "profile": args.name, "file": file.path }));
     }
-    output::note(format!("profile `{}` is written to {}", args.name, file.path.display()));
+    output::note(format!("profile `{}` was written to {}", args.name, file.path.display()));
     Ok(())
 }
 
@@ -128,7 +128,7 @@ fn of_sandbox(directory: &Path) -> Result<Table, Failure> {
             *item = absolute(directory.join(file).to_string_lossy().into_owned()).into();
         }
     }
-    // Receivers of the sandbox's notifications, such as `paytend listen`, need these keys.
+    // These keys are added for receivers of the sandbox's notifications, such as `paytend listen`.
     for (setting, file) in
         [("payby_public_key_file", "payby-public.b64"), ("payermax_public_key_file", "payermax-public.b64")]
     {

@@ -23,15 +23,15 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Change a setting of a profile
     Set(SetArgs),
-    /// Store the private key of a profile in the keyring of the operating system
+    /// Store a profile's private key in the operating system's keyring
     Secret(secret::Args),
-    /// Print the path of the file with the profiles
+    /// Print the path of the profile file
     Path(JsonArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct ShowArgs {
-    /// The profile. The default is the profile that other commands use
+    /// The name of the profile. The default is the profile that other commands use
     profile: Option<String>,
     #[command(flatten)]
     json: JsonArgs,
@@ -87,7 +87,8 @@ fn set(args: &SetArgs, file: &ProfilesFile) -> Result<(), Failure> {
                 Some(value) => drop(settings.insert(&args.setting, value)),
                 None => drop(settings.remove(&args.setting)),
             }
-            // `base_url` and `environment` replace each other, and so do the two places of a private key.
+            // Only one of `base_url` and `environment` can be set, and the private key can be in only one place.
+            // Setting one of two alternatives removes the other.
             match args.setting.as_str() {
                 "private_key_file" => drop(settings.remove("private_key_keyring")),
                 "private_key_keyring" => drop(settings.remove("private_key_file")),

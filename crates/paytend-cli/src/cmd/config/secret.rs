@@ -1,4 +1,4 @@
-//! `paytend config secret`: moves a private key to the keyring of the operating system.
+//! `paytend config secret`: moves a private key to the operating system's keyring.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::keyfiles::key_failure;
 use crate::profiles::{ProfilesFile, profile_mut};
 use crate::{keyring, output};
 
-/// The setting with the name of the keyring's entry.
+/// The setting that contains the name of the keyring entry.
 const SETTING: &str = "private_key_keyring";
 
 #[derive(ClapArgs)]
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// Remove the profile's private key from the keyring
     #[arg(long, conflicts_with = "file")]
     remove: bool,
-    /// The profile. The default is the profile that other commands use
+    /// The name of the profile. The default is the profile that other commands use
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
     #[command(flatten)]
@@ -44,12 +44,12 @@ pub(super) fn run(args: &Args, file: &ProfilesFile) -> Result<(), Failure> {
     }
 }
 
-/// Writes the private key to the keyring, and then the setting that names the entry.
+/// Writes the private key to the keyring, and then writes the setting with the name of the entry.
 fn store(path: &Path, file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
     let input = Inputs::default().key(path, "FILE", FilePermissions::OwnerOnly)?;
     let failed = |error: KeyError| key_failure(&input.name, &error);
     let (key, _) = PrivateKey::read(&input.bytes, None).map_err(failed)?;
-    // Every format becomes PEM, which is text.
+    // A keyring stores text, so keys in all formats are converted to PEM.
     keyring::write(profile, &key.to_pkcs8_pem()?)?;
     file.change(
         |document| {
@@ -68,7 +68,7 @@ fn store(path: &Path, file: &ProfilesFile, profile: &str) -> Result<(), Failure>
     Ok(())
 }
 
-/// Removes the entry, and then the setting that names it.
+/// Removes the keyring entry, and then the setting with the name of the entry.
 fn remove(file: &ProfilesFile, profile: &str) -> Result<(), Failure> {
     let existed = keyring::remove(profile)?;
     file.change(

@@ -1,4 +1,4 @@
-//! `paytend config list` and `show`.
+//! `paytend config list` and `paytend config show`: show the profiles and their settings.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -52,7 +52,7 @@ pub(super) fn list(file: &ProfilesFile, json: bool) -> Result<(), Failure> {
 struct Shown {
     profile: String,
     settings: Map<String, Value>,
-    /// The environment variables that replace settings.
+    /// The environment variables that override settings.
     variables: Vec<&'static str>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn show(file: &ProfilesFile, given: Option<&str>, json: bool) -> Resu
         output::line(&format!("  {name:<28} {}", shown(name, value.trim())))?;
     }
     for (setting, name) in variables {
-        output::line(&format!("  {setting:<28} replaced by {name}"))?;
+        output::line(&format!("  {setting:<28} overridden by {name}"))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The steps until a customer has an account and a card.
+//! The demo steps that open an account for a customer and issue a card.
 
 use paytend_model::FileContent;
 use paytend_model::iban::{CreateIndividual, IndividualQuestionnaire, UploadDocument, VerifyMobileNumber};
@@ -10,9 +10,9 @@ use crate::exit::Failure;
 const MOBILE: &str = "37060000000";
 const FIRST_NAME: &str = "Žilvinas";
 const LAST_NAME: &str = "Pavyzdys";
-/// The sandbox's code of a virtual card.
+/// The sandbox's code for a virtual card.
 const VIRTUAL: &str = "1";
-/// The sandbox's codes of an ID card and of a photo of the face.
+/// The sandbox's codes for an ID card and for a photo of the customer's face.
 const DOCUMENTS: [(&str, &str); 2] = [("1", "ID card"), ("3", "photo")];
 
 impl Demo<'_> {
@@ -45,7 +45,7 @@ impl Demo<'_> {
         self.report.end(&iban)
     }
 
-    /// Returns the identifier of the card.
+    /// Issues a card, and returns its ID.
     pub(super) async fn issue_card(&mut self) -> Result<String, Failure> {
         self.report.section("Issue a card")?;
         let created = self.call("createCardholder", "A cardholder is created", &cardholder()).await?;

@@ -1,4 +1,4 @@
-//! The steps with notifications: a deposit, a duplicate, and forged messages.
+//! The demo steps with notifications: a deposit, a duplicate, and forged messages.
 
 use paytend_client::RawResponse;
 use paytend_crypto::rsa::Backend as _;
@@ -14,7 +14,7 @@ use super::{Demo, require};
 use crate::connection::{PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
 
-/// The size of the attacker's key in bits.
+/// The size of the attacker's key, in bits.
 const BITS: usize = 1024;
 
 impl Demo<'_> {
@@ -33,7 +33,7 @@ impl Demo<'_> {
         let (booked, currency) = self.server.booked_deposit().await?;
         require(booked == amount.to_string(), "the booked amount differs from the amount paid in")?;
         self.report.fact("amount", format!("{booked} {currency}"));
-        self.report.end(&format!("{booked} {currency}, together with the completion"))?;
+        self.report.end(&format!("{booked} {currency}, in the transaction that completes the notification"))?;
 
         self.report.begin("duplicate", "The same notification arrives again")?;
         let (before, _) = self.server.stored().await?;
@@ -97,7 +97,7 @@ impl Demo<'_> {
             .sender("Paytend's key", &std::fs::read(keys.join(PAYTEND_PUBLIC))?)?
             .partner_id(&self.partner.id);
         let explanation = explain_envelope(Kind::Notification, true, document.as_bytes(), &known);
-        require(!explanation.authentic(), "the forged notification is explained as authentic")?;
+        require(!explanation.authentic(), "paytend explain reports the forged notification as authentic")?;
         let findings: Vec<String> = explanation.findings().iter().map(ToString::to_string).collect();
         self.report.fact("findings", findings.clone());
         self.report.end(&findings.into_iter().next().unwrap_or_default())

@@ -1,4 +1,5 @@
-//! A TCP proxy that withholds the sandbox's responses, so that a process waits for a response at a known moment.
+//! A TCP proxy that withholds the sandbox's responses, so that the demo can detect when a process is waiting for a
+//! response.
 
 use std::net::SocketAddr;
 
@@ -45,7 +46,7 @@ async fn hold(connection: TcpStream, upstream: SocketAddr, responded: mpsc::Send
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        // Ends when the process has ended.
+        // Forwarding ends when the process has ended.
         _ = forwarding => {}
         () = holding => {}
     }

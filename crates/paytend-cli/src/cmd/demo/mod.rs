@@ -34,10 +34,10 @@ pub(crate) struct Args {
     orders: Option<SendOrders>,
 }
 
-/// The options of the process that the demo starts and kills.
+/// The options for the process that the demo starts and kills.
 #[derive(ClapArgs)]
 struct SendOrders {
-    /// The directory of the demo
+    /// The demo's directory
     #[arg(long = "send-orders", hide = true, required = false, requires = "base_url")]
     directory: PathBuf,
     /// The URL of the sandbox
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(orders) = &args.orders {
         return runtime()?.block_on(process::run(orders));
     }
-    // Dropped after the runtime, whose tasks use the files.
+    // The directory is dropped after the runtime, because the runtime's tasks use its files.
     let directory = tempfile::Builder::new().prefix("paytend-demo-").tempdir()?;
     let runtime = runtime()?;
     let mut report = Report::new(args.json);
@@ -99,7 +99,7 @@ impl<'r> Demo<'r> {
         let first_day = today();
         report.section("Start both sides")?;
         report.begin("keys", "Each side generates a key pair")?;
-        // A temporary directory can be below a directory with any name.
+        // The temporary directory can be inside a directory with a name such as `live`, which is refused by default.
         let options = FolderOptions::new().danger_allow_real_keys(true);
         let keys = KeyFolder::open(&key_directory(directory), &options).map_err(unexpected)?;
         let bits = keys.partner.bits();
@@ -127,7 +127,7 @@ impl<'r> Demo<'r> {
         Ok(demo)
     }
 
-    /// Sends a request, and reports the request and the response with their signed texts. The step is not ended.
+    /// Sends a request, and reports the request and the response with their signed texts. Does not end the step.
     async fn call<O: Operation>(
         &mut self,
         step: &'static str,
@@ -148,7 +148,7 @@ impl<'r> Demo<'r> {
     }
 }
 
-/// Returns the current day in UTC.
+/// Returns the current date in UTC.
 fn today() -> Date {
     jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
 }
@@ -162,7 +162,7 @@ fn signed_text(canonical: &str) -> Value {
     canonical.split('&').filter(|part| !part.starts_with("randomKey=")).collect::<Vec<_>>().join("&").into()
 }
 
-/// Returns the value of a response's field, which the sandbox always sets.
+/// Returns the value of a response field that the sandbox always sets.
 fn required<T>(value: Option<T>, name: &str) -> Result<T, Failure> {
     value.ok_or_else(|| unexpected(format!("the response does not contain `{name}`")))
 }

@@ -1,4 +1,4 @@
-//! The steps with orders: a lost response, a killed process, and the comparison at the end of the day.
+//! The demo steps with orders: a lost response, a killed process, and the comparison at the end of the day.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -17,7 +17,7 @@ use crate::exit::{Category, Failure};
 const LOST: &str = "T-0001";
 const KILLED: &str = "T-0002";
 
-/// The meanings of the sandbox's codes.
+/// The comparison rules, with the meanings of the sandbox's codes.
 const RULES: &str = r#"
 [codes.statuses]
 topups = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
@@ -25,7 +25,7 @@ partner_transactions = { "1" = "processing", "2" = "succeeded", "3" = "failed" }
 "#;
 
 impl Demo<'_> {
-    /// Tops up the card. The response is lost, and the outbox finds out that the topup was executed.
+    /// Tops up the card and loses the response. The outbox then finds out that the topup was executed.
     pub(super) async fn lose_response(&mut self, card: &str) -> Result<(), Failure> {
         self.report.section("Lose the response to a topup")?;
         let before = self.partner_balance("The partner's balance is queried").await?;
@@ -78,7 +78,7 @@ impl Demo<'_> {
         self.report.end("Paytend rejects it")
     }
 
-    /// Kills the process that sends orders between the execution of a topup and its response, and starts it again.
+    /// Kills the order process between the execution of a topup and its response, and starts the process again.
     pub(super) async fn kill_process(&mut self, card: &str) -> Result<(), Failure> {
         self.report.section("Kill the process in the middle of an order")?;
         self.report.begin("process", "A process sends a topup")?;
@@ -95,7 +95,7 @@ impl Demo<'_> {
             }
         };
         let executed: Result<Result<(), Failure>, _> = tokio::time::timeout(TIMEOUT, executed).await;
-        executed.map_err(|_| unexpected("the topup is not sent in time"))??;
+        executed.map_err(|_| unexpected("the topup was not sent in time"))??;
         let id = process.id();
         self.report.fact("process", id);
         self.report.end(&format!("{KILLED}, {amount} EUR, process {id}"))?;
@@ -108,13 +108,13 @@ impl Demo<'_> {
 
         self.report.begin("recovered", "A new process finds the order")?;
         OrderProcess::start(self.directory, &self.sandbox.url())?.complete().await?;
-        // The first topup, its repetition and this topup.
+        // The sandbox has received three requests: the first topup, its repetition and this topup.
         self.executed_once(KILLED, 3).await?;
         self.report.end("it queries first: the topup was executed, and is not sent again")
     }
 
-    /// Checks that an order was sent once and is booked as executed. `calls` is the number of requests for topups that
-    /// the sandbox must have received so far.
+    /// Checks that an order was sent once and is booked as executed. `calls` is the expected number of topup requests
+    /// that the sandbox has received so far.
     async fn executed_once(&mut self, number: &'static str, calls: usize) -> Result<(), Failure> {
         let order = self.order(number).await?;
         let history = &order.progress.history;
@@ -124,7 +124,7 @@ impl Demo<'_> {
         self.report.fact("queries", history.queries);
         require(history.sends == 1, "the order was not sent exactly once")?;
         require(self.partner.booked_topup(number).await? == "executed", "the topup is not booked as executed")?;
-        require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup several times")?;
+        require(self.sandbox.calls::<Topup>() == calls, "the sandbox received the topup more than once")?;
         require(self.sandbox.conserves_money(), "the sandbox created or lost money")
     }
 
@@ -133,7 +133,7 @@ impl Demo<'_> {
         order.ok_or_else(|| unexpected(format!("the store has no order {number}")))
     }
 
-    /// Runs `paytend reconcile`.
+    /// Runs `paytend reconcile`, which must find no differences.
     pub(super) async fn compare(&mut self) -> Result<(), Failure> {
         self.report.section("Compare the day")?;
         self.report.begin("reconcile", "paytend reconcile compares all lists")?;
@@ -161,7 +161,7 @@ impl Demo<'_> {
     }
 }
 
-/// Returns how a process ended.
+/// Describes how a process ended.
 fn shown(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {

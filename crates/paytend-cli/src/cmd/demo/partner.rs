@@ -1,4 +1,4 @@
-//! The partner's program: a store with the books, and a client that sends the orders of an outbox.
+//! The partner's program: a store that contains the books, and a client that sends the orders from an outbox.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,18 +15,18 @@ use paytend_store_sqlite::{SqliteEffect, SqliteStore, in_transaction, rusqlite};
 use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
 use crate::exit::{Category, Failure};
 
-/// The lease of an order. After a crash, the order is claimed again when its lease has expired.
+/// The lease of an order. After a crash, the order can be claimed again once its lease has expired.
 const LEASE: Duration = Duration::from_millis(1_500);
-/// The longest time that the demo waits for an event.
+/// How long the demo waits for an event before it fails.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
-/// The pause between two looks at the store.
+/// The interval at which the store is polled.
 pub(super) const POLL: Duration = Duration::from_millis(20);
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS booking (id TEXT PRIMARY KEY, amount TEXT NOT NULL, currency TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS topup (number TEXT PRIMARY KEY, state TEXT NOT NULL)";
 
-/// The partner's keys, books and orders in a directory.
+/// The partner's keys, books and orders, which are stored in a directory.
 pub(super) struct Partner {
     pub(super) id: String,
     pub(super) public_key: PublicKey,
@@ -37,7 +37,7 @@ pub(super) struct Partner {
 }
 
 impl Partner {
-    /// Opens the partner's files. The keys are those of a sandbox's key directory.
+    /// Opens the partner's files. The keys come from the sandbox's key directory.
     pub(super) async fn open(directory: &Path, base_url: &str) -> Result<Self, Failure> {
         let keys = key_directory(directory);
         let id = std::fs::read_to_string(keys.join(PARTNER_ID))?.trim().to_owned();
@@ -45,7 +45,7 @@ impl Partner {
         let peer = PublicKey::from_file(keys.join(PAYTEND_PUBLIC)).map_err(invalid)?;
         let keyring = Keyring::builder().backend(&AwsLc).own_key(&own).peer_key(&peer).build()?;
         let client = Client::builder(Environment::BaseUrl(base_url.to_owned()), &id, keyring.clone())
-            // The sandbox is on this machine.
+            // The sandbox runs on this machine, so no proxy is needed.
             .no_proxy()
             .order_states(OrderStates::local_sandbox())
             .resolution(Resolution::local_sandbox().poll_interval(Duration::from_millis(50)))
@@ -70,7 +70,7 @@ impl Partner {
         submitted.await.map_err(unexpected)
     }
 
-    /// Sends the orders, and returns when the outcome of each is known and booked.
+    /// Sends the orders, and returns when the outcome of each order is known and booked.
     pub(super) async fn dispatch_all(&self) -> Result<(), Failure> {
         let dispatcher = Dispatcher::builder(self.outbox.clone()).lease(LEASE).poll_interval(POLL);
         let dispatcher = dispatcher.on::<Topup, _, _>(book).build();
@@ -86,7 +86,7 @@ impl Partner {
                 break;
             }
             if Instant::now() > deadline {
-                return Err(unexpected("the orders are not completed in time"));
+                return Err(unexpected("the orders were not completed in time"));
             }
             tokio::time::sleep(POLL).await;
         }
@@ -118,22 +118,22 @@ async fn book(ended: EndedOrder<Topup, TopupResultResponse>) -> Result<Completio
     }))
 }
 
-/// Returns a topup of a card in EUR.
+/// Returns an order to top up a card, with the amount in EUR.
 pub(super) fn topup(card: &str, number: &str, amount: &Amount) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount(amount.clone()).currency("EUR").build()
 }
 
-/// Returns the directory with the keys of both sides.
+/// Returns the path of the directory that contains the keys of both sides.
 pub(super) fn key_directory(directory: &Path) -> PathBuf {
     directory.join("keys")
 }
 
-/// Returns the file of the store.
+/// Returns the path of the store's file.
 pub(super) fn store_file(directory: &Path) -> PathBuf {
     directory.join("partner.db")
 }
 
-/// Reads the store's keys from the file beside it.
+/// Reads the store's keys from the key file next to the store.
 pub(super) fn store_keys(directory: &Path) -> Result<StoreKeys, Failure> {
     Ok(StoreKeys::load_or_create(directory.join("partner.db.key"))?)
 }

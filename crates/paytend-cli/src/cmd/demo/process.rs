@@ -1,4 +1,4 @@
-//! The partner's process that sends the orders. The demo starts it twice, and kills it once.
+//! The process that sends the partner's orders. The demo starts it twice, and kills it once.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,9 +9,9 @@ use super::partner::{POLL, Partner, TIMEOUT, unexpected};
 use super::{Args, SendOrders};
 use crate::exit::Failure;
 
-/// Runs in the started process: sends all orders, and ends when their outcomes are known.
+/// Runs in the started process: sends all orders, and returns when their outcomes are known.
 pub(super) async fn run(orders: &SendOrders) -> Result<(), Failure> {
-    // The demo holds the other end, so this process ends with the demo, however the demo ends.
+    // The demo holds the other end of standard input, so this process also exits if the demo is killed.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
@@ -70,7 +70,8 @@ impl Drop for OrderProcess {
     }
 }
 
-/// Returns a command that runs this program, without the user's settings and proxies: the sandbox is on this machine.
+/// Returns a command that runs this program without the user's settings and proxies, because the sandbox runs on this
+/// machine.
 pub(super) fn paytend() -> Result<Command, Failure> {
     let program = std::env::current_exe().map_err(|error| unexpected(format!("cannot find this program: {error}")))?;
     let mut command = Command::new(program);

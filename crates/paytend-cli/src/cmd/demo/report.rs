@@ -9,9 +9,9 @@ use crate::output::{Style, line};
 
 /// The maximum width of a line of text, in characters.
 const WIDTH: usize = 100;
-/// The width of the column with the titles of the steps.
+/// The width of the column that contains the titles of the steps, in characters.
 const TITLE: usize = 42;
-/// The first column of the results.
+/// The column in which the results start.
 const RESULT: usize = 6 + TITLE + 2;
 
 /// The output of the demo, written while its steps run.
@@ -32,12 +32,12 @@ impl Report {
         Self { json, style: Style::stdout(), is_live, steps: 0, step: None, facts: Map::new() }
     }
 
-    /// Writes text for people, which is left out of the JSON.
+    /// Writes text for human readers, which is left out of the JSON output.
     pub(super) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.json { Ok(()) } else { Ok(line(text)?) }
     }
 
-    /// Starts a section of the story.
+    /// Starts a section, which groups several steps.
     pub(super) fn section(&self, title: &str) -> Result<(), Failure> {
         self.text(&format!("\n{}", self.style.bold(title)))
     }
@@ -61,13 +61,13 @@ impl Report {
         self.facts.insert(name.into(), value.into());
     }
 
-    /// Adds a document as it was sent to the JSON of the current step.
+    /// Adds a document to the JSON of the current step, exactly as it was sent.
     pub(super) fn wire(&mut self, name: &'static str, document: &str) {
         let value = serde_json::from_str(document).unwrap_or_else(|_| Value::from(document));
         self.fact(name, value);
     }
 
-    /// Ends the current step as passed, with its result in one sentence.
+    /// Ends the current step as passed. `result` describes the result in one sentence.
     pub(super) fn end(&mut self, result: &str) -> Result<(), Failure> {
         let Some((step, title)) = self.step.take() else { return Ok(()) };
         if self.json {
@@ -117,7 +117,7 @@ impl Report {
         Err(failure)
     }
 
-    /// Writes one line of JSON. `step` and `ok` come first, which makes the lines easier to read.
+    /// Writes one line of JSON. `step` and `ok` come first, so that the lines are easier to read.
     fn object(&mut self, step: &str, ok: bool) -> Result<(), Failure> {
         let facts = Value::from(std::mem::take(&mut self.facts)).to_string();
         let rest = if facts == "{}" { "}" } else { &format!(",{}", &facts[1..]) };
@@ -125,7 +125,7 @@ impl Report {
     }
 }
 
-/// Returns the lines of a text, broken at spaces. A word that is too long has its own line.
+/// Splits a text into lines at spaces. A word that is too long for a line gets its own line.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {

@@ -1,4 +1,4 @@
-//! The partner's server for notifications: stores each notification before it is acknowledged, and books deposits.
+//! The partner's notification server: stores each notification before it is acknowledged, and books deposits.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ pub(super) struct Server {
     /// The callback URL.
     pub(super) url: String,
     store: SqliteStore,
-    /// The notifications other than deposits, as the worker processes them.
+    /// Receives each notification that is not a deposit when the worker processes it.
     others: mpsc::Receiver<AnyNotification>,
 }
 
@@ -52,7 +52,7 @@ impl Server {
         Ok(response.status().as_u16())
     }
 
-    /// Waits for the notification that an account was opened, and returns its IBAN.
+    /// Waits for the notification that reports an opened account, and returns the account's IBAN.
     pub(super) async fn opened_account(&mut self) -> Result<String, Failure> {
         let opened = async {
             while let Some(notification) = self.others.recv().await {
@@ -66,7 +66,7 @@ impl Server {
             None
         };
         let iban = tokio::time::timeout(TIMEOUT, opened).await.ok().flatten();
-        iban.ok_or_else(|| unexpected("no notification reports the opened account"))
+        iban.ok_or_else(|| unexpected("no notification about the opened account arrived in time"))
     }
 
     /// Waits until a deposit is booked, and returns its amount and currency.
@@ -78,7 +78,7 @@ impl Server {
                 return Ok(booking);
             }
             if Instant::now() > deadline {
-                return Err(unexpected("the deposit is not booked in time"));
+                return Err(unexpected("the deposit was not booked in time"));
             }
             tokio::time::sleep(POLL).await;
         }

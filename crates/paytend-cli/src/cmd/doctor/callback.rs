@@ -1,4 +1,4 @@
-//! The callback URL: the receiver acknowledges a test notification and refuses a forged one.
+//! Checks the callback URL: the receiver must acknowledge a test notification and refuse a forged one.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::urls;
 
 const SIGNED: &str = "callback";
 const FORGED: &str = "forgery";
-/// A notification type that no provider uses. A receiver acknowledges unknown types, and has nothing to book.
+/// A notification type that no provider uses. Receivers acknowledge unknown types and book nothing for them.
 const NOTIFY_TYPE: &str = "CONNECTIVITY_TEST";
 
 /// The receiver to check.
@@ -30,8 +30,7 @@ pub(super) struct Callback<'a> {
     pub(super) route: Route,
     /// The directory with the provider's private keys, which only a sandbox has.
     pub(super) keys: Option<&'a Path>,
-    pub(super) permissions: FilePermissions,
-    /// The own settings, if they are readable.
+    /// The user's connection settings, if they are readable.
     pub(super) settings: Option<&'a Settings>,
 }
 
@@ -47,9 +46,13 @@ impl Callback<'_> {
         self.forged(&http, report).await;
     }
 
-    /// Posts a notification that the sandbox's key has signed.
+    /// Posts a notification that is signed with the sandbox's key.
     async fn signed(&self, keys: &Path, http: &Client, report: &mut Report) {
-        let sender = Sender::new(keys, self.permissions);
+        let permissions = match self.settings {
+            Some(settings) if settings.danger_any_permissions => FilePermissions::DangerAny,
+            _ => FilePermissions::OwnerOnly,
+        };
+        let sender = Sender::new(keys, permissions);
         let sent = match sender.request(self.route, NOTIFY_TYPE, &content(), None) {
             Ok(request) => post(http, self.url, self.route, request).await,
             Err(failure) => Err(failure),

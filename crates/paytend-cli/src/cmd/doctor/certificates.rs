@@ -1,4 +1,4 @@
-//! The certificates that the server presents: their names and validity.
+//! Checks the names and the validity of the certificates that the server presents.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -20,10 +20,11 @@ use super::report::Report;
 use crate::settings::Settings;
 
 const NAME: &str = "certificate";
-/// Certificates of public authorities are renewed 30 days before their end.
+/// The remaining validity period below which a warning is shown. Certificates from public authorities are usually
+/// renewed 30 days before they expire.
 const WARNING: Duration = Duration::from_secs(21 * 24 * 3600);
 
-/// The parts of a certificate that are shown.
+/// The parts of a certificate that are shown in messages.
 struct Shown {
     subject: String,
     issuer: String,
@@ -51,7 +52,7 @@ pub(super) fn openssl(url: &Url) -> String {
 }
 
 fn valid(chain: &[Shown], report: &mut Report) {
-    // A certificate of the chain may end before the server's own.
+    // Another certificate in the chain can expire before the server's own certificate.
     let Some(first) = chain.iter().min_by_key(|certificate| certificate.not_after) else {
         report.ok(NAME, "valid");
         return;
@@ -90,7 +91,7 @@ fn refusal(failure: ConnectFailure, chain: &[Shown], url: &Url, report: &mut Rep
         ),
         CertificateProblem::UnknownIssuer => (
             format!("{} is issued by {}, which is not trusted", leaf.subject, leaf.issuer),
-            "set root_certificates_file to the authority's certificate; a proxy that inspects TLS has such an authority"
+            "set root_certificates_file to the authority's certificate; a proxy that inspects TLS has its own authority"
                 .to_owned(),
         ),
         _ => (format!("{failure}: {}", leaf.subject), openssl(url)),
@@ -102,8 +103,8 @@ fn date(at: SystemTime) -> String {
     Timestamp::try_from(at).map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 
-/// Returns the certificates that the server presents, without verifying them. Only the request line and the proxy's
-/// credentials are sent, as for every request.
+/// Returns the certificates that the server presents, without verifying them. As with every request, only the request
+/// line and the proxy's credentials are sent.
 async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
     let recorder = Arc::new(DangerRecorder(Mutex::default()));
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -113,7 +114,7 @@ async fn presented(settings: &Settings, url: &Url) -> Vec<Shown> {
     let config = config.dangerous().with_custom_certificate_verifier(recorder.clone()).with_no_client_auth();
     let http = network::http(settings, url.as_str()).ok();
     if let Some(client) = http.and_then(|http| http.tls_backend_preconfigured(config).build().ok()) {
-        // The handshake records the certificates, even if the request fails.
+        // The certificates are recorded during the handshake, even if the request fails afterwards.
         let _ = client.head(url.clone()).send().await;
     }
     let chain = recorder.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +144,7 @@ impl Shown {
     }
 }
 
-/// Accepts every certificate and records it. Use it only to look at certificates.
+/// A verifier that accepts and records every certificate. Use it only to inspect certificates.
 #[derive(Debug)]
 struct DangerRecorder(Mutex<Vec<CertificateDer<'static>>>);
 

@@ -1,4 +1,5 @@
-//! The keys: readable, strong enough, accessible to their owner only, and each on its side.
+//! Checks that the keys are readable, strong enough and accessible only to their owner, and that each key belongs to
+//! the right side.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -74,10 +75,10 @@ fn public(settings: &Settings, report: &mut Report) -> Option<PublicKey> {
     }
 }
 
-/// Reports a key, with a warning if it is small.
+/// Reports a key, with a warning if the key is small.
 fn sized(check: &'static str, name: &str, key: &PublicKey, next: &str, report: &mut Report) {
     let is_small = key.strength() == Strength::Legacy;
-    let about = if is_small { ", which is small today" } else { "" };
+    let about = if is_small { ", which is small by today's standards" } else { "" };
     report.warn_if(is_small, check, format!("{name}: {} bits{about}, {}", key.bits(), key.fingerprint()), next);
 }
 
@@ -135,7 +136,7 @@ fn pair(settings: &Settings, private: &PrivateKey, report: &mut Report) -> bool 
     false
 }
 
-/// Returns the public key beside `NAME-private.pem`: `NAME-public.pem` or `NAME-public.b64`.
+/// Returns the public key next to `NAME-private.pem`: `NAME-public.pem` or `NAME-public.b64`.
 fn beside(private: &Path) -> Option<(PathBuf, PublicKey)> {
     let stem = private.file_stem()?.to_str().filter(|stem| stem.contains("private"))?;
     let paths =

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     connection: ConnectionArgs,
     /// Post two test notifications to this callback URL of your receiver: one that is signed with a sandbox's key, if
-    /// there is one, and one that is signed with an unknown key. Their type is unknown, so a receiver has nothing to book
+    /// there is one, and one that is signed with an unknown key. No provider uses their type, so receivers book nothing
     #[arg(long, value_name = "URL")]
     callback: Option<Url>,
     /// The sender and product of the test notifications: paytend:baas (the default), paytend:issuing, payby or payermax
@@ -72,15 +72,7 @@ async fn check(args: &Args) -> Result<(), Failure> {
     if let Some(url) = &args.callback {
         let route = args.callback_route.unwrap_or(Route::PaytendBaas);
         let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
-        Callback {
-            url,
-            route,
-            keys,
-            permissions: args.connection.permissions.file_permissions(),
-            settings: settings.as_ref().ok(),
-        }
-        .check(&mut report)
-        .await;
+        Callback { url, route, keys, settings: settings.as_ref().ok() }.check(&mut report).await;
     }
     if args.store.is_given() {
         store::check(&args.store, &mut report).await;

@@ -1,4 +1,4 @@
-//! The way to the API: DNS, proxy, TCP, TLS, and the server's clock.
+//! Checks the path to the API: DNS, proxy, TCP, TLS, and the server's clock.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,20 +19,21 @@ const PROXY: &str = "proxy";
 const CONNECTION: &str = "connection";
 const CLOCK: &str = "clock";
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A `Date` header has whole seconds, and a response takes time.
+/// The clock difference that causes a warning. Smaller differences can result from the response time, or from the
+/// `Date` header, which contains only whole seconds.
 const CLOCK_WARNING: Duration = Duration::from_secs(10);
-/// Certificates, and the age of notifications, are checked by the clock.
+/// The clock difference that causes a failure. Certificates and the age of notifications are checked against the clock.
 const CLOCK_FAILURE: Duration = Duration::from_secs(300);
 /// The environment variables that name a proxy, in the order in which a client reads them.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The result of the request to the base URL.
 pub(super) struct Reached {
-    /// The difference between the server's clock and this machine's clock, if the response has a `Date`.
+    /// The difference between the server's clock and this machine's clock, if the response has a `Date` header.
     pub(super) skew: Option<Skew>,
 }
 
-/// A proxy, and the setting that contains it.
+/// A proxy, and the name of the setting that contains it.
 struct Proxy {
     shown: String,
     from: &'static str,
@@ -102,7 +103,7 @@ pub(super) fn http(settings: &Settings, url: &str) -> Result<reqwest::ClientBuil
 
 /// Returns the proxy that a client uses, without its credentials.
 fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
-    // Plain HTTP is used on this machine only, without a proxy.
+    // Plain HTTP is allowed only on this machine, and does not use a proxy.
     if url.scheme() == "http" {
         return None;
     }
@@ -113,7 +114,7 @@ fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
     Some(Proxy { shown, from })
 }
 
-/// Looks up the host.
+/// Looks up the addresses of the host, and returns whether the lookup succeeded.
 async fn dns(url: &Url, report: &mut Report) -> bool {
     let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
     let host = host.trim_matches(['[', ']']);
@@ -155,7 +156,7 @@ async fn failed(
         (ConnectFailure::TlsRefused, _) => {
             report.fail("certificate", failure, "paytend config set client_certificate_file FILE");
         }
-        // The client itself looks up the host for such a proxy.
+        // With a socks5:// proxy, the client itself looks up the host.
         (ConnectFailure::UnknownHost | ConnectFailure::Dns, Some(Proxy { shown, .. }))
             if shown.starts_with("socks5:") =>
         {
@@ -188,13 +189,13 @@ pub(super) struct Skew {
 }
 
 impl Skew {
-    /// Compares the `Date` of a response that took this long with this machine's clock.
+    /// Compares a response's `Date` header with this machine's clock. `took` is how long the response took.
     pub(super) fn of(headers: &HeaderMap, took: Duration) -> Option<Self> {
         let date = headers.get(http::header::DATE)?.to_str().ok()?;
         let date: Timestamp = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
         let date = SystemTime::UNIX_EPOCH + Duration::from_secs(date.as_second().try_into().ok()?);
         let now = SystemTime::now();
-        // The date was written while the request was in progress, and its fraction of a second is missing.
+        // The server wrote the date while the request was in progress, and left out the fraction of a second.
         let earliest = now.checked_sub(took + Duration::from_secs(1))?;
         Some(match (date.duration_since(now), earliest.duration_since(date)) {
             (Ok(by), _) => Self { ahead: true, by },

@@ -1,4 +1,4 @@
-//! A signed query: both sides have the right keys, and the partner ID is known.
+//! Sends a signed query. It succeeds only if both sides have the right keys and the partner ID is known.
 
 use std::time::Instant;
 
@@ -73,7 +73,7 @@ fn failed(settings: &Settings, error: &Error, report: &mut Report) {
         _ => "FILE".to_owned(),
     };
     match error.kind() {
-        // The rejection is signed, so the keys are right.
+        // The rejection is signed, so the keys are correct.
         ErrorKind::Rejected => {
             let detail = error.detail().unwrap_or_default();
             let message = format!("{QUERY} was rejected ({detail}); the rejection is signed, so the keys are right");

@@ -1,4 +1,4 @@
-//! The results of the checks: a line for each, or one JSON object.
+//! Prints the results of the checks: one line for each check, or a single JSON object.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -21,15 +21,15 @@ struct Check {
     name: &'static str,
     status: Status,
     message: String,
-    /// The command or the action that helps.
+    /// The command to run or the action to take.
     next: Option<String>,
 }
 
-/// The results. Without JSON, each is printed at once, because later checks may wait for the network.
+/// The results. Without JSON, each result is printed immediately, because later checks can wait for the network.
 pub(super) struct Report {
     json: bool,
     checks: Vec<Check>,
-    /// The first error of the output. It does not replace the result.
+    /// The first error while writing the output. The result of the checks takes precedence.
     unwritten: Option<Failure>,
 }
 
@@ -93,12 +93,12 @@ fn print(check: &Check) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Replaces control characters: certificates and responses come from the network.
+/// Replaces control characters, because certificates and responses from the network can contain them.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Returns a path as an argument for a shell.
+/// Returns a path, quoted for a shell.
 pub(super) fn argument(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:+@%,".contains(c);

@@ -1,4 +1,4 @@
-//! The checks of the store that the inbox and the outbox share.
+//! Checks the store that the inbox and the outbox share.
 
 use std::path::Path;
 
@@ -35,7 +35,7 @@ pub(super) async fn check(args: &StoreArgs, report: &mut Report) {
             true => report.ok("store key", format!("{} exists: keep a copy in a safe place", key.display())),
             false => report.warn(
                 "store key",
-                format!("{} does not exist: without its key file, no content can be read", key.display()),
+                format!("{} does not exist: without the store's key file, no content can be read", key.display()),
                 "restore the key file, or pass its path with `paytend inbox serve --store-key FILE`",
             ),
         }

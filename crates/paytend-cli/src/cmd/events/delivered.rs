@@ -1,4 +1,4 @@
-//! The notifications that a sandbox has sent.
+//! Shows and resends the notifications that a sandbox has sent.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use crate::output;
 /// The interval at which `tail` reads new deliveries.
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// A delivery in a response of the control interface.
+/// A delivery, as contained in a response from the control interface.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Delivery {
     id: i64,
-    /// The product and the `notifyType`, such as `baas 2`; or `payby` or `payermax`.
+    /// The product and the `notifyType`, such as `baas 2`, or only the provider: `payby` or `payermax`.
     what: String,
     url: Option<String>,
     made_at: i64,
@@ -57,11 +57,11 @@ struct Listed<'a> {
     url: Option<&'a str>,
     state: &'static str,
     attempts: usize,
-    /// The status of the last response.
+    /// The HTTP status of the last response.
     status: Option<u16>,
     /// Why the last attempt was not acknowledged.
     reason: Option<&'a str>,
-    /// The content, only in `show`.
+    /// The content; set only by `show`.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Box<RawValue>>,
 }
@@ -127,14 +127,14 @@ pub(super) async fn list(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> 
     after(&SandboxArgs::at(sandbox), 0).await?.iter().try_for_each(|delivery| delivery.print(args))
 }
 
-/// Prints each new delivery once. After a reset or an import, the numbers start again.
+/// Prints each new delivery once. After a reset or an import, the IDs start again.
 pub(super) async fn tail(sandbox: &Url, args: &ListArgs) -> Result<(), Failure> {
     let at = SandboxArgs::at(sandbox);
     let key = |delivery: &Delivery| (delivery.id, delivery.made_at);
     let mut last = after(&at, 0).await?.last().map(key);
     output::note("waiting for notifications");
     loop {
-        // The last delivery is read again, to notice that it was replaced.
+        // The last delivery is read again to detect whether it was replaced.
         let from = last.map_or(0, |(id, _)| id - 1);
         let mut new = after(&at, from).await?;
         match (last, new.first().map(key)) {

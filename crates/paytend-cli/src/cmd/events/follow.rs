@@ -1,4 +1,4 @@
-//! Reads the notifications of a store, each once.
+//! Reads each notification in a store once, including notifications that arrive later.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use tokio::time::Instant;
 use crate::cmd::inbox::any_store::AnyStore;
 use crate::exit::Failure;
 
-/// The maximum number of notifications in one read of the store.
+/// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
-/// The maximum number of notifications that one read of missing numbers returns.
+/// The maximum number of notifications read at once when looking for missing IDs.
 const MISSING_PAGE: usize = 100;
-/// The maximum number of missing numbers. The largest are kept.
+/// The maximum number of missing IDs to remember. The largest IDs are kept.
 const MAX_MISSING: i64 = 1_000;
-/// How long a missing number is looked for.
+/// How long a missing ID is queried before it is given up.
 const MISSING_TIME: Duration = Duration::from_secs(600);
-/// The interval at which missing numbers are queried.
+/// The interval at which missing IDs are queried.
 const MISSING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The position in a store.
+/// A position in a store. It remembers the IDs that were missing so far.
 ///
-/// PostgreSQL assigns numbers when a notification is inserted, and a notification becomes visible when its transaction
-/// commits. A smaller number can therefore appear after a larger one. The numbers that are missing are looked for again
-/// for ten minutes. Most of them belong to transactions that were rolled back.
+/// PostgreSQL assigns an ID when a notification is inserted, but the notification becomes visible only when its
+/// transaction commits. A smaller ID can therefore appear after a larger ID. Missing IDs are queried again for ten
+/// minutes. Most of them belong to transactions that were rolled back.
 pub(super) struct Follower {
     last: i64,
     can_miss: bool,
@@ -33,7 +33,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Starts before the first notification.
+    /// Creates a position before the first notification.
     pub(super) fn new(store: &AnyStore) -> Self {
         Self {
             last: 0,
@@ -43,15 +43,15 @@ impl Follower {
         }
     }
 
-    /// Moves behind the notifications that are in the store. Those that become visible later with a smaller number are
-    /// still passed, if the number is one of the last thousand.
+    /// Skips the notifications that are already in the store. A notification that becomes visible later with a smaller
+    /// ID is still passed, if its ID is one of the last thousand.
     pub(super) async fn skip(&mut self, store: &impl StoreAdmin) -> Result<(), Failure> {
         self.read(store, |_| Ok(())).await?;
         self.missing = self.missing.split_off(&self.last.saturating_sub(MAX_MISSING));
         Ok(())
     }
 
-    /// Passes all notifications that were not passed before.
+    /// Passes each notification that has not been passed before to `pass`.
     pub(super) async fn read(
         &mut self,
         store: &impl StoreAdmin,
@@ -72,7 +72,7 @@ impl Follower {
         }
     }
 
-    /// Moves to a larger number, and notes the numbers in between.
+    /// Moves to a larger ID, and remembers the IDs in between as missing.
     fn advance(&mut self, id: i64, now: Instant) {
         if self.can_miss {
             let first = self.last.saturating_add(1).max(id.saturating_sub(MAX_MISSING));
@@ -84,7 +84,7 @@ impl Follower {
         self.last = self.last.max(id);
     }
 
-    /// Returns the notifications with numbers that were missing.
+    /// Returns the notifications whose IDs were missing and that have become visible.
     async fn late(&mut self, store: &impl StoreAdmin) -> Result<Vec<Entry>, StoreError> {
         let now = Instant::now();
         if now.duration_since(self.looked) < MISSING_INTERVAL {

@@ -1,4 +1,4 @@
-//! `paytend events`: the notifications in a store, or those that a sandbox has sent.
+//! `paytend events`: shows and resends the notifications in a store, or the notifications that a sandbox has sent.
 
 mod delivered;
 mod follow;
@@ -49,7 +49,7 @@ pub(crate) struct SourceArgs {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     source: SourceArgs,
-    /// Only this kind, such as fund-deposit
+    /// Only notifications of this kind, such as fund-deposit
     #[arg(long)]
     kind: Option<String>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ pub(crate) struct ShowArgs {
     source: SourceArgs,
     /// The ID of the notification
     id: Id,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub(crate) struct ResendArgs {
     /// The IDs of the notifications
     #[arg(required = true)]
     ids: Vec<Id>,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The URL of the receiver. A sandbox uses its previous URL by default
@@ -95,7 +95,7 @@ pub(crate) struct ResendArgs {
 #[derive(Serialize)]
 pub(crate) struct Resent {
     pub(crate) id: i64,
-    /// The status of the receiver's response; 0 if a sandbox received none.
+    /// The HTTP status of the receiver's response, or 0 if a sandbox received no response.
     pub(crate) status: u16,
     pub(crate) acknowledged: bool,
     #[serde(skip)]
@@ -135,8 +135,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Sends each notification again, in the specified order. A notification that is not acknowledged does not stop the
-/// others.
+/// Sends each notification again, in the specified order. If one is not acknowledged, the others are still sent.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     let progress = Progress::new("resent", args.ids.len());
     let (mut refused, mut printed) = (0u32, Ok(()));
@@ -150,7 +149,7 @@ async fn resend(args: &ResendArgs) -> Result<(), Failure> {
         printed = printed.and_then(|()| progress.around(|| resent.print(args.json.json)));
         progress.step();
     }
-    // The outcome of the notifications is more important than a failure to print it.
+    // An unacknowledged notification is more important than a failure to print the results.
     match refused {
         0 => printed,
         count => Err(unacknowledged(count)),

@@ -1,4 +1,4 @@
-//! The notifications in a store.
+//! Shows the notifications in a store.
 
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +33,7 @@ struct Listed<'a> {
     business_state: Option<&'a str>,
     state: &'static str,
     sightings: u64,
-    /// The content, only in `show`.
+    /// The content; set only by `show`.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Box<RawValue>>,
 }
@@ -55,7 +55,7 @@ impl SourceArgs {
 }
 
 impl ListArgs {
-    /// Prints a notification if it has the wanted kind.
+    /// Prints a notification if it has the requested kind.
     fn print(&self, entry: &Entry) -> Result<(), Failure> {
         let listed = listed(entry);
         if self.kind.as_ref().is_some_and(|kind| kind != listed.kind) {
@@ -100,7 +100,7 @@ pub(super) async fn list(args: &ListArgs) -> Result<(), Failure> {
 pub(super) async fn tail(args: &ListArgs) -> Result<(), Failure> {
     let store = args.source.open().await?;
     let mut follower = Follower::new(&store);
-    // The notifications that are already in the store are not printed.
+    // Notifications that are already in the store are not printed.
     follower.skip(&store).await?;
     output::note("waiting for notifications");
     loop {

@@ -25,7 +25,7 @@ const fn kind(message: &'static str, meaning: &'static str) -> Kind {
     Kind { message, meaning }
 }
 
-/// The explanations, in the order of the exit codes. The names of the kinds are the messages of
+/// The explanations, in the order of the exit codes. The names of the kinds are error messages of
 /// `paytend_client::Error`.
 const ALL: &[Explanation] = &[
     Explanation {
@@ -73,7 +73,7 @@ const ALL: &[Explanation] = &[
         code: Category::Rejected as u8,
         name: "rejected by the API",
         meaning: "Paytend rejected the request, and signed the rejection.",
-        next: "Look up the respCode in your contract documents. A code for a duplicate means that the order exists.",
+        next: "Look up the respCode in your contract documents. If the code reports a duplicate, the order exists.",
         kinds: &[kind("rejected by Paytend", "The response is signed, and its respCode is not 00.")],
     },
     Explanation {
@@ -133,7 +133,7 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// The list of exit codes in `--help` and the explanations have the same codes and names.
+    /// The exit codes have the same numbers and names in `--help` as in the explanations.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

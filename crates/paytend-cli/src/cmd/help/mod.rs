@@ -1,4 +1,4 @@
-//! `paytend help`: the help of a command, and the explanation of errors.
+//! `paytend help`: prints the help for a command, or explains errors.
 
 mod errors;
 

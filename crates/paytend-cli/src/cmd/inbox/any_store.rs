@@ -17,7 +17,7 @@ pub(crate) enum AnyStore {
     Nats(NatsStore),
 }
 
-/// Awaits a call on the concrete store, for each type of store.
+/// Matches on the type of store, and awaits a call on the concrete store.
 macro_rules! each {
     ($self:ident, $store:ident => $call:expr) => {
         match $self {

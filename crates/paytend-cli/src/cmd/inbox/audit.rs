@@ -1,4 +1,4 @@
-//! `paytend inbox audit`.
+//! `paytend inbox audit`: lists the operator actions.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of events in one read of the store.
+/// The maximum number of events read from the store at once.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]

@@ -22,24 +22,24 @@ use crate::exit::{Category, Failure};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    /// The store, which may contain a password.
+    /// The name or URL of the store. The URL can contain a password.
     pub(crate) store: Option<String>,
     /// A file that contains the name or URL of the store.
     pub(crate) store_file: Option<PathBuf>,
     pub(crate) store_key: Option<PathBuf>,
     pub(crate) keys: Option<PathBuf>,
     pub(crate) listen: Option<SocketAddr>,
-    /// The provider of each path, as in `--route`.
+    /// The provider for each path, in the same form as in `--route`.
     pub(crate) routes: BTreeMap<String, String>,
     pub(crate) forward_to: Option<String>,
     pub(crate) forward_secret_file: Option<PathBuf>,
     /// The number of notifications that are forwarded at the same time. The default is 16.
     pub(crate) handlers: Option<NonZeroUsize>,
-    /// The time for which the content of processed notifications is kept.
+    /// How long the content of processed notifications is kept.
     pub(crate) retention: Option<Span>,
-    /// The kinds whose duplicates are forwarded too.
+    /// The kinds of notifications whose duplicates are also forwarded.
     pub(crate) requeue_sightings: Vec<String>,
-    /// Whether the page `/audit` shows operator actions. All users of this machine can open the page.
+    /// Whether the `/audit` page shows operator actions. All users of this machine can open the page.
     pub(crate) audit_page: bool,
     pub(crate) tls: Option<Tls>,
     /// The credentials for NATS servers.
@@ -58,12 +58,12 @@ pub(crate) struct Tls {
     pub(crate) private_key_file: PathBuf,
 }
 
-/// The allow-lists of request sources, and their limits.
+/// The known addresses of senders and proxies, and the limits on requests.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Gate {
-    /// Addresses or networks of the providers. They use the budget `listed`. Other addresses use the budget `other` and
-    /// are not refused.
+    /// Addresses or networks of the providers. They use the `listed` budget. Other addresses are not refused, and use
+    /// the `other` budget.
     pub(crate) allow_source: Vec<String>,
     /// Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Other peers are refused if the service
     /// listens without TLS on an address that is not loopback.
@@ -82,7 +82,7 @@ struct Limits {
     queue_timeout: Option<Span>,
 }
 
-/// A key with an optional validity period.
+/// An additional key with an optional validity period.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatedKey {
@@ -133,8 +133,8 @@ impl<'de> Deserialize<'de> for Time {
 }
 
 impl Config {
-    /// Reads the file. Relative paths in it refer to its directory. The permissions of a file with a password are
-    /// checked.
+    /// Reads the file. Relative paths in the file are resolved from its directory. If the file contains a password, its
+    /// permissions are checked.
     pub(crate) fn read(path: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
         let invalid = |error: &dyn std::fmt::Display| {
             Failure::new(Category::Configuration, format!("{}: {error}", path.display()))
@@ -182,7 +182,7 @@ pub(crate) fn read_store(path: &Path, permissions: FilePermissions) -> Result<St
 }
 
 impl DatedKey {
-    /// Applies the validity period.
+    /// Sets the validity period of a key.
     pub(crate) fn schedule<K: ?Sized>(&self, mut key: ScheduledKey<K>) -> ScheduledKey<K> {
         if let Some(time) = self.not_before {
             key = key.not_before(time.0);
@@ -195,7 +195,7 @@ impl DatedKey {
 }
 
 impl Gate {
-    /// Applies the settings to an endpoint.
+    /// Applies the address lists and limits to an endpoint.
     pub(crate) fn apply<R: Receiver>(&self, mut endpoint: Endpoint<R>) -> Result<Endpoint<R>, Failure> {
         if !self.allow_source.is_empty() || !self.trusted_proxy.is_empty() {
             let sources = Sources::new()

@@ -19,7 +19,7 @@ use crate::exit::Failure;
 pub(crate) struct RouteArg {
     path: String,
     route: Route,
-    /// The merchant, for PayerMax.
+    /// The merchant ID; set only for PayerMax.
     merchant: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl RouteArg {
             return Err(format!("invalid path {path:?}; an example is /paytend/baas"));
         }
         if ["/healthz", "/readyz", "/metrics", "/audit"].contains(&path) {
-            return Err(format!("the path {path} is used by the service"));
+            return Err(format!("the path {path} is used by the service itself"));
         }
         let (name, merchant) = match provider.strip_prefix("payermax:") {
             Some(merchant) if !merchant.is_empty() => ("payermax", Some(merchant.to_owned())),
@@ -62,7 +62,7 @@ pub(crate) struct Endpoints {
     pub(crate) router: Router,
     /// The provider of each path, for the JSON line that is printed at the start.
     pub(crate) listed: Map<String, Value>,
-    /// For each endpoint, a function that waits for its handlers.
+    /// For each endpoint, a function that waits for its running handlers.
     idle: Vec<Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
 }
 

@@ -1,4 +1,4 @@
-//! Forwarding notifications to a service, signed as Standard Webhooks.
+//! Forwards notifications to a service, signed according to Standard Webhooks.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -51,7 +51,8 @@ impl Forwarder {
 
     /// Posts a notification. Every status except 2xx is an error and causes a retry.
     pub(crate) async fn forward<E>(&self, delivery: &Delivery<AnyNotification>) -> Result<Completion<E>, HandlerError> {
-        // A sighting has a separate identifier, because receivers ignore identifiers that they know.
+        // A sighting, that is, a repeated delivery, has a separate identifier, because receivers ignore identifiers
+        // that they have already processed.
         let id = delivery.idempotency_key();
         let body = body(delivery)?;
         let timestamp = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -1,4 +1,4 @@
-//! The receivers' keys, from a key directory. `paytend sandbox --keys` creates such a directory.
+//! Reads the receivers' keys from a key directory. `paytend sandbox --keys` creates such a directory.
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ impl KeyDirectory<'_> {
         .map_err(configuration)
     }
 
-    /// Reads the key in the directory, if the file exists, and the additional keys of this role.
+    /// Reads the key file in the directory, if it exists, and the additional keys for this role.
     fn public_keys(&self, name: &str, role: KeyRole) -> Result<Vec<ScheduledKey<dyn RsaPublic>>, Failure> {
         let mut keys = Vec::new();
         let dated: Vec<_> = self.dated.iter().filter(|key| key.role == role).collect();

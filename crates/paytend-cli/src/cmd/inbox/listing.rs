@@ -1,4 +1,4 @@
-//! `paytend inbox list`, `show` and `stats`.
+//! `paytend inbox list`, `show` and `stats`: show the notifications in a store.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -13,17 +13,17 @@ use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::exit::{Category, Failure};
 use crate::output;
 
-/// The maximum number of notifications in one read of the store.
+/// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Only this state: ready, leased, backoff, done or dead
+    /// Only notifications in this state: ready, leased, backoff, done or dead
     #[arg(long)]
     state: Option<State>,
-    /// Only this kind, such as fund-deposit
+    /// Only notifications of this kind, such as fund-deposit
     #[arg(long)]
     kind: Option<String>,
     /// Only notifications received since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
@@ -94,7 +94,7 @@ pub(crate) struct ShowArgs {
     /// Decrypt and show the content. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// Print a JSON object

@@ -1,4 +1,4 @@
-//! `paytend inbox redrive`, `bury`, `check`, `erase` and `backup`.
+//! `paytend inbox redrive`, `bury`, `check`, `erase`, `generate-key` and `backup`.
 
 use std::path::{Path, PathBuf};
 
@@ -19,10 +19,10 @@ use crate::progress::Progress;
 pub(crate) struct RedriveArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The IDs of the dead letters
+    /// The IDs of the dead letters to redrive
     #[arg(required_unless_present = "dead")]
     ids: Vec<Id>,
-    /// All dead letters
+    /// Redrive all dead letters
     #[arg(long, conflicts_with = "ids")]
     dead: bool,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub(crate) struct BuryArgs {
     store: StoreArgs,
     /// The ID of the notification
     id: Id,
-    /// The reason. It is stored and shown with the notification
+    /// The reason, which is stored and shown with the notification
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -119,8 +119,8 @@ pub(crate) struct EraseArgs {
     /// The ID of the order, deposit or other object, as `list` shows it
     #[arg(long, value_name = "ID")]
     business_id: String,
-    /// Only notifications of this provider: paytend, payby or payermax; may be repeated. Different providers can use
-    /// the same number
+    /// Only notifications from this provider: paytend, payby or payermax; may be repeated. Different providers can use
+    /// the same ID
     #[arg(long = "provider", value_name = "PROVIDER", value_parser = parse_provider)]
     providers: Vec<Provider>,
     /// Only notifications from this route, such as paytend:baas; may be repeated
@@ -165,7 +165,7 @@ pub(crate) async fn erase(args: EraseArgs) -> Result<(), Failure> {
 
 #[derive(Args)]
 pub(crate) struct GenerateKeyArgs {
-    /// The new file
+    /// The key file to create
     file: PathBuf,
     #[command(flatten)]
     json: JsonArgs,
@@ -188,7 +188,7 @@ fn print_written(file: &Path, json: JsonArgs) -> Result<(), Failure> {
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The path of the copy. The store's key file is not copied
+    /// The copy to create. The store's key file is not copied
     file: PathBuf,
     #[command(flatten)]
     json: JsonArgs,
@@ -197,8 +197,8 @@ pub(crate) struct BackupArgs {
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), Failure> {
     let AnyStore::Sqlite(store) = args.store.open().await? else {
         return Err(Failure::usage(
-            "backup copies SQLite stores only: use pg_dump for a PostgreSQL database. For NATS, use `nats stream backup` \
-             for the work stream first, and then for the inbox stream",
+            "backup copies SQLite stores only: use pg_dump for a PostgreSQL database. For NATS, use \
+             `nats stream backup` for the work stream first, and then for the inbox stream",
         ));
     };
     {

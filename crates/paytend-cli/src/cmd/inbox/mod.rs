@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Show(listing::ShowArgs),
     /// Make dead letters ready again
     Redrive(manage::RedriveArgs),
-    /// Turn a notification that is not processed yet into a dead letter
+    /// Turn a notification that has not been processed yet into a dead letter
     Bury(manage::BuryArgs),
     /// Show the number of notifications in each state
     Stats(listing::StatsArgs),
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     Erase(manage::EraseArgs),
     /// Create a key file for a store
     GenerateKey(manage::GenerateKeyArgs),
-    /// Copy an SQLite store into a new file while it is in use
+    /// Copy an SQLite store to a new file, even while the store is in use
     Backup(manage::BackupArgs),
 }
 

@@ -1,4 +1,4 @@
-//! Settings of a NATS store in addition to its URL.
+//! The settings of a NATS store, in addition to its URL.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::cmd::inbox::config::{Span, read_store};
 use crate::exit::{Category, Failure};
 
-/// The environment variable that contains the URL for the system account, which may contain a password.
+/// The environment variable that contains the URL for the system account. The URL can contain a password.
 const SYSTEM_URL: &str = "PAYTEND_NATS_SYSTEM_URL";
 
 /// The credentials for NATS servers. Settings that the configuration file does not contain are read from environment
@@ -20,24 +20,24 @@ const SYSTEM_URL: &str = "PAYTEND_NATS_SYSTEM_URL";
 pub(crate) struct NatsSettings {
     /// The credentials file of the account that holds the store.
     credentials_file: Option<PathBuf>,
-    /// A file with the URL for the system account.
+    /// A file that contains the URL for the system account.
     system_url_file: Option<PathBuf>,
     /// The credentials file of the system account.
     system_credentials_file: Option<PathBuf>,
-    /// A PEM file with the certificates of the authorities of the servers, instead of those of the operating system.
+    /// A PEM file with the certificate authorities to trust instead of the operating system's authorities.
     ca_file: Option<PathBuf>,
-    /// A PEM file with the certificate chain of this program, for servers that require one.
+    /// A PEM file with this program's certificate chain, for servers that require a client certificate.
     certificate_file: Option<PathBuf>,
-    /// The PEM file with the private key of the certificate.
+    /// A PEM file with the private key for the client certificate.
     key_file: Option<PathBuf>,
     /// The name of the store, if the account contains several stores.
     name: Option<String>,
-    /// The time for which processed notifications are remembered. A duplicate that arrives later is processed again.
+    /// How long processed notifications are remembered. A duplicate that arrives later is processed again.
     pub(crate) forget_after: Option<Span>,
 }
 
 impl NatsSettings {
-    /// Returns the paths of all files, so that relative paths can be resolved.
+    /// Returns mutable references to all file paths, so that relative paths can be resolved.
     pub(crate) fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let logins = [&mut self.credentials_file, &mut self.system_url_file, &mut self.system_credentials_file];
         let tls = [&mut self.ca_file, &mut self.certificate_file, &mut self.key_file];
@@ -64,7 +64,7 @@ impl NatsSettings {
         self.tls(options, permissions)
     }
 
-    /// Sets the files of TLS.
+    /// Sets the TLS files.
     fn tls(&self, mut options: NatsOptions, permissions: FilePermissions) -> Result<NatsOptions, Failure> {
         let public = |configured: &Option<PathBuf>, name| configured.clone().or_else(|| variable(name).map(Into::into));
         if let Some(file) = public(&self.ca_file, "PAYTEND_NATS_CA_FILE") {
@@ -87,8 +87,8 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the path of a file with a secret, from the configuration or the environment variable. Only the owner of the
-/// file may have access.
+/// Returns the path of a file with a secret, from the configuration or the environment variable. The file must be
+/// accessible only to its owner.
 fn file(configured: Option<&PathBuf>, name: &str, permissions: FilePermissions) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = configured.cloned().or_else(|| variable(name).map(PathBuf::from)) else { return Ok(None) };
     if permissions == FilePermissions::OwnerOnly {
@@ -111,7 +111,7 @@ mod tests {
         let options = |settings: NatsSettings| settings.options("tls://host", FilePermissions::OwnerOnly);
         let files = [(Some("cert.pem".into()), None), (None, Some("key.pem".into()))];
         for (certificate_file, key_file) in files {
-            // The key file does not exist, which is reported first.
+            // `key.pem` does not exist, so the error about the missing file can be reported first.
             let error = options(NatsSettings { certificate_file, key_file, ..NatsSettings::default() }).unwrap_err();
             let text = error.message();
             assert!(text.contains("needs both files") || text.starts_with("cannot read key.pem"), "{text}");

@@ -1,4 +1,4 @@
-//! The user who runs a command, for the audit log.
+//! Identifies the user who runs a command, for the audit log.
 
 /// Returns the user who runs the command.
 ///

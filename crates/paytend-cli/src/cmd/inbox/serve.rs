@@ -35,7 +35,7 @@ use crate::keyfiles::PermissionArgs;
 use crate::output;
 use crate::signals::Signals;
 
-/// The interval at which content is removed when its retention period is over.
+/// The interval at which expired content is removed, that is, content whose retention period is over.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(ClapArgs)]
@@ -54,13 +54,13 @@ pub(crate) struct Args {
     #[arg(long = "route", value_name = "PATH=PROVIDER")]
     routes: Vec<RouteArg>,
     /// The URL of a service that each notification is posted to, as JSON. Without this option, notifications stay in
-    /// the state ready
+    /// the ready state
     #[arg(long, value_name = "URL", requires = "forward_secret_file")]
     forward_to: Option<String>,
     /// File with the secret that signs forwarded notifications (Standard Webhooks): base64 of 24 to 64 bytes
     #[arg(long, value_name = "FILE")]
     forward_secret_file: Option<PathBuf>,
-    /// The store's key file. The default is a file beside the store, which is created at the first start
+    /// The store's key file. The default is a file next to the store; it is created at the first start
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The configuration file, in TOML format
@@ -153,8 +153,7 @@ fn refuse_plain_http(address: SocketAddr, config: &Config) -> Result<(), Failure
     ))
 }
 
-/// Refuses to serve the audit page on a network interface or behind a proxy, because the audit contains the names of
-/// operators.
+/// Refuses to serve the audit page on a network interface or behind a proxy, because the page contains operator names.
 fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failure> {
     if !config.audit_page || (address.ip().is_loopback() && config.gate.trusted_proxy.is_empty()) {
         return Ok(());
@@ -165,7 +164,8 @@ fn refuse_public_audit(address: SocketAddr, config: &Config) -> Result<(), Failu
     ))
 }
 
-/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect their content.
+/// Refuses notifications from peers other than the trusted proxies, because plain HTTP does not protect the
+/// notifications' content.
 fn only_from_proxies(router: Router, config: &Config) -> Result<Router, Failure> {
     let proxies = Sources::new()
         .allow(&config.gate.trusted_proxy)
@@ -216,7 +216,7 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
         let forwarder = forwarder.clone();
         async move { forwarder.forward(&delivery).await }
     };
-    // Sightings are forwarded even if their content is no longer stored.
+    // Sightings, that is, repeated deliveries, are forwarded even if their content is no longer stored.
     let builder = Worker::builder(inbox, forward.clone()).on_sighting(forward);
     match handlers {
         Some(handlers) => builder.max_concurrent(handlers.get()).build(),
@@ -235,8 +235,8 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
         if let Some(before) = before(retention) {
             match store.drop_payloads(before).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(count, "content removed after its retention"),
-                Err(error) => tracing::error!(%error, "cannot remove content after its retention"),
+                Ok(count) => tracing::info!(count, "content removed after its retention period"),
+                Err(error) => tracing::error!(%error, "cannot remove content after its retention period"),
             }
         }
         if let (Some(before), AnyStore::Nats(store)) = (before(forget_after), &store) {
@@ -250,7 +250,7 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
     }
 }
 
-/// Returns the line of JSON with the addresses of the service, for scripts.
+/// Returns the JSON line with the addresses of the service, for scripts.
 fn ready_line(url: &str, endpoints: &Endpoints, store: &str) -> String {
     let [url, store] = [url, store].map(Value::from);
     format!(r#"{{"ready":true,"url":{url},"routes":{},"store":{store}}}"#, json!(endpoints.listed))

@@ -1,4 +1,4 @@
-//! The HTTP server, with TLS, connection limits, timeouts and a graceful stop.
+//! An HTTP server with TLS, connection limits, timeouts and a graceful stop.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -29,7 +29,7 @@ use crate::cmd::inbox::config::Tls;
 use crate::cmd::inbox::connections::{Connections, Slot};
 use crate::exit::{Category, Failure};
 
-/// The maximum time for a TLS handshake, and for the headers of a request.
+/// The time limit for a TLS handshake, and for receiving the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time limit for open connections after the server is asked to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
             Ok(Some(accepted)) => accepted,
             Ok(None) => continue,
             Err(error) => {
-                // The process may have no free file descriptors. The pause avoids a busy loop.
+                // The process can run out of file descriptors. The pause avoids a busy loop.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
@@ -95,7 +95,7 @@ pub(crate) async fn serve(
     }
     drop(listener);
     if tokio::time::timeout(STOP_TIMEOUT, graceful.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open after the stop");
+        tracing::warn!("some connections were still open when the server stopped");
     }
 }
 
@@ -130,6 +130,6 @@ async fn connection(
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(32 << 10);
-    // An error is ignored: senders can disconnect at any time.
+    // The error is ignored, because senders can disconnect at any time.
     let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
 }

@@ -1,4 +1,4 @@
-//! The store of a command.
+//! Selects and opens the store for a command.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::exit::{Category, Failure};
 
 /// The environment variable that contains the store's name or URL. Its value may contain a password.
 const VARIABLE: &str = "PAYTEND_STORE";
-/// The default port of PostgreSQL, which is left out of the output.
+/// PostgreSQL's default port, which is left out of the output.
 const DEFAULT_PORT: u16 = 5432;
 
 /// The option that selects the store.
@@ -77,7 +77,7 @@ impl StoreArgs {
         }
     }
 
-    /// Returns the key file beside an SQLite store.
+    /// Returns the key file next to an SQLite store.
     pub(crate) fn key_file(&self) -> Option<PathBuf> {
         match self.name(None).ok()? {
             StoreName::Sqlite(file) => Some(beside(&file)),
@@ -85,7 +85,7 @@ impl StoreArgs {
         }
     }
 
-    /// Opens the existing store for a command that manages it.
+    /// Opens a store, which must exist, for a command that manages it.
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
             StoreName::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),
@@ -118,7 +118,7 @@ impl StoreName {
         }
     }
 
-    /// Reads the keys from the given file, or from the file beside an SQLite store. Generates the keys if neither the
+    /// Reads the keys from the given file, or from the file next to an SQLite store. Generates the keys if neither the
     /// key file nor the SQLite store exists.
     pub(crate) fn keys(&self, given: Option<&Path>) -> Result<StoreKeys, Failure> {
         let file = match (self, given) {
@@ -157,7 +157,7 @@ fn unreachable(error: StoreError) -> Failure {
     if error.kind() == StoreErrorKind::Unavailable { Failure::new(Category::Network, error) } else { error.into() }
 }
 
-/// Returns the key file beside an SQLite file.
+/// Returns the path of the key file next to an SQLite file.
 pub(crate) fn beside(file: &Path) -> PathBuf {
     let mut path = file.as_os_str().to_owned();
     path.push(".key");
@@ -165,7 +165,7 @@ pub(crate) fn beside(file: &Path) -> PathBuf {
 }
 
 impl std::fmt::Display for StoreName {
-    /// Writes the store without its user and password.
+    /// Writes the store's name or URL without the user and the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(file) => write!(f, "sqlite:{}", file.display()),
@@ -188,7 +188,7 @@ impl std::fmt::Display for StoreName {
     }
 }
 
-/// Returns the hosts in URL notation. A socket in the file system is `None`.
+/// Returns the hosts in URL notation. The entry for a Unix socket is `None`.
 fn tcp_hosts(config: &PostgresConfig) -> Vec<Option<String>> {
     let name = |name: &str| if name.contains(':') { format!("[{name}]") } else { name.to_owned() };
     if config.get_hosts().is_empty() {

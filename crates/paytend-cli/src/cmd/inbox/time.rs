@@ -1,10 +1,10 @@
-//! Times in options and output.
+//! Parses times in options, and formats times in output.
 
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-/// Formats a time as RFC 3339 in UTC with milliseconds.
+/// Formats a time in UTC in RFC 3339 format, with milliseconds.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let millis = match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).ok(),
@@ -14,7 +14,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     time.map(|time| format!("{time:.3}")).unwrap_or_default()
 }
 
-/// Parses a time in the format of RFC 3339, or a duration before the current time, such as `15h`.
+/// Parses a time in RFC 3339 format, or a duration such as `15h`, which is subtracted from the current time.
 pub(crate) fn parse_since(text: &str) -> Result<SystemTime, String> {
     let ago = || parse_duration(text).and_then(|ago| SystemTime::now().checked_sub(ago));
     parse_time(text)
@@ -22,7 +22,7 @@ pub(crate) fn parse_since(text: &str) -> Result<SystemTime, String> {
         .ok_or_else(|| "invalid time; examples: 2026-11-28T09:00:00Z, or 15h for 15 hours ago".to_owned())
 }
 
-/// Parses a time in the format of RFC 3339.
+/// Parses a time in RFC 3339 format.
 pub(crate) fn parse_time(text: &str) -> Option<SystemTime> {
     let millis = text.parse::<Timestamp>().ok()?.as_millisecond();
     let distance = Duration::from_millis(millis.unsigned_abs());

@@ -8,18 +8,18 @@ use serde_json::value::RawValue;
 use super::dump;
 use super::kind::{Head, Members, MessageKind};
 
-/// The maximum depth of texts in texts.
+/// The maximum depth of nested texts, such as JSON in a JSON string.
 const DEPTH: usize = 10;
-/// The maximum number of messages.
+/// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
 /// The maximum number of bytes that are parsed, decoded or searched in total, as a multiple of the input and as an
 /// absolute minimum.
 const WORK: (usize, usize) = (32, 64 << 20);
-/// A wrapped message is not shorter than this.
+/// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
-/// A wrapped piece that is longer is not searched.
+/// The maximum length of a piece of text in which a wrapped message is searched for, in bytes.
 const LONGEST: usize = 4 << 20;
-/// The maximum number of pieces whose wrapping is searched for.
+/// The maximum number of pieces of text in which a wrapped message is searched for.
 const MAX_PIECES: usize = 500;
 
 /// The number of characters in a line of `curl --trace-ascii`.
@@ -32,7 +32,7 @@ pub(super) struct Found {
     /// The number of the line, from 1, or the number of the entry in a HAR file.
     pub(super) place: Place,
     pub(super) head: Head,
-    /// The wrappings around the message, the outermost first.
+    /// The wrappings around the message, such as base64, with the outermost first.
     pub(super) wrappings: Vec<String>,
 }
 
@@ -45,14 +45,14 @@ pub(super) enum Place {
 /// The messages found in a captured text.
 pub(super) struct Search {
     pub(super) found: Vec<Found>,
-    /// Whether the search ended early, because the text is too large or too deep.
+    /// Whether the search ended early, because the text is too large or too deeply nested.
     pub(super) incomplete: bool,
-    /// The bytes that may still be examined.
+    /// The number of bytes that can still be examined.
     left: usize,
     pieces: usize,
 }
 
-/// Where a text was found.
+/// The place where a text was found.
 #[derive(Clone)]
 struct Context {
     place: Option<Place>,
@@ -69,14 +69,14 @@ impl Search {
         let mut search = Self { found: Vec::new(), incomplete: false, left, pieces: 0 };
         let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };
         search.text(captured, &context);
-        // The whole text may be wrapped, for example compressed, or base64 in several lines.
+        // The whole text can be wrapped, for example if it is compressed, or is base64 in several lines.
         if search.found.is_empty() {
             search.piece(captured, &context);
         }
         search
     }
 
-    /// Takes this number of bytes from the budget. Returns whether there was enough.
+    /// Subtracts this number of bytes from the budget. Returns whether the budget was sufficient.
     fn spend(&mut self, bytes: usize) -> bool {
         let enough = bytes <= self.left && self.found.len() < MAX_FOUND;
         self.left = self.left.saturating_sub(bytes.max(1));
@@ -84,7 +84,7 @@ impl Search {
         enough
     }
 
-    /// Searches a text for JSON objects and for wrapped pieces.
+    /// Searches a text for JSON objects and for pieces that contain a wrapped message.
     fn text(&mut self, text: &[u8], context: &Context) {
         if context.depth > DEPTH {
             self.incomplete = true;
@@ -103,7 +103,7 @@ impl Search {
             inner.head.read_line(&String::from_utf8_lossy(line.get(..line.len().min(8192)).unwrap_or_default()));
             let before = self.found.len();
             let end = self.objects(rest, line.len(), &inner);
-            // A message ends the HTTP message that contains it.
+            // The headers before a message do not apply to the text after it. The path is kept for the response.
             let path = inner.head.path.clone();
             context.head =
                 if self.found.len() > before { Head { path, ..Head::default() } } else { inner.head.clone() };
@@ -116,7 +116,7 @@ impl Search {
         }
     }
 
-    /// Reads the objects that begin in the first `line` bytes of a text. Returns the end of the last one.
+    /// Reads the objects that begin in the first `line` bytes of a text. Returns the end of the last object.
     fn objects(&mut self, text: &[u8], line: usize, context: &Context) -> usize {
         let mut at = 0;
         while at < line {
@@ -127,7 +127,8 @@ impl Search {
             let rest = text.get(start..).unwrap_or_default();
             let mut documents = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
             if let Some(Err(error)) = documents.next() {
-                // Only what was read counts. An incomplete object is read to the end of the text.
+                // Only the bytes that were read count against the budget. An incomplete object is read to the end of
+                // the text.
                 if !self.spend(read_before(&error, rest)) {
                     return line;
                 }
@@ -145,7 +146,7 @@ impl Search {
         at
     }
 
-    /// Adds a message, or searches the members of another object.
+    /// Adds an object that is a message. Searches the members of any other object.
     fn object(&mut self, bytes: &[u8], context: &Context) {
         let Ok(members) = serde_json::from_slice::<Members<'_>>(bytes) else { return };
         match MessageKind::of_members(&members) {
@@ -164,7 +165,7 @@ impl Search {
         self.found.push(Found { kind, bytes, place, head, wrappings });
     }
 
-    /// Searches an object of a log or of a HAR file.
+    /// Searches the members of an object in a log or a HAR file.
     fn members(&mut self, members: &Members<'_>, context: &Context) {
         if context.depth > DEPTH {
             self.incomplete = true;
@@ -189,7 +190,7 @@ impl Search {
         let mut context = context.clone();
         for part in ["request", "response"] {
             let Some(value) = entry.get(part) else { continue };
-            // The response is at the same URL, but has its own headers.
+            // The response has the same URL as the request, but different headers.
             context.head.sign = None;
             if let Some(members) = read::<Members<'_>>(value) {
                 read_head(&members, &mut context.head);
@@ -222,7 +223,7 @@ impl Search {
         }
     }
 
-    /// Searches the pieces of a line that may be a wrapped message: the whole line, and its long words.
+    /// Searches each piece of a line that could be a wrapped message: the whole line, and its long words.
     fn pieces_of(&mut self, line: &[u8], context: &Context) {
         let before = self.found.len();
         let is_wrapped = |piece: &[u8]| {
@@ -246,7 +247,7 @@ impl Search {
         }
         let separators = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;:()[]<>|&".contains(byte);
         for word in line.split(separators).filter(|word| word.len() >= SHORTEST) {
-            // The name of a field, as in `body=…`.
+            // The piece can begin with the name of a field, as in `body=…`.
             let name = word.iter().take(SHORTEST).position(|byte| *byte == b'=');
             for word in [Some(word), name.and_then(|at| word.get(at + 1..))].into_iter().flatten() {
                 let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
@@ -322,7 +323,7 @@ fn joined_trace(captured: &[u8]) -> Option<Vec<u8>> {
     for (numbered, line) in lines {
         match numbered {
             Some((is_first, rest)) => {
-                // A full line continues in the next one; a shorter line ends at a line break of the message.
+                // A full line continues in the next line. A shorter line ends at a line break in the message.
                 if is_first || width < TRACE_WIDTH {
                     joined.push(b'\n');
                 }

@@ -26,7 +26,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys, if a connection is selected by an option or by `PAYTEND_PROFILE`.
+    /// Reads the keys if an option or `PAYTEND_PROFILE` selects a connection.
     pub(super) fn read(args: &ConnectionArgs) -> Result<Option<Self>, Failure> {
         if args.keys.is_none() && args.profile.is_none() && variable(PROFILE_VARIABLE).is_none() {
             return Ok(None);
@@ -45,13 +45,13 @@ impl Keys {
         Ok(Some(keys))
     }
 
-    /// Returns the keyring for a message in an envelope, if there are keys for it.
+    /// Returns the keyring for a message in an envelope, or `None` if there are no keys for it.
     pub(super) fn keyring(&self, kind: Kind) -> Result<Option<Keyring>, Failure> {
         let Some((own, peer)) = self.pair(kind) else { return Ok(None) };
         Ok(Some(Keyring::from_keys(own, peer)?))
     }
 
-    /// Returns the keys for the explanation of a message, if there are keys for it.
+    /// Returns the keys for explaining a message, or `None` if there are no keys for it.
     pub(super) fn known(&self, kind: MessageKind) -> Result<Option<KnownKeys>, Failure> {
         let known = KnownKeys::new();
         let sender = |key: &PublicKey, name: &str| known.clone().sender(name, key.to_spki_pem().as_bytes());

@@ -1,4 +1,4 @@
-//! The kinds of messages, recognized by their members.
+//! Recognizes the kind of a message by its members.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use paytend_webhook::Provider;
 use paytend_webhook::explain::pasted_sign;
 use serde_json::value::RawValue;
 
-/// The members of an object, each as it was written.
+/// The members of an object. The values are kept exactly as they were written.
 pub(super) type Members<'a> = BTreeMap<String, &'a RawValue>;
 
 /// The kind of a message.
@@ -29,7 +29,7 @@ impl MessageKind {
         Self::of_members(&serde_json::from_slice(bytes).ok()?)
     }
 
-    /// Recognizes the members of an object.
+    /// Recognizes a message by the members of its JSON object.
     pub(super) fn of_members(members: &Members<'_>) -> Option<Self> {
         let has = |name: &str| members.contains_key(name);
         let is_sealed = has("signature") || has("randomKey");
@@ -49,7 +49,7 @@ impl MessageKind {
         is_payermax.then_some(Self::Detached(Provider::PayerMax))
     }
 
-    /// Returns the name that is shown.
+    /// Returns the name that is shown in the output.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Envelope(Kind::Request) => "Paytend request",
@@ -61,10 +61,10 @@ impl MessageKind {
     }
 }
 
-/// The HTTP data that precedes a message.
+/// The data from the HTTP headers that precede a message.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Head {
-    /// The path of the URL, without a query.
+    /// The URL's path, without the query.
     pub(super) path: Option<String>,
     pub(super) status: Option<u16>,
     pub(super) sign: Option<String>,
@@ -77,7 +77,7 @@ impl Head {
         let line = line.trim();
         let line = ["> ", "< ", "* "].iter().find_map(|marker| line.strip_prefix(marker)).unwrap_or(line).trim();
         let words: Vec<&str> = line.split(' ').take(64).collect();
-        // The request line may follow other text, as the bytes of a packet.
+        // The request line can follow other text, such as the bytes of a captured packet.
         for pair in words.windows(2) {
             let [method, url] = pair else { continue };
             let is_method = ["POST", "PUT", "GET"].iter().any(|known| method.ends_with(known));
@@ -101,7 +101,7 @@ impl Head {
         self.path = Some(path(url));
     }
 
-    /// Returns the headers that a receiver needs.
+    /// Returns the headers that a receiver needs to verify the message.
     pub(super) fn headers(&self) -> HeaderMap {
         let sign = self.sign.as_deref().and_then(|sign| pasted_sign(sign).ok());
         sign.map(|sign| HeaderMap::from_iter([(http::HeaderName::from_static("sign"), sign)])).unwrap_or_default()

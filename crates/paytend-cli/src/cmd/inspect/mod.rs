@@ -22,7 +22,7 @@ use crate::output;
 /// The maximum size of the captured text, in bytes.
 const MAX_CAPTURED: usize = 256 << 20;
 
-/// Describe captured messages: in documents, HTTP dumps, HAR files and log lines.
+/// Describe the messages captured in documents, HTTP dumps, HAR files and log lines.
 ///
 /// Without keys, the command shows what is not encrypted. With keys, it verifies the signatures and decrypts the data.
 /// Personal data is hidden unless you pass --reveal. The exit code is 4 if a signature is not valid.
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     for found in &search.found {
         let description = Description::of(found, keys.as_ref(), args.reveal)?;
         refused += usize::from(description.is_refused());
-        // Output that nothing reads does not replace the result.
+        // If nothing reads the output, the exit code still reports the result.
         if unwritten.is_none() {
             unwritten = description.print(args.json).err();
         }

@@ -1,4 +1,4 @@
-//! Business data without personal data.
+//! Removes personal data from business data.
 
 use paytend_model::Field;
 use serde_json::Value;
@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::kind::Members;
 
-/// The types whose values are shown: identifiers, codes and amounts. All others are hidden, also types that are added
-/// later.
+/// The types whose values are shown: identifiers, codes and amounts. All other types are hidden, including types that
+/// are added later.
 const SHOWN: &[&str] = &[
     "Amount",
     "CardId",
@@ -22,9 +22,9 @@ const SHOWN: &[&str] = &[
     "TransactionId",
     "UserId",
 ];
-/// The text that replaces a value.
+/// The JSON string that replaces a hidden value.
 const HIDDEN: &str = "\"***\"";
-/// A longer text is not an identifier.
+/// The maximum length of a text that is shown, in bytes. Longer texts are hidden, because they are not identifiers.
 const MAX_TEXT: usize = 64;
 
 /// Business data as JSON text, and the number of values that are hidden.
@@ -33,8 +33,9 @@ pub(super) struct Redacted {
     pub(super) hidden: usize,
 }
 
-/// Hides all values that are not known to be harmless. `descriptions` are the payload types that the data may have; a
-/// value is shown only if no type hides it. Unknown fields are counted but not named, because a name is data, too.
+/// Hides all values that are not known to be harmless. `descriptions` are the payload types that the data can have; a
+/// value is shown only if none of them hides it. Unknown fields are counted but not named, because a name can be
+/// personal data, too.
 pub(super) fn redacted(data: &str, descriptions: &[&[Field]]) -> Redacted {
     let mut hidden = 0;
     let text = match serde_json::from_str::<Members<'_>>(data) {

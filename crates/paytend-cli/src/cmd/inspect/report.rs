@@ -1,4 +1,4 @@
-//! The description of a captured message.
+//! Describes a captured message.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,7 @@ use crate::output::{self, Style};
 
 /// The fields of an envelope that contain no personal data.
 const HARMLESS: &[&str] = &["partnerId", "requestId", "notifyType", "respCode", "signType", "version"];
-/// The fields of an envelope that are encrypted or are keys.
+/// The fields of an envelope that contain encrypted data, an encrypted key or a signature.
 const SEALED: &[&str] = &["bizData", "respData", "content", "randomKey", "signature"];
 
 /// The description of a message. Its members are part of the interface for scripts; see `schemas/inspect.json`.
@@ -35,11 +35,11 @@ pub(super) struct Description {
     /// The fields of the envelope that are not encrypted.
     fields: Map<String, Value>,
     encrypted_bytes: Option<usize>,
-    /// The size of the receiver's key that the session key is encrypted for.
+    /// The size of the receiver's key, in bits. The session key is encrypted for this key.
     receiver_key_bits: Option<usize>,
-    /// The size of the sender's key that made the signature.
+    /// The size of the sender's key, in bits. The message is signed with this key.
     sender_key_bits: Option<usize>,
-    /// `None` if there are no keys for this message.
+    /// The result of the verification, or `None` if there are no keys for this message.
     verdict: Option<&'static str>,
     findings: Vec<String>,
     data: Option<Box<RawValue>>,
@@ -120,7 +120,7 @@ impl Description {
             false => redacted(text, descriptions),
         };
         self.hidden += hidden;
-        // Data that is not strict JSON is a string.
+        // Data that is not strict JSON is shown as a string.
         self.data = RawValue::from_string(text.clone()).or_else(|_| serde_json::value::to_raw_value(&text)).ok();
     }
 
@@ -134,7 +134,7 @@ impl Description {
         let Some(known) = keys.known(found.kind)? else { return Ok(()) };
         let explanation = match found.kind {
             MessageKind::Detached(_) if found.head.sign.is_none() => {
-                self.findings.push("the header `sign` was not captured, so the signature cannot be checked".to_owned());
+                self.findings.push("the `sign` header was not captured, so the signature cannot be checked".to_owned());
                 return Ok(());
             }
             MessageKind::Detached(provider) => explain(provider, &found.head.headers(), &found.bytes, &known),
@@ -212,11 +212,11 @@ impl Description {
     }
 }
 
-/// Finds the operation by the path of the request.
+/// Finds the operation whose path matches the path of the request.
 fn operation(found: &Found) -> Option<&'static OperationEntry> {
     let path = found.head.path.as_deref()?;
     let is_call = matches!(found.kind, MessageKind::Envelope(Kind::Request | Kind::Response));
-    // A gateway may add a prefix to the path.
+    // A gateway can add a prefix to the path.
     operations().iter().find(|entry| is_call && path.ends_with(entry.info.path))
 }
 
@@ -239,7 +239,7 @@ fn descriptions(found: &Found, notify_type: Option<&str>) -> Vec<&'static [Field
     }
 }
 
-/// Returns the text of a string or a number.
+/// Returns the text of a JSON string or number.
 fn scalar(raw: &RawValue) -> Option<String> {
     match serde_json::from_str(raw.get()).ok()? {
         Value::String(text) => Some(text),
@@ -252,12 +252,12 @@ fn is_word(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-/// Returns the bytes of a base64 text, if there are any.
+/// Decodes a base64 text. Returns `None` if the text is invalid or empty.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.trim()).ok().filter(|bytes| !bytes.is_empty())
 }
 
-/// Replaces control characters, except those of colours.
+/// Replaces control characters, except for the escape sequences of colours.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\u{1b}' { '?' } else { c }).collect()
 }

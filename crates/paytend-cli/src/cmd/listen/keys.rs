@@ -1,4 +1,4 @@
-//! The keys with which `paytend listen` verifies notifications: those of a directory or of a profile.
+//! The keys that `paytend listen` uses to verify notifications, from a directory or a profile.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Reads the keys in a directory, as `paytend sandbox --keys` writes it.
+    /// Reads the keys in a directory, such as one created by `paytend sandbox --keys`.
     pub(super) fn from_directory(directory: &Path, permissions: FilePermissions) -> Result<Self, Failure> {
         let existing = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
         let public = |name: &str| existing(name).map(|path| Named::read(name, &path)).transpose();
@@ -61,7 +61,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Reads the keys of a profile. Environment variables replace its settings, as in other commands.
+    /// Reads the keys of a profile. Environment variables override its settings, as in other commands.
     pub(super) fn from_profile(given: Option<&str>) -> Result<Self, Failure> {
         let file = ProfilesFile::locate()?;
         let document = file.read()?;
@@ -110,7 +110,7 @@ impl Keys {
         Ok(Some((receiver, self.known(key)?)))
     }
 
-    /// Returns the keys that may explain why a notification of a sender is not authentic.
+    /// Returns the keys that may explain why a notification from a sender is not authentic.
     fn known(&self, sender: &Named) -> Result<KnownKeys, Failure> {
         let mut known = KnownKeys::new();
         if let Some(partner) = &self.partner {

@@ -1,4 +1,4 @@
-//! The lines that `paytend listen` prints.
+//! Formats and prints the output lines of `paytend listen`.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ pub(super) enum What {
     Refused,
     /// The notification was forwarded.
     Forwarded,
-    /// An attempt to forward the notification failed and is retried.
+    /// An attempt to forward the notification failed, and will be repeated.
     ForwardFailed,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Line {
     pub(super) amount: Option<String>,
     pub(super) currency: Option<String>,
     pub(super) duplicate: bool,
-    /// The status of the response to the sender.
+    /// The HTTP status of the response to the sender.
     pub(super) status: Option<u16>,
     /// Why the notification was refused or not forwarded.
     pub(super) reason: Option<String>,
@@ -62,7 +62,7 @@ impl Line {
         }
     }
 
-    /// Creates the line of a stored notification.
+    /// Creates the line for a stored notification.
     pub(super) fn of(event: What, facts: &Facts, content: &[u8]) -> Self {
         let kind = Some(facts.kind.as_str().to_owned());
         let (id, state) = (facts.business_id.clone(), facts.business_state.clone());
@@ -104,7 +104,7 @@ impl Line {
             What::Received if self.status == Some(200) => format!("  → {}", style.good(&status)),
             What::Received | What::Refused => format!("  → {}  {reason}", style.bad(&status)),
             What::Forwarded => format!("  {}", style.good("forwarded")),
-            What::ForwardFailed => format!("  {}: {reason}; it is retried", style.bad("not forwarded")),
+            What::ForwardFailed => format!("  {}: {reason}; it will be retried", style.bad("not forwarded")),
         });
         for finding in &self.findings {
             text.push_str(&format!("\n          {finding}"));
@@ -118,7 +118,7 @@ fn shown(text: &str) -> String {
     text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Prints lines, and stops the command when the reader of its output has closed the pipe.
+/// Prints lines. Stops the command when the reader of its output has closed the pipe.
 #[derive(Clone)]
 pub(super) struct Printer {
     pub(super) json: bool,

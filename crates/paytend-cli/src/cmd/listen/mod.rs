@@ -38,10 +38,10 @@ use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The profile with the keys; `paytend config list` shows them [env: PAYTEND_PROFILE]
+    /// The profile with the keys; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
     profile: Option<String>,
-    /// The directory with the keys, such as one created by `paytend sandbox --keys`, instead of a profile
+    /// A directory with keys, such as one created by `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     /// The port of the loopback interface to listen on; 0 for a free port
@@ -127,7 +127,7 @@ async fn listen<S: Store + Clone>(args: &Args, store: S, keys: StoreKeys) -> Res
     signal
 }
 
-/// Creates the routes of all providers whose keys are known.
+/// Creates the routes for all providers whose keys are known.
 fn router<S: Store>(args: &Args, shared: &Shared<S>) -> Result<(Router, Map<String, Value>), Failure> {
     let keys = match &args.keys {
         Some(directory) => Keys::from_directory(directory, args.permissions.file_permissions())?,

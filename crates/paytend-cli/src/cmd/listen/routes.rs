@@ -1,4 +1,4 @@
-//! The routes of `paytend listen`: notifications are verified, stored and printed, and refusals are explained.
+//! The routes of `paytend listen`, which verify, store and print notifications, and explain refusals.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +23,7 @@ use super::line::{Line, Printer, What};
 pub(super) struct Shared<S> {
     pub(super) inbox: Inbox<S>,
     pub(super) printer: Printer,
-    /// The kinds to print; empty for all.
+    /// The kinds of notifications to print. If it is empty, all kinds are printed.
     pub(super) only: Arc<Vec<String>>,
     /// Limits how many refusals are explained at the same time. An explanation can take a second.
     pub(super) explaining: Arc<Semaphore>,

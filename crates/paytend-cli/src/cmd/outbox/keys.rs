@@ -1,4 +1,4 @@
-//! The orders whose payload key is missing.
+//! Finds orders whose payload key is missing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,17 +11,18 @@ use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::Failure;
 use crate::output;
 
-/// The option that names the key file.
+/// The option that contains the path of the key file.
 #[derive(Args)]
 pub(crate) struct KeyArgs {
-    /// The store's key file, to find orders whose key is missing; the default is the file beside an SQLite store
+    /// The store's key file, which is used to find orders whose key is missing. For an SQLite store, the default is the
+    /// file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
 }
 
 impl KeyArgs {
-    /// Returns the missing payload keys, each with the number of open orders that are waiting for it, or `None` if
-    /// there is no readable key file to compare with. A key file that was named must be readable.
+    /// Returns the missing payload keys, each with the number of open orders that are waiting for it. Returns `None` if
+    /// there is no readable key file. If the option names a key file, the file must be readable.
     pub(crate) fn missing(&self, store: &StoreArgs, stats: &OrderStats) -> Result<Option<BTreeMap<u32, u64>>, Failure> {
         let keys = match (&self.store_key, store.key_file().filter(|file| file.exists())) {
             (Some(file), _) => StoreKeys::load(file)?,

@@ -1,4 +1,4 @@
-//! `paytend outbox list`, `show` and `stats`.
+//! `paytend outbox list`, `show` and `stats`: show the orders in an outbox.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -7,25 +7,26 @@ use clap::Args;
 use paytend_outbox::{OrderEntry, OrderQuery, OutboxAdmin as _, State, open_request, open_result, system_time};
 use serde_json::{Value, json};
 
+use crate::cmd::inbox::operator::operator;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::cmd::inbox::time::{parse_since, rfc3339};
 use crate::cmd::outbox::keys::KeyArgs;
 use crate::cmd::outbox::manage::no_order;
-use crate::cmd::outbox::{each, operation_path, user};
+use crate::cmd::outbox::{each, operation_path};
 use crate::exit::Failure;
 use crate::output;
 
-/// The maximum number of orders in one read of the store.
+/// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
 
 #[derive(Args)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// Only this state: recorded, sending, unknown, stuck, responded, found, rejected or decided
+    /// Only orders in this state: recorded, sending, unknown, stuck, responded, found, rejected or decided
     #[arg(long)]
     state: Option<State>,
-    /// Only this operation: a name such as topup, or a path
+    /// Only orders for this operation: a name such as topup, or a path
     #[arg(long)]
     operation: Option<String>,
     /// Only orders submitted since a time, such as 2026-11-28T09:00:00Z, or 15h for the last 15 hours
@@ -100,7 +101,7 @@ pub(crate) struct ShowArgs {
     /// Decrypt and show the request and the result. The store records the access and the user
     #[arg(long)]
     reveal: bool,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// Print a JSON object
@@ -110,7 +111,7 @@ pub(crate) struct ShowArgs {
 
 pub(crate) async fn show(args: ShowArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
-    let viewer = args.reveal.then(user);
+    let viewer = args.reveal.then(operator);
     let entry = each!(&store, store => store.show_order(args.number.clone(), viewer))?;
     let entry = entry.ok_or_else(|| no_order(&args.number))?;
     let mut shown = summary(&entry);

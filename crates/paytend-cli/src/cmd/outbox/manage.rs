@@ -25,7 +25,7 @@ pub(crate) struct DecideArgs {
     /// The outcome of the order: executed or not-executed
     #[arg(long = "as", value_name = "DECISION")]
     decision: Decision,
-    /// The reason. It is stored and shown with the action
+    /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -44,7 +44,7 @@ pub(crate) struct RetryArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// The reason. It is stored and shown with the action
+    /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     #[command(flatten)]
@@ -76,7 +76,7 @@ pub(crate) struct CloseArgs {
     store: StoreArgs,
     /// The order number
     number: String,
-    /// The reason. It is stored and shown with the action
+    /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -91,10 +91,10 @@ pub(crate) async fn close(args: CloseArgs) -> Result<(), Failure> {
 /// The operations that are paused or resumed.
 #[derive(Args)]
 struct Operations {
-    /// The operation: a name such as topup, or a path
+    /// The operation to pause or resume: a name such as topup, or a path
     #[arg(required_unless_present = "all")]
     operation: Option<String>,
-    /// All operations
+    /// Pause or resume all operations
     #[arg(long, conflicts_with = "operation")]
     all: bool,
 }
@@ -111,7 +111,7 @@ pub(crate) struct PauseArgs {
     store: StoreArgs,
     #[command(flatten)]
     operations: Operations,
-    /// The reason. It is stored and shown with the action
+    /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]
@@ -132,7 +132,7 @@ pub(crate) struct ResumeArgs {
     store: StoreArgs,
     #[command(flatten)]
     operations: Operations,
-    /// The reason. It is stored and shown with the action
+    /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
     #[command(flatten)]
@@ -147,7 +147,7 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     let paused = each!(&store, store => store.paused())?;
     if path == Pause::ALL && !paused.is_empty() {
         let paused: Vec<&str> = paused.iter().map(|pause| pause.operation.as_str()).collect();
-        let message = format!("these operations are paused separately: {}: resume each of them", paused.join(", "));
+        let message = format!("these operations are paused separately: {}; resume each of them", paused.join(", "));
         return Err(Failure::new(Category::Unexpected, message));
     }
     let all_paused = path != Pause::ALL && paused.iter().any(|pause| pause.operation == Pause::ALL);
@@ -155,7 +155,7 @@ pub(crate) async fn resume(args: ResumeArgs) -> Result<(), Failure> {
     match (resumed, all_paused) {
         (true, false) => output::result(args.json.json, &json!({ "operation": path }), &format!("resumed: {path}")),
         (true, true) => {
-            Err(Failure::new(Category::Unexpected, format!("{path} was resumed and is not sent yet: {all}")))
+            Err(Failure::new(Category::Unexpected, format!("{path} was resumed, but nothing is sent yet: {all}")))
         }
         (false, true) => Err(Failure::new(Category::Unexpected, format!("{path} was not paused separately: {all}"))),
         (false, false) => {
@@ -192,7 +192,7 @@ pub(crate) async fn check(args: CheckArgs) -> Result<(), Failure> {
 pub(crate) struct DropContentArgs {
     #[command(flatten)]
     store: StoreArgs,
-    /// The minimum time since the submission, such as 90d
+    /// Only orders that were submitted at least this long ago, such as 90d
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     older_than: Duration,
     #[command(flatten)]
@@ -218,7 +218,7 @@ pub(crate) struct RecoverArgs {
     /// End the recovery: new orders are sent without a query
     #[arg(long)]
     end: bool,
-    /// The reason. It is stored and shown with the action
+    /// The reason, which is stored and shown with the action
     #[arg(long, value_name = "TEXT")]
     why: String,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use paytend_inbox::{StoreError, StoreErrorKind};
 
 use crate::exit::Failure;
 
-/// Awaits a call on the concrete store, for each type of store.
+/// Matches on the type of store, and awaits a call on the concrete store.
 macro_rules! each {
     ($store:expr, $inner:ident => $call:expr) => {
         match $store {
@@ -33,15 +33,15 @@ pub(crate) enum Command {
     Retry(manage::RetryArgs),
     /// Complete an order whose outcome is known or decided, without its handler
     Close(manage::CloseArgs),
-    /// Stop sending orders of an operation, in all dispatchers, until `resume`
+    /// Stop sending orders for an operation, in all dispatchers, until `resume`
     Pause(manage::PauseArgs),
-    /// Resume sending orders of an operation
+    /// Resume sending orders for an operation
     Resume(manage::ResumeArgs),
     /// Show the number of orders in each state, and the paused operations
     Stats(listing::StatsArgs),
     /// Check the integrity of the orders
     Check(manage::CheckArgs),
-    /// Remove the requests and results of completed orders after their retention
+    /// Remove the requests and results of completed orders after their retention period
     DropContent(manage::DropContentArgs),
     /// Prepare a store that was restored from a backup: orders without a known outcome, and new orders, are queried
     /// before anything is sent. Stop all dispatchers first
@@ -77,7 +77,7 @@ pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
 fn operation_path(name_or_path: &str) -> Result<String, Failure> {
     match paytend_model::operation(name_or_path) {
         Ok(entry) => Ok(entry.info.path.to_owned()),
-        // The merchant's program can define operations that this crate does not know.
+        // The partner's program can define operations that `paytend-model` does not contain.
         Err(_) if name_or_path.starts_with('/') => Ok(name_or_path.to_owned()),
         Err(error) => Err(Failure::usage(error)),
     }

@@ -1,4 +1,4 @@
-//! Whether fetched lists contain what is compared.
+//! Checks that fetched lists contain everything that is compared.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,8 @@ use crate::cmd::reconcile::directory::Manifest;
 use crate::cmd::reconcile::units::Days;
 use crate::exit::{Category, Failure};
 
-/// What is compared. Lists that do not contain it would show transactions as missing that are not.
+/// The days, cards and partner that are compared. If fetched lists did not contain them, transactions would wrongly be
+/// reported as missing.
 pub(super) struct Compared<'a> {
     pub(super) period: &'a Period,
     pub(super) rules: &'a Rules,
@@ -29,7 +30,7 @@ impl Compared<'_> {
         if let Some(source) = self.source.filter(|source| **source != fetched.source) {
             return missing(&format!("contains the lists of {}, not those of {source}", fetched.source));
         }
-        // The days after the fetch could not be fetched.
+        // Days after the fetch are not required, because their lists did not exist yet.
         let days = Days::at(self.period, self.rules, fetched.started_at)?;
         let (first, last) = (days.first().to_string(), days.last().to_string());
         if fetched.first_day > first || fetched.last_day < last {
@@ -68,7 +69,7 @@ mod tests {
         };
         let all = |from, to| check(from, to, &["7"], Some("partner 1 at https://a"));
         assert_eq!(all("2026-11-27", "2026-11-27"), Ok(()));
-        // The day of the fetch is compared as far as it was known.
+        // The day of the fetch can be compared, although its lists end at the time of the fetch.
         assert_eq!(all("2026-11-27", "2026-11-28"), Ok(()));
         assert_eq!(check("2026-11-27", "2026-11-27", &[], None), Ok(()));
         let error = all("2026-11-26", "2026-11-27").unwrap_err();

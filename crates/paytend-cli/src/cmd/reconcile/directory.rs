@@ -1,4 +1,4 @@
-//! The directory of a fetch, with its lists. An interrupted fetch can be continued.
+//! The directory that contains the lists of a fetch. An interrupted fetch can be continued.
 //!
 //! Each part of an unfinished fetch is a file in `lists.partial`. When all parts are complete, the directory is renamed
 //! to `lists` and replaces the previous `lists`. A file with its final name is complete.
@@ -35,13 +35,13 @@ pub(super) struct Manifest {
     pub(super) started_at: Timestamp,
     /// The cards whose lists are fetched.
     pub(super) cards: BTreeSet<String>,
-    /// The queries that the provider rejected.
+    /// Messages about the queries that the provider rejected.
     #[serde(default)]
     pub(super) problems: Vec<String>,
 }
 
 impl Manifest {
-    /// Returns whether this fetch can reuse the parts of the fetch `earlier`.
+    /// Returns whether this fetch can reuse the parts that the `earlier` fetch has stored.
     fn continues(&self, earlier: &Self) -> bool {
         let age = self.started_at.duration_since(earlier.started_at);
         (self.version, &self.source) == (earlier.version, &earlier.source)
@@ -50,7 +50,7 @@ impl Manifest {
             && age.as_hours() < MAX_AGE_HOURS
     }
 
-    /// Reads the description of a complete fetch. Exported lists have none.
+    /// Reads the description of a complete fetch. Returns `None` for exported lists, which have no description.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, Failure> {
         let path = folder.join(MANIFEST);
         if !path.exists() {
@@ -144,14 +144,14 @@ impl Directory {
     }
 }
 
-/// Returns the directory that contains the lists: `lists` if the given directory contains a complete fetch, or the
-/// given directory.
+/// Returns the directory that contains the lists: the `lists` subdirectory if the given directory contains a complete
+/// fetch, and the given directory otherwise.
 pub(super) fn lists_in(path: &Path) -> PathBuf {
     let complete = path.join(COMPLETE);
     if complete.is_dir() { complete } else { path.to_owned() }
 }
 
-/// Reads a file with one JSON value per line.
+/// Reads a file that contains one JSON value per line.
 pub(super) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {
     let file = File::open(path).map_err(|error| failure(path, "cannot read", &error))?;
     let mut rows = Vec::new();
@@ -188,7 +188,7 @@ fn create_private(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Removes a directory of an earlier fetch, if it exists.
+/// Removes a directory from an earlier fetch, if it exists.
 fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -250,7 +250,7 @@ mod tests {
         directory.complete(&first).unwrap();
         assert_eq!(lists_in(&path), path.join("lists"));
         drop(directory);
-        // The next fetch replaces the lists of the first fetch only when it is complete.
+        // The lists of the first fetch are replaced only when the next fetch is complete.
         let directory = Directory::open(&path, &first).unwrap();
         assert_eq!(directory.read::<u32>("a.jsonl").unwrap(), None);
         assert!(path.join("lists/a.jsonl").exists());

@@ -24,7 +24,7 @@ use crate::exit::{Category, Failure};
 /// The maximum number of lists that are fetched at the same time.
 const CONCURRENT: usize = 4;
 
-/// The maximum number of times that a list is fetched because it changes.
+/// The maximum number of attempts to fetch a list that changes during the fetch.
 const ATTEMPTS: usize = 3;
 
 /// The parameters of a fetch.
@@ -36,14 +36,14 @@ pub(super) struct Fetch<'a> {
     pub(super) page_size: Option<u32>,
 }
 
-/// A running fetch.
+/// A fetch that is in progress.
 struct Running<'a> {
     fetch: &'a Fetch<'a>,
     directory: Option<Directory>,
     progress: Progress,
 }
 
-/// The rows of a fetched unit.
+/// The rows of a fetched unit, that is, of one part of a list.
 enum Rows {
     Partner(Vec<paytend_model::issuing::PartnerTransaction>),
     Card(Vec<CardTransaction>),
@@ -109,7 +109,7 @@ impl Running<'_> {
             UnitList::PartnerTransactions => {
                 let mut query = QueryPartnerTransactions::builder().begin_date(begin).end_date(end).build();
                 query.max_size = size.map(Into::into);
-                // Without the partner's transactions, there is nothing to compare.
+                // If this query is rejected, the command fails, because the partner transactions are always needed.
                 Rows::Partner(self.kept(unit, query).await?.map_err(failed)?)
             }
             UnitList::CardTransactions(card) => {
@@ -156,13 +156,13 @@ impl Running<'_> {
         Ok(Ok(rows))
     }
 
-    /// Fetches all pages of a list. If the list changes meanwhile, a row can move to the next page and appear twice.
-    /// A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
+    /// Fetches all pages of a list. If the list changes during the fetch, a row can move to the next page and appear
+    /// twice. A list with equal rows is therefore fetched again. After the last attempt, its rows are kept.
     async fn stable<Q: Paged>(&self, query: Q) -> Result<Vec<Q::Item>, Error> {
         for _ in 1..ATTEMPTS {
             match self.pages(query.clone()).await {
                 Ok(rows) if has_repeated(&rows) => {}
-                // A whole page can be fetched twice, too.
+                // If a whole page was fetched twice, the client returns a data error.
                 Err(error) if error.kind() == ErrorKind::Data => {}
                 fetched => return fetched,
             }
@@ -174,7 +174,7 @@ impl Running<'_> {
         self.fetch.client.pages(query).inspect_ok(|_| self.progress.row()).try_collect().await
     }
 
-    /// Queries the results of topups that are missing in the partner transactions or have no final status.
+    /// Queries the results of topups that are missing from the partner transactions or have no final status.
     async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
         let listed: HashSet<&str> = lists.partner.iter().filter_map(|row| row.order_no.as_deref()).collect();
         let is_open = |status: Option<Status>| status.is_some_and(|status| !status.is_final());
@@ -192,8 +192,7 @@ impl Running<'_> {
         self.store(&name, &lists.topups)
     }
 
-    /// Returns the result of a topup. Returns `None` if the provider rejects the query because it does not know the
-    /// order.
+    /// Returns the result of a topup, or `None` if the provider rejects the query because it does not know the order.
     async fn topup(&self, number: &str) -> Result<Option<TopupResultResponse>, Failure> {
         let result = match self.fetch.client.send(&QueryTopupResult::new(number)).await {
             Ok(result) => Some(result),
@@ -237,13 +236,13 @@ impl Running<'_> {
     }
 }
 
-/// Returns whether two rows are equal.
+/// Returns whether any two rows are equal.
 fn has_repeated<T: Serialize>(rows: &[T]) -> bool {
     let mut seen = HashSet::new();
     rows.iter().filter_map(|row| serde_json::to_string(row).ok()).any(|row| !seen.insert(row))
 }
 
-/// Converts a rejection that concerns one card into a message. Returns other errors as failures.
+/// Converts a rejection that concerns one card to a message. Returns other errors as failures.
 fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result<T, String>, Failure> {
     match result {
         Ok(value) => Ok(Ok(value)),
@@ -258,7 +257,7 @@ fn refused<T>(result: Result<T, Error>, what: &str, card: &str) -> Result<Result
     }
 }
 
-/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome becomes a network error.
+/// Converts the error of a query to a failure. A query changes nothing, so an unknown outcome is a network error.
 fn failed(error: Error) -> Failure {
     let failure = Failure::from(error);
     match failure.category() {

@@ -1,4 +1,4 @@
-//! The notifications in an inbox.
+//! Reads the notifications in an inbox.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::exit::Failure;
 
-/// The maximum number of notifications in one read of the store.
+/// The maximum number of notifications read from the store at once.
 const PAGE: usize = 1_000;
 
 /// Reads the notifications that were received at `since` or later, in milliseconds since the Unix epoch. There is no
@@ -46,9 +46,9 @@ fn is_of_transaction(entry: &Stored) -> bool {
     entry.facts.route.product().is_some() && kinds.contains(&entry.facts.kind)
 }
 
-/// Decrypts a notification and adds it. If its content was removed, adds only its number.
+/// Decrypts a notification and adds it. If its content was removed, adds only its ID.
 async fn add(inbox: &Inbox<AnyStore>, listed: &Stored, notifications: &mut Notifications) -> Result<(), Failure> {
-    // The access is not recorded in the audit, because the report contains only amounts and numbers.
+    // The access is not recorded in the audit log, because the report contains only identifiers and amounts.
     let Some(entry) = inbox.store().show(listed.id, None).await? else { return Ok(()) };
     let facts = &entry.facts;
     let payload = entry.payload.as_ref().unwrap_or(&StoredPayload::Dropped);

@@ -1,4 +1,4 @@
-//! The provider's lists: fetched, or read from a directory.
+//! The provider's lists, which are either fetched or read from a directory.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::cmd::reconcile::directory::{Manifest, lists_in, read_lines};
 use crate::cmd::reconcile::units::{AUTHORIZATIONS, CARD_TRANSACTIONS, PARTNER_TRANSACTIONS, TOPUPS};
 use crate::exit::{Category, Failure};
 
-/// The file with the balances.
+/// The name of the file that contains the balances.
 pub(super) const BALANCES: &str = "balances.json";
 
 /// The provider's lists. Each row of a card's list contains the card.
@@ -26,11 +26,11 @@ pub(super) struct Lists {
     pub(super) card: Vec<CardTransaction>,
     pub(super) authorizations: Vec<CardTransaction>,
     pub(super) balances: Option<BalanceFile>,
-    /// The queries that the provider rejected.
+    /// Messages about the queries that the provider rejected.
     pub(super) problems: Vec<String>,
 }
 
-/// The balances of a fetch and its time.
+/// The balances that a fetch found, and the time of the fetch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BalanceFile {
@@ -38,7 +38,7 @@ pub(super) struct BalanceFile {
     pub(super) balances: Vec<StoredBalance>,
 }
 
-/// A balance.
+/// The balance of an account in one currency.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredBalance {
@@ -61,7 +61,7 @@ impl StoredBalance {
 }
 
 impl BalanceFile {
-    /// Reads the file of an earlier fetch.
+    /// Reads the balances file of an earlier fetch.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let invalid =
             |why: &dyn std::fmt::Display| Failure::new(Category::Configuration, format!("{}: {why}", path.display()));
@@ -83,8 +83,8 @@ impl BalanceFile {
 }
 
 impl Lists {
-    /// Reads the lists in the directory of a fetch, or in a directory of exported lists. A fetch must contain what is
-    /// compared.
+    /// Reads the lists in the directory of a fetch, or in a directory of exported lists. Returns an error if a fetch
+    /// does not contain everything that is compared.
     pub(super) fn read(directory: &Path, compared: &Compared<'_>) -> Result<Self, Failure> {
         let folder = lists_in(directory);
         let mut lists = Self::default();

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     connection: ConnectionArgs,
     #[command(flatten)]
     store: StoreArgs,
-    /// The store's key file. The default is the file beside an SQLite store
+    /// The store's key file. For an SQLite store, the default is the file next to it
     #[arg(long, value_name = "FILE")]
     store_key: Option<PathBuf>,
     /// The orders: a file with one JSON object per line. The default is the topups in the store's outbox
@@ -52,11 +52,11 @@ pub(crate) struct Args {
     /// The rules: a TOML file with the time window, the time zone of the provider's dates, accepted fees and codes
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// An additional card whose lists are fetched, besides the cards in the orders and the notifications; may be
-    /// repeated
+    /// Also fetch the transaction lists of this card, in addition to the cards found in orders and notifications; may
+    /// be repeated
     #[arg(long, value_name = "ID")]
     card: Vec<String>,
-    /// The balances at the beginning of the period: the file balances.json of the previous fetch
+    /// The balances at the beginning of the period: the balances.json file of the previous fetch
     #[arg(long, value_name = "FILE")]
     opening: Option<PathBuf>,
     /// The format of the report on standard output
@@ -71,10 +71,11 @@ pub(crate) struct Args {
     /// Store the fetched lists in this directory. If a fetch is interrupted, run the command again to continue
     #[arg(long, value_name = "DIR", conflicts_with = "offline")]
     out: Option<PathBuf>,
-    /// Read the lists from this directory instead of the API. With --profile or --keys, they must be this partner's
+    /// Read the lists from this directory instead of the API. With --profile or --keys, the lists must belong to this
+    /// partner
     #[arg(long, value_name = "DIR")]
     offline: Option<PathBuf>,
-    /// The number of rows per page. The default is the provider's
+    /// The number of rows per page. The default is the provider's page size
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     page_size: Option<u32>,
 }
@@ -125,7 +126,7 @@ async fn compare(args: Args) -> Result<(), Failure> {
             let client = client(&args)?;
             let fetch =
                 Fetch { client: &client, days: &days, cards: &cards, orders: &orders, page_size: args.page_size };
-            // A fetch from a different provider is not continued.
+            // An earlier fetch is continued only if it has the same source.
             fetch.run(args.out.as_deref(), &source(&client)).await?
         }
     };
@@ -145,7 +146,7 @@ fn client(args: &Args) -> Result<Client, Failure> {
     Ok(args.connection.builder()?.backend(&AwsLc).build()?)
 }
 
-/// Returns the name of the lists' source.
+/// Returns a description of the lists' source: the partner and the URL.
 fn source(client: &Client) -> String {
     format!("partner {} at {}", client.partner_id(), client.base_url())
 }
@@ -158,7 +159,7 @@ fn rules(file: Option<&Path>) -> Result<Rules, Failure> {
     toml::from_str(&text).map_err(|error| invalid(&error))
 }
 
-/// Returns the cards of the option, the orders and the notifications.
+/// Returns the cards from the option, the orders and the notifications.
 fn cards(named: &[String], orders: &Orders, notifications: &Notifications) -> BTreeSet<String> {
     let known = orders.entries().iter().chain(notifications.entries()).filter_map(|entry| entry.card.clone());
     named.iter().cloned().chain(known).collect()

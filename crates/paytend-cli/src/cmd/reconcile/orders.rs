@@ -1,4 +1,4 @@
-//! The sources of the orders.
+//! The sources that orders can be read from.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -10,7 +10,7 @@ use crate::exit::{Category, Failure};
 
 /// A source of orders.
 pub(crate) trait OrderSource {
-    /// Returns the orders.
+    /// Reads the orders.
     async fn orders(&self) -> Result<Orders, Failure>;
 }
 

@@ -1,4 +1,4 @@
-//! The orders in an outbox.
+//! Reads the orders in an outbox.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -16,9 +16,10 @@ use crate::cmd::reconcile::inbox::millis;
 use crate::cmd::reconcile::orders::OrderSource;
 use crate::exit::{Category, Failure};
 
-/// The maximum number of orders in one read of the store.
+/// The maximum number of orders read from the store at once.
 const PAGE: usize = 1_000;
-/// The maximum time from the submission of an order to its execution. Orders are read from this long before the period.
+/// How long after its submission an order can be executed. Orders submitted up to this long before the period are read,
+/// too.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// The topups in a store. A store that has never contained an order is treated as if no orders were given.
@@ -50,7 +51,8 @@ impl OrderSource for OutboxOrders<'_> {
         loop {
             let listed = each!(&store, store => store.list_orders(query.clone()))?;
             for order in listed.iter().filter(|order| is_sent(order)) {
-                // The access is not recorded in the audit, because the report contains only amounts and numbers.
+                // The access is not recorded in the audit log, because the report contains only identifiers and
+                // amounts.
                 let number = order.facts.number.clone();
                 let Some(shown) = each!(&store, store => store.show_order(number.clone(), None))? else { continue };
                 let request = open_request(&keys, &shown)?;
@@ -92,7 +94,7 @@ impl OutboxOrders<'_> {
         Ok(entry)
     }
 
-    /// Returns the status, or `None` if the rules do not define the code in the result.
+    /// Returns the status of an order, or `None` if the rules do not define the code in the order's result.
     fn status(&self, order: &OrderEntry, result: Option<&String>) -> Option<Status> {
         match order.progress.state {
             State::Rejected => Some(Status::Failed),

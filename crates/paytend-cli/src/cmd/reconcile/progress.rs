@@ -1,4 +1,4 @@
-//! The progress of a fetch, on a terminal.
+//! Shows the progress of a fetch on a terminal.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

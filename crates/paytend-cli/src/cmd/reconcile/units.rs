@@ -1,4 +1,4 @@
-//! The days that are fetched, and their division into parts.
+//! Determines the days to fetch, and divides the lists into parts.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,8 +16,8 @@ pub(super) struct Days {
     start: i64,
 }
 
-/// The number of days in a query for a card. The provider allows at most 30 days between the first and the last
-/// (inferred).
+/// The maximum number of days in a query for a card. The provider allows at most 30 days between the first and the last
+/// day (inferred).
 const CARD_DAYS: usize = 30;
 /// The maximum number of days in a fetch.
 const MAX_DAYS: usize = 400;
@@ -27,13 +27,13 @@ impl Days {
         Self::at(period, rules, Timestamp::now())
     }
 
-    /// Returns the days that are fetched at a time.
+    /// Returns the days to fetch if the fetch takes place at `now`.
     pub(super) fn at(period: &Period, rules: &Rules, now: Timestamp) -> Result<Self, Failure> {
         let around = rules.window.as_secs().div_ceil(24 * 3600).max(1);
         let around = i64::try_from(around).unwrap_or(i64::MAX).min(366).days();
         let outside = || Failure::new(Category::Usage, "--from and --to: the date is out of range");
         let first = period.from().checked_sub(around).map_err(|_| outside())?;
-        // A day in the future has no transactions, and the provider may refuse it.
+        // A day in the future has no transactions, and the provider can refuse it.
         let today = rules.time_zone.date(now).max(period.to());
         let last = period.to().checked_add(around).map_err(|_| outside())?.min(today);
         let start = rules.time_zone.midnight(first).ok_or_else(outside)?;
@@ -78,7 +78,7 @@ pub(super) struct Unit {
     pub(super) end: Date,
 }
 
-/// The list of a unit.
+/// The list that a unit is part of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum UnitList {
     PartnerTransactions,
@@ -156,7 +156,7 @@ mod tests {
         let today = Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::UTC).date().to_string();
         let last =
             |to: &str| Days::new(&Period::new("2023-01-01", to).unwrap(), &Rules::default()).unwrap().last.to_string();
-        // The test may run at midnight.
+        // The date can change while the test is running.
         assert!(last(&today) >= today);
         assert_eq!(last("2999-12-31"), "2999-12-31");
     }

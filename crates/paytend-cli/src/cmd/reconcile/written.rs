@@ -1,4 +1,4 @@
-//! The file of the report.
+//! Writes the file that contains the report.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Writes a file that only its owner can access. An existing file is replaced when the new one is complete, also if
-/// other users could access it. A device or a pipe is written to.
+/// Writes a file that only its owner can access. An existing file is replaced when the new file is complete, even if
+/// other users could access the existing file. A device or a pipe is written to directly.
 pub(super) fn replace_private(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
@@ -17,14 +17,14 @@ pub(super) fn replace_private(
         write(&mut page)?;
         page.flush()
     };
-    // The target of a link is replaced, not the link.
+    // If the path is a symbolic link, the target of the link is replaced.
     let path = match path.canonicalize() {
         Ok(existing) if existing.metadata()?.is_file() => existing,
         Ok(other) => return written(&OpenOptions::new().write(true).open(other)?),
         Err(_) => path.to_owned(),
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A temporary file can be accessed by its owner only.
+    // Only its owner can access a temporary file.
     let draft = NamedTempFile::new_in(folder)?;
     written(draft.as_file())?;
     draft.persist(path).map(drop).map_err(|error| error.error)

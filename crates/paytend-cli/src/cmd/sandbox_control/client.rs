@@ -1,4 +1,4 @@
-//! The control interface of a running sandbox.
+//! Sends requests to the control interface of a running sandbox.
 
 use std::path::PathBuf;
 
@@ -79,13 +79,13 @@ impl SandboxArgs {
         Err(Failure::new(Category::Rejected, content["error"].as_str().unwrap_or("the sandbox rejected the request")))
     }
 
-    /// Makes a request to the control interface, and returns the text of the response.
+    /// Sends a request to the control interface, and returns the text of the response.
     pub(crate) async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
         let response = self.send(method, path, body).await?;
         response.text().await.map_err(|error| Failure::new(Category::Network, error.without_url()))
     }
 
-    /// Makes a request. Prints the response as JSON, or as the text that `shown` returns.
+    /// Sends a request. Prints the response as JSON, or as the text that `shown` returns.
     pub(super) async fn print(
         &self,
         method: Method,

@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::output;
 use crate::suggest::did_you_mean;
 
-/// A kind of fault.
+/// A kind of fault, with a description of its effect.
 #[derive(Serialize)]
 pub(crate) struct Kind {
     pub(crate) kind: &'static str,
@@ -32,7 +32,7 @@ pub(crate) const KINDS: &[Kind] = &[
     kind("html502", "calls", "The response is an HTML page with status 502. The request is not carried out."),
     kind("unsignedSuccess", "calls", "The request is carried out, and the response has no signature."),
     kind("rateLimit", "calls", "The response has status 429. The request is not carried out."),
-    kind("notificationFirst", "calls", "The notifications of the request arrive before its response."),
+    kind("notificationFirst", "calls", "The notifications that the request causes arrive before its response."),
     kind("wrongSignature", "calls and notifications", "The signature is corrupted."),
     kind("wrongKey", "calls and notifications", "The message is signed with an unknown key."),
     kind("staleKey", "calls and notifications", "The message is signed with the key from before the last rotation."),
@@ -46,7 +46,7 @@ pub(crate) const KINDS: &[Kind] = &[
     ),
 ];
 
-/// Parses a fault. An error suggests a similar name.
+/// Parses a fault. For an unknown name, the error suggests a similar name.
 pub(super) fn parse(text: &str) -> Result<Fault, String> {
     text.parse().map_err(|error: paytend_sandbox::FaultError| {
         let given = text.split(':').nth(1).unwrap_or_default();

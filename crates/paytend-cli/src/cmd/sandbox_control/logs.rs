@@ -7,7 +7,7 @@ use super::client::SandboxArgs;
 use crate::exit::{Category, Failure};
 use crate::output::{self, Style};
 
-/// The number of earlier entries that `tail` prints.
+/// The number of existing entries that `tail` prints first.
 const EARLIER: usize = 10;
 
 /// Prints the most recent entries, and new entries as they arrive.
@@ -53,7 +53,7 @@ pub(super) async fn show(at: &SandboxArgs, id: Option<u64>) -> Result<(), Failur
     Ok(())
 }
 
-/// Prints the last entries, and returns the number of the last entry.
+/// Prints the last entries, and returns the ID of the last entry.
 async fn print_list(at: &SandboxArgs, most: usize) -> Result<Option<u64>, Failure> {
     let text = at.text(Method::GET, "/log", None).await?;
     let log: Value = serde_json::from_str(&text).unwrap_or_default();

@@ -33,7 +33,7 @@ pub(crate) enum Command {
         /// The product or provider
         #[arg(value_enum)]
         product: Product,
-        /// The URL
+        /// The URL that notifications are posted to
         #[arg(value_name = "URL")]
         callback: url::Url,
         #[command(flatten)]
@@ -92,7 +92,7 @@ pub(crate) enum Logs {
     },
     /// List the entries, or show one entry with its documents, which contain personal data
     Show {
-        /// The number of the entry
+        /// The ID of the entry
         id: Option<u64>,
         #[command(flatten)]
         at: SandboxArgs,
@@ -126,7 +126,7 @@ pub(crate) enum FaultCommand {
     },
     /// Add a fault, such as topup:resetAfter:next or "notify baas 2:late:1m:times=3:percent=50"
     Set {
-        /// The fault
+        /// The fault to add
         #[arg(value_parser = faults::parse)]
         fault: Fault,
         #[command(flatten)]
@@ -161,7 +161,7 @@ pub(crate) enum Clock {
     },
     /// Set the speed of the clock; 1 is real time
     Rate {
-        /// The factor
+        /// The speed factor
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         factor: u32,
         #[command(flatten)]
@@ -221,7 +221,7 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
                 String::from_utf8(state.to_vec()).map_err(|_| Failure::usage("the state is not valid UTF-8"))?;
             at.print(Method::POST, "/import", Some(state), |_| String::new()).await
         }
-        // `run` handles the commands that need no running sandbox.
+        // `run` has already handled the commands that need no running sandbox.
         Command::Fault(FaultCommand::Kinds { .. }) | Command::Scenario(_) => Ok(()),
     }
 }

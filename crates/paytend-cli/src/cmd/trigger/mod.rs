@@ -123,10 +123,11 @@ async fn send(
     }
 }
 
-/// The printed lines. An output that nothing reads does not stop the notifications, and does not replace the outcome.
+/// Prints the lines. If nothing reads the output, the notifications are still sent, and the exit code still reports the
+/// outcome.
 struct Lines {
     json: bool,
-    /// The first error.
+    /// The first error while printing.
     unwritten: Option<Failure>,
 }
 
@@ -141,7 +142,7 @@ impl Lines {
         }
     }
 
-    /// Returns the first error.
+    /// Returns the first error while printing, if there was one.
     fn finish(self) -> Result<(), Failure> {
         self.unwritten.map_or(Ok(()), Err)
     }

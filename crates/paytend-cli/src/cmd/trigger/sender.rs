@@ -19,7 +19,7 @@ use crate::exit::{Category, Failure};
 use crate::keyfiles::key_failure;
 use crate::urls;
 
-/// The time limit of a request to a receiver.
+/// The time limit for a request to a receiver.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A way to corrupt a notification.
@@ -37,7 +37,7 @@ pub(crate) enum Corruption {
     Whitespace,
 }
 
-/// The private keys of the providers, in the key directory of a sandbox.
+/// The providers' private keys, from a sandbox's key directory.
 pub(crate) struct Sender {
     folder: PathBuf,
     permissions: FilePermissions,
@@ -55,7 +55,7 @@ impl Sender {
         Self { folder: folder.to_owned(), permissions }
     }
 
-    /// Creates the request for a notification. A Paytend notification is sealed again by each call.
+    /// Creates the request that posts a notification. A Paytend notification is sealed again in each call.
     pub(crate) fn request(
         &self,
         route: Route,

@@ -50,7 +50,7 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
     }
 }
 
-/// Returns the body of the request. Fields and their numbers are inserted unchanged.
+/// Returns the body of the request. Fields are inserted unchanged, so numbers keep all their digits.
 fn body(kind: &EventKind, fields: &Node, to: Option<&Url>) -> String {
     let product = kind.name.split('.').next().unwrap_or_default();
     let mut body = format!("{{\"product\":{},\"content\":{fields}", Value::from(product));

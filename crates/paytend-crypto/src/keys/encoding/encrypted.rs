@@ -9,7 +9,8 @@ use super::der::children;
 use crate::keys::error::{EncryptedFormat, Encryption, KeyError};
 use crate::keys::passphrase::Passphrase;
 
-/// Returns the encryption of an `EncryptedPrivateKeyInfo` (RFC 5958, section 3), given the elements of its SEQUENCE.
+/// Returns the encryption scheme of an `EncryptedPrivateKeyInfo` (RFC 5958, section 3), given the elements of its
+/// SEQUENCE.
 pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     let [algorithm, data] = parts else { return None };
     if data.tag() != Tag::OctetString {
@@ -26,7 +27,8 @@ pub(super) fn encryption(parts: &[AnyRef<'_>]) -> Option<Encryption> {
     Some(Encryption { format: EncryptedFormat::Pkcs8, scheme, readable })
 }
 
-/// Returns the encryption of a traditional PEM key. `body` includes the block's `Proc-Type` and `DEK-Info` headers.
+/// Returns the encryption scheme of a traditional PEM key. `body` includes the block's `Proc-Type` and `DEK-Info`
+/// headers.
 pub(super) fn traditional(body: &[u8]) -> Option<Encryption> {
     const HEADER: &[u8] = b"DEK-Info:";
     memchr::memmem::find(body, b"ENCRYPTED").filter(|_| memchr::memmem::find(body, b"Proc-Type:").is_some())?;

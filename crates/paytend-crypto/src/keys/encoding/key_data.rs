@@ -1,8 +1,8 @@
-//! The numbers in a key, after all encodings have been removed.
+//! The components of a key, after all encodings have been removed.
 
 use zeroize::Zeroizing;
 
-/// The numbers in a key, after all encodings have been removed.
+/// The components of a key, after all encodings have been removed.
 #[derive(PartialEq, Eq)]
 pub(crate) enum KeyData {
     /// A private key, as PKCS#1 DER.
@@ -11,7 +11,7 @@ pub(crate) enum KeyData {
     Public { modulus: Vec<u8>, exponent: Vec<u8> },
 }
 
-/// A half of a key pair.
+/// One half of a key pair.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Half {
     Private,

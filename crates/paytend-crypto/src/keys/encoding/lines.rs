@@ -150,7 +150,7 @@ pub(super) fn repaired(
             continue;
         }
         match structure::read(&restored.bytes) {
-            // The numbers in a private key are checked for consistency. A public key cannot be checked, so an
+            // The components of a private key are checked for consistency. A public key cannot be checked, so an
             // undetected error in the base64 could result in a different key.
             Ok(Structure::Key(_, KeyData::Private(_)) | Structure::Encrypted(_)) => {
                 restored.wrappings.push(Wrapping::SpacesForPlus);

@@ -50,14 +50,14 @@ fn is_damage(error: &KeyError) -> bool {
 struct Reader<'a> {
     passphrase: Option<&'a Passphrase>,
     wrappings: Vec<Wrapping>,
-    /// Whether the data is a value found in a document. Such a value is not searched for further values.
+    /// Whether the data is a value found in a document. Such a value is not searched for other values.
     inside_value: bool,
 }
 
 impl Reader<'_> {
     /// Returns all keys, certificates and unreadable blocks in the data.
     fn items(&mut self, data: &[u8]) -> Result<Vec<Item>, KeyError> {
-        // Checked before whitespace is removed, because the last byte of DER can equal a whitespace character.
+        // DER is detected before whitespace is removed, because its last byte can equal a whitespace character.
         if der::looks_like(data) {
             return Ok(vec![self.structure(data, Armour::Der)]);
         }
@@ -73,7 +73,7 @@ impl Reader<'_> {
         if raw.is_empty() {
             return Err(KeyError::Empty);
         }
-        // Checked before PEM, because a hex dump or a SOPS file can contain parts of PEM.
+        // These formats are detected before PEM, because a hex dump or a SOPS file can contain parts of PEM.
         if let Some(foreign) = hexadecimal::dump(raw).or_else(|| recognise::sops(raw)) {
             return Err(foreign.into());
         }

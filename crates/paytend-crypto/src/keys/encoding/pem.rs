@@ -78,7 +78,7 @@ fn clean_nested(data: &[u8], depth: usize) -> Result<Zeroizing<String>, KeyError
             _ => clean_nested(&inner.bytes, depth + 1),
         };
     }
-    // Allocated once, because growing would leave copies of a key in memory.
+    // The buffer is allocated once, because growing it would leave copies of a key in memory.
     let mut out = Zeroizing::new(String::with_capacity(2 * text.len() + 256));
     for block in &blocks {
         let decoded = decode(block)?;

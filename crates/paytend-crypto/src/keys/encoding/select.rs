@@ -34,7 +34,7 @@ impl Item {
         Self { half: Some(half), ..Self::failed(error, b"") }
     }
 
-    /// Sets the half that a PEM block contains, according to its label.
+    /// Records whether a PEM block holds a public or a private key, based on the block's label.
     pub(super) fn place(&mut self, label: &[u8]) {
         self.half = match label {
             _ if label.ends_with(b"PRIVATE KEY") => Some(Half::Private),

@@ -21,8 +21,8 @@ pub(super) struct Text {
 
 /// Converts bytes in UTF-8, UTF-16, UTF-32 or an 8-bit encoding to ASCII.
 pub(super) fn clean(data: &[u8]) -> Text {
-    // Allocated once, here and below, because growing would leave copies of a key in memory. Each character becomes
-    // at most one byte.
+    // Here and below, each buffer is allocated once, because growing it would leave copies of a key in memory. Each
+    // character becomes at most one byte.
     let mut cleaner = Cleaner {
         bytes: Zeroizing::new(Vec::with_capacity(data.len())),
         after_return: false,
@@ -77,8 +77,8 @@ fn wide(data: &[u8]) -> Option<(usize, bool)> {
         [0xfe, 0xff, ..] => return Some((2, true)),
         _ => {}
     }
-    // Detects UTF-16 without a byte order mark: every second byte of ASCII text is zero. Up to half of the characters
-    // may be invisible characters outside ASCII.
+    // Detects UTF-16 without a byte order mark, in which every second byte of ASCII text is zero. Up to half of the
+    // characters may be invisible characters outside ASCII.
     let start = &data[..data.len().min(1024) & !1];
     let pairs = start.len() / 2;
     let zeros = |offset: usize| start.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
@@ -229,7 +229,7 @@ fn assigned(text: &[u8]) -> Option<&[u8]> {
     (!byte && (1..=64).contains(&name) && value.len() >= SHORTEST_VALUE).then_some(value)
 }
 
-/// Returns the base64 in a `data:` URL (RFC 2397).
+/// Returns the base64 text in a `data:` URL (RFC 2397).
 fn url_content(text: &[u8]) -> Option<&[u8]> {
     const MARK: &[u8] = b";base64,";
     text.get(..5).filter(|scheme| scheme.eq_ignore_ascii_case(b"data:"))?;

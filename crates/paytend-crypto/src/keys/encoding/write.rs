@@ -44,7 +44,7 @@ fn rsa_algorithm() -> AlgorithmIdentifierRef<'static> {
 /// Returns DER as PEM, with lines of 64 characters.
 pub(crate) fn armour(label: &str, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(STANDARD.encode(der));
-    // Allocated once, because growing would leave copies of a secret in memory.
+    // The buffer is allocated once, because growing it would leave copies of a secret in memory.
     let mut out = Zeroizing::new(String::with_capacity(body.len() + body.len() / 64 + 2 * label.len() + 64));
     out.push_str("-----BEGIN ");
     out.push_str(label);

@@ -104,7 +104,7 @@ pub(in crate::world) fn audited(partner: &mut Partner, context: &mut Context<'_>
     context.notify(partner, IssuingNotification::CardholderAudit(Box::new(content)).into());
 }
 
-/// The cities that the sandbox knows: code, name, country.
+/// The cities in the sandbox: code, name, country.
 const CITIES: [(&str, &str, &str); 13] = [
     ("VNO", "Vilnius", "LT"),
     ("KUN", "Kaunas", "LT"),

@@ -71,7 +71,7 @@ impl<'a> Canonical<'a> {
         self.fields.iter().filter(|(known, _)| known != name).cloned().collect()
     }
 
-    /// Returns the fields that may be signed. The fields in `names` have their encrypted values from the document.
+    /// Returns the fields that may be signed. The fields in `names` keep their encrypted values from the document.
     fn on_the_wire(&self, names: &[&str]) -> Fields {
         let value = |name: &String, plain: &Zeroizing<Vec<u8>>| match self.document.get(name) {
             Some(wire) if names.contains(&name.as_str()) => Zeroizing::new(wire.as_bytes().to_vec()),

@@ -1,4 +1,4 @@
-//! Decryption of the session key and the payload with every known key.
+//! Tries to decrypt the session key and the payload with every known key.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::STANDARD;
@@ -35,8 +35,8 @@ pub(super) fn decrypt_key(
     Some(key)
 }
 
-/// Decrypts the payload with the session key. If the result is not JSON, tries the AES keys that senders derive from it
-/// by mistake.
+/// Decrypts the payload with the session key. If the result is not JSON, tries the AES keys that senders derive from
+/// the session key by mistake.
 pub(super) fn decrypt_data(encrypted: &[u8], key: &[u8], explanation: &mut Explanation) -> Option<Zeroizing<Vec<u8>>> {
     let is_json = |plain: &Zeroizing<Vec<u8>>| serde_json::from_slice::<serde::de::IgnoredAny>(plain).is_ok();
     let direct = decrypt_payload(key, encrypted);

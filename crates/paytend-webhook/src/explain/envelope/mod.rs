@@ -68,7 +68,8 @@ pub(super) fn explain(kind: Kind, payload_signed: bool, body: &[u8], keys: &Know
         return;
     };
     let Some(signature) = base64::decode("signature", wire, explanation) else { return };
-    // A response without a payload has no session key, and its signature can be checked without a session key.
+    // A response without a payload has no session key, so its signature can be checked even if no session key was
+    // found.
     let key_at_hand = session_key.is_some() || document.get("randomKey").is_none();
     let key = session_key.as_deref().map(Vec::as_slice).unwrap_or_default();
     let payload = payload.as_deref().filter(|_| key_at_hand);

@@ -9,7 +9,7 @@ use crate::explain::finding::TextChange;
 /// Highest notification type that the search tries.
 const MAX_TYPE: u8 = 20;
 
-/// The name of a field, and a likely value.
+/// The name of a field, and a value that it may have had.
 type Value = (&'static str, String);
 
 /// Tries other values for fields that have few likely values: first one field at a time, then the partner ID together

@@ -1,8 +1,8 @@
 //! Combinations of member orders, with one possible order for each object of a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
-//! signature covers all objects, so the orders of different objects can only be tried together. The combinations are
-//! created in ascending order of the sum of their ranks.
+//! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
+//! smaller sum of ranks are created first.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,17 +14,16 @@ use super::structure::Structure;
 /// Maximum sum of the member orders' ranks in a combination.
 const MAX_RANK: usize = 7;
 
-/// Maximum number of member orders of a single object.
+/// Maximum number of member orders for a single object.
 const MAX_OF_ONE: usize = 2_000;
 
 /// Maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of kinds of objects in a document. No combinations are created for a document with more kinds of
-/// objects.
+/// Maximum number of object kinds in a document. No combinations are created for a document with more kinds of objects.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which the tried orders are derived.
+/// The member orders from which other orders are derived.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders, because a program may have sorted the received members.
@@ -33,7 +32,7 @@ pub(super) enum Expected {
     Received,
 }
 
-/// A member order of an object: the indexes of its members.
+/// A member order of an object, as the indexes of its members.
 type Order = Vec<usize>;
 
 /// Returns the structures for the combinations with the indexes `from..to`.
@@ -71,7 +70,7 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// Finds all kinds of objects with several members, outer objects first.
+/// Finds all kinds of objects that have several members, outer objects first.
 fn find_kinds<'a>(node: &Node, place: Option<&'a str>, names: &'a [String], kinds: &mut Vec<Kind<'a>>) {
     match node {
         Node::Object(members) => {
@@ -123,7 +122,7 @@ fn choose<'a>(
         }
         return;
     };
-    // The last object must have exactly the remaining rank.
+    // The member order of the last object must have exactly the remaining rank.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

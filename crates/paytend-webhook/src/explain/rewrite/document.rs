@@ -19,7 +19,7 @@ pub(super) struct Document {
 pub(super) struct Text {
     /// The source text, with its quotes.
     pub(super) raw: String,
-    /// The value in UTF-16, because escapes may be unpaired surrogates.
+    /// The value in UTF-16, because escapes can be unpaired surrogates.
     pub(super) units: Vec<u16>,
 }
 

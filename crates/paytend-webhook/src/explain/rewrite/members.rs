@@ -10,7 +10,7 @@ use crate::explain::change::Change;
 /// Maximum total number of JSON nodes created for the alternatives of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of sets of documented members that are restored.
+/// Maximum number of different sets of documented members to restore.
 const MAX_SETS: usize = 2_500;
 
 fn null() -> Node {
@@ -36,7 +36,7 @@ fn structure(root: Node, change: Change) -> Structure {
     Structure { root, changes: vec![change] }
 }
 
-/// Returns the structure without null members, or nothing if there are no null members.
+/// Returns the structure without its null members, or an empty vector if there are none.
 pub(super) fn without_nulls(root: &Node) -> Vec<Structure> {
     let without = mapped(root, &|value| !is_null(value), &|_| None);
     if without == *root { Vec::new() } else { vec![structure(without, Change::MembersAdded)] }
@@ -117,7 +117,7 @@ pub(super) fn retyped(document: &mut Document) -> Vec<Structure> {
 /// Returns the structures with up to `at_once` missing documented members restored, each with this value and at its
 /// documented position.
 pub(super) fn restore_documented(document: &mut Document, root: &Node, value: &Node, at_once: usize) -> Vec<Structure> {
-    // Each missing member: the index of its object, its position in the object, and the index of its name.
+    // For each missing member: the index of its object, its position in the object, and the index of its name.
     let mut missing: Vec<(usize, usize, usize)> = Vec::new();
     for (object, members) in objects(root).iter().enumerate() {
         let name = |member: &(usize, Node)| {

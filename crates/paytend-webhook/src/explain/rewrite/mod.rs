@@ -50,20 +50,20 @@ const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
-/// Maximum number of combinations of likely member orders that are tried at cost 2 and at cost 3.
+/// Maximum number of likely member-order combinations that are tried at cost 2 and at cost 3.
 const FEW_COMBINED: usize = 1_500;
 const MOST_COMBINED: usize = 10_000;
 
-/// Maximum number of combinations of likely member orders in which removed members are restored.
+/// Maximum number of likely member-order combinations in which removed members are restored.
 const FEW_BASES: usize = 6;
 
-/// Cost of creating a JSON node of a structure, in bytes of the search budget.
+/// Cost of creating one JSON node, in bytes of the search budget.
 const EACH_NODE: usize = 12;
 
-/// Maximum cost of a structure.
+/// Maximum cost of a structure in the search.
 const MAX_STRUCTURE: usize = 5;
 
-/// Maximum cost of a combination of number spellings.
+/// Maximum cost of a number-spelling combination.
 const MAX_NUMBERS: usize = 5;
 
 /// A search over alternative serializations of a JSON text.
@@ -75,7 +75,7 @@ pub(super) struct Rewriter {
     edges: Vec<Edge>,
     /// The layouts, created on first use. The received whitespace is tried before the layouts.
     layouts: Vec<Layout>,
-    /// Whether the received whitespace does not match any layout.
+    /// Whether the received whitespace matches no layout.
     irregular: bool,
     spellings: Vec<Spelling>,
     forms: Vec<Forms>,
@@ -169,7 +169,7 @@ impl Rewriter {
         None
     }
 
-    /// Creates the spellings of strings and numbers and the layouts, which are needed at every cost.
+    /// Creates the layouts and the spellings of strings and numbers, which are needed at every cost.
     fn prepare(&mut self) {
         if !self.spellings.is_empty() {
             return;

@@ -51,7 +51,7 @@ impl Decimal {
         self.exponent >= 0
     }
 
-    /// Returns whether the number is more likely a time or an identifier than an amount.
+    /// Returns whether the number is more likely to be a time or an identifier than an amount.
     fn is_large(&self) -> bool {
         self.is_whole() && self.plain(0).len() > 11
     }
@@ -76,7 +76,7 @@ impl Decimal {
         if width == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction:0<width$}") }
     }
 
-    /// Formats the number with an exponent, in all common ways.
+    /// Returns the number in each common exponent notation, such as `1E3`, `1e3` and `1e+3`.
     fn with_exponent(&self) -> Vec<String> {
         if self.digits == "0" {
             return Vec::new();
@@ -119,7 +119,7 @@ impl Decimal {
         if value.abs() <= EXACT || value.abs() >= 1 << 100 {
             return Vec::new();
         }
-        // The number of integers between two doubles of this magnitude.
+        // The distance between two adjacent doubles of this magnitude.
         let spacing = 1_i128 << (127 - value.abs().leading_zeros()).saturating_sub(52);
         if spacing > MAX_NEIGHBOURS {
             return Vec::new();
@@ -173,7 +173,7 @@ pub(super) fn rules(numbers: &[(&str, Option<&Decimal>)], forms: &[Forms]) -> Ve
         // Keep integers unchanged.
         add(&|raw, value| if raw.contains('.') { value.plain(decimals) } else { raw.to_owned() });
         add(&|raw, value| if value.is_whole() { raw.to_owned() } else { value.plain(decimals) });
-        // Keep large numbers unchanged: these are times and order numbers, not amounts.
+        // Keep large numbers unchanged, because they are times and order numbers, not amounts.
         add(&|raw, value| if value.is_large() { raw.to_owned() } else { value.plain(decimals) });
     }
     for form in 0..24 {

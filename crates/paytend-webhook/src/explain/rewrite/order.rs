@@ -37,12 +37,12 @@ pub(super) fn is_integer(name: &str) -> bool {
         && (name == "0" || !name.starts_with('0'))
 }
 
-/// Returns the number of buckets of a Java HashMap with this many names.
+/// Returns the number of buckets in a Java HashMap with this many names.
 pub(super) fn buckets(names: usize) -> u32 {
     (4..16).map(|power| 1_u32 << power).find(|size| names <= *size as usize * 3 / 4).unwrap_or(1 << 16)
 }
 
-/// Returns the bucket of a name in a Java HashMap, which determines its position.
+/// Returns the bucket of a name in a Java HashMap, which determines the name's position.
 pub(super) fn bucket(name: &str, buckets: u32) -> u32 {
     let hash = name.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     (hash ^ (hash >> 16)) & (buckets - 1)
@@ -85,7 +85,7 @@ pub(super) fn unusual(document: &Document, root: &Node) -> Vec<Structure> {
             members.sort_by_key(|member| bucket(&name(member), buckets));
         },
         &|members| members.sort_by_key(|member| name(member).to_lowercase()),
-        // The member order of PostgreSQL's jsonb and of MySQL: by length, then by name.
+        // The member order in PostgreSQL's jsonb type and in MySQL: by length, then by name.
         &|members| members.sort_by_key(|member| (name(member).len(), name(member))),
         &|members| members.sort_by_key(|member| std::cmp::Reverse(name(member))),
         &|members| members.reverse(),
@@ -124,7 +124,8 @@ fn interleaved(members: &Members, integer: &dyn Fn(&(usize, Node)) -> bool) -> i
     orders.into_iter()
 }
 
-/// Returns the structures with a single object's members in any other order, and the other objects unchanged.
+/// Returns the structures in which the members of a single object are in a different order. Objects with more than
+/// [`MAX_OF_ONE`] possible orders are skipped.
 pub(super) fn of_one(root: &Node) -> Vec<Structure> {
     let mut nodes = Vec::new();
     for (at, members) in objects(root).into_iter().enumerate() {

@@ -99,7 +99,7 @@ fn repaired(document: &Document) -> Vec<(Document, Change)> {
     all
 }
 
-/// Returns the possible text before and after the JSON.
+/// Returns the texts that may have been before and after the JSON.
 fn edges(text: &str) -> Vec<Edge> {
     let start = text.len() - text.trim_ascii_start().len();
     let end = text.trim_ascii_end().len();

@@ -10,13 +10,13 @@ use super::template::Template;
 use crate::explain::change::Change;
 use crate::explain::search::Search;
 
-/// Maximum number of combinations of number spellings tried at each cost, starting with cost 1.
+/// Maximum number of number-spelling combinations tried at each cost, starting with cost 1.
 const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
 /// The signed text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
-/// A kind of combination of number spellings.
+/// A kind of number-spelling combination.
 #[derive(Clone, Copy)]
 enum Kind {
     /// All common spellings of every number, without exponents.
@@ -102,7 +102,7 @@ impl Rewriter {
         }
     }
 
-    /// Returns the number of combinations of the given kind.
+    /// Returns the number of combinations of this kind.
     fn count(&self, template: &Template, kind: Kind) -> u64 {
         let forms = template.slots.iter().map(|(_, number)| &self.forms[*number]);
         let length = |forms: &Forms| forms.texts.len() as u64;

@@ -36,8 +36,8 @@ const SORTS: [fn(&[&str]) -> bool; 4] = [
     },
 ];
 
-/// Returns whether sorted names are probably not in the sender's member order: the documentation has a different order,
-/// or there are too many names for a coincidence.
+/// Returns whether the sender probably wrote the sorted names in a different order. This is likely if the documentation
+/// has a different order, or if there are too many names for a coincidence.
 fn differs(names: &[&str]) -> bool {
     let Some(documented) = documented::orders(names).into_iter().next() else { return names.len() > 3 };
     let known = names.iter().filter_map(|name| documented.iter().position(|known| known == name));

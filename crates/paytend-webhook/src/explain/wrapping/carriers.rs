@@ -38,14 +38,14 @@ pub(super) fn form_field(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(value), Wrapping::FormField);
         push(out, percent_decode(value).collect(), Wrapping::FormField);
     }
-    // A value that was not encoded may contain `&` and `=`, so try all text after the first `=`.
+    // A value that was not encoded can contain `&` and `=`, so try all text after the first `=`.
     if let Some(at) = body.iter().position(|byte| *byte == b'=') {
         push(out, body[at + 1..].to_vec(), Wrapping::FormField);
     }
 }
 
-/// Recovers a JSON body that a form parser took for a field name. The input is the parser's result, re-serialized as a
-/// form (`{…}=`) or as a JSON object (`{"{…}": ""}`).
+/// Recovers a JSON body that a form parser mistook for a field name. The input is the parser's result, re-serialized as
+/// a form (`{…}=`) or as a JSON object (`{"{…}": ""}`).
 pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
     let text = body.trim_ascii();
     if let Some(key) = text.strip_suffix(b"=") {
@@ -62,7 +62,7 @@ pub(super) fn form_key(body: &[u8], out: &mut Vec<Undone>) {
         push(out, plain(text), Wrapping::FormKey);
     }
     let Ok(members) = serde_json::from_slice::<Map<String, Value>>(text) else { return };
-    // A single name without a value may contain arbitrary text. If there are several names, the first must start like a
+    // A single name without a value can contain arbitrary text. If there are several names, the first must start like a
     // document.
     let lone = members.len() == 1 && members.values().all(|value| value.is_null() || *value == "");
     if !lone && !members.keys().next().is_some_and(|name| name.starts_with(['{', '['])) || members.len() > MANY {

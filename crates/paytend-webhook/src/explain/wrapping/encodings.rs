@@ -57,7 +57,7 @@ pub(super) fn html(body: &[u8], out: &mut Vec<Undone>) {
     }
 }
 
-/// Decodes the entities that escaping functions write. Returns `None` if there are none.
+/// Decodes the HTML entities that escaping functions write. Returns `None` if the text contains none.
 pub(in crate::explain) fn unescape_html(text: &str) -> Option<String> {
     const NAMED: [(&str, &str); 7] =
         [("quot", "\""), ("amp", "&"), ("lt", "<"), ("gt", ">"), ("apos", "'"), ("nbsp", "\u{a0}"), ("sol", "/")];

@@ -25,7 +25,7 @@ pub(super) use text::{CHARSETS, normal_forms};
 /// A step that undoes a change.
 struct Step {
     effect: Effect,
-    /// The cost: a step that applies to almost any input costs more than a specific step.
+    /// The cost. A step that applies to almost any input costs more than a specific step.
     cost: usize,
     undo: fn(&[u8], &mut Vec<Undone>),
 }

@@ -4,7 +4,7 @@ use paytend_webhook::explain::Trace;
 
 use super::*;
 
-/// Returns the changes to the signed text from all findings.
+/// Collects the signed-text changes reported by all findings.
 fn changes(explanation: &Explanation) -> Vec<TextChange> {
     let texts = explanation.findings().iter().filter_map(|finding| match finding {
         Finding::Text { changes, .. } => Some(changes.clone()),

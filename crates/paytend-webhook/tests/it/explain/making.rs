@@ -79,7 +79,7 @@ impl Sender {
     }
 }
 
-/// Names and values of fields.
+/// The names and values of fields.
 pub(super) type NamedValues = Vec<(String, Vec<u8>)>;
 pub(super) type SignedText<'a> = &'a dyn Fn(NamedValues, &str, &str) -> Vec<u8>;
 

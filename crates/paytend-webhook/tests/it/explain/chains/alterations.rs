@@ -1,4 +1,4 @@
-//! A table of alterations that may happen to a body before it is verified.
+//! A table of alterations that can happen to a body before it is verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

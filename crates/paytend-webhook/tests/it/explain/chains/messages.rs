@@ -1,4 +1,4 @@
-//! Random notifications, in the JSON formats that providers' programs may write.
+//! Random notifications, in JSON formats that providers' programs can write.
 
 use paytend_vectors::Seeded;
 

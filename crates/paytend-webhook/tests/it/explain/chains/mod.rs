@@ -143,6 +143,6 @@ fn random_chains_of_alterations_are_explained_correctly() {
     for report in wrong.iter().chain(&unexplained) {
         println!("{report}\n");
     }
-    assert!(wrong.is_empty(), "{} explained wrongly", wrong.len());
+    assert!(wrong.is_empty(), "{} chains explained incorrectly", wrong.len());
     assert!(unexplained.len() * 100 <= CHAINS, "{} unexplained", unexplained.len());
 }

@@ -72,7 +72,7 @@ public final class Keyring implements AutoCloseable {
    * does not contain one. An existing {@code requestId} is kept.
    *
    * @param fields the unencrypted fields except {@code signType} and {@code version}, which sealing adds.
-   * @param payload a JSON object as a string, sealed exactly as given; empty or null for no payload.
+   * @param payload a JSON object as a string, sealed exactly as passed; empty or null for no payload.
    * @throws PaytendException.Unsealable if a field or the payload cannot be sealed.
    * @throws PaytendException.KeyUnusable if the keyring has no key to sign or encrypt with.
    */

@@ -1,6 +1,6 @@
 package io.github.paytendrs.paytend;
 
-/** The kind of a message. */
+/** The kind of a message: a request, a response or a notification. */
 public enum Kind {
   /** A request from a partner to Paytend; the payload is in {@code bizData}. */
   REQUEST("request"),

@@ -3,7 +3,7 @@ package io.github.paytendrs.paytend;
 import java.util.Optional;
 
 /**
- * The base class of all exceptions of this library. The message names the affected file, field or argument, and
+ * The base class for all exceptions in this library. The message names the affected file, field or argument, and
  * contains no secrets or personal data. The codes are the same in every language.
  */
 public class PaytendException extends RuntimeException {

@@ -54,12 +54,12 @@ public final class PrivateKey implements AutoCloseable {
     return new PrivateKey(Handle.of(Native.call(Native.PRIVATE_GENERATE, new Arguments().add((Long) (long) bits))));
   }
 
-  /** Returns the public key. */
+  /** Returns the matching public key. */
   public PublicKey publicKey() {
     return new PublicKey(Handle.of(Native.call(Native.PRIVATE_PUBLIC, new Arguments().add(handle))));
   }
 
-  /** Encodes the key. The result is secret. */
+  /** Returns the key in this encoding. The result is secret. */
   public byte[] write(Form form) {
     return Native.call(Native.PRIVATE_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }

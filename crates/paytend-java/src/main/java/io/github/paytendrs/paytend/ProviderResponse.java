@@ -5,8 +5,8 @@ import java.util.Map;
 /**
  * The HTTP response to send to the provider.
  *
- * @param status the HTTP status.
- * @param headers the headers.
- * @param body the body.
+ * @param status the HTTP status code.
+ * @param headers the header values by name.
+ * @param body the bytes of the body.
  */
 public record ProviderResponse(int status, Map<String, String> headers, byte[] body) {}

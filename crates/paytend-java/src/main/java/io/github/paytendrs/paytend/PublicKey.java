@@ -45,7 +45,7 @@ public final class PublicKey implements AutoCloseable {
     return new PublicKey(Handle.of(Native.call(Native.PUBLIC_LOAD_FILE, arguments)));
   }
 
-  /** Encodes the key. */
+  /** Returns the key in this encoding. */
   public byte[] write(Form form) {
     return Native.call(Native.PUBLIC_WRITE, new Arguments().add(handle).add("form", form.text)).bytes();
   }

@@ -14,9 +14,9 @@ import java.util.Optional;
 public final class Receiver implements AutoCloseable {
   /** A Paytend product. Notification types are numbered separately for each product. */
   public enum Product {
-    /** BaaS Core, Funding and Payout. */
+    /** BaaS Core, Funding and Payout, which share a callback URL. */
     BAAS("baas"),
-    /** Issuing Cards. */
+    /** The Issuing Cards product. */
     ISSUING("issuing");
 
     private final String text;
@@ -54,7 +54,7 @@ public final class Receiver implements AutoCloseable {
   /**
    * A PayerMax merchant and its key.
    *
-   * @param merchantNo the merchant number.
+   * @param merchantNo the merchant number, assigned by PayerMax.
    * @param key the key.
    */
   public record Merchant(String merchantNo, ScheduledKey key) {}

@@ -151,7 +151,7 @@ class PaytendTest {
           try {
             shortLived.sign(document);
           } catch (PaytendException.Usage closed) {
-            // Expected after the key has been closed.
+            // This exception is expected once the key has been closed.
           }
           if (n == 25) {
             shortLived.close();
