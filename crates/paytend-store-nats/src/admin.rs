@@ -158,12 +158,13 @@ impl NatsStore {
         system_time(self.shared.clock.now())
     }
 
-    /// Forgets processed notifications that were received before this time, and returns their number. Their content is
-    /// removed too. Calculate the time from [`now`](Self::now), because the clock of this machine can differ.
+    /// Forgets processed notifications that were received before this time, and returns how many were forgotten. Their
+    /// content is also removed. **A duplicate that arrives later is treated as a new notification and is processed
+    /// again.**
     ///
-    /// **A duplicate that arrives later is a new notification, and is processed again.**
+    /// Calculate the time from [`now`](Self::now), because the clock of this machine can differ from the store's clock.
     ///
-    /// This store needs a limited deduplication window, because the servers and the workers keep the key of each
+    /// This store needs a limited deduplication window, because the servers and the workers keep the dedup key of each
     /// notification in memory. Pending notifications and dead letters are kept. The registers of order keys without
     /// pending notifications are also removed, if they were written before this time.
     ///

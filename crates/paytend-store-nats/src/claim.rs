@@ -196,7 +196,8 @@ async fn is_first(shared: &Shared, key: Mac, record: &Record) -> Result<bool, St
     Ok(watched.is_current(key, record.id))
 }
 
-/// Writes the register of an order key before its current notification is claimed.
+/// Writes the register of an order key before the key's current notification is claimed. A register is a message that
+/// contains the ID of the only notification with this key that can be claimed.
 ///
 /// The register is written even if it already contains this notification. Otherwise, a worker with an outdated index
 /// could consider the notification completed and write the next notification to the register. Both notifications would
@@ -210,15 +211,15 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
             watched.index().apply_order(key, sequence, Some(id));
             return Ok(true);
         }
-        // The index does not keep the registers of keys without pending notifications.
+        // The index may lack the register, because it does not keep registers of keys without pending notifications.
         let register = shared.streams.last(Log::Work, &subject).await?;
         expected = register.as_ref().map_or(0, |register| register.sequence);
-        // The records before the register determine whether the notification is still the current notification of its
-        // key. If the register was deleted, all records determine it.
+        // The index must first contain all records before the register. They determine whether the notification is
+        // still the current notification of its key. If the register was deleted, all records determine it.
         let before = if register.is_some() { expected } else { shared.streams.last_sequence(Log::Work).await? };
         watched.reached(&shared.streams, Log::Work, before).await?;
         match register {
-            // A register that cannot be read names none.
+            // A register that cannot be read is treated as if it contained no ID.
             Some(register) => {
                 let current = serde_json::from_slice(&register.payload).ok();
                 watched.index().apply_order(key, expected, current);

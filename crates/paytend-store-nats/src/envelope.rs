@@ -115,8 +115,8 @@ async fn request(system: &Client) -> Result<Subscriber, StoreError> {
     Ok(replies)
 }
 
-/// Asks all servers for their settings. Returns when the servers with these names have reported, and no further report
-/// has arrived for the time `silence`.
+/// Asks all servers for their settings. Returns when the servers with these names have reported and no other report has
+/// arrived for `silence`.
 pub(crate) async fn ask_servers(
     system: &Client,
     expected: &[String],
@@ -181,7 +181,7 @@ pub(crate) fn sync_setting(reports: &BTreeMap<String, ServerReport>, names: &[St
     settings().all(|setting| setting == Some(true)).then_some(true)
 }
 
-/// Returns the differences between the settings of a stream and the settings with which this store creates streams.
+/// Returns how the settings of a stream differ from the settings with which this store creates streams.
 pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
     let name = &wanted.name;
     let mut problems = Vec::new();

@@ -176,7 +176,7 @@ async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)
     let pending = watched.index().pending(id).filter(|(_, record)| record.is_leased_with(lease));
     let current = match pending {
         Some((sequence, record)) => Some(Current::new(sequence, record)),
-        // The index may be outdated.
+        // The index may be outdated, so the record is read from the stream.
         None => Current::read_known(shared, id, known.dedup).await?,
     };
     let current = current.ok_or(FinishError::LeaseLost)?;

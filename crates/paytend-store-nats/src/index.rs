@@ -55,7 +55,7 @@ struct Pending {
     delayed: Option<i64>,
 }
 
-/// A notification to claim.
+/// A notification that a worker can try to claim.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
     pub(crate) dedup: Mac,
@@ -213,8 +213,8 @@ impl Index {
         }
     }
 
-    /// Adds a pending notification to the claimable notifications if it is the current notification of its key, and
-    /// removes it otherwise.
+    /// Adds a pending notification to the claimable notifications if it is the current notification of its key.
+    /// Otherwise, removes it from the claimable notifications.
     fn place(&mut self, id: i64) {
         let Some(pending) = self.pending.get_mut(&id) else { return };
         let order = pending.record.order_key.and_then(|key| self.orders.get(&key));

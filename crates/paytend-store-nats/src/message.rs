@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn only_64_lower_case_digits_are_a_key() {
+    fn only_64_lower_case_hex_digits_are_a_valid_key() {
         assert!(parse_mac(&"0a".repeat(32)).is_some());
         for text in ["", "0a", &"0A".repeat(32), &"0a".repeat(33), &"zz".repeat(32)] {
             assert!(parse_mac(text).is_none(), "{text}");

@@ -1,7 +1,7 @@
 //! The record of a notification's progress, and the changes to the record.
 //!
-//! A record is the last message of a subject. It is replaced only if it is still the last message, so each change is
-//! atomic. A notification without a record has never been attempted and has no duplicates.
+//! A record is the last message of a subject. It is replaced only if it is still the last message of its subject, so
+//! each change is atomic. A notification without a record has never been attempted and has no duplicates.
 //!
 //! A program drops the members of a record that it does not know. If that is not acceptable for a new member, or if
 //! older programs cannot read a new value, the format in `format.rs` must be increased.
@@ -132,11 +132,11 @@ impl Record {
         if record.id > 0 { Ok(record) } else { Err(corrupt()) }
     }
 
-    /// Returns the dead letter that replaces an unreadable record, the message with this number in the stream of the
-    /// records. `self` is a new record of the notification, with the number 0 if the message does not exist.
+    /// Returns the dead letter that replaces an unreadable record. `self` is a new record of the notification, with the
+    /// ID 0 if the message does not exist. `sequence` is the sequence number of the unreadable message.
     ///
-    /// The dead letter contains the unreadable record. Counters and facts that can be read are kept. The number of the
-    /// message is a fence that no earlier claim has, because each claim is a message.
+    /// The dead letter contains the unreadable record. Counters and facts that can be read are kept. The sequence
+    /// number becomes the fence. It is larger than the fences of all earlier claims, because each claim is a message.
     pub(crate) fn replacing_unreadable(mut self, payload: &[u8], sequence: u64) -> Self {
         let old: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
@@ -258,7 +258,7 @@ impl Record {
             }
             // A redrive can restore a record that was already processed.
             StoredState::Dead => self.again |= self.has_original(),
-            // If the run has not begun, it also covers the sighting.
+            // A run that has not begun also covers this sighting, so no separate run is necessary.
             StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
         }
         true

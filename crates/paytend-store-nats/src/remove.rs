@@ -81,8 +81,8 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
             delete_message(shared, id, dedup).await?;
         }
     }
-    // The facts of notifications whose content was removed are in their records. A different program may have removed
-    // content since the messages were read.
+    // If the content was removed, the facts are in the record. A different program may have removed content after the
+    // index was synchronized.
     watched.synchronize(&shared.streams).await?;
     let removed = watched.index().select(i64::MIN, usize::MAX, |known| known.removed);
     let removed = removed.into_iter().map(|(id, known)| (id, known.dedup));
@@ -165,14 +165,14 @@ pub(crate) async fn forget(shared: &Shared, before: i64) -> Result<u64, StoreErr
     Ok(count)
 }
 
-/// Deletes the message and the record of a notification. Returns its number and that of the record, unless the
-/// notification was changed meanwhile.
+/// Deletes the message and the record of a notification. Returns the ID and the sequence number of the record, or
+/// `None` if another program has changed the notification.
 async fn forget_one(shared: &Shared, id: i64, known: &Known) -> Result<Option<(i64, u64)>, StoreError> {
     let (watched, dedup) = (shared.watched(), known.dedup);
     let current = match Current::read(shared, dedup).await {
         Ok(Some(current)) => current,
         Ok(None) => {
-            // A different program has forgotten it.
+            // A different program has already forgotten the notification.
             watched.index().forget(id, known.sequence);
             return Ok(None);
         }
@@ -221,7 +221,7 @@ async fn forget_registers(shared: &Shared, before: i64) -> Result<(), StoreError
     Ok(())
 }
 
-/// Lets the indexes of all programs remove forgotten notifications.
+/// Announces forgotten notifications, so that all programs remove them from their indexes.
 async fn announce(shared: &Shared, forgotten: &[(i64, u64)]) -> Result<(), StoreError> {
     if forgotten.is_empty() {
         return Ok(());

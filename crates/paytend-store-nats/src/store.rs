@@ -159,13 +159,13 @@ impl Shared {
                 syncs_always = sync_setting(&reports, &names);
             }
             Err(error) if !self.danger_any_settings => return Err(error),
-            Ok(None) | Err(_) => problems.push("the setting `sync_interval` of the servers is not known".to_owned()),
+            Ok(None) | Err(_) => problems.push("the servers' `sync_interval` setting is not known".to_owned()),
         }
         Ok(Settings { problems, replicas, syncs_always })
     }
 
-    /// Refuses servers and streams that can lose acknowledged notifications, unless the options accept them. Returns
-    /// the settings.
+    /// Returns an error if the servers or streams could lose acknowledged notifications, unless the options accept
+    /// them. Otherwise, returns the settings.
     pub(crate) async fn check_settings(&self) -> Result<Settings, StoreError> {
         let settings = self.settings().await?;
         if !self.danger_any_settings {

@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long to wait for a message before the stream is checked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
-/// How long a consumer may be silent before its position is compared with the stream.
+/// How long a consumer can be silent before its position is compared with the stream.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a notification that does not exist holds up its order key. A server that is no longer the leader stops
 /// responding within this time.

@@ -12,7 +12,7 @@ use crate::index::{Index, Pending};
 pub(super) struct Order {
     /// The sequence number of the register's message, or 0 if it is not known.
     pub(super) sequence: u64,
-    /// The number of the claimable notification.
+    /// The ID of the claimable notification.
     pub(super) current: Option<i64>,
     /// Whether the register names the claimable notification.
     is_registered: bool,
@@ -46,7 +46,7 @@ impl Index {
     }
 
     /// Removes a notification from its order key. If it was the current notification, the pending notification with the
-    /// smallest number becomes the current notification.
+    /// smallest ID becomes the current notification.
     pub(super) fn leave(&mut self, key: Option<Mac>, id: i64) {
         let Some(key) = key else { return };
         let Some(order) = self.orders.get_mut(&key) else { return };
@@ -63,8 +63,8 @@ impl Index {
         }
     }
 
-    /// Applies the register of an order key, unless a later register is known. A register that cannot be read is
-    /// ignored.
+    /// Applies an order key's register, which contains the ID of the key's current notification, unless a later
+    /// register is known. A register that cannot be read is ignored.
     pub(crate) fn apply_order(&mut self, key: Mac, sequence: u64, current: Option<i64>) {
         let Some(order) = self.orders.get_mut(&key).filter(|order| order.sequence < sequence) else { return };
         order.sequence = sequence;
@@ -78,7 +78,7 @@ impl Index {
             (order.current, order.is_registered) = (Some(current), true);
         }
         if is_awaited {
-            // Until this notification is read, no other notification of the key may be claimed.
+            // Until this notification has been read, no other notification with the key can be claimed.
             self.awaited.insert(current, (key, Instant::now()));
         }
         for id in before.into_iter().chain([current]) {
@@ -99,15 +99,15 @@ impl Index {
         self.orders.contains_key(&key)
     }
 
-    /// Selects the next notification for order keys whose current notification is not pending. The stream was read up
-    /// to `position`.
+    /// Selects the next notification for order keys whose current notification has an ID up to `position` but is not
+    /// pending. The stream has been read up to this position.
     pub(crate) fn settle_awaited(&mut self, position: u64) {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
         self.settle(|id, _| id <= position);
     }
 
-    /// Lets the next one be claimed for keys whose current notification has not been read for this time. Everything
-    /// that is stored was read, so it does not exist.
+    /// Selects the next notification for order keys whose current notification has not been read within this time. Such
+    /// a notification does not exist, because all stored messages have been read.
     pub(crate) fn settle_missing(&mut self, time: Duration) {
         self.settle(|_, since| since.elapsed() >= time);
     }
@@ -128,7 +128,7 @@ impl Index {
         self.orders.get(&key).is_some_and(|order| order.current == Some(id) && order.pending.contains(&id))
     }
 
-    /// Returns a problem for each order key that has pending notifications but no claimable notification.
+    /// Returns a description of each order key that has pending notifications but no claimable notification.
     pub(crate) fn order_problems(&self) -> Vec<String> {
         let is_wrong = |id| !self.awaited.contains_key(&id);
         let wrong = self

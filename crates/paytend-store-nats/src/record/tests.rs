@@ -32,13 +32,13 @@ fn duplicate_during_an_attempt_causes_another_run() {
     record.sight(1, true, 1);
     record.complete(2);
     assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-    // A run that has not begun covers a duplicate. A duplicate during an attempt causes another run, even after a
-    // failure and another claim.
+    // A run that has not begun also covers a duplicate. A duplicate during an attempt causes another run, even
+    // after a failure and another claim.
     record.sight(1, true, 2);
     for (operation, again) in [(3, true), (4, false)] {
         record.claim(0, Duration::from_secs(1), 9);
         assert!(record.sight(1, again, operation));
-        assert!(!record.sight(1, again, operation), "a repeated write");
+        assert!(!record.sight(1, again, operation), "a repeated operation changes nothing");
         record.release(2, &Release::Retry { after: Duration::ZERO, cause: "x".into() });
         record.claim(0, Duration::from_secs(1), 9);
         record.complete(2);
@@ -65,7 +65,7 @@ fn repeated_operations_change_nothing() {
 }
 
 #[test]
-fn lost_message_is_adopted_once() {
+fn record_of_a_lost_message_is_moved_once() {
     let mut record = record();
     record.miss();
     assert!(record.fits(1, 100) && !record.fits(1, 101) && !record.fits(2, 100));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -112,7 +112,7 @@ async fn pass(client: TcpStream, server: u16, rules: Arc<Rules>) {
 }
 
 /// Reads a line of the protocol and its payload. Returns the line and the complete frame, which is empty at the end.
-async fn read_frame<R: AsyncReadExt + Unpin>(from: &mut BufReader<R>) -> std::io::Result<(String, Vec<u8>)> {
+async fn read_frame<R: AsyncRead + Unpin>(from: &mut BufReader<R>) -> std::io::Result<(String, Vec<u8>)> {
     let mut frame = Vec::new();
     from.read_until(b'\n', &mut frame).await?;
     let line = String::from_utf8_lossy(&frame).into_owned();
@@ -145,7 +145,7 @@ async fn send(from: OwnedReadHalf, mut to: OwnedWriteHalf, hold: &Hold) -> std::
     }
 }
 
-/// Passes the server's messages on, without the responses that are to be dropped.
+/// Forwards the server's messages, except for the responses and messages to drop.
 async fn filter(from: OwnedReadHalf, mut to: OwnedWriteHalf, rules: &Rules) -> std::io::Result<()> {
     let mut from = BufReader::new(from);
     loop {

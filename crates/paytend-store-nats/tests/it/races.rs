@@ -163,8 +163,8 @@ async fn erasure_finds_facts_that_are_removed_meanwhile() {
     }
 }
 
-/// A duplicate at the same time is recognized and requeued, or is new. In both cases, it is processed by the program
-/// that forgets.
+/// A duplicate that arrives while its notification is being forgotten is either requeued or accepted as new. In both
+/// cases, it must be processed.
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicate_that_arrives_while_it_is_forgotten_is_processed() {
     let Some(cluster) = Cluster::shared().await else { return };

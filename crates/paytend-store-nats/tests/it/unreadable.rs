@@ -216,7 +216,7 @@ async fn store_in_a_newer_format_is_refused() {
     }
 }
 
-/// What a foreign program has written can be any number.
+/// Records that a foreign program has written can contain any number.
 #[tokio::test(flavor = "multi_thread")]
 async fn extreme_numbers_in_records_cause_no_panic() {
     let Some(cluster) = Cluster::shared().await else { return };
