@@ -93,7 +93,7 @@ async fn streams_with_unsafe_settings_are_refused() {
 }
 
 fn republish(config: &mut Config) {
-    let (source, destination) = ("republish.inbox.*.*".into(), "copies.>".into());
+    let (source, destination) = (">".into(), "copies.>".into());
     config.republish = Some(Republish { source, destination, headers_only: true });
 }
 
