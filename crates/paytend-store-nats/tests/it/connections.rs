@@ -63,7 +63,7 @@ async fn longest_facts_are_stored() {
         TestNotification { business_id, ..TestNotification::new(length.to_string()) }.prepare(&keys)
     };
     // The longest business ID that is accepted: finds the boundary.
-    let (mut accepted, mut refused) = (50_000, 65_000);
+    let (mut accepted, mut refused) = (50_000, 80_000);
     while refused - accepted > 1 {
         let middle = usize::midpoint(accepted, refused);
         match store.accept(of_length(middle)).await {

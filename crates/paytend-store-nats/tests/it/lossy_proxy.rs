@@ -105,7 +105,7 @@ async fn pass(client: TcpStream, server: u16, rules: Arc<Rules>) {
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let mut closed = rules.is_closed.subscribe();
     tokio::select! {
-        _ = send(from_client, to_server, &rules.hold) => {}
+        _ = send(from_client, to_server, &rules) => {}
         _ = filter(from_server, to_client, &rules) => {}
         _ = closed.wait_for(|is_closed| *is_closed) => {}
     }
@@ -125,23 +125,30 @@ async fn read_frame<R: AsyncRead + Unpin>(from: &mut BufReader<R>) -> std::io::R
     Ok((line, frame))
 }
 
-/// Passes the client's messages on. The request to delay delays all later ones, too.
-async fn send(from: OwnedReadHalf, mut to: OwnedWriteHalf, hold: &Hold) -> std::io::Result<()> {
-    let mut from = BufReader::new(from);
+/// Passes the client's messages on. Later requests overtake a request that is delayed.
+async fn send(from: OwnedReadHalf, to: OwnedWriteHalf, rules: &Arc<Rules>) -> std::io::Result<()> {
+    let (mut from, to) = (BufReader::new(from), Arc::new(tokio::sync::Mutex::new(to)));
     loop {
         let (line, frame) = read_frame(&mut from).await?;
         if frame.is_empty() {
             return Ok(());
         }
         let is_held = {
-            let mut subject = hold.subject.lock().unwrap();
+            let mut subject = rules.hold.subject.lock().unwrap();
             subject.take_if(|subject| line.contains(&**subject)).is_some()
         };
-        if is_held {
-            hold.is_held.send_replace(true);
-            hold.is_released.subscribe().wait_for(|is_released| *is_released).await.unwrap();
+        if !is_held {
+            to.lock().await.write_all(&frame).await?;
+            continue;
         }
-        to.write_all(&frame).await?;
+        let (to, rules) = (Arc::clone(&to), Arc::clone(rules));
+        tokio::spawn(async move {
+            rules.hold.is_held.send_replace(true);
+            let mut released = rules.hold.is_released.subscribe();
+            if released.wait_for(|is_released| *is_released).await.is_ok() {
+                let _ = to.lock().await.write_all(&frame).await;
+            }
+        });
     }
 }
 

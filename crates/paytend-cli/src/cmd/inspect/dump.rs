@@ -1,5 +1,5 @@
-//! Decodes dumps of bytes: the packets of `tcpdump -A` and `tcpdump -X`, and the rows of `curl --trace`, `xxd` and
-//! `hexdump -C`.
+//! Removes terminal colours, and decodes dumps of bytes: the packets of `tcpdump -A` and `tcpdump -X`, and the rows of
+//! `curl --trace`, `xxd` and `hexdump -C`.
 
 use std::collections::HashMap;
 
@@ -13,6 +13,27 @@ const TCP_SIZE: usize = 12;
 /// Returns the captured text with its dumps decoded, or `None` if it contains none.
 pub(super) fn decoded(captured: &[u8]) -> Option<Vec<u8>> {
     packets(captured).or_else(|| rows(captured))
+}
+
+/// Removes the escape sequences of terminal colours. Returns `None` if there are none.
+pub(super) fn without_colours(captured: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = captured.split(|byte| *byte == 0x1b);
+    let mut plain = parts.next().unwrap_or_default().to_vec();
+    let mut found = false;
+    for part in parts {
+        let end = part.iter().position(|byte| !byte.is_ascii_digit() && !b"[;".contains(byte));
+        match end.filter(|end| part.starts_with(b"[") && part.get(*end) == Some(&b'm')) {
+            Some(end) => {
+                plain.extend_from_slice(part.get(end + 1..).unwrap_or_default());
+                found = true;
+            }
+            None => {
+                plain.push(0x1b);
+                plain.extend_from_slice(part);
+            }
+        }
+    }
+    found.then_some(plain)
 }
 
 /// The line of tcpdump before a packet.
@@ -210,6 +231,14 @@ mod tests {
             writeln!(dump, "{prefix}{:04x}: {digits:width$}{text}", number * ROW).unwrap();
         }
         dump
+    }
+
+    #[test]
+    fn colours_are_removed() {
+        let coloured = b"\x1b[32mPOST\x1b[39;49;00m \x1b[04m/x\x1b[m\x1b[2K\x1b";
+        assert_eq!(without_colours(coloured).unwrap(), b"POST /x\x1b[2K\x1b");
+        assert_eq!(without_colours(b"\x1b[1;2"), None);
+        assert_eq!(without_colours(b"m"), None);
     }
 
     #[test]

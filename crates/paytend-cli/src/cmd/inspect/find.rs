@@ -64,6 +64,8 @@ struct Context {
 impl Search {
     pub(super) fn of(captured: &[u8]) -> Self {
         let left = captured.len().saturating_mul(WORK.0).max(WORK.1);
+        let plain = dump::without_colours(captured);
+        let captured = plain.as_deref().unwrap_or(captured);
         let joined = dump::decoded(captured).or_else(|| joined_trace(captured));
         let captured = joined.as_deref().unwrap_or(captured);
         let mut search = Self { found: Vec::new(), incomplete: false, left, pieces: 0 };
