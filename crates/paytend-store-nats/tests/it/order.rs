@@ -14,6 +14,7 @@ use paytend_vectors::Seeded;
 
 use crate::cluster::Cluster;
 use crate::lossy_proxy::LossyProxy;
+use crate::races::silence;
 use crate::support::{Raw, claim, claim_until_found, far_future, options, through};
 
 const LEASE: Duration = Duration::from_secs(120);
@@ -48,6 +49,24 @@ async fn record_of_a_later_notification_does_not_change_the_order() {
     assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [first]);
     worker.complete(claimed[0].lease, None).await.unwrap();
     assert_eq!(claim(&worker, 9, LEASE).await.len(), 1);
+}
+
+/// A running worker receives the record of the second notification, but none of the messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn notification_is_not_claimed_before_all_earlier_messages_were_read() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let proxy = LossyProxy::start(cluster.port(0)).await;
+    let receiver = options(&cluster, &name).open().await.unwrap();
+    let worker = through(&proxy, &cluster, &name).await;
+    worker.stats().await.unwrap();
+    silence(&proxy, &Raw::new(&cluster, &name).await, "inbox").await;
+    let first = receiver.accept(ordered("1", "key").prepare(&keys)).await.unwrap().id();
+    receiver.accept(ordered("2", "key").prepare(&keys)).await.unwrap();
+    receiver.accept(ordered("2", "key").prepare(&keys)).await.unwrap();
+    let claimed = claim_until_found(&worker).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [first]);
 }
 
 /// Waits until a consumer has received all messages of a stream.

@@ -35,7 +35,7 @@ async fn pass(time: Duration) {
 }
 
 /// Hides messages from the index of a store behind a proxy if they are stored after this call.
-async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
+pub(crate) async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
     let names: Vec<String> = raw.stream(log).await.consumer_names().map(Result::unwrap).collect().await;
     assert!(!names.is_empty());
     proxy.silence(names);

@@ -252,7 +252,7 @@ mod tests {
         }
         let hexdump = "00000000  7b 22 61 22 3a 20 22 62  63 22 7d 20 20 20 20 20  |{\"a\": \"bc\"}     |\n\
                        00000010  0a                                                |.|\n00000011\n";
-        assert_eq!(rows(hexdump.as_bytes()).unwrap(), b"{\"a\": \"bc\"}     \n\n00000011\n");
+        assert_eq!(rows(hexdump.as_bytes()).unwrap(), b"{\"a\": \"bc\"}     \n00000011\n");
         for other in ["", "{\"a\":1}", "0000: POST / HTTP/1.1", "2026-11-28 10:00:00 abcd", "0040: 61 62"] {
             assert_eq!(rows(other.as_bytes()), None, "{other}");
         }
