@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+const HOLD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A proxy that drops responses to writes on request.
 pub(crate) struct LossyProxy {
@@ -79,7 +82,9 @@ impl LossyProxy {
 
     /// Waits until a request is delayed.
     pub(crate) async fn held(&self) {
-        self.rules.hold.is_held.subscribe().wait_for(|is_held| *is_held).await.unwrap();
+        let mut is_held = self.rules.hold.is_held.subscribe();
+        let held = tokio::time::timeout(HOLD_TIMEOUT, is_held.wait_for(|is_held| *is_held)).await;
+        held.expect("no request was delayed").unwrap();
     }
 
     /// Passes the delayed request on.
