@@ -65,7 +65,7 @@ async fn try_accept(shared: &Shared, new: &NewNotification) -> Result<Option<Acc
         return Ok(Some(Accepted::New(Id::new(message.id))));
     }
     let Some(known) = shared.streams.last_behind(Log::Inbox, &subject, 0).await? else { return Ok(None) };
-    let first = Current { sequence: 0, record: first_record(&known)? };
+    let first = Current::new(0, first_record(&known)?);
     let current = Current::read(shared, dedup).await?.unwrap_or(first);
     sight_known(shared, new, current, &known).await
 }

@@ -14,6 +14,7 @@ use crate::check;
 use crate::claim::stored;
 use crate::clock::{millis, system_time};
 use crate::finish::{Current, Update, update};
+use crate::format;
 use crate::index::{Known, has_state};
 use crate::record::Record;
 use crate::remove;
@@ -106,7 +107,7 @@ impl StoreAdmin for NatsStore {
 
     async fn check(&self) -> Result<Vec<String>, StoreError> {
         let mut problems = check::integrity(&self.shared).await?;
-        problems.extend(self.shared.setting_problems().await?);
+        problems.extend(self.shared.settings().await?.problems);
         Ok(problems)
     }
 
@@ -140,24 +141,37 @@ impl StoreAdmin for NatsStore {
         // A conflict means that another program has written at the same time, which also proves that writes
         // succeed.
         streams.put(Log::Work, &subject, PublishMessage::build(), last).await?;
-        self.shared.check_settings().await?;
-        let replicas = streams.wanted(Log::Inbox).num_replicas;
+        format::check(streams).await?;
+        let settings = self.shared.check_settings().await?;
+        let sync_interval = match settings.syncs_always {
+            Some(true) => "always",
+            Some(false) => "not always",
+            None => "not known",
+        };
         Ok(vec![
             ("engine", "NATS JetStream".to_owned()),
             ("server_version", self.shared.server_version()),
-            ("replicas", replicas.to_string()),
-            ("sync_interval", if self.shared.knows_settings() { "always" } else { "not known" }.to_owned()),
+            ("replicas", settings.replicas.to_string()),
+            ("sync_interval", sync_interval.to_owned()),
         ])
     }
 }
 
 impl NatsStore {
+    /// Returns the time by the store's clock, with which the times of receipt are compared.
+    pub fn now(&self) -> SystemTime {
+        system_time(self.shared.clock.now())
+    }
+
     /// Forgets processed notifications that were received before this time, and returns how many were forgotten. Their
     /// content is also removed. **A duplicate that arrives later is treated as a new notification and is processed
     /// again.**
     ///
+    /// Calculate the time from [`now`](Self::now), because the clock of this machine can differ from the store's clock.
+    ///
     /// This store needs a limited deduplication window, because the servers and the workers keep the dedup key of each
-    /// notification in memory. Pending notifications and dead letters are kept.
+    /// notification in memory. Pending notifications and dead letters are kept. The registers of order keys without
+    /// pending notifications are also removed, if they were written before this time.
     ///
     /// # Errors
     /// Returns [`StoreError`] if the servers do not respond. Some of the notifications may already have been forgotten.

@@ -8,7 +8,7 @@ use paytend_inbox::{ClaimRequest, Claimed, Facts, Mac, StoreError, StoreErrorKin
 
 use crate::accept::{Message, first_record, settle};
 use crate::clock::{after, system_time};
-use crate::finish::{Current, own_message, replace};
+use crate::finish::{Current, own_message, replace, sequence_of};
 use crate::index::Candidate;
 use crate::message::{Headers, content};
 use crate::record::Record;
@@ -20,6 +20,9 @@ use crate::watch::MISSING_TIME;
 const CONCURRENT: usize = 32;
 /// The maximum number of rounds in a claim. A new round begins if other workers have taken all candidates.
 const ROUNDS: usize = 4;
+
+/// The maximum number of attempts to write the register of an order key.
+const REGISTER_WRITES: usize = 3;
 
 const UNREADABLE: &str = "the notification cannot be read: it was written by another program or a newer version";
 
@@ -94,7 +97,7 @@ async fn take(shared: &Shared, candidate: Candidate, request: &ClaimRequest) -> 
         Err(error) => return Err(error),
     };
     if let Some((key, expected)) = order
-        && !take_order(shared, key, expected, record.id).await?
+        && !(is_first(shared, key, &record).await? && take_order(shared, key, expected, record.id).await?)
     {
         return Ok(Take::Contested);
     }
@@ -182,6 +185,17 @@ async fn miss(shared: &Shared, dedup: Mac, sequence: u64, record: Record) -> Res
     bury(shared, dedup, sequence, record, Record::miss).await
 }
 
+/// Returns whether a notification that was never attempted is still the current notification of its order key after all
+/// earlier messages were read. Its record can be read before the message of an earlier notification.
+async fn is_first(shared: &Shared, key: Mac, record: &Record) -> Result<bool, StoreError> {
+    if record.fence != 0 {
+        return Ok(true);
+    }
+    let watched = shared.watched();
+    watched.reached(&shared.streams, Log::Inbox, sequence_of(record.id)?).await?;
+    Ok(watched.is_current(key, record.id))
+}
+
 /// Writes the register of an order key before the key's current notification is claimed. A register is a message that
 /// contains the ID of the only notification with this key that can be claimed.
 ///
@@ -192,23 +206,29 @@ async fn take_order(shared: &Shared, key: Mac, mut expected: u64, id: i64) -> Re
     let subject = shared.streams.names.order(key);
     let message = PublishMessage::build().payload(id.to_string().into());
     let watched = shared.watched();
-    for _ in 0..2 {
+    for _ in 0..REGISTER_WRITES {
         if let Written::At(sequence) = shared.streams.put(Log::Work, &subject, message.clone(), expected).await? {
             watched.index().apply_order(key, sequence, Some(id));
             return Ok(true);
         }
         // The index may lack the register, because it does not keep registers of keys without pending notifications.
-        let Some(register) = shared.streams.last(Log::Work, &subject).await? else { return Ok(false) };
-        // A register that cannot be read is treated as if it contained no ID.
-        let current = serde_json::from_slice(&register.payload).ok();
-        // The index must first contain all records that were written before the register. These records determine
-        // whether the notification is still the current notification of its key.
-        watched.reached(&shared.streams, Log::Work, register.sequence).await?;
-        watched.index().apply_order(key, register.sequence, current);
+        let register = shared.streams.last(Log::Work, &subject).await?;
+        expected = register.as_ref().map_or(0, |register| register.sequence);
+        // The index must first contain all records before the register. They determine whether the notification is
+        // still the current notification of its key. If the register was deleted, all records determine it.
+        let before = if register.is_some() { expected } else { shared.streams.last_sequence(Log::Work).await? };
+        watched.reached(&shared.streams, Log::Work, before).await?;
+        match register {
+            // A register that cannot be read is treated as if it contained no ID.
+            Some(register) => {
+                let current = serde_json::from_slice(&register.payload).ok();
+                watched.index().apply_order(key, expected, current);
+            }
+            None => watched.index().remove_register(key),
+        }
         if !watched.is_current(key, id) {
             return Ok(false);
         }
-        expected = register.sequence;
     }
     Ok(false)
 }
@@ -220,11 +240,15 @@ async fn refresh(shared: &Shared, dedup: Mac, id: i64) -> Result<Option<Record>,
     let Some(current) = Current::read(shared, dedup).await? else {
         // Another program has deleted the record, or the server is behind and does not have it yet.
         if let Some(message) = own_message(shared, id, dedup).await? {
-            watched.index().remove(id, dedup);
-            watched.index().add(dedup, first_record(&message)?);
+            watched.index().renew(dedup, first_record(&message)?);
         }
         return Ok(None);
     };
+    if current.is_unreadable {
+        // The dead letter contains the unreadable record, so that a later program can restore it.
+        replace(shared, dedup, current.sequence, &current.record).await?;
+        return Ok(None);
+    }
     if current.record.id != id {
         if let Some(message) = own_message(shared, id, dedup).await? {
             let received_at = first_record(&message)?.received_at;

@@ -5,6 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::datetime::DateTime;
+use tokio::task::AbortHandle;
+
+use crate::streams::Streams;
+
+/// How often the server's time is read.
+const INTERVAL: Duration = Duration::from_secs(30);
 
 /// A clock in milliseconds since the Unix epoch.
 ///
@@ -47,6 +53,32 @@ impl Clock {
         if let Self::Server(reading) = self {
             let time = after(time, asked.elapsed() / 2);
             *reading.lock().unwrap_or_else(PoisonError::into_inner) = Reading { time, at: Instant::now() };
+        }
+    }
+}
+
+/// The task that reads the server's time regularly. It ends when the value is dropped.
+pub(crate) struct ClockTask(AbortHandle);
+
+impl ClockTask {
+    pub(crate) fn start(streams: &Streams, clock: &Clock) -> Self {
+        Self(tokio::spawn(follow(streams.clone(), clock.clone())).abort_handle())
+    }
+}
+
+impl Drop for ClockTask {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn follow(streams: Streams, clock: Clock) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let asked = Instant::now();
+        match streams.server_time().await {
+            Ok(time) => clock.follow(time, asked),
+            Err(error) => tracing::warn!(%error, "cannot read the server's time; the clock of this machine is used"),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use async_nats::Client;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, ConsumerLimits, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::{Client, Subscriber};
 use futures_util::StreamExt as _;
 use paytend_inbox::StoreError;
 use serde::Deserialize;
@@ -19,6 +19,10 @@ const MIN_VERSIONS: [Version; 2] = [Version(2, 12, 12), Version(2, 14, 5)];
 const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The request for the JetStream settings of every server. Only users of the system account are allowed to send it.
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
+const READ_SETTINGS: &str = "read the settings of the servers";
+
+/// The limits in the settings of a stream without limits of consumers.
+const NO_CONSUMER_LIMITS: ConsumerLimits = ConsumerLimits { inactive_threshold: Duration::ZERO, max_ack_pending: 0 };
 
 /// The version of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,6 +106,15 @@ fn read_reply(payload: &[u8]) -> Option<(String, ServerReport)> {
     Some((name, ServerReport { version, cluster, syncs_always }))
 }
 
+/// Sends the request to all servers, and returns their replies.
+async fn request(system: &Client) -> Result<Subscriber, StoreError> {
+    let inbox = system.new_inbox();
+    let replies = system.subscribe(inbox.clone()).await.map_err(|error| unavailable(READ_SETTINGS, error))?;
+    system.publish_with_reply(REQUEST, inbox, "".into()).await.map_err(|error| unavailable(READ_SETTINGS, error))?;
+    system.flush().await.map_err(|error| unavailable(READ_SETTINGS, error))?;
+    Ok(replies)
+}
+
 /// Asks all servers for their settings. Waits until the servers with these names have reported, and no other report
 /// has arrived for `silence`.
 pub(crate) async fn ask_servers(
@@ -109,12 +122,10 @@ pub(crate) async fn ask_servers(
     expected: &[String],
     silence: Duration,
 ) -> Result<BTreeMap<String, ServerReport>, StoreError> {
-    const DOING: &str = "read the settings of the servers";
-    let inbox = system.new_inbox();
-    let mut replies = system.subscribe(inbox.clone()).await.map_err(|error| unavailable(DOING, error))?;
-    system.publish_with_reply(REQUEST, inbox, "".into()).await.map_err(|error| unavailable(DOING, error))?;
-    system.flush().await.map_err(|error| unavailable(DOING, error))?;
     let deadline = Instant::now() + REPORT_TIMEOUT;
+    // While the connection is down, the requests wait.
+    let mut replies =
+        tokio::time::timeout_at(deadline, request(system)).await.map_err(|_| too_slow(READ_SETTINGS))??;
     let mut reports = BTreeMap::new();
     loop {
         let complete = !reports.is_empty() && expected.iter().all(|name| reports.contains_key(name));
@@ -127,7 +138,7 @@ pub(crate) async fn ask_servers(
                 ));
             }
             Ok(Some(reply)) => reports.extend(read_reply(&reply.payload)),
-            Ok(None) | Err(_) if reports.is_empty() => return Err(too_slow(DOING)),
+            Ok(None) | Err(_) if reports.is_empty() => return Err(too_slow(READ_SETTINGS)),
             Ok(None) | Err(_) => return Ok(reports),
         }
     }
@@ -160,6 +171,16 @@ pub(crate) fn server_problems(reports: &BTreeMap<String, ServerReport>, names: &
     problems
 }
 
+/// Returns whether each write is synced to disk on all servers with these names. Returns `None` if one has not reported
+/// it, and none has reported that it does not.
+pub(crate) fn sync_setting(reports: &BTreeMap<String, ServerReport>, names: &[String]) -> Option<bool> {
+    let settings = || names.iter().map(|name| reports.get(name).and_then(|report| report.syncs_always));
+    if settings().any(|setting| setting == Some(false)) {
+        return Some(false);
+    }
+    settings().all(|setting| setting == Some(true)).then_some(true)
+}
+
 /// Returns how the settings of a stream differ from the settings with which this store creates streams.
 pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
     let name = &wanted.name;
@@ -179,6 +200,13 @@ pub(crate) fn stream_problems(actual: &Config, wanted: &Config) -> Vec<String> {
         if wanted.discard_new_per_subject { "`discard_new_per_subject`" } else { "`discard_new_per_subject` disabled" };
     require(actual.discard_new_per_subject == wanted.discard_new_per_subject, per_subject);
     require(sorted(&actual.subjects) == sorted(&wanted.subjects), "the subjects with which this store creates it");
+    let is_unlimited = |limit: i64| limit <= 0;
+    require(is_unlimited(actual.max_messages), "no maximum number of messages");
+    require(is_unlimited(actual.max_bytes), "no maximum number of bytes");
+    require(is_unlimited(actual.max_message_size.into()), "no maximum message size");
+    let has_limited_consumers = actual.consumer_limits.as_ref().is_some_and(|limits| *limits != NO_CONSUMER_LIMITS);
+    require(is_unlimited(actual.max_consumers.into()) && !has_limited_consumers, "no limits of consumers");
+    require(actual.republish.is_none(), "no `republish`");
     require(!actual.no_ack && !actual.sealed, "acknowledgements");
     require(actual.mirror.is_none() && actual.sources.is_none(), "no sources");
     require(actual.subject_transform.is_none() && !actual.allow_message_ttl, "no transforms and no message TTLs");
@@ -251,15 +279,18 @@ mod tests {
         reports.insert("far".to_owned(), report("2.9.0", "there", Some(false)));
         assert_eq!(neighbours(&reports, "a"), names);
         assert_eq!(server_problems(&reports, &names), Vec::<String>::new());
+        assert_eq!(sync_setting(&reports, &names), Some(true));
         let problem = |reports: &BTreeMap<_, _>| server_problems(reports, &names).join("; ");
         reports.insert("b".to_owned(), report("2.15.3", "here", Some(false)));
         assert!(problem(&reports).contains("server b must have `sync_interval: always`"));
+        assert_eq!(sync_setting(&reports, &names), Some(false));
         reports.insert("b".to_owned(), report("2.12.1", "here", Some(true)));
         assert!(problem(&reports).contains("server b is running version 2.12.1"));
         for missing in [Some(report("2.15.3", "here", None)), None] {
             reports.remove("b");
             reports.extend(missing.map(|report| ("b".to_owned(), report)));
             assert_eq!(problem(&reports), "the server b holds the store and did not report its settings");
+            assert_eq!(sync_setting(&reports, &names), None);
         }
         assert_eq!(neighbours(&reports, "elsewhere"), ["a", "far"]);
     }

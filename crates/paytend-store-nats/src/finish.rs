@@ -6,9 +6,10 @@ use async_nats::jetstream::message::{PublishMessage, StreamMessage};
 use paytend_inbox::{FinishError, Lease, Mac, StoreError};
 
 use crate::accept::first_record;
+use crate::clock::stored_at;
 use crate::error::too_slow;
 use crate::message::{corrupt, dedup_of};
-use crate::record::Record;
+use crate::record::{Record, UNREADABLE_KIND};
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_number};
 
@@ -23,6 +24,8 @@ const MAX_EARLIER: u32 = 6;
 pub(crate) struct Current {
     pub(crate) sequence: u64,
     pub(crate) record: Record,
+    /// Whether the stored record cannot be read. `record` is then the dead letter that the next change stores.
+    pub(crate) is_unreadable: bool,
 }
 
 /// The result of a change.
@@ -42,18 +45,22 @@ impl Update {
 }
 
 impl Current {
-    /// Reads the record of a notification. A record that cannot be read is replaced with a dead letter.
+    pub(crate) fn new(sequence: u64, record: Record) -> Self {
+        Self { sequence, record, is_unreadable: false }
+    }
+
+    /// Reads the record of a notification. If the record cannot be read, returns a dead letter that contains the
+    /// record. Nothing is written.
     pub(crate) async fn read(shared: &Shared, dedup: Mac) -> Result<Option<Self>, StoreError> {
         let subject = shared.streams.names.record(dedup);
         let Some(message) = shared.streams.last(Log::Work, &subject).await? else { return Ok(None) };
-        let current = match Record::read(&message.payload) {
-            Ok(record) => Self { sequence: message.sequence, record },
-            Err(_) => return replace_unreadable(shared, dedup, &message).await.map(Some),
+        let Ok(record) = Record::read(&message.payload) else {
+            return dead_letter_of_unreadable(shared, dedup, &message).await;
         };
         if let Some(watched) = shared.started() {
-            watched.index().apply(dedup, message.sequence, current.record.clone());
+            watched.index().apply(dedup, message.sequence, record.clone());
         }
-        Ok(Some(current))
+        Ok(Some(Self::new(message.sequence, record)))
     }
 
     /// Reads the record of a notification whose ID is known. Returns a new record if the notification was never
@@ -63,21 +70,30 @@ impl Current {
             return Ok(Some(current));
         }
         let message = own_message(shared, id, dedup).await?;
-        message.map(|message| Ok(Self { sequence: 0, record: first_record(&message)? })).transpose()
+        message.map(|message| Ok(Self::new(0, first_record(&message)?))).transpose()
     }
 }
 
-/// Replaces a record that cannot be read with a dead letter, and returns the new record.
-async fn replace_unreadable(shared: &Shared, dedup: Mac, unreadable: &StreamMessage) -> Result<Current, StoreError> {
+/// Returns the dead letter that the next change stores in place of a record that cannot be read.
+///
+/// A record without a message and without a readable number is not a record of a notification, so `None` is returned.
+async fn dead_letter_of_unreadable(
+    shared: &Shared,
+    dedup: Mac,
+    unreadable: &StreamMessage,
+) -> Result<Option<Current>, StoreError> {
     let subject = shared.streams.names.any_notification(dedup);
-    // Without a message, the ID of the notification is unknown, so the record is not replaced.
-    let message = shared.streams.last(Log::Inbox, &subject).await?.ok_or_else(corrupt)?;
-    let record = first_record(&message)?.replacing_unreadable(&unreadable.payload, unreadable.sequence);
-    tracing::error!(id = record.id, "a record cannot be read: the notification becomes a dead letter");
-    match replace(shared, dedup, unreadable.sequence, &record).await? {
-        Written::At(sequence) => Ok(Current { sequence, record }),
-        Written::Conflict => Err(StoreError::unavailable("another program has changed the record")),
+    let first = match shared.streams.last(Log::Inbox, &subject).await? {
+        Some(message) => first_record(&message)?,
+        None => Record::new(0, UNREADABLE_KIND.to_owned(), None, stored_at(unreadable.time)),
+    };
+    let sequence = unreadable.sequence;
+    let record = first.replacing_unreadable(&unreadable.payload, sequence);
+    if record.id < 1 {
+        return Ok(None);
     }
+    tracing::error!(id = record.id, "a record cannot be read: the notification is shown as a dead letter");
+    Ok(Some(Current { sequence, record, is_unreadable: true }))
 }
 
 /// Replaces a record if no other program has changed it.
@@ -159,7 +175,7 @@ async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)
     let known = watched.index().known(id).ok_or(FinishError::LeaseLost)?;
     let pending = watched.index().pending(id).filter(|(_, record)| record.is_leased_with(lease));
     let current = match pending {
-        Some((sequence, record)) => Some(Current { sequence, record }),
+        Some((sequence, record)) => Some(Current::new(sequence, record)),
         // The index may be outdated, so the record is read from the stream.
         None => Current::read_known(shared, id, known.dedup).await?,
     };

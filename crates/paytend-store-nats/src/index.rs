@@ -10,6 +10,10 @@ use paytend_inbox::{ClaimRequest, Mac, State, Stats};
 
 use crate::record::{Record, StoredState};
 
+mod order;
+
+use order::Order;
+
 #[derive(Default)]
 pub(crate) struct Index {
     known: BTreeMap<i64, Known>,
@@ -49,15 +53,6 @@ struct Pending {
     entered: u64,
     /// The time before which the notification is not claimed, because its message was not found.
     delayed: Option<i64>,
-}
-
-#[derive(Default)]
-struct Order {
-    /// The sequence number of the register's message, or 0 if it is not known.
-    sequence: u64,
-    /// The ID of the claimable notification.
-    current: Option<i64>,
-    pending: BTreeSet<i64>,
 }
 
 /// A notification that a worker can try to claim.
@@ -156,6 +151,16 @@ impl Index {
         self.place(id);
     }
 
+    /// Replaces the record of a notification by a new record, because the stored record was not found. The notification
+    /// keeps its place in its order key.
+    pub(crate) fn renew(&mut self, dedup: Mac, record: Record) {
+        if self.known.get(&record.id).is_some_and(|known| known.dedup == dedup) {
+            self.set(dedup, 0, record);
+        } else {
+            self.add(dedup, record);
+        }
+    }
+
     /// Records whether a notification has a message.
     pub(crate) fn set_message(&mut self, id: i64, dedup: Mac, exists: bool) {
         if let Some(known) = self.known.get_mut(&id).filter(|known| known.dedup == dedup) {
@@ -208,78 +213,6 @@ impl Index {
         }
     }
 
-    fn enter(&mut self, key: Option<Mac>, id: i64) {
-        let Some(key) = key else { return };
-        let order = self.orders.entry(key).or_default();
-        order.pending.insert(id);
-        order.current.get_or_insert(id);
-    }
-
-    /// Removes a notification from its order key. If it was the current notification, the pending notification with the
-    /// smallest ID becomes the current notification.
-    fn leave(&mut self, key: Option<Mac>, id: i64) {
-        let Some(key) = key else { return };
-        let Some(order) = self.orders.get_mut(&key) else { return };
-        order.pending.remove(&id);
-        if order.current == Some(id) {
-            order.current = order.pending.first().copied();
-        }
-        let next = order.current;
-        if order.pending.is_empty() {
-            self.orders.remove(&key);
-        }
-        if let Some(next) = next {
-            self.place(next);
-        }
-    }
-
-    /// Applies an order key's register, which contains the ID of the key's current notification, unless a later
-    /// register is known. A register that cannot be read is ignored.
-    pub(crate) fn apply_order(&mut self, key: Mac, sequence: u64, current: Option<i64>) {
-        let Some(order) = self.orders.get_mut(&key).filter(|order| order.sequence < sequence) else { return };
-        order.sequence = sequence;
-        let Some(current) = current else { return };
-        let before = order.current;
-        let is_awaited = !self.known.contains_key(&current);
-        // If the notification became pending again after the register was written, it waits for the current
-        // notification.
-        let is_later = self.pending.get(&current).is_some_and(|pending| pending.entered > sequence);
-        if is_awaited || (order.pending.contains(&current) && !is_later) {
-            order.current = Some(current);
-        }
-        if is_awaited {
-            // Until this notification has been read, no other notification with the key can be claimed.
-            self.awaited.insert(current, (key, Instant::now()));
-        }
-        for id in before.into_iter().chain([current]) {
-            self.place(id);
-        }
-    }
-
-    /// Selects the next notification for order keys whose current notification has an ID up to `position` but is not
-    /// pending. The stream has been read up to this position.
-    pub(crate) fn settle_awaited(&mut self, position: u64) {
-        let position = i64::try_from(position).unwrap_or(i64::MAX);
-        self.settle(|id, _| id <= position);
-    }
-
-    /// Selects the next notification for order keys whose current notification has not been read within this time. Such
-    /// a notification does not exist, because all stored messages have been read.
-    pub(crate) fn settle_missing(&mut self, time: Duration) {
-        self.settle(|_, since| since.elapsed() >= time);
-    }
-
-    fn settle(&mut self, is_settled: impl Fn(i64, Instant) -> bool) {
-        let settled = self.awaited.iter().filter(|(id, (_, since))| is_settled(**id, *since));
-        let settled: Vec<(i64, Mac)> = settled.map(|(id, (key, _))| (*id, *key)).collect();
-        for (id, key) in settled {
-            self.awaited.remove(&id);
-            if !self.pending.contains_key(&id) {
-                self.leave(Some(key), id);
-            }
-        }
-    }
-
     /// Adds a pending notification to the claimable notifications if it is the current notification of its key.
     /// Otherwise, removes it from the claimable notifications.
     fn place(&mut self, id: i64) {
@@ -323,11 +256,6 @@ impl Index {
         found
     }
 
-    /// Returns whether a notification is the claimable notification of its order key.
-    pub(crate) fn is_current(&self, key: Mac, id: i64) -> bool {
-        self.orders.get(&key).is_some_and(|order| order.current == Some(id) && order.pending.contains(&id))
-    }
-
     /// Returns the number of claimable notifications.
     pub(crate) fn due_count(&self, now: i64) -> usize {
         self.due.range(..(now.saturating_add(1), i64::MIN)).count()
@@ -368,20 +296,6 @@ impl Index {
     /// Returns the dedup keys of the records whose ID belongs to a different notification.
     pub(crate) fn displaced(&self) -> Vec<Mac> {
         self.displaced.keys().copied().collect()
-    }
-
-    /// Returns a description of each order key that has pending notifications but no claimable notification.
-    pub(crate) fn order_problems(&self) -> Vec<String> {
-        let is_wrong = |id| !self.awaited.contains_key(&id);
-        let wrong = self
-            .orders
-            .values()
-            .filter(|order| order.current.is_none_or(|id| !order.pending.contains(&id) && is_wrong(id)));
-        wrong
-            .map(|order| {
-                format!("an order key with {} notifications has no claimable notification", order.pending.len())
-            })
-            .collect()
     }
 }
 

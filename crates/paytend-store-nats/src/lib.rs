@@ -11,6 +11,7 @@ mod connect;
 mod envelope;
 mod error;
 mod finish;
+mod format;
 mod index;
 mod message;
 mod options;

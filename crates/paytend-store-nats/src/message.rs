@@ -6,6 +6,7 @@ use bytes::Bytes;
 use paytend_inbox::{Erasure, Facts, Kind, Mac, Route, SealedPayload, StoreError, StoreErrorKind};
 use serde::{Deserialize, Serialize};
 
+use crate::error::configuration;
 use crate::record::{Record, UNREADABLE_KIND};
 
 /// The header that contains the facts, as JSON.
@@ -16,6 +17,8 @@ pub(crate) const RECEIVED: &str = "Paytend-Received";
 /// its message by this header.
 pub(crate) const OPERATION: &str = "Paytend-Operation";
 
+/// The maximum size of the facts. The servers refuse messages with more than 65,535 bytes of headers.
+const MAX_FACTS: usize = 64_000;
 const NONCE: usize = 24;
 /// The minimum size of a body, in bytes. A body begins with the key ID and the nonce.
 pub(crate) const MIN_BODY: usize = 4 + NONCE;
@@ -128,8 +131,15 @@ pub(crate) fn notification(
     body.extend_from_slice(&sealed.key_id.to_be_bytes());
     body.extend_from_slice(&sealed.nonce);
     body.extend_from_slice(&sealed.ciphertext);
+    let facts = ascii(&facts);
+    if facts.len() > MAX_FACTS {
+        return Err(configuration(format!(
+            "the facts of the notification, such as its business ID, are longer than {MAX_FACTS} characters: NATS \
+             cannot store them"
+        )));
+    }
     let mut headers = HeaderMap::new();
-    headers.insert(FACTS, ascii(&facts));
+    headers.insert(FACTS, facts);
     headers.insert(RECEIVED, received_at.to_string());
     Ok(PublishMessage::build().headers(headers).payload(Bytes::from(body)))
 }
@@ -229,6 +239,20 @@ mod tests {
         let first = |headers, id| Headers::first_record(headers, mac(1), id, 77);
         assert_eq!((first(Some(&headers), 4).order_key, first(Some(&headers), 4).id), (Some(mac(3)), 4));
         assert_eq!((first(None, 4).kind.as_str(), first(None, 4).received_at), (UNREADABLE_KIND, 77));
+    }
+
+    #[test]
+    fn facts_that_do_not_fit_in_the_headers_are_refused() {
+        let mac = |byte| Mac::from_bytes([byte; 32]);
+        let sealed = SealedPayload { key_id: 7, nonce: [9; 24], ciphertext: Vec::new() };
+        let of_length = |length: usize| {
+            let mut facts = Facts::new(mac(1), mac(2), Route::PaytendBaas, Kind::named("fund-deposit"), "2".into());
+            facts.business_id = Some("\u{e9}".repeat(length));
+            notification(&facts, 0, &sealed)
+        };
+        assert!(of_length(10_000).is_ok());
+        let error = of_length(11_000).unwrap_err();
+        assert!(error.to_string().contains("longer than 64000 characters"), "{error}");
     }
 
     #[test]

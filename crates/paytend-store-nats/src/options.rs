@@ -12,6 +12,8 @@ use crate::connect::{Access, Servers, connect};
 use crate::error::configuration;
 use crate::store::NatsStore;
 
+const MAX_TIMEOUT: Duration = Duration::from_secs(86_400);
+
 /// Settings of a [`NatsStore`].
 ///
 /// ```no_run
@@ -129,9 +131,10 @@ impl NatsOptions {
         self
     }
 
-    /// Sets the time limit for one operation (default 4 s), including retries while the servers elect a leader.
+    /// Sets the time limit for one operation (default 4 s, at most one day), including retries while the servers elect a
+    /// leader.
     pub fn operation_timeout(mut self, time: Duration) -> Self {
-        self.operation_timeout = time;
+        self.operation_timeout = time.min(MAX_TIMEOUT);
         self
     }
 

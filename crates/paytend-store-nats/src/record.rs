@@ -2,6 +2,9 @@
 //!
 //! A record is the last message of a subject. It is replaced only if it is still the last message of its subject, so
 //! each change is atomic. A notification without a record has never been attempted and has no duplicates.
+//!
+//! A program drops the members of a record that it does not know. If that is not acceptable for a new member, or if
+//! older programs cannot read a new value, the format in `format.rs` must be increased.
 
 use std::time::Duration;
 
@@ -64,6 +67,10 @@ pub(crate) struct Record {
     /// The facts of a notification whose message was removed together with its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Box<StoredFacts>>,
+    /// The record that this dead letter has replaced, because the program could not read it. A program that can read it
+    /// restores it when the dead letter is redriven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    original: Option<Box<str>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +121,7 @@ impl Record {
             formerly: None,
             cause: None,
             removed: None,
+            original: None,
         }
     }
 
@@ -123,19 +131,54 @@ impl Record {
         if record.id > 0 { Ok(record) } else { Err(corrupt()) }
     }
 
-    /// Returns the dead letter that replaces an unreadable record. `self` is a new record of the notification, and
-    /// `sequence` is the sequence number of the unreadable message.
+    /// Returns the dead letter that replaces an unreadable record. `self` is a new record of the notification, with the
+    /// ID 0 if the message does not exist. `sequence` is the sequence number of the unreadable message.
     ///
-    /// Counters that can be read are kept. The sequence number becomes the fence. It is larger than every earlier
-    /// fence, because each claim has written at least one message.
+    /// The dead letter contains the unreadable record. Counters and facts that can be read are kept. The sequence
+    /// number becomes the fence. It is larger than the fences of all earlier claims, because each claim is a message.
     pub(crate) fn replacing_unreadable(mut self, payload: &[u8], sequence: u64) -> Self {
         let old: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
         let sequence = i64::try_from(sequence).unwrap_or(i64::MAX);
+        if self.id == 0 {
+            self.id = old["id"].as_i64().unwrap_or_default();
+        }
         self.fence = old["fence"].as_i64().unwrap_or_default().max(sequence);
         self.completed_runs = old["completed_runs"].as_u64().unwrap_or_default();
         self.sightings = old["sightings"].as_u64().unwrap_or_default();
+        self.removed = StoredFacts::deserialize(&old["removed"]).ok().map(Box::new);
+        self.original = std::str::from_utf8(payload).ok().map(Box::from);
         self.bury(UNREADABLE_RECORD.to_owned());
         self
+    }
+
+    /// Restores the record that this dead letter has replaced, if this program can read it. Its number and the later
+    /// sightings are kept. Returns whether the restored notification is already processed.
+    fn restore_original(&mut self, now: i64) -> bool {
+        let Some(original) = self.original.take().and_then(|text| Self::read(text.as_bytes()).ok()) else {
+            return false;
+        };
+        // A duplicate of the dead letter has arrived that requires another run.
+        let is_requeued = self.again && original.state == StoredState::Done;
+        *self = Self {
+            id: self.id,
+            received_at: self.received_at,
+            fence: original.fence.max(self.fence),
+            sightings: original.sightings.max(self.sightings),
+            recent: std::mem::take(&mut self.recent),
+            formerly: self.formerly,
+            removed: original.removed.or_else(|| self.removed.take()),
+            ..original
+        };
+        if is_requeued {
+            self.is_sighting = true;
+            self.enqueue(now);
+        }
+        self.state == StoredState::Done || is_requeued
+    }
+
+    /// Returns whether this is a dead letter that contains the record that it has replaced.
+    pub(crate) fn has_original(&self) -> bool {
+        self.original.is_some()
     }
 
     /// Returns whether an operation has changed this record before.
@@ -212,17 +255,18 @@ impl Record {
                 self.is_sighting = true;
                 self.enqueue(now);
             }
-            StoredState::Dead => {}
+            // A redrive can restore a record that was already processed.
+            StoredState::Dead => self.again |= self.has_original(),
             // A run that has not begun also covers this sighting, so no separate run is necessary.
             StoredState::Ready | StoredState::Leased | StoredState::Backoff => self.again |= self.attempted,
         }
         true
     }
 
-    /// Makes a dead letter ready. Returns whether the record has changed.
+    /// Makes a dead letter ready, or restores the record that it has replaced. Returns whether the record has changed.
     pub(crate) fn redrive(&mut self, now: i64, operation: u64) -> bool {
         let is_changed = self.state == StoredState::Dead && !self.is_repeated(operation);
-        if is_changed {
+        if is_changed && !self.restore_original(now) {
             self.enqueue(now);
         }
         is_changed
@@ -263,112 +307,10 @@ impl Record {
             self.bury("erased".to_owned());
         }
         facts.erase();
-        self.order_key = None;
+        (self.order_key, self.original) = (None, None);
         self.removed = Some(Box::new(facts));
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record() -> Record {
-        Record::new(1, "fund-deposit".into(), Some(Mac::from_bytes([7; 32])), 100)
-    }
-
-    #[test]
-    fn fences_grow_and_attempts_can_be_given_back() {
-        let mut record = record();
-        for fence in 1..4 {
-            record.claim(0, Duration::from_secs(1), 9);
-            assert_eq!((record.fence, record.tries, record.due_at), (fence, 1, 1_000));
-            let lease = record.lease();
-            assert!(record.is_leased_with(lease));
-            let others =
-                [Lease { id: Id::new(2), ..lease }, Lease { fence: fence - 1, ..lease }, Lease { holder: 8, ..lease }];
-            assert!(others.into_iter().all(|other| !record.is_leased_with(other)));
-            record.release(5, &Release::GiveBack);
-            assert_eq!((record.tries, record.due_at, record.state), (0, 5, StoredState::Ready));
-        }
-        record.claim(0, Duration::from_secs(1), 9);
-        record.release(0, &Release::Retry { after: Duration::MAX, cause: "x".into() });
-        assert_eq!(record.due_at, 24 * 3_600_000);
-    }
-
-    #[test]
-    fn duplicate_during_an_attempt_causes_another_run() {
-        let mut record = record();
-        record.claim(0, Duration::from_secs(1), 9);
-        record.sight(1, true, 1);
-        record.complete(2);
-        assert_eq!((record.state, record.is_sighting, record.tries, record.due_at), (StoredState::Ready, true, 0, 2));
-        // A run that has not begun also covers a duplicate. A duplicate during an attempt causes another run, even
-        // after a failure and another claim.
-        record.sight(1, true, 2);
-        for (operation, again) in [(3, true), (4, false)] {
-            record.claim(0, Duration::from_secs(1), 9);
-            assert!(record.sight(1, again, operation));
-            assert!(!record.sight(1, again, operation), "a repeated operation changes nothing");
-            record.release(2, &Release::Retry { after: Duration::ZERO, cause: "x".into() });
-            record.claim(0, Duration::from_secs(1), 9);
-            record.complete(2);
-            assert_eq!(record.state, if again { StoredState::Ready } else { StoredState::Done });
-        }
-        assert_eq!((record.sightings, record.completed_runs), (4, 3));
-    }
-
-    #[test]
-    fn repeated_operations_change_nothing() {
-        let mut record = record();
-        record.complete(0);
-        assert!(record.sight(1, true, 1));
-        record.complete(2);
-        for operation in 2..=u64::try_from(REMEMBERED).unwrap() {
-            assert!(record.sight(3, false, operation));
-            assert!(!record.sight(3, true, 1));
-        }
-        assert_eq!((record.state, record.sightings), (StoredState::Done, REMEMBERED as u64));
-        record.bury("x".into());
-        assert!(record.redrive(4, 99) && !record.redrive(4, 98));
-        record.bury("x".into());
-        assert!(!record.redrive(5, 99) && record.recent.len() == REMEMBERED);
-    }
-
-    #[test]
-    fn record_of_a_lost_message_is_moved_once() {
-        let mut record = record();
-        record.miss();
-        assert!(record.fits(1, 100) && !record.fits(1, 101) && !record.fits(2, 100));
-        record.adopt(7, 5, 200);
-        assert_eq!((record.state, record.formerly, record.due_at), (StoredState::Ready, Some(1), 7));
-        assert!(record.fits(5, 200));
-        record.bury("a handler".into());
-        record.adopt(8, 5, 300);
-        assert_eq!((record.state, record.formerly), (StoredState::Dead, None));
-    }
-
-    #[test]
-    fn unreadable_record_is_replaced_by_a_dead_letter_with_its_counters() {
-        for (payload, fence, runs) in
-            [(r#"{"fence":70,"completed_runs":3}"#, 70, 3), (r#"{"fence":4}"#, 9, 0), ("nonsense", 9, 0), ("[]", 9, 0)]
-        {
-            assert!(Record::read(payload.as_bytes()).is_err());
-            let replaced = record().replacing_unreadable(payload.as_bytes(), 9);
-            assert_eq!((replaced.fence, replaced.completed_runs, replaced.state), (fence, runs, StoredState::Dead));
-        }
-        let mut record = record();
-        record.id = 0;
-        assert!(Record::read(&serde_json::to_vec(&record).unwrap()).is_err());
-    }
-
-    #[test]
-    fn records_round_trip() {
-        let mut record = record();
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
-        record.order_key = None;
-        record.cause = Some("\u{e9}\n".into());
-        let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
-    }
-}
+mod tests;

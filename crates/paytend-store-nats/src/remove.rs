@@ -9,6 +9,7 @@ use paytend_inbox::{Erasure, Mac, StoreError, StoreErrorKind};
 use crate::admin::change;
 use crate::clock::stored_at;
 use crate::finish::{Current, own_message};
+use crate::index::Known;
 use crate::message::{Headers, StoredFacts, corrupt, dedup_of};
 use crate::record::{Record, StoredState};
 use crate::scan::read_all;
@@ -68,7 +69,8 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
     let mut erased = 0;
     for (id, dedup, facts) in found {
         let changed = change(shared, id, dedup, |record, _| {
-            let is_new = record.removed.is_none();
+            // A record that could not be read can contain the facts, too.
+            let is_new = record.removed.is_none() || record.has_original();
             if is_new {
                 record.erase(facts.clone());
             }
@@ -79,7 +81,9 @@ pub(crate) async fn erase(shared: &Shared, erasure: &Erasure) -> Result<u64, Sto
             delete_message(shared, id, dedup).await?;
         }
     }
-    // If the content was removed earlier, the facts are in the record.
+    // If the content was removed, the facts are in the record. A different program may have removed content after the
+    // index was synchronized.
+    watched.synchronize(&shared.streams).await?;
     let removed = watched.index().select(i64::MIN, usize::MAX, |known| known.removed);
     let removed = removed.into_iter().map(|(id, known)| (id, known.dedup));
     let displaced = watched.index().displaced().into_iter().map(|dedup| (0, dedup));
@@ -120,6 +124,7 @@ pub(crate) async fn drop_payloads(shared: &Shared, before: i64) -> Result<u64, S
 }
 
 async fn drop_payload(shared: &Shared, id: i64, dedup: Mac) -> Result<bool, StoreError> {
+    // Without its message, a notification has no content. `forget` also forgets such a notification.
     let Some(message) = own_message(shared, id, dedup).await? else { return Ok(false) };
     let Ok(Headers { facts, .. }) = Headers::read(&message.headers, dedup) else {
         tracing::error!(id, "the facts of a notification cannot be read: its content is kept");
@@ -139,18 +144,20 @@ async fn drop_payload(shared: &Shared, id: i64, dedup: Mac) -> Result<bool, Stor
     Ok(is_changed)
 }
 
-/// Forgets processed notifications whose content was removed.
+/// Forgets processed notifications whose content does not exist any more, and the registers of their order keys.
 pub(crate) async fn forget(shared: &Shared, before: i64) -> Result<u64, StoreError> {
     remove_announcements(shared).await?;
+    forget_registers(shared, before).await?;
     let watched = shared.synchronized().await?;
     let old = watched.index().select(i64::MIN, usize::MAX, |known| {
-        known.state == StoredState::Done && known.removed && known.received_at < before
+        let is_without_content = known.removed || !known.has_message;
+        known.state == StoredState::Done && is_without_content && known.received_at < before
     });
     let mut count = 0;
     for chunk in old.chunks(CHUNK) {
         let mut forgotten = Vec::new();
         for (id, known) in chunk {
-            forgotten.extend(forget_one(shared, *id, known.dedup, known.sequence).await?);
+            forgotten.extend(forget_one(shared, *id, known).await?);
         }
         announce(shared, &forgotten).await?;
         count += forgotten.len() as u64;
@@ -160,30 +167,58 @@ pub(crate) async fn forget(shared: &Shared, before: i64) -> Result<u64, StoreErr
 
 /// Deletes the message and the record of a notification. Returns the ID and the sequence number of the record, or
 /// `None` if another program has changed the notification.
-async fn forget_one(shared: &Shared, id: i64, dedup: Mac, known: u64) -> Result<Option<(i64, u64)>, StoreError> {
-    let watched = shared.watched();
+async fn forget_one(shared: &Shared, id: i64, known: &Known) -> Result<Option<(i64, u64)>, StoreError> {
+    let (watched, dedup) = (shared.watched(), known.dedup);
     let current = match Current::read(shared, dedup).await {
         Ok(Some(current)) => current,
         Ok(None) => {
             // Another program has already forgotten the notification.
-            watched.index().forget(id, known);
+            watched.index().forget(id, known.sequence);
             return Ok(None);
         }
         Err(error) if error.kind() == StoreErrorKind::Corrupt => return Ok(None),
         Err(error) => return Err(error),
     };
     let Record { state, removed, .. } = &current.record;
-    if current.record.id != id || *state != StoredState::Done || removed.is_none() {
+    if current.record.id != id || *state != StoredState::Done {
+        return Ok(None);
+    }
+    if removed.is_none() && (known.has_message || own_message(shared, id, dedup).await?.is_some()) {
         return Ok(None);
     }
     // The message must not remain without its record, because the notification would be processed again. A duplicate
     // that arrives now replaces the record, which then has a different sequence number and is kept.
     delete_message(shared, id, dedup).await?;
-    if !shared.streams.delete(Log::Work, current.sequence).await? {
+    let is_deleted = shared.streams.delete(Log::Work, current.sequence).await?;
+    // If the response to the deletion was lost, the record does not exist. If a duplicate has arrived, a later one does.
+    if !is_deleted && Current::read(shared, dedup).await?.is_some() {
         return Ok(None);
     }
     watched.index().forget(id, current.sequence);
     Ok(Some((id, current.sequence)))
+}
+
+/// Deletes the registers of order keys that were last written before a time and have no pending notifications.
+///
+/// A claim writes the register again. It then has a different number, so the deletion does not apply to it.
+async fn forget_registers(shared: &Shared, before: i64) -> Result<(), StoreError> {
+    let mut found = Vec::new();
+    let registers = shared.streams.names.orders();
+    let read = read_all(&shared.streams, Log::Work, Some(&registers), |scanned| {
+        let is_old = scanned.message.info().is_ok_and(|info| stored_at(info.published) < before);
+        found.extend(dedup_of(&scanned.message.message.subject).filter(|_| is_old).map(|key| (key, scanned.sequence)));
+        Ok(())
+    });
+    read.await?;
+    // The index contains each notification for which one of these registers was written.
+    let watched = shared.synchronized().await?;
+    for (key, sequence) in found {
+        let has_pending = watched.index().has_pending(key);
+        if !has_pending {
+            shared.streams.delete(Log::Work, sequence).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Announces forgotten notifications, so that all programs remove them from their indexes.

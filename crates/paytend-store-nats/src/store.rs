@@ -12,14 +12,14 @@ use paytend_inbox::{
     StoreErrorKind,
 };
 
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockTask};
 use crate::envelope::{
-    self, ask_servers, holders, neighbours, refuse, server_problems, stream_problems, version_problem,
+    self, ask_servers, holders, neighbours, refuse, server_problems, stream_problems, sync_setting, version_problem,
 };
 use crate::options::NatsOptions;
 use crate::streams::{Log, Streams, Written};
 use crate::watch::Watched;
-use crate::{accept, claim, finish};
+use crate::{accept, claim, finish, format};
 
 /// How long to wait for reports from servers that do not hold a stream.
 const SILENCE: Duration = Duration::from_millis(200);
@@ -55,6 +55,17 @@ pub(crate) struct Shared {
     /// The index, which is started by the first operation that needs it. A process that only receives notifications
     /// does not need the index.
     watched: OnceLock<Watched>,
+    /// Receivers need the server's time, too.
+    _clock_task: ClockTask,
+}
+
+/// The settings of the servers and the streams.
+pub(crate) struct Settings {
+    pub(crate) problems: Vec<String>,
+    /// The smaller number of replicas of the two streams.
+    pub(crate) replicas: usize,
+    /// Whether all servers that hold the streams sync each write. `None` if they did not report it.
+    pub(crate) syncs_always: Option<bool>,
 }
 
 impl NatsStore {
@@ -73,6 +84,7 @@ impl NatsStore {
             refuse(&server_problems(&reports, &neighbours(&reports, &info.server_name)))?;
         }
         let streams = Streams::open(client.clone(), &options).await?;
+        let clock_task = ClockTask::start(&streams, &options.clock);
         let shared = Shared {
             client,
             system,
@@ -81,8 +93,12 @@ impl NatsStore {
             clock: options.clock,
             last_accepted: AtomicU64::new(0),
             watched: OnceLock::new(),
+            _clock_task: clock_task,
         };
-        shared.check_settings().await?;
+        if !shared.danger_any_settings {
+            shared.check_settings().await?;
+        }
+        format::check(&shared.streams).await?;
         shared.follow_clock().await?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -104,7 +120,7 @@ async fn reports(
 impl Shared {
     /// Returns the index. The first call starts it.
     pub(crate) fn watched(&self) -> &Watched {
-        self.watched.get_or_init(|| Watched::start(&self.streams, &self.clock))
+        self.watched.get_or_init(|| Watched::start(&self.streams))
     }
 
     /// Returns the index, if it was started.
@@ -119,34 +135,43 @@ impl Shared {
         Ok(watched)
     }
 
-    /// Returns a description of each problem with the servers and the streams.
-    pub(crate) async fn setting_problems(&self) -> Result<Vec<String>, StoreError> {
-        let mut problems = Vec::new();
-        let mut names = Vec::new();
+    /// Returns the settings of the servers and the streams, and their problems.
+    pub(crate) async fn settings(&self) -> Result<Settings, StoreError> {
+        let (mut problems, mut names, mut replicas) = (Vec::new(), Vec::new(), usize::MAX);
         for log in [Log::Inbox, Log::Work] {
             let info = self.streams.info(log).await?;
             problems.extend(stream_problems(&info.config, &self.streams.wanted(log)));
             names.extend(holders(&info));
+            replicas = replicas.min(info.config.num_replicas);
         }
-        match &self.system {
-            Some(system) => {
-                let reports = ask_servers(system, &names, Duration::ZERO).await?;
+        if names.is_empty() {
+            // A server without a cluster.
+            names.push(self.client.server_info().server_name);
+        }
+        let mut syncs_always = None;
+        let reports = match &self.system {
+            Some(system) => ask_servers(system, &names, Duration::ZERO).await.map(Some),
+            None => Ok(None),
+        };
+        match reports {
+            Ok(Some(reports)) => {
                 problems.extend(server_problems(&reports, &names));
+                syncs_always = sync_setting(&reports, &names);
             }
-            None => problems.push("the servers' `sync_interval` setting is not known".to_owned()),
+            Err(error) if !self.danger_any_settings => return Err(error),
+            Ok(None) | Err(_) => problems.push("the servers' `sync_interval` setting is not known".to_owned()),
         }
-        Ok(problems)
+        Ok(Settings { problems, replicas, syncs_always })
     }
 
     /// Returns an error if the servers or streams could lose acknowledged notifications, unless the options accept
-    /// them.
-    pub(crate) async fn check_settings(&self) -> Result<(), StoreError> {
-        if self.danger_any_settings { Ok(()) } else { refuse(&self.setting_problems().await?) }
-    }
-
-    /// Returns whether the servers report their settings to this program.
-    pub(crate) fn knows_settings(&self) -> bool {
-        self.system.is_some()
+    /// them. Otherwise, returns the settings.
+    pub(crate) async fn check_settings(&self) -> Result<Settings, StoreError> {
+        let settings = self.settings().await?;
+        if !self.danger_any_settings {
+            refuse(&settings.problems)?;
+        }
+        Ok(settings)
     }
 
     pub(crate) async fn follow_clock(&self) -> Result<(), StoreError> {

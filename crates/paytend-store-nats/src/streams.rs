@@ -61,6 +61,11 @@ impl Names {
         format!("{}.order.{key}", self.0)
     }
 
+    /// Returns the pattern for the subjects of all registers.
+    pub(crate) fn orders(&self) -> String {
+        format!("{}.order.*", self.0)
+    }
+
     pub(crate) fn meta(&self, name: &str) -> String {
         format!("{}.meta.{name}", self.0)
     }

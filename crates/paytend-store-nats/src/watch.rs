@@ -1,13 +1,13 @@
 //! Keeps the index up to date.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use paytend_inbox::{ClaimRequest, Mac, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
-use crate::clock::{Clock, stored_at};
+use crate::clock::stored_at;
 use crate::error::too_slow;
 use crate::index::{Candidate, Index};
 use crate::message::{Headers, corrupt, dedup_of};
@@ -20,7 +20,6 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How long to wait for a message before the stream is checked again.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(50);
-const CLOCK_INTERVAL: Duration = Duration::from_secs(30);
 /// How long a consumer can be silent before its position is compared with the stream.
 const RECHECK_INTERVAL: Duration = Duration::from_secs(5);
 /// How long an order key waits for a current notification that does not exist. A server that is no longer the leader
@@ -30,7 +29,7 @@ pub(crate) const MISSING_TIME: Duration = Duration::from_secs(15);
 /// An index, and the tasks that update it from the streams. The tasks end when this value is dropped.
 pub(crate) struct Watched {
     index: Arc<Indexed>,
-    tasks: [AbortHandle; 3],
+    tasks: [AbortHandle; 2],
 }
 
 struct Indexed {
@@ -69,16 +68,12 @@ impl Position {
 }
 
 impl Watched {
-    pub(crate) fn start(streams: &Streams, clock: &Clock) -> Self {
+    pub(crate) fn start(streams: &Streams) -> Self {
         let indexed =
             Indexed { index: Mutex::default(), inbox: Position::new(), work: Position::new(), changed: Notify::new() };
         let index = Arc::new(indexed);
         let follow = |log| tokio::spawn(follow(streams.clone(), Arc::clone(&index), log)).abort_handle();
-        let tasks = [
-            follow(Log::Inbox),
-            follow(Log::Work),
-            tokio::spawn(follow_clock(streams.clone(), clock.clone())).abort_handle(),
-        ];
+        let tasks = [follow(Log::Inbox), follow(Log::Work)];
         Self { index, tasks }
     }
 
@@ -239,17 +234,6 @@ async fn read(streams: &Streams, index: &Indexed, log: Log) -> Result<std::conve
         position.advance(scanned.sequence, scan.is_complete());
         if scan.is_complete() {
             index.changed.notify_waiters();
-        }
-    }
-}
-
-async fn follow_clock(streams: Streams, clock: Clock) {
-    loop {
-        tokio::time::sleep(CLOCK_INTERVAL).await;
-        let asked = Instant::now();
-        match streams.server_time().await {
-            Ok(time) => clock.follow(time, asked),
-            Err(error) => tracing::warn!(%error, "cannot read the server's time; the clock of this machine is used"),
         }
     }
 }

@@ -30,6 +30,7 @@ mod inbox_nats;
 mod inbox_postgres;
 mod inbox_service;
 mod inspect;
+mod inspect_captures;
 mod json_output;
 mod key_inputs;
 #[cfg(unix)]

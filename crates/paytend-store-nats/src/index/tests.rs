@@ -153,3 +153,76 @@ fn missing_current_notification_is_skipped_after_a_delay() {
     index.settle_missing(Duration::ZERO);
     assert_eq!(claimable(&index), [1]);
 }
+
+#[test]
+fn record_that_is_read_before_an_earlier_message_does_not_change_the_order() {
+    // A duplicate of the second notification has arrived, so there is a record of it.
+    let mut index = Index::default();
+    index.apply(dedup(2), 5, record(2, StoredState::Ready));
+    assert_eq!(claimable(&index), [2]);
+    index.add(dedup(1), record(1, StoredState::Ready));
+    index.add(dedup(2), record(2, StoredState::Ready));
+    assert_eq!(claimable(&index), [1]);
+    index.apply(dedup(1), 6, record(1, StoredState::Done));
+    assert_eq!(claimable(&index), [2]);
+    // The first notification was attempted, and its record was written after that of the second notification.
+    let mut index = Index::default();
+    index.apply(dedup(2), 5, record(2, StoredState::Ready));
+    let mut attempted = record(1, StoredState::Backoff);
+    attempted.fence = 1;
+    index.apply(dedup(1), 6, attempted);
+    assert_eq!(claimable(&index), [1]);
+}
+
+#[test]
+fn earlier_message_does_not_replace_a_notification_that_is_being_processed() {
+    // The register names the second notification.
+    let mut index = Index::default();
+    index.apply(dedup(2), 5, record(2, StoredState::Ready));
+    index.apply_order(key(), 6, Some(2));
+    index.add(dedup(1), record(1, StoredState::Ready));
+    assert_eq!(claimable(&index), [2]);
+    // It was claimed.
+    let mut index = Index::default();
+    let mut claimed = record(2, StoredState::Leased);
+    claimed.fence = 1;
+    index.apply(dedup(2), 5, claimed);
+    index.add(dedup(1), record(1, StoredState::Ready));
+    assert_eq!(claimable(&index), [2]);
+    // The first notification was redriven, and waits.
+    let mut index = Index::default();
+    index.apply(dedup(1), 4, record(1, StoredState::Dead));
+    index.add(dedup(2), record(2, StoredState::Ready));
+    index.apply(dedup(1), 5, record(1, StoredState::Ready));
+    assert_eq!(claimable(&index), [2]);
+}
+
+#[test]
+fn renewed_notification_keeps_its_place() {
+    let mut index = Index::default();
+    let mut claimed = record(1, StoredState::Leased);
+    claimed.fence = 1;
+    index.apply(dedup(1), 4, claimed.clone());
+    index.apply_order(key(), 5, Some(1));
+    claimed.id = 2;
+    index.apply(dedup(2), 6, claimed);
+    // The record of the first notification is not found on a server that is behind.
+    index.renew(dedup(1), record(1, StoredState::Ready));
+    assert_eq!((claimable(&index), index.known(1).unwrap().sequence), (vec![1], 0));
+    index.renew(dedup(3), record(3, StoredState::Ready));
+    assert!(index.known(3).is_some());
+}
+
+#[test]
+fn deleted_register_is_written_again() {
+    let mut index = Index::default();
+    assert!(!index.has_pending(key()));
+    index.add(dedup(1), record(1, StoredState::Ready));
+    index.apply_order(key(), 7, Some(1));
+    index.remove_register(key());
+    let request = ClaimRequest { limit: 9, lease: Duration::ZERO, holder: 1, kind_limits: Vec::new() };
+    assert_eq!(index.candidates(10, &request, 0)[0].order, Some((key(), 0)));
+    assert!(index.has_pending(key()));
+    index.apply(dedup(1), 8, record(1, StoredState::Done));
+    assert!(!index.has_pending(key()));
+}

@@ -8,7 +8,7 @@ use paytend_store_nats::NatsStore;
 
 use crate::cluster::Cluster;
 use crate::lossy_proxy::LossyProxy;
-use crate::support::{claim, claim_until_found, options, requeued, through};
+use crate::support::{claim, claim_until_found, far_future, options, requeued, through};
 
 const LEASE: Duration = Duration::from_secs(120);
 
@@ -125,4 +125,20 @@ async fn notification_is_reported_as_new_once_if_the_response_was_lost() {
     assert!(matches!(accepted.unwrap(), Accepted::New(_)));
     let stats = pair.direct.stats().await.unwrap();
     assert_eq!((stats.done, stats.sightings, pair.proxy.dropped()), (1, 0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notification_whose_deletion_was_not_confirmed_is_forgotten_by_all_programs() {
+    let Some((_cluster, pair)) = Pair::open().await else { return };
+    pair.direct.accept(requeued("a").prepare(&pair.keys)).await.unwrap();
+    let claimed = claim_until_found(&pair.direct).await;
+    pair.direct.complete(claimed[0].lease, None).await.unwrap();
+    assert_eq!(pair.lossy.drop_payloads(far_future()).await.unwrap(), 1);
+    // The response to the deletion of the record.
+    pair.proxy.drop_deletions(1);
+    assert_eq!(pair.lossy.forget(far_future()).await.unwrap(), 1);
+    assert_eq!(pair.proxy.dropped(), 1);
+    for store in [&pair.lossy, &pair.direct] {
+        assert_eq!(store.stats().await.unwrap().done, 0);
+    }
 }

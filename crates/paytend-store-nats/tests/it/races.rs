@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
 use futures_util::StreamExt as _;
@@ -14,15 +14,11 @@ use paytend_vectors::Seeded;
 
 use crate::cluster::Cluster;
 use crate::lossy_proxy::LossyProxy;
-use crate::support::{Raw, accept, claim, claim_until_found, options, requeued, through};
+use crate::support::{Raw, accept, claim, claim_until_found, far_future, options, requeued, through};
 
 const LEASE: Duration = Duration::from_secs(120);
 const ROUNDS: usize = 20;
 const ARRIVALS: usize = 12;
-
-fn far_future() -> SystemTime {
-    SystemTime::now() + Duration::from_secs(86_400)
-}
 
 async fn process(store: &NatsStore) {
     for claimed in claim_until_found(store).await {
@@ -39,7 +35,7 @@ async fn pass(time: Duration) {
 }
 
 /// Makes a proxy hide messages from the index of its store. Messages that are already stored are not hidden.
-async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
+pub(crate) async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
     let names: Vec<String> = raw.stream(log).await.consumer_names().map(Result::unwrap).collect().await;
     assert!(!names.is_empty());
     proxy.silence(names);
@@ -134,6 +130,38 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
     for id in accepted {
         let entry = fresh.show(id, None).await.unwrap().unwrap_or_else(|| panic!("{id} is lost"));
         assert_eq!((entry.state, entry.payload), (State::Dead, Some(StoredPayload::Dropped)));
+    }
+}
+
+/// A different program moves the facts to the record after the erasure has read the records, and deletes the message
+/// before the erasure reads the messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn erasure_finds_facts_that_are_removed_meanwhile() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let proxy = LossyProxy::start(cluster.port(0)).await;
+    let other = options(&cluster, &name).open().await.unwrap();
+    let operator = through(&proxy, &cluster, &name).await;
+    let raw = Raw::new(&cluster, &name).await;
+    let notification = TestNotification { business_id: Some("object".into()), ..TestNotification::new("a") };
+    let id = other.accept(notification.prepare(&keys)).await.unwrap().id();
+    process(&other).await;
+    operator.stats().await.unwrap();
+    silence(&proxy, &raw, "work").await;
+    // The operator reads the messages with a new consumer.
+    proxy.hold(&format!("CONSUMER.CREATE.{name}-inbox"));
+    let removing = async {
+        proxy.held().await;
+        assert_eq!(other.drop_payloads(far_future()).await.unwrap(), 1);
+        proxy.release();
+    };
+    let (erased, ()) = join(operator.erase("object".into()), removing).await;
+    assert_eq!(erased.unwrap(), 1);
+    let entry = other.show(id, None).await.unwrap().unwrap();
+    assert_eq!(entry.facts.business_id, None);
+    for message in raw.all("work").await {
+        assert!(!String::from_utf8_lossy(&message.payload).contains("object"), "{}", message.subject);
     }
 }
 

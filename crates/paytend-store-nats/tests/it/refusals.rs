@@ -1,6 +1,6 @@
 //! Tests that servers and streams that can lose acknowledged notifications are refused.
 
-use async_nats::jetstream::stream::{Config, DiscardPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, ConsumerLimits, DiscardPolicy, Republish, StorageType};
 use paytend_inbox::{StoreAdmin as _, StoreErrorKind};
 use paytend_store_nats::{NatsOptions, NatsStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,6 +13,12 @@ async fn refused(options: NatsOptions, message: &str) {
     assert_eq!(error.kind(), StoreErrorKind::Configuration, "{error}");
     assert!(error.to_string().contains(message), "{error}");
     assert!(!error.to_string().contains("secret"), "{error}");
+}
+
+/// Returns the number of replicas and the `sync_interval` that `/readyz` shows.
+async fn shown(store: &NatsStore) -> Vec<String> {
+    let shown = store.probe().await.unwrap().into_iter();
+    shown.filter(|(name, _)| matches!(*name, "replicas" | "sync_interval")).map(|(_, value)| value).collect()
 }
 
 fn stream(name: &str) -> Config {
@@ -34,9 +40,12 @@ async fn default_sync_interval_is_refused_and_nothing_is_created() {
     refused(options(&cluster, "a"), "must have `sync_interval: always`").await;
     assert!(cluster.context().await.get_stream("a-inbox").await.is_err());
     let store = options(&cluster, "a").danger_any_settings().open().await.unwrap();
-    store.probe().await.unwrap();
+    assert_eq!(shown(&store).await, ["3", "not always"]);
     assert!(store.check().await.unwrap().iter().any(|problem| problem.contains("sync_interval")));
-    refused(options(&cluster, "a"), "must have `sync_interval: always`").await;
+    let options = NatsOptions::from_url(&cluster.url()).unwrap().name("a").unwrap();
+    let unknown = options.danger_any_settings().open().await.unwrap();
+    assert_eq!(shown(&unknown).await, ["3", "not known"]);
+    refused(crate::support::options(&cluster, "a"), "must have `sync_interval: always`").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,7 +53,11 @@ async fn streams_with_unsafe_settings_are_refused() {
     let Some(cluster) = Cluster::shared().await else { return };
     let context = cluster.context().await;
     type Case = (&'static str, fn(&mut Config), &'static str);
-    let cases: [Case; 7] = [
+    let consumers = |config: &mut Config| {
+        let inactive_threshold = std::time::Duration::from_secs(1);
+        config.consumer_limits = Some(ConsumerLimits { inactive_threshold, max_ack_pending: 1 });
+    };
+    let cases: [Case; 13] = [
         ("replicas", |config| config.num_replicas = 1, "the stream replicas-inbox must have 3 or more replicas"),
         ("memory", |config| config.storage = StorageType::Memory, "must have file storage"),
         ("age", |config| config.max_age = std::time::Duration::from_secs(3600), "must have no maximum age"),
@@ -52,6 +65,12 @@ async fn streams_with_unsafe_settings_are_refused() {
         ("subject", |config| config.max_messages_per_subject = 2, "must have at most 1 message per subject"),
         ("direct", |config| config.allow_direct = false, "must have `allow_direct`"),
         ("subjects", |config| config.subjects.push("other.*".into()), "must have the subjects"),
+        ("messages", |config| config.max_messages = 1_000_000, "must have no maximum number of messages"),
+        ("bytes", |config| config.max_bytes = 1_000_000, "must have no maximum number of bytes"),
+        ("size", |config| config.max_message_size = 100_000, "must have no maximum message size"),
+        ("number", |config| config.max_consumers = 9, "must have no limits of consumers"),
+        ("consumers", consumers, "must have no limits of consumers"),
+        ("republish", republish, "must have no `republish`"),
     ];
     for (name, change, message) in cases {
         let mut config = stream(name);
@@ -60,7 +79,7 @@ async fn streams_with_unsafe_settings_are_refused() {
         refused(options(&cluster, name), message).await;
     }
     let store = options(&cluster, "replicas").danger_any_settings().open().await.unwrap();
-    store.probe().await.unwrap();
+    assert_eq!(shown(&store).await, ["1", "always"]);
     context.create_stream(stream("safe")).await.unwrap();
     options(&cluster, "safe").open().await.unwrap();
     refused(options(&cluster, "fewer").replicas(1), "the streams must have 3 or more replicas").await;
@@ -71,6 +90,11 @@ async fn streams_with_unsafe_settings_are_refused() {
     let error = store.probe().await.unwrap_err();
     assert!(error.to_string().contains("the stream changed-inbox must have 3 or more replicas"), "{error}");
     unknown_settings(&cluster).await;
+}
+
+fn republish(config: &mut Config) {
+    let (source, destination) = (">".into(), "copies.>".into());
+    config.republish = Some(Republish { source, destination, headers_only: true });
 }
 
 fn discard_old(config: &mut Config) {

@@ -1,7 +1,7 @@
 //! Tests that remove content, forget notifications, and delete the consumers of an index.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use paytend_inbox::{Accepted, Id, State, Store as _, StoreAdmin as _, StoreKeys, StoredPayload};
@@ -9,7 +9,7 @@ use paytend_store_nats::NatsStore;
 use paytend_vectors::Seeded;
 
 use crate::cluster::Cluster;
-use crate::support::{accept, claim, options};
+use crate::support::{accept, claim, claim_until_found, far_future, options};
 
 const LEASE: Duration = Duration::from_secs(120);
 const ROUNDS: usize = 8;
@@ -20,10 +20,6 @@ async fn process_all(store: &NatsStore) -> usize {
         store.complete(claimed.lease, None).await.unwrap();
     }
     claimed.len()
-}
-
-fn far_future() -> SystemTime {
-    SystemTime::now() + Duration::from_secs(86_400)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +77,8 @@ async fn index_recovers_from_deleted_consumers() {
     for log in ["inbox", "work"] {
         let stream = context.get_stream(format!("{name}-{log}")).await.unwrap();
         let consumers: Vec<_> = stream.consumer_names().collect().await;
-        assert_eq!(consumers.len(), 1);
+        // On a busy machine, a consumer that was replaced may still exist.
+        assert!(!consumers.is_empty());
         for consumer in consumers {
             stream.delete_consumer(&consumer.unwrap()).await.unwrap();
         }
@@ -114,5 +111,10 @@ async fn loading_a_stream_ends_even_if_its_last_message_is_deleted() {
         };
         let (stats, ()) = futures_util::future::join(fresh.stats(), delete).await;
         assert!(stats.unwrap().ready <= 1, "round {round}");
+        // What arrives later is read.
+        let later = accept(&accepting, &keys, &format!("later {round}")).await.unwrap().id();
+        let claimed = claim_until_found(&fresh).await;
+        assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [later], "round {round}");
+        fresh.complete(claimed[0].lease, None).await.unwrap();
     }
 }

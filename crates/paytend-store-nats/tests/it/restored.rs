@@ -9,7 +9,7 @@ use paytend_inbox::{Accepted, Id, Inbox, State, Store as _, StoreAdmin as _, Sto
 use paytend_store_nats::NatsStore;
 
 use crate::cluster::Cluster;
-use crate::support::{Raw, claim, options};
+use crate::support::{Raw, claim, far_future, options};
 
 const LEASE: Duration = Duration::from_secs(120);
 
@@ -149,7 +149,8 @@ async fn notifications_without_their_records_are_processed_again() {
     let old = raw.all("work").await;
     store.complete(claimed["a"], None).await.unwrap();
     drop(store);
-    raw.restore("work", &old[..1]).await;
+    // The format and the key file.
+    raw.restore("work", &old[..2]).await;
     place.clock.advance(LEASE);
     let fresh = place.open().await;
     let again = place.claim_all(&fresh).await;
@@ -158,4 +159,24 @@ async fn notifications_without_their_records_are_processed_again() {
         fresh.complete(lease, None).await.unwrap();
     }
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// A processed notification whose message is missing has no content to remove.
+#[tokio::test(flavor = "multi_thread")]
+async fn processed_notification_without_a_message_is_forgotten() {
+    let Some(place) = Place::new().await else { return };
+    let store = place.open().await;
+    for name in ["kept", "gone"] {
+        place.accept(&store, name).await;
+    }
+    for lease in place.claim_all(&store).await.into_values() {
+        store.complete(lease, None).await.unwrap();
+    }
+    drop(store);
+    let raw = Raw::new(&place.cluster, &place.name).await;
+    raw.restore("inbox", &raw.all("inbox").await[..1]).await;
+    let store = place.open().await;
+    assert_eq!(store.stats().await.unwrap().done, 2);
+    assert_eq!(store.forget(far_future()).await.unwrap(), 2);
+    assert_eq!((store.stats().await.unwrap().done, place.open().await.stats().await.unwrap().done), (0, 0));
 }

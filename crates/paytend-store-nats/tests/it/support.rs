@@ -1,7 +1,7 @@
 //! The harness for the conformance suite, and helper functions for the tests.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::Context;
@@ -18,11 +18,18 @@ use crate::lossy_proxy::LossyProxy;
 pub(crate) struct NatsHarness<'a> {
     cluster: &'a Cluster,
     clock: Arc<TestClock>,
+    /// The name of the store that was created last.
+    name: Mutex<String>,
 }
 
 impl<'a> NatsHarness<'a> {
     pub(crate) fn new(cluster: &'a Cluster) -> Self {
-        Self { cluster, clock: Arc::default() }
+        Self { cluster, clock: Arc::default(), name: Mutex::default() }
+    }
+
+    async fn open(&self, name: &str) -> NatsStore {
+        let clock = Arc::clone(&self.clock);
+        options(self.cluster, name).clock(move || clock.now()).open().await.unwrap()
     }
 }
 
@@ -33,8 +40,16 @@ impl Harness for NatsHarness<'_> {
     const HAS_EFFECTS: bool = false;
 
     async fn create(&self) -> NatsStore {
-        let clock = Arc::clone(&self.clock);
-        options(self.cluster, &self.cluster.store_name()).clock(move || clock.now()).open().await.unwrap()
+        let name = self.cluster.store_name();
+        self.name.lock().unwrap().clone_from(&name);
+        self.open(&name).await
+    }
+
+    // A program that starts builds its index from the streams.
+    async fn reopen(&self, store: NatsStore) -> NatsStore {
+        drop(store);
+        let name = self.name.lock().unwrap().clone();
+        self.open(&name).await
     }
 
     async fn advance(&self, _: &NatsStore, time: Duration) {
@@ -56,9 +71,18 @@ pub(crate) fn options(cluster: &Cluster, name: &str) -> NatsOptions {
     options.name(name).unwrap().operation_timeout(Duration::from_secs(60))
 }
 
+/// Returns a time after which nothing was received.
+pub(crate) fn far_future() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(86_400)
+}
+
 pub(crate) async fn claim(store: &NatsStore, limit: usize, lease: Duration) -> Vec<Claimed> {
-    let request = ClaimRequest { limit, lease, holder: 1, kind_limits: Vec::new() };
-    store.claim(request).await.unwrap_or_default()
+    try_claim(store, limit, lease).await.unwrap()
+}
+
+/// Claims, although the servers may not respond.
+pub(crate) async fn try_claim(store: &NatsStore, limit: usize, lease: Duration) -> Result<Vec<Claimed>, StoreError> {
+    store.claim(ClaimRequest { limit, lease, holder: 1, kind_limits: Vec::new() }).await
 }
 
 /// Accepts a notification whose name is also its business ID. Some notifications have an order key.

@@ -119,6 +119,103 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     assert_eq!(actions, ["test", "unreadable"]);
 }
 
+/// The record was written by a newer version, which runs at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn record_of_a_newer_version_is_kept() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    let id = accept(&store, &keys, "a").await.unwrap().id();
+    let raw = Raw::new(&cluster, &name).await;
+    let subject = format!("work.{}", TestNotification::new("a").prepare(&keys).facts.dedup);
+    let newer = format!(r#"{{"id":{id},"state":"new","fence":7,"completed_runs":1,"member":"value"}}"#);
+    let sequence = raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
+    let stored = async || {
+        let subject = format!("{name}.{subject}");
+        raw.stream("work").await.get_last_raw_message_by_subject(&subject).await.unwrap()
+    };
+    let fresh = options(&cluster, &name).open().await.unwrap();
+    let dead = [fresh.list(Query { limit: 10, ..Query::default() }).await.unwrap().remove(0)];
+    for entry in dead.into_iter().chain(fresh.show(id, None).await.unwrap()) {
+        assert_eq!((entry.id, entry.state), (id, State::Dead));
+        assert!(entry.cause.unwrap().contains("record cannot be read"));
+    }
+    assert_eq!(fresh.drop_payloads(SystemTime::now() + LEASE).await.unwrap(), 0);
+    let problems = fresh.check().await.unwrap().join("\n");
+    assert!(problems.contains("1 records cannot be read"), "{problems}");
+    assert_eq!(stored().await.sequence, sequence, "the record was replaced");
+    // A worker and the arrival of a duplicate store the dead letter, which contains the record.
+    assert!(claim(&fresh, 10, LEASE).await.is_empty());
+    let contains = |payload: &[u8]| {
+        let dead: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        (dead["state"].as_str().unwrap().to_owned(), dead["original"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer.clone()));
+    assert_eq!(accept(&store, &keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
+    assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer.clone()));
+    let sequence = raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
+    assert_eq!(accept(&store, &keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
+    assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer));
+    assert!(stored().await.sequence > sequence);
+    assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
+}
+
+/// The message was deleted with its content, and the record cannot be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn unreadable_records_without_messages_hold_up_nothing() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    for name in ["a", "b", "c"] {
+        accept(&store, &keys, name).await.unwrap();
+    }
+    process_until(&store, 3, 0).await;
+    assert_eq!(store.drop_payloads(SystemTime::now() + LEASE).await.unwrap(), 3);
+    let raw = Raw::new(&cluster, &name).await;
+    let subject = |name: &str| format!("work.{}", TestNotification::new(name).prepare(&keys).facts.dedup);
+    let last = format!("{name}.{}", subject("a"));
+    let last = raw.stream("work").await.get_last_raw_message_by_subject(&last).await.unwrap();
+    // The number and the facts of the first one can be read.
+    let mut newer: serde_json::Value = serde_json::from_slice(&last.payload).unwrap();
+    newer["state"] = "new".into();
+    raw.publish(&subject("a"), HeaderMap::new(), newer.to_string()).await;
+    raw.publish(&subject("b"), HeaderMap::new(), "nonsense").await;
+    let fresh = options(&cluster, &name).open().await.unwrap();
+    for store in [&store, &fresh] {
+        store.redrive(None).await.unwrap();
+        store.erase("other".into()).await.unwrap();
+        assert!(claim(store, 10, LEASE).await.is_empty());
+    }
+    let known = accept(&fresh, &keys, "a").await.unwrap();
+    assert!(matches!(known, Accepted::Duplicate { sighting: 1, .. }), "{known:?}");
+    let entry = fresh.show(known.id(), None).await.unwrap().unwrap();
+    assert_eq!((entry.state, entry.facts.business_id.as_deref()), (State::Dead, Some("a")));
+    assert_eq!(fresh.erase("a".into()).await.unwrap(), 1);
+    assert!(!raw.all("work").await.iter().any(|message| message.payload.windows(3).any(|part| part == b"\"a\"")));
+    // Nothing of the second one can be read, so its duplicate becomes a dead letter.
+    let accepted = accept(&fresh, &keys, "b").await.unwrap();
+    assert!(matches!(accepted, Accepted::New(_)), "{accepted:?}");
+    process_until(&fresh, 0, 2).await;
+    assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn store_in_a_newer_format_is_refused() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let store = options(&cluster, &name).open().await.unwrap();
+    options(&cluster, &name).open().await.unwrap().probe().await.unwrap();
+    let raw = Raw::new(&cluster, &name).await;
+    raw.publish("meta.format", HeaderMap::new(), "2").await;
+    let opened = options(&cluster, &name).open().await.unwrap_err();
+    for error in [opened, store.probe().await.unwrap_err()] {
+        assert_eq!(error.to_string(), "the store has format 2, and this program knows 1: use a newer version");
+        assert_eq!(error.kind(), paytend_inbox::StoreErrorKind::Configuration);
+    }
+}
+
 /// Records that another program has written can contain any number.
 #[tokio::test(flavor = "multi_thread")]
 async fn extreme_numbers_in_records_cause_no_panic() {

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::kind::{Head, Members, MessageKind, read, read_head};
-use super::trace;
+use super::{dump, trace};
 
 /// The maximum depth of nested texts, such as JSON in a JSON string.
 const DEPTH: usize = 10;
@@ -70,7 +70,12 @@ impl Search {
     pub(super) fn of(captured: &[u8]) -> Self {
         let budget = |(times, least): (usize, usize)| captured.len().saturating_mul(times).max(least);
         let (left, left_unwrapped) = (budget(WORK), budget(UNWRAPPED));
-        let (joined, lines) = trace::joined(captured).unzip();
+        let plain = dump::without_colours(captured);
+        let captured = plain.as_deref().unwrap_or(captured);
+        let (joined, lines) = match dump::decoded(captured) {
+            Some(decoded) => (Some(decoded), None),
+            None => trace::joined(captured).unzip(),
+        };
         let captured = joined.as_deref().unwrap_or(captured);
         let mut search = Self { found: Vec::new(), incomplete: false, left, left_unwrapped, pieces: 0, lines };
         let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };

@@ -1,5 +1,6 @@
 //! `paytend inspect`: describes captured messages.
 
+mod dump;
 mod find;
 mod keys;
 mod kind;

@@ -1,0 +1,89 @@
+//! Tests of `paytend inspect` with files that other programs have written during calls to a sandbox.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::schema::checked;
+use crate::support::{command, finish, set_mode};
+
+fn captures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures")
+}
+
+/// Returns the kind, the operation, the HTTP status and the verdict of each message in a file.
+#[track_caller]
+fn inspected(file: &str) -> Vec<(String, String, u64, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(captures().join("keys")).unwrap() {
+        let path = entry.unwrap().path();
+        let copy = folder.path().join(path.file_name().unwrap());
+        std::fs::copy(&path, &copy).unwrap();
+        // Only the owner may be able to read private keys.
+        set_mode(&copy, 0o600);
+    }
+    let mut inspect = command();
+    inspect.args(["inspect", "--json", "--keys"]).arg(folder.path()).arg(captures().join(file));
+    let ran = finish(&mut inspect, b"");
+    let shown: Vec<Value> = ran.stdout.lines().map(|line| checked("inspect", line)).collect();
+    assert!(!shown.is_empty(), "{file}: {}", ran.stderr);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let described = shown.iter().map(|one| {
+        let status = one["http_status"].as_u64().unwrap_or_default();
+        (text(&one["kind"]), text(&one["operation"]), status, text(&one["verdict"]))
+    });
+    described.collect()
+}
+
+fn message(kind: &str, operation: &str, status: u64, verdict: &str) -> (String, String, u64, String) {
+    (kind.to_owned(), operation.to_owned(), status, verdict.to_owned())
+}
+
+fn request() -> (String, String, u64, String) {
+    message("Paytend request", "issuing.topup", 0, "authentic")
+}
+
+fn response() -> (String, String, u64, String) {
+    message("Paytend response", "issuing.topup", 200, "authentic")
+}
+
+/// The request, its response, and two notifications.
+fn all(payby_verdict: &str) -> Vec<(String, String, u64, String)> {
+    let paytend = message("Paytend notification", "", 0, "authentic");
+    vec![request(), response(), paytend, message("PayBy notification", "", 0, payby_verdict)]
+}
+
+#[test]
+fn har_file_of_mitmproxy_is_read() {
+    assert_eq!(inspected("mitmproxy.har"), all("authentic"));
+}
+
+/// The console of mitmproxy indents JSON, so the signed bytes of a detached signature are not in it.
+#[test]
+fn console_of_mitmproxy_is_read() {
+    assert_eq!(inspected("mitmproxy.txt"), all("not_authentic"));
+}
+
+#[test]
+fn packets_of_tcpdump_are_read() {
+    assert_eq!(inspected("tcpdump-A.txt"), all("authentic"));
+    assert_eq!(inspected("tcpdump-X.txt"), all("authentic"));
+}
+
+#[test]
+fn traces_of_curl_are_read() {
+    assert_eq!(inspected("curl-trace.txt"), [request(), response()]);
+    assert_eq!(inspected("curl-v.txt"), [response()]);
+}
+
+/// wget does not print what it sends.
+#[test]
+fn debug_output_of_wget_is_read() {
+    assert_eq!(inspected("wget.txt"), [response()]);
+}
+
+#[test]
+fn output_of_httpie_is_read_with_and_without_colours() {
+    assert_eq!(inspected("httpie.txt"), [request(), response()]);
+    assert_eq!(inspected("httpie-colour.txt"), [request(), response()]);
+}
