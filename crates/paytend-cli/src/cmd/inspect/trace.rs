@@ -3,8 +3,8 @@
 /// The number of characters in a line.
 const WIDTH: usize = 64;
 
-/// Joins the numbered lines, such as `0040: text`. Returns the text, and for each of its lines the number of the original
-/// line at which it begins. Returns `None` for any other text.
+/// Joins the numbered lines, such as `0040: text`. Returns the text, and for each of its lines the number of the
+/// original line at which it begins. Returns `None` for any other text.
 pub(super) fn joined(captured: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
     let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
     if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
