@@ -127,7 +127,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
 
     // The feature is off by default, because it needs many dependencies.
     cargo(["test", "--locked", "-p", "paytend-cli", "--features", "keyring", "--bins", "keyring"]).run()?;
-    rows.push(Row { name: "the command's keyring, with a store in memory", skipped: None });
+    rows.add("the command's keyring, with a store in memory", None);
 
     // paytend-crypto also supports a build without default features.
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;

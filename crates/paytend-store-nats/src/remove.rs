@@ -190,7 +190,8 @@ async fn forget_one(shared: &Shared, id: i64, known: &Known) -> Result<Option<(i
     // that arrives now replaces the record, which then has a different sequence number and is kept.
     delete_message(shared, id, dedup).await?;
     let is_deleted = shared.streams.delete(Log::Work, current.sequence).await?;
-    // If the response to the deletion was lost, the record does not exist. If a duplicate has arrived, a later one does.
+    // If the response to the deletion was lost, the record does not exist. If a duplicate has arrived, a later record
+    // exists.
     if !is_deleted && Current::read(shared, dedup).await?.is_some() {
         return Ok(None);
     }
