@@ -131,8 +131,8 @@ impl NatsOptions {
         self
     }
 
-    /// Sets the time limit for one operation (default 4 s, at most one day). It includes retries while the servers elect
-    /// a leader.
+    /// Sets the time limit for one operation (default 4 s, at most one day). It includes retries while the servers are
+    /// electing a leader.
     pub fn operation_timeout(mut self, time: Duration) -> Self {
         self.operation_timeout = time.min(MAX_TIMEOUT);
         self
