@@ -161,8 +161,8 @@ fn payload(bytes: usize) -> String {
 
 /// Measures how the throughput of opening scales with the number of processors, for each backend.
 ///
-/// The result is the backend's speed-up on all processors divided by the reference's speed-up, in thousandths. The
-/// reference is the baseline, with separate keys and buffers for each thread.
+/// The result is the backend's speed-up on all processors divided by the speed-up of the reference, in thousandths. The
+/// reference is the baseline with separate keys and buffers for each thread, so its threads share no data.
 fn parallel() -> Vec<(&'static str, u128)> {
     let keys = [(); 2].map(|()| rustcrypto::generate(1024, &OsRandom).unwrap());
     let [sender, receiver] = &keys;

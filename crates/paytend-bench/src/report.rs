@@ -51,8 +51,8 @@ impl Row {
 #[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
-    /// For each backend, the speed-up of opening on all processors relative to threads that share no data, in
-    /// thousandths.
+    /// Per backend: the speed-up from opening messages on all processors, as a fraction (in thousandths) of the
+    /// speed-up that threads sharing no data achieve.
     pub(crate) parallel: Vec<(&'static str, u128)>,
     /// For each backend, the client's speed relative to handwritten code, in thousandths.
     pub(crate) client: Vec<(&'static str, u128)>,

@@ -1,4 +1,4 @@
-//! Measures the overhead of receiving a notification, on top of the cryptography, and the cost of rejecting garbage.
+//! Measures the overhead of receiving a notification compared with only opening it, and the time for rejecting garbage.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,10 +17,11 @@ use tower_service::Service;
 use crate::measure::{Clock, Work, medians_by};
 use crate::{Candidate, PARTNER_ID, payload, repeat};
 
-/// The minimum speed relative to opening alone, in thousandths. The value allows an overhead of 10 %.
+/// The minimum speed of the receiver, in thousandths of the speed of only opening the message. The value allows an
+/// overhead of 10 %.
 pub(crate) const FLOOR: u128 = 909;
-/// The minimum speed of a whole service relative to opening alone, in thousandths. The service runs each handler in a
-/// separate task, so that a disconnect cannot cancel the handler.
+/// The minimum speed of a whole service, in thousandths of the speed of only opening the message. The value is lower
+/// because the service runs each handler in a separate task, so that a disconnect cannot cancel the handler.
 pub(crate) const SERVICE_FLOOR: u128 = 870;
 /// The maximum time for rejecting garbage, in nanoseconds.
 pub(crate) const GARBAGE: u128 = 5000;
@@ -28,8 +29,8 @@ pub(crate) const GARBAGE: u128 = 5000;
 /// The results for receiving notifications.
 #[derive(Default)]
 pub(crate) struct Webhook {
-    /// For each backend, the speed relative to opening alone: first of the receiver, then of a whole service, and then
-    /// of a whole service that runs the cryptography on a separate thread.
+    /// Per backend: the speeds of the receiver, of a whole service, and of a whole service that runs the cryptography
+    /// on a separate thread. Each is in thousandths of the speed of only opening the message.
     pub(crate) shares: Vec<(&'static str, [u128; 3])>,
     /// The time for rejecting each kind of garbage, in nanoseconds.
     pub(crate) garbage: Vec<(&'static str, u128)>,

@@ -1,4 +1,5 @@
-//! Continues an order after a restart: queries the order first, and sends it again only with the same bytes.
+//! Resumes an order after a restart. Queries the order first. If the order must be sent again, sends the same bytes as
+//! before.
 
 use std::time::{Duration, SystemTime};
 
@@ -49,8 +50,8 @@ struct Started {
 }
 
 impl Client {
-    /// Continues an order after a restart: queries it first, and sends the same bytes again only if
-    /// [`Resolution::next_step`] allows it.
+    /// Resumes an order after a restart. Queries the order first if it may have been sent. Sends the prepared bytes
+    /// only if [`Resolution::next_step`] allows it.
     ///
     /// `before_send` is called with the new history before each send, and must store the history durably. If it returns
     /// an error, nothing is sent.

@@ -18,7 +18,7 @@ fn aws_lc_backend_passes_conformance_suite() {
 }
 
 #[test]
-fn private_key_with_inconsistent_numbers_is_refused() {
+fn private_key_with_inconsistent_components_is_refused() {
     let random = Seeded::new();
     let key = rustcrypto::generate(1024, &random).unwrap();
     let mut der = key.pkcs1_der().to_vec();

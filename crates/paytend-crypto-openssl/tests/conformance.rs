@@ -139,11 +139,11 @@ fn openssl_backend_passes_conformance_suite() {
 }
 
 #[test]
-fn private_key_with_inconsistent_numbers_is_refused() {
+fn private_key_with_inconsistent_components_is_refused() {
     let random = Seeded::new();
     let key = rustcrypto::generate(1024, &random).unwrap();
     let mut der = key.pkcs1_der().to_vec();
-    // This byte is inside the private exponent.
+    // Byte 200 is inside the private exponent.
     der[200] ^= 0x55;
     let damaged = PrivateKey::from_bytes(&der).unwrap();
     assert_eq!(OpenSsl.private(&damaged).err(), Some(Error::Key(KeyError::Invalid)));

@@ -91,7 +91,7 @@ pub enum FinishError {
 }
 
 impl From<FinishError> for StoreError {
-    /// Converts the error of an operation that does not depend on a lease.
+    /// Converts the error returned by an operation that does not depend on a lease.
     fn from(error: FinishError) -> Self {
         match error {
             FinishError::Store(error) => error,
@@ -113,7 +113,7 @@ pub enum FailureAction {
     DeadLetter,
 }
 
-/// The error of a handler or an effect.
+/// The error returned by a handler or an effect.
 ///
 /// The `?` operator converts every owned type that implements [`std::error::Error`] into a `HandlerError` that causes a
 /// retry. The cause, which is the error's message, is truncated to 500 characters, stored, and shown to operators. It

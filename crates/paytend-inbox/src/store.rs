@@ -59,8 +59,8 @@ pub trait Store: Clone + Send + Sync + 'static {
     /// it returns [`FinishError::NotApplied`].
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Waits until a notification may have become ready. The future is allowed to complete early or never, because
-    /// workers also poll.
+    /// Waits until a notification may have become ready. Workers also poll, so the future is allowed to complete early
+    /// or never.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
@@ -73,7 +73,7 @@ pub trait StoreAdmin: Store {
     /// is shown to a user.
     fn show(&self, id: Id, viewer: Option<String>) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
-    /// Makes dead letters ready again, and resets their attempt counts. `None` selects all dead letters. A redriven
+    /// Requeues dead letters and resets their attempt counts. `None` selects all dead letters. A redriven
     /// notification waits for the currently claimable notification with the same order key. Returns the number of
     /// redriven notifications.
     fn redrive(&self, ids: Option<Vec<Id>>) -> impl Future<Output = Result<u64, StoreError>> + Send;
@@ -96,7 +96,7 @@ pub trait StoreAdmin: Store {
     /// Notifications without a business ID cannot be erased. Backups, replicas and logs of the engine are not changed.
     fn erase(&self, erasure: Erasure) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
-    /// Returns the time of the store's clock, which all times in the store are from.
+    /// Returns the time of the store's clock. All times in the store are read from this clock.
     fn clock(&self) -> impl Future<Output = Result<StoreClock, StoreError>> + Send;
 
     /// Removes the content of processed notifications that were received before this time. Returns the number of
@@ -110,7 +110,7 @@ pub trait StoreAdmin: Store {
     fn drop_payloads(&self, before: SystemTime) -> impl Future<Output = Result<u64, StoreError>> + Send;
 
     /// Records an operator action. Call this method before the action. Do not call it for [`show`](Self::show), which
-    /// records the action on its own.
+    /// records the action itself.
     fn record(&self, event: AuditEvent) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Returns recorded events, latest first.

@@ -67,7 +67,7 @@ impl FromStr for Country {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Applicant {
-    /// A personal user of BaaS Core.
+    /// An individual user of BaaS Core.
     Person {
         /// The nationality.
         nationality: Country,
@@ -89,7 +89,7 @@ pub enum Applicant {
 }
 
 impl Applicant {
-    /// Creates an applicant for a personal user.
+    /// Creates an applicant for an individual user.
     pub fn person(nationality: Country, residence: Country) -> Self {
         Self::Person { nationality, residence }
     }

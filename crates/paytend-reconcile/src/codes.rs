@@ -102,7 +102,7 @@ impl Codes {
     }
 }
 
-/// Returns the kind of transaction that a `tradeType` code is inferred to mean.
+/// Maps a `tradeType` code to a kind of transaction. The mapping is inferred, not documented.
 fn trade_type(code: &str) -> Option<Kind> {
     use paytend_model::issuing::TradeType;
     Some(match TradeType::from(code) {
@@ -118,7 +118,7 @@ fn trade_type(code: &str) -> Option<Kind> {
     })
 }
 
-/// Returns the status that a `tradeStatus` code is inferred to mean.
+/// Maps a `tradeStatus` code to a status. The mapping is inferred, not documented.
 fn trade_status(code: &str) -> Option<Status> {
     use paytend_model::issuing::TradeStatus;
     Some(match TradeStatus::from(code) {

@@ -14,7 +14,7 @@ use crate::scan::read_all;
 use crate::store::Shared;
 use crate::streams::{Log, Written, operation_id};
 
-/// The action of an event that cannot be read.
+/// The action reported for an event that cannot be read.
 const UNREADABLE: &str = "unreadable";
 
 /// The stored form of an event.

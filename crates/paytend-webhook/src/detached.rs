@@ -18,7 +18,7 @@ use crate::provider::Provider;
 use crate::receiver::{Receiver, Rejection, check_body};
 use crate::verified::{BusinessKey, Signed, Verified};
 
-/// Default size limit for bodies, in bytes.
+/// The default size limit for bodies, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 << 10;
 
 /// The provider-specific part of a [`DetachedReceiver`]. This trait is sealed.
@@ -160,7 +160,7 @@ impl<S: Scheme> Receiver for DetachedReceiver<S> {
         self.max_bytes
     }
 
-    /// Always returns false, because verification uses only public keys and takes a few hundredths of a millisecond.
+    /// Always returns `false`, because verification uses only public keys and takes tens of microseconds.
     fn uses_private_key(&self) -> bool {
         false
     }

@@ -143,11 +143,12 @@ impl Reason {
     }
 }
 
-/// Formats a duration in its two largest units: `3 days 2 h`, `26 h`, `5 min 1 s`, `250 ms`.
+/// Formats a duration with the two largest units whose values are not zero, or with one unit if the others are zero.
+/// Examples: `3 days 2 h`, `5 min 1 s`, `26 h`, `250 ms`.
 fn words(duration: Duration) -> String {
     let millis = duration.as_millis();
     let units = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
-    // Durations below two days are shown in hours, because limits are usually specified in hours.
+    // A duration below two days is shown in hours, not in days, because limits are usually specified in hours.
     let units = if millis < 2 * 86_400_000 { &units[1..] } else { &units };
     let mut parts = Vec::new();
     let mut rest = millis;

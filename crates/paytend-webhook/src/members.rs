@@ -27,7 +27,8 @@ impl<'a> Members<'a> {
         of_name.map(|(_, value)| *value).filter(|value| *value != b"null")
     }
 
-    /// Returns the identifying value with this name, or `None` if the member is absent or an empty string.
+    /// Returns the value of the member with this name for dedup keys and business keys. Returns `None` if the member is
+    /// absent, `null` or an empty string.
     pub(crate) fn identity(&self, name: &str) -> Option<Identity<'a>> {
         let mut values = self.all(name).filter(|value| *value != b"\"\"");
         let first = values.next()?;
@@ -48,7 +49,8 @@ impl<'a> Members<'a> {
     }
 }
 
-/// An identifying member's value.
+/// The value of a member that identifies a notification or its subject. Dedup keys and business keys are built from
+/// these values.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Identity<'a> {
     /// The text of a string or a number.
@@ -68,7 +70,7 @@ impl Identity<'_> {
         }
     }
 
-    /// Returns the value as text for a business key, or `None` unless the value is a string or a number.
+    /// Returns the value as text for a business key, or `None` if the value is neither a string nor a number.
     pub(crate) fn text(this: Option<&Self>) -> Option<&str> {
         match this {
             Some(Self::Text(text)) => Some(text),

@@ -249,7 +249,7 @@ fn proxy_that_refuses_a_connection_is_reported_without_its_password() {
     let invalid = doctor(place.command(&api).env("HTTPS_PROXY", "http://CANARY proxy"));
     invalid.expect("base URL", "fail", "HTTPS_PROXY");
     assert!(!invalid.json.to_string().contains("CANARY"), "{}", invalid.json);
-    // A server on this machine is used without a proxy.
+    // Plain HTTP connections to this machine bypass the proxy.
     let local = doctor(place.command(&[]).env("HTTPS_PROXY", "http://127.0.0.1:1"));
     assert_eq!(local.code, 0, "{}", local.json);
 }

@@ -153,7 +153,7 @@ impl Orders {
         self.outbox.submit(&topup(life.sandbox.card_id(), number, amount), SubmitOptions::new()).await.unwrap();
     }
 
-    /// Submits an order, and sends it until its outcome is known.
+    /// Submits an order, and runs a dispatcher until the order's outcome is known and handled.
     async fn send(&self, life: &Life, number: &str, amount: &str) {
         self.submit(life, number, amount).await;
         self.dispatch(number).await;

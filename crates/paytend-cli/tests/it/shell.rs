@@ -1,4 +1,4 @@
-//! Runs the shell blocks of documents.
+//! Runs the `sh` code blocks of Markdown documents.
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::support::command;
 
-/// Returns the shell blocks of a document. The lines of a block in a list are indented.
+/// Returns the `sh` code blocks of a document. Removes the indentation, because a block in a list is indented.
 pub(crate) fn blocks(document: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = document.lines();
@@ -25,7 +25,7 @@ pub(crate) fn link_command(folder: &Path) {
     symlink(env!("CARGO_BIN_EXE_paytend"), folder.join("bin/paytend")).unwrap();
 }
 
-/// Returns a shell that runs a text in a folder, where `paytend` is the tested command.
+/// Returns a shell that runs a script in a folder. In the script, `paytend` is the tested command.
 pub(crate) fn shell(folder: &Path, text: &str) -> Command {
     let path = format!("{}/bin:{}", folder.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("sh");

@@ -1,4 +1,4 @@
-//! Tests for genuine responses that belong to another request.
+//! Tests with authentic responses that belong to another request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -124,7 +124,7 @@ async fn response_names_are_configurable() {
 /// By default, each of an order's identifiers is compared with the query's response if the response contains it. If
 /// `response_names` is set for the query, the fields set there are compared instead.
 #[tokio::test]
-async fn response_names_for_an_order_do_not_apply_to_its_query() {
+async fn response_names_set_for_a_topup_do_not_apply_to_its_query() {
     let lost = || Step::Lost(paytend_client::TransportErrorKind::Broken);
     let transport = Scripted::new([lost(), Step::Success(ANOTHER_ORDER), Step::Success(r#"{"orderNo":"T-1"}"#)]);
     let client = transport.builder().0.response_names("topup", ["orderNo", "cardId"]).build().unwrap();
@@ -189,7 +189,8 @@ fn http(document: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{document}", document.len()).into_bytes()
 }
 
-/// Returns the path and the order number of the next request; `None` at the end of the connection.
+/// Returns the last segment of the path and the order number of the next request, or `None` at the end of the
+/// connection.
 async fn next(stream: &mut TcpStream) -> Option<(String, String)> {
     let request = read_request_or_end(stream).await?;
     let opened = paytend().open(&request.body, &Expected::request(PARTNER_ID)).unwrap();
@@ -216,7 +217,7 @@ where
 
 /// The first connection sends its first response twice, so that all later responses on it belong to the previous order.
 #[tokio::test]
-async fn connection_with_a_repeated_response_is_discarded() {
+async fn connection_that_receives_a_duplicate_response_is_discarded() {
     let used = Arc::new(Mutex::new(Vec::new()));
     let ours = Arc::clone(&used);
     let url = serve_each(move |number, mut stream| {
@@ -234,7 +235,8 @@ async fn connection_with_a_repeated_response_is_discarded() {
     .await;
     let client = client(&url);
     assert!(matches!(client.resolve(&topup("T-1")).await.unwrap(), Resolved::Responded { .. }));
-    // The response to T-1 arrives again. It is not accepted for T-2, and the query uses a different connection.
+    // The response to T-1 arrives again. The client does not accept it for T-2, and queries T-2 on a different
+    // connection.
     let Resolved::Found { order, .. } = client.resolve(&topup("T-2")).await.unwrap() else { panic!() };
     assert_eq!(order.order_no.as_deref(), Some("T-2"));
     let Resolved::Responded { response, .. } = client.resolve(&topup("T-3")).await.unwrap() else { panic!() };

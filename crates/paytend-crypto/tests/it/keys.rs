@@ -111,7 +111,7 @@ fn der_that_ends_in_whitespace_bytes_is_read_completely() {
 }
 
 #[test]
-fn key_with_inconsistent_numbers_is_refused() {
+fn key_with_inconsistent_components_is_refused() {
     let der = key("partner").material.pkcs1_der().to_vec();
     let mut refused = 0;
     // Damages single bytes throughout the key. Loading must not panic, and must almost always fail.

@@ -65,7 +65,7 @@ pub enum EffectEnd {
 }
 
 impl EffectEnd {
-    /// Ends the effect.
+    /// Ends the effect as specified: returns `Ok`, returns an error, or panics.
     ///
     /// # Errors
     /// Returns [`HandlerError`] for [`EffectEnd::Error`].
@@ -99,7 +99,7 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// Returns the time.
+    /// Returns the time of the clock.
     pub fn now(&self) -> std::time::SystemTime {
         std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.load(std::sync::atomic::Ordering::SeqCst))
     }

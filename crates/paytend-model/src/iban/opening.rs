@@ -41,7 +41,7 @@ impl Operation for VerifyMobileNumber {
 }
 
 payload! {
-    /// Create individual user: registers a new personal user.
+    /// Create individual user: registers a new individual user.
     #[doc(alias = "createIndividual")]
     pub struct CreateIndividual: Inferred {
         required {
@@ -108,7 +108,7 @@ payload! {
             /// The registered address.
             address: Address => "address",
             /// The natural person who acts for the corporation ("legal person" in Paytend's API), with the same
-            /// identification details as a personal user.
+            /// identification details as an individual user.
             legal_person: LegalPerson => "legalPerson",
         }
     }

@@ -1,4 +1,4 @@
-//! The questionnaires, the last step before an account is opened.
+//! The questionnaires for individual and corporate users. They are the last step before an account is opened.
 
 use super::named_without_response;
 use super::opening::SECTION;
@@ -7,8 +7,8 @@ use crate::operation::{NoData, Operation, OperationInfo};
 use crate::value::UserId;
 
 payload! {
-    /// Individual questionnaire: submits a personal user's answers. The questions are in the partner
-    /// documentation; set the answers in `extra`.
+    /// Individual questionnaire: submits an individual user's answers to the questionnaire. The questions are in the
+    /// partner documentation; put the answers in `extra`.
     #[doc(alias = "individualQuestionnaire")]
     pub struct IndividualQuestionnaire: Inferred {
         required {
@@ -28,8 +28,8 @@ impl Operation for IndividualQuestionnaire {
 }
 
 payload! {
-    /// Corporation questionnaire: submits a corporate user's answers. The questions are in the partner
-    /// documentation; set the answers in `extra`.
+    /// Corporation questionnaire: submits a corporate user's answers to the questionnaire. The questions are in the
+    /// partner documentation; put the answers in `extra`.
     #[doc(alias = "corporationQuestionnaire")]
     pub struct CorporationQuestionnaire: Inferred {
         required {

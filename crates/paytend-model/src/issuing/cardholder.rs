@@ -179,8 +179,8 @@ payload! {
             holder_id: HolderId => "holderId",
             /// The document type code. The provider's published demo uses "3".
             file_type: Code => "fileType" = "3",
-            /// The file, at most 2 MiB. If the file is a photo of a document, the document must be of the kind
-            /// specified in `idType` (documented).
+            /// The file, at most 2 MiB. According to the documentation, a photographed document must be of the kind
+            /// specified in the cardholder's `idType`.
             file_content: FileContent => "fileContent",
             /// The file name extension, with the dot.
             suffix: String => "suffix" = ".jpeg",

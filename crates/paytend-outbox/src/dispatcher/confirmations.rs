@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use paytend_client::History;
 
-/// The maximum age of a confirmation, to which twice the pause between queries is added.
+/// The fixed part of the maximum age of a confirmation. Twice the pause between queries is added to this time.
 const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(60);
 
-/// Returns whether the last confirmation is too old to justify a send, or has a time in the future.
+/// Returns whether the last confirmation cannot be used to decide on another send, because it is too old or its time is
+/// in the future.
 pub(super) fn is_outdated(history: &History, now: SystemTime, query_pause: Duration) -> bool {
     let limit = MAX_CONFIRMATION_AGE + query_pause * 2;
     let age = history.last_confirmed.map(|last| now.duration_since(last));

@@ -1,4 +1,4 @@
-//! Tests with a store whose changes fail for some time. The results of attempts must not be lost.
+//! Tests against a store whose writes fail temporarily. The results of attempts must not be lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,14 +16,14 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// The changes that fail, each with the time at which it succeeds again.
+/// The writes that fail, with either the time of their next success or the number of failures.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
     releases_until: Option<Instant>,
-    /// The number of sends that are counted although an error is returned.
+    /// The number of sends that the store counts although it returns an error.
     lost_begins: Arc<AtomicUsize>,
-    /// The numbers of results, completions and releases that are rolled back because of other changes.
+    /// The numbers of results, completions and releases that the store rolls back because of other changes.
     rolled_back: [Arc<AtomicUsize>; 3],
 }
 
@@ -111,7 +111,7 @@ impl OutboxStore for Flaky {
     }
 }
 
-/// Starts a dispatcher on the world's store, with changes that fail as specified.
+/// Starts a dispatcher on the world's store, whose writes fail as specified.
 async fn start(world: &World, failures: Failures) -> Outbox<Flaky> {
     let store = Flaky { store: world.outbox.store().clone(), failures };
     let keys = StoreKeys::parse(&world.outbox.keys().to_text()).unwrap();
@@ -138,7 +138,7 @@ async fn response_is_stored_after_its_lease_has_expired() {
     assert_eq!(world.provider.paths(), ["lostCard"]);
 }
 
-/// For some time, the query reports an existing order as unknown. Only the stored response prevents a second send.
+/// The query temporarily reports an existing order as unknown. Only the stored response prevents a second send.
 #[tokio::test(start_paused = true)]
 async fn signed_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {
@@ -167,8 +167,8 @@ async fn send_does_not_begin_if_the_store_cannot_confirm_that_it_was_counted() {
     );
 }
 
-/// A store rolls changes back because of an effect that shared their transaction. The order is completed at once, and
-/// not only after its lease.
+/// A store rolls changes back because of a failed effect in the same transaction. The order is completed without
+/// waiting until its lease expires.
 #[tokio::test(start_paused = true)]
 async fn changes_that_were_rolled_back_are_repeated() {
     let world = World::new().await;

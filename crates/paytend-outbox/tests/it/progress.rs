@@ -33,7 +33,7 @@ fn notice_between_claim_and_send_prevents_the_send() {
 }
 
 #[test]
-fn notice_during_an_attempt_that_sends_nothing_is_kept() {
+fn notice_received_during_an_attempt_is_kept_even_if_the_attempt_sends_nothing() {
     for is_stuck in [false, true] {
         let mut progress = claimed(&Progress::new(0, None));
         progress.begin_send(11, None).unwrap();
@@ -205,7 +205,7 @@ fn order_that_was_never_sent_is_cancelled_or_sent_but_not_executed() {
     let mut progress = unsent.clone();
     progress.act(20, Action::Decide(Decision::NotExecuted)).unwrap();
     assert!(claimed(&progress).begin_send(21, None).is_err());
-    // A notification shows that the order was sent, and so does a restored backup.
+    // After a notification or a restored backup, the order is treated as sent.
     let (mut noticed, mut recovered) = (unsent.clone(), unsent);
     noticed.notice(20);
     recovered.recover(20, None);
@@ -234,7 +234,7 @@ fn attempt_that_ends_before_its_send_is_counted_keeps_the_history() {
     let release = OrderRelease::NotSent { history: History::new(), after: LEASE, cause: "no file".into() };
     progress.release(12, &release).unwrap();
     assert_eq!((progress.state, progress.history.sends), (State::Recorded, 0));
-    // A notification that arrives during the attempt is not lost.
+    // A notification that arrives during the attempt is kept.
     let mut progress = claimed(&progress);
     progress.notice(70_000);
     progress.release(70_001, &release).unwrap();

@@ -1,4 +1,4 @@
-//! Tests of notifications that are stored together.
+//! Tests of notifications that are stored in the same transaction.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ async fn waiting_notifications_share_commits_and_only_refused_notifications_fail
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_batches_with_equal_notifications_store_each_notification_once() {
+async fn concurrent_batches_with_the_same_notifications_store_each_one_once() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     let keys = Arc::new(StoreKeys::generate().unwrap());

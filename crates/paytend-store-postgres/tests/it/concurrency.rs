@@ -83,7 +83,8 @@ async fn claim_during_a_completion_counts_the_completed_run() {
     let mut slow = config.clone();
     slow.application_name("slow");
     let slow = open(slow, 1).await;
-    // A claim of the slow store takes its snapshot and then reads the time, which waits for this lock.
+    // When the slow store claims, it takes its snapshot first and then reads the time. Reading the time blocks on this
+    // advisory lock.
     let clock = "CREATE OR REPLACE FUNCTION paytend_now() RETURNS timestamptz LANGUAGE plpgsql VOLATILE AS $$ BEGIN \
          IF current_setting('application_name') = 'slow' THEN PERFORM pg_advisory_xact_lock_shared(77); END IF; \
          RETURN clock_timestamp(); END $$";

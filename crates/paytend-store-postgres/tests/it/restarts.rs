@@ -160,8 +160,8 @@ async fn kill_session(config: &Config) {
     }
 }
 
-/// A claim is committed without waiting for the disk, so a crash can undo its attempt count. This must not happen again
-/// and again.
+/// A claim is committed without waiting for the disk, so a crash can undo its attempt count. Repeated crashes must not
+/// undo the count every time.
 #[tokio::test(flavor = "multi_thread")]
 async fn attempts_that_crash_the_server_are_counted() {
     let Some(mut server) = Server::start(&[]).await else { return };

@@ -207,7 +207,7 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
         let claimed: Vec<_> = claimed.iter().map(|claimed| claimed.lease.id).collect();
         assert_eq!(claimed, if limits.is_empty() { &ids[3..] } else { &[] });
     }
-    // One of the rows cannot be read at all. Lists do not contain it, but the check reports it.
+    // One of the rows cannot be read at all. `list` omits this row, but `check` reports it.
     let listed = store.list(Query { limit: 2, ..Query::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[3]]);
     assert_eq!(listed[0].state, State::Dead);
@@ -306,7 +306,8 @@ async fn viewers_of_content_are_recorded() {
     assert_eq!(viewed, [(id.get(), "operator".to_owned())]);
 }
 
-/// A reader prevents emptying a large log. If each write waited for it, 100 writes would take 20 seconds.
+/// A reader prevents the store from emptying a large write-ahead log. If each write waited for the reader, 100 writes
+/// would take 20 seconds.
 #[tokio::test]
 async fn active_reader_delays_few_writes() {
     let harness = SqliteHarness::new();

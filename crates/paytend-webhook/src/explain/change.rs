@@ -50,7 +50,7 @@ pub enum Change {
     /// Empty strings became null, or null became an empty string.
     #[error("the JSON was re-serialized: empty strings became null, or null became an empty string")]
     EmptyToNull,
-    /// One of two members with the same name was removed.
+    /// The signed JSON had two members with the same name in an object. One of the two members was removed.
     #[error("the JSON was re-serialized: of two members with the same name in an object, only one is left")]
     DuplicateDropped,
     /// The strings were HTML-escaped.
@@ -80,7 +80,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Returns a one-line instruction for avoiding the change.
+    /// Returns one line that explains how to avoid the change.
     pub fn fix(self) -> &'static str {
         match self {
             Self::Wrapped(wrapping) => wrapping.fix(),
@@ -141,7 +141,7 @@ pub enum Wrapping {
     /// The text was received compressed. Contains the name of the compression format.
     #[error("compressed with {0}")]
     Compressed(&'static str),
-    /// The text was received in HTTP chunked transfer coding, with the chunk lengths.
+    /// The text was received in HTTP chunked transfer coding and still contains the chunk lengths.
     #[error("in chunked transfer coding, with the chunk lengths")]
     Chunked,
     /// The text was received in UTF-16 or UTF-32. Contains the name of the encoding.

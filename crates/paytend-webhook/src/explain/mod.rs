@@ -80,8 +80,8 @@ pub fn explain(provider: Provider, headers: &HeaderMap, body: &[u8], keys: &Know
     explanation
 }
 
-/// Undoes wrappings, such as base64, compression or a JSON string, until `fits` accepts the bytes. At most three
-/// wrappings are undone. Returns the bytes and their wrappings, the outermost first.
+/// Strips layers of encoding, such as base64, compression or a JSON string, until `fits` accepts the bytes. Strips at
+/// most three layers. Returns the bytes and the layers removed, outermost first, or `None` if `fits` accepts no result.
 ///
 /// ```
 /// use paytend_webhook::explain::{Wrapping, unwrapped};

@@ -30,7 +30,8 @@ const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "
 
 /// The result of the request to the base URL.
 pub(super) struct Reached {
-    /// The difference between the server's clock and this machine's clock, if the response has a `Date` header.
+    /// The difference between the server's clock and this machine's clock, or `None` if the response has no valid
+    /// `Date` header.
     pub(super) skew: Option<Skew>,
 }
 
@@ -105,7 +106,7 @@ pub(super) fn http(settings: &Settings, url: &str) -> Result<reqwest::ClientBuil
 
 /// Returns the proxy that a client uses, without its credentials.
 pub(super) fn proxy(settings: &Settings, url: &Url) -> Option<Proxy> {
-    // Plain HTTP is allowed only on this machine, and does not use a proxy.
+    // Plain HTTP is allowed only for connections to this machine. These connections bypass the proxy.
     if url.scheme() == "http" {
         return None;
     }
@@ -205,7 +206,8 @@ pub(super) struct Skew {
 }
 
 impl Skew {
-    /// Compares a response's `Date` header with this machine's clock. `took` is how long the response took.
+    /// Compares a response's `Date` header with this machine's clock. Returns `None` if there is no valid header.
+    /// `took` is the time from the request to the response.
     pub(super) fn of(headers: &HeaderMap, took: Duration) -> Option<Self> {
         let date = headers.get(http::header::DATE)?.to_str().ok()?;
         let date: Timestamp = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();

@@ -39,7 +39,7 @@ pub(super) struct Description {
     receiver_key_bits: Option<usize>,
     /// The size of the sender's key, in bits. The message is signed with this key.
     sender_key_bits: Option<usize>,
-    /// What is needed to check the signature, if there are no keys for this message.
+    /// An instruction to provide the keys for this message. It is shown if the signature was not checked.
     #[serde(skip)]
     missing: &'static str,
     /// The result of the verification, or `None` if there are no keys for this message.
@@ -202,7 +202,7 @@ impl Description {
             lines.extend(bits.map(|bits| format!("{what} {bits} bits")));
         }
         lines.push(match self.verdict {
-            // A finding reports the missing header.
+            // The findings already report why the signature was not checked, such as a missing header.
             None if !self.findings.is_empty() => "the signature was not checked".to_owned(),
             None => format!("the signature was not checked: {}", self.missing),
             Some("not_authentic") => style.bad("not authentic"),
@@ -268,7 +268,7 @@ fn is_harmless(name: &str, text: &str) -> bool {
     is_partner_id || is_plain(text)
 }
 
-/// Decodes a base64 text. Returns `None` if the text is invalid or empty.
+/// Decodes base64 text. Returns `None` if it is invalid or empty.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text.trim()).ok().filter(|bytes| !bytes.is_empty())
 }

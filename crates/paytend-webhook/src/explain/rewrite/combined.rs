@@ -1,4 +1,4 @@
-//! Combinations of member orders. A combination assigns one possible order to each object in a document.
+//! Combinations of member orders. A combination assigns one member order to each kind of object in a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
 //! signature covers all objects, so the orders of different objects can only be tried together. Combinations with a
@@ -11,19 +11,19 @@ use super::documented;
 use super::order::{self, Members, is_integer, permutations};
 use super::structure::Structure;
 
-/// Maximum sum of the member orders' ranks in a combination.
+/// The maximum sum of the ranks of the orders in a combination.
 const MAX_RANK: usize = 7;
 
-/// Maximum number of member orders for a single object.
+/// The maximum number of member orders for a single kind of object.
 const MAX_OF_ONE: usize = 2_000;
 
-/// Maximum number of JSON nodes created for the combinations of a document.
+/// The maximum number of JSON nodes created for the combinations of a document.
 const MAX_NODES: usize = 600_000;
 
-/// Maximum number of object kinds in a document. No combinations are created for a document with more kinds of objects.
+/// The maximum number of kinds of objects in a document. No combinations are created for a document with more kinds.
 const MAX_KINDS: usize = 12;
 
-/// The member orders from which the other orders to try are derived.
+/// The member orders that are the most likely. The other orders to try are derived from them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The documented member orders. They are tried because a program may have sorted the received members.
@@ -123,7 +123,7 @@ fn choose<'a>(
         }
         return;
     };
-    // For the last object, only member orders with exactly the remaining rank are possible.
+    // For the last kind of object, only member orders with exactly the remaining rank are possible.
     let least = if rest.is_empty() { rank } else { 0 };
     for here in least..=rank {
         for order in first.get(here).into_iter().flatten() {

@@ -10,13 +10,13 @@ use super::template::Template;
 use crate::explain::change::Change;
 use crate::explain::search::Search;
 
-/// Maximum number of number-spelling combinations tried at each cost, starting with cost 1.
+/// The maximum number of combinations of number spellings that are tried at each cost, starting with cost 1.
 const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 
 /// The signed text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
-/// A kind of number-spelling combination.
+/// A kind of combination of number spellings.
 #[derive(Clone, Copy)]
 enum Kind {
     /// All common spellings of every number, without exponents.
@@ -29,8 +29,8 @@ enum Kind {
     Unusual(usize),
 }
 
-/// A walk through all combinations. It keeps the hash of the text written so far, so that each common beginning is
-/// hashed only once.
+/// A walk through all combinations of number spellings. Text at the start that several combinations share is hashed
+/// only once.
 struct Walk<'a> {
     rewriter: &'a Rewriter,
     template: &'a Template,
@@ -40,7 +40,8 @@ struct Walk<'a> {
 }
 
 impl Rewriter {
-    /// Tries all combinations of number spellings with this cost.
+    /// Tries the combinations of number spellings with this cost. At cost 0, only the received spellings are tried. The
+    /// number of combinations grows with the cost.
     pub(super) fn numbers(
         &self,
         template: &Template,
