@@ -15,13 +15,15 @@ fn run_until<T>(
     work: impl Future<Output = Result<T, Failure>>,
     interrupt: impl Future<Output = std::io::Result<()>>,
 ) -> Result<T, Failure> {
-    let until_interrupted = async {
+    let done = runtime.block_on(async {
         tokio::select! {
             done = work => done,
             _ = interrupt => Err(Failure::interrupted()),
         }
-    };
-    run_service(runtime, until_interrupted)
+    });
+    // Blocking calls in progress, such as name lookups, do not delay the exit.
+    runtime.shutdown_background();
+    done
 }
 
 /// Runs a service, which handles signals itself. After an interruption, blocking calls in progress, such as name
@@ -86,7 +88,8 @@ impl Signals {
     }
 }
 
-fn exit() -> ! {
+/// Ends the process with the exit code of an interrupt.
+pub(crate) fn exit() -> ! {
     std::process::exit(Category::Interrupted as i32)
 }
 

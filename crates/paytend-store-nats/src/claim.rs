@@ -164,6 +164,10 @@ async fn bury(
 async fn miss(shared: &Shared, dedup: Mac, sequence: u64, record: Record) -> Result<Take, StoreError> {
     let id = record.id;
     let changed = match Current::read(shared, dedup).await? {
+        Some(current) if current.is_unreadable => {
+            replace(shared, dedup, current.sequence, &current.record).await?;
+            true
+        }
         Some(current) if current.record.id != id => {
             shared.watched().index().remove(id, dedup);
             true

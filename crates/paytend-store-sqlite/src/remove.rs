@@ -19,15 +19,19 @@ const NO_WORK: &str = "NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.i
 impl SqliteStore {
     /// Erases the notifications that an erasure selects, a limited number at a time.
     pub(crate) async fn erase_selected(&self, erasure: Erasure) -> Result<u64, StoreError> {
+        let erased = self.erase_chunks(erasure).await;
+        // An earlier call may have failed after it had erased values.
+        let emptied = self.empty_log().await;
+        erased.and_then(|erased| emptied.map(|()| erased))
+    }
+
+    async fn erase_chunks(&self, erasure: Erasure) -> Result<u64, StoreError> {
         let (mut erased, mut after) = (0, Some(i64::MIN));
         while let Some(last) = after {
             let (clock, selection) = (self.shared.options.clock.clone(), erasure.clone());
             let chunk = self.write(move |transaction| erase(transaction, clock.now(), &selection, last));
             let (count, next) = chunk.await?;
             (erased, after) = (erased + count, next);
-        }
-        if erased > 0 {
-            self.empty_log().await?;
         }
         Ok(erased)
     }

@@ -55,7 +55,7 @@ fn problems_of_stores_are_reported() {
     let place = Place::new();
     place.lose_key();
     let store = format!("sqlite:{}", place.path.display());
-    in_both_forms(&["outbox", "check", "--store", &store], b"", (1, "the orders have 1 problem"));
+    in_both_forms(&["outbox", "check", "--store", &store], b"", (1, "the check found 1 problem"));
 
     let place = Workplace::new();
     let service = place.start(&[]);

@@ -72,7 +72,10 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         }
     });
     match sent {
-        Some(sent) => sent,
+        Some(sent) => {
+            runtime.shutdown_background();
+            sent
+        }
         None => {
             // A name lookup in progress does not delay the exit.
             runtime.shutdown_background();

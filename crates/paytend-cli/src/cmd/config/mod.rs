@@ -86,8 +86,8 @@ fn keyring_entry(settings: &dyn TableLike) -> Option<String> {
 fn note_unused(entry: Option<&str>) {
     if let Some(entry) = entry {
         output::note(format!(
-            "the keyring still contains the entry `{entry}`; to remove it, set private_key_keyring to this name, and \
-             run `paytend config secret --remove`"
+            "the keyring still contains the entry `{entry}` of the service `paytend`; you can remove it with the \
+             operating system's keyring program"
         ));
     }
 }

@@ -40,25 +40,30 @@ impl Callback<'_> {
             Ok(http) => http,
             Err(failure) => return report.fail(SIGNED, failure.message(), "paytend doctor --help"),
         };
-        if let Some(keys) = self.keys {
-            self.signed(keys, &http, report).await;
+        if let Some(keys) = self.keys
+            && !self.signed(keys, &http, report).await
+        {
+            return;
         }
         self.forged(&http, report).await;
     }
 
-    /// Posts a notification that is signed with the sandbox's key.
-    async fn signed(&self, keys: &Path, http: &Client, report: &mut Report) {
+    /// Posts a notification that is signed with the sandbox's key. Returns `false` if the receiver did not respond.
+    async fn signed(&self, keys: &Path, http: &Client, report: &mut Report) -> bool {
         let permissions = match self.settings {
             Some(settings) if settings.danger_any_permissions => FilePermissions::DangerAny,
             _ => FilePermissions::OwnerOnly,
         };
         let sender = Sender::new(keys, permissions);
-        let sent = match sender.request(self.route, NOTIFY_TYPE, &content(), None) {
-            Ok(request) => post(http, self.url, self.route, request).await,
-            Err(failure) => Err(failure),
+        let request = match sender.request(self.route, NOTIFY_TYPE, &content(), None) {
+            Ok(request) => request,
+            Err(failure) => {
+                report.fail(SIGNED, failure.message(), "pass --callback-keys DIR with a sandbox's key directory");
+                return true;
+            }
         };
         let shown = urls::shown(self.url);
-        match sent {
+        match post(http, self.url, self.route, request).await {
             Ok(Answer { acknowledged: true, .. }) => {
                 report.ok(SIGNED, format!("{shown} acknowledged a test notification"));
             }
@@ -67,8 +72,12 @@ impl Callback<'_> {
                 let next = "read the receiver's log, and check that it has the sandbox's public key and partner ID";
                 report.fail(SIGNED, message, next);
             }
-            Err(failure) => self.unreachable(SIGNED, &failure, report),
+            Err(failure) => {
+                self.unreachable(SIGNED, &failure, report);
+                return false;
+            }
         }
+        true
     }
 
     /// Posts a notification that is signed with an unknown key.
@@ -102,7 +111,7 @@ impl Callback<'_> {
         }
     }
 
-    /// Reports that the receiver did not respond. One result covers both notifications.
+    /// Reports that the receiver did not respond.
     fn unreachable(&self, name: &'static str, failure: &Failure, report: &mut Report) {
         let next = format!("curl -i -d '{{}}' {}", argument(Path::new(&urls::shown(self.url))));
         report.fail(name, failure.message(), next);

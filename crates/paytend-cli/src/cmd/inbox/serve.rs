@@ -241,9 +241,14 @@ fn worker(inbox: Inbox<AnyStore>, forwarder: Forwarder, handlers: Option<NonZero
 
 async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_after: Option<Duration>) {
     let started = Instant::now();
+    // A notification that is received later has the time of a clock that may be wrong.
+    let mut received_before = None;
     loop {
         let now = match store.clock().await {
-            Ok(clock) => trusted_now(clock, SystemTime::now(), started.elapsed()),
+            Ok(clock) => {
+                let last_received = *received_before.get_or_insert(clock.last_received);
+                trusted_now(StoreClock { last_received, ..clock }, SystemTime::now(), started.elapsed())
+            }
             Err(error) => {
                 tracing::error!(%error, "cannot read the store's clock: no content is removed");
                 None
@@ -272,8 +277,8 @@ async fn apply_retention(store: AnyStore, retention: Option<Duration>, forget_af
 /// of a wrong clock cannot be restored.
 ///
 /// A clock that is ahead makes all content seem old. Therefore, the store's clock and the system clock must both have
-/// reached the time. A system clock that is wrong after a start is usually corrected within a day. Until then, a
-/// notification must have been received within the day before.
+/// reached the time. A system clock that is wrong after a start is usually corrected within a day. Until then, the last
+/// notification before the start must have been received within the day before.
 fn trusted_now(clock: StoreClock, system: SystemTime, running: Duration) -> Option<SystemTime> {
     let now = clock.now.min(system);
     let is_recent = |last: SystemTime| now.duration_since(last).is_ok_and(|idle| idle <= CLOCK_TRIAL);

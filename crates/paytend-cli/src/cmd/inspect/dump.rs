@@ -178,9 +178,12 @@ fn is_trace_information(line: &[u8]) -> bool {
     line.windows(8).take(40).any(|window| window == b"== Info:")
 }
 
-/// Reads a row of a dump: an offset, pairs or fours of hexadecimal digits, and the bytes as text.
+/// Reads a row of a dump: an offset, pairs or fours of hexadecimal digits, and the bytes as text. A row without the
+/// text is the size of a chunk in `curl --trace-ascii`.
 fn row(line: &[u8]) -> Option<(usize, Vec<u8>)> {
-    let line = line.trim_ascii();
+    let line = line.trim_ascii_start();
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let line = line.strip_prefix(b"0x").unwrap_or(line);
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (offset, rest) = line.split_at_checked(digits).filter(|_| (4..=8).contains(&digits))?;
@@ -191,6 +194,7 @@ fn row(line: &[u8]) -> Option<(usize, Vec<u8>)> {
     }
     let mut bytes = Vec::with_capacity(ROW);
     let mut groups = rest.trim_ascii_start().split(|byte| *byte == b' ').peekable();
+    let mut has_text = false;
     while let Some(group) = groups.next() {
         // `hexdump -C` separates two halves.
         let is_middle = group.is_empty() && bytes.len() == ROW / 2 && groups.peek().is_some_and(|next| next.len() == 2);
@@ -203,13 +207,17 @@ fn row(line: &[u8]) -> Option<(usize, Vec<u8>)> {
         });
         match pairs.collect::<Option<Vec<u8>>>().filter(|pairs| matches!(pairs.len(), 1 | 2)) {
             Some(pairs) if bytes.len() + pairs.len() <= ROW => bytes.extend(pairs),
-            _ => break,
+            _ => {
+                has_text = true;
+                break;
+            }
         }
         if bytes.len() == ROW {
+            has_text = groups.peek().is_some();
             break;
         }
     }
-    (!bytes.is_empty()).then_some((offset, bytes))
+    (has_text && !bytes.is_empty()).then_some((offset, bytes))
 }
 
 #[cfg(test)]
@@ -231,6 +239,16 @@ mod tests {
             writeln!(dump, "{prefix}{:04x}: {digits:width$}{text}", number * ROW).unwrap();
         }
         dump
+    }
+
+    #[test]
+    fn sizes_of_chunks_are_not_rows() {
+        for size in ["7a", "1a2b", "7a \n"] {
+            let trace = format!("<= Recv data, 70 bytes (0x46)\n0000: {}\n0004: {{\"sign\":\"", size.trim_end());
+            assert_eq!(decoded(trace.as_bytes()), None, "{size}");
+        }
+        assert_eq!(row(b"0000: 7b 22                                           {\"\n"), Some((0, b"{\"".to_vec())));
+        assert_eq!(row(b"0000: 20 20                                             \n"), Some((0, b"  ".to_vec())));
     }
 
     #[test]

@@ -145,6 +145,11 @@ impl Printer {
         }
     }
 
+    /// Waits until the command stops.
+    pub(super) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Returns the first failure to write a line. If the reader of the output has closed the pipe, the exit code is 0.
     pub(super) fn finish(&self) -> Result<(), Failure> {
         let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();

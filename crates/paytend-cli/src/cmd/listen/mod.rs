@@ -34,7 +34,7 @@ use crate::event_kinds::ALL;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
 use crate::output::{self, Style};
-use crate::signals::{Signals, run_service};
+use crate::signals::{self, Signals, run_service};
 use crate::suggest::{Suggested, did_you_mean};
 
 #[derive(ClapArgs)]
@@ -132,9 +132,17 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
     });
     let mut signal = Ok(());
     let until = async {
+        let mut received = Box::pin(signals.received());
         tokio::select! {
-            ended = signals.received() => signal = ended,
-            () = stop.cancelled() => {}
+            ended = &mut received => signal = ended,
+            () = stop.cancelled() => {
+                // The output has failed. An interrupt still ends the process while the last forwards are in progress.
+                tokio::spawn(async {
+                    if received.await.is_err() {
+                        signals::exit();
+                    }
+                });
+            }
         }
         stop.cancel();
     };

@@ -1,5 +1,6 @@
 //! The routes of `paytend listen`, which verify, store and print notifications, and explain refusals.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -141,16 +142,24 @@ impl<S: Store> Shared<S> {
         let explaining = self.explainer.explaining.clone();
         tokio::spawn(async move {
             let _slot = slot;
-            let turn = explaining.acquire_owned().await;
+            // When the command stops, the waiting refusals are printed without findings.
+            let turn = tokio::select! {
+                biased;
+                () = printer.stopped() => return printer.print(&line),
+                turn = explaining.acquire_owned() => turn,
+            };
             let explained = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 let (headers, body, keys) = message;
-                let explanation = explain(route.provider(), &headers, &body, &keys);
-                explanation.findings().iter().map(ToString::to_string).collect()
+                // If the explanation panics, the line is printed without findings.
+                let findings = catch_unwind(AssertUnwindSafe(|| {
+                    let explanation = explain(route.provider(), &headers, &body, &keys);
+                    explanation.findings().iter().map(ToString::to_string).collect()
+                }));
+                line.findings = findings.unwrap_or_default();
+                printer.print(&line);
             });
-            // If the explanation panics, the line is printed without findings.
-            line.findings = explained.await.unwrap_or_default();
-            printer.print(&line);
+            drop(explained.await);
         });
     }
 }

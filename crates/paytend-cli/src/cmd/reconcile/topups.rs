@@ -18,12 +18,18 @@ const PART: usize = 100;
 
 impl Running<'_> {
     /// Queries the results of topups that are missing from the partner transactions or have no final status. Results
-    /// that an earlier run has stored are read from the directory.
+    /// that an earlier run has stored are read from the directory. Topups that were still being processed then are
+    /// queried again.
     pub(super) async fn topups(&self, lists: &mut Lists) -> Result<(), Failure> {
         let mut parts = 0;
         while let Some(directory) = &self.directory
-            && let Some(results) = directory.read(&part_name(parts))?
+            && let Some(mut results) = directory.read(&part_name(parts))?
         {
+            let count = results.len();
+            results.retain(|result| !self.is_processing(result));
+            if results.len() < count {
+                self.store(&part_name(parts), &results)?;
+            }
             lists.topups.extend(results);
             parts += 1;
         }
@@ -49,6 +55,13 @@ impl Running<'_> {
         }
         // A list without a file would not be compared.
         if parts == 0 { self.store::<TopupResultResponse>(&part_name(0), &[]) } else { Ok(()) }
+    }
+
+    /// Returns whether a topup was still being processed.
+    fn is_processing(&self, result: &TopupResultResponse) -> bool {
+        let statuses = &self.fetch.rules.codes.statuses.topups;
+        let status = result.status.as_ref().and_then(|code| statuses.get(code.as_str()));
+        status.is_some_and(|status| !status.is_final())
     }
 
     /// Returns the numbers of the topups to query.

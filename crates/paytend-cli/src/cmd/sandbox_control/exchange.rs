@@ -102,6 +102,11 @@ fn refuse_api(text: &str) -> Result<(), Failure> {
 impl Endpoint {
     /// Converts an error. A change whose response was lost may have been made.
     fn failure(&self, error: reqwest::Error) -> Failure {
+        if error.is_builder() {
+            return Failure::usage(
+                "PAYTEND_CONTROL_TOKEN is not a valid token: it contains a line break or other characters",
+            );
+        }
         let is_connect = error.is_connect();
         let (url, cause) = (&self.url, with_causes(&error.without_url()));
         if is_connect {
@@ -192,6 +197,10 @@ mod tests {
             !failure.message().contains("CANARY") && failure.message().contains("paytend sandbox --keys"),
             "{failure}"
         );
+        let token = ControlRequest::new(Method::POST, "http://127.0.0.1:1/", Some("CANARY\r".to_owned())).unwrap();
+        let failure = token.send(None).await.err().unwrap();
+        assert_eq!(failure.category(), Category::Usage, "{failure}");
+        assert!(!failure.message().contains("CANARY"), "{failure}");
         for url in ["/faults", "", "ftp://127.0.0.1/"] {
             let refused = ControlRequest::new(Method::GET, url, None).err().unwrap();
             assert_eq!(refused.category(), Category::Usage, "{url}");
