@@ -128,7 +128,7 @@ async fn import_of_an_invalid_state_is_refused() {
     type Change<'a> = &'a dyn Fn(&mut Value);
     let changes: [(Change<'_>, &str); 13] = [
         (&|world| world["now"] = u64::MAX.into(), "9000"),
-        (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "numbered"),
+        (&|world| world["outbox"]["deliveries"][0]["id"] = 7.into(), "IDs of the deliveries"),
         (&|world| world["partners"][id]["ledger"]["funds"]["EUR"] = 5.into(), "money"),
         (&|world| world["partners"] = json!({}), "partners"),
         // Without the check, the sandbox would loop forever in each of these states.
@@ -154,7 +154,7 @@ async fn import_of_an_invalid_state_is_refused() {
     ];
     for (change, word) in changes {
         let mut broken = world.clone();
-        if word.contains("ended has") {
+        if word.starts_with("completed delivery") {
             broken["outbox"]["deliveries"][0]["nextAt"] = 1.into();
         }
         change(&mut broken);
