@@ -70,8 +70,7 @@ pub(crate) fn enqueue(
             "INSERT INTO paytend_work \
              (id, kind, order_key, head, state, fence, tries, due_at, is_sighting, again, cause) \
              SELECT n.id, n.kind, n.order_key, \
-             NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.order_key = n.order_key AND w.head = 1), 0, ?2, 0, ?3, \
-             ?4, 0, ?5 \
+             NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.order_key = n.order_key), 0, ?2, 0, ?3, ?4, 0, ?5 \
              FROM paytend_notification n WHERE n.id = ?1",
         )?
         .execute(params![id, pending.fence, now, pending.is_sighting, pending.cause])?;
