@@ -99,7 +99,7 @@ const MUTANTS: [Mutant; 28] = [
     },
     Mutant {
         name: "SQLite runs with synchronous = OFF",
-        changes: &[(ENGINE, "Synchronous::Full => 2", "Synchronous::Full => 0")],
+        changes: &[(ENGINE, "Synchronous::Full => \"2\"", "Synchronous::Full => \"0\"")],
         package: SQLITE,
         tests: ("faults", "power::no_acknowledged_notification_is_lost_in_power_cuts"),
     },
@@ -117,11 +117,7 @@ const MUTANTS: [Mutant; 28] = [
     },
     Mutant {
         name: "order key is released twice",
-        changes: &[(
-            FINISH,
-            "if let (Some(key), true) = (order_key, head)",
-            "if let (Some(key), _) = (order_key, head)",
-        )],
+        changes: &[(FINISH, "if head && order_key != Value::Null", "if order_key != Value::Null")],
         package: SQLITE,
         tests: CONFORMS,
     },
