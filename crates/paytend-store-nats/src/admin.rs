@@ -25,6 +25,8 @@ use crate::streams::{Log, operation_number};
 const CONCURRENT: usize = 32;
 /// The number of notifications that are selected from the index at a time.
 const PAGE: usize = 256;
+/// The maximum number of notifications that an error lists.
+const NAMED: usize = 5;
 
 impl StoreAdmin for NatsStore {
     async fn list(&self, query: Query) -> Result<Vec<Entry>, StoreError> {
@@ -68,7 +70,7 @@ impl StoreAdmin for NatsStore {
                 dead.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
             }
         };
-        let mut redriven = 0;
+        let (mut redriven, mut refused) = (0, Vec::new());
         for id in ids {
             let Some(known) = watched.index().known(id) else { continue };
             let operation = operation_number()?;
@@ -76,13 +78,17 @@ impl StoreAdmin for NatsStore {
                 change(&self.shared, id, known.dedup, |record, now| record.id == id && record.redrive(now, operation));
             redriven += u64::from(match changed.await? {
                 Update::Written(_) => true,
+                Update::Unchanged(record) if record.id == id && record.needs_newer_program() => {
+                    refused.push(id.to_string());
+                    false
+                }
                 // The change was already made, but the response to the first attempt was lost.
                 Update::Unchanged(record) => record.remembers(operation),
                 Update::Gone => false,
             });
         }
         watched.notify();
-        Ok(redriven)
+        if refused.is_empty() { Ok(redriven) } else { Err(not_redriven(redriven, &refused)) }
     }
 
     async fn bury(&self, id: Id, cause: String) -> Result<bool, StoreError> {
@@ -179,6 +185,18 @@ impl NatsStore {
         remove::drop_payloads(&self.shared, millis(before)).await?;
         remove::forget(&self.shared, millis(before)).await
     }
+}
+
+/// Returns the error for dead letters that only a newer program can redrive.
+fn not_redriven(redriven: u64, refused: &[String]) -> StoreError {
+    let named = refused[..refused.len().min(NAMED)].join(", ");
+    let count = refused.len();
+    let message = format!(
+        "{redriven} notifications are ready again, and {count} are still dead letters, such as {named}: this program \
+         cannot read their records, and a newer program may already have processed them; redrive them with the newest \
+         version"
+    );
+    StoreError::new(StoreErrorKind::Configuration, message)
 }
 
 /// Reads the current state of a notification.

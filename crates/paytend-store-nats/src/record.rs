@@ -6,9 +6,11 @@
 //! A program drops the members of a record that it does not know. If that is not acceptable for a new member, or if
 //! older programs cannot read a new value, the format in `format.rs` must be increased.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use paytend_inbox::{Id, Lease, Mac, Release, State, StoreError};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::after;
@@ -151,6 +153,13 @@ impl Record {
         self
     }
 
+    /// Returns whether this dead letter has replaced a record in a format that this program cannot read. A newer program
+    /// may already have processed the notification. Text that is not a JSON object is not a record in any format.
+    pub(crate) fn needs_newer_program(&self) -> bool {
+        let Some(original) = &self.original else { return false };
+        serde_json::from_str::<HashMap<String, IgnoredAny>>(original).is_ok() && Self::read(original.as_bytes()).is_err()
+    }
+
     /// Restores the record that this dead letter has replaced, if this program can read it. Its number and the later
     /// sightings are kept. Returns whether the restored notification is already processed.
     fn restore_original(&mut self, now: i64) -> bool {
@@ -263,9 +272,11 @@ impl Record {
         true
     }
 
-    /// Makes a dead letter ready, or restores the record that it has replaced. Returns whether the record has changed.
+    /// Makes a dead letter ready, or restores the record that it has replaced. A dead letter that needs a newer program
+    /// is not changed. Returns whether the record has changed.
     pub(crate) fn redrive(&mut self, now: i64, operation: u64) -> bool {
-        let is_changed = self.state == StoredState::Dead && !self.is_repeated(operation);
+        let is_changed =
+            self.state == StoredState::Dead && !self.needs_newer_program() && !self.is_repeated(operation);
         if is_changed && !self.restore_original(now) {
             self.enqueue(now);
         }

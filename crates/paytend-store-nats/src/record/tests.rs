@@ -117,6 +117,23 @@ fn redrive_restores_the_record_that_an_older_program_could_not_read() {
 }
 
 #[test]
+fn dead_letter_of_a_record_in_an_unknown_format_is_not_redriven() {
+    let replaced = |original: &str| record().replacing_unreadable(original.as_bytes(), 9);
+    for original in [r#"{"id":1,"state":"new"}"#, r#"{"id":"a","fence":1e999}"#, "{}", r#" {"id":0} "#] {
+        let mut dead = replaced(original);
+        let before = dead.clone();
+        assert!(dead.needs_newer_program() && !dead.redrive(1, 1), "{original}");
+        assert_eq!(dead, before, "{original}");
+    }
+    // A text that is not a JSON object does not show that the notification was processed.
+    for original in ["nonsense", "[]", "7", ""] {
+        let mut dead = replaced(original);
+        assert!(!dead.needs_newer_program() && dead.redrive(1, 1), "{original}");
+        assert!(dead.state == StoredState::Ready && !dead.has_original(), "{original}");
+    }
+}
+
+#[test]
 fn unreadable_record_is_replaced_by_a_dead_letter_with_its_counters() {
     for (payload, fence, runs) in
         [(r#"{"fence":70,"completed_runs":3}"#, 70, 3), (r#"{"fence":4}"#, 9, 0), ("nonsense", 9, 0), ("[]", 9, 0)]

@@ -44,8 +44,8 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     let raw = Raw::new(&cluster, &name).await;
     let [message] = &*raw.all("inbox").await else { panic!("one notification is stored") };
     // The record of the first notification is replaced with a format in which only the counters can be read.
-    let record = format!("work.{}", TestNotification::new("record").prepare(&keys).facts.dedup);
-    raw.publish(&record, HeaderMap::new(), r#"{"id":"a","fence":7,"completed_runs":3}"#).await;
+    let record_subject = format!("work.{}", TestNotification::new("record").prepare(&keys).facts.dedup);
+    raw.publish(&record_subject, HeaderMap::new(), r#"{"id":"a","fence":7,"completed_runs":3}"#).await;
     let facts = message.headers.get("Paytend-Facts").unwrap().as_str();
     let with = |facts: &str| {
         let mut headers = HeaderMap::new();
@@ -96,11 +96,22 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     let [record] = &*dead else { panic!("{dead:?}") };
     assert!(record.cause.as_ref().unwrap().contains("record cannot be read"), "{record:?}");
     assert!(fresh.show(paytend_inbox::Id::new(i64::try_from(ids[0]).unwrap()), None).await.unwrap().is_none());
-    // A redriven notification becomes a dead letter again, or is processed if it can be read.
-    assert_eq!(fresh.redrive(None).await.unwrap(), 6);
+    // A redriven notification becomes a dead letter again. If its record has an unknown format, it is not redriven,
+    // because a newer program may already have processed it.
+    let refused = fresh.redrive(None).await.unwrap_err();
+    let expected = format!("5 notifications are ready again, and 1 are still dead letters, such as {}", record.id);
+    assert!(refused.to_string().starts_with(&expected), "{refused}");
+    assert_eq!(refused.kind(), paytend_inbox::StoreErrorKind::Configuration);
+    process_until(&fresh, 0, 6).await;
+    let refused = fresh.redrive(Some(vec![record.id])).await.unwrap_err();
+    assert!(refused.to_string().starts_with("0 notifications are ready again"), "{refused}");
+    assert_eq!(fresh.show(record.id, None).await.unwrap().unwrap().state, State::Dead);
+    // If no program can read the record, deleting its message makes the notification new.
+    let stored = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.{record_subject}")).await;
+    raw.stream("work").await.delete_message(stored.unwrap().sequence).await.unwrap();
+    let fresh = options(&cluster, &name).open().await.unwrap();
     let claimed = crate::support::claim_until_found(&fresh).await;
-    assert_eq!((claimed[0].lease.id, claimed[0].completed_runs), (record.id, 3));
-    assert!(claimed[0].lease.fence > 7);
+    assert_eq!((claimed[0].lease.id, claimed[0].completed_runs), (record.id, 0));
     fresh.complete(claimed[0].lease, None).await.unwrap();
     process_until(&fresh, 0, 5).await;
     // Duplicates of unreadable notifications are recognized.
@@ -159,6 +170,44 @@ async fn record_of_a_newer_version_is_kept() {
     assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer));
     assert!(stored().await.sequence > sequence);
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
+    // This program does not begin a new run, because the newer program may already have processed the notification.
+    let before = stored().await.sequence;
+    for ids in [Some(vec![id]), None] {
+        let refused = fresh.redrive(ids).await.unwrap_err().to_string();
+        assert!(refused.contains(&format!("1 are still dead letters, such as {id}: ")), "{refused}");
+    }
+    assert_eq!((stored().await.sequence, claim(&fresh, 10, LEASE).await.len()), (before, 0));
+    assert_eq!(fresh.stats().await.unwrap().dead, 1);
+}
+
+/// A newer program has processed the first notification of an order key and removed its content, while this program had
+/// the notification in its index.
+#[tokio::test(flavor = "multi_thread")]
+async fn notification_with_an_unreadable_record_and_no_message_does_not_hold_up_its_key() {
+    let Some(cluster) = Cluster::shared().await else { return };
+    let name = cluster.store_name();
+    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let store = options(&cluster, &name).open().await.unwrap();
+    let raw = Raw::new(&cluster, &name).await;
+    let ordered = |name: &str| TestNotification { order: Some("key".into()), ..TestNotification::new(name) };
+    let first = store.accept(ordered("first").prepare(&keys)).await.unwrap().id();
+    let second = store.accept(ordered("second").prepare(&keys)).await.unwrap().id();
+    assert_eq!(store.stats().await.unwrap().ready, 2);
+    let subject = format!("work.{}", ordered("first").prepare(&keys).facts.dedup);
+    let newer = format!(r#"{{"id":{first},"state":"new","fence":7}}"#);
+    raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
+    raw.stream("inbox").await.delete_message(u64::try_from(first.get()).unwrap()).await.unwrap();
+    let claimed = crate::support::claim_until_found(&store).await;
+    assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [second]);
+    store.complete(claimed[0].lease, None).await.unwrap();
+    for store in [&store, &options(&cluster, &name).open().await.unwrap()] {
+        let stats = store.stats().await.unwrap();
+        assert_eq!((stats.ready, stats.done, stats.dead), (0, 1, 1));
+    }
+    // The dead letter contains the record.
+    let stored = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.{subject}")).await.unwrap();
+    let dead: serde_json::Value = serde_json::from_slice(&stored.payload).unwrap();
+    assert_eq!((dead["state"].as_str(), dead["original"].as_str()), (Some("dead"), Some(newer.as_str())));
 }
 
 /// The message was deleted with its content, and the record cannot be read.
