@@ -45,7 +45,12 @@ const RULES: [(&str, &str); 10] = [
          HAVING sum(head) <> 1)",
         "order keys do not have exactly one notification that can be claimed",
     ),
-    ("SELECT count(*) FROM paytend_work WHERE order_key IS NULL AND head <> 1", "notifications cannot be claimed"),
+    // A pending entry without a notification is excluded when it is claimed.
+    (
+        "SELECT count(*) FROM paytend_work w WHERE order_key IS NULL AND head <> 1 \
+         AND EXISTS (SELECT 1 FROM paytend_notification WHERE id = w.id)",
+        "notifications cannot be claimed",
+    ),
 ];
 
 /// Checks the file and its rows. Returns a description of each problem.

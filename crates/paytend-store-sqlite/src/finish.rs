@@ -132,19 +132,19 @@ fn promote(transaction: &Transaction<'_>, order_key: &Value) -> Result<(), rusql
         .map(drop)
 }
 
-/// Excludes work without a notification from claims, because a dead letter requires a notification. The next work of
-/// the order key can then be claimed.
+/// The state of a pending row whose notification is absent. It is none of the states that are counted.
+const EXCLUDED: i64 = 3;
+
+/// Excludes a pending row without a notification from claims and from its order key, because a dead letter requires a
+/// notification. The row is kept, so that `check` reports it. The next row of the order key can then be claimed.
 pub(crate) fn exclude(transaction: &Transaction<'_>, id: i64) -> Result<(), rusqlite::Error> {
     let order_key: Value = transaction
-        .prepare_cached("UPDATE paytend_work SET head = 0 WHERE id = ?1 RETURNING order_key")?
+        .prepare_cached("SELECT order_key FROM paytend_work WHERE id = ?1")?
         .query_row([id], |row| row.get(0))?;
     transaction
-        .prepare_cached(
-            "UPDATE paytend_work SET head = 1 WHERE id = (SELECT min(w.id) FROM paytend_work w WHERE w.order_key = ?1 \
-             AND EXISTS (SELECT 1 FROM paytend_notification n WHERE n.id = w.id))",
-        )?
-        .execute([order_key])
-        .map(drop)
+        .prepare_cached("UPDATE paytend_work SET head = 0, order_key = NULL, state = ?2 WHERE id = ?1")?
+        .execute([id, EXCLUDED])?;
+    promote(transaction, &order_key)
 }
 
 fn outcome(

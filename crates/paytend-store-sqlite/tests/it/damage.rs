@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{ClaimRequest, Kind, State, Store as _, StoreAdmin as _};
+use paytend_inbox::{ClaimRequest, Kind, Release, State, Store as _, StoreAdmin as _};
 use paytend_outbox::testing::TestOrder;
 use paytend_outbox::{ClaimOrders, OrderQuery, OutboxAdmin as _, OutboxStore as _};
 use paytend_store_sqlite::SqliteStore;
@@ -39,7 +39,7 @@ const KIND: &str = "UPDATE paytend_work SET kind = CAST(x'ff41' AS TEXT) WHERE i
 const DEAD_TOO: &str = "UPDATE paytend_notification SET route = 'other' WHERE id = 1; \
      INSERT INTO paytend_dead VALUES (1, 0, 0, 0, 0, NULL)";
 const ABSENT: &str = "PRAGMA foreign_keys = 0; DELETE FROM paytend_payload WHERE id = 1; \
-     DELETE FROM paytend_notification WHERE id = 1";
+     DELETE FROM paytend_outcome WHERE id = 1; DELETE FROM paytend_notification WHERE id = 1";
 
 /// A row that a different program has damaged must not stop all workers.
 #[tokio::test]
@@ -80,7 +80,77 @@ async fn damaged_notification_does_not_hold_up_others() {
             assert_eq!(store.stats().await.unwrap().dead, 1, "{damage}");
         }
         assert_eq!(claim(&store, 9).await.len(), 0, "{damage}");
+        // Notifications that arrive later are not held up either, and are processed one after the other.
+        let mut later = Vec::new();
+        for name in ["later", "last"] {
+            later.push(store.accept(ordered(name, "first").prepare(&keys)).await.unwrap().id());
+        }
+        for id in later {
+            let claimed = claim(&store, 9).await;
+            assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [id], "{damage}");
+            store.complete(claimed[0].lease, None).await.unwrap();
+        }
+        let stats = store.stats().await.unwrap();
+        assert_eq!((stats.ready, stats.leased, stats.backoff), (0, 0, 0), "{damage}");
+        if damage == ABSENT {
+            assert_eq!(store.check().await.unwrap(), ["1 pending entries have no notification"]);
+        }
     }
+}
+
+/// The notification of a lease or a retry was deleted, or of the only entry with its order key.
+#[tokio::test]
+async fn absent_notification_holds_up_its_order_key_until_its_entry_is_due() {
+    for step in ["pending", "leased", "backoff"] {
+        let harness = SqliteHarness::new();
+        let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
+        store.accept(ordered("absent", "first").prepare(&keys)).await.unwrap();
+        if step != "pending" {
+            let claimed = claim(&store, 1).await.remove(0);
+            if step == "backoff" {
+                let retry = Release::Retry { after: Duration::from_secs(50), cause: "a test".into() };
+                store.release(claimed.lease, retry).await.unwrap();
+            }
+        }
+        Connection::open(harness.path("a.db")).unwrap().execute_batch(ABSENT).unwrap();
+        let next = store.accept(ordered("next", "first").prepare(&keys)).await.unwrap().id();
+        let second = store.accept(ordered("second", "first").prepare(&keys)).await.unwrap().id();
+        harness.advance_by(Duration::from_secs(61));
+        assert_eq!(claim(&store, 9).await.len(), 0, "{step}");
+        for id in [next, second] {
+            let claimed = claim(&store, 9).await;
+            assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [id], "{step}");
+            store.complete(claimed[0].lease, None).await.unwrap();
+        }
+        assert_eq!(store.check().await.unwrap(), ["1 pending entries have no notification"], "{step}");
+    }
+}
+
+/// An operator restores a deleted row.
+#[tokio::test]
+async fn restored_notification_can_be_buried_and_redriven() {
+    let harness = SqliteHarness::new();
+    let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
+    let id = store.accept(ordered("a", "first").prepare(&keys)).await.unwrap().id();
+    let database = Connection::open(harness.path("a.db")).unwrap();
+    database
+        .execute_batch(
+            "PRAGMA foreign_keys = 0; CREATE TABLE kept AS SELECT * FROM paytend_notification; \
+             DELETE FROM paytend_notification",
+        )
+        .unwrap();
+    assert_eq!(claim(&store, 9).await.len(), 0);
+    let next = store.accept(ordered("b", "first").prepare(&keys)).await.unwrap().id();
+    database.execute_batch("INSERT INTO paytend_notification SELECT * FROM kept").unwrap();
+    assert!(store.check().await.unwrap().contains(&"1 notifications cannot be claimed".to_owned()));
+    assert!(store.bury(id, "restored".into()).await.unwrap());
+    assert_eq!(store.redrive(Some(vec![id])).await.unwrap(), 1);
+    for id in [next, id] {
+        let claimed = claim(&store, 9).await;
+        assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [id]);
+        store.complete(claimed[0].lease, None).await.unwrap();
+    }
+    assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
 /// An order that a newer program has written is never sent, and does not stop the other orders.
