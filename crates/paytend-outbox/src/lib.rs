@@ -16,6 +16,7 @@ mod terms;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod unreadable;
 mod upload;
 
 pub use dispatcher::{Dispatcher, DispatcherBuilder, EndedOrder, Ending, NotQueried};
@@ -25,8 +26,9 @@ pub use notice::OrderNotice;
 pub use outbox::{Outbox, SubmitOptions, open_request, open_result};
 pub use progress::{IllegalTransition, Progress};
 pub use record::{
-    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderQuery,
-    OrderRelease, OrderStats, Pause, Submitted,
+    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderPage,
+    OrderQuery, OrderRelease, OrderStats, Pause, Recovered, Submitted,
 };
 pub use store::{OutboxAdmin, OutboxStore};
 pub use terms::{Decision, ParseDecisionError, ParseStateError, State, millis, system_time};
+pub use unreadable::{SkippedOrders, UnreadableOrder, unreadable_problem};

@@ -380,6 +380,14 @@ impl Progress {
         self.make_due(not_before.map_or(now, |time| time.max(now)));
         true
     }
+
+    /// Prepares an order that is claimed during a recovery. An order without a recorded send was not recovered, because
+    /// it could not be read at that time.
+    pub fn recover_unsent(&mut self, now: i64, not_before: Option<i64>) {
+        if self.is_unsent() {
+            self.recover(now, not_before);
+        }
+    }
 }
 
 /// The cause text for an order that a notification reports but the query does not find.

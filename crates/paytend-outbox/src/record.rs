@@ -10,6 +10,7 @@ use paytend_inbox::{Lease, Mac, SealedPayload, StoreError, StoreKeys};
 pub use crate::new_order::NewOrder;
 use crate::progress::Progress;
 use crate::terms::{Decision, State};
+use crate::unreadable::UnreadableOrder;
 
 /// The facts about an order, which never change. A store keeps them unencrypted.
 #[derive(Clone, PartialEq, Eq)]
@@ -266,6 +267,54 @@ pub struct OrderQuery {
     pub limit: usize,
 }
 
+/// A page of the orders that an [`OrderQuery`] selects.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct OrderPage {
+    /// The orders without their content, sorted by ID.
+    pub entries: Vec<OrderEntry>,
+    /// The orders of this page that cannot be read, sorted by ID. They count towards the limit of the query. If the
+    /// query selects a state, an order whose state cannot be read is not listed.
+    pub unreadable: Vec<UnreadableOrder>,
+    /// The [`after`](OrderQuery::after) of the next page, or `None` if this is the last page.
+    pub next: Option<i64>,
+}
+
+impl OrderPage {
+    /// Adds the next order of the page. A store uses this function.
+    pub fn push(&mut self, order: Result<OrderEntry, UnreadableOrder>) {
+        match order {
+            Ok(entry) => {
+                self.next = Some(entry.id);
+                self.entries.push(entry);
+            }
+            Err(unreadable) => {
+                self.next = Some(unreadable.id);
+                self.unreadable.push(unreadable);
+            }
+        }
+    }
+
+    /// Ends the page. If it contains fewer orders than the limit of the query, it is the last page. A store uses this
+    /// function.
+    pub fn end(&mut self, limit: usize) {
+        if self.entries.len() + self.unreadable.len() < limit {
+            self.next = None;
+        }
+    }
+}
+
+/// The result of [`recover_orders`](crate::OutboxAdmin::recover_orders).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "unreadable orders were not recovered: recover them with the newest version of the program"]
+#[non_exhaustive]
+pub struct Recovered {
+    /// The number of orders that will be queried.
+    pub count: u64,
+    /// The open orders that cannot be read, sorted by ID. They were not recovered.
+    pub unreadable: Vec<UnreadableOrder>,
+}
+
 /// Counts of the orders in an outbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -274,6 +323,9 @@ pub struct OrderStats {
     pub states: [u64; State::ALL.len()],
     /// The number of orders whose outcome is known but whose handler has not succeeded.
     pub unhandled: u64,
+    /// The number of open orders that cannot be read. [`list_orders`](crate::OutboxAdmin::list_orders) names them. Those
+    /// in a known state are also counted in [`states`](Self::states).
+    pub unreadable: u64,
     /// How long the oldest due order has been due.
     pub oldest_due: Option<Duration>,
     /// The number of open orders that need each payload key to decrypt their request or result. An order waits while a

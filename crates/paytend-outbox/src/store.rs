@@ -9,8 +9,8 @@ use paytend_inbox::{FinishError, Lease, Mac, SealedPayload, StoreError};
 use crate::error::{ActionError, BeginSendError, SubmitError};
 use crate::notice::OrderNotice;
 use crate::record::{
-    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderQuery, OrderRelease, OrderStats, Pause,
-    Submitted,
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderPage, OrderQuery, OrderRelease,
+    OrderStats, Pause, Recovered, Submitted,
 };
 
 /// A durable store of orders.
@@ -29,6 +29,9 @@ use crate::record::{
 /// - Of the orders with the same order key, only the first order that is not completed can be claimed. A stuck order
 ///   holds up the later orders.
 /// - An order's progress is changed only by methods of [`Progress`](crate::Progress).
+/// - An order that cannot be read is neither claimed nor changed. It is listed, and counted in
+///   [`OrderStats`](crate::OrderStats).
+/// - During a recovery, a claim calls [`Progress::recover_unsent`](crate::Progress::recover_unsent) first.
 /// - Dropping a returned future does not cancel a commit that has begun.
 ///
 /// Handles are cheap to clone and share the store. This trait and `paytend_inbox::Store` have no method names in
@@ -94,8 +97,8 @@ pub trait OutboxStore: Clone + Send + Sync + 'static {
 
 /// The interface through which operators manage stored orders.
 pub trait OutboxAdmin: OutboxStore {
-    /// Returns orders without their content, ordered by ID.
-    fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<Vec<OrderEntry>, StoreError>> + Send;
+    /// Returns a page of orders without their content, sorted by ID.
+    fn list_orders(&self, query: OrderQuery) -> impl Future<Output = Result<OrderPage, StoreError>> + Send;
 
     /// Returns an order with its encrypted content. `viewer` is recorded in the audit log. Pass it if the content is
     /// shown to a user.
@@ -130,8 +133,11 @@ pub trait OutboxAdmin: OutboxStore {
     /// Begins the recovery of a store that was restored from a backup. Every order that is not final is queried before
     /// anything is sent, because it may have been sent after the backup. Orders that are submitted before
     /// [`end_recovery`](Self::end_recovery) are also queried first, because they may already have been submitted and
-    /// sent after the backup. Stop all dispatchers first. Returns the number of stored orders that will be queried.
-    fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<u64, StoreError>> + Send;
+    /// sent after the backup. Stop all dispatchers first.
+    ///
+    /// Orders that cannot be read are left unchanged and are returned. Recover them with a version that can read them.
+    /// If such an order can be read later, and the recovery has not ended, a claim recovers it.
+    fn recover_orders(&self, audit: Audit) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
 
     /// Ends a recovery. Orders that are submitted afterwards are sent without a query. Returns whether a recovery was
     /// in progress.

@@ -157,7 +157,8 @@ impl Record {
     /// may already have processed the notification. Text that is not a JSON object is not a record in any format.
     pub(crate) fn needs_newer_program(&self) -> bool {
         let Some(original) = &self.original else { return false };
-        serde_json::from_str::<HashMap<String, IgnoredAny>>(original).is_ok() && Self::read(original.as_bytes()).is_err()
+        serde_json::from_str::<HashMap<String, IgnoredAny>>(original).is_ok()
+            && Self::read(original.as_bytes()).is_err()
     }
 
     /// Restores the record that this dead letter has replaced, if this program can read it. Its number and the later
@@ -275,8 +276,7 @@ impl Record {
     /// Makes a dead letter ready, or restores the record that it has replaced. A dead letter that needs a newer program
     /// is not changed. Returns whether the record has changed.
     pub(crate) fn redrive(&mut self, now: i64, operation: u64) -> bool {
-        let is_changed =
-            self.state == StoredState::Dead && !self.needs_newer_program() && !self.is_repeated(operation);
+        let is_changed = self.state == StoredState::Dead && !self.needs_newer_program() && !self.is_repeated(operation);
         if is_changed && !self.restore_original(now) {
             self.enqueue(now);
         }

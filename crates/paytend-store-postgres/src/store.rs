@@ -10,6 +10,7 @@ use paytend_inbox::{
     Accepted, ClaimRequest, Claimed, FinishError, Lease, Mac, NewNotification, Release, Store, StoreError,
     StoreErrorKind,
 };
+use paytend_outbox::SkippedOrders;
 use tokio_postgres::IsolationLevel;
 
 use crate::completions::Completions;
@@ -41,6 +42,7 @@ struct Shared {
     queue: Queue,
     completions: Completions,
     hints: Hints,
+    skipped_orders: SkippedOrders,
     /// The time of the last search for due times that are too far in the future.
     repaired: Mutex<Option<Instant>>,
 }
@@ -63,6 +65,7 @@ impl PostgresStore {
                 queue: Queue::default(),
                 completions: Completions::default(),
                 hints,
+                skipped_orders: SkippedOrders::default(),
                 repaired: Mutex::default(),
             }),
         }
@@ -75,6 +78,10 @@ impl PostgresStore {
 
     pub(crate) fn queue(&self) -> &Queue {
         &self.shared.queue
+    }
+
+    pub(crate) fn skipped_orders(&self) -> &SkippedOrders {
+        &self.shared.skipped_orders
     }
 
     pub(crate) fn completions(&self) -> &Completions {

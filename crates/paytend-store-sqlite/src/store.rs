@@ -73,6 +73,7 @@ pub struct SqliteStore {
 pub(crate) struct Shared {
     pub(crate) options: SqliteOptions,
     pub(crate) clocks: outbox::Clocks,
+    pub(crate) skipped: paytend_outbox::SkippedOrders,
     queue: Queue,
     lookups: SyncSender<Lookup>,
     counts: Arc<Counts>,
@@ -114,7 +115,9 @@ impl SqliteStore {
         let (waiting, clock) = (options.max_waiting, options.clock.clone());
         let lookups = Lookups::start(connection, waiting, Arc::clone(&counts), clock, queue.clone())?;
         let clocks = outbox::Clocks::new(&options.clock);
-        Ok(Self { shared: Arc::new(Shared { options, clocks, queue, lookups, counts, deadline, changed, reader }) })
+        let skipped = paytend_outbox::SkippedOrders::default();
+        let shared = Shared { options, clocks, skipped, queue, lookups, counts, deadline, changed, reader };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Runs a function in the writer's transaction, and returns its result after the commit. If the function returns an

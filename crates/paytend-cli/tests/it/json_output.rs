@@ -353,4 +353,9 @@ fn outbox_command_output_matches_its_schemas() {
     checked("outbox-recover", &outbox(&["recover", "--why", "a test"]));
     let ended = outbox(&["recover", "--end", "--why", "a test"]);
     assert_eq!(checked("outbox-recover-end", &ended), json!({"ended": true}));
+    place.set_state("R-1", "newer");
+    assert_eq!(outbox(&["list"]).lines().inspect(|line| drop(checked("outbox-list", line))).count(), 2);
+    assert_eq!(checked("outbox-stats", &outbox(&["stats"]))["unreadable"], 1);
+    let recovered = in_store(&place.path, &["outbox", "recover", "--why", "a test"]);
+    assert_eq!((recovered.code, checked("outbox-recover", &recovered.stdout)["recovered"].clone()), (1, json!(0)));
 }

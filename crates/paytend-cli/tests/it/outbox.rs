@@ -68,6 +68,17 @@ impl Place {
         old.to_string()
     }
 
+    /// Sets the state of an order. If the state does not exist, the order cannot be read.
+    pub(crate) fn set_state(&self, number: &str, state: &str) {
+        let parameters = [state.to_owned(), number.to_owned()];
+        let changed = runtime().block_on(async {
+            let (store, _) = self.open();
+            let sql = "UPDATE paytend_order SET state = ?1 WHERE number = ?2";
+            store.write(move |transaction| transaction.execute(sql, parameters)).await
+        });
+        assert_eq!(changed.unwrap(), 1);
+    }
+
     fn outbox(&self, args: &[&str]) -> RunOutput {
         run(&[&["outbox"], args, &["--store", &self.store]].concat(), b"")
     }
@@ -149,6 +160,37 @@ fn stuck_orders_are_retried_and_a_restored_store_is_recovered() {
     let shown = place.json(&["show", "R-1"]);
     assert_eq!((&shown["state"], &shown["sends"]), (&json!("unknown"), &json!(1)));
     assert_eq!(shown["audit"][0]["action"], "recover");
+}
+
+#[test]
+fn unreadable_orders_are_listed_and_counted_and_are_not_recovered() {
+    let place = Place::new();
+    place.set_state("R-1", "newer");
+    let ran = place.outbox(&["list"]);
+    assert_eq!(ran.stdout.lines().count(), 2);
+    assert!(ran.stdout.contains("  unreadable  R-1, not sent: use the newest version"), "{}", ran.stdout);
+    let json = place.outbox(&["list", "--json"]).stdout;
+    let listed: Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&listed["number"], &listed["state"], &listed["sends"]),
+        (&json!("R-1"), &json!("unreadable"), &json!(null))
+    );
+    assert_eq!(place.json(&["stats"])["unreadable"], 1);
+    // The others are recovered. The exit code and the output show that the recovery is not complete.
+    let ran = place.outbox(&["recover", "--why", "restored"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, "recovered: 1\n"));
+    assert!(ran.stderr.contains("1 orders cannot be read and are not recovered: R-1 (ID 2); "), "{}", ran.stderr);
+    let ran = place.outbox(&["recover", "--why", "restored", "--json"]);
+    let expected = json!({ "recovered": 1, "unreadable": [{ "id": 2, "number": "R-1" }] });
+    assert_eq!((ran.code, serde_json::from_str::<Value>(&ran.stdout).unwrap()), (1, expected));
+    assert_eq!(place.json(&["show", "S-1"])["state"], "unknown");
+    let end = || place.outbox(&["recover", "--end", "--why", "the orders agree"]);
+    let ran = end();
+    assert!(ran.code == 0 && ran.stderr.contains("1 open orders cannot be read"), "{}", ran.stderr);
+    // A program that can read the order recovers it.
+    place.set_state("R-1", "recorded");
+    assert_eq!(place.outbox(&["recover", "--why", "restored"]).stdout, "recovered: 2\n");
+    assert!(!end().stderr.contains("cannot be read"));
 }
 
 #[test]

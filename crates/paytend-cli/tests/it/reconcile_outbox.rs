@@ -66,6 +66,14 @@ fn topups_in_the_outbox_are_compared() {
         let (report, code) = life.report_of_store();
         let expected = ("only_provider".to_owned(), "X-1".to_owned(), String::new());
         assert_eq!((open(&report), code), (vec![expected], 8), "{report:#}");
+
+        // A newer program has written an order, so its transaction is open.
+        let damage = "UPDATE paytend_order SET state = 'newer' WHERE number = 'O-1'";
+        store.write(|transaction| transaction.execute(damage, [])).await.unwrap();
+        let (report, code) = life.report_of_store();
+        assert_eq!((code, &report["counts"]["unresolved"]), (8, &1.into()), "{report:#}");
+        let reasons = report["items"].as_array().unwrap().iter().map(|item| item["reasons"].to_string());
+        assert!(reasons.into_iter().any(|reasons| reasons.contains("unreadable")), "{report:#}");
     });
 }
 

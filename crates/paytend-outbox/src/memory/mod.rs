@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use crate::error::{ActionError, BeginSendError, SubmitError};
 use crate::notice::OrderNotice;
 use crate::record::{
-    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderQuery, OrderRelease, OrderStats, Pause,
-    Submitted,
+    Action, Audit, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderPage, OrderQuery, OrderRelease,
+    OrderStats, Pause, Recovered, Submitted,
 };
 use crate::store::{OutboxAdmin, OutboxStore};
 use crate::terms::millis;
@@ -204,7 +204,7 @@ impl OutboxStore for MemoryOutbox {
 }
 
 impl OutboxAdmin for MemoryOutbox {
-    async fn list_orders(&self, query: OrderQuery) -> Result<Vec<OrderEntry>, StoreError> {
+    async fn list_orders(&self, query: OrderQuery) -> Result<OrderPage, StoreError> {
         Ok(self.rows().list(&query))
     }
 
@@ -239,8 +239,9 @@ impl OutboxAdmin for MemoryOutbox {
         Ok(self.rows().stats(now))
     }
 
-    async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
-        Ok(self.change(|rows, now| rows.recover(now, audit)))
+    async fn recover_orders(&self, audit: Audit) -> Result<Recovered, StoreError> {
+        let count = self.change(|rows, now| rows.recover(now, audit));
+        Ok(Recovered { count, unreadable: Vec::new() })
     }
 
     async fn end_recovery(&self, audit: Audit) -> Result<bool, StoreError> {

@@ -10,8 +10,8 @@ use crate::error::{ActionError, BeginSendError, SubmitError, illegal};
 use crate::notice::OrderNotice;
 use crate::progress::Progress;
 use crate::record::{
-    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderQuery,
-    OrderRelease, OrderStats, Pause, Submitted,
+    Action, Audit, AuditEntry, ClaimOrders, ClaimedOrder, Ended, NewOrder, OrderEntry, OrderFacts, OrderPage,
+    OrderQuery, OrderRelease, OrderStats, Pause, Submitted,
 };
 use crate::terms::{State, millis, system_time};
 
@@ -109,6 +109,9 @@ impl Rows {
                 Some(0) | None => continue,
                 Some(room) => *room -= 1,
             }
+            if self.recovering_since.is_some() {
+                row.progress.recover_unsent(now, row.facts.not_before.map(millis));
+            }
             row.progress.claim(now, request.lease, request.holder);
             claimed.push(ClaimedOrder {
                 lease: Lease { id: Id::new(id), fence: row.progress.fence, holder: request.holder },
@@ -171,7 +174,7 @@ impl Rows {
         row.filter(|row| row.facts.operation == notice.operation).is_some_and(|row| row.progress.notice(now))
     }
 
-    pub(super) fn list(&self, query: &OrderQuery) -> Vec<OrderEntry> {
+    pub(super) fn list(&self, query: &OrderQuery) -> OrderPage {
         let wanted = |row: &Row| {
             query.state.is_none_or(|state| row.progress.state == state)
                 && query.operation.as_ref().is_none_or(|operation| row.facts.operation == *operation)
@@ -179,7 +182,10 @@ impl Rows {
         };
         let from = query.after.map_or(i64::MIN, |id| id.saturating_add(1));
         let rows = self.rows.range(from..).filter(|(_, row)| wanted(row));
-        rows.take(query.limit).map(|(id, row)| row.entry(*id)).collect()
+        let mut page = OrderPage::default();
+        rows.take(query.limit).for_each(|(id, row)| page.push(Ok(row.entry(*id))));
+        page.end(query.limit);
+        page
     }
 
     pub(super) fn show(&mut self, number: &str, viewer: Option<String>) -> Option<OrderEntry> {

@@ -41,12 +41,10 @@ pub async fn random_history<H: Harness>(harness: &H, steps: usize, random: &mut 
     }
     let everything = || OrderQuery { limit: usize::MAX, ..OrderQuery::default() };
     let [expected, actual] =
-        [model.list_orders(everything()).await.unwrap(), store.list_orders(everything()).await.unwrap()].map(
-            |entries| {
-                let show = |entry: &crate::record::OrderEntry| (entry.facts.number.clone(), shown(&entry.progress));
-                entries.iter().map(show).collect::<Vec<_>>()
-            },
-        );
+        [model.list_orders(everything()).await.unwrap(), store.list_orders(everything()).await.unwrap()].map(|page| {
+            let show = |entry: &crate::record::OrderEntry| (entry.facts.number.clone(), shown(&entry.progress));
+            page.entries.iter().map(show).collect::<Vec<_>>()
+        });
     assert_eq!(actual, expected);
     let [mut expected, mut actual] = [reference.recorded(&model).await, harness.recorded(&store).await];
     expected.sort();
@@ -132,7 +130,7 @@ async fn act<H: Harness>(
             let operation = if one.is_multiple_of(3) { Pause::ALL.to_owned() } else { operation };
             store.resume_sending(operation, audit()).await.unwrap().to_string()
         }
-        (97, _) if one.is_multiple_of(4) => store.recover_orders(audit()).await.unwrap().to_string(),
+        (97, _) if one.is_multiple_of(4) => store.recover_orders(audit()).await.unwrap().count.to_string(),
         (98, _) => store.end_recovery(audit()).await.unwrap().to_string(),
         _ => format!(
             "{:?}",

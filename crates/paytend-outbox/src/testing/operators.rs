@@ -244,7 +244,7 @@ async fn restored_store_queries_before_it_sends<H: Harness>(harness: &H) {
     case.finish(&claimed[0]).await;
     case.stuck(&claimed[2]).await;
     for _ in 0..2 {
-        assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 4);
+        assert_eq!(case.store.recover_orders(audit()).await.unwrap().count, 4);
     }
     // A dispatcher that is still running after the restore has lost its leases.
     let refused = case.store.begin_send(claimed[1].lease).await;
@@ -262,10 +262,10 @@ async fn orders_of_a_recovery_are_queried_before_they_are_sent<H: Harness>(harne
     let case = Case::new(harness).await;
     assert!(!case.store.end_recovery(audit()).await.unwrap());
     assert_eq!(case.store.order_stats().await.unwrap().recovering_since, None);
-    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 0);
+    assert_eq!(case.store.recover_orders(audit()).await.unwrap().count, 0);
     let since = Some(harness.now(&case.store).await);
     case.advance(Duration::from_secs(1)).await;
-    assert_eq!(case.store.recover_orders(audit()).await.unwrap(), 0);
+    assert_eq!(case.store.recover_orders(audit()).await.unwrap().count, 0);
     assert_eq!(case.store.order_stats().await.unwrap().recovering_since, since);
     case.submit_new("submitted").await;
     let effect =
@@ -281,6 +281,16 @@ async fn orders_of_a_recovery_are_queried_before_they_are_sent<H: Harness>(harne
         assert_eq!((claimed.progress.state, claimed.progress.history.sends), (State::Unknown, 1));
     }
     assert_eq!(case.state("scheduled").await, State::Unknown);
+    // An order without a recorded send was not recovered, so the claim recovers it.
+    case.submit_new("unsent").await;
+    let claimed = case.claim_one().await;
+    case.store.begin_send(claimed.lease).await.unwrap();
+    let (history, cause) = (paytend_client::History::new(), "no connection".into());
+    let release = OrderRelease::NotSent { history, after: Duration::ZERO, cause };
+    case.store.release_order(claimed.lease, release, None).await.unwrap();
+    assert_eq!(case.state("unsent").await, State::Recorded);
+    let claimed = case.claim_one().await;
+    assert_eq!((claimed.progress.state, claimed.progress.history.sends), (State::Unknown, 1));
     assert!(case.store.end_recovery(audit()).await.unwrap());
     case.submit_new("after").await;
     assert_eq!(case.state("after").await, State::Recorded);
@@ -303,8 +313,9 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     case.finish(&claimed).await;
     case.advance(Duration::from_secs(2)).await;
     let list = async |query: OrderQuery| -> Vec<String> {
-        let entries = case.store.list_orders(OrderQuery { limit: 9, ..query }).await.unwrap();
-        entries.into_iter().map(|entry| entry.facts.number).collect()
+        let page = case.store.list_orders(OrderQuery { limit: 9, ..query }).await.unwrap();
+        assert!(page.unreadable.is_empty() && page.next.is_none());
+        page.entries.into_iter().map(|entry| entry.facts.number).collect()
     };
     assert_eq!(list(OrderQuery::default()).await, ["0", "1", "2", "3"]);
     assert_eq!(list(OrderQuery { state: Some(State::Responded), ..OrderQuery::default() }).await, ["1"]);
@@ -313,8 +324,10 @@ async fn listings_and_counts_are_complete<H: Harness>(harness: &H) {
     let operation = Some("/test/other".to_owned());
     assert_eq!(list(OrderQuery { operation, ..OrderQuery::default() }).await, ["3"]);
     let page = case.store.list_orders(OrderQuery { limit: 2, ..OrderQuery::default() }).await.unwrap();
-    assert_eq!(list(OrderQuery { after: Some(page[1].id), ..OrderQuery::default() }).await, ["2", "3"]);
-    assert!(page[0].request.is_none() && page[0].facts.not_before == Some(start + LEASE));
+    assert_eq!(page.next, Some(page.entries[1].id));
+    assert_eq!(list(OrderQuery { after: page.next, ..OrderQuery::default() }).await, ["2", "3"]);
+    let first = &page.entries[0];
+    assert!(first.request.is_none() && first.facts.not_before == Some(start + LEASE));
     let shown = case.store.show_order("0".into(), Some("the suite".into())).await.unwrap().unwrap();
     assert!(shown.request.is_some() && shown.facts.order_key.is_some());
     assert_eq!(shown.submitted_at, start);

@@ -121,7 +121,8 @@ async fn check(world: &World, runs: &Runs) {
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
     }
-    let entries = world.outbox.store().list_orders(OrderQuery { limit: 999, ..OrderQuery::default() }).await.unwrap();
+    let query = OrderQuery { limit: 999, ..OrderQuery::default() };
+    let entries = world.outbox.store().list_orders(query).await.unwrap().entries;
     assert_eq!(entries.len(), ORDERS);
     let runs = runs.lock().unwrap();
     for entry in entries {

@@ -4,14 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State,
-    millis, system_time,
+    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderPage, OrderQuery, OrderStats, OutboxAdmin, Pause,
+    Recovered, State, millis, system_time, unreadable_problem,
 };
 use tokio_postgres::Transaction;
 
 use crate::error::OpError;
 use crate::outbox::finish;
-use crate::outbox::rows::{self, REQUEST, RESULT};
+use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::rows::{count, get, limit};
 use crate::store::PostgresStore;
 
@@ -47,7 +47,7 @@ const RULES: [(&str, &str); 5] = [
 ];
 
 impl OutboxAdmin for PostgresStore {
-    async fn list_orders(&self, query: OrderQuery) -> Result<Vec<OrderEntry>, StoreError> {
+    async fn list_orders(&self, query: OrderQuery) -> Result<OrderPage, StoreError> {
         self.write("list orders", move |transaction| Box::pin(async move { list(transaction, &query).await })).await
     }
 
@@ -121,7 +121,7 @@ impl OutboxAdmin for PostgresStore {
         self.write("count orders", |transaction| Box::pin(async move { stats(transaction).await })).await
     }
 
-    async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
+    async fn recover_orders(&self, audit: Audit) -> Result<Recovered, StoreError> {
         // The changes are made in one transaction, so that a dispatcher that starts too early finds either all orders
         // prepared or none.
         let recovered = self.write("prepare a restored store", move |transaction| {
@@ -168,7 +168,8 @@ impl OutboxAdmin for PostgresStore {
                         problems.push(format!("{found} {problem}"));
                     }
                 }
-                problems.extend(unreadable(transaction).await?);
+                let (count, first) = rows::count_unreadable(transaction, "true").await?;
+                problems.extend(unreadable_problem(count, first.as_deref()));
                 Ok(problems)
             })
         })
@@ -176,46 +177,21 @@ impl OutboxAdmin for PostgresStore {
     }
 }
 
-/// Returns a problem for orders that this program cannot read. A newer program may have written them.
-async fn unreadable(transaction: &Transaction<'_>) -> Result<Option<String>, OpError> {
-    let sql = "SELECT count(*), min(number) FROM paytend_order o WHERE state <> ALL ($1) OR decision <> ALL ($2) \
-         OR octet_length(content_tag) <> 32 OR octet_length(order_key) <> 32 \
-         OR least(sends, confirmations, queries, failed_queries, tries, settled_ms) < 0 \
-         OR greatest(sends, confirmations, queries, failed_queries, tries) > 4294967295 \
-         OR EXISTS (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id \
-         AND (octet_length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295))";
-    let states: Vec<&str> = State::ALL.map(State::as_str).to_vec();
-    let decisions: Vec<&str> = [Decision::Executed, Decision::NotExecuted].map(Decision::as_str).to_vec();
-    let row = transaction.query_one(sql, &[&states, &decisions]).await?;
-    let (found, first): (u64, Option<&str>) = (count(&row, 0)?, get(&row, 1)?);
-    Ok(first
-        .map(|first| format!("{found} orders cannot be read, such as {first}: a newer program may have written them")))
-}
-
-async fn list(transaction: &Transaction<'_>, query: &OrderQuery) -> Result<Vec<OrderEntry>, OpError> {
+async fn list(transaction: &Transaction<'_>, query: &OrderQuery) -> Result<OrderPage, OpError> {
     let sql = rows::select(
         "o.id > $1 AND o.submitted_at >= $2 AND ($3::text IS NULL OR o.operation = $3) \
          AND ($4::text IS NULL OR o.state = $4) ORDER BY o.id LIMIT $5",
     );
-    let mut after = query.after.unwrap_or(i64::MIN);
+    let after = query.after.unwrap_or(i64::MIN);
     let since = query.since.map_or(i64::MIN, millis);
     let state = query.state.map(State::as_str);
-    let mut entries = Vec::new();
-    loop {
-        let missing = limit(query.limit.saturating_sub(entries.len()));
-        let rows = transaction.query(&sql, &[&after, &since, &query.operation, &state, &missing]).await?;
-        for row in &rows {
-            after = get(row, rows::ID)?;
-            match rows::stored(row) {
-                Ok(stored) => entries.push(stored.entry()),
-                Err(error) => rows::skip(after, error)?,
-            }
-        }
-        // Callers treat a shorter list as the last page.
-        if limit(rows.len()) < missing || entries.len() >= query.limit {
-            return Ok(entries);
-        }
+    let count = limit(query.limit);
+    let mut page = OrderPage::default();
+    for row in &transaction.query(&sql, &[&after, &since, &query.operation, &state, &count]).await? {
+        page.push(rows::try_stored(row)?.map(Stored::entry));
     }
+    page.end(query.limit);
+    Ok(page)
 }
 
 async fn show(
@@ -280,6 +256,7 @@ async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
         let key = u32::try_from(get::<i64>(row, 0)?).map_err(|_| rows::corrupt())?;
         stats.open_by_key.insert(key, count(row, 1)?);
     }
+    stats.unreadable = rows::count_unreadable(transaction, "is_open").await?.0;
     stats.recovering_since = recovering_since(transaction).await?.map(system_time);
     Ok(stats)
 }
@@ -299,7 +276,7 @@ async fn drop_content(transaction: &Transaction<'_>, before: i64) -> Result<u64,
     count(&transaction.query_one(sql, &[&before, &limit(CHUNK)]).await?, 0)
 }
 
-async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpError> {
+async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<Recovered, OpError> {
     // This lock waits for changes in progress, including changes that have locked a row but not written it yet, and
     // blocks later changes. A lock weaker than EXCLUSIVE could deadlock with these changes.
     transaction.batch_execute("LOCK TABLE paytend_order IN EXCLUSIVE MODE").await?;
@@ -308,14 +285,20 @@ async fn recover(transaction: &Transaction<'_>, audit: Audit) -> Result<u64, OpE
     transaction.execute(sql, &[&RECOVERY, &since.as_slice()]).await?;
     let rows = transaction.query(&rows::select("is_open ORDER BY id FOR NO KEY UPDATE"), &[]).await?;
     let now = rows::now(transaction).await?;
-    let mut recovered = 0;
+    let mut recovered = Recovered::default();
     for row in &rows {
-        let mut stored = rows::stored(row)?;
+        let mut stored = match rows::try_stored(row)? {
+            Ok(stored) => stored,
+            Err(unreadable) => {
+                recovered.unreadable.push(unreadable);
+                continue;
+            }
+        };
         if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, stored.id, &stored.progress).await?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(stored.id), &entry).await?;
-            recovered += 1;
+            recovered.count += 1;
         }
     }
     rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit)).await?;

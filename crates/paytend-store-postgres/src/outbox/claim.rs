@@ -1,21 +1,32 @@
 //! Claims orders for dispatchers.
 
 use paytend_inbox::{Id, Lease, SealedPayload};
-use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, system_time};
+use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, SkippedOrders, millis, system_time};
 use tokio_postgres::{Row, Transaction};
 
 use crate::error::OpError;
+use crate::outbox::admin::recovering_since;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::rows::{get, limit};
+
+/// The maximum number of unreadable orders after which a transaction reads no more rows. The limit bounds the time for
+/// which the rows are locked.
+const MAX_UNREADABLE: usize = 1_000;
 
 /// Claims due orders. Reads each operation separately, so that no orders are read for an operation that has reached its
 /// limit. Skips locked rows.
 ///
 /// An order that cannot be read, for example because a newer program has written it, is never claimed. It holds up only
 /// the later orders of its order key.
-pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) -> Result<Vec<ClaimedOrder>, OpError> {
+pub(super) async fn claim(
+    transaction: &Transaction<'_>,
+    request: &ClaimOrders,
+    skipped: &SkippedOrders,
+) -> Result<Found, OpError> {
     let now = rows::now(transaction).await?;
-    let mut due: Vec<Due> = Vec::new();
+    let (mut due, mut unreadable): (Vec<Due>, Vec<i64>) = (Vec::new(), Vec::new());
+    // The orders that were read in this transaction, and the orders that earlier claims could not read.
+    let mut seen: Vec<i64> = skipped.at(now).into_iter().collect();
     for (operation, count) in &request.operations {
         let paused = is_paused(transaction, operation).await?;
         let condition = if paused { " AND (sends > 0 OR state <> 'recorded' OR decision IS NOT NULL)" } else { "" };
@@ -24,29 +35,39 @@ pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) 
              AND id <> ALL ($4) ORDER BY due_at, id LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED"
         );
         let wanted = due.len().saturating_add(request.limit.min(*count));
-        let mut seen: Vec<i64> = Vec::new();
-        // Orders that cannot be read do not count towards the limit.
-        loop {
-            let missing = limit(wanted - due.len());
-            let rows = transaction.query(&rows::select(&condition), &[operation, &now, &missing, &seen]).await?;
+        // Orders that cannot be read do not count towards the limit. If there are many, more rows are read at a time.
+        while due.len() < wanted && unreadable.len() < MAX_UNREADABLE {
+            let count = limit((wanted - due.len()).max(unreadable.len()));
+            let rows = transaction.query(&rows::select(&condition), &[operation, &now, &count, &seen]).await?;
             // If a row was changed concurrently, PostgreSQL checks the condition again with the new values.
             for row in &rows {
+                if due.len() == wanted {
+                    break;
+                }
                 let id = get(row, rows::ID)?;
                 seen.push(id);
                 match read(transaction, row, id).await {
                     Ok(order) => due.push(order),
-                    Err(error) => rows::skip(id, error)?,
+                    Err(error) => {
+                        rows::of_row(error)?;
+                        unreadable.push(id);
+                    }
                 }
             }
-            if limit(rows.len()) < missing || due.len() >= wanted {
+            if limit(rows.len()) < count {
                 break;
             }
         }
     }
+    skipped.record(now, &unreadable);
     due.sort_by_key(|due| (due.stored.progress.due_at, due.stored.id));
     due.truncate(request.limit);
     let mut claimed = Vec::with_capacity(due.len());
+    let is_recovering = !due.is_empty() && recovering_since(transaction).await?.is_some();
     for Due { mut stored, request: sealed, result } in due {
+        if is_recovering {
+            stored.progress.recover_unsent(now, stored.facts.not_before.map(millis));
+        }
         stored.progress.claim(now, request.lease, request.holder);
         rows::save(transaction, stored.id, &stored.progress).await?;
         claimed.push(ClaimedOrder {
@@ -58,7 +79,14 @@ pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimOrders) 
             now: system_time(now),
         });
     }
-    Ok(claimed)
+    Ok(Found { claimed, is_complete: unreadable.len() < MAX_UNREADABLE })
+}
+
+/// The result of a claim.
+pub(super) struct Found {
+    pub(super) claimed: Vec<ClaimedOrder>,
+    /// Whether all due orders were considered. If not, the next claim skips the orders that could not be read.
+    pub(super) is_complete: bool,
 }
 
 /// A due order, whose row is locked.

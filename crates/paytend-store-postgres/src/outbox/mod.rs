@@ -23,6 +23,9 @@ use crate::locks;
 use crate::store::{PostgresStore, not_completed};
 use rows::{REQUEST, RESULT, Stored};
 
+/// The maximum number of transactions in a claim that finds only orders that cannot be read.
+const MAX_CLAIMS: usize = 100;
+
 impl PostgresStore {
     /// Submits an order in a transaction on this database. This can be the transaction of an effect or the caller's
     /// own transaction. The order is stored if and only if the transaction is committed. The isolation level must be
@@ -212,10 +215,17 @@ impl OutboxStore for PostgresStore {
 
     async fn claim_orders(&self, request: ClaimOrders) -> Result<Vec<ClaimedOrder>, StoreError> {
         self.repair_times_if_due().await?;
-        self.write("claim orders", move |transaction| {
-            Box::pin(async move { claim::claim(transaction, &request).await })
-        })
-        .await
+        for _ in 0..MAX_CLAIMS {
+            let (store, request) = (self.clone(), request.clone());
+            let found = self.write("claim orders", move |transaction| {
+                Box::pin(async move { claim::claim(transaction, &request, store.skipped_orders()).await })
+            });
+            let found = found.await?;
+            if found.is_complete || !found.claimed.is_empty() {
+                return Ok(found.claimed);
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn extend_order(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use paytend_client::{History, SendResult};
 use paytend_inbox::{FinishError, Mac, SealedPayload, StoreError, StoreErrorKind};
-use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, millis, system_time};
+use paytend_outbox::{
+    AuditEntry, Decision, OrderEntry, OrderFacts, Progress, State, UnreadableOrder, millis, system_time,
+};
 use tokio_postgres::{Row, Transaction};
 
 use crate::error::OpError;
@@ -55,25 +57,54 @@ fn mac(bytes: &[u8]) -> Result<Mac, OpError> {
     Ok(Mac::from_bytes(bytes.try_into().map_err(|_| corrupt())?))
 }
 
-/// The column of the order's ID in the query of [`select`].
+/// Columns in the query of [`select`].
+const NUMBER: usize = 0;
 pub(super) const ID: usize = 24;
+const SUBMITTED_AT: usize = 25;
 
 /// Returns a query for orders that [`stored`] reads.
 pub(super) fn select(condition: &str) -> String {
     format!("SELECT {COLUMNS} FROM paytend_order o WHERE {condition}")
 }
 
-/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
-pub(super) fn skip(id: i64, error: OpError) -> Result<(), OpError> {
-    let is_of_row = match &error {
-        OpError::Finish(FinishError::Store(error)) => error.kind() == StoreErrorKind::Corrupt,
-        _ => false,
-    };
-    if !is_of_row {
-        return Err(error);
+/// Returns an error that is not limited to one row.
+pub(super) fn of_row(error: OpError) -> Result<(), OpError> {
+    match &error {
+        OpError::Finish(FinishError::Store(of_row)) if of_row.kind() == StoreErrorKind::Corrupt => Ok(()),
+        _ => Err(error),
     }
-    tracing::error!(id, "an order cannot be read, and is neither sent nor listed; `check` names such orders");
-    Ok(())
+}
+
+/// Reads an order, or describes an order that cannot be read.
+pub(super) fn try_stored(row: &Row) -> Result<Result<Stored, UnreadableOrder>, OpError> {
+    match stored(row) {
+        Ok(stored) => Ok(Ok(stored)),
+        Err(error) => {
+            of_row(error)?;
+            let submitted_at = system_time(get(row, SUBMITTED_AT)?);
+            Ok(Err(UnreadableOrder::new(get(row, ID)?, Some(get(row, NUMBER)?), submitted_at)))
+        }
+    }
+}
+
+/// Counts the orders that match a condition and cannot be read, or whose encrypted parts cannot be read. Returns their
+/// number and one of their numbers.
+pub(super) async fn count_unreadable(
+    transaction: &Transaction<'_>,
+    condition: &str,
+) -> Result<(u64, Option<String>), OpError> {
+    let sql = format!(
+        "SELECT count(*), min(number) FROM paytend_order o WHERE {condition} AND (state <> ALL ($1) \
+         OR decision <> ALL ($2) OR octet_length(content_tag) <> 32 OR octet_length(order_key) <> 32 \
+         OR least(sends, confirmations, queries, failed_queries, tries, settled_ms) < 0 \
+         OR greatest(sends, confirmations, queries, failed_queries, tries) > 4294967295 \
+         OR EXISTS (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id \
+         AND (octet_length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295)))"
+    );
+    let states: Vec<&str> = State::ALL.map(State::as_str).to_vec();
+    let decisions: Vec<&str> = [Decision::Executed, Decision::NotExecuted].map(Decision::as_str).to_vec();
+    let row = transaction.query_one(&sql, &[&states, &decisions]).await?;
+    Ok((crate::rows::count(&row, 0)?, get(&row, 1)?))
 }
 
 pub(super) fn stored(row: &Row) -> Result<Stored, OpError> {
@@ -108,7 +139,7 @@ pub(super) fn stored(row: &Row) -> Result<Stored, OpError> {
         is_due_again: get(row, 22)?,
         cause: get(row, 23)?,
     };
-    Ok(Stored { id: get(row, ID)?, facts, progress, submitted_at: get(row, 25)? })
+    Ok(Stored { id: get(row, ID)?, facts, progress, submitted_at: get(row, SUBMITTED_AT)? })
 }
 
 /// Returns the time of the store's clock in milliseconds since the Unix epoch.

@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{ClaimRequest, Kind, Query, State, Store as _, StoreAdmin as _, StoreKeys};
-use paytend_outbox::testing::TestOrder;
-use paytend_outbox::{ClaimOrders, OrderQuery, OutboxAdmin as _, OutboxStore as _};
 
 use crate::server::{Server, execute};
 use crate::support::{EFFECTS, accept, open, process};
@@ -83,42 +81,4 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
     assert_eq!(pages.len(), 1);
     let problems = store.check().await.unwrap();
     assert!(problems.iter().any(|problem| problem.contains("unreadable")), "{problems:?}");
-}
-
-/// An order that a newer program has written is never sent, and does not stop the other orders.
-#[tokio::test(flavor = "multi_thread")]
-async fn order_that_cannot_be_read_does_not_hold_up_others() {
-    let Some(server) = Server::start(&[]).await else { return };
-    for damage in [
-        "UPDATE paytend_order SET state = 'newer' WHERE number IN ('B1', 'B2')",
-        "UPDATE paytend_order SET decision = 'newer' WHERE number IN ('B1', 'B2')",
-        "UPDATE paytend_order SET content_tag = '\\x00' WHERE number IN ('B1', 'B2')",
-        "UPDATE paytend_order SET sends = -1 WHERE number IN ('B1', 'B2')",
-        "UPDATE paytend_order_part SET nonce = '\\x00' \
-         WHERE id IN (SELECT id FROM paytend_order WHERE number IN ('B1', 'B2'))",
-    ] {
-        let config = server.database().await;
-        let (store, keys) = (open(config.clone(), 2).await, Arc::new(StoreKeys::generate().unwrap()));
-        for number in ["B1", "B2", "A", "C"] {
-            store.submit_order(TestOrder::new(number).prepare(&keys)).await.unwrap();
-        }
-        assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
-        execute(&config, damage).await;
-        let claim = async |limit: usize| {
-            let operations = vec![("/test/pay".to_owned(), limit)];
-            let request = ClaimOrders { limit, lease: Duration::from_secs(600), holder: 1, operations };
-            let claimed = store.claim_orders(request).await.unwrap();
-            claimed.into_iter().map(|claimed| claimed.facts.number).collect::<Vec<_>>()
-        };
-        assert_eq!(claim(1).await, ["A"], "{damage}");
-        assert_eq!(claim(9).await, ["C"], "{damage}");
-        assert_eq!(claim(9).await, Vec::<String>::new(), "{damage}");
-        let listed = store.list_orders(OrderQuery { limit: 2, ..OrderQuery::default() }).await.unwrap();
-        let listed: Vec<&str> = listed.iter().map(|entry| entry.facts.number.as_str()).collect();
-        // A list does not contain the encrypted parts.
-        assert_eq!(listed, if damage.contains("_part") { ["B1", "B2"] } else { ["A", "C"] }, "{damage}");
-        let problems = store.check_orders().await.unwrap();
-        assert!(problems.iter().any(|problem| problem.contains("2 orders cannot be read, such as B1")), "{problems:?}");
-        store.order_stats().await.unwrap();
-    }
 }

@@ -104,7 +104,7 @@ async fn server_crashes_lose_no_order_and_execute_no_order_twice() {
     let deadline = Instant::now() + Duration::from_secs(120);
     let entries = loop {
         let everything = OrderQuery { limit: usize::MAX, ..OrderQuery::default() };
-        let entries = store.list_orders(everything).await.unwrap_or_default();
+        let entries = store.list_orders(everything).await.unwrap_or_default().entries;
         if !entries.is_empty() && entries.iter().all(|entry| !entry.progress.is_open) {
             break entries;
         }

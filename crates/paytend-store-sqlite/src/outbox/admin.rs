@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreError;
 use paytend_outbox::{
-    Action, ActionError, Audit, AuditEntry, Decision, OrderEntry, OrderQuery, OrderStats, OutboxAdmin, Pause, State,
-    millis, system_time,
+    Action, ActionError, Audit, AuditEntry, OrderEntry, OrderPage, OrderQuery, OrderStats, OutboxAdmin, Pause,
+    Recovered, State, millis, system_time, unreadable_problem,
 };
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::outbox::finish;
-use crate::outbox::rows::{self, REQUEST, RESULT};
+use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 use crate::store::SqliteStore;
 
 /// The maximum number of orders that one write changes. The limit keeps other operations from waiting too long.
@@ -45,7 +45,7 @@ const RULES: [(&str, &str); 5] = [
 ];
 
 impl OutboxAdmin for SqliteStore {
-    async fn list_orders(&self, query: OrderQuery) -> Result<Vec<OrderEntry>, StoreError> {
+    async fn list_orders(&self, query: OrderQuery) -> Result<OrderPage, StoreError> {
         self.read("list orders", move |connection| list(connection, &query)).await
     }
 
@@ -128,7 +128,7 @@ impl OutboxAdmin for SqliteStore {
         self.read("count orders", move |connection| stats(connection, now)).await
     }
 
-    async fn recover_orders(&self, audit: Audit) -> Result<u64, StoreError> {
+    async fn recover_orders(&self, audit: Audit) -> Result<Recovered, StoreError> {
         let clock = self.shared.options.clock.clone();
         // The changes are made in one transaction, so that a dispatcher that starts too early finds either all orders
         // prepared or none.
@@ -168,55 +168,35 @@ impl OutboxAdmin for SqliteStore {
                     problems.push(format!("{count} {problem}"));
                 }
             }
-            problems.extend(unreadable(&transaction)?);
+            let (count, first) = rows::count_unreadable(&transaction, "true")?;
+            problems.extend(unreadable_problem(count, first.as_deref()));
             Ok(problems)
         })
         .await
     }
 }
 
-/// Returns a problem for orders that this program cannot read. A newer program may have written them.
-fn unreadable(connection: &Connection) -> Result<Option<String>, rusqlite::Error> {
-    let names = |names: &[&str]| format!("'{}'", names.join("', '"));
-    let states = names(&State::ALL.map(State::as_str));
-    let decisions = names(&[Decision::Executed, Decision::NotExecuted].map(Decision::as_str));
-    let sql = format!(
-        "SELECT count(*), min(number) FROM paytend_order o WHERE state NOT IN ({states}) \
-         OR decision NOT IN ({decisions}) OR length(content_tag) <> 32 OR length(order_key) <> 32 \
-         OR min(sends, confirmations, queries, failed_queries, tries, settled_ms) < 0 \
-         OR max(sends, confirmations, queries, failed_queries, tries) > 4294967295 \
-         OR EXISTS (SELECT 1 FROM paytend_order_part p WHERE p.id = o.id \
-         AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295))"
-    );
-    let (count, first): (i64, Option<String>) = connection.query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(first
-        .map(|first| format!("{count} orders cannot be read, such as {first}: a newer program may have written them")))
-}
-
-fn list(connection: &Connection, query: &OrderQuery) -> Result<Vec<OrderEntry>, rusqlite::Error> {
+fn list(connection: &Connection, query: &OrderQuery) -> Result<OrderPage, rusqlite::Error> {
     // If the query selects no state, the table is read in the order of the IDs.
     let state = if query.state.is_some() { "o.state = ?4" } else { "?4 IS NULL" };
-    let condition =
-        format!("o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id");
+    let condition = format!(
+        "o.id > ?1 AND o.submitted_at >= ?2 AND (?3 IS NULL OR o.operation = ?3) AND {state} ORDER BY o.id LIMIT ?5"
+    );
     let parameters = params![
         query.after.unwrap_or(i64::MIN),
         query.since.map_or(i64::MIN, millis),
         query.operation,
         query.state.map(State::as_str),
+        i64::try_from(query.limit).unwrap_or(i64::MAX),
     ];
     let mut statement = connection.prepare_cached(&rows::select(&condition))?;
     let mut rows = statement.query(parameters)?;
-    let mut entries = Vec::new();
-    // Unreadable rows do not count towards the limit, because callers treat a shorter list as the last page.
-    while entries.len() < query.limit
-        && let Some(row) = rows.next()?
-    {
-        match rows::stored(row) {
-            Ok(stored) => entries.push(stored.entry()),
-            Err(error) => rows::skip(row.get(rows::ID)?, error)?,
-        }
+    let mut page = OrderPage::default();
+    while let Some(row) = rows.next()? {
+        page.push(rows::try_stored(row)?.map(Stored::entry));
     }
-    Ok(entries)
+    page.end(query.limit);
+    Ok(page)
 }
 
 fn show(connection: &Connection, number: &str) -> Result<Option<OrderEntry>, rusqlite::Error> {
@@ -261,6 +241,7 @@ fn stats(connection: &Connection, now: i64) -> Result<OrderStats, rusqlite::Erro
          WHERE o.is_open = 1 GROUP BY p.key_id",
     )?;
     stats.open_by_key = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    stats.unreadable = rows::count_unreadable(connection, "o.is_open = 1")?.0;
     stats.recovering_since = recovering_since(connection)?.map(system_time);
     Ok(stats)
 }
@@ -296,23 +277,30 @@ fn drop_content(transaction: &Transaction<'_>, ids: &[i64]) -> Result<u64, rusql
     Ok(dropped)
 }
 
-fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<u64, rusqlite::Error> {
-    let mut recovered = 0;
+fn recover(transaction: &Transaction<'_>, now: i64, audit: Audit) -> Result<Recovered, rusqlite::Error> {
+    let mut recovered = Recovered::default();
     transaction.execute(
         "INSERT INTO paytend_meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         params![RECOVERY, now.to_be_bytes().as_slice()],
     )?;
     let ids: Vec<i64> = transaction
-        .prepare("SELECT id FROM paytend_order WHERE is_open = 1")?
+        .prepare("SELECT id FROM paytend_order WHERE is_open = 1 ORDER BY id")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in ids {
-        let Some(mut stored) = rows::by_id(transaction, id)? else { continue };
+        let read = transaction.prepare_cached(&rows::select("o.id = ?1"))?.query_row([id], rows::try_stored)?;
+        let mut stored = match read {
+            Ok(stored) => stored,
+            Err(unreadable) => {
+                recovered.unreadable.push(unreadable);
+                continue;
+            }
+        };
         if stored.progress.recover(now, stored.facts.not_before.map(millis)) {
             rows::save(transaction, id, &stored.progress)?;
             let entry = AuditEntry::new(system_time(now), "recover".to_owned(), audit.clone());
             rows::audit(transaction, Some(id), &entry)?;
-            recovered += 1;
+            recovered.count += 1;
         }
     }
     rows::audit(transaction, None, &AuditEntry::new(system_time(now), "recover".to_owned(), audit))?;

@@ -1,10 +1,15 @@
 //! Claims orders for dispatchers.
 
 use paytend_inbox::{Id, Lease, SealedPayload};
-use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, system_time};
+use paytend_outbox::{ClaimOrders, ClaimedOrder, Pause, SkippedOrders, millis, system_time};
 use rusqlite::{Transaction, params};
 
+use crate::outbox::admin::recovering_since;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
+
+/// The maximum number of unreadable orders that one transaction reads. The limit keeps other operations from waiting too
+/// long.
+const MAX_UNREADABLE: usize = 1_000;
 
 /// Claims due orders. Orders whose lease has expired are claimed only if `takes_over` is set. Reads each operation
 /// separately, so that no orders are read for an operation that has reached its limit.
@@ -16,8 +21,10 @@ pub(super) fn claim(
     now: i64,
     request: &ClaimOrders,
     takes_over: bool,
-) -> Result<Vec<ClaimedOrder>, rusqlite::Error> {
-    let mut due: Vec<Due> = Vec::new();
+    skipped: &SkippedOrders,
+) -> Result<Found, rusqlite::Error> {
+    let (mut due, mut unreadable): (Vec<Due>, Vec<i64>) = (Vec::new(), Vec::new());
+    let skip = skipped.at(now);
     for (operation, limit) in &request.operations {
         let wanted = due.len().saturating_add(request.limit.min(*limit));
         let paused = is_paused(transaction, operation)?;
@@ -30,19 +37,31 @@ pub(super) fn claim(
         let mut statement = transaction.prepare_cached(&sql)?;
         let mut found = statement.query(params![operation, now])?;
         while due.len() < wanted
+            && unreadable.len() < MAX_UNREADABLE
             && let Some(row) = found.next()?
         {
             let (due_at, id) = (row.get(0)?, row.get(1)?);
+            if skip.contains(&id) {
+                continue;
+            }
             match read(transaction, due_at, id) {
                 Ok(order) => due.extend(order),
-                Err(error) => rows::skip(id, error)?,
+                Err(error) => {
+                    rows::of_row(error)?;
+                    unreadable.push(id);
+                }
             }
         }
     }
+    skipped.record(now, &unreadable);
     due.sort_unstable_by_key(|due| (due.due_at, due.stored.id));
     due.truncate(request.limit);
     let mut claimed = Vec::with_capacity(due.len());
+    let is_recovering = recovering_since(transaction)?.is_some();
     for Due { mut stored, request: sealed, result, .. } in due {
+        if is_recovering {
+            stored.progress.recover_unsent(now, stored.facts.not_before.map(millis));
+        }
         stored.progress.claim(now, request.lease, request.holder);
         rows::save(transaction, stored.id, &stored.progress)?;
         claimed.push(ClaimedOrder {
@@ -54,7 +73,14 @@ pub(super) fn claim(
             now: system_time(now),
         });
     }
-    Ok(claimed)
+    Ok(Found { claimed, is_complete: unreadable.len() < MAX_UNREADABLE })
+}
+
+/// The result of a claim.
+pub(super) struct Found {
+    pub(super) claimed: Vec<ClaimedOrder>,
+    /// Whether all due orders were considered. If not, the next claim skips the orders that could not be read.
+    pub(super) is_complete: bool,
 }
 
 /// A due order.

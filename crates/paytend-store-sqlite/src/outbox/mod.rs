@@ -29,6 +29,9 @@ pub(crate) const BEGIN_SEND: &str = "count a send";
 pub(crate) const RECORD: &str = "store a result";
 pub(crate) const COMPLETE: &str = "complete an order";
 
+/// The maximum number of transactions in a claim that finds only orders that cannot be read.
+const MAX_CLAIMS: usize = 100;
+
 /// The maximum delay of an attempt that is not scheduled, in milliseconds.
 const MAX_DELAY_MILLIS: i64 = 24 * 3_600_000;
 
@@ -139,6 +142,21 @@ impl SqliteStore {
         }
     }
 
+    /// Claims orders in one transaction.
+    async fn claim_once(&self, request: ClaimOrders) -> Result<claim::Found, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let claimed = self.run(crate::store::CLAIM, move |transaction| {
+            let now = shared.options.clock.now();
+            let permit = shared.clocks.check(transaction, now, request.lease)?;
+            let found = claim::claim(transaction, now, &request, permit.takes_over, &shared.skipped)?;
+            let recorded = Clocks::record(transaction, permit, found.claimed.is_empty())?;
+            Ok((found, recorded))
+        });
+        let (found, recorded) = claimed.await.map_err(StoreError::from)?;
+        self.shared.clocks.committed(recorded);
+        Ok(found)
+    }
+
     /// Changes an order whose lease is valid.
     async fn change_held<T: Send + 'static>(
         &self,
@@ -228,17 +246,13 @@ impl OutboxStore for SqliteStore {
     }
 
     async fn claim_orders(&self, request: ClaimOrders) -> Result<Vec<ClaimedOrder>, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let claimed = self.run(crate::store::CLAIM, move |transaction| {
-            let now = shared.options.clock.now();
-            let permit = shared.clocks.check(transaction, now, request.lease)?;
-            let claimed = claim::claim(transaction, now, &request, permit.takes_over)?;
-            let recorded = Clocks::record(transaction, permit, claimed.is_empty())?;
-            Ok((claimed, recorded))
-        });
-        let (claimed, recorded) = claimed.await.map_err(StoreError::from)?;
-        self.shared.clocks.committed(recorded);
-        Ok(claimed)
+        for _ in 0..MAX_CLAIMS {
+            let found = self.claim_once(request.clone()).await?;
+            if found.is_complete || !found.claimed.is_empty() {
+                return Ok(found.claimed);
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn extend_order(&self, lease: Lease, time: Duration) -> Result<(), FinishError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use paytend_client::{History, SendResult};
 use paytend_inbox::{Mac, SealedPayload};
-use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, millis, system_time};
+use paytend_outbox::{AuditEntry, OrderEntry, OrderFacts, Progress, UnreadableOrder, millis, system_time};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -42,8 +42,11 @@ impl Stored {
     }
 }
 
-/// The column of the order's ID in the query of [`select`].
-pub(super) const ID: usize = 26;
+/// Columns in the query of [`select`].
+const NUMBER: usize = 0;
+const ID: usize = 26;
+const SUBMITTED_AT: usize = 27;
+const IS_PART_DAMAGED: usize = 28;
 
 /// Returns a query for orders that [`stored`] reads.
 pub(super) fn select(condition: &str) -> String {
@@ -51,16 +54,46 @@ pub(super) fn select(condition: &str) -> String {
 }
 
 pub(super) fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(ID)?, submitted_at: row.get(27)? })
+    Ok(Stored { facts: facts(row)?, progress: progress(row)?, id: row.get(ID)?, submitted_at: row.get(SUBMITTED_AT)? })
 }
 
-/// Reports an order that cannot be read, so that it can be skipped. Returns errors that are not limited to one order.
-pub(super) fn skip(id: i64, error: rusqlite::Error) -> rusqlite::Result<()> {
-    if error.sqlite_error_code().is_some() {
-        return Err(error);
+/// Returns an error from SQLite itself, which is not limited to one row.
+pub(super) fn of_row(error: rusqlite::Error) -> rusqlite::Result<()> {
+    if error.sqlite_error_code().is_some() { Err(error) } else { Ok(()) }
+}
+
+/// Reads an order, or describes an order that cannot be read.
+pub(super) fn try_stored(row: &Row<'_>) -> rusqlite::Result<Result<Stored, UnreadableOrder>> {
+    match stored(row) {
+        Ok(stored) => Ok(Ok(stored)),
+        Err(error) => {
+            of_row(error)?;
+            let submitted_at = system_time(row.get(SUBMITTED_AT)?);
+            Ok(Err(UnreadableOrder::new(row.get(ID)?, row.get(NUMBER).ok(), submitted_at)))
+        }
     }
-    tracing::error!(id, %error, "an order cannot be read, and is neither sent nor listed; `check` names such orders");
-    Ok(())
+}
+
+/// Counts the orders that match a condition and cannot be read, or whose encrypted parts cannot be read. Returns their
+/// number and one of their numbers.
+pub(super) fn count_unreadable(connection: &Connection, condition: &str) -> rusqlite::Result<(u64, Option<String>)> {
+    let sql = format!(
+        "SELECT {FACTS}, {PROGRESS}, o.id, o.submitted_at, EXISTS (SELECT 1 FROM paytend_order_part p \
+         WHERE p.id = o.id AND (length(nonce) <> 24 OR key_id NOT BETWEEN 0 AND 4294967295)) \
+         FROM paytend_order o WHERE {condition} ORDER BY o.id"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([])?;
+    let (mut count, mut first) = (0, None);
+    while let Some(row) = rows.next()? {
+        let number = match try_stored(row)? {
+            Ok(stored) if row.get(IS_PART_DAMAGED)? => Some(stored.facts.number),
+            Ok(_) => continue,
+            Err(unreadable) => unreadable.number,
+        };
+        (count, first) = (count + 1, first.or(number));
+    }
+    Ok((count, first))
 }
 
 fn facts(row: &Row<'_>) -> rusqlite::Result<OrderFacts> {

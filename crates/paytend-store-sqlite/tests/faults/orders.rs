@@ -194,7 +194,8 @@ impl Place {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         running.abort();
-        let entries = store.list_orders(OrderQuery { limit: usize::MAX, ..OrderQuery::default() }).await.unwrap();
+        let entries =
+            store.list_orders(OrderQuery { limit: usize::MAX, ..OrderQuery::default() }).await.unwrap().entries;
         assert!(entries.iter().all(|entry| !entry.progress.is_open));
         let mut executed = 0;
         for entry in &entries {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{ClaimRequest, Kind, Release, State, Store as _, StoreAdmin as _};
 use paytend_outbox::testing::TestOrder;
-use paytend_outbox::{ClaimOrders, OrderQuery, OutboxAdmin as _, OutboxStore as _};
+use paytend_outbox::{ClaimOrders, OutboxAdmin as _, OutboxStore as _};
 use paytend_store_sqlite::SqliteStore;
 use paytend_store_sqlite::rusqlite::Connection;
 
@@ -153,42 +153,6 @@ async fn restored_notification_can_be_buried_and_redriven() {
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// An order that a newer program has written is never sent, and does not stop the other orders.
-#[tokio::test]
-async fn order_that_cannot_be_read_does_not_hold_up_others() {
-    for damage in [
-        "UPDATE paytend_order SET state = 'newer' WHERE number = 'B'",
-        "UPDATE paytend_order SET decision = 'newer' WHERE number = 'B'",
-        "UPDATE paytend_order SET content_tag = x'00' WHERE number = 'B'",
-        "UPDATE paytend_order SET sends = -1 WHERE number = 'B'",
-        "UPDATE paytend_order_part SET nonce = x'00' WHERE id = (SELECT id FROM paytend_order WHERE number = 'B')",
-    ] {
-        let harness = SqliteHarness::new();
-        let (keys, store) = (keys(), harness.options("orders.db").open().unwrap());
-        for number in ["B", "A", "C"] {
-            store.submit_order(TestOrder::new(number).prepare(&keys)).await.unwrap();
-        }
-        assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
-        Connection::open(harness.path("orders.db")).unwrap().execute_batch(damage).unwrap();
-        let claim = async |limit: usize| {
-            let operations = vec![("/test/pay".to_owned(), limit)];
-            let request = ClaimOrders { limit, lease: Duration::from_secs(60), holder: 1, operations };
-            let claimed = store.claim_orders(request).await.unwrap();
-            claimed.into_iter().map(|claimed| claimed.facts.number).collect::<Vec<_>>()
-        };
-        assert_eq!(claim(1).await, ["A"], "{damage}");
-        assert_eq!(claim(9).await, ["C"], "{damage}");
-        assert_eq!(claim(9).await, Vec::<String>::new(), "{damage}");
-        let listed = store.list_orders(OrderQuery { limit: 2, ..OrderQuery::default() }).await.unwrap();
-        let listed: Vec<&str> = listed.iter().map(|entry| entry.facts.number.as_str()).collect();
-        // A list does not contain the encrypted parts.
-        assert_eq!(listed, if damage.contains("_part") { ["B", "A"] } else { ["A", "C"] }, "{damage}");
-        let problems = store.check_orders().await.unwrap();
-        assert!(problems.iter().any(|problem| problem.contains("1 orders cannot be read, such as B")), "{problems:?}");
-        store.order_stats().await.unwrap();
-    }
-}
-
 /// Damaged notifications are in the state dead, and the others are unchanged.
 #[tokio::test]
 async fn damaged_order_key_can_be_buried() {
@@ -198,4 +162,32 @@ async fn damaged_order_key_can_be_buried() {
     Connection::open(harness.path("a.db")).unwrap().execute_batch(WORK).unwrap();
     assert!(store.bury(id, "by hand".into()).await.unwrap());
     assert_eq!(store.show(id, None).await.unwrap().unwrap().state, State::Dead);
+}
+
+/// A newer program has written many orders. They come before the order that this program can read.
+#[tokio::test]
+async fn many_unreadable_orders_do_not_hold_up_an_order_that_can_be_read() {
+    const UNREADABLE: usize = 2_500;
+    let harness = SqliteHarness::new();
+    let (keys, store) = (keys(), harness.options("orders.db").open().unwrap());
+    store.submit_order(TestOrder::new("first").prepare(&keys)).await.unwrap();
+    let columns = "operation, content_tag, submitted_at, is_open, head, sends, last_send, confirmations, settled_ms, \
+         queries, failed_queries, fence, tries, is_leased, due_at, is_notified, is_due_again";
+    let many = format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {UNREADABLE}) \
+         INSERT INTO paytend_order (number, request_id, state, {columns}) SELECT 'N' || i, 'R' || i, 'newer', {columns} \
+         FROM n, paytend_order; DELETE FROM paytend_order_part; DELETE FROM paytend_order WHERE number = 'first'"
+    );
+    store.write(move |transaction| transaction.execute_batch(&many)).await.unwrap();
+    harness.advance_by(Duration::from_secs(1));
+    store.submit_order(TestOrder::new("readable").prepare(&keys)).await.unwrap();
+    let claim = async || {
+        let operations = vec![("/test/pay".to_owned(), 1)];
+        let request = ClaimOrders { limit: 1, lease: Duration::from_secs(600), holder: 1, operations };
+        let claimed = store.claim_orders(request).await.unwrap();
+        claimed.into_iter().map(|claimed| claimed.facts.number).collect::<Vec<_>>()
+    };
+    assert_eq!(claim().await, ["readable"]);
+    assert_eq!(claim().await, Vec::<String>::new());
+    assert_eq!(store.order_stats().await.unwrap().unreadable, UNREADABLE as u64);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use paytend_outbox::testing::{EffectEnd, Harness, conformance, random_history};
+use paytend_outbox::testing::{Damage, EffectEnd, Harness, conformance, random_history};
 use paytend_outbox::{NewOrder, SubmitError, Submitted};
 use paytend_store_sqlite::rusqlite::params;
 use paytend_store_sqlite::{SqliteEffect, SqliteStore};
@@ -61,6 +61,13 @@ impl Harness for SqliteHarness {
 
     async fn recorded(&self, store: &SqliteStore) -> Vec<String> {
         crate::support::recorded(store).await
+    }
+
+    const CAN_DAMAGE: bool = true;
+
+    async fn damage(&self, store: &SqliteStore, number: &str, damage: Damage) {
+        let sql = damage.sql(number, "x'00'");
+        store.write(move |transaction| transaction.execute_batch(&sql)).await.unwrap();
     }
 }
 

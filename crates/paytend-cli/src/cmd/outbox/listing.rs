@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Args;
-use paytend_outbox::{OrderEntry, OrderQuery, OutboxAdmin as _, State, open_request, open_result, system_time};
+use paytend_outbox::{
+    OrderEntry, OrderQuery, OutboxAdmin as _, State, UnreadableOrder, open_request, open_result, system_time,
+};
 use serde_json::{Value, json};
 
 use crate::cmd::inbox::operator::operator;
@@ -42,17 +44,18 @@ pub(crate) async fn list(args: ListArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let mut query = OrderQuery { state: args.state, operation, since: args.since, after: None, limit: PAGE };
     loop {
-        let entries = each!(&store, store => store.list_orders(query.clone()))?;
-        for entry in &entries {
-            if args.json {
-                output::json(&summary(entry))?;
-            } else {
-                output::line(&line(entry))?;
-            }
+        let page = each!(&store, store => store.list_orders(query.clone()))?;
+        let readable = page.entries.iter().map(|entry| (entry.id, summary(entry), line(entry)));
+        let unreadable =
+            page.unreadable.iter().map(|order| (order.id, unreadable_summary(order), unreadable_line(order)));
+        let mut orders: Vec<_> = readable.chain(unreadable).collect();
+        orders.sort_by_key(|(id, ..)| *id);
+        for (_, summary, line) in orders {
+            output::result(args.json, &summary, &line)?;
         }
-        match entries.last() {
-            Some(last) if entries.len() == PAGE => query.after = Some(last.id),
-            _ => return Ok(()),
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(());
         }
     }
 }
@@ -79,6 +82,41 @@ fn summary(entry: &OrderEntry) -> Value {
         "last_sent_at": history.last_sent.map(rfc3339),
         "due_at": progress.due_at.map(|due_at| rfc3339(system_time(due_at))),
     })
+}
+
+/// The state that is shown for an order that cannot be read.
+const UNREADABLE: &str = "unreadable";
+
+/// Returns an order that cannot be read as JSON, with the same members as [`summary`].
+fn unreadable_summary(order: &UnreadableOrder) -> Value {
+    json!({
+        "id": order.id,
+        "number": order.number,
+        "request_id": null,
+        "operation": null,
+        "state": UNREADABLE,
+        "handled": null,
+        "sends": null,
+        "queries": null,
+        "confirmations": null,
+        "notified": null,
+        "decision": null,
+        "cause": null,
+        "submitted_at": rfc3339(order.submitted_at),
+        "not_before": null,
+        "last_sent_at": null,
+        "due_at": null,
+    })
+}
+
+fn unreadable_line(order: &UnreadableOrder) -> String {
+    let number = order.number.as_deref().unwrap_or("-");
+    format!(
+        "{:>8}  {}  {UNREADABLE}  {}, not sent: use the newest version of the program",
+        order.id,
+        rfc3339(order.submitted_at),
+        output::visible(number),
+    )
 }
 
 fn line(entry: &OrderEntry) -> String {
@@ -161,6 +199,7 @@ pub(crate) async fn stats(args: StatsArgs) -> Result<(), Failure> {
         members.insert(state.as_str().to_owned(), json!(stats.count(state)));
     }
     members.insert("unhandled".to_owned(), json!(stats.unhandled));
+    members.insert("unreadable".to_owned(), json!(stats.unreadable));
     members.insert("oldest_due_s".to_owned(), json!(stats.oldest_due.map(|age| age.as_secs_f64())));
     let missing = args.keys.missing(&args.store, &stats)?;
     members.insert("missing_keys".to_owned(), json!(missing));

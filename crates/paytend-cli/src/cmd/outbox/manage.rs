@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pause};
-use serde_json::json;
+use paytend_outbox::{Action, ActionError, Audit, Decision, OutboxAdmin as _, Pause, UnreadableOrder};
+use serde_json::{Value, json};
 
 use crate::cmd::inbox::manage::report_problems;
 use crate::cmd::inbox::operator::operator;
@@ -226,13 +226,44 @@ pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let store = args.store.open().await?;
     let audit = Audit { who: operator(), why: args.why };
     if args.end {
-        return match each!(&store, store => store.end_recovery(audit))? {
-            true => output::result(args.json.json, &json!({ "ended": true }), "the recovery has ended"),
-            false => Err(Failure::new(Category::Unexpected, "no recovery is in progress")),
-        };
+        if !each!(&store, store => store.end_recovery(audit))? {
+            return Err(Failure::new(Category::Unexpected, "no recovery is in progress"));
+        }
+        let unreadable = each!(&store, store => store.order_stats())?.unreadable;
+        if unreadable > 0 {
+            output::warn(format!(
+                "{unreadable} open orders cannot be read. If they were not recovered, a program that can read them sends \
+                 them without a query. Run `paytend outbox recover` with the newest version of the program first; \
+                 `paytend outbox list` names these orders"
+            ));
+        }
+        return output::result(args.json.json, &json!({ "ended": true }), "the recovery has ended");
     }
     let recovered = each!(&store, store => store.recover_orders(audit))?;
-    output::result(args.json.json, &json!({ "recovered": recovered }), &format!("recovered: {recovered}"))?;
+    let (count, left) = (recovered.count, &recovered.unreadable);
+    let unreadable: Vec<Value> = left.iter().map(|order| json!({ "id": order.id, "number": order.number })).collect();
+    let value = json!({ "recovered": count, "unreadable": unreadable });
+    output::result(args.json.json, &value, &format!("recovered: {count}"))?;
     output::note("new orders are queried before they are sent, until `paytend outbox recover --end`");
-    Ok(())
+    if left.is_empty() { Ok(()) } else { Err(not_recovered(left)) }
+}
+
+/// The maximum number of orders that an error names.
+const NAMED: usize = 20;
+
+/// Returns the failure for orders that could not be recovered.
+fn not_recovered(left: &[UnreadableOrder]) -> Failure {
+    let name = |order: &UnreadableOrder| match &order.number {
+        Some(number) => format!("{number} (ID {})", order.id),
+        None => format!("ID {}", order.id),
+    };
+    let names: Vec<String> = left.iter().take(NAMED).map(name).collect();
+    let more = if left.len() > NAMED { ", …" } else { "" };
+    let message = format!(
+        "{} orders cannot be read and are not recovered: {}{more}; they may have been sent after the backup, so run \
+         `paytend outbox recover` again with the newest version of the program before a dispatcher starts",
+        left.len(),
+        names.join(", "),
+    );
+    Failure::new(Category::Unexpected, message)
 }

@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use paytend_model::Operation as _;
 use paytend_model::issuing::Topup;
-use paytend_outbox::{Decision, OrderEntry, OrderQuery, OutboxAdmin as _, State, open_request, open_result};
+use paytend_outbox::{
+    Decision, OrderEntry, OrderQuery, OutboxAdmin as _, State, UnreadableOrder, open_request, open_result,
+};
 use paytend_reconcile::{Entry, EntryTime, Kind, List, Orders, Rules, Status};
 use serde_json::Value;
 
@@ -39,7 +41,8 @@ impl OrderSource for OutboxOrders<'_> {
             return Ok(Orders::not_given());
         }
         let all = OrderQuery { limit: 1, ..OrderQuery::default() };
-        if each!(&store, store => store.list_orders(all.clone()))?.is_empty() {
+        let first = each!(&store, store => store.list_orders(all.clone()))?;
+        if first.entries.is_empty() && first.unreadable.is_empty() {
             return Ok(Orders::not_given());
         }
         let keys = self.store.name(None)?.keys(self.key)?;
@@ -50,7 +53,8 @@ impl OrderSource for OutboxOrders<'_> {
         let mut orders = Orders::new();
         loop {
             let listed = each!(&store, store => store.list_orders(query.clone()))?;
-            for order in listed.iter().filter(|order| is_sent(order)) {
+            listed.unreadable.iter().for_each(|order| orders.push_entry(unreadable_entry(order)));
+            for order in listed.entries.iter().filter(|order| is_sent(order)) {
                 // The access is not recorded in the audit log, because the report contains only identifiers and
                 // amounts.
                 let number = order.facts.number.clone();
@@ -59,12 +63,24 @@ impl OrderSource for OutboxOrders<'_> {
                 let result = open_result(&keys, &shown)?;
                 orders.push_entry(self.entry(&shown, request.as_deref().map(String::as_str), result.as_deref())?);
             }
-            match listed.last() {
-                Some(last) if listed.len() == PAGE => query.after = Some(last.id),
-                _ => return Ok(orders),
+            query.after = listed.next;
+            if query.after.is_none() {
+                return Ok(orders);
             }
         }
     }
+}
+
+/// Returns the row of an order that cannot be read. It may have been sent, so its transaction is open.
+fn unreadable_entry(order: &UnreadableOrder) -> Entry {
+    let reference = order.number.clone().unwrap_or_else(|| order.id.to_string());
+    let mut entry = Entry::new(List::Orders, reference);
+    entry.order_no.clone_from(&order.number);
+    entry.kind = Some(Kind::Topup);
+    entry.time = Some(EntryTime::Millis(millis(order.submitted_at)));
+    entry.status = Some(Status::Unknown);
+    entry.unreadable.push("order".to_owned());
+    entry
 }
 
 /// Returns whether the order may have reached the provider.
