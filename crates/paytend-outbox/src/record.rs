@@ -323,8 +323,8 @@ pub struct OrderStats {
     pub states: [u64; State::ALL.len()],
     /// The number of orders whose outcome is known but whose handler has not succeeded.
     pub unhandled: u64,
-    /// The number of open orders that cannot be read. [`list_orders`](crate::OutboxAdmin::list_orders) names them. Those
-    /// in a known state are also counted in [`states`](Self::states).
+    /// The number of open orders that cannot be read. [`list_orders`](crate::OutboxAdmin::list_orders) returns them.
+    /// Those in a known state are also counted in [`states`](Self::states).
     pub unreadable: u64,
     /// How long the oldest due order has been due.
     pub oldest_due: Option<Duration>,

@@ -7,8 +7,8 @@ use rusqlite::{Transaction, params};
 use crate::outbox::admin::recovering_since;
 use crate::outbox::rows::{self, REQUEST, RESULT, Stored};
 
-/// The maximum number of unreadable orders that one transaction reads. The limit keeps other operations from waiting too
-/// long.
+/// The maximum number of unreadable orders that one transaction reads. The limit keeps other operations from waiting
+/// too long.
 const MAX_UNREADABLE: usize = 1_000;
 
 /// Claims due orders. Orders whose lease has expired are claimed only if `takes_over` is set. Reads each operation

@@ -175,8 +175,8 @@ async fn many_unreadable_orders_do_not_hold_up_an_order_that_can_be_read() {
          queries, failed_queries, fence, tries, is_leased, due_at, is_notified, is_due_again";
     let many = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {UNREADABLE}) \
-         INSERT INTO paytend_order (number, request_id, state, {columns}) SELECT 'N' || i, 'R' || i, 'newer', {columns} \
-         FROM n, paytend_order; DELETE FROM paytend_order_part; DELETE FROM paytend_order WHERE number = 'first'"
+         INSERT INTO paytend_order (number, request_id, state, {columns}) \
+         SELECT 'N' || i, 'R' || i, 'newer', {columns} FROM n, paytend_order; DELETE FROM paytend_order_part; DELETE FROM paytend_order WHERE number = 'first'"
     );
     store.write(move |transaction| transaction.execute_batch(&many)).await.unwrap();
     harness.advance_by(Duration::from_secs(1));

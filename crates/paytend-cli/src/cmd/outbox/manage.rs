@@ -232,9 +232,9 @@ pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
         let unreadable = each!(&store, store => store.order_stats())?.unreadable;
         if unreadable > 0 {
             output::warn(format!(
-                "{unreadable} open orders cannot be read. If they were not recovered, a program that can read them sends \
-                 them without a query. Run `paytend outbox recover` with the newest version of the program first; \
-                 `paytend outbox list` names these orders"
+                "{unreadable} open orders cannot be read. If they were not recovered, a program that can read them \
+                 sends them without a query. Run `paytend outbox recover` with the newest version of the program \
+                 first; `paytend outbox list` names these orders"
             ));
         }
         return output::result(args.json.json, &json!({ "ended": true }), "the recovery has ended");
