@@ -55,46 +55,13 @@ pub trait Harness {
     /// Returns the lines that committed effects have recorded, in any order.
     fn recorded(&self, store: &Self::Store) -> impl Future<Output = Vec<String>>;
 
-    /// Whether [`damage`](Self::damage) is implemented. If `false`, the suite skips the checks of unreadable orders.
-    const CAN_DAMAGE: bool = false;
+    /// The SQL literal for a zero byte, if the orders are in a table `paytend_order` and their encrypted parts in a table
+    /// `paytend_order_part`. If `None`, the suite skips the checks of unreadable orders.
+    const ZERO_BYTE: Option<&'static str> = None;
 
-    /// Changes the stored data of an order, as a newer program or a damaged disk does.
-    fn damage(&self, _store: &Self::Store, _number: &str, _damage: Damage) -> impl Future<Output = ()> {
+    /// Runs SQL statements that change the stored orders, as another program or a damaged disk does.
+    fn execute(&self, _store: &Self::Store, _sql: String) -> impl Future<Output = ()> {
         async {}
-    }
-}
-
-/// A change to the stored data of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// Sets the state. The order cannot be read if the state does not exist.
-    State(&'static str),
-    /// Sets the decision. The order cannot be read if the decision does not exist.
-    Decision(&'static str),
-    /// Shortens the content tag to one byte.
-    ContentTag,
-    /// Sets the number of sends to -1.
-    Sends,
-    /// Shortens the nonce of the request to one byte.
-    Nonce,
-}
-
-impl Damage {
-    /// Returns the statement that damages an order in the tables of the SQL stores. `byte` is a literal for one byte.
-    pub fn sql(self, number: &str, byte: &str) -> String {
-        let change = match self {
-            Self::State(state) => format!("state = '{state}'"),
-            Self::Decision(decision) => format!("decision = '{decision}'"),
-            Self::ContentTag => format!("content_tag = {byte}"),
-            Self::Sends => "sends = -1".to_owned(),
-            Self::Nonce => {
-                return format!(
-                    "UPDATE paytend_order_part SET nonce = {byte} WHERE part = '{REQUEST}' \
-                     AND id = (SELECT id FROM paytend_order WHERE number = '{number}')"
-                );
-            }
-        };
-        format!("UPDATE paytend_order SET {change} WHERE number = '{number}'")
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use paytend_inbox::StoreKeys;
-use paytend_outbox::testing::{Damage, EffectEnd, Harness, TestOrder, conformance, random_history};
+use paytend_outbox::testing::{EffectEnd, Harness, TestOrder, conformance, random_history};
 use paytend_outbox::{Audit, ClaimOrders, NewOrder, OutboxAdmin as _, OutboxStore as _, SubmitError, Submitted};
 use paytend_store_postgres::{PostgresEffect, PostgresStore};
 use paytend_vectors::Seeded;
@@ -56,10 +56,10 @@ impl Harness for PostgresHarness<'_> {
         paytend_inbox::testing::Harness::recorded(self, store).await
     }
 
-    const CAN_DAMAGE: bool = true;
+    const ZERO_BYTE: Option<&'static str> = Some(r"'\x00'");
 
-    async fn damage(&self, store: &PostgresStore, number: &str, damage: Damage) {
-        store.pool().get().await.unwrap().batch_execute(&damage.sql(number, r"'\x00'")).await.unwrap();
+    async fn execute(&self, store: &PostgresStore, sql: String) {
+        store.pool().get().await.unwrap().batch_execute(&sql).await.unwrap();
     }
 }
 

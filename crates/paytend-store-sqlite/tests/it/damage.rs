@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{ClaimRequest, Kind, Release, State, Store as _, StoreAdmin as _};
-use paytend_outbox::testing::TestOrder;
-use paytend_outbox::{ClaimOrders, OutboxAdmin as _, OutboxStore as _};
 use paytend_store_sqlite::SqliteStore;
 use paytend_store_sqlite::rusqlite::Connection;
 
@@ -162,32 +160,4 @@ async fn damaged_order_key_can_be_buried() {
     Connection::open(harness.path("a.db")).unwrap().execute_batch(WORK).unwrap();
     assert!(store.bury(id, "by hand".into()).await.unwrap());
     assert_eq!(store.show(id, None).await.unwrap().unwrap().state, State::Dead);
-}
-
-/// A newer program has written many orders. They come before the order that this program can read.
-#[tokio::test]
-async fn many_unreadable_orders_do_not_hold_up_an_order_that_can_be_read() {
-    const UNREADABLE: usize = 2_500;
-    let harness = SqliteHarness::new();
-    let (keys, store) = (keys(), harness.options("orders.db").open().unwrap());
-    store.submit_order(TestOrder::new("first").prepare(&keys)).await.unwrap();
-    let columns = "operation, content_tag, submitted_at, is_open, head, sends, last_send, confirmations, settled_ms, \
-         queries, failed_queries, fence, tries, is_leased, due_at, is_notified, is_due_again";
-    let many = format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {UNREADABLE}) \
-         INSERT INTO paytend_order (number, request_id, state, {columns}) \
-         SELECT 'N' || i, 'R' || i, 'newer', {columns} FROM n, paytend_order; DELETE FROM paytend_order_part; DELETE FROM paytend_order WHERE number = 'first'"
-    );
-    store.write(move |transaction| transaction.execute_batch(&many)).await.unwrap();
-    harness.advance_by(Duration::from_secs(1));
-    store.submit_order(TestOrder::new("readable").prepare(&keys)).await.unwrap();
-    let claim = async || {
-        let operations = vec![("/test/pay".to_owned(), 1)];
-        let request = ClaimOrders { limit: 1, lease: Duration::from_secs(600), holder: 1, operations };
-        let claimed = store.claim_orders(request).await.unwrap();
-        claimed.into_iter().map(|claimed| claimed.facts.number).collect::<Vec<_>>()
-    };
-    assert_eq!(claim().await, ["readable"]);
-    assert_eq!(claim().await, Vec::<String>::new());
-    assert_eq!(store.order_stats().await.unwrap().unreadable, UNREADABLE as u64);
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use paytend_outbox::testing::{Damage, EffectEnd, Harness, conformance, random_history};
+use paytend_outbox::testing::{EffectEnd, Harness, conformance, random_history};
 use paytend_outbox::{NewOrder, SubmitError, Submitted};
 use paytend_store_sqlite::rusqlite::params;
 use paytend_store_sqlite::{SqliteEffect, SqliteStore};
@@ -63,10 +63,9 @@ impl Harness for SqliteHarness {
         crate::support::recorded(store).await
     }
 
-    const CAN_DAMAGE: bool = true;
+    const ZERO_BYTE: Option<&'static str> = Some("x'00'");
 
-    async fn damage(&self, store: &SqliteStore, number: &str, damage: Damage) {
-        let sql = damage.sql(number, "x'00'");
+    async fn execute(&self, store: &SqliteStore, sql: String) {
         store.write(move |transaction| transaction.execute_batch(&sql)).await.unwrap();
     }
 }
