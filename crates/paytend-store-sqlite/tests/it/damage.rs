@@ -79,9 +79,10 @@ async fn damaged_notification_does_not_hold_up_others() {
         }
         assert_eq!(claim(&store, 9).await.len(), 0, "{damage}");
         // Notifications that arrive later are not held up either, and are processed one after the other.
+        let order = if is_separate { "third" } else { "first" };
         let mut later = Vec::new();
         for name in ["later", "last"] {
-            later.push(store.accept(ordered(name, "first").prepare(&keys)).await.unwrap().id());
+            later.push(store.accept(ordered(name, order).prepare(&keys)).await.unwrap().id());
         }
         for id in later {
             let claimed = claim(&store, 9).await;
@@ -89,7 +90,8 @@ async fn damaged_notification_does_not_hold_up_others() {
             store.complete(claimed[0].lease, None).await.unwrap();
         }
         let stats = store.stats().await.unwrap();
-        assert_eq!((stats.ready, stats.leased, stats.backoff), (0, 0, 0), "{damage}");
+        // The next notification of a damaged key waits for an entry that now has another key; `check` reports this.
+        assert_eq!((stats.ready, stats.leased, stats.backoff), (u64::from(is_separate), 0, 0), "{damage}");
         if damage == ABSENT {
             assert_eq!(store.check().await.unwrap(), ["1 pending entries have no notification"]);
         }
