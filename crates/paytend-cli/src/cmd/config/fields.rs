@@ -104,7 +104,7 @@ pub(super) fn shown(name: &str, value: &str) -> String {
     if name == "private_key" {
         return "(hidden)".to_owned();
     }
-    // A URL can contain a user and a password, which are hidden.
+    // Hides the user and the password in a URL such as `http://user:password@host`.
     match (value.rfind('@'), value.find("://")) {
         (Some(at), scheme) if matches!(name, "proxy" | "base_url") => {
             let start = scheme.map_or(0, |scheme| scheme + 3);
