@@ -149,7 +149,7 @@ impl<'a> Compared<'a> {
         }
     }
 
-    /// Compares the final statuses. If there are several notifications, only the last notification is compared.
+    /// Compares the final statuses. Of several notifications, only the last one with a status is compared.
     fn statuses(&mut self, rows: &[&Row<'a>]) {
         let last = rows.iter().rposition(|row| row.entry.list == List::Notifications && row.status.is_some());
         let counted: Vec<(&'a Entry, Status)> = rows
