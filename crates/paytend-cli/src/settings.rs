@@ -1,4 +1,5 @@
-//! Reads the settings of a connection one by one, because a client reports only the first problem.
+//! Reads the settings of a connection without creating a client. Commands such as `paytend doctor` can then check each
+//! setting, whereas creating a client fails at the first problem.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

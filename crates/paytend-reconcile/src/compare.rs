@@ -56,7 +56,7 @@ impl Field {
 pub struct Difference<'a> {
     /// The field whose values differ.
     pub field: Field,
-    /// The value in each row that has one. For [`Field::Lists`], there is one entry for each list that lacks the
+    /// The values of the rows that have one. For [`Field::Lists`], there is one entry for each list that lacks the
     /// transaction.
     pub values: Vec<FieldValue<'a>>,
 }

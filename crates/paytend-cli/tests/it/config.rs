@@ -205,7 +205,7 @@ fn files_beside_the_profile_file_are_not_changed() {
     }
 }
 
-/// Paths in arguments are relative to the current directory, and paths in a profile to its file.
+/// Relative paths in arguments start at the current directory, but relative paths in a profile start at its file.
 #[test]
 fn relative_paths_are_stored_as_absolute_paths() {
     let (config, keys) = (Config::new(), Keys::new());

@@ -20,7 +20,7 @@ fn url(server: &Server) -> String {
 }
 
 #[test]
-fn several_services_share_a_database() {
+fn several_services_can_share_a_database() {
     let place = Workplace::new();
     let runtime = runtime();
     let Some(server) = runtime.block_on(Server::start(&[])) else { return };

@@ -259,7 +259,7 @@ fn profile_verifies_notifications_of_all_providers() {
 /// The second line is too deeply nested, so it is not searched. The command fails, because a message in it would not
 /// have been checked.
 #[test]
-fn incomplete_search_is_a_failure() {
+fn command_fails_if_only_part_of_the_text_was_searched() {
     let place = Place::new();
     let deep = format!("{{\"a\":{}{{\"a\":1}}{}}}", "[".repeat(12), "]".repeat(12));
     let ran = place.inspect(format!("{}\n{deep}\n", place.deposit()).as_bytes(), &["--json"]);

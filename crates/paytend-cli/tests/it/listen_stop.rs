@@ -197,7 +197,7 @@ fn second_interrupt_ends_the_command_immediately() {
 /// Only a closed pipe is not a failure. Here, the output is a full socket, and writing to it fails like writing to a
 /// full disk.
 #[test]
-fn output_that_cannot_be_written_is_a_failure() {
+fn listen_fails_if_its_output_cannot_be_written() {
     let place = Place::new();
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();

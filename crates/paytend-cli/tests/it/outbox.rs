@@ -201,7 +201,7 @@ fn sending_can_be_paused_and_resumed() {
 }
 
 #[test]
-fn orders_whose_key_is_missing_are_reported() {
+fn orders_with_a_missing_payload_key_are_reported() {
     let place = Place::new();
     assert_eq!(place.json(&["stats"])["missing_keys"], json!({}));
     let file = format!("{}.key", place.path.display());

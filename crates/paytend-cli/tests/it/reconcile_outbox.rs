@@ -136,7 +136,7 @@ fn topup(card: &str, number: &str, amount: &str) -> Topup {
     Topup::builder().card_id(card).order_no(number).amount(amount.parse().unwrap()).currency("EUR").build()
 }
 
-/// The outbox for random activity, in the same store as the inbox.
+/// An outbox in the same store as the inbox. The random activity submits its orders to it.
 struct Orders {
     store: SqliteStore,
     outbox: Outbox<SqliteStore>,

@@ -16,7 +16,7 @@ use crate::reconcile_life::{Life, open};
 /// A row is inserted in the middle of a list while its pages are being fetched, so that later rows move to the next
 /// page.
 #[test]
-fn row_that_moves_to_the_next_page_is_not_a_duplicate() {
+fn row_that_moves_to_the_next_page_is_not_reported_as_a_duplicate() {
     let runtime = runtime();
     let mut life = runtime.block_on(Life::start());
     runtime.block_on(async {
@@ -118,7 +118,8 @@ fn topup_results_are_kept_if_a_later_query_fails() {
     let quick = life.path("keys/quick.toml");
     std::fs::write(&quick, format!("{profiles}\ndeadline_seconds = 2\n")).unwrap();
     life.use_profiles(&quick);
-    // Four queries are in progress at the same time, so the first four results arrive.
+    // The proxy allows four topup queries. The command sends four at the same time, so the results of these four
+    // arrive.
     let limit = Arc::new(AtomicUsize::new(4));
     let url = runtime.block_on(limiting_proxy(life.sandbox.url(), limit.clone()));
     let before = life.sandbox.calls::<QueryTopupResult>();

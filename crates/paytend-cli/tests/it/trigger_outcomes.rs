@@ -93,7 +93,7 @@ fn lost_response_to_a_notification_has_an_unknown_outcome() {
 
 /// If the response to a change is lost, the sandbox may have made the change.
 #[test]
-fn lost_response_of_a_sandbox_has_an_unknown_outcome() {
+fn lost_response_from_a_sandbox_has_an_unknown_outcome() {
     let url = losing();
     for (args, code) in [
         (&["trigger", "baas.fund-deposit", "--sandbox", &url][..], 7),

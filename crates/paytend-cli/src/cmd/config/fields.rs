@@ -83,7 +83,8 @@ pub(super) fn value(name: &str, text: &str) -> Result<Option<Item>, Failure> {
         "order_states" => "a table, such as { processing = [\"1\"], succeeded = [\"2\"], failed = [\"3\"] }",
         "response_names" => "a table, such as { topup = [\"orderNo\"] }",
         "paths" => "a table, such as { \"baas.getUser\" = \"/iban/account/queryUser\" }",
-        // Paths in a profile are relative to its file, and paths in arguments to the current directory.
+        // Relative paths in arguments start at the current directory, but relative paths in a profile start at its
+        // file. Absolute paths are therefore stored.
         _ if name.ends_with("_file") => return Ok(Some(absolute(Path::new(text)).into())),
         _ => return Ok(Some(text.into())),
     };

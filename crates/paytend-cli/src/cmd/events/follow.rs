@@ -83,7 +83,7 @@ impl Follower {
         self.last = self.last.max(id);
     }
 
-    /// Returns the notifications whose IDs were missing and that have become visible.
+    /// Returns the notifications that have become visible since their IDs were remembered as missing.
     async fn late(&mut self, store: &impl StoreAdmin) -> Result<Vec<Entry>, StoreError> {
         let now = Instant::now();
         if now.duration_since(self.looked) < MISSING_INTERVAL {

@@ -21,9 +21,9 @@ const WORK: (usize, usize) = (32, 64 << 20);
 const UNWRAPPED: (usize, usize) = (8, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
-/// The maximum length of a piece of text in which a wrapped message is searched for, in bytes.
+/// The maximum length, in bytes, of a piece of text that is searched for a wrapped message.
 const LONGEST: usize = 4 << 20;
-/// The maximum number of pieces of text in which a wrapped message is searched for.
+/// The maximum number of pieces of text that are searched for a wrapped message.
 const MAX_PIECES: usize = 5_000;
 
 /// A message in the captured text.
@@ -58,7 +58,7 @@ pub(super) struct Search {
     lines: Option<Vec<usize>>,
 }
 
-/// The place where a text was found.
+/// Where a text was found, and what is known about it.
 #[derive(Clone)]
 struct Context {
     place: Option<Place>,

@@ -20,7 +20,7 @@ const OLD: &str = "lists.old";
 const LOCK: &str = "lock";
 /// The file that describes the fetch.
 const MANIFEST: &str = "fetch.json";
-/// The version of the file that describes the fetch.
+/// The format version of the file that describes the fetch.
 pub(super) const VERSION: u32 = 1;
 /// The maximum age of a fetch that can be continued, in hours.
 const MAX_AGE_HOURS: i64 = 24;

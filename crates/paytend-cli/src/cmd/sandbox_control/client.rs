@@ -58,7 +58,7 @@ impl SandboxArgs {
         Ok(paytend_client::ClientBuilder::from_file(file, SANDBOX_PROFILE)?.build()?)
     }
 
-    /// Makes a request to the control interface.
+    /// Sends a request to the control interface, and returns the response.
     pub(super) async fn send(
         &self,
         method: Method,
