@@ -260,7 +260,7 @@ fn environment_variables_override_a_sandbox_profile() {
     from_env.env("PAYTEND_PUBLIC_KEY_FILE", keys.join("paytend-public.b64"));
     from_env.env("PAYTEND_PARTNER_ID", std::fs::read_to_string(keys.join("partner-id")).unwrap().trim());
     assert_eq!(call(&mut from_env).code, 0);
-    // Options override the environment. A key directory needs no profile.
+    // Options override environment variables. With a key directory, no profile is needed.
     let mut options = config.command(&[]);
     options.env("PAYTEND_BASE_URL", "http://127.0.0.1:1").env("PAYTEND_PROFILE", "none");
     options.args(["call", "getPartnerBalance", "--keys", keys.to_str().unwrap()]);

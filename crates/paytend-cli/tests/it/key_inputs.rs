@@ -273,8 +273,8 @@ fn passphrase_of_keys_in_a_directory_is_read_from_the_environment() {
     std::fs::rename(keys.path("unencrypted.pem"), keys.path("paytend-private.pem")).unwrap();
     write(&keys.path("partner-private.pem"), &encrypted);
     check(&["call", "getPartnerBalance", "--base-url", "http://127.0.0.1:1"], 5);
-    // Exit code 5 means that `listen` accepted the keys, because only then it tries to listen on the port, which is
-    // already in use.
+    // `listen` reads the keys before it listens on the port, which is already in use. Exit code 5 therefore means that
+    // it accepted the keys.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     check(&["listen", "--port", &port], 5);

@@ -257,7 +257,8 @@ fn scalar(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns whether the value of a harmless field has an expected form.
+/// Returns whether the value of a field in `HARMLESS` really looks harmless. By mistake, it could be a card number, for
+/// example.
 fn is_harmless(name: &str, text: &str) -> bool {
     // A partner ID has 15 digits, like some card numbers. Card numbers with 15 digits begin with 34 or 37.
     let is_partner_id = name == "partnerId"
