@@ -225,8 +225,7 @@ pub struct ClaimRequest {
     pub lease: Duration,
     /// A random number that differs for each claim. All leases from the claim contain it.
     pub holder: u64,
-    /// The kinds whose own limit is lower than `limit`. Each kind has the maximum number of its notifications to
-    /// claim.
+    /// The kinds of which fewer than `limit` notifications can be claimed, each with its maximum number.
     pub kind_limits: Vec<(Kind, usize)>,
 }
 

@@ -15,8 +15,8 @@ use crate::streams::{Log, Written, operation_number};
 
 /// The maximum number of attempts to make a change that conflicts with changes from other programs.
 const MAX_CONFLICTS: u32 = 100;
-/// A server that was replaced as the leader can respond with an earlier record, or with none. After this many such
-/// responses, the last response is accepted as correct.
+/// How many times a record is read again if it is missing or earlier than expected. A server that is no longer the
+/// leader can respond in this way. After this many reads, the response is accepted as correct.
 const MAX_EARLIER: u32 = 6;
 
 /// A record and the sequence number of its message, or 0 if the record has no message.
@@ -76,7 +76,8 @@ impl Current {
 
 /// Returns the dead letter that the next change stores in place of a record that cannot be read.
 ///
-/// A record without a message and without a readable number is not a record of a notification, so `None` is returned.
+/// Returns `None` if the record contains no readable ID and the notification has no message, because the ID is then
+/// unknown.
 async fn dead_letter_of_unreadable(
     shared: &Shared,
     dedup: Mac,

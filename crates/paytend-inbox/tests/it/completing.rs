@@ -19,7 +19,7 @@ struct SlowStore {
     store: MemoryStore,
     before: Duration,
     after: Duration,
-    /// The numbers of completions and of releases that are rolled back because of other changes.
+    /// How many completions, and how many releases, this store still refuses as rolled back.
     rolled_back: [Arc<AtomicUsize>; 2],
 }
 
@@ -101,8 +101,8 @@ async fn lease_is_extended_while_the_completion_waits() {
     }
 }
 
-/// Changes that are rolled back because of other notifications count no attempt. Otherwise, a notification could become
-/// a dead letter although its handler succeeded.
+/// If a completion is rolled back because the effect of another notification failed, the attempt does not count.
+/// Otherwise, a notification could become a dead letter although its handler succeeded.
 #[tokio::test(start_paused = true)]
 async fn attempts_that_were_rolled_back_do_not_count() {
     let (start, epoch) = (tokio::time::Instant::now(), SystemTime::now());
