@@ -95,8 +95,9 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, undoes the effect's changes to
-/// its session, so that the next statements use the store's tables and permissions.
+/// Applies an effect in its own transaction. Then undoes the effect's changes to the session, so that the next
+/// statements use the store's tables and permissions. `number` is the transaction's ID, and shows whether the effect
+/// has ended the transaction.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
     transaction: &tokio_postgres::Transaction<'_>,
@@ -113,9 +114,9 @@ pub(crate) async fn apply_guarded(
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
             return Err(failed(HandlerError::retry("the effect ignored an error of a statement")));
         }
-        // The connection must not be used again.
+        // The session has an unsafe setting. `OpError::Commit` causes its connection to be closed.
         Err(error) if is_unsafe(&error) => return Err(OpError::Commit(error)),
-        // A constraint is violated.
+        // The effect has violated a deferred constraint.
         Err(error) if is_definite(&error) => return Err(failed(HandlerError::retry(describe(&error)))),
         reset => reset?,
     }

@@ -202,7 +202,6 @@ impl Writer {
         fail::fail_point!("sqlite-after-commit");
         metrics::histogram!("paytend_sqlite_batch_operations").record(u32::try_from(run).unwrap_or(u32::MAX));
         let wakes = operations[..run].iter().any(|operation| operation.wakes_workers());
-        // Workers are woken before the replies are sent.
         if wakes {
             (self.changed)();
         }

@@ -38,7 +38,7 @@ async fn longest_operation_timeout_causes_no_panic() {
     store.probe().await.unwrap();
 }
 
-/// The times of receipt come from the clock of the servers, although the process keeps no index.
+/// A process without an index also reads the time regularly, because times of receipt come from the servers' clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn receiver_reads_the_time_of_the_servers_regularly() {
     let Some(cluster) = Cluster::shared().await else { return };
@@ -62,7 +62,7 @@ async fn longest_facts_are_stored() {
         let business_id = Some("F".repeat(length));
         TestNotification { business_id, ..TestNotification::new(length.to_string()) }.prepare(&keys)
     };
-    // The longest business ID that is accepted: finds the boundary.
+    // A binary search finds the maximum length of an accepted business ID.
     let (mut accepted, mut refused) = (50_000, 80_000);
     while refused - accepted > 1 {
         let middle = usize::midpoint(accepted, refused);

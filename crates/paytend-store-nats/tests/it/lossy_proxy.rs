@@ -32,7 +32,7 @@ struct Rules {
     is_closed: watch::Sender<bool>,
 }
 
-/// The next request whose subject contains a text is delayed.
+/// Delays the next request whose subject contains the text in `subject`.
 #[derive(Default)]
 struct Hold {
     subject: Mutex<Option<String>>,

@@ -134,7 +134,7 @@ async fn notification_whose_deletion_was_not_confirmed_is_forgotten_by_all_progr
     let claimed = claim_until_found(&pair.direct).await;
     pair.direct.complete(claimed[0].lease, None).await.unwrap();
     assert_eq!(pair.lossy.drop_payloads(far_future()).await.unwrap(), 1);
-    // The response to the deletion of the record.
+    // The response to the deletion of the record is lost.
     pair.proxy.drop_deletions(1);
     assert_eq!(pair.lossy.forget(far_future()).await.unwrap(), 1);
     assert_eq!(pair.proxy.dropped(), 1);

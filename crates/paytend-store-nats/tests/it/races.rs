@@ -136,7 +136,7 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
 /// A different program moves the facts to the record after the erasure has read the records, and deletes the message
 /// before the erasure reads the messages.
 #[tokio::test(flavor = "multi_thread")]
-async fn erasure_finds_facts_that_are_removed_meanwhile() {
+async fn erasure_finds_facts_that_another_program_moves_at_the_same_time() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = Arc::new(StoreKeys::generate().unwrap());

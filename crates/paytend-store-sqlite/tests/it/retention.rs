@@ -28,7 +28,7 @@ async fn content_of_many_notifications_is_removed() {
     let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
     accept_many(&store, &keys, "old").await;
     let claimed = claim(&store, MANY - 2).await;
-    // Every hundredth notification stays pending or becomes a dead letter.
+    // Of every hundred notifications, one becomes a dead letter, and one stays pending.
     let ending = claimed.iter().enumerate().map(async |(index, claimed)| match index % 100 {
         0 => assert!(store.bury(claimed.lease.id, "by hand".into()).await.unwrap()),
         1 => {}
