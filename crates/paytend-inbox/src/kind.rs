@@ -44,7 +44,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The error returned when parsing a name that no [`Kind`] of this version has.
+/// The error returned when parsing a name that is not the name of a [`Kind`] in this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParseKindError;

@@ -128,7 +128,8 @@ pub struct NewNotification {
     pub payload: UnsealedPayload,
     /// Whether a duplicate causes another run of the handler.
     pub requeue_sighting: bool,
-    /// Which duplicates must be stored durably if they cause no run. A store may also store other duplicates durably.
+    /// The policy that determines which duplicates must be stored durably even if they cause no run. A store may also
+    /// store other duplicates durably.
     pub sightings: SightingPolicy,
 }
 

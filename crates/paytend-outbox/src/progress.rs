@@ -107,7 +107,7 @@ impl Progress {
         self.due_at = Some(after(now, lease));
     }
 
-    /// Returns whether this is the current lease of the order.
+    /// Returns whether a lease is the current lease of the order.
     pub fn is_held(&self, lease: Lease) -> bool {
         self.is_leased && (self.fence, self.holder) == (lease.fence, lease.holder)
     }
@@ -339,7 +339,7 @@ impl Progress {
         true
     }
 
-    /// Returns whether the order was rejected, or decided as not executed.
+    /// Returns whether the order was rejected, or an operator has decided that it was not executed.
     fn is_denied(&self) -> bool {
         match self.state {
             State::Rejected => true,

@@ -100,9 +100,9 @@ async fn sight(shared: &Shared, new: &NewNotification, current: Current) -> Resu
     Ok(Some(Accepted::Duplicate { id: Id::new(record.id), sighting: record.sightings }))
 }
 
-/// Decides whether a message is a duplicate, because the notification's record may belong to a different message.
-/// Returns the current record. If another program has removed the record, returns `None`, and the message is a new
-/// notification.
+/// Decides whether a message is a duplicate. The notification's record may belong to this message or to a different
+/// message. Returns the current record. If another program has removed the record, returns `None`, and the message is a
+/// new notification.
 ///
 /// - If the content was removed or the record's own message exists, the message is a duplicate and is deleted.
 /// - If the record's own message was lost, the record is moved to this message.

@@ -67,10 +67,10 @@ pub(crate) async fn claim(shared: &Shared, request: &ClaimRequest) -> Result<Vec
             // If another candidate caused an error, the claimed notifications must still be returned.
             _ if !claimed.is_empty() => return Ok(claimed),
             Some(error) => return Err(error),
-            // The next round selects other candidates.
+            // This round is not counted, because the next round selects other candidates.
             None if unclaimable => rounds -= 1,
-            // Other workers have taken these candidates, and will try the next ones in the same order. The next round
-            // skips a random number of candidates, so that it rarely tries the same ones as these workers.
+            // Other workers have taken these candidates, and will try the next candidates in the same order. The next
+            // round skips a random number of candidates, so that it usually tries different candidates.
             None => skip = random_below(watched.index().due_count(now).saturating_sub(request.limit)),
         }
     }

@@ -21,7 +21,7 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST: &str = "$SYS.REQ.SERVER.PING.JSZ";
 const READ_SETTINGS: &str = "read the settings of the servers";
 
-/// The consumer limits in the settings of a stream that has no such limits.
+/// The values that a stream without consumer limits has in its settings.
 const NO_CONSUMER_LIMITS: ConsumerLimits = ConsumerLimits { inactive_threshold: Duration::ZERO, max_ack_pending: 0 };
 
 /// The version of a server.
@@ -123,7 +123,7 @@ pub(crate) async fn ask_servers(
     silence: Duration,
 ) -> Result<BTreeMap<String, ServerReport>, StoreError> {
     let deadline = Instant::now() + REPORT_TIMEOUT;
-    // The time limit also covers the request, which waits while the connection is down.
+    // The time limit also covers sending the request, which waits while the connection is down.
     let mut replies =
         tokio::time::timeout_at(deadline, request(system)).await.map_err(|_| too_slow(READ_SETTINGS))??;
     let mut reports = BTreeMap::new();

@@ -140,13 +140,13 @@ pub(crate) async fn update(
 
 fn jitter(conflicts: u32) -> u8 {
     let mut random = [0];
-    // An error is ignored, because missing random pauses only make conflicts more frequent.
+    // An error is ignored. Without random pauses, conflicts are only more frequent.
     let _ = getrandom::fill(&mut random);
     random[0] >> 6_u32.saturating_sub(conflicts)
 }
 
-/// Ends the attempt for a lease that is still held. If the response is lost and the write is repeated, the repetition
-/// is recognized even if the record has changed again.
+/// Ends an attempt if its lease is still held. If the response is lost and the write is repeated, the repetition is
+/// recognized even if the record has changed again.
 pub(crate) async fn end(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<(), FinishError> {
     let operation = operation_number()?;
     let ended = leased(shared, lease, |record, now| {
@@ -160,7 +160,7 @@ pub(crate) async fn end(shared: &Shared, lease: Lease, change: impl Fn(&mut Reco
     }
 }
 
-/// Extends a lease that is still held.
+/// Extends a lease if it is still held.
 pub(crate) async fn extend(shared: &Shared, lease: Lease, time: Duration) -> Result<(), FinishError> {
     match leased(shared, lease, |record, now| record.extend(now, time)).await? {
         Update::Written(_) => Ok(()),
@@ -168,7 +168,7 @@ pub(crate) async fn extend(shared: &Shared, lease: Lease, time: Duration) -> Res
     }
 }
 
-/// Changes the record for a lease that is still held.
+/// Changes a notification's record if the lease is still held.
 async fn leased(shared: &Shared, lease: Lease, change: impl Fn(&mut Record, i64)) -> Result<Update, FinishError> {
     let id = lease.id.get();
     let watched = shared.watched();

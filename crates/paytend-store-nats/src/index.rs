@@ -288,7 +288,7 @@ impl Index {
         stats
     }
 
-    /// Returns the time at which the notification with the largest number was received.
+    /// Returns the time at which the notification with the largest ID was received.
     pub(crate) fn last_received(&self) -> Option<i64> {
         self.known.values().next_back().map(|known| known.received_at)
     }

@@ -67,8 +67,8 @@ pub(crate) struct Record {
     /// The facts of a notification whose message was removed together with its content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Box<StoredFacts>>,
-    /// The record that this dead letter has replaced, because the program could not read it. A program that can read it
-    /// restores it when the dead letter is redriven.
+    /// The unreadable record that this dead letter has replaced. If a program can read the record when the dead letter
+    /// is redriven, it restores the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     original: Option<Box<str>>,
 }

@@ -175,9 +175,8 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit,
-/// the effect has caused the refusal: it has violated a constraint that is checked at the commit, or has changed a
-/// setting.
+/// Returns the result of a transaction with an effect, and resets its connection. A commit that the server refuses is
+/// reported as an error of the effect, because the effect has violated a constraint or changed a setting.
 pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
     if let Some(client) = client {
         tokio::spawn(reset(client));

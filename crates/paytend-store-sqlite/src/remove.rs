@@ -10,7 +10,7 @@ use crate::log::{Copied, truncate_log};
 use crate::store::SqliteStore;
 
 /// The maximum number of notifications that one write reads and changes. The limit keeps other operations from waiting
-/// long.
+/// too long.
 const CHUNK: usize = 1_000;
 
 const NO_WORK: &str = "NOT EXISTS (SELECT 1 FROM paytend_work w WHERE w.id = p.id) \
@@ -120,8 +120,8 @@ fn latest_before(connection: &Connection, before: i64) -> Result<Option<i64>, ru
         .optional()
 }
 
-/// The query for some processed notifications that still have content. The query begins with the contents, because most
-/// notifications have no content after some time.
+/// Returns the query for processed notifications that still have content. The query begins with the contents, because
+/// most notifications have no content after some time.
 pub(crate) fn droppable_sql() -> String {
     format!(
         "SELECT p.id FROM paytend_payload p CROSS JOIN paytend_notification n ON n.id = p.id \

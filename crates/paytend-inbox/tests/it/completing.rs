@@ -19,7 +19,7 @@ struct SlowStore {
     store: MemoryStore,
     before: Duration,
     after: Duration,
-    /// How many completions, and how many releases, this store still refuses as rolled back.
+    /// The numbers of completions and of releases that this store still refuses with [`FinishError::NotApplied`].
     rolled_back: [Arc<AtomicUsize>; 2],
 }
 

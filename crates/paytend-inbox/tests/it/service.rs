@@ -47,7 +47,7 @@ async fn route_stores_the_request_trace_context() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn monitoring_reports_the_store_and_the_worker() {
+async fn readiness_requires_a_worker_that_makes_progress() {
     let inbox = inbox().await;
     let worker = Worker::builder(inbox.clone(), async |_: Delivery<AnyNotification>| Ok(Completion::without_effect()));
     let monitoring = Monitoring::new(inbox.store().clone()).worker(worker.build().health());

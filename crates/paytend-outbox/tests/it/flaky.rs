@@ -16,14 +16,14 @@ use tokio::time::Instant;
 use crate::dispatching::{loss, numbered};
 use crate::provider::{Fault, World, record, shown, topup};
 
-/// Which writes of a [`Flaky`] store fail: all until a time, or a number of them.
+/// The failures of a [`Flaky`] store. The names of fields that contain the end of a failure end in `until`.
 #[derive(Clone, Debug, Default)]
 struct Failures {
     records_until: Option<Instant>,
     releases_until: Option<Instant>,
-    /// For how many sends the store returns an error although it has counted them.
+    /// The number of sends for which the store returns an error although it has counted them.
     lost_begins: Arc<AtomicUsize>,
-    /// How many results, completions and releases the store still refuses as rolled back.
+    /// The numbers of results, completions and releases that the store still refuses with [`FinishError::NotApplied`].
     rolled_back: [Arc<AtomicUsize>; 3],
 }
 

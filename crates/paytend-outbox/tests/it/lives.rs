@@ -1,4 +1,4 @@
-//! Random runs with all kinds of faults, and two dispatchers on one store that can be aborted at any time.
+//! A test with random faults, and with two dispatchers on one store that are aborted at random times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

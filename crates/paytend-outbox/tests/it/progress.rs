@@ -187,7 +187,7 @@ fn order_with_a_known_outcome_is_closed_without_its_handler() {
 }
 
 #[test]
-fn order_that_was_never_sent_cannot_be_decided_as_executed() {
+fn order_that_was_never_sent_cannot_be_marked_as_executed() {
     let stuck = |history| {
         let mut progress = claimed(&Progress::new(0, None));
         progress.begin_send(11, None).unwrap();

@@ -71,8 +71,8 @@ fn redriven_notification_is_not_selected_by_an_earlier_register() {
     assert_eq!(claimable(&index), [2]);
     index.apply_order(key(), 8, Some(1));
     assert_eq!(claimable(&index), [1]);
-    // If the index has only read the record after the redrive, it cannot recognize the redrive, so the register is
-    // applied.
+    // An index that has read only the record after the redrive does not recognize the redrive. Therefore, it applies
+    // the register.
     let mut index = Index::default();
     index.add(dedup(2), record(2, StoredState::Ready));
     index.apply(dedup(1), 7, record(1, StoredState::Ready));

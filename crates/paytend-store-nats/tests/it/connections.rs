@@ -1,4 +1,4 @@
-//! Programs whose connections are slow or down, and programs that only receive notifications.
+//! Tests of programs whose connections are slow or down, and of programs that only receive notifications.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use crate::support::options;
 const LIMIT: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn settings_are_not_awaited_while_the_system_connection_is_down() {
+async fn settings_check_fails_in_time_while_the_system_connection_is_down() {
     let Some(cluster) = Cluster::shared().await else { return };
     let proxy = LossyProxy::start(cluster.port(0)).await;
     let system = format!("nats://system:secret@127.0.0.1:{}", proxy.port);
@@ -54,7 +54,7 @@ async fn receiver_reads_the_time_of_the_servers_regularly() {
 
 /// The servers limit the size of headers, which contain the facts.
 #[tokio::test(flavor = "multi_thread")]
-async fn longest_facts_are_stored() {
+async fn facts_of_more_than_63_000_bytes_are_stored() {
     let Some(cluster) = Cluster::shared().await else { return };
     let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
     let store = options(&cluster, &cluster.store_name()).open().await.unwrap();
@@ -79,7 +79,7 @@ async fn longest_facts_are_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn time_comes_from_the_clock_of_the_store() {
+async fn now_returns_the_time_of_the_configured_clock() {
     let Some(cluster) = Cluster::shared().await else { return };
     let time = SystemTime::UNIX_EPOCH + LIMIT;
     let store = options(&cluster, &cluster.store_name()).clock(move || time).open().await.unwrap();

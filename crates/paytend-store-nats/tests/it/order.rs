@@ -1,4 +1,4 @@
-//! The order in which the notifications of an order key are processed.
+//! Tests of the order in which notifications with the same order key are processed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

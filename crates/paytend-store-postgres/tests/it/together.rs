@@ -221,7 +221,7 @@ async fn settings_of_an_effect_are_reset_before_the_next_effect() {
 
 /// The schema of another store in the same database contains a notification with the same ID and lease.
 #[tokio::test(flavor = "multi_thread")]
-async fn effect_cannot_complete_a_notification_of_another_store() {
+async fn effect_cannot_complete_a_notification_in_another_store() {
     let Some(server) = Server::start(&[]).await else { return };
     let config = server.database().await;
     execute(&config, EFFECTS).await;

@@ -10,7 +10,7 @@ use paytend_store_sqlite::SqliteStore;
 
 use crate::support::{SqliteHarness, claim, keys};
 
-/// More than two times the number that one write changes.
+/// More than twice the number of notifications that one write changes.
 const MANY: usize = 2_100;
 
 async fn accept_many(store: &SqliteStore, keys: &Arc<StoreKeys>, business_id: &str) {
