@@ -163,7 +163,7 @@ macro_rules! paytend_types {
             }
         }
 
-        /// The kinds of this version.
+        /// All kinds that this version supports.
         const KINDS: &[Kind] = &[
             $($(types::$name::KIND,)+)+
             types::TransferToBank::KIND,

@@ -141,7 +141,7 @@ pub(crate) fn with_grace(limit: Duration) -> Duration {
     limit.saturating_add(GRACE)
 }
 
-/// Returns a time limit in milliseconds.
+/// Converts a time limit to milliseconds, for a setting of the server.
 pub(crate) fn server_limit(limit: Duration) -> i64 {
     // PostgreSQL accepts only values that fit in 32 bits.
     millis(limit).min(i64::from(i32::MAX))

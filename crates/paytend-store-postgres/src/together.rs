@@ -20,7 +20,7 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// How long after the start of the first effect other effects can begin.
+/// The time limit for beginning another effect, measured from the start of the first effect.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.

@@ -138,8 +138,8 @@ async fn response_is_stored_after_its_lease_has_expired() {
     assert_eq!(world.provider.paths(), ["lostCard"]);
 }
 
-/// The provider's query can report an existing order as unknown for some time. Then only the stored response prevents a
-/// second send.
+/// The provider's query can report an existing order as unknown for some time. During this time, only the stored
+/// response prevents a second send.
 #[tokio::test(start_paused = true)]
 async fn signed_responses_are_stored_when_the_store_is_available_again() {
     for (fault, last_send) in [(Fault::Unreadable, SendResult::Unreadable), (Fault::Reject, SendResult::Rejected)] {

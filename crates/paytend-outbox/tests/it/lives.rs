@@ -88,7 +88,7 @@ async fn no_order_is_executed_twice_or_lost() {
                 0 => SubmitOptions::new().order_by(format!("card {}", random.below(3))),
                 _ => SubmitOptions::new(),
             };
-            // Several tasks submit the same order.
+            // The same order is submitted several times concurrently.
             let order = topup(&number);
             let copies = (0..1 + random.below(3)).map(|_| world.outbox.submit(&order, options.clone()));
             for submitted in futures_util::future::join_all(copies).await {

@@ -23,7 +23,7 @@ fn unknown() -> Progress {
 }
 
 #[test]
-fn notice_between_claim_and_send_prevents_the_send() {
+fn notice_after_the_claim_prevents_the_send() {
     for mut progress in [claimed(&Progress::new(0, None)), unknown()] {
         progress.notice(20);
         assert!(progress.begin_send(21, None).is_err());

@@ -235,7 +235,7 @@ async fn register_of_a_forgotten_notification_does_not_hold_up_its_key() {
 
 /// Another program deletes the stored check value between the write and the read.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_bound_even_if_the_read_after_a_conflict_finds_nothing() {
+async fn binding_the_keys_is_retried_if_the_check_value_is_deleted() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let keys = StoreKeys::generate().unwrap();

@@ -117,7 +117,7 @@ async fn refused(options: NatsOptions) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_of_both_sides_are_verified() {
+async fn client_and_server_certificates_are_verified() {
     let Some(place) = Place::start("ours-server") else { return };
     let keys = Arc::new(StoreKeys::generate().unwrap());
     // The server requires TLS even if the URL does not.
