@@ -153,7 +153,7 @@ pub(crate) async fn apply(
     transaction: &tokio_postgres::Transaction<'_>,
     limit: Duration,
 ) -> Result<(), OpError> {
-    // The effect is called inside the future, because this call can panic too.
+    // The effect is called inside the future, so that a panic in this call is also caught.
     let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
     match tokio::time::timeout(limit, applying).await {
         Ok(Ok(applied)) => applied.map_err(|error| failed(with_description(error))),

@@ -113,7 +113,7 @@ async fn run_handler<S: Store>(shared: &Shared<S>, delivery: Delivery<AnyNotific
         trace_id = trace.map(|trace| trace.trace_id),
         received_in_span_id = trace.map(|trace| trace.parent_id),
     );
-    // The handler is called inside the future, because this call can panic too.
+    // The handler is called inside the future, so that a panic in this call is also caught.
     let handling = async { shared.handlers.run(delivery).await };
     let guarded = AssertUnwindSafe(tracing::Instrument::instrument(handling, span)).catch_unwind();
     match tokio::time::timeout(shared.settings.handler_timeout, guarded).await {

@@ -145,7 +145,7 @@ impl<S: OutboxStore, O: Operation, L: Lookup<O>> Runner<S, O, L> {
     async fn run_handler(&self, job: &Job<'_, S>, order: EndedOrder<O, L::Found>) -> Handled<S::Effect> {
         let id = job.claimed.lease.id.get();
         let span = tracing::info_span!("order", id, operation = O::INFO.name, attempt = order.attempt());
-        // The handler is called inside the future, because this call can panic too.
+        // The handler is called inside the future, so that a panic in this call is also caught.
         let running = AssertUnwindSafe(async { (self.handler)(order).await }).catch_unwind().instrument(span);
         match tokio::time::timeout(job.shared.settings.handler_timeout, running).await {
             Ok(Ok(handled)) => handled,

@@ -84,8 +84,8 @@ async fn workers_with_different_indexes_never_hold_two_notifications_with_the_sa
         for store in [&current, &operator, &behind] {
             assert_eq!(store.stats().await.unwrap().ready, 0);
         }
-        // Because their consumers are deleted, not all stores receive the second notification. The `current` store
-        // receives it before the first notification is ready.
+        // The new consumers of `behind` are deleted, so it does not receive the second notification. `current` receives
+        // it before the first notification is ready again.
         for name in new_consumers(&stream, &others).await {
             stream.delete_consumer(&name).await.unwrap();
         }

@@ -113,7 +113,7 @@ async fn claim_returns_the_notification_even_if_its_response_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn notification_is_reported_as_new_once_if_the_response_was_lost() {
+async fn notification_is_reported_as_new_even_if_the_response_was_lost() {
     let Some((_cluster, pair)) = Pair::open().await else { return };
     pair.proxy.drop_responses(1);
     let accepting = pair.lossy.accept(requeued("a").prepare(&pair.keys));

@@ -161,8 +161,8 @@ async fn failing_effects_do_not_affect_other_effects_in_their_transaction() {
     }
 }
 
-/// The effect is repeated in a separate transaction. There, its `COMMIT` keeps its own changes, but the completion
-/// fails.
+/// The effect that commits is repeated in a separate transaction. Its `COMMIT` keeps the effect's own changes, but the
+/// completion fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn effect_that_commits_does_not_commit_the_effects_before_it() {
     let Some(server) = Server::start(&[]).await else { return };
