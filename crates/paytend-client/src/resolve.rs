@@ -263,9 +263,9 @@ impl<O: Resolvable> Request<'_, O> {
         Resolved::Found { order, state }
     }
 
-    /// Returns the order identifiers to compare with the query's response, if the response contains them. An order with
-    /// the same number but a different card is a different order. If names are configured for the query, only these
-    /// fields are compared.
+    /// Returns the order's identifiers. If the query's response contains one of them, it must be equal, because an
+    /// order with the same number but a different card is a different order. Returns no identifiers if `response_names`
+    /// is set for the query, because then only the fields set there are compared.
     pub(crate) fn named_by_query(&self, order: &Subject) -> Subject {
         let configured = self.shared.response_names.contains_key(<O::Query as Operation>::INFO.path);
         if configured { Subject::default() } else { order.optional() }

@@ -96,7 +96,7 @@ fn input_of_wrong_length_or_not_below_modulus_is_refused() {
     for input in [vec![0; 1], vec![1; 1], vec![0; 64], vec![0; 127], vec![0; 129]] {
         assert!(private.decrypt_raw(&input, &mut vec![0; input.len()]).is_err(), "{} bytes", input.len());
     }
-    // An output buffer of the wrong length also results in an error, and nothing is written past its end.
+    // An output buffer of the wrong length also results in an error, and nothing is written after its end.
     for length in [0, 127, 129] {
         let mut out = vec![0xaa; length + 8];
         assert!(private.decrypt_raw(&[7; 128], &mut out[..length]).is_err(), "{length}");

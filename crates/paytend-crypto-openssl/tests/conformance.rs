@@ -101,7 +101,8 @@ fn difference(one: &[u8], other: &[u8]) -> Vec<u8> {
 #[test]
 fn conformance_suite_detects_every_flaw() {
     let random = Seeded::new();
-    // With a modulus this small, a signature plus the modulus often has the same length as the modulus.
+    // This modulus is so small that the sum of a signature and the modulus is often as long as the modulus. The suite
+    // needs such a sum to detect a backend that accepts signatures above the modulus.
     let key = std::iter::repeat_with(|| rustcrypto::generate(1024, &random).unwrap())
         .find(|key| key.public_key().modulus()[0] < 0xa8)
         .unwrap();

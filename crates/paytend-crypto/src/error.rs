@@ -174,8 +174,8 @@ pub enum PayloadProblem {
     /// The payload is not UTF-8.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// The end of the payload in the signed text depends on the payload's encoding, or differs from the end in the
-    /// message. Such a message is always refused.
+    /// The signed text does not determine where the payload ends, because its end depends on its encoding, or the
+    /// payload in the message ends elsewhere. Such a message is always refused.
     #[error("has an ambiguous end in the signed text")]
     End,
     /// The payload is not one strict JSON object with unique names.

@@ -43,8 +43,8 @@ enum Required {
 impl Subject {
     /// Reads the identifiers from a request's payload.
     ///
-    /// `configured` replaces the default fields, and makes them required. `has_response` specifies whether the
-    /// operation has response data. Without response data, the order number is not required.
+    /// `configured` replaces the default fields. All configured fields are required. `has_response` specifies whether
+    /// the operation has response data. Without response data, the order number is not required.
     pub(crate) fn of(payload: &str, configured: Option<&[String]>, has_response: bool) -> Self {
         let wanted = |name: &str| match configured {
             Some(names) => names.iter().any(|wanted| wanted == name),
@@ -161,7 +161,7 @@ mod tests {
             (r#"{"\u006frderNo":"T\u002d1"}"#, Ok(())),
             (r#"{"orderNo":"T-2","status":"2"}"#, other("orderNo")),
             (r#"{"orderNo":"T-1","cardId":"7"}"#, other("cardId")),
-            // Every duplicate member is compared.
+            // If the response contains a member twice, both values are compared.
             (r#"{"orderNo":"T-1","orderNo":"T-2"}"#, other("orderNo")),
             (r#"{"x":1}"#, Err(Mismatch::Unnamed("orderNo".into()))),
             (r#"{"orderNo":""}"#, Err(Mismatch::Unnamed("orderNo".into()))),
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(check(balance, r#"{"balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"1755902","balance":"1.00"}"#), Ok(()));
         assert_eq!(check(balance, r#"{"cardId":"7"}"#), Err(Mismatch::Other("cardId".into())));
-        // The request contains none of the compared fields.
+        // The request contains none of the fields that are compared, so the response is accepted.
         assert_eq!(check(r#"{"idNo":"1"}"#, r#"{"holderId":"7"}"#), Ok(()));
     }
 

@@ -53,8 +53,7 @@ pub struct FailedAttempt {
 }
 
 impl FailedAttempt {
-    /// Creates the properties of the first attempt of a call with a 60 s deadline. The attempt failed immediately, and
-    /// no response arrived.
+    /// Describes a first attempt that failed immediately and without a response. The call has a deadline of 60 s.
     pub fn new(operation: OperationKind, error: ErrorKind, outcome: Outcome) -> Self {
         Self {
             operation,

@@ -123,7 +123,6 @@ async fn timeout_error_names_the_limit() {
     assert!(error.to_string().contains("the rate limit allows no request before the deadline of 5s"), "{error}");
 }
 
-/// The limits also apply to prepared requests.
 #[tokio::test]
 async fn prepared_request_is_rate_limited() {
     let transport = Scripted::new([Step::Success("{}"), Step::Success("{}")]);

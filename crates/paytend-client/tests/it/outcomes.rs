@@ -84,7 +84,7 @@ async fn each_response_has_the_expected_error_kind_and_outcome() {
     let other = response(&paytend(), "00", "ok", r#"{"orderNo":{"T":1}}"#);
     let error = topup(&answering("200 OK", other).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::Unknown));
-    // A success without data is accepted only for an operation without response data.
+    // A success without data is accepted for `VerifyMobileNumber`, which returns no data, but not for a topup.
     let bare = || response(&paytend(), "00", "success", "");
     let error = topup(&answering("200 OK", bare()).await).await.unwrap_err();
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Data, Outcome::Unknown));

@@ -119,7 +119,8 @@ async fn late_order_is_executed_once() {
     }
 }
 
-/// Requests and responses are lost in all combinations, several times in a row.
+/// The proxy loses requests and responses of the topup and of the query, in all combinations and several times in a
+/// row.
 #[tokio::test]
 async fn order_is_executed_once_despite_lost_messages() {
     use Fault::{LoseRequest, LoseResponse};
@@ -189,7 +190,7 @@ async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
     assert!(topups.len() > 2 && topups.iter().all(|topup| topup.document == topups[0].document));
 }
 
-/// Jitter does not shorten the settle time between two sends of an order. The default maximum is two sends.
+/// By default, an order is sent at most twice. The settle time between the two sends is not shortened by jitter.
 #[tokio::test]
 async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     let mut steps = Vec::new();
@@ -212,7 +213,6 @@ async fn order_is_sent_at_most_twice_and_only_after_the_settle_time() {
     assert_eq!(clock.waits()[..3].iter().sum::<u128>(), 9_999, "the first waits do not add up to ten seconds");
 }
 
-/// The query contains the order's additional fields.
 #[tokio::test]
 async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     let transport = Scripted::new([Step::Failure("1009"), Step::Failure("X9")]);
@@ -265,7 +265,8 @@ async fn rejection_is_final_only_after_the_configured_confirmations() {
     assert_eq!(fresh, [false, true, true, true]);
 }
 
-/// Failed queries, and the time before the first report, do not count towards the settle time.
+/// The time before the first "unknown order" response, for example during a failed query, does not count towards the
+/// settle time.
 #[tokio::test]
 async fn settle_time_starts_at_the_first_unknown_order_report() {
     for confirmations in [1, 3] {

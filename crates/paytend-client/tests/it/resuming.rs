@@ -94,7 +94,7 @@ async fn resumed_order_is_queried_and_then_sent_with_the_same_bytes() {
     let paths: Vec<&str> = seen.iter().map(|request| request.url.rsplit('/').next().unwrap()).collect();
     assert_eq!(paths, ["getTopupResult", "getTopupResult", "getTopupResult", "getTopupResult", "topup"]);
     assert_eq!(seen[4].document, prepared.document());
-    // Queries contain the order's additional fields, and do not share a connection.
+    // Each query contains the order's additional fields, and is sent on a new connection.
     assert!(seen.iter().all(|request| request.opened.field("subAccount") == Some("7")));
     assert!(seen[..4].iter().all(|request| request.fresh_connection));
     assert_eq!(before.iter().map(|history| history.sends).collect::<Vec<_>>(), [2]);
@@ -169,7 +169,7 @@ async fn unsigned_and_unconfigured_codes_are_not_confirmations() {
 
 /// An order with the same number and a different card is a different order.
 #[tokio::test]
-async fn query_result_for_a_different_card_does_not_end_the_order() {
+async fn order_is_queried_again_if_the_query_returned_a_different_card() {
     let transport = Scripted::new([Step::Success(r#"{"orderNo":"T-1","cardId":"8","status":"2"}"#), FOUND]);
     let client = client(&transport);
     let bytes = client.prepare(&order()).unwrap().to_bytes();

@@ -193,7 +193,8 @@ impl Attempt {
 /// Returns why an authentic payload is not strict JSON, or `None` if it is strict JSON. This is step 7 of opening.
 ///
 /// # Errors
-/// Returns the problem if the payload is not one object that ends where the object in the signed text ends.
+/// Returns the problem if the payload is not one object, or if it does not end where the object in the signed text
+/// ends.
 fn payload_problem(
     template: &Template,
     session_key: &SessionKey,
@@ -368,7 +369,7 @@ mod tests {
         let (substitute, well_formed) = attempt(1, &ring);
         assert!(!well_formed);
         assert_ne!(&substitute[..24], text);
-        // Different ciphertexts must have different substitutes.
+        // Each ciphertext must have a different substitute.
         assert_ne!(attempt(1, &ring).0, substitute);
     }
 }

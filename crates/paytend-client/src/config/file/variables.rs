@@ -71,7 +71,7 @@ pub(super) fn environment() -> Variables<impl Fn(&str) -> Option<String>> {
     Variables(|name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
 }
 
-/// A function that returns the value of a variable. An empty variable counts as not set.
+/// A function that returns the value of an environment variable. An empty variable counts as not set.
 pub(super) struct Variables<F>(pub(super) F);
 
 impl<F: Fn(&str) -> Option<String>> Variables<F> {

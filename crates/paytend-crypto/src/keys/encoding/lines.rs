@@ -169,7 +169,7 @@ pub(super) fn repaired(
     }
 }
 
-/// Replaces spaces with `+`. If `trimmed` is set, removes the spaces at the start and end of each line instead.
+/// Replaces spaces with `+`. If `trimmed` is set, spaces at the start and end of a line are removed and not replaced.
 fn with_plus_signs(lines: &[&[u8]], trimmed: bool, capacity: usize) -> Zeroizing<Vec<u8>> {
     let content = |line: &[u8]| trimmed || line.trim_ascii().is_empty();
     let lines: Vec<&[u8]> = lines.iter().map(|line| if content(line) { line.trim_ascii() } else { line }).collect();
