@@ -132,7 +132,7 @@ where
     }
 }
 
-/// Prepares public keys for the default backend.
+/// Loads public keys into the default backend.
 #[cfg(feature = "rustcrypto")]
 pub(crate) fn public(
     keys: impl IntoIterator<Item: std::borrow::Borrow<PublicKey>>,

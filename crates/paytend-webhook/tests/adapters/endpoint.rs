@@ -190,14 +190,12 @@ async fn waiting_for_a_key_operation_times_out() {
     assert_eq!(post(&none, sealed("{}")).await, Err(Reason::Overloaded));
 }
 
-/// A body larger than the budget's `max_bytes` is accepted if the receiver's limit allows it.
 #[tokio::test]
 async fn body_within_the_receivers_limit_is_accepted_despite_a_smaller_budget() {
     let endpoint = paytend().listed_budget(Budget::new().max_concurrent(1).max_bytes(1));
     assert_eq!(post(&endpoint, sealed("{}")).await, Ok(()));
 }
 
-/// Reading an endless body stops as soon as the body is too large.
 #[tokio::test]
 async fn endless_body_is_read_only_up_to_the_limit() {
     struct Endless(Arc<Mutex<usize>>);
@@ -287,7 +285,6 @@ async fn receiver_panic_returns_503() {
     }
 }
 
-/// The endpoint passes its clock's time to the receiver.
 #[tokio::test]
 async fn endpoint_passes_its_clocks_time_to_the_receiver() {
     let endpoint = crate::support::payby().clock(|| SystemTime::UNIX_EPOCH);

@@ -1,4 +1,4 @@
-//! Authentic content that is partly unreadable is delivered, deduplicated, and checked as usual.
+//! Tests that authentic content with unreadable members is delivered, deduplicated and checked like any other content.
 
 use std::time::{Duration, SystemTime};
 
@@ -154,7 +154,6 @@ fn unreadable_member_changes_neither_dedup_nor_business_key() {
     assert_eq!(status("{}").1.unwrap().state, None);
 }
 
-/// The checks are also made if an unrelated member is unreadable.
 #[test]
 fn merchant_and_age_are_checked_despite_unreadable_members() {
     let deep = [b"[".repeat(200), b"]".repeat(200)].concat();

@@ -54,8 +54,8 @@ const BEYOND: [fn(u16) -> bool; 11] = [
     |unit| unit > 0xff,
 ];
 
-/// Sets of ASCII characters that serializers escape: none, Go, Gson, .NET, PHP with its flags, JavaScriptSerializer,
-/// fastjson.
+/// Sets of ASCII characters, each escaped by at least one serializer, such as Go, Gson, .NET, PHP with its flags,
+/// JavaScriptSerializer or fastjson. The first set is empty.
 const ASCII: [&str; 9] = ["", "<>&", "<>&='", "<>&'\"+`", "<>&'\"", "<>&'", "<>", "()<>", "\""];
 
 const PLAIN: Style = Style { beyond: NONE, ascii: "", slash: Slash::Plain, upper: false, short: true };
@@ -94,7 +94,7 @@ pub(super) fn spellings(texts: &[Text]) -> Vec<Spelling> {
     let here: Vec<String> = texts.iter().map(|text| text.raw.clone()).collect();
     let special = |unit: &u16| *unit >= 0x7f || *unit < 0x20 || b"<>&'\"=+`()/".iter().any(|c| u16::from(*c) == *unit);
     let mut spellings = vec![Spelling { texts: here, cost: 0 }];
-    // Without escapes or special characters, there is only one spelling.
+    // If the document contains neither escapes nor characters that a serializer may escape, it has only one spelling.
     if !texts.iter().any(|text| text.raw.contains('\\') || text.units.iter().any(special)) {
         return spellings;
     }

@@ -106,7 +106,6 @@ fn edges(text: &str) -> Vec<Edge> {
     let (before, after) = (&text.as_bytes()[..start], &text.as_bytes()[end.max(start)..]);
     let edge =
         |before: &[u8], after: &[u8], change, cost| Edge { before: before.into(), after: after.into(), change, cost };
-    // Tools that write JSON often add a trailing line break.
     let mut edges = vec![edge(before, after, None, 0)];
     if !before.is_empty() || !after.is_empty() {
         edges.push(edge(b"", b"", Some(Change::WhiteSpaceAdded), 0));

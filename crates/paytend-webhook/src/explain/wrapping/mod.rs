@@ -35,7 +35,7 @@ struct Step {
 enum Effect {
     /// The text was visibly wrapped in a different format.
     Wrapped,
-    /// The text was converted to a different character encoding.
+    /// The text was converted to a different character encoding or Unicode normalization form.
     Text,
     /// Characters were lost, added or replaced at the start, at the end, or throughout the text.
     Edge,

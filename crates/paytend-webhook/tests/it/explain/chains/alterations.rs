@@ -80,7 +80,8 @@ pub(super) const ALTERATIONS: &[Alteration] = table! {
 fn nulls_dropped(body: &[u8], _: &Seeded) -> Option<Vec<u8>> {
     let mut json = read(body)?;
     json.each_object(&mut |members| members.retain(|(_, value)| *value != Json::Word("null")));
-    // Apply this alteration only to compact JSON. In any other JSON, writing it again would change the whitespace, too.
+    // Apply this alteration only to compact JSON. Any other JSON would also get different whitespace when it is written
+    // again.
     let is_compact = COMPACT.write(&read(body)?).into_bytes() == body;
     is_compact.then(|| COMPACT.write(&json).into_bytes())
 }
