@@ -149,7 +149,7 @@ pub enum FieldProblem {
     /// A fixed field does not have the value that the protocol requires.
     #[error("field `{0}` does not have the value that the protocol requires")]
     Fixed(&'static str),
-    /// A field is set by sealing and must not be set by the caller.
+    /// The caller set a field that sealing sets itself.
     #[error("field `{0}` is set by sealing and must not be set by the caller")]
     Reserved(&'static str),
     /// The message has more fields than a receiver accepts.

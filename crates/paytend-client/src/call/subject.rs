@@ -21,8 +21,8 @@ const ORDER: &str = "orderNo";
 /// The identifiers in a request.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
-    /// Wire names and their values in the request. Values can be personal data, so they must not appear in errors or
-    /// `Debug` output.
+    /// The wire names of the identifier fields, and their values in the request. The values can be personal data, so
+    /// they must not appear in errors or `Debug` output.
     named: Vec<(String, String)>,
     /// The fields that a response must contain.
     required: Required,

@@ -125,7 +125,6 @@ impl RetryPolicy {
             return Decision::Stop;
         }
         let wait = failed.retry_after.unwrap_or_else(|| self.wait(failed.attempt, failed.random));
-        // A wait that ends at or after the deadline leaves no time for another attempt.
         if failed.elapsed.saturating_add(wait) >= failed.deadline {
             return Decision::Stop;
         }

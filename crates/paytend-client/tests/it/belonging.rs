@@ -253,7 +253,6 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
     let url = serve_each(move |_, mut stream| async move {
         while let Some((_, order)) = next(&mut stream).await {
             let document = response(&paytend(), "00", "ok", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#));
-            // Send the response twice.
             stream.write_all(&[http(&document), http(&document)].concat()).await.unwrap();
             // Wait until the client closes the connection.
             let mut rest = Vec::new();

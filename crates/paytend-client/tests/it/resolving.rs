@@ -161,7 +161,7 @@ fn order() -> Topup {
 
 #[tokio::test]
 async fn resolution_ends_at_the_deadline_with_an_unknown_outcome() {
-    // The order is lost, and no query can be sent.
+    // The order is lost, and every query fails to connect.
     let lost = std::iter::once(Step::Lost(TransportErrorKind::Broken));
     let transport =
         Scripted::new(lost.chain((0..99).map(|_| Step::Unsent(TransportErrorKind::Connect(ConnectFailure::Tcp)))));

@@ -53,7 +53,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
 pub(crate) fn check_fields(kind: Kind, fields: &[(&str, &str)]) -> Result<(), FieldProblem> {
     debug_assert!(fields.is_sorted_by(|a, b| a.0 < b.0));
     let get = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
-    // The receiver's limit includes the payload, `randomKey` and `signature`.
+    // The receiver's limit applies to all fields of the document, including the payload, `randomKey` and `signature`.
     if fields.len() > MAX_FIELDS - 3 {
         return Err(FieldProblem::TooMany { count: fields.len(), limit: MAX_FIELDS - 3 });
     }
@@ -110,7 +110,7 @@ pub(crate) struct Template {
     payload_at: Option<usize>,
 }
 
-/// The values to insert into a template, in addition to the plain fields.
+/// Which values a template has in addition to the plain fields.
 #[derive(Clone, Copy)]
 pub(crate) struct Insertions {
     /// Whether the signed text contains a payload.

@@ -98,7 +98,7 @@ impl Keyring {
             let attempt = decrypt(key, keys.session_key_length, random_key, payload)?;
             let verified_by = verified_by(&attempt.digest(&incoming, expected.payload_signed));
             let authentic = attempt.well_formed & Choice::from(u8::from(verified_by.is_some()));
-            // This is the only branch that depends on the outcome.
+            // This is the only branch that depends on whether the message is authentic.
             if let (true, Some(verified_by)) = (authentic.into(), verified_by) {
                 let decrypted_by = key.key.public_key().fingerprint();
                 let (payload, session_key) = attempt.into_parts();
@@ -316,7 +316,7 @@ impl Opened {
     /// Returns the session key's characters, or an empty string if the message had no `randomKey`. The session key is
     /// secret.
     pub fn session_key(&self) -> &str {
-        // `Keyring::open` has already checked that the key is base64.
+        // `Keyring::open` has already checked that the key is base64, so this conversion never fails.
         std::str::from_utf8(self.session_key.as_bytes()).unwrap_or_default()
     }
 

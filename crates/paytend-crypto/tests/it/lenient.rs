@@ -54,7 +54,7 @@ fn payload_that_is_not_an_object_is_refused_with_a_reason() {
         let shown = String::from_utf8_lossy(payload);
         match error {
             Error::Payload(PayloadProblem::Json { problem: found, .. }) => assert_eq!(found, problem, "{shown}"),
-            // The payload is an object followed by other text.
+            // Only payloads that start with a complete object result in this error.
             Error::Payload(PayloadProblem::End) => assert!(payload.starts_with(b"{}"), "{shown}"),
             other => panic!("{shown}: {other:?}"),
         }

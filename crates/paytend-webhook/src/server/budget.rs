@@ -131,7 +131,7 @@ struct Body {
 
 impl Memory {
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code panics while holding the lock, so a poisoned lock can be used.
+        // No code panics while it holds this lock, so the state is consistent even if the lock is poisoned.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,7 +161,7 @@ impl Reservation {
                 _ => return Err(Reason::Overloaded),
             }
         }
-        // A discarded body has no entry.
+        // If this body has been discarded, it no longer has an entry.
         let body = state.bodies.get_mut(&self.id).ok_or(Reason::Overloaded)?;
         body.bytes += by;
         state.used += by;

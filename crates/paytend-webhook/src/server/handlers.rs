@@ -55,7 +55,8 @@ impl Handlers {
             _slot: verified.slot(),
         };
         let work = async move {
-            // The call that creates the handler's future can panic too, so make it inside the task.
+            // The call `handler(verified)`, which creates the future, can panic too. It is therefore made inside the
+            // task.
             let handling = async move { handler(verified).await };
             let output = AssertUnwindSafe(handling).catch_unwind().await;
             progress.ended = true;

@@ -12,7 +12,7 @@ use crate::explain::wrapping::{CHARSETS, Layer, normal_forms, unescape_html};
 /// Maximum number of documents that are parsed.
 const MAX_ROOTS: usize = 48;
 
-/// The properties that make two documents equal: structure, strings, and numbers.
+/// The properties by which two documents are compared: their structure, strings and numbers.
 type Identity = (Node, Vec<Vec<u16>>, Vec<String>);
 
 impl Rewriter {
