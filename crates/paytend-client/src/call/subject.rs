@@ -31,7 +31,7 @@ pub(crate) struct Subject {
 /// The identifier fields of a request that its response must also contain.
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Required {
-    /// No fields, because the operation has no response data.
+    /// No fields, for example because the operation has no response data.
     #[default]
     None,
     /// The order number. The other fields are compared only if the response contains them.

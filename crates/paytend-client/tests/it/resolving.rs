@@ -334,7 +334,7 @@ async fn unsigned_code_for_an_unknown_order_is_ignored() {
 }
 
 #[tokio::test]
-async fn card_applications_are_resolved() {
+async fn lost_response_to_a_card_application_is_replaced_by_a_query() {
     let address = || {
         paytend_model::issuing::Address::builder()
             .address_line("a")

@@ -39,8 +39,8 @@ use crate::error::FieldProblem;
 /// The only field besides the payload that can contain free text.
 const FREE_TEXT: &str = "respMsg";
 
-/// Refuses a name that contains other characters than letters, digits and `_`, because it could be mistaken for part of
-/// a value.
+/// Refuses a name that is not a letter followed by letters, digits or `_`. A name with other characters could be
+/// mistaken for part of a value.
 pub(crate) fn check_name(name: &str) -> Result<(), FieldProblem> {
     let mut bytes = name.bytes();
     let good = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())

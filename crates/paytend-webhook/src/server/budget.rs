@@ -227,8 +227,8 @@ mod tests {
         assert!(older_evicted.try_recv().is_err());
         assert_eq!(oldest.grow(1), Err(Reason::Overloaded));
         assert_eq!(oldest.complete(), Err(Reason::Overloaded));
-        // `older` cannot grow, because only older bodies are discarded for it: the only older body is complete, and
-        // `newest` is newer.
+        // `older` cannot grow. Only bodies older than `older` could be discarded for it, and the only such body is
+        // complete.
         assert_eq!(older.grow(2), Err(Reason::Overloaded));
         newest.grow(5).unwrap();
         assert!(older_evicted.try_recv().is_ok());

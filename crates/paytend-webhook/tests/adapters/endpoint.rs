@@ -286,7 +286,7 @@ async fn receiver_panic_returns_503() {
 }
 
 #[tokio::test]
-async fn endpoint_passes_its_clocks_time_to_the_receiver() {
+async fn receiver_gets_the_time_of_the_endpoints_clock() {
     let endpoint = crate::support::payby().clock(|| SystemTime::UNIX_EPOCH);
     let key = crate::support::private("payby");
     let sender = paytend_webhook::testing::DetachedSender::new(&key).unwrap();

@@ -37,7 +37,7 @@ fn sample(document: &str) -> Vec<u8> {
     samples.into_iter().find(|s| s.document == document && s.name == "notification").unwrap().json.into_bytes()
 }
 
-/// Replaces bytes that must be present.
+/// Replaces the first `from` in `body` with `to`. Panics if `body` does not contain `from`.
 fn with(body: &[u8], from: &str, to: &[u8]) -> Vec<u8> {
     let place = body.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
     [&body[..place], to, &body[place + from.len()..]].concat()

@@ -208,7 +208,7 @@ mod tests {
         let sandbox = url(&[private, ("PAYTEND_ENVIRONMENT", "sandbox")]);
         assert!(sandbox.contains(&format!("{:?}", Environment::Sandbox)), "{sandbox}");
         for (variables, part) in [
-            // Without the variable, the profile's file is used.
+            // If the variable is not set, the key file in the profile is used.
             (vec![], "profile \"one\": private_key_file: "),
             (vec![("PAYTEND_PRIVATE_KEY", "CANARY")], "profile \"one\": PAYTEND_PRIVATE_KEY: "),
             (vec![("PAYTEND_PRIVATE_KEY_FILE", "/no/such/file")], "profile \"one\": PAYTEND_PRIVATE_KEY_FILE: "),

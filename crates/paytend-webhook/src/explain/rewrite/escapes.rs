@@ -155,7 +155,7 @@ impl Style {
             Some(c) if c != '\u{7f}' || !(self.beyond)(unit) => out.push(c),
             _ if (self.beyond)(unit) => escape(out),
             _ => match unit {
-                // A high surrogate is written together with its low surrogate.
+                // Write nothing yet: a high surrogate is written together with the low surrogate after it.
                 0xd800..0xdc00 if after.first().is_some_and(|next| matches!(next, 0xdc00..0xe000)) => {}
                 0xdc00..0xe000 if before.last().is_some_and(|first| matches!(first, 0xd800..0xdc00)) => {
                     out.extend(char::decode_utf16([last, unit]).flatten());

@@ -50,7 +50,8 @@ const FEW: usize = 600;
 const MANY: usize = 4_096;
 const MOST: usize = 10_080;
 
-/// Maximum number of likely member-order combinations that are tried at cost 2 and at cost 3.
+/// Maximum number of likely member-order combinations that are tried up to cost 2 (`FEW_COMBINED`) and up to cost 3
+/// (`MOST_COMBINED`).
 const FEW_COMBINED: usize = 1_500;
 const MOST_COMBINED: usize = 10_000;
 
@@ -82,7 +83,7 @@ pub(super) struct Rewriter {
     rules: Vec<Vec<usize>>,
     /// The structures for each cost. They are created when the search reaches that cost.
     structures: Vec<Vec<Structure>>,
-    /// The hashes of the reordered structures created so far.
+    /// The hashes of the structures with a changed member order that were created so far.
     orders: HashSet<u64>,
     hasher: RandomState,
 }
@@ -137,8 +138,8 @@ impl Rewriter {
         None
     }
 
-    /// Tries a structure, spelling and layout, with all texts around the JSON and all number spellings whose costs add
-    /// up to `left`.
+    /// Tries one structure in one spelling and one layout. Varies the text around the JSON and the number spellings, in
+    /// all combinations whose costs add up to `left`.
     fn try_one(
         &self,
         (class, at): (usize, usize),

@@ -79,7 +79,8 @@ fn identity(document: &Document) -> Identity {
     (document.root.clone(), texts, document.numbers.iter().map(|number| number.raw.clone()).collect())
 }
 
-/// Returns a repaired document for each repair that changes its strings.
+/// Tries several repairs of the document's strings, such as Unicode normalization, and returns a document for each
+/// repair that changes a string.
 fn repaired(document: &Document) -> Vec<(Document, Change)> {
     let mut all = Vec::new();
     let mut add = |change: Change, map: &dyn Fn(&str) -> Option<String>| {

@@ -119,7 +119,7 @@ pub(super) fn unwrap(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<La
     walk(received, visible, |layer| fits(&layer.bytes)).ok()
 }
 
-/// Like [`unwrap`], but undoes only wrappings, not character encodings.
+/// Undoes visible wrappings as [`unwrap`] does, but keeps the character encoding.
 pub(super) fn carried(received: &[u8], fits: impl Fn(&[u8]) -> bool) -> Option<Layer> {
     walk(received, |effect| effect == Effect::Wrapped, |layer| fits(&layer.bytes)).ok()
 }

@@ -97,7 +97,7 @@ fn string(body: &[u8], ascii: bool) -> Option<Vec<u8>> {
     Some(if ascii { PYTHON.write(&text) } else { COMPACT.write(&text) }.into_bytes())
 }
 
-/// Percent-encodes text as in forms.
+/// Percent-encodes text as HTML forms do.
 fn percent(body: &[u8]) -> String {
     let encode = |byte: &u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(*byte).to_string(),
