@@ -208,7 +208,7 @@ impl<O: Resolvable> Request<'_, O> {
         let (request_id, payload) = self.payload(&target)?;
         let first = call(shared, &target, options, request_id, payload)?;
         let named = self.named_by_query(&first.subject);
-        // The error from the first send. The order may exist in spite of this error.
+        // The error of the first send. The order may exist although its first send failed.
         let mut doubt: Option<Error> = None;
         for send in 1.. {
             let again = Call {

@@ -18,7 +18,7 @@ const NAMES: [&str; 4] = [ORDER, "cardId", "holderId", "userId"];
 /// The order number field. If a request contains an order number, its response must contain the same number.
 const ORDER: &str = "orderNo";
 
-/// The identifiers in a request.
+/// The identifiers in a request, with which its response is compared.
 #[derive(Clone, Default)]
 pub(crate) struct Subject {
     /// The wire names of the identifier fields, and their values in the request. The values can be personal data, so

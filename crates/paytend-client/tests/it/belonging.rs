@@ -18,7 +18,7 @@ use crate::server::{partner, paytend, read_request_or_end, response};
 
 const ANOTHER_ORDER: &str = r#"{"orderNo":"T-2","status":"2"}"#;
 const NO_ORDER: &str = r#"{"x":1}"#;
-/// A response for the same card, without an order number.
+/// A response that contains the card of the topup, but no order number.
 const BALANCE: &str = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR"}"#;
 const ANOTHER_CARD: &str = r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#;
 

@@ -100,7 +100,7 @@ async fn lost_order_is_sent_again_after_it_is_reported_unknown() {
 }
 
 #[tokio::test]
-async fn late_order_is_executed_once() {
+async fn order_that_arrives_late_is_executed_once() {
     // The first request arrives while the order is being queried, or after the order was sent again.
     for responses in [1, 2, 3, 4] {
         let bench = Bench::new().await;
@@ -334,7 +334,7 @@ async fn unsigned_code_for_an_unknown_order_is_ignored() {
 }
 
 #[tokio::test]
-async fn lost_response_to_a_card_application_is_replaced_by_a_query() {
+async fn card_application_is_queried_after_its_response_was_lost() {
     let address = || {
         paytend_model::issuing::Address::builder()
             .address_line("a")

@@ -34,7 +34,7 @@ fn sent_once() -> History {
     history
 }
 
-/// Resumes the order from its stored form. Returns the result and the histories that were stored before a send.
+/// Resumes the order from its stored form. Returns the result, and the histories that were passed to `before_send`.
 async fn resume(client: &Client, stored: &[u8], history: History) -> (Resumed<Topup>, Vec<History>) {
     let before = Mutex::new(Vec::new());
     let prepared = PreparedRequest::from_bytes(stored).unwrap();
@@ -142,7 +142,7 @@ async fn lost_order_is_sent_at_most_the_configured_number_of_times() {
 }
 
 #[tokio::test]
-async fn rejection_received_before_a_restart_is_final_once_confirmed() {
+async fn rejection_received_before_a_restart_is_final_after_it_is_confirmed() {
     let mut history = sent_once();
     history.last_send = SendResult::Rejected;
     let transport = Scripted::new((0..4).map(|_| UNKNOWN));

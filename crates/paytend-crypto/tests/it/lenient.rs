@@ -187,8 +187,8 @@ fn odd_payload() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// All documents that have the same signed text and are accepted have the same content, whatever strings are in the
-/// payload and in the fields after it.
+/// If several documents with the same signed text are accepted, they have the same content. This holds for any strings
+/// in the payload and in the fields after it.
 #[test]
 fn signed_text_with_lenient_payload_is_unambiguous() {
     let config = ProptestConfig { cases: 384, failure_persistence: None, ..ProptestConfig::default() };

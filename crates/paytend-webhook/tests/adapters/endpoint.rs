@@ -161,7 +161,7 @@ async fn slow_handler_counts_against_the_budget() {
 
 /// Endpoints of the same program can share a budget, because they share the processors.
 #[tokio::test]
-async fn endpoints_share_a_budget() {
+async fn endpoints_can_share_a_budget() {
     let first = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));
     let other = paytend().share_budgets_with(&first);
     let (method, headers) = (Method::POST, HeaderMap::new());

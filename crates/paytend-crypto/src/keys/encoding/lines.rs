@@ -70,7 +70,8 @@ fn number(line: &[u8]) -> Option<(usize, &[u8])> {
     (separators > 0 || rest.is_empty()).then(|| (number, &rest[separators..]))
 }
 
-/// Returns the line number before a BEGIN line, such as 12 in `12: -----BEGIN`. `prefix` is the text before BEGIN.
+/// Returns the line number before a BEGIN line, such as 12 in `12: -----BEGIN`. `prefix` is the text before the hyphens
+/// of the BEGIN line.
 fn last_number(prefix: &[u8]) -> Option<usize> {
     let end = prefix.iter().rposition(u8::is_ascii_digit)? + 1;
     let digits = prefix[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();

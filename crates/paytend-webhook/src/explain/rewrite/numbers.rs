@@ -17,7 +17,7 @@ pub(super) struct Decimal {
     exponent: i32,
 }
 
-/// The numbers of decimal places that are tried, in order.
+/// The numbers of decimal places to try, the most common first.
 const DECIMALS: [usize; 4] = [2, 0, 1, 3];
 
 /// Maximum number of neighbouring integers that are tried for a rounded number.
