@@ -43,7 +43,7 @@ fn both_backends_return_the_same_bytes() {
         let inputs = (prop::array::uniform32(any::<u8>()), prop::collection::vec(any::<u8>(), size));
         proptest::test_runner::TestRunner::new(config)
             .run(&inputs, |(digest, mut block)| {
-                // A first byte of 0 keeps the block below any modulus.
+                // The first byte is 0, so the number in the block is smaller than every modulus.
                 block[0] = 0;
                 prop_assert_eq!(a.sign_sha256(&digest).unwrap(), b.sign_sha256(&digest).unwrap());
                 prop_assert_eq!(a_public.encrypt_raw(&block).unwrap(), b_public.encrypt_raw(&block).unwrap());

@@ -1,7 +1,7 @@
 //! This crate's error type.
 //!
 //! Errors that an unauthenticated sender can cause contain as little information as possible; [`Error::NotAuthentic`]
-//! deliberately has no reason attached. Errors that the caller can fix describe what is wrong, and where. No error text
+//! deliberately contains no reason. Errors that the caller can fix describe what is wrong, and where. No error text
 //! contains a key, a payload or the value of a field.
 
 use std::fmt;

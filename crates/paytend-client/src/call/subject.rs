@@ -1,8 +1,8 @@
 //! The identifiers in a request, and the check that its response contains the same identifiers.
 //!
 //! Nothing in Paytend's envelope ties a response to its request, so a genuine response for another order passes
-//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user. The
-//! list of identifiers that each response contains is inferred; to compare different fields, set
+//! verification. A request and its response can contain the same identifiers: an order, a card, a holder or a user.
+//! Which identifiers a response contains is inferred, not documented. To compare different fields, set
 //! [`Builder::response_names`](crate::ClientBuilder::response_names).
 
 use std::borrow::Cow;

@@ -21,9 +21,9 @@ pub enum NextStep {
 impl Resolution {
     /// Returns the next step for an order with this history.
     ///
-    /// An order that may have been sent is queried. It is sent again only if no response arrived, enough queries over
-    /// the settle time reported that the order does not exist, and it was sent fewer than
-    /// [`max_sends`](Self::max_sends) times.
+    /// An order that may have been sent is queried. It is sent again only if no response arrived, it was sent fewer
+    /// than [`max_sends`](Self::max_sends) times, and enough queries have reported during the settle time that it does
+    /// not exist.
     pub fn next_step(&self, history: &History) -> NextStep {
         if history.sends == 0 {
             return NextStep::Send;

@@ -1,4 +1,4 @@
-//! Handler tasks that are independent of the connection.
+//! Runs handlers in tasks that continue after the connection has closed.
 
 use std::any::Any;
 use std::future::Future;

@@ -1,8 +1,8 @@
 //! Combinations of member orders. A combination assigns one member order to each kind of object in a document.
 //!
 //! Each member order of an object has a rank: 0 for the most likely order, and 1 or more for the other orders. A single
-//! signature covers all objects, so a wrong order in one object hides a right order in another, and all orders must be
-//! tried together. Combinations with a smaller sum of ranks are created first.
+//! signature covers all objects, so the orders of all objects must be correct at the same time. Combinations with a
+//! smaller sum of ranks are created first.
 
 use std::collections::{HashMap, HashSet};
 

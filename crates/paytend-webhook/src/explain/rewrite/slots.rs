@@ -16,7 +16,7 @@ const MOST: [u64; super::MAX_NUMBERS] = [16, 1 << 8, 1 << 12, 1 << 16, 1 << 20];
 /// The signed text that was found, and the changes to its numbers.
 type Filled = (Vec<u8>, Vec<Change>);
 
-/// The number spellings that a set of combinations contains.
+/// The number spellings to combine.
 #[derive(Clone, Copy)]
 enum Kind {
     /// All common spellings of every number, without exponents.
