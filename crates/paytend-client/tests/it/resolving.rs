@@ -226,7 +226,8 @@ async fn query_after_a_rejection_contains_the_orders_additional_fields() {
     assert_eq!(fields, [Some("7".to_owned()), Some("7".to_owned())]);
 }
 
-/// A rejection does not identify its order, and may be a late copy for another order. Only the query is reliable.
+/// A rejection does not identify its order, and may be a late copy of another order's rejection. Only the query is
+/// reliable.
 #[tokio::test]
 async fn rejection_is_final_only_after_the_configured_confirmations() {
     let resolution = || Resolution::new().unknown_order_codes(["X1"]);
@@ -322,7 +323,6 @@ async fn rejection_of_the_second_request_leaves_the_outcome_unknown() {
     assert_eq!(transport.seen().len(), 6);
 }
 
-/// The code for an unknown order counts only if Paytend signed it.
 #[tokio::test]
 async fn unsigned_code_for_an_unknown_order_is_ignored() {
     let unsigned = br#"{"respCode":"X1","respMsg":"no such order"}"#.to_vec();

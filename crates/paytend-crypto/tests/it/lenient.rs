@@ -1,4 +1,5 @@
-//! Tests for authentic payloads that are not strict JSON: they are opened unchanged, and their end cannot be moved.
+//! Tests for authentic payloads that are not strict JSON: they are opened unchanged, and an attacker cannot move their
+//! end.
 
 use std::collections::BTreeMap;
 

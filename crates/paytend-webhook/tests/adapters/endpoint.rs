@@ -110,8 +110,8 @@ impl Stream for Stalling {
     }
 }
 
-/// Connections with partial bodies cannot block a notification, even if no trusted sources are listed, because the
-/// oldest partial bodies are discarded.
+/// Connections with partial bodies cannot block a notification, even if no sources are listed, because the oldest
+/// partial bodies are discarded.
 #[tokio::test]
 async fn stalled_bodies_are_discarded() {
     let body = sealed("{}");
