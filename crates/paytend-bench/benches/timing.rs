@@ -107,7 +107,7 @@ fn measure(backend: &dyn Backend, rounds: usize) -> Vec<Vec<f64>> {
 fn document(key: &dyn RsaPublic, block: &[u8]) -> Vec<u8> {
     let mut content = [0u8; 400];
     OsRandom.fill(&mut content).unwrap();
-    // A number below any modulus, but not a valid signature.
+    // The first byte stays zero, so the number is below every modulus. It is not a valid signature.
     let mut signature = [0u8; 128];
     OsRandom.fill(&mut signature[1..]).unwrap();
     format!(

@@ -52,7 +52,7 @@ pub(crate) fn object<P: Payload>(fields: Vec<(Schema, Option<Value>)>) -> Schema
     if !required.is_empty() {
         schema.insert("required".into(), required.into());
     }
-    // Fields that are required unless another field is present.
+    // An object that has fields with `RequiredUnless` must contain either the other field or all of these fields.
     let alternative = |field: &Field| {
         field.rules.iter().find_map(|rule| match rule {
             Rule::RequiredUnless(other) => Some((*other, field.name)),

@@ -61,7 +61,7 @@ pub struct Tracked<S, T = i64> {
     /// The time of the newest update that reported this state, or `None` if any update that reported it had no
     /// time.
     at: Option<T>,
-    /// A lower bound for the time of the newest update.
+    /// The current state was last reported at this time or later. `None` if no update had a time.
     since: Option<T>,
 }
 
@@ -159,7 +159,8 @@ mod tests {
         assert_eq!(topup.merge(TopupState::Succeeded, None), Merged::Same);
         assert_eq!(topup.merge(TopupState::Failed, None), Merged::Illegal { from: TopupState::Succeeded });
         assert_eq!(topup.state(), &TopupState::Succeeded);
-        // Without times, the `Lost` update may be older than `Active` (the loss report was cancelled) or newer.
+        // Neither update has a time, so the order is unknown. `Lost` can precede `Active`, if the loss report was
+        // cancelled, or follow it.
         let mut card = Tracked::<_, i64>::new(Active, None);
         assert_eq!(card.merge(Lost, None), Merged::Undecided);
         assert_eq!(card.state(), &Active);

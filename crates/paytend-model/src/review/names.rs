@@ -63,9 +63,10 @@ impl Object<'_> {
         self.members.get(field.name).is_some_and(|value| !value.is_null())
     }
 
-    /// Returns the unknown names that resemble an absent field, each with the index of the field. Each name and each
-    /// field is returned at most once. A name that is closer to a present field is not returned. For an absent optional
-    /// field, a name that is equally close to a present field is not returned either.
+    /// Returns each unknown name that is probably a misspelling of an absent field, with the index of the field. The
+    /// result contains each name and each field at most once. A name is skipped if it is closer to the name of a
+    /// present field. If the absent field is optional, a name is also skipped if it is equally close to a present
+    /// field.
     fn typos(&self) -> Vec<(usize, &str)> {
         let mut pairs = Vec::new();
         let names = self.members.keys().map(String::as_str);

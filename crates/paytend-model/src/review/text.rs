@@ -74,7 +74,8 @@ fn other(text: &str) -> String {
 /// Returns whether the input starts with `name=value`.
 fn is_form(text: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"%_-.[]+".contains(&byte);
-    // In base64, nothing follows the equals signs.
+    // In base64, only other equals signs can follow an equals sign, so the input is not base64 if any other byte
+    // follows.
     text.split_once('=').is_some_and(|(name, value)| {
         !name.is_empty() && name.bytes().all(is_name) && value.bytes().any(|byte| byte != b'=')
     })

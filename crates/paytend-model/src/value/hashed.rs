@@ -253,7 +253,7 @@ mod tests {
             assert!(HashedText::from(written).matches_text(name), "{written}");
             assert!(HashedText::from(name).matches_text(written), "{written}");
         }
-        // Hashes of common spellings.
+        // The hash of each common spelling matches.
         for written in [
             name.to_owned(),
             name.to_uppercase(),

@@ -65,7 +65,8 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
-        // Content with an unreadable identifying field, and content with an unreadable field name.
+        // An identifying field is present but unreadable, or a field name is unreadable and could be an identifying
+        // one.
         (Product::Baas, "2", br#"{"orderNo":{}}"#, Typed(1)),
         (Product::Baas, "2", br#"{"\ud800":1}"#, Typed(1)),
     ] {

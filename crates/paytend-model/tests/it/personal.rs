@@ -221,8 +221,8 @@ fn errors_without_values(payload: &crate::every::Type, json: &str) -> usize {
     1
 }
 
-/// A code or identifier is one word. In a field with an inferred name, any other text, or a card number, may be
-/// personal data.
+/// `Debug` shows a code or an identifier only if it is a single word. If the name of a field is inferred, the provider
+/// may send a sentence or a card number in this field, so `Debug` hides both.
 #[test]
 fn text_that_does_not_look_like_a_code_is_hidden() {
     use paytend_model::{CardId, Code, IdType, OrderNo};

@@ -71,7 +71,8 @@ fn every_type_writes_back_an_equal_object() {
                 Ok(())
             })
             .unwrap();
-        // If a type has many required fields, most of the objects lack one of them and are rejected.
+        // Most of the generated objects can be rejected, because they lack a required field. At least a few must have
+        // been read.
         assert!(read.get() >= 4, "{}: read {}", payload.name, read.get());
     }
 }
