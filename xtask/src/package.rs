@@ -49,8 +49,8 @@ fn remove_earlier_packages(packages: &[&Package]) -> Result<(), String> {
     let Some(home) = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))) else { return Ok(()) };
     let Ok(sources) = std::fs::read_dir(home.join("registry/src")) else { return Ok(()) };
     for source in sources.flatten() {
-        // Skips the directories of real registries, which have a host name before the dash. The directory of local
-        // packages has none.
+        // Skips the directories of real registries, which have a host name before the dash. The name of the directory
+        // of local packages begins with the dash.
         if !source.file_name().to_string_lossy().starts_with('-') {
             continue;
         }

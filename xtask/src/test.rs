@@ -133,8 +133,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     cargo(["test", "--locked", "-p", "paytend-crypto", "--no-default-features", "--lib"]).run()?;
     rows.add("paytend-crypto without a backend", None);
 
-    // If any crate in a program enables serde_json's `arbitrary_precision`, numbers are stored differently in all
-    // crates.
+    // If any crate in a program enables serde_json's `arbitrary_precision` feature, serde_json stores numbers
+    // differently in all crates. The tests must pass with this feature, too.
     let features = "paytend-crypto/testing,serde_json/arbitrary_precision";
     cargo(["test", "--locked", "-p", "paytend-crypto", "-p", "paytend-model", "--tests", "--features", features])
         .run()?;
