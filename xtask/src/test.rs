@@ -125,7 +125,8 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
         python.is_none().then(|| "the Python environment is missing: run `cargo xtask setup`".into()),
     );
 
-    // The feature is off by default, because it needs many dependencies.
+    // The `keyring` feature is off by default, because it needs many dependencies. Its tests therefore need a separate
+    // run.
     cargo(["test", "--locked", "-p", "paytend-cli", "--features", "keyring", "--bins", "keyring"]).run()?;
     rows.add("the command's keyring, with a store in memory", None);
 

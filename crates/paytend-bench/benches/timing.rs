@@ -94,7 +94,7 @@ fn measure(backend: &dyn Backend, rounds: usize) -> Vec<Vec<f64>> {
             let result = keyring.open(black_box(&buffer), &expected);
             let time = start.elapsed();
             assert_eq!(result.unwrap_err(), Error::NotAuthentic);
-            // The first tenth of the rounds is warm-up.
+            // The times of the first tenth of the rounds, the warm-up, are not used.
             if round >= rounds / 10 {
                 times[class].push(time.as_nanos() as f64 / 1000.0);
             }

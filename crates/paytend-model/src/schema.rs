@@ -120,7 +120,7 @@ pub(crate) fn apply(schema: &mut Schema, rule: &Rule) {
         | Rule::PlainDecimal
         | Rule::AsText
         | Rule::AsNumber
-        // Violations of these rules are only warnings.
+        // The schema does not contain these rules, because their violations are only warnings.
         | Rule::Iso4217
         | Rule::Iso3166
         | Rule::Email

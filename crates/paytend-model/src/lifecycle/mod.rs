@@ -122,7 +122,7 @@ impl<S: Lifecycle, T: Ord + Clone> Tracked<S, T> {
         let (forward, backward) = (self.state.leads_to(&state), state.leads_to(&self.state));
         let newer = match (&self.at, &self.since, &at) {
             (Some(known), _, Some(at)) if known != at => Some(at > known),
-            // The time of the current state is unknown, but it is not before `since`.
+            // The current state was last reported at `since` or later, so an update from `since` or before is older.
             (None, Some(since), Some(at)) if at <= since => Some(false),
             _ if forward != backward => Some(forward),
             _ if forward => return Merged::Undecided,

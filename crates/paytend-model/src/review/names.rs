@@ -105,7 +105,8 @@ fn edits(name: &str, field: &Field) -> Option<usize> {
     let (name, known) = (plain(name), plain(field.name));
     let max_edits = match known.len() {
         0..5 => 0,
-        // Two edits can turn a short name into a different word, such as `status` into `state`.
+        // A short name may have fewer edits, because two edits can turn it into a different word, such as `status` into
+        // `state`.
         5..8 if !field.required => 1,
         _ => 2,
     };
@@ -131,7 +132,7 @@ pub(super) fn completed(json: &str, fields: &'static [Field]) -> String {
     }
     for field in fields.iter().filter(|field| field.required && !given.contains(&field.name)) {
         let blank = match field.fields {
-            // An empty string cannot be read as an amount.
+            // The blank value of an amount is zero, because an empty string cannot be read as an amount.
             [] if field.type_name == "Amount" => "\"0\"".to_owned(),
             [] => "\"\"".to_owned(),
             nested => completed("{}", nested),

@@ -101,7 +101,7 @@ fn broken(what: &str, text: &str, truncated: bool) -> String {
         Err(Flaw::Syntax { at }) => Some(at),
         _ => None,
     };
-    // A mistake that comes after the first syntax error cannot have caused that error.
+    // A mistake after the first syntax error is not reported, because it cannot have caused this error.
     if let Some(slip) = Slip::first(text).filter(|slip| grammar.is_none_or(|at| slip.at <= at)) {
         return format!("{what} {slip}");
     }

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn hash_and_plain_text_match_only_the_same_value() {
-        // The example from FIPS 180-4, in upper and lower case.
+        // The hash of `abc`, which is an example in FIPS 180-4.
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for text in [hash, &hash.to_uppercase(), "abc"] {
             let text = HashedText::from(text);

@@ -61,7 +61,7 @@ fn content_is_read_as_typed_unreadable_or_unknown() {
         (Product::Baas, "2", br#"{"orderNo":"1","amount":1,"amount":2}"#, Typed(1)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"reference\":\"\xff\",\"fee\":[]}", Typed(2)),
         (Product::Baas, "2", b"{\"orderNo\":\"1\",\"more\":\"\xff\",\"\xff\":1}", Typed(2)),
-        // No identifying field of a deposit has a value.
+        // None of the fields that identify a deposit has a value.
         (Product::Baas, "2", br#"{"amount":5}"#, Unknown),
         (Product::Baas, "2", br#"{"orderNo":null,"transactionId":"","amount":5}"#, Unknown),
         (Product::Baas, "2", b"{}", Unknown),
