@@ -44,7 +44,7 @@ pub(crate) fn run(skipping: Skipping) -> Result<(), String> {
     let mut rows = Rows(Vec::new(), Instant::now());
 
     let openssl = setup::openssl();
-    // paytend-webhook's tests run once, below, with all features.
+    // paytend-webhook is excluded here, because its tests run below with all features.
     let mut tests = cargo(["test", "--workspace", "--locked", "--exclude", "paytend-webhook"]);
     if !openssl {
         tests = tests.args(["--exclude", "paytend-crypto-openssl", "--exclude", "paytend-bench"]);

@@ -37,7 +37,7 @@ fn every_documented_notification_is_read_as_its_type_and_written_back() {
 }
 
 #[test]
-fn content_is_read_as_typed_unreadable_or_unknown() {
+fn each_content_is_read_as_the_expected_variant() {
     #[derive(Debug, PartialEq)]
     enum Outcome {
         Typed(usize),
