@@ -12,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::{OpError, describe, is_definite, is_unsafe};
 use crate::finish;
+use crate::plans::{PLAN_NORMALLY, USE_INDEXES};
 use crate::rows::{get, millis};
 
 /// Checks an effect's deferred constraints and fires its deferred triggers while its settings still apply.
@@ -104,8 +105,9 @@ pub(crate) async fn apply_guarded(
     limit: Duration,
     number: &str,
 ) -> Result<(), OpError> {
+    transaction.batch_execute(PLAN_NORMALLY).await?;
     apply(effect, transaction, limit).await?;
-    let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
+    let reset = format!("{CHECK}; {RESET}; {}; {USE_INDEXES}", limits(with_grace(limit), with_grace(limit)));
     let is_same = "SELECT pg_current_xact_id()::text = $1";
     let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
     // Both statements are sent in this order, without waiting for replies in between.
