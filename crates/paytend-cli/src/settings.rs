@@ -34,7 +34,7 @@ const ALTERNATIVES: &[&[&str]] = &[
 pub(crate) const PAYBY_KEY: &str = "payby_public_key_file";
 pub(crate) const PAYERMAX_KEY: &str = "payermax_public_key_file";
 
-/// Where the settings of a connection are.
+/// The source of a connection's settings.
 pub(crate) enum Origin {
     /// The user's profile with this name.
     Profile(String),

@@ -19,7 +19,7 @@ use crate::rows::{get, millis};
 const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
 /// Resets the settings and the role that an effect has changed, and drops its cursors and temporary tables.
 pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; DISCARD TEMP";
-/// Releases the locks that an effect has taken for its session.
+/// Releases the session-level advisory locks that an effect has taken.
 const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
 /// How much longer the server's time limits are than this program's limits.
 const GRACE: Duration = Duration::from_secs(1);
@@ -189,8 +189,8 @@ pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -
     })
 }
 
-/// Resets the settings, the role and the locks that an effect has changed for its session. If that fails, closes the
-/// connection.
+/// Resets the session's settings and role, which an effect can change, and releases the session's advisory locks. If
+/// that fails, closes the connection.
 async fn reset(client: Object) {
     let sql = format!("{RESET}; {UNLOCK}");
     let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(&sql)).await;
