@@ -237,7 +237,7 @@ async fn act(
 async fn stats(transaction: &Transaction<'_>) -> Result<OrderStats, OpError> {
     let mut stats = OrderStats::default();
     for row in &transaction.query("SELECT state, count(*) FROM paytend_order GROUP BY state", &[]).await? {
-        // `check` reports other states.
+        // A state that this version does not know is not counted here, but `check` reports it.
         if let Ok(state) = get::<&str>(row, 0)?.parse() {
             stats.set(state, count(row, 1)?);
         }

@@ -39,7 +39,8 @@ pub(super) async fn claim(
         while due.len() < wanted && unreadable.len() < MAX_UNREADABLE {
             let count = limit((wanted - due.len()).max(unreadable.len()));
             let rows = transaction.query(&rows::select(&condition), &[operation, &now, &count, &seen]).await?;
-            // If a row was changed concurrently, PostgreSQL checks the condition again with the new values.
+            // If another transaction has changed a row since this statement began, PostgreSQL has checked the condition
+            // with the new values.
             for row in &rows {
                 if due.len() == wanted {
                     break;

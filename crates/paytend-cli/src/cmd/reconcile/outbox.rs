@@ -24,7 +24,8 @@ const PAGE: usize = 1_000;
 /// period are also read.
 const BEFORE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The topups in a store. A store that has never contained an order is treated as if no source of orders was specified.
+/// The topups in the outbox of a store. If the store has never contained an order, the result is the same as without a
+/// source of orders.
 pub(super) struct OutboxOrders<'a> {
     pub(super) store: &'a StoreArgs,
     pub(super) key: Option<&'a Path>,
@@ -36,7 +37,7 @@ pub(super) struct OutboxOrders<'a> {
 impl OrderSource for OutboxOrders<'_> {
     async fn orders(&self) -> Result<Orders, Failure> {
         let store = self.store.open().await?;
-        // A NATS store cannot contain orders, so the comparison has no source of orders.
+        // A NATS store cannot contain orders.
         if matches!(store, AnyStore::Nats(_)) {
             return Ok(Orders::not_given());
         }
@@ -55,7 +56,7 @@ impl OrderSource for OutboxOrders<'_> {
             let listed = each!(&store, store => store.list_orders(query.clone()))?;
             listed.unreadable.iter().for_each(|order| orders.push_entry(unreadable_entry(order)));
             for order in listed.entries.iter().filter(|order| is_sent(order)) {
-                // The access is not recorded in the audit log, because the report contains only identifiers and
+                // `None` leaves the access out of the audit log, because the report contains only identifiers and
                 // amounts.
                 let number = order.facts.number.clone();
                 let Some(shown) = each!(&store, store => store.show_order(number.clone(), None))? else { continue };
@@ -83,7 +84,7 @@ fn unreadable_entry(order: &UnreadableOrder) -> Entry {
     entry
 }
 
-/// Returns whether the order may have reached the provider.
+/// Returns whether the order may have been sent to the provider.
 fn is_sent(order: &OrderEntry) -> bool {
     order.progress.history.sends > 0 || order.progress.state != State::Recorded
 }
