@@ -7,6 +7,7 @@ mod case;
 mod history;
 mod machine;
 mod model;
+mod operators;
 mod suite;
 
 use std::future::Future;

@@ -1,18 +1,16 @@
 //! Tests of workers whose indexes differ because one index is outdated.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use futures_util::future::join;
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{Claimed, Id, Release, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_inbox::{Claimed, Id, Release, Store as _, StoreAdmin as _};
 use paytend_store_nats::NatsStore;
 use paytend_store_nats::async_nats::jetstream::stream::Stream;
 
-use crate::cluster::Cluster;
-use crate::support::{claim, options};
+use crate::support::{Place, claim};
 
 const LEASE: Duration = Duration::from_secs(120);
 const ROUNDS: usize = 12;
@@ -55,15 +53,14 @@ async fn claim_both(behind: &NatsStore, current: &NatsStore) -> Vec<Claimed> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_with_different_indexes_never_hold_two_notifications_with_the_same_order_key() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let [current, operator, behind] = [(), (), ()].map(|()| async { options(&cluster, &name).open().await.unwrap() });
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let [current, operator, behind] = [(), (), ()].map(|()| async { place.open().await });
     let (current, operator) = (current.await, operator.await);
     for store in [&current, &operator] {
         store.stats().await.unwrap();
     }
-    let stream = cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
+    let stream = place.cluster.context().await.get_stream(format!("{name}-inbox")).await.unwrap();
     // On a busy machine, a store may just be starting to read the stream again.
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut others = consumers(&stream).await;
@@ -75,7 +72,7 @@ async fn workers_with_different_indexes_never_hold_two_notifications_with_the_sa
     let behind = behind.await;
     let accept = async |name: String, key: usize| -> Id {
         let order = Some(key.to_string());
-        operator.accept(TestNotification { order, ..TestNotification::new(name) }.prepare(&keys)).await.unwrap().id()
+        operator.accept(TestNotification { order, ..TestNotification::new(name) }.prepare(&place.keys)).await.unwrap().id()
     };
     for round in 0..ROUNDS {
         let first = accept(format!("first {round}"), round).await;

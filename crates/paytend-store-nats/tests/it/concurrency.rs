@@ -6,26 +6,23 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{Accepted, Id, Release, Store as _, StoreAdmin as _, StoreKeys};
+use paytend_inbox::{Accepted, Id, Release, Store as _, StoreAdmin as _};
 use paytend_vectors::Seeded;
 
-use crate::cluster::Cluster;
-use crate::support::{accept, claim, options};
+use crate::support::{Place, accept, claim};
 
 const LEASE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exactly_one_of_several_concurrent_deliveries_is_new() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let Some(place) = Place::new().await else { return };
     let mut tasks = Vec::new();
     for _ in 0..6 {
-        let (store, keys) = (options(&cluster, &name).open().await.unwrap(), Arc::clone(&keys));
-        store.bind_keys(keys.check_value()).await.unwrap();
+        let (store, keys) = (place.open().await, Arc::clone(&place.keys));
+        store.bind_keys(place.keys.check_value()).await.unwrap();
         tasks.push(tokio::spawn(async move {
             let names: Vec<String> = (0..25).map(|number| format!("{number}")).collect();
-            let accepted = names.iter().map(|name| async { accept(&store, &keys, name).await.unwrap() });
+            let accepted = names.iter().map(|name| async { accept(&store, &place.keys, name).await.unwrap() });
             futures_util::future::join_all(accepted).await
         }));
     }
@@ -46,7 +43,7 @@ async fn exactly_one_of_several_concurrent_deliveries_is_new() {
         assert_eq!((new, ids.len()), (1, 1), "{accepted:?}");
         assert_eq!(sightings, (1..=5).collect(), "each duplicate is counted once: {accepted:?}");
     }
-    let store = options(&cluster, &name).open().await.unwrap();
+    let store = place.open().await;
     assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     assert_eq!(store.stats().await.unwrap().sightings, 5 * 25);
 }
@@ -68,14 +65,12 @@ fn ordered(number: usize) -> TestNotification {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_process_one_notification_of_an_order_key_at_a_time() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
+    let Some(place) = Place::new().await else { return };
     let active = Arc::new(Active::default());
     let seeds = Seeded::new();
     let mut workers = Vec::new();
     for _ in 0..4 {
-        let store = options(&cluster, &name).open().await.unwrap();
+        let store = place.open().await;
         let (active, random) = (Arc::clone(&active), Seeded::with(seeds.next()));
         workers.push(tokio::spawn(async move {
             while !active.stopped.load(Ordering::SeqCst) {
@@ -111,11 +106,11 @@ async fn workers_process_one_notification_of_an_order_key_at_a_time() {
             }
         }));
     }
-    let store = options(&cluster, &name).open().await.unwrap();
+    let store = place.open().await;
     for number in 0..120 {
-        store.accept(ordered(number).prepare(&keys)).await.unwrap();
+        store.accept(ordered(number).prepare(&place.keys)).await.unwrap();
         match seeds.below(8) {
-            0 => drop(store.accept(ordered(seeds.below(number + 1)).prepare(&keys)).await.unwrap()),
+            0 => drop(store.accept(ordered(seeds.below(number + 1)).prepare(&place.keys)).await.unwrap()),
             1 => drop(store.redrive(None).await.unwrap()),
             _ => {}
         }

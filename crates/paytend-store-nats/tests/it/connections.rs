@@ -9,7 +9,7 @@ use paytend_store_nats::NatsOptions;
 
 use crate::cluster::Cluster;
 use crate::lossy_proxy::LossyProxy;
-use crate::support::options;
+use crate::support::{Place, options};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -41,13 +41,12 @@ async fn longest_operation_timeout_causes_no_panic() {
 /// A process without an index also reads the time regularly, because times of receipt come from the servers' clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn receiver_reads_the_time_of_the_servers_regularly() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = std::sync::Arc::new(StoreKeys::generate().unwrap());
-    let receiver = options(&cluster, &name).open().await.unwrap();
-    receiver.accept(TestNotification::new("a").prepare(&keys)).await.unwrap();
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let receiver = place.open().await;
+    receiver.accept(TestNotification::new("a").prepare(&place.keys)).await.unwrap();
     let subject = format!("$JS.API.STREAM.INFO.{name}-work");
-    let mut requests = cluster.context().await.client().subscribe(subject).await.unwrap();
+    let mut requests = place.cluster.context().await.client().subscribe(subject).await.unwrap();
     let request = tokio::time::timeout(LIMIT, requests.next()).await;
     assert!(request.unwrap().is_some(), "the time is not read");
 }

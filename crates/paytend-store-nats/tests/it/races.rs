@@ -1,7 +1,6 @@
 //! Tests of interrupted removals, and of removals that run while notifications arrive.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_nats::HeaderMap;
@@ -12,9 +11,8 @@ use paytend_inbox::{Accepted, State, Store as _, StoreAdmin as _, StoreKeys, Sto
 use paytend_store_nats::NatsStore;
 use paytend_vectors::Seeded;
 
-use crate::cluster::Cluster;
 use crate::lossy_proxy::LossyProxy;
-use crate::support::{Raw, accept, claim, claim_until_found, far_future, options, requeued, through};
+use crate::support::{Place, Raw, accept, claim, claim_until_found, far_future, requeued};
 
 const LEASE: Duration = Duration::from_secs(120);
 const ROUNDS: usize = 20;
@@ -43,21 +41,19 @@ pub(crate) async fn silence(proxy: &LossyProxy, raw: &Raw, log: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_consumers_are_replaced() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let proxy = LossyProxy::start(cluster.port(0)).await;
-    let receiver = options(&cluster, &name).open().await.unwrap();
-    let worker = through(&proxy, &cluster, &name).await;
-    let raw = Raw::new(&cluster, &name).await;
-    accept(&receiver, &keys, "a").await.unwrap();
+    let Some(place) = Place::new().await else { return };
+    let proxy = place.proxy().await;
+    let receiver = place.open().await;
+    let worker = place.open_through(&proxy).await;
+    let raw = place.raw().await;
+    accept(&receiver, &place.keys, "a").await.unwrap();
     process(&worker).await;
     silence(&proxy, &raw, "inbox").await;
-    accept(&receiver, &keys, "c").await.unwrap();
+    accept(&receiver, &place.keys, "c").await.unwrap();
     process(&worker).await;
     // The index does not receive the record that makes a processed notification ready again.
     silence(&proxy, &raw, "work").await;
-    receiver.accept(requeued("c").prepare(&keys)).await.unwrap();
+    receiver.accept(requeued("c").prepare(&place.keys)).await.unwrap();
     process(&worker).await;
     assert!(proxy.dropped() > 0);
 }
@@ -65,14 +61,13 @@ async fn silent_consumers_are_replaced() {
 /// The content was not deleted, because the program ended before the deletion.
 #[tokio::test(flavor = "multi_thread")]
 async fn interrupted_removal_is_completed_by_the_next_removal() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
-    let id = accept(&store, &keys, "a").await.unwrap().id();
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let store = place.open().await;
+    let id = accept(&store, &place.keys, "a").await.unwrap().id();
     process(&store).await;
-    let raw = Raw::new(&cluster, &name).await;
-    let dedup = TestNotification::new("a").prepare(&keys).facts.dedup;
+    let raw = place.raw().await;
+    let dedup = TestNotification::new("a").prepare(&place.keys).facts.dedup;
     let record = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.work.{dedup}")).await;
     let [message] = &*raw.all("inbox").await else { panic!("one notification is stored") };
     let facts = message.headers.get("Paytend-Facts").unwrap().as_str();
@@ -92,24 +87,23 @@ async fn interrupted_removal_is_completed_by_the_next_removal() {
 /// content that was stored before the erasure must be removed.
 #[tokio::test(flavor = "multi_thread")]
 async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
-    let proxy = LossyProxy::start(cluster.port(0)).await;
-    let receiver = options(&cluster, &name).open().await.unwrap();
-    let operator = through(&proxy, &cluster, &name).await;
-    let raw = Raw::new(&cluster, &name).await;
+    let Some(place) = Place::new().await else { return };
+    let random = Seeded::new();
+    let proxy = place.proxy().await;
+    let receiver = place.open().await;
+    let operator = place.open_through(&proxy).await;
+    let raw = place.raw().await;
     let about = |name: &str| TestNotification { business_id: Some("object".into()), ..TestNotification::new(name) };
     let mut accepted = BTreeSet::new();
     // There are fewer rounds here, because each round waits for a new consumer.
     for round in 0..ROUNDS / 3 {
-        accepted.insert(receiver.accept(about(&format!("before {round}")).prepare(&keys)).await.unwrap().id());
+        accepted.insert(receiver.accept(about(&format!("before {round}")).prepare(&place.keys)).await.unwrap().id());
         operator.stats().await.unwrap();
         // The operator's index does not receive notifications that arrive from now on.
         silence(&proxy, &raw, "inbox").await;
         let arrivals = (0..ARRIVALS).map(|number| {
             let delay = Duration::from_micros(random.below(8_000) as u64);
-            let (receiver, keys) = (&receiver, &keys);
+            let (receiver, keys) = (&receiver, &place.keys);
             async move {
                 pass(delay).await;
                 if number == 0 {
@@ -125,7 +119,7 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
     }
     operator.erase("object".into()).await.unwrap();
     assert!(raw.all("inbox").await.is_empty(), "some content was not erased");
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
     for id in accepted {
         let entry = fresh.show(id, None).await.unwrap().unwrap_or_else(|| panic!("{id} is lost"));
@@ -137,15 +131,14 @@ async fn erasure_loses_no_notification_that_arrives_at_the_same_time() {
 /// before the erasure reads the messages.
 #[tokio::test(flavor = "multi_thread")]
 async fn erasure_finds_facts_that_another_program_moves_at_the_same_time() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let proxy = LossyProxy::start(cluster.port(0)).await;
-    let other = options(&cluster, &name).open().await.unwrap();
-    let operator = through(&proxy, &cluster, &name).await;
-    let raw = Raw::new(&cluster, &name).await;
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let proxy = place.proxy().await;
+    let other = place.open().await;
+    let operator = place.open_through(&proxy).await;
+    let raw = place.raw().await;
     let notification = TestNotification { business_id: Some("object".into()), ..TestNotification::new("a") };
-    let id = other.accept(notification.prepare(&keys)).await.unwrap().id();
+    let id = other.accept(notification.prepare(&place.keys)).await.unwrap().id();
     process(&other).await;
     operator.stats().await.unwrap();
     silence(&proxy, &raw, "work").await;
@@ -169,21 +162,20 @@ async fn erasure_finds_facts_that_another_program_moves_at_the_same_time() {
 /// cases, it must be processed.
 #[tokio::test(flavor = "multi_thread")]
 async fn duplicate_that_arrives_while_its_notification_is_forgotten_is_processed() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());
-    let store = options(&cluster, &name).open().await.unwrap();
-    let receiver = options(&cluster, &name).open().await.unwrap();
+    let Some(place) = Place::new().await else { return };
+    let random = Seeded::new();
+    let store = place.open().await;
+    let receiver = place.open().await;
     for round in 0..ROUNDS {
         let notification = requeued(&format!("a{round}"));
-        store.accept(notification.prepare(&keys)).await.unwrap();
+        store.accept(notification.prepare(&place.keys)).await.unwrap();
         process(&store).await;
         store.drop_payloads(far_future()).await.unwrap();
         let delay = Duration::from_micros(random.below(8_000) as u64);
         let duplicate = async {
             pass(delay).await;
             // A provider sends a notification again until it is acknowledged.
-            while receiver.accept(notification.prepare(&keys)).await.is_err() {}
+            while receiver.accept(notification.prepare(&place.keys)).await.is_err() {}
         };
         let ((), forgotten) = join(duplicate, store.forget(far_future())).await;
         assert!(forgotten.unwrap() <= 1);
@@ -194,20 +186,18 @@ async fn duplicate_that_arrives_while_its_notification_is_forgotten_is_processed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forgotten_notifications_are_removed_from_all_indexes() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
-    let other = options(&cluster, &name).open().await.unwrap();
+    let Some(place) = Place::new().await else { return };
+    let store = place.open().await;
+    let other = place.open().await;
     for number in 0..5 {
-        accept(&store, &keys, &format!("number {number}")).await.unwrap();
+        accept(&store, &place.keys, &format!("number {number}")).await.unwrap();
     }
     while store.stats().await.unwrap().done < 5 {
         process(&store).await;
     }
     assert_eq!(other.stats().await.unwrap().done, 5);
     assert_eq!(store.forget(far_future()).await.unwrap(), 5);
-    for store in [&store, &other, &options(&cluster, &name).open().await.unwrap()] {
+    for store in [&store, &other, &place.open().await] {
         assert_eq!(store.stats().await.unwrap().done, 0);
         assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
     }
@@ -218,42 +208,39 @@ async fn forgotten_notifications_are_removed_from_all_indexes() {
 /// larger ID.
 #[tokio::test(flavor = "multi_thread")]
 async fn register_of_a_forgotten_notification_does_not_hold_up_its_key() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
+    let Some(place) = Place::new().await else { return };
+    let store = place.open().await;
     let ordered = |name: &str| TestNotification { order: Some("key".into()), ..TestNotification::new(name) };
-    let first = store.accept(ordered("first").prepare(&keys)).await.unwrap().id();
+    let first = store.accept(ordered("first").prepare(&place.keys)).await.unwrap().id();
     assert!(store.bury(first, "a test".into()).await.unwrap());
-    store.accept(ordered("last").prepare(&keys)).await.unwrap();
+    store.accept(ordered("last").prepare(&place.keys)).await.unwrap();
     process(&store).await;
     assert_eq!(store.forget(far_future()).await.unwrap(), 1);
     assert_eq!(store.redrive(Some(vec![first])).await.unwrap(), 1);
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     assert_eq!(claim_until_found(&fresh).await[0].lease.id, first);
 }
 
 /// Another program deletes the stored check value between the write and the read.
 #[tokio::test(flavor = "multi_thread")]
 async fn binding_the_keys_is_retried_if_the_check_value_is_deleted() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = StoreKeys::generate().unwrap();
-    let store = options(&cluster, &name).open().await.unwrap();
-    let other = options(&cluster, &name).open().await.unwrap();
-    let stream = Raw::new(&cluster, &name).await.stream("work").await;
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let store = place.open().await;
+    let other = place.open().await;
+    let stream = place.raw().await.stream("work").await;
     let subject = format!("{name}.meta.keys");
     for round in 0..60 {
-        other.bind_keys(keys.check_value()).await.unwrap();
+        other.bind_keys(place.keys.check_value()).await.unwrap();
         let delete = async {
             if let Ok(message) = stream.get_last_raw_message_by_subject(&subject).await {
                 stream.delete_message(message.sequence).await.unwrap();
             }
         };
-        let (bound, ()) = join(store.bind_keys(keys.check_value()), delete).await;
+        let (bound, ()) = join(store.bind_keys(place.keys.check_value()), delete).await;
         bound.unwrap_or_else(|error| panic!("round {round}: {error}"));
     }
-    store.bind_keys(keys.check_value()).await.unwrap();
+    store.bind_keys(place.keys.check_value()).await.unwrap();
     let error = other.bind_keys(StoreKeys::generate().unwrap().check_value()).await.unwrap_err();
     assert_eq!(error.kind(), paytend_inbox::StoreErrorKind::Keys);
     assert!(claim(&store, 1, LEASE).await.is_empty());

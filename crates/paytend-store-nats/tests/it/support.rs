@@ -65,6 +65,43 @@ impl Harness for NatsHarness<'_> {
     }
 }
 
+/// A new store on the shared cluster, and its keys.
+pub(crate) struct Place {
+    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) name: String,
+    pub(crate) keys: Arc<StoreKeys>,
+}
+
+impl Place {
+    /// Returns `None` if no server is installed.
+    pub(crate) async fn new() -> Option<Self> {
+        let cluster = Cluster::shared().await?;
+        let name = cluster.store_name();
+        Some(Self { cluster, name, keys: Arc::new(StoreKeys::generate().unwrap()) })
+    }
+
+    pub(crate) fn options(&self) -> NatsOptions {
+        options(&self.cluster, &self.name)
+    }
+
+    pub(crate) async fn open(&self) -> NatsStore {
+        self.options().open().await.unwrap()
+    }
+
+    /// Starts a proxy in front of a server.
+    pub(crate) async fn proxy(&self) -> LossyProxy {
+        LossyProxy::start(self.cluster.port(0)).await
+    }
+
+    pub(crate) async fn open_through(&self, proxy: &LossyProxy) -> NatsStore {
+        through(proxy, &self.cluster, &self.name).await
+    }
+
+    pub(crate) async fn raw(&self) -> Raw {
+        Raw::new(&self.cluster, &self.name).await
+    }
+}
+
 /// Returns options with long timeouts, for a machine that runs many tests.
 pub(crate) fn options(cluster: &Cluster, name: &str) -> NatsOptions {
     let options = NatsOptions::from_url(&cluster.url()).unwrap().system_url(&cluster.system_url()).unwrap();

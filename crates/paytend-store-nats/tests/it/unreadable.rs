@@ -1,17 +1,15 @@
 //! Tests of messages that the store did not write, or that are in a format that it cannot read.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::HeaderMap;
 use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{
-    Accepted, AuditEvent, AuditQuery, Query, State, Store as _, StoreAdmin as _, StoreKeys, StoredPayload,
+    Accepted, AuditEvent, AuditQuery, Query, State, Store as _, StoreAdmin as _, StoredPayload,
 };
 use paytend_store_nats::NatsStore;
 
-use crate::cluster::Cluster;
-use crate::support::{Raw, accept, claim, options, requeued};
+use crate::support::{Place, accept, claim, options, requeued};
 
 const LEASE: Duration = Duration::from_secs(120);
 
@@ -36,15 +34,14 @@ async fn process_until(store: &NatsStore, done: usize, dead: u64) -> Vec<String>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
-    accept(&store, &keys, "record").await.unwrap();
-    let raw = Raw::new(&cluster, &name).await;
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let store = place.open().await;
+    accept(&store, &place.keys, "record").await.unwrap();
+    let raw = place.raw().await;
     let [message] = &*raw.all("inbox").await else { panic!("one notification is stored") };
     // The record of the first notification is replaced with a format in which only the counters can be read.
-    let record_subject = format!("work.{}", TestNotification::new("record").prepare(&keys).facts.dedup);
+    let record_subject = format!("work.{}", TestNotification::new("record").prepare(&place.keys).facts.dedup);
     raw.publish(&record_subject, HeaderMap::new(), r#"{"id":"a","fence":7,"completed_runs":3}"#).await;
     let facts = message.headers.get("Paytend-Facts").unwrap().as_str();
     let with = |facts: &str| {
@@ -53,7 +50,7 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
         headers.insert("Paytend-Received", "5");
         headers
     };
-    let mac = |name: &str| TestNotification::new(name).prepare(&keys).facts.dedup.to_string();
+    let mac = |name: &str| TestNotification::new(name).prepare(&place.keys).facts.dedup.to_string();
     let facts_of = |name: &str| facts.replace(&mac("record"), &mac(name));
     let bad: [(String, HeaderMap, &'static [u8]); 5] = [
         (mac("no headers"), HeaderMap::new(), b""),
@@ -74,13 +71,13 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     raw.publish("order.other", HeaderMap::new(), "").await;
     // This register belongs to the order key of "bb".
     let order = TestNotification { order: Some("b".into()), ..TestNotification::new("bb") };
-    let order = order.prepare(&keys).facts.order_key.unwrap();
+    let order = order.prepare(&place.keys).facts.order_key.unwrap();
     raw.publish(&format!("order.{order}"), HeaderMap::new(), "nonsense").await;
     for name in ["a", "bb", "c"] {
-        accept(&store, &keys, name).await.unwrap();
+        accept(&store, &place.keys, name).await.unwrap();
     }
     assert_eq!(process_until(&store, 3, 6).await, ["a", "bb", "c"]);
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     let stats = fresh.stats().await.unwrap();
     assert_eq!((stats.done, stats.dead, stats.ready, stats.leased), (3, 6, 0, 0));
     for store in [&store, &fresh] {
@@ -109,14 +106,14 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     // If no program can read the record, deleting its message makes the notification new.
     let stored = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.{record_subject}")).await;
     raw.stream("work").await.delete_message(stored.unwrap().sequence).await.unwrap();
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     let claimed = crate::support::claim_until_found(&fresh).await;
     assert_eq!((claimed[0].lease.id, claimed[0].completed_runs), (record.id, 0));
     fresh.complete(claimed[0].lease, None).await.unwrap();
     process_until(&fresh, 0, 5).await;
     // Duplicates of unreadable notifications are recognized.
     for name in ["no headers", "record"] {
-        let accepted = fresh.accept(requeued(name).prepare(&keys)).await.unwrap();
+        let accepted = fresh.accept(requeued(name).prepare(&place.keys)).await.unwrap();
         assert!(matches!(accepted, Accepted::Duplicate { sighting: 1, .. }), "{name}: {accepted:?}");
     }
     assert_eq!(process_until(&fresh, 1, 5).await, ["record"]);
@@ -133,20 +130,19 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
 /// The record was written by a newer version, which runs at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn record_of_a_newer_version_is_kept() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
-    let id = accept(&store, &keys, "a").await.unwrap().id();
-    let raw = Raw::new(&cluster, &name).await;
-    let subject = format!("work.{}", TestNotification::new("a").prepare(&keys).facts.dedup);
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let store = place.open().await;
+    let id = accept(&store, &place.keys, "a").await.unwrap().id();
+    let raw = place.raw().await;
+    let subject = format!("work.{}", TestNotification::new("a").prepare(&place.keys).facts.dedup);
     let newer = format!(r#"{{"id":{id},"state":"new","fence":7,"completed_runs":1,"member":"value"}}"#);
     let sequence = raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
     let stored = async || {
         let subject = format!("{name}.{subject}");
         raw.stream("work").await.get_last_raw_message_by_subject(&subject).await.unwrap()
     };
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     let dead = [fresh.list(Query { limit: 10, ..Query::default() }).await.unwrap().remove(0)];
     for entry in dead.into_iter().chain(fresh.show(id, None).await.unwrap()) {
         assert_eq!((entry.id, entry.state), (id, State::Dead));
@@ -163,10 +159,10 @@ async fn record_of_a_newer_version_is_kept() {
         (dead["state"].as_str().unwrap().to_owned(), dead["original"].as_str().unwrap().to_owned())
     };
     assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer.clone()));
-    assert_eq!(accept(&store, &keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
+    assert_eq!(accept(&store, &place.keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
     assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer.clone()));
     let sequence = raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
-    assert_eq!(accept(&store, &keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
+    assert_eq!(accept(&store, &place.keys, "a").await.unwrap(), Accepted::Duplicate { id, sighting: 1 });
     assert_eq!(contains(&stored().await.payload), ("dead".to_owned(), newer));
     assert!(stored().await.sequence > sequence);
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
@@ -184,23 +180,22 @@ async fn record_of_a_newer_version_is_kept() {
 /// the notification in its index.
 #[tokio::test(flavor = "multi_thread")]
 async fn notification_with_an_unreadable_record_and_no_message_does_not_hold_up_its_key() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
-    let raw = Raw::new(&cluster, &name).await;
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let store = place.open().await;
+    let raw = place.raw().await;
     let ordered = |name: &str| TestNotification { order: Some("key".into()), ..TestNotification::new(name) };
-    let first = store.accept(ordered("first").prepare(&keys)).await.unwrap().id();
-    let second = store.accept(ordered("second").prepare(&keys)).await.unwrap().id();
+    let first = store.accept(ordered("first").prepare(&place.keys)).await.unwrap().id();
+    let second = store.accept(ordered("second").prepare(&place.keys)).await.unwrap().id();
     assert_eq!(store.stats().await.unwrap().ready, 2);
-    let subject = format!("work.{}", ordered("first").prepare(&keys).facts.dedup);
+    let subject = format!("work.{}", ordered("first").prepare(&place.keys).facts.dedup);
     let newer = format!(r#"{{"id":{first},"state":"new","fence":7}}"#);
     raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
     raw.stream("inbox").await.delete_message(u64::try_from(first.get()).unwrap()).await.unwrap();
     let claimed = crate::support::claim_until_found(&store).await;
     assert_eq!(claimed.iter().map(|claimed| claimed.lease.id).collect::<Vec<_>>(), [second]);
     store.complete(claimed[0].lease, None).await.unwrap();
-    for store in [&store, &options(&cluster, &name).open().await.unwrap()] {
+    for store in [&store, &place.open().await] {
         let stats = store.stats().await.unwrap();
         assert_eq!((stats.ready, stats.done, stats.dead), (0, 1, 1));
     }
@@ -214,17 +209,16 @@ async fn notification_with_an_unreadable_record_and_no_message_does_not_hold_up_
 /// remain, but two of them cannot be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_records_without_messages_hold_up_nothing() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
+    let Some(place) = Place::new().await else { return };
+    let name = &place.name;
+    let store = place.open().await;
     for name in ["a", "b", "c"] {
-        accept(&store, &keys, name).await.unwrap();
+        accept(&store, &place.keys, name).await.unwrap();
     }
     process_until(&store, 3, 0).await;
     assert_eq!(store.drop_payloads(SystemTime::now() + LEASE).await.unwrap(), 3);
-    let raw = Raw::new(&cluster, &name).await;
-    let subject = |name: &str| format!("work.{}", TestNotification::new(name).prepare(&keys).facts.dedup);
+    let raw = place.raw().await;
+    let subject = |name: &str| format!("work.{}", TestNotification::new(name).prepare(&place.keys).facts.dedup);
     let last = format!("{name}.{}", subject("a"));
     let last = raw.stream("work").await.get_last_raw_message_by_subject(&last).await.unwrap();
     // The ID and the facts in the first record can be read.
@@ -232,20 +226,20 @@ async fn unreadable_records_without_messages_hold_up_nothing() {
     newer["state"] = "new".into();
     raw.publish(&subject("a"), HeaderMap::new(), newer.to_string()).await;
     raw.publish(&subject("b"), HeaderMap::new(), "nonsense").await;
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     for store in [&store, &fresh] {
         store.redrive(None).await.unwrap();
         store.erase("other".into()).await.unwrap();
         assert!(claim(store, 10, LEASE).await.is_empty());
     }
-    let known = accept(&fresh, &keys, "a").await.unwrap();
+    let known = accept(&fresh, &place.keys, "a").await.unwrap();
     assert!(matches!(known, Accepted::Duplicate { sighting: 1, .. }), "{known:?}");
     let entry = fresh.show(known.id(), None).await.unwrap().unwrap();
     assert_eq!((entry.state, entry.facts.business_id.as_deref()), (State::Dead, Some("a")));
     assert_eq!(fresh.erase("a".into()).await.unwrap(), 1);
     assert!(!raw.all("work").await.iter().any(|message| message.payload.windows(3).any(|part| part == b"\"a\"")));
     // Nothing in the second record can be read, so its notification is stored again, and then becomes a dead letter.
-    let accepted = accept(&fresh, &keys, "b").await.unwrap();
+    let accepted = accept(&fresh, &place.keys, "b").await.unwrap();
     assert!(matches!(accepted, Accepted::New(_)), "{accepted:?}");
     process_until(&fresh, 0, 2).await;
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
@@ -253,13 +247,12 @@ async fn unreadable_records_without_messages_hold_up_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn store_in_a_newer_format_is_refused() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let store = options(&cluster, &name).open().await.unwrap();
-    options(&cluster, &name).open().await.unwrap().probe().await.unwrap();
-    let raw = Raw::new(&cluster, &name).await;
+    let Some(place) = Place::new().await else { return };
+    let store = place.open().await;
+    place.open().await.probe().await.unwrap();
+    let raw = place.raw().await;
     raw.publish("meta.format", HeaderMap::new(), "2").await;
-    let opened = options(&cluster, &name).open().await.unwrap_err();
+    let opened = place.options().open().await.unwrap_err();
     for error in [opened, store.probe().await.unwrap_err()] {
         assert_eq!(error.to_string(), "the store has format 2, and this program knows 1: use a newer version");
         assert_eq!(error.kind(), paytend_inbox::StoreErrorKind::Configuration);
@@ -269,11 +262,9 @@ async fn store_in_a_newer_format_is_refused() {
 /// Records that another program has written can contain any number.
 #[tokio::test(flavor = "multi_thread")]
 async fn extreme_numbers_in_records_cause_no_panic() {
-    let Some(cluster) = Cluster::shared().await else { return };
-    let name = cluster.store_name();
-    let keys = Arc::new(StoreKeys::generate().unwrap());
-    let store = options(&cluster, &name).open().await.unwrap();
-    let raw = Raw::new(&cluster, &name).await;
+    let Some(place) = Place::new().await else { return };
+    let store = place.open().await;
+    let raw = place.raw().await;
     let names = ["0", "1", "2", "3"];
     for (name, (fence, count, time)) in names.iter().zip([
         (i64::MAX, u64::MAX, i64::MIN),
@@ -281,15 +272,15 @@ async fn extreme_numbers_in_records_cause_no_panic() {
         (-1, 0, i64::MIN),
         (0, u64::MAX, 0),
     ]) {
-        let id = accept(&store, &keys, name).await.unwrap().id();
+        let id = accept(&store, &place.keys, name).await.unwrap().id();
         let record = serde_json::json!({
             "id": id.get(), "kind": "fund-deposit", "received_at": time, "state": "ready", "fence": fence,
             "tries": u32::MAX, "due_at": time, "holder": count, "completed_runs": count, "sightings": count,
         });
-        let dedup = TestNotification::new(*name).prepare(&keys).facts.dedup;
+        let dedup = TestNotification::new(*name).prepare(&place.keys).facts.dedup;
         raw.publish(&format!("work.{dedup}"), HeaderMap::new(), record.to_string()).await;
     }
-    let fresh = options(&cluster, &name).open().await.unwrap();
+    let fresh = place.open().await;
     for store in [&store, &fresh] {
         store.stats().await.unwrap();
         store.list(Query { limit: 10, ..Query::default() }).await.unwrap();
@@ -297,7 +288,7 @@ async fn extreme_numbers_in_records_cause_no_panic() {
             store.complete(claimed.lease, None).await.unwrap();
         }
         for name in names {
-            store.accept(requeued(name).prepare(&keys)).await.unwrap();
+            store.accept(requeued(name).prepare(&place.keys)).await.unwrap();
         }
         store.check().await.unwrap();
     }
