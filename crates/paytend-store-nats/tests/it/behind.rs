@@ -72,7 +72,11 @@ async fn workers_with_different_indexes_never_hold_two_notifications_with_the_sa
     let behind = behind.await;
     let accept = async |name: String, key: usize| -> Id {
         let order = Some(key.to_string());
-        operator.accept(TestNotification { order, ..TestNotification::new(name) }.prepare(&place.keys)).await.unwrap().id()
+        operator
+            .accept(TestNotification { order, ..TestNotification::new(name) }.prepare(&place.keys))
+            .await
+            .unwrap()
+            .id()
     };
     for round in 0..ROUNDS {
         let first = accept(format!("first {round}"), round).await;

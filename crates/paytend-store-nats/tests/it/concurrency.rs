@@ -19,10 +19,10 @@ async fn exactly_one_of_several_concurrent_deliveries_is_new() {
     let mut tasks = Vec::new();
     for _ in 0..6 {
         let (store, keys) = (place.open().await, Arc::clone(&place.keys));
-        store.bind_keys(place.keys.check_value()).await.unwrap();
+        store.bind_keys(keys.check_value()).await.unwrap();
         tasks.push(tokio::spawn(async move {
             let names: Vec<String> = (0..25).map(|number| format!("{number}")).collect();
-            let accepted = names.iter().map(|name| async { accept(&store, &place.keys, name).await.unwrap() });
+            let accepted = names.iter().map(|name| async { accept(&store, &keys, name).await.unwrap() });
             futures_util::future::join_all(accepted).await
         }));
     }

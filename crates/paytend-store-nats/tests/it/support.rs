@@ -177,6 +177,12 @@ impl Raw {
         sent.await.unwrap().sequence
     }
 
+    /// Returns the last message of a subject in the `work` stream, such as `work.<dedup>`.
+    pub(crate) async fn last(&self, subject: &str) -> StreamMessage {
+        let subject = format!("{}.{subject}", self.name);
+        self.stream("work").await.get_last_raw_message_by_subject(&subject).await.unwrap()
+    }
+
     /// Returns all messages of a stream.
     pub(crate) async fn all(&self, log: &str) -> Vec<StreamMessage> {
         let stream = self.stream(log).await;

@@ -4,9 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use async_nats::HeaderMap;
 use paytend_inbox::testing::TestNotification;
-use paytend_inbox::{
-    Accepted, AuditEvent, AuditQuery, Query, State, Store as _, StoreAdmin as _, StoredPayload,
-};
+use paytend_inbox::{Accepted, AuditEvent, AuditQuery, Query, State, Store as _, StoreAdmin as _, StoredPayload};
 use paytend_store_nats::NatsStore;
 
 use crate::support::{Place, accept, claim, options, requeued};
@@ -35,7 +33,6 @@ async fn process_until(store: &NatsStore, done: usize, dead: u64) -> Vec<String>
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     let Some(place) = Place::new().await else { return };
-    let name = &place.name;
     let store = place.open().await;
     accept(&store, &place.keys, "record").await.unwrap();
     let raw = place.raw().await;
@@ -104,8 +101,8 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
     assert!(refused.to_string().starts_with("0 notifications are ready again"), "{refused}");
     assert_eq!(fresh.show(record.id, None).await.unwrap().unwrap().state, State::Dead);
     // If no program can read the record, deleting its message makes the notification new.
-    let stored = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.{record_subject}")).await;
-    raw.stream("work").await.delete_message(stored.unwrap().sequence).await.unwrap();
+    let stored = raw.last(&record_subject).await;
+    raw.stream("work").await.delete_message(stored.sequence).await.unwrap();
     let fresh = place.open().await;
     let claimed = crate::support::claim_until_found(&fresh).await;
     assert_eq!((claimed[0].lease.id, claimed[0].completed_runs), (record.id, 0));
@@ -131,17 +128,13 @@ async fn unreadable_messages_become_dead_letters_and_do_not_hold_up_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn record_of_a_newer_version_is_kept() {
     let Some(place) = Place::new().await else { return };
-    let name = &place.name;
     let store = place.open().await;
     let id = accept(&store, &place.keys, "a").await.unwrap().id();
     let raw = place.raw().await;
     let subject = format!("work.{}", TestNotification::new("a").prepare(&place.keys).facts.dedup);
     let newer = format!(r#"{{"id":{id},"state":"new","fence":7,"completed_runs":1,"member":"value"}}"#);
     let sequence = raw.publish(&subject, HeaderMap::new(), newer.clone()).await;
-    let stored = async || {
-        let subject = format!("{name}.{subject}");
-        raw.stream("work").await.get_last_raw_message_by_subject(&subject).await.unwrap()
-    };
+    let stored = async || raw.last(&subject).await;
     let fresh = place.open().await;
     let dead = [fresh.list(Query { limit: 10, ..Query::default() }).await.unwrap().remove(0)];
     for entry in dead.into_iter().chain(fresh.show(id, None).await.unwrap()) {
@@ -181,7 +174,6 @@ async fn record_of_a_newer_version_is_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn notification_with_an_unreadable_record_and_no_message_does_not_hold_up_its_key() {
     let Some(place) = Place::new().await else { return };
-    let name = &place.name;
     let store = place.open().await;
     let raw = place.raw().await;
     let ordered = |name: &str| TestNotification { order: Some("key".into()), ..TestNotification::new(name) };
@@ -200,7 +192,7 @@ async fn notification_with_an_unreadable_record_and_no_message_does_not_hold_up_
         assert_eq!((stats.ready, stats.done, stats.dead), (0, 1, 1));
     }
     // The dead letter contains the record.
-    let stored = raw.stream("work").await.get_last_raw_message_by_subject(&format!("{name}.{subject}")).await.unwrap();
+    let stored = raw.last(&subject).await;
     let dead: serde_json::Value = serde_json::from_slice(&stored.payload).unwrap();
     assert_eq!((dead["state"].as_str(), dead["original"].as_str()), (Some("dead"), Some(newer.as_str())));
 }
@@ -210,7 +202,6 @@ async fn notification_with_an_unreadable_record_and_no_message_does_not_hold_up_
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_records_without_messages_hold_up_nothing() {
     let Some(place) = Place::new().await else { return };
-    let name = &place.name;
     let store = place.open().await;
     for name in ["a", "b", "c"] {
         accept(&store, &place.keys, name).await.unwrap();
@@ -219,8 +210,7 @@ async fn unreadable_records_without_messages_hold_up_nothing() {
     assert_eq!(store.drop_payloads(SystemTime::now() + LEASE).await.unwrap(), 3);
     let raw = place.raw().await;
     let subject = |name: &str| format!("work.{}", TestNotification::new(name).prepare(&place.keys).facts.dedup);
-    let last = format!("{name}.{}", subject("a"));
-    let last = raw.stream("work").await.get_last_raw_message_by_subject(&last).await.unwrap();
+    let last = raw.last(&subject("a")).await;
     // The ID and the facts in the first record can be read.
     let mut newer: serde_json::Value = serde_json::from_slice(&last.payload).unwrap();
     newer["state"] = "new".into();
