@@ -7,7 +7,7 @@ use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Accepted, AuditEvent, AuditQuery, Query, State, Store as _, StoreAdmin as _, StoredPayload};
 use paytend_store_nats::NatsStore;
 
-use crate::support::{Place, accept, claim, options, requeued};
+use crate::support::{Place, accept, claim, requeued};
 
 const LEASE: Duration = Duration::from_secs(120);
 

@@ -123,5 +123,5 @@ async fn recovery_waits_for_a_change_in_progress() {
     }
     transaction.execute("UPDATE paytend_order SET tries = tries + 1", &[]).await.unwrap();
     transaction.commit().await.unwrap();
-    assert_eq!(recovering.await.unwrap().unwrap(), 1);
+    assert_eq!(recovering.await.unwrap().unwrap().count, 1);
 }
