@@ -1,9 +1,11 @@
 //! `paytend inspect`: describes captured messages.
 
 mod dump;
+mod escapes;
 mod find;
 mod keys;
 mod kind;
+mod origin;
 mod redact;
 mod report;
 mod trace;
