@@ -36,6 +36,8 @@ mod key_inputs;
 #[cfg(unix)]
 mod listen;
 #[cfg(unix)]
+mod listen_memory;
+#[cfg(unix)]
 mod listen_stop;
 #[allow(dead_code, reason = "only the store's tests use all items")]
 #[path = "../../../paytend-store-nats/tests/it/cluster.rs"]

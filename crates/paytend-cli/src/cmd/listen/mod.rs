@@ -13,8 +13,8 @@ use axum::Router;
 use clap::Args as ClapArgs;
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{
-    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryStore, Query, Route, State, Store,
-    StoreAdmin, StoreError, StoreKeys, Worker,
+    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryLimits, MemoryStore, Query, Route, State,
+    Store, StoreAdmin, StoreError, StoreKeys, Worker,
 };
 use paytend_model::Product;
 use paytend_store_sqlite::SqliteOptions;
@@ -37,6 +37,10 @@ use crate::output::{self, Style};
 use crate::signals::{self, Signals, run_service};
 use crate::suggest::{Suggested, did_you_mean};
 
+/// The limits on what is kept in memory without `--inbox`. If too many notifications wait to be forwarded, new ones are
+/// not acknowledged, so the providers send them again.
+const MEMORY: MemoryLimits = MemoryLimits { waiting: 10_000, waiting_bytes: 16 << 20, processed: 10_000 };
+
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -51,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "forward_to")]
     forward_secret_file: Option<PathBuf>,
     /// The SQLite file that stores the notifications. Without this option, they are kept in memory, and are lost when
-    /// the command ends
+    /// the command ends. New notifications get status 503 while 10000 notifications or 16 MiB wait to be forwarded
     #[arg(long, value_name = "FILE")]
     inbox: Option<PathBuf>,
     /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated. All kinds are
@@ -91,7 +95,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 let keys = StoreName::Sqlite(file.clone()).keys(None)?;
                 listen(&args, SqliteOptions::new(file).open()?, keys).await
             }
-            None => listen(&args, MemoryStore::new(), StoreKeys::generate()?).await,
+            None => listen(&args, MemoryStore::new().with_limits(MEMORY), StoreKeys::generate()?).await,
         }
     })
 }
@@ -110,7 +114,9 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
         None => Keys::from_profile(&args.selected)?,
     };
     let (router, listed) = router(&keys, &shared)?;
-    let worker = forwarder(args)?.map(|forwarder| worker(&shared, forwarder));
+    let forwarder = forwarder(args)?;
+    // Notifications in memory that are not forwarded are completed immediately, because nothing can read them later.
+    let worker = (forwarder.is_some() || args.inbox.is_none()).then(|| worker(&shared, forwarder));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let listener = TcpListener::bind(address)
         .await
@@ -219,15 +225,16 @@ fn forwarder(args: &Args) -> Result<Option<Forwarder>, Failure> {
     Ok(Some(Forwarder::new(url, secret)?))
 }
 
-/// Creates the worker that forwards notifications, with the inbox's retry policy.
-fn worker<S: Store>(shared: &Shared<S>, forwarder: Forwarder) -> Worker<S> {
+/// Creates the worker that forwards notifications, with the inbox's retry policy. Without a forwarder, the worker
+/// completes them.
+fn worker<S: Store>(shared: &Shared<S>, forwarder: Option<Forwarder>) -> Worker<S> {
     let lines = shared.clone();
     Worker::builder(shared.inbox.clone(), move |delivery: Delivery<AnyNotification>| {
         let (forwarder, shared) = (forwarder.clone(), lines.clone());
         async move {
-            if !shared.shows(delivery.facts().kind.as_str()) {
+            let Some(forwarder) = forwarder.filter(|_| shared.shows(delivery.facts().kind.as_str())) else {
                 return Ok(Completion::without_effect());
-            }
+            };
             let done = forwarder.forward(&delivery).await;
             let event = if done.is_ok() { What::Forwarded } else { What::ForwardFailed };
             let mut line = Line::of(event, delivery.facts(), delivery.content());

@@ -32,7 +32,7 @@ pub(super) struct Shared<S> {
 
 /// The maximum number of refusals that are explained or wait for it. Each holds a message in memory.
 const MAX_UNEXPLAINED: u32 = 16;
-/// The time limit for the explanations that are in progress when the command stops.
+/// The time limit for an explanation that is in progress when the command stops.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Explains refusals, one at a time, because an explanation can keep a processor busy for a second.
@@ -48,9 +48,9 @@ impl Explainer {
         Self { waiting: Arc::new(waiting), explaining: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Waits briefly for the explanations in progress.
+    /// Waits until all refusals are printed. After the command has stopped, this takes at most [`EXPLAIN_TIMEOUT`].
     pub(super) async fn finish(&self) {
-        let _ = tokio::time::timeout(EXPLAIN_TIMEOUT, self.waiting.acquire_many(MAX_UNEXPLAINED)).await;
+        let _ = self.waiting.acquire_many(MAX_UNEXPLAINED).await;
     }
 }
 
@@ -156,10 +156,13 @@ impl<S: Store> Shared<S> {
                     let explanation = explain(route.provider(), &headers, &body, &keys);
                     explanation.findings().iter().map(ToString::to_string).collect()
                 }));
-                line.findings = findings.unwrap_or_default();
-                printer.print(&line);
+                findings.unwrap_or_default()
             });
-            drop(explained.await);
+            tokio::select! {
+                findings = explained => line.findings = findings.unwrap_or_default(),
+                () = printer.stopped_for(EXPLAIN_TIMEOUT) => {}
+            }
+            printer.print(&line);
         });
     }
 }
