@@ -80,7 +80,7 @@ fn notifications_are_refused_while_too_many_wait_to_be_forwarded() {
             Some(line) => break line,
             None => assert!(start.elapsed() < Duration::from_secs(60), "the refusal is not printed"),
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
     };
     let reason = refused["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("the memory for notifications is full: {fits} are waiting")), "{reason}");
@@ -89,7 +89,7 @@ fn notifications_are_refused_while_too_many_wait_to_be_forwarded() {
     let start = Instant::now();
     while send(fits) != 200 {
         assert!(start.elapsed() < Duration::from_secs(60), "the notification is still refused");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(50));
     }
     while printed(&lines, "forwarded").len() <= fits {
         assert!(start.elapsed() < Duration::from_secs(120), "not all notifications are forwarded");
