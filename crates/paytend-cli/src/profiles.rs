@@ -68,7 +68,7 @@ impl ProfilesFile {
         })
     }
 
-    fn unknown(&self, name: &str, names: &[String]) -> Failure {
+    pub(crate) fn unknown(&self, name: &str, names: &[String]) -> Failure {
         let hint = suggest::did_you_mean(name, names.iter().map(String::as_str));
         let hint = match (hint, names.is_empty()) {
             (Some(hint), _) => hint,

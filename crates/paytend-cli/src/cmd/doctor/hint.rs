@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::report::argument;
 use crate::cmd::config::fields::VARIABLES;
-use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
-use crate::settings::{Origin, Settings};
+use crate::connection::{Origin, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::settings::Settings;
 
 /// Returns how to set a setting, in the place that the settings are read from. `value` describes the value.
 pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
@@ -13,7 +13,7 @@ pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
         return format!("correct {replaced_by}");
     }
     match &settings.origin {
-        Origin::Profile(profile) => format!("paytend config set {name} {value}{}", of_profile(profile)),
+        Origin::Profile { name: profile, .. } => format!("paytend config set {name} {value}{}", of_profile(profile)),
         Origin::DirectoryProfile { file, .. } => format!("set {name} in {}", argument(file)),
         Origin::Directory(directory) => {
             let file = match name {
@@ -35,7 +35,7 @@ pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
 /// Returns how to read the settings.
 pub(super) fn show(settings: &Settings) -> String {
     match &settings.origin {
-        Origin::Profile(profile) => format!("paytend config show {}", argument(Path::new(profile))),
+        Origin::Profile { name: profile, .. } => format!("paytend config show {}", argument(Path::new(profile))),
         Origin::DirectoryProfile { file, .. } => format!("read the settings in {}", argument(file)),
         Origin::Directory(directory) => format!("check the files in {}, and --base-url", argument(directory)),
         Origin::Variables => "check the environment variables whose names begin with PAYTEND_".to_owned(),
@@ -45,7 +45,7 @@ pub(super) fn show(settings: &Settings) -> String {
 /// Returns how to store a private key in the keyring.
 pub(super) fn secret(settings: &Settings) -> String {
     match &settings.origin {
-        Origin::Profile(profile) => format!("paytend config secret FILE{}", of_profile(profile)),
+        Origin::Profile { name: profile, .. } => format!("paytend config secret FILE{}", of_profile(profile)),
         _ => set(settings, "private_key_file", "FILE"),
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn secret(settings: &Settings) -> String {
 /// Returns the option of another command that selects the same settings, after a space.
 pub(super) fn option(settings: &Settings) -> String {
     match &settings.origin {
-        Origin::Profile(profile) => of_profile(profile),
+        Origin::Profile { name: profile, .. } => of_profile(profile),
         Origin::DirectoryProfile { directory, .. } | Origin::Directory(directory) => {
             format!(" --keys {}", argument(directory))
         }

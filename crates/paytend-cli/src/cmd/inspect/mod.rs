@@ -17,7 +17,7 @@ use clap::Args as ClapArgs;
 use self::find::Search;
 use self::keys::Keys;
 use self::report::Description;
-use crate::connection::KeysArgs;
+use crate::connection::SelectionArgs;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 use crate::output;
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// The captured text; `-` for standard input
     file: PathBuf,
     #[command(flatten)]
-    keys: KeysArgs,
+    keys: SelectionArgs,
     /// Also show personal data
     #[arg(long)]
     reveal: bool,

@@ -29,7 +29,7 @@ use crate::cmd::inbox::connections::Connections;
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::server;
 use crate::cmd::inbox::store::StoreName;
-use crate::connection::KeysArgs;
+use crate::connection::SelectionArgs;
 use crate::event_kinds::ALL;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
@@ -44,7 +44,7 @@ const MEMORY: MemoryLimits = MemoryLimits { waiting: 10_000, waiting_bytes: 16 <
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
-    selected: KeysArgs,
+    selected: SelectionArgs,
     /// The port of the loopback interface to listen on; 0 for a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
