@@ -230,7 +230,8 @@ impl KeySource {
 }
 
 fn unset(what: &str) -> Failure {
-    Failure::new(Category::Configuration, format!("the {what} is not set"))
+    let setting = what.replace(' ', "_");
+    Failure::new(Category::Configuration, format!("the {what} is not set: set {setting}_file in the profile"))
 }
 
 /// Returns the settings that a setting replaces.

@@ -87,7 +87,8 @@ fn trigger(
         }
     }
     if let Some(content) = content {
-        serde_json::from_str::<Value>(&content).map_err(|error| Failure::usage(format!("--content: {error}")))?;
+        serde_json::from_str::<Value>(&content)
+            .map_err(|error| Failure::usage(format!("--content: {error}; pass a JSON object")))?;
         body.push_str(&format!(",\"content\":{content}"));
     }
     Ok(body + "}")

@@ -42,6 +42,7 @@ mod listen_stop;
 #[allow(dead_code, reason = "only the store's tests use all items")]
 #[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
 mod nats_cluster;
+mod next_steps;
 mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "only the store's tests use all items")]

@@ -118,9 +118,9 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
     // Notifications in memory that are not forwarded are completed immediately, because nothing can read them later.
     let worker = (forwarder.is_some() || args.inbox.is_none()).then(|| worker(&shared, forwarder));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(Category::Network, format!("cannot listen on {address}: {error}; choose another --port"))
+    })?;
     let signals = Signals::new()?;
     if args.inbox.is_none() && !keys.are_of_a_sandbox().await {
         output::warn(

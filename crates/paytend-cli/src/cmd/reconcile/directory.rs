@@ -82,7 +82,7 @@ impl Directory {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = format!("{} is in use by a different process", path.display());
+                let text = format!("{} is in use by a different process: wait for its end", path.display());
                 return Err(Failure::new(Category::Configuration, text));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),

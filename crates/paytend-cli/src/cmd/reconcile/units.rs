@@ -31,7 +31,9 @@ impl Days {
     pub(super) fn at(period: &Period, rules: &Rules, now: Timestamp) -> Result<Self, Failure> {
         let around = rules.window.as_secs().div_ceil(24 * 3600).max(1);
         let around = i64::try_from(around).unwrap_or(i64::MAX).min(366).days();
-        let outside = || Failure::new(Category::Usage, "--from and --to: the date is out of range");
+        let outside = || {
+            Failure::new(Category::Usage, "--from and --to: the date is out of range; pass a date such as 2026-11-27")
+        };
         let first = period.from().checked_sub(around).map_err(|_| outside())?;
         // A day in the future has no transactions, and the provider can refuse it.
         let today = rules.time_zone.date(now).max(period.to());
