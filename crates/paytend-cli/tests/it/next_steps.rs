@@ -59,7 +59,7 @@ const FAILURES: &[(&str, i32, &str, &str)] = &[
     // The sandbox.
     ("sandbox", 2, "no key directory", "pass --keys DIR"),
     ("sandbox logs tail", 2, "no sandbox", "pass --url URL or --keys DIR"),
-    ("sandbox logs show --url nowhere", 2, "not an http URL", "pass the `control_url`"),
+    ("sandbox logs show --url example", 2, "not an http URL", "pass the `control_url`"),
     (
         "sandbox callback baas https://a.example --url http://127.0.0.1:1",
         5,

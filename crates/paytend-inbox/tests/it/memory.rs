@@ -73,9 +73,9 @@ async fn full_memory_refuses_new_notifications_until_one_is_processed() {
 async fn limited_memory_keeps_the_latest_processed_notifications_without_content() {
     let keys = Arc::new(StoreKeys::generate().unwrap());
     let store = MemoryStore::new().with_limits(MemoryLimits { waiting: 9, waiting_bytes: usize::MAX, processed: 2 });
-    for number in 0..5 {
+    for (number, id) in (0..5).zip(1..) {
         store.accept(notification(&keys, number)).await.unwrap();
-        assert_eq!(complete_next(&store).await, Id::new(number as i64 + 1));
+        assert_eq!(complete_next(&store).await, Id::new(id));
     }
     let stats = store.stats().await.unwrap();
     assert_eq!((stats.done, stats.ready), (2, 0));

@@ -152,7 +152,7 @@ impl<S: Store> Shared<S> {
                 let _turn = turn;
                 let (headers, body, keys) = message;
                 // If the explanation panics, the line is printed without findings.
-                let findings = catch_unwind(AssertUnwindSafe(|| {
+                let findings = catch_unwind(AssertUnwindSafe(|| -> Vec<String> {
                     let explanation = explain(route.provider(), &headers, &body, &keys);
                     explanation.findings().iter().map(ToString::to_string).collect()
                 }));
