@@ -22,7 +22,7 @@ struct Known {
 /// The result of storing a notification.
 pub(crate) struct Stored {
     pub(crate) accepted: Accepted,
-    /// The day of a new notification.
+    /// The day (UTC) of a new notification, or `None` for a duplicate.
     pub(crate) day: Option<String>,
 }
 

@@ -95,8 +95,9 @@ pub(crate) async fn limit(transaction: &tokio_postgres::Transaction<'_>, limit: 
     get(&transaction.query_typed_one(sql, &[(&limit, Type::TEXT)]).await?, 0)
 }
 
-/// Applies an effect in its own transaction, whose ID the caller has read. Afterwards, undoes the effect's changes to
-/// its session, so that the next statements use the store's tables and permissions.
+/// Applies an effect in its own transaction. Then undoes the effect's changes to the session, so that the next
+/// statements use the store's tables and permissions. `number` is the transaction's ID, and shows whether the effect
+/// has ended the transaction.
 pub(crate) async fn apply_guarded(
     effect: PostgresEffect,
     transaction: &tokio_postgres::Transaction<'_>,
@@ -113,9 +114,9 @@ pub(crate) async fn apply_guarded(
         Err(error) if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
             return Err(failed(HandlerError::retry("the effect ignored an error of a statement")));
         }
-        // The connection must not be used again.
+        // The session has an unsafe setting. `OpError::Commit` causes its connection to be closed.
         Err(error) if is_unsafe(&error) => return Err(OpError::Commit(error)),
-        // A constraint is violated.
+        // The effect has violated a deferred constraint.
         Err(error) if is_definite(&error) => return Err(failed(HandlerError::retry(describe(&error)))),
         reset => reset?,
     }
@@ -140,7 +141,7 @@ pub(crate) fn with_grace(limit: Duration) -> Duration {
     limit.saturating_add(GRACE)
 }
 
-/// Returns a time limit in milliseconds.
+/// Converts a time limit to milliseconds, for a setting of the server.
 pub(crate) fn server_limit(limit: Duration) -> i64 {
     // PostgreSQL accepts only values that fit in 32 bits.
     millis(limit).min(i64::from(i32::MAX))
@@ -152,7 +153,7 @@ pub(crate) async fn apply(
     transaction: &tokio_postgres::Transaction<'_>,
     limit: Duration,
 ) -> Result<(), OpError> {
-    // The effect is called inside the future, because this call can panic too.
+    // The effect is called inside the future, so that a panic in this call is also caught.
     let applying = AssertUnwindSafe(async { effect(transaction).await }).catch_unwind();
     match tokio::time::timeout(limit, applying).await {
         Ok(Ok(applied)) => applied.map_err(|error| failed(with_description(error))),
@@ -174,9 +175,8 @@ fn with_description(error: HandlerError) -> HandlerError {
     }
 }
 
-/// Returns the result of a transaction with an effect, and resets its connection. If the server refuses the commit,
-/// the effect has caused the refusal: it has violated a constraint that is checked at the commit, or has changed a
-/// setting.
+/// Returns the result of a transaction with an effect, and resets its connection. A commit that the server refuses is
+/// reported as an error of the effect, because the effect has violated a constraint or changed a setting.
 pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -> Result<T, OpError> {
     if let Some(client) = client {
         tokio::spawn(reset(client));

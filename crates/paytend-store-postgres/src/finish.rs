@@ -15,9 +15,9 @@ use crate::rows::{get, millis, text};
 /// The maximum delay of a retry.
 const MAX_DELAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Makes notifications due if their due time is further in the future than the maximum delay. Such a due time means
-/// that the server's clock was set back. Leases and delays of up to 24 hours keep their times. Returns the number of
-/// changed rows.
+/// Makes notifications due whose due time shows that the server's clock was set back. These are ready notifications
+/// with a due time in the future, and all notifications with a due time after the maximum delay. Other leases and
+/// delays keep their times. Returns the number of changed rows.
 pub(crate) async fn repair_times(transaction: &Transaction<'_>) -> Result<u64, OpError> {
     let sql = "UPDATE paytend_work SET due_at = paytend_now() WHERE id IN (SELECT id FROM paytend_work \
          WHERE due_at > paytend_now() \
@@ -183,7 +183,7 @@ async fn remove(transaction: &Transaction<'_>, id: i64) -> Result<bool, OpError>
     Ok(false)
 }
 
-/// Records that an attempt has ended. Fails if the transaction that locked the pending row is over.
+/// Records that an attempt has ended. Fails if the effect has ended the transaction that locked the pending row.
 async fn outcome(transaction: &Transaction<'_>, held: &Held, result: &str, cause: Option<&str>) -> Result<(), OpError> {
     let sql = "INSERT INTO paytend_outcome (id, fence, result, tries, is_sighting, cause) \
          SELECT $1, $2, $3, $4, $5, $6 WHERE pg_current_xact_id()::text = $7";

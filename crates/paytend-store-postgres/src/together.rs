@@ -20,7 +20,7 @@ use crate::locks::{lock_keys, lock_number};
 use crate::pace::SHORT;
 use crate::rows::get;
 
-/// The time after the start of the first effect in which other effects can begin.
+/// The time limit for beginning another effect, measured from the start of the first effect.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 /// The time limit for an effect in a shared transaction. An effect that exceeds it is applied again in a separate
 /// transaction.
@@ -183,7 +183,7 @@ async fn roll_back_effect(transaction: &Transaction<'_>) -> Result<(), OpError> 
     }
 }
 
-/// The members' values for the statements that end a shared transaction.
+/// The parameters of the statements that end a shared transaction.
 #[derive(Default)]
 struct Ends {
     removed: Vec<i64>,
@@ -245,8 +245,8 @@ async fn finish(
     limit: Duration,
 ) -> Result<bool, OpError> {
     let Ends { removed, repeated, undone_ids, undone_fences, keys } = ends;
-    // This resets the search path, so that the following statements use the store's tables even if the last effect has
-    // changed it.
+    // The last effect may have changed the search path. It is reset, so that the following statements use the store's
+    // tables.
     let limits = effect::limits(with_grace(limit), with_grace(limit));
     let end = format!("RELEASE SAVEPOINT paytend_effect; {}; {limits}", effect::RESET);
     let end = transaction.batch_execute(&end);
@@ -254,8 +254,8 @@ async fn finish(
         future::Either::Left(end)
     } else {
         end.await?;
-        // The next statements must see the rows that other transactions stored before the locks were taken, so they
-        // are sent only after the locks are held.
+        // The next statements must see the rows that other transactions stored before the keys were locked. A statement
+        // sees only rows that were committed before it began, so these statements are sent after the keys are locked.
         lock_keys(transaction, keys.iter().map(|key| lock_number(key)).collect()).await?;
         future::Either::Right(future::ready(Ok(())))
     };

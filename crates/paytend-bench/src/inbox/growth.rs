@@ -45,7 +45,7 @@ pub(super) async fn postgres(sizes: &[usize]) -> Option<Vec<Point>> {
     let config = server.database().await;
     let store = PostgresOptions::new(config.clone()).max_connections(10).open().await.unwrap();
     let kibibytes = || async {
-        // On a long-running server, autovacuum would do this.
+        // Does what autovacuum would do on a long-running server.
         execute(&config, "VACUUM ANALYZE").await;
         let size = "SELECT (pg_database_size(current_database()) / 1024)::int";
         u64::try_from(number(&config, size).await).unwrap()

@@ -18,7 +18,7 @@ use crate::server::{partner, paytend, read_request_or_end, response};
 
 const ANOTHER_ORDER: &str = r#"{"orderNo":"T-2","status":"2"}"#;
 const NO_ORDER: &str = r#"{"x":1}"#;
-/// A response for the same card, without an order number.
+/// A response that contains the card of the topup, but no order number.
 const BALANCE: &str = r#"{"cardId":"1755902","balance":"25.00","currency":"EUR"}"#;
 const ANOTHER_CARD: &str = r#"{"orderNo":"T-1","cardId":"7","status":"2"}"#;
 
@@ -253,7 +253,6 @@ async fn connection_with_unexpected_bytes_is_not_reused() {
     let url = serve_each(move |_, mut stream| async move {
         while let Some((_, order)) = next(&mut stream).await {
             let document = response(&paytend(), "00", "ok", &format!(r#"{{"orderNo":"{order}","status":"2"}}"#));
-            // Send the response twice.
             stream.write_all(&[http(&document), http(&document)].concat()).await.unwrap();
             // Wait until the client closes the connection.
             let mut rest = Vec::new();

@@ -41,7 +41,7 @@ pub(crate) struct Inner {
     pub(crate) random: Arc<dyn RandomSource>,
 }
 
-/// A decryption key, and the secret from which substitutes for undecryptable session keys are derived.
+/// A decryption key, and a secret. If a session key cannot be decrypted, a substitute is derived from this secret.
 pub(crate) struct DecryptionKey {
     pub(crate) key: Arc<dyn RsaPrivate>,
     pub(crate) rejection_secret: Zeroizing<[u8; 32]>,

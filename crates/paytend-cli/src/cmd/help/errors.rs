@@ -139,7 +139,6 @@ pub(super) fn print(json: bool) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    /// Each exit code has the same number and name in `--help` and in the explanations.
     #[test]
     fn every_exit_code_is_explained() {
         let listed: Vec<String> = ALL.iter().map(|one| format!("{} {}", one.code, one.name)).collect();

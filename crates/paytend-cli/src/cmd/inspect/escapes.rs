@@ -6,7 +6,7 @@ pub(super) fn has_brace(text: &[u8]) -> bool {
     marks.iter().any(|mark| text.windows(mark.len()).any(|window| window == *mark))
 }
 
-/// Replaces `\x22` and similar escapes, which nginx writes. Returns `None` if there are none.
+/// Replaces escapes such as `\x22`, which nginx writes to its logs. Returns `None` if the line contains no `\x22`.
 pub(super) fn without_hex_escapes(line: &[u8]) -> Option<Vec<u8>> {
     if !line.windows(4).any(|window| window == br"\x22") {
         return None;

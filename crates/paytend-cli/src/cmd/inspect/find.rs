@@ -16,17 +16,17 @@ use super::{dump, trace};
 const DEPTH: usize = 10;
 /// The maximum number of messages that a search returns.
 const MAX_FOUND: usize = 10_000;
-/// The limit on the bytes that are parsed, decoded or searched in total: a multiple of the input's size, and the
+/// The limit on the number of bytes that a search examines: a factor that is multiplied by the size of the input, and a
 /// minimum in bytes.
 const WORK: (usize, usize) = (32, 64 << 20);
-/// The maximum number of bytes that all intermediate results of undoing wrappings have in total, as a multiple of the
-/// input and as an absolute minimum. About twenty steps are tried on each result.
+/// The limit on the total size of all intermediate results when wrappings such as base64 are removed. Its parts have
+/// the same meaning as in `WORK`. It is lower, because about twenty decoders are tried on each result.
 const UNWRAPPED: (usize, usize) = (8, 64 << 20);
 /// The minimum length of a wrapped message, in bytes.
 const SHORTEST: usize = 40;
-/// The maximum length of a piece of text in which a wrapped message is searched for, in bytes.
+/// The maximum length, in bytes, of a piece of text that is searched for a wrapped message.
 const LONGEST: usize = 4 << 20;
-/// The maximum number of pieces of text in which a wrapped message is searched for.
+/// The maximum number of pieces of text that are searched for a wrapped message.
 const MAX_PIECES: usize = 5_000;
 
 /// A message in the captured text.
@@ -51,16 +51,16 @@ pub(super) struct Search {
     pub(super) found: Vec<Found>,
     /// Whether the search ended early, because the text is too large or too deeply nested.
     pub(super) incomplete: bool,
-    /// The number of bytes that can still be examined.
+    /// The number of bytes that the search may still examine; see [`WORK`].
     left: usize,
-    /// The bytes of intermediate results that may still be made.
+    /// The number of bytes that further intermediate results may have; see [`UNWRAPPED`].
     left_unwrapped: usize,
     pieces: usize,
     /// The lines of the captured text, if the searched text was decoded from it.
     lines: Option<Lines>,
 }
 
-/// The place where a text was found.
+/// Where a text was found, and what is known about it.
 #[derive(Clone)]
 struct Context {
     place: Option<Place>,
@@ -91,14 +91,16 @@ impl Search {
         let context =
             Context { place: None, position: Some(0), head: Head::default(), wrappings: Vec::new(), depth: 0 };
         search.text(captured, &context);
-        // The whole text can be wrapped, for example if it is compressed, or is base64 in several lines.
+        // If no part of the text is a message, the whole text can be a wrapped message, such as compressed data or
+        // base64 in several lines.
         if search.found.is_empty() {
             search.piece(captured, &search.at(&context, 0));
         }
         search
     }
 
-    /// Subtracts this number of bytes from the budget. Returns whether the budget was sufficient.
+    /// Subtracts a number of bytes from the limit [`WORK`]. Returns false if the search must end because the limit is
+    /// exceeded.
     fn spend(&mut self, bytes: usize) -> bool {
         let enough = bytes <= self.left && self.found.len() < MAX_FOUND;
         self.left = self.left.saturating_sub(bytes.max(1));
@@ -139,7 +141,7 @@ impl Search {
             inner.head.read_line(&String::from_utf8_lossy(line.get(..line.len().min(8192)).unwrap_or_default()));
             let before = self.found.len();
             let end = self.objects(rest, line.len(), &inner);
-            // The headers before a message do not apply to the text after it. The path is kept for the response.
+            // After a message, its headers are forgotten. Only its path is kept, because the response can follow.
             let path = inner.head.path.clone();
             context.head =
                 if self.found.len() > before { Head { path, ..Head::default() } } else { inner.head.clone() };
@@ -152,7 +154,8 @@ impl Search {
         }
     }
 
-    /// Reads the objects that begin in the first `line` bytes of a text. Returns the end of the last object.
+    /// Reads the JSON objects that begin in the first `line` bytes of a text, which are its first line. Returns the
+    /// position after the last object.
     fn objects(&mut self, text: &[u8], line: usize, context: &Context) -> usize {
         let mut at = 0;
         while at < line {
@@ -163,8 +166,8 @@ impl Search {
             let rest = text.get(start..).unwrap_or_default();
             let mut documents = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
             if let Some(Err(error)) = documents.next() {
-                // Only the bytes that were read count against the budget. An incomplete object is read to the end of
-                // the text.
+                // Only the bytes up to the error have been examined. If the object is incomplete, they extend to the
+                // end of the text.
                 if !self.spend(read_before(&error, rest)) {
                     return line;
                 }
@@ -182,7 +185,7 @@ impl Search {
         at
     }
 
-    /// Adds an object that is a message. Searches the members of any other object.
+    /// Adds the object to the results if it is a message. Otherwise, searches its members.
     fn object(&mut self, bytes: &[u8], context: &Context) {
         let Ok(members) = serde_json::from_slice::<Members<'_>>(bytes) else { return };
         match MessageKind::of_members(&members) {
@@ -280,7 +283,7 @@ impl Search {
             if word.len() < SHORTEST {
                 continue;
             }
-            // The piece can begin with the name of a field, as in `body=…`.
+            // The word can begin with the name of a field, as in `body=…`, so the part after `=` is also tried.
             let name = word.iter().take(SHORTEST).position(|byte| *byte == b'=');
             for skipped in [0].into_iter().chain(name.map(|at| at + 1)) {
                 let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
@@ -300,7 +303,7 @@ impl Search {
             return;
         }
         self.pieces += 1;
-        // A short piece can expand to many bytes, so the intermediate results count, not the piece.
+        // A short piece can expand to many bytes, so the sizes of all intermediate results are added up.
         let walked = Cell::new(0);
         let unwrapped = unwrapped(piece, |bytes| {
             walked.set(walked.get() + bytes.len());

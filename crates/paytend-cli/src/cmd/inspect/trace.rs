@@ -2,10 +2,11 @@
 
 use super::origin::Decoded;
 
-/// The number of characters in a line.
+/// The number of characters after which curl breaks a line.
 const WIDTH: usize = 64;
 
-/// Joins the numbered lines, such as `0040: text`. Returns `None` for any other text.
+/// Joins numbered lines, such as `0040: text`, that belong to one line of the message. Returns `None` if the text is not
+/// such a trace.
 pub(super) fn joined(captured: &[u8]) -> Option<Decoded> {
     let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
     if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {
@@ -13,7 +14,8 @@ pub(super) fn joined(captured: &[u8]) -> Option<Decoded> {
     }
     let (mut joined, mut width) = (Decoded::default(), 0);
     for (index, (numbered, line)) in lines.enumerate() {
-        // A full line continues in the next line. A shorter line ends at a line break in the message.
+        // If curl has broken a line because it was full, it continues in the next line. A shorter line ends where the
+        // message has a line break.
         let continues = numbered.as_ref().is_some_and(|(is_first, _)| !is_first && width >= WIDTH);
         if !continues && index > 0 {
             joined.push_break();

@@ -1,4 +1,4 @@
-//! The sources that orders can be read from.
+//! The sources of orders: a file or an outbox.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};

@@ -20,7 +20,7 @@ const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
 pub(crate) struct ControlArgs {
     /// The `control_url` that the sandbox printed [env: PAYTEND_CONTROL_URL]. If it also printed a `control_token`, put
     /// the token in the environment variable PAYTEND_CONTROL_TOKEN
-    // The variable is read in `given`, because clap would not accept --keys while it is set.
+    // The variable is read in `given`. With clap's `env` attribute, `--keys` would conflict with the variable.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
 }
@@ -81,7 +81,7 @@ impl SandboxArgs {
         Ok(paytend_client::ClientBuilder::from_file(file, SANDBOX_PROFILE)?.build()?)
     }
 
-    /// Makes a request to the control interface.
+    /// Sends a request to the control interface, and returns the response.
     pub(super) async fn send(
         &self,
         method: Method,

@@ -92,7 +92,7 @@ impl Document {
         if !text.starts_with(['{', '[']) {
             return None;
         }
-        // `serde_json` checks the grammar.
+        // `serde_json` checks the grammar, so the reader below does not check it again.
         serde_json::from_str::<&serde_json::value::RawValue>(text).ok()?;
         let mut reader = Reader { rest: text, texts: Vec::new(), numbers: Vec::new(), gaps: Vec::new() };
         let root = reader.value(None, 0)?;

@@ -7,7 +7,7 @@ use super::*;
 
 const MESSAGE: &str = r#"{"notify_id":"1","notify_timestamp":1762000000000}"#;
 
-/// Returns a text that is compressed with deflate, and contains this number of kilobytes.
+/// Returns data in deflate format that expands to the given number of kilobytes.
 fn bomb(kilobytes: usize) -> Vec<u8> {
     let (mut bytes, mut filled) = (vec![0u8], 0);
     let mut push = |bits: &str| {
@@ -20,7 +20,8 @@ fn bomb(kilobytes: usize) -> Vec<u8> {
             filled += 1;
         }
     };
-    // The last block with fixed codes: the letter a, repetitions of 258 bytes, and the end.
+    // A single deflate block with the fixed Huffman codes: the letter `a`, repetitions of 258 bytes each, and the end of
+    // the block.
     push("110");
     push("10010001");
     (0..kilobytes * 4).for_each(|_| push("1100010100000"));
@@ -28,7 +29,8 @@ fn bomb(kilobytes: usize) -> Vec<u8> {
     bytes
 }
 
-/// Many short pieces that expand to megabytes end the search of pieces, but not of other messages.
+/// If many short pieces expand to megabytes, the search stops unwrapping pieces. It still finds a message that is not
+/// wrapped.
 #[test]
 fn work_on_pieces_that_expand_is_limited() {
     let piece = STANDARD.encode(bomb(1024));
