@@ -25,6 +25,7 @@ mod guide;
 mod help;
 mod inbox;
 mod inbox_forward;
+mod inbox_manage;
 mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
