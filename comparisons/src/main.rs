@@ -50,7 +50,7 @@ async fn main() {
         eprintln!("round {round} of {ROUNDS}: {last:?} jobs per second");
     }
     let ours = paytend.median();
-    println!("| queue | jobs per second | paytend-store-postgres relative to it |\n|---|---|---|");
+    println!("| queue | jobs per second | paytend-store-postgres, relative to this queue |\n|---|---|---|");
     let others = [("paytend-store-postgres", &paytend), ("graphile_worker", &graphile), ("apalis-postgres", &apalis)];
     for (name, rates) in others {
         println!("| {name} | {} | {} |", rates.median(), thousandths(ours, rates.median()));

@@ -10,7 +10,7 @@ use crate::shell::{cargo, output, program, root, target};
 
 /// Compiler flags for the coverage instrumentation that libFuzzer needs. The flags work with stable compilers.
 ///
-/// Sanitizers would need a nightly compiler, and the fuzzed code contains no unsafe code.
+/// No sanitizer is used, because sanitizers need a nightly compiler, and the fuzzed crates contain no unsafe code.
 const FLAGS: [&str; 7] = [
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",

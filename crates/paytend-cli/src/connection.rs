@@ -51,7 +51,7 @@ pub(crate) struct SelectionArgs {
     pub(crate) keys: Option<PathBuf>,
 }
 
-/// The place from which the settings of a connection are read.
+/// The source of a connection's settings.
 pub(crate) enum Origin {
     /// The user's profile with this name.
     Profile { name: String, file: ProfilesFile },
@@ -106,7 +106,7 @@ impl SelectionArgs {
         })
     }
 
-    /// Finds the place from which the settings are read.
+    /// Finds the source of the settings.
     fn origin(&self) -> Result<Origin, Failure> {
         if let Some(directory) = self.keys.clone() {
             let file = directory.join(SANDBOX_PROFILES);

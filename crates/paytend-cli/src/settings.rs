@@ -55,7 +55,7 @@ pub(crate) enum KeySource {
 }
 
 impl Settings {
-    /// Reads the settings from a place. Environment variables override the settings of a profile, and the option
+    /// Reads the settings from their source. Environment variables override the settings of a profile, and the option
     /// `--base-url` overrides every other URL.
     pub(crate) fn read(origin: Origin, base_url: Option<&str>) -> Result<Self, Failure> {
         let mut settings = match &origin {

@@ -179,7 +179,8 @@ impl<O: Resolvable> Request<'_, O> {
     pub async fn send_and_wait(self) -> Result<Resolved<O>, Error> {
         let deadline = self.shared.start_deadline(&self.options);
         let (mut resolved, named) = self.resolve_within(deadline).await?;
-        // Only a final state reported by the query counts, because the meaning of the mutation's status is inferred.
+        // Only a final state that the query reports counts, because the meaning of the status in the response to the
+        // order is only inferred, not documented.
         let mut wait = if resolved.state().is_final() { Duration::ZERO } else { self.shared.resolution.poll() };
         while !matches!(resolved, Resolved::Found { .. }) || !resolved.state().is_final() {
             if self.shared.left(deadline).is_none_or(|left| left <= wait) {

@@ -199,7 +199,7 @@ impl StoredPayload {
 /// A notification that a worker has claimed.
 #[derive(Clone, Debug)]
 pub struct Claimed {
-    /// The lease, which is required to extend, complete or release the notification.
+    /// The lease. It is required to complete or release the notification, or to extend the lease.
     pub lease: Lease,
     /// The number of attempts, including this one.
     pub tries: u32,

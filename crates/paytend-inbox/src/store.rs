@@ -55,8 +55,9 @@ pub trait Store: Clone + Send + Sync + 'static {
         effect: Option<Self::Effect>,
     ) -> impl Future<Output = Result<(), FinishError>> + Send;
 
-    /// Ends an attempt without completing the notification. If a store rolls the change back because another change in
-    /// the same transaction failed, it returns [`FinishError::NotApplied`].
+    /// Ends an attempt without completing the notification. A store can run this operation in the same transaction
+    /// as other operations. If the transaction is rolled back because one of them failed, this method returns
+    /// [`FinishError::NotApplied`].
     fn release(&self, lease: Lease, release: Release) -> impl Future<Output = Result<(), FinishError>> + Send;
 
     /// Waits until a notification may have become ready. Workers also poll, so the future is allowed to complete early

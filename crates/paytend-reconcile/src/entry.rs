@@ -127,7 +127,7 @@ pub(crate) struct SortKey {
     form: u8,
     /// The milliseconds, or the first 24 bytes of the text.
     time: [u64; 3],
-    /// Whether `time` does not determine the whole text, because the text is too long or contains a zero byte.
+    /// Whether the text cannot be reconstructed from `time` alone, because it is too long or contains a zero byte.
     is_cut: bool,
     /// The first 16 bytes of the reference.
     reference: [u64; 2],

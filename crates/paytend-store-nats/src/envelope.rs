@@ -29,7 +29,8 @@ const NO_CONSUMER_LIMITS: ConsumerLimits = ConsumerLimits { inactive_threshold: 
 pub(crate) struct Version(u64, u64, u64);
 
 impl Version {
-    /// Parses a version. A release candidate is older than its release.
+    /// Parses a version. A release candidate counts as the patch release before it. Returns `None` for a release
+    /// candidate of a version that ends with `.0`.
     fn parse(text: &str) -> Option<Self> {
         let (numbers, candidate) = text.split_once('-').map_or((text, false), |(numbers, _)| (numbers, true));
         let mut parts = numbers.split('.').map(|part| part.parse::<u64>().ok());

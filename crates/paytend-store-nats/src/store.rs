@@ -214,7 +214,7 @@ impl Store for NatsStore {
                 None => {}
             }
         }
-        Err(StoreError::unavailable("cannot read which key file the store was created with"))
+        Err(StoreError::unavailable("cannot determine which key file the store was created with"))
     }
 
     async fn accept(&self, notification: NewNotification) -> Result<Accepted, StoreError> {

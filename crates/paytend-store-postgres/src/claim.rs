@@ -6,9 +6,11 @@ use deadpool_postgres::Transaction;
 use futures_util::join;
 use paytend_inbox::{ClaimRequest, Claimed, Id, Lease, StoredPayload};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::error::OpError;
 use crate::payloads::{self, DAY};
+use crate::plans::use_indexes;
 use crate::rows::{FACTS, corrupt, count, facts, get, limit, millis, millis_of, system_time, text, tries};
 
 /// A query for due notifications. It is materialized, because PostgreSQL could otherwise run it several times and lock
@@ -69,12 +71,16 @@ pub(crate) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest)
     let columns = format!("{FACTS}, {CLAIMED}, {}, {DAY}", millis_of("n.received_at"));
     let mut rows = if request.kind_limits.is_empty() {
         let statement = transaction.prepare_cached(&format!("{DUE} {TAKE} {columns}")).await?;
-        transaction.query(&statement, &[&count_limit, &lease, &holder]).await?
+        let values: [&(dyn ToSql + Sync); 3] = [&count_limit, &lease, &holder];
+        let (planned, rows) = join!(use_indexes(transaction), transaction.query(&statement, &values));
+        planned.and(rows)?
     } else {
         let statement = transaction.prepare_cached(&format!("{DUE_BY_KIND} {TAKE} {columns}")).await?;
         let kinds: Vec<_> = request.kind_limits.iter().map(|(kind, _)| text(kind.as_str())).collect();
         let limits: Vec<i64> = request.kind_limits.iter().map(|(_, count)| limit(*count)).collect();
-        transaction.query(&statement, &[&count_limit, &lease, &holder, &kinds, &limits]).await?
+        let values: [&(dyn ToSql + Sync); 5] = [&count_limit, &lease, &holder, &kinds, &limits];
+        let (planned, rows) = join!(use_indexes(transaction), transaction.query(&statement, &values));
+        planned.and(rows)?
     };
     if rows.is_empty() {
         return Ok(Found::default());

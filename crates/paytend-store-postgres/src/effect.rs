@@ -12,13 +12,14 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::error::{OpError, describe, is_definite, is_unsafe};
 use crate::finish;
+use crate::plans::{PLAN_NORMALLY, USE_INDEXES};
 use crate::rows::{get, millis};
 
 /// Checks an effect's deferred constraints and fires its deferred triggers while its settings still apply.
 const CHECK: &str = "RESET synchronous_commit; SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED";
 /// Resets the settings and the role that an effect has changed, and drops its cursors and temporary tables.
 pub(crate) const RESET: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; CLOSE ALL; DISCARD TEMP";
-/// Releases the locks that an effect has taken for its session.
+/// Releases the session-level advisory locks that an effect has taken.
 const UNLOCK: &str = "SELECT pg_advisory_unlock_all()";
 /// How much longer the server's time limits are than this program's limits.
 const GRACE: Duration = Duration::from_secs(1);
@@ -104,8 +105,9 @@ pub(crate) async fn apply_guarded(
     limit: Duration,
     number: &str,
 ) -> Result<(), OpError> {
+    transaction.batch_execute(PLAN_NORMALLY).await?;
     apply(effect, transaction, limit).await?;
-    let reset = format!("{CHECK}; {RESET}; {}", limits(with_grace(limit), with_grace(limit)));
+    let reset = format!("{CHECK}; {RESET}; {}; {USE_INDEXES}", limits(with_grace(limit), with_grace(limit)));
     let is_same = "SELECT pg_current_xact_id()::text = $1";
     let row: [(&(dyn ToSql + Sync), Type); 1] = [(&number, Type::TEXT)];
     // Both statements are sent in this order, without waiting for replies in between.
@@ -187,8 +189,8 @@ pub(crate) fn ended<T>((result, client): (Result<T, OpError>, Option<Object>)) -
     })
 }
 
-/// Resets the settings, the role and the locks that an effect has changed for its session. If that fails, closes the
-/// connection.
+/// Resets the session's settings and role, which an effect can change, and releases the session's advisory locks. If
+/// that fails, closes the connection.
 async fn reset(client: Object) {
     let sql = format!("{RESET}; {UNLOCK}");
     let reset = tokio::time::timeout(RESET_TIMEOUT, client.batch_execute(&sql)).await;

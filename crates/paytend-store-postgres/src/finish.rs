@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::Transaction;
+use futures_util::join;
 use paytend_inbox::{FinishError, HandlerError, Lease, Release};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -10,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use crate::effect::{server_limit, with_grace};
 use crate::error::OpError;
 use crate::locks::lock_key;
+use crate::plans::use_indexes;
 use crate::rows::{get, millis, text};
 
 /// The maximum delay of a retry.
@@ -55,10 +57,10 @@ const IS_HELD: &str = "FROM paytend_work WHERE id = $1 AND fence = $2 AND holder
 /// Locks the pending row for a lease.
 pub(crate) async fn held(transaction: &Transaction<'_>, lease: Lease) -> Result<Held, OpError> {
     let statement = transaction.prepare_cached(&format!("SELECT {HELD} {IS_HELD}")).await?;
-    read_held(
-        lease,
-        transaction.query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed()]).await?,
-    )
+    let (id, holder) = (lease.id.get(), lease.holder.cast_signed());
+    let values: [&(dyn ToSql + Sync); 3] = [&id, &lease.fence, &holder];
+    let (planned, row) = join!(use_indexes(transaction), transaction.query_opt(&statement, &values));
+    read_held(lease, planned.and(row)?)
 }
 
 /// Locks the pending row for a lease, and sets time limits for each statement and each idle period of the transaction.
@@ -74,12 +76,10 @@ pub(crate) async fn held_for_effect(
     );
     let statement = transaction.prepare_cached(&sql).await?;
     let limit = server_limit(with_grace(limit)).to_string();
-    read_held(
-        lease,
-        transaction
-            .query_opt(&statement, &[&lease.id.get(), &lease.fence, &lease.holder.cast_signed(), &limit])
-            .await?,
-    )
+    let (id, holder) = (lease.id.get(), lease.holder.cast_signed());
+    let values: [&(dyn ToSql + Sync); 4] = [&id, &lease.fence, &holder, &limit];
+    let (planned, row) = join!(use_indexes(transaction), transaction.query_opt(&statement, &values));
+    read_held(lease, planned.and(row)?)
 }
 
 fn read_held(lease: Lease, row: Option<Row>) -> Result<Held, OpError> {

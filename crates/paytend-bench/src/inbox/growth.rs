@@ -86,7 +86,7 @@ async fn measure<S: Store>(store: &S, sizes: &[usize], kibibytes: impl AsyncFn()
 
 async fn accept<S: Store>(store: &S, keys: &Arc<StoreKeys>, numbers: Range<usize>) {
     let accepted = futures_util::stream::iter(numbers).map(|number| {
-        // One kilobyte of content, which differs only in its last digits.
+        // One kilobyte of content. The contents of two notifications differ only in their last digits.
         let content = format!("{number:0>1000}");
         let notification = TestNotification { business_id: Some(number.to_string()), ..TestNotification::new(content) };
         store.accept(notification.prepare(keys))

@@ -27,7 +27,7 @@ fn in_both_forms(args: &[&str], stdin: &[u8], expected: (i32, &str)) {
 }
 
 #[test]
-fn explain_exits_with_its_verdict_after_a_closed_pipe() {
+fn explain_keeps_its_exit_code_when_the_pipe_is_closed() {
     let keys = Keys::new();
     let case = paytend_vectors::detached().into_iter().find(|case| case.key == "payby" && case.valid).unwrap();
     let public = keys.arg("payby.pub");
@@ -37,7 +37,7 @@ fn explain_exits_with_its_verdict_after_a_closed_pipe() {
 }
 
 #[test]
-fn failed_scenario_is_reported_after_a_closed_pipe() {
+fn failed_scenario_is_reported_when_the_pipe_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let failing = folder.path().join("failing.toml");
     std::fs::write(&failing, "name = \"mine\"\n[[step]]\nfunds = true\nexpect = { EUR = \"1.00\" }\n").unwrap();
@@ -51,7 +51,7 @@ fn failed_scenario_is_reported_after_a_closed_pipe() {
 }
 
 #[test]
-fn store_problems_are_reported_after_a_closed_pipe() {
+fn store_problems_are_reported_when_the_pipe_is_closed() {
     let place = Place::new();
     place.lose_key();
     let store = format!("sqlite:{}", place.path.display());

@@ -135,7 +135,7 @@ fn zsh_completes_values_of_commands_and_options() {
     }
     let place = Place::new("zsh");
     // The names of settings come from the generated function, which needs zsh's completion system. This script replaces
-    // that system by simple functions, so these cases are left out.
+    // that system with simple functions, so these cases are left out.
     for (line, expected) in CASES.iter().filter(|(line, _)| !line.contains("config set")) {
         let words: Vec<String> = line.split(' ').map(|word| format!("'{word}'")).collect();
         let program = format!(

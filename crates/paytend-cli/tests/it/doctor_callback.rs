@@ -11,7 +11,7 @@ use crate::doctor::{Place, Running, doctor, plain_server};
 use crate::schema::checked;
 use crate::support::{command, finish};
 
-/// Starts a server that acknowledges every request as Paytend expects it. Returns its URL.
+/// Starts a server that answers every request with the acknowledgement that Paytend expects, and returns its URL.
 fn acknowledging_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

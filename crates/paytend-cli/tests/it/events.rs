@@ -91,8 +91,8 @@ fn sandbox_deliveries_can_be_listed_shown_and_resent() {
     let elsewhere = place.events(&["resend", "3", "4", "--to", "http://127.0.0.1:1/"]);
     assert_eq!((elsewhere.code, elsewhere.stdout.lines().count()), (6, 2), "{}", elsewhere.stderr);
     assert!(elsewhere.stderr.contains("2 notifications"), "{}", elsewhere.stderr);
-    // The listener has received three notifications when they were triggered, and two when they were resent. One of
-    // these two was a duplicate.
+    // The listener received five notifications: three when the events were triggered, and two from resending. Only
+    // delivery 2 was a duplicate, because delivery 1 had not been posted before.
     let received = place.listener.wait_for(6).iter().skip(1).map(|line| checked("listen", line)).collect::<Vec<_>>();
     assert_eq!(received.iter().filter(|line| line["duplicate"] == true).count(), 1, "{received:?}");
 

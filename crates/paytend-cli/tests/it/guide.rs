@@ -83,7 +83,7 @@ async fn fill(life: &Life, client: Client) {
 }
 
 #[test]
-fn command_lines_of_the_guide_succeed() {
+fn commands_in_the_guide_succeed() {
     let runtime = runtime();
     let life = runtime.block_on(async {
         let life = Life::start().await;

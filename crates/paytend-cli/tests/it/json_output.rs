@@ -283,7 +283,7 @@ fn reconciliation_report_matches_its_schema() {
     let ran = run(&args, b"");
     assert_eq!(ran.code, 8, "{}", ran.stderr);
     assert!(checked("reconcile", &ran.stdout)["open"].as_u64().unwrap() > 0);
-    // Either the orders or the rules can be read from standard input.
+    // Either the orders or the rules can be read from standard input, but not both.
     let args = ["reconcile", "--from", &day, "--to", &day, "--keys", &keys, "--json"];
     let piped = run(&[&args[..], &["--orders", "-"]].concat(), b"");
     assert_eq!((piped.code, piped.stdout), (8, ran.stdout), "{}", piped.stderr);

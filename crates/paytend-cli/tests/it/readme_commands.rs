@@ -93,7 +93,7 @@ fn run_blocks(folder: &Path, blocks: Vec<String>, variables: &[(&str, &str)]) ->
 }
 
 #[test]
-fn command_lines_of_the_readme_succeed() {
+fn commands_in_the_readme_succeed() {
     let folder = folder();
     let blocks = blocks(&text("crates/paytend-cli/README.md"));
     assert!(blocks.len() >= 4, "{blocks:?}");
@@ -102,7 +102,7 @@ fn command_lines_of_the_readme_succeed() {
 
 /// The guides assume that a profile, a store, a notification and a file with rules exist, so this test creates them.
 #[test]
-fn command_lines_of_the_guides_succeed() {
+fn commands_in_the_guides_succeed() {
     let guides: Vec<PathBuf> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"))
         .unwrap()
         .map(|file| Path::new("docs").join(file.unwrap().file_name()))

@@ -168,8 +168,8 @@ fn interrupted_fetch_is_continued() {
     });
 }
 
-/// A topup result has no date. It can be compared only if the topup is in a list, or if its order can have been
-/// executed on the fetched days.
+/// A topup result has no date. It can be compared only if the topup is in a list, or if its order could have been
+/// executed on one of the days that were fetched.
 #[test]
 fn only_topups_of_the_fetched_days_are_queried() {
     runtime().block_on(async {
@@ -257,7 +257,7 @@ fn erased_notifications_are_reported_as_unresolved() {
 }
 
 #[test]
-fn exit_code_reports_the_differences_after_a_closed_pipe() {
+fn exit_code_reports_the_differences_when_the_pipe_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let row = r#"{"tradeId":"P1","orderNo":"T1","amount":"1.00","currency":"EUR","businessDate":"2026-11-27"}"#;
     std::fs::write(folder.path().join("partner-transactions.jsonl"), format!("{row}\n").repeat(2_000)).unwrap();

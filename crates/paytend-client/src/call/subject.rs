@@ -67,7 +67,7 @@ impl Subject {
         Self { named, required }
     }
 
-    /// Returns the same identifiers, none of which is required, so that the response can omit all of them.
+    /// Returns the same identifiers, all of them optional, so that the response can omit any of them.
     pub(crate) fn optional(&self) -> Self {
         Self { required: Required::None, ..self.clone() }
     }

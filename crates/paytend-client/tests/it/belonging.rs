@@ -157,7 +157,8 @@ async fn response_that_arrives_before_the_request_was_sent_is_a_mismatch() {
     assert_eq!((error.kind(), error.outcome()), (ErrorKind::Mismatch, Outcome::NotSent));
     assert!(error.opened().is_some());
     assert_eq!(transport.0.load(std::sync::atomic::Ordering::SeqCst), 1);
-    // An early rejection may belong to this request, but its connection is not reused.
+    // A rejection that arrives early might belong to this request, so it is reported, but its connection is not used
+    // again.
     let transport = Arc::new(Early(0.into(), "1009"));
     let builder = scripted.builder().0.transport(Arc::clone(&transport) as _).retry(RetryPolicy::never());
     let error = builder.build().unwrap().send(&topup("T-1")).await.unwrap_err();

@@ -199,7 +199,8 @@ impl<'b> KeyringBuilder<'b> {
         self
     }
 
-    /// Builds the keyring. A keyring that is used only for sealing, or only for opening, does not need the other keys.
+    /// Builds the keyring. A keyring that only seals messages needs a signing key and an encryption key. A keyring that
+    /// only opens messages needs a decryption key and a verification key.
     ///
     /// # Errors
     /// - Returns [`KeyError::Absent`] if the keyring could neither seal nor open messages.

@@ -1,5 +1,5 @@
-//! Tests for documents with several values: an ambiguous choice of keys is an error, and hostile documents are refused
-//! quickly.
+//! Tests for reading a key from a document that contains several values. If the choice of the key is ambiguous, the
+//! document is refused. Hostile documents are refused quickly.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -121,8 +121,9 @@ fn debug_shows_only_the_listed_fields() {
     }
     let shown: BTreeSet<&str> = shown.iter().map(String::as_str).collect();
     assert_eq!(shown.difference(&allowed).collect::<Vec<_>>(), Vec::<&&str>::new(), "shown but not listed");
-    // The list must not contain unnecessary entries. Otherwise, a personal field with the same name as an unnecessary
-    // entry could be added later and shown. For example, `fee` is an amount in one type and an object in another.
+    // Every entry in the list must be in use, because an unused entry could hide a mistake. For example, without this
+    // check, the list could contain `memo`, which no type shows. If a type showed a `memo` later, no assertion above
+    // would fail.
     assert_eq!(allowed.difference(&shown).collect::<Vec<_>>(), Vec::<&&str>::new(), "listed but not shown");
 }
 

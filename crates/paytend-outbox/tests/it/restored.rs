@@ -118,7 +118,7 @@ async fn order_whose_key_is_missing_waits_for_it() {
 /// If the request of an order cannot be read, no handler can run for it. After an operator's decision, such an order
 /// must not be claimed again and again.
 #[tokio::test(start_paused = true)]
-async fn decided_order_with_an_unreadable_request_waits_until_it_is_closed() {
+async fn decided_order_with_an_unreadable_request_stays_open_until_an_operator_closes_it() {
     let world = World::new().await;
     let keys = Arc::new(StoreKeys::parse(&world.outbox.keys().to_text()).unwrap());
     let operation = Topup::INFO.path.to_owned();

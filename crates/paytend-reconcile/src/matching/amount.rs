@@ -233,7 +233,8 @@ impl<'a> Summary<'a> {
         self.amount = self.amount.or(other.amount);
         self.currency = self.currency.or(other.currency);
         self.card = self.card.or(other.card);
-        // Keeps the earlier span. A span that covers both would be neither a time nor a whole day.
+        // Keeps the span that starts first. The two spans are not merged, because every span must be either a single
+        // millisecond or a whole day.
         self.span = match (self.span, other.span) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),

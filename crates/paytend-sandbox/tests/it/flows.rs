@@ -150,7 +150,7 @@ async fn corporation_is_audited_again_after_a_rejection() {
         async move { client.send(&QueryUser::by_id(user)).await.unwrap().user_status.unwrap() }
     };
     assert_eq!(status(&client).await, "4");
-    // The audit that falls due later changes nothing.
+    // The audit that the questionnaire scheduled is due now. It has no effect, because the user was already rejected.
     sandbox.advance(seconds(60)).await;
     assert_eq!(status(&client).await, "4");
     // After another upload, another audit can take place.

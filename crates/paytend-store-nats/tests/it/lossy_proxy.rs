@@ -41,7 +41,7 @@ struct Hold {
 }
 
 impl LossyProxy {
-    /// Starts a proxy for the server on this port.
+    /// Starts a proxy in front of the NATS server that listens on the port `server`.
     pub(crate) async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();

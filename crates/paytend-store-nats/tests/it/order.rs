@@ -84,10 +84,10 @@ async fn wait_until_delivered(stream: &Stream) {
     }
 }
 
-/// Programs start at any time, and duplicates arrive. Each notification is processed after all earlier notifications
-/// with the same key.
+/// Programs start at different times, and duplicates arrive. Each notification is processed after all earlier
+/// notifications with the same key.
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_processed_in_order_by_programs_that_start_at_any_time() {
+async fn each_key_stays_in_order_when_programs_start_at_different_times() {
     let Some(cluster) = Cluster::shared().await else { return };
     let name = cluster.store_name();
     let (keys, random) = (Arc::new(StoreKeys::generate().unwrap()), Seeded::new());

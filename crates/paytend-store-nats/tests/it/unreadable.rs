@@ -161,7 +161,8 @@ async fn record_of_a_newer_version_is_kept() {
     assert_eq!(fresh.check().await.unwrap(), Vec::<String>::new());
 }
 
-/// The message was deleted with its content, and the record cannot be read.
+/// `drop_payloads` has deleted the messages with the content of three notifications. The records of the notifications
+/// remain, but two of them cannot be read.
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_records_without_messages_hold_up_nothing() {
     let Some(cluster) = Cluster::shared().await else { return };

@@ -54,8 +54,8 @@ async fn unreadable_rows_become_dead_letters_and_other_rows_are_claimed() {
                 };
                 for one in store.claim(request).await.unwrap() {
                     claimed.push(one.lease.id);
-                    // This row can be read, but contains a very large number of attempts. A worker turns such a
-                    // notification into a dead letter.
+                    // This row can be read, but has a very large attempt count. A worker turns such a notification into
+                    // a dead letter.
                     if one.lease.id == bad {
                         assert!(damage.contains("2147483647") && one.tries > 1_000_000_000, "{damage}");
                         let cause = "no attempt ended normally".to_owned();

@@ -159,7 +159,7 @@ async fn slow_handler_counts_against_the_budget() {
     assert!(receive().await.is_ok());
 }
 
-/// Endpoints of the same program can share a budget, because they share the processors.
+/// Endpoints of the same program can share a budget, because they share the CPU cores.
 #[tokio::test]
 async fn endpoints_can_share_a_budget() {
     let first = paytend().listed_budget(Budget::new().max_concurrent(1).max_waiting(0));

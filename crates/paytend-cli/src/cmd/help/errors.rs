@@ -14,7 +14,7 @@ struct Explanation {
     kinds: &'static [Kind],
 }
 
-/// A kind of client error, explained under its exit code.
+/// A kind of client error, which is identified by its message and explained under its exit code.
 #[derive(Serialize)]
 struct Kind {
     message: &'static str,
@@ -25,7 +25,7 @@ const fn kind(message: &'static str, meaning: &'static str) -> Kind {
     Kind { message, meaning }
 }
 
-/// The explanations, in the order of the exit codes. The names of the kinds are error messages of
+/// The explanations, in the order of the exit codes. The message of each kind is an error message of
 /// `paytend_client::Error`.
 const ALL: &[Explanation] = &[
     Explanation {

@@ -77,8 +77,8 @@ impl Running<'_> {
         wanted.map(|(number, _)| number).collect()
     }
 
-    /// Returns whether an order that is missing from the lists can have been executed on the fetched days. Other orders
-    /// are not queried: a topup result has no date, so it could not be compared.
+    /// Returns whether an order that is missing from the lists could have been executed on one of the fetched days.
+    /// Other orders are not queried: a topup result has no date, so it could not be compared.
     fn is_in_the_fetched_days(&self, order: &Entry) -> bool {
         let date = order.time.as_ref().and_then(|time| time.date(&self.fetch.rules.time_zone));
         date.is_none_or(|date| (self.fetch.days.first()..=self.fetch.days.last()).contains(&date))

@@ -73,7 +73,7 @@ impl Text {
         Self { raw: raw.to_owned(), units }
     }
 
-    /// Creates a string from its value, without unnecessary escapes.
+    /// Creates a JSON string literal for a value, without unnecessary escapes.
     pub(super) fn of(value: &str) -> Self {
         let raw = serde_json::Value::from(value).to_string();
         Self { raw, units: value.encode_utf16().collect() }

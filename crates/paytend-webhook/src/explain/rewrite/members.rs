@@ -63,7 +63,8 @@ pub(super) fn emptied(document: &Document) -> Vec<Structure> {
         ),
         structure(mapped(root, &|_| true, &|node| is_empty_text(node).then(null)), Change::EmptyToNull),
     ];
-    // Remove each non-empty subset of the first six empty members of an object.
+    // For each object, takes the first six members with empty values. For each combination of them, adds a structure
+    // without these members.
     for (at, members) in objects(root).iter().enumerate() {
         let empty: Vec<usize> = (0..members.len()).filter(|at| is_empty(&members[*at].1)).take(6).collect();
         for set in 1..1_usize << empty.len() {
