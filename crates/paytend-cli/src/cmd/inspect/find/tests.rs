@@ -62,7 +62,7 @@ fn lines_of_a_trace_are_those_of_the_file() {
 fn lines_of_a_dump_are_those_of_the_file() {
     let encoded = STANDARD.encode(MESSAGE);
     let log = format!("{{\"level\":\"info\",\"x\":\"{}\"}} {MESSAGE}", "y".repeat(40));
-    let texts = [("\n\n", MESSAGE, MESSAGE), ("\n", &log, MESSAGE), ("id=0123456789 body=", &encoded, &encoded)];
+    let texts = [("\n\n", MESSAGE, MESSAGE), ("\n", &*log, MESSAGE), ("id=0123456789 body=", &*encoded, &*encoded)];
     for (before, text, message) in texts {
         let mut dump = "== Info: Connected\n=> Send data, 99 bytes (0x63)\n".to_owned();
         let bytes = format!("POST /payby HTTP/1.1\r\n{before}{text}");
