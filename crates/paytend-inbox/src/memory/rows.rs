@@ -228,6 +228,7 @@ impl Rows {
     }
 
     pub(super) fn complete(&mut self, now: i64, lease: Lease, effect: Option<MemoryEffect>) -> Result<(), FinishError> {
+        let drops_content = self.limits.is_some();
         self.leased(lease)?;
         let mut transaction = MemoryTransaction::default();
         if let Some(effect) = effect {
@@ -245,7 +246,7 @@ impl Rows {
             return Ok(());
         }
         row.stage = Stage::Done;
-        if self.limits.is_some() {
+        if drops_content {
             row.payload = StoredPayload::Dropped;
         }
         self.promote(key);

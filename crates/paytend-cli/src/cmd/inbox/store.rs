@@ -88,14 +88,7 @@ impl StoreArgs {
     /// Opens a store, which must exist, for a command that manages it.
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
-            StoreName::Sqlite(file) => {
-                let opened = SqliteOptions::new(&file).must_exist().open();
-                opened.map(AnyStore::Sqlite).map_err(|error| match file.exists() {
-                    true => error.into(),
-                    false => Failure::from(error)
-                        .with_hint("check the path; `paytend inbox serve` and `paytend listen --inbox` create a file"),
-                })
-            }
+            StoreName::Sqlite(file) => open_sqlite(&file),
             StoreName::Postgres(config) => {
                 open_postgres(PostgresOptions::new(*config).max_connections(2).must_exist()).await
             }
@@ -149,6 +142,16 @@ impl StoreName {
             ),
         ))
     }
+}
+
+/// Opens an SQLite store, which must exist.
+pub(crate) fn open_sqlite(file: &Path) -> Result<AnyStore, Failure> {
+    let opened = SqliteOptions::new(file).must_exist().open();
+    opened.map(AnyStore::Sqlite).map_err(|error| match file.exists() {
+        true => error.into(),
+        false => Failure::from(error)
+            .with_hint("check the path; `paytend inbox serve` and `paytend listen --inbox` create a file"),
+    })
 }
 
 async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Row, Rows, Stage, at, is_pending};
+use super::{Row, Rows, Stage, at};
 use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
 use crate::record::{Entry, Erasure, Query, Stats, StoredPayload};
 use crate::terms::{Id, Mac, State};
