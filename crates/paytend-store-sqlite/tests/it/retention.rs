@@ -93,8 +93,8 @@ async fn content_of_many_orders_is_removed() {
     assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
 }
 
-/// A reader keeps the write-ahead log from being emptied, so the log still contains what was erased. The next call finds
-/// nothing to erase, and empties the log.
+/// A reader keeps the write-ahead log from being emptied, so the log still contains what was erased. The next call
+/// finds nothing to erase, and empties the log.
 #[tokio::test]
 async fn erasure_empties_the_log_that_an_earlier_erasure_could_not_empty() {
     let harness = SqliteHarness::new();

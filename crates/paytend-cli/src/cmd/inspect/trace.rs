@@ -5,8 +5,8 @@ use super::origin::Decoded;
 /// The number of characters after which curl breaks a line.
 const WIDTH: usize = 64;
 
-/// Joins numbered lines, such as `0040: text`, that belong to one line of the message. Returns `None` if the text is not
-/// such a trace.
+/// Joins numbered lines, such as `0040: text`, that belong to one line of the message. Returns `None` if the text is
+/// not such a trace.
 pub(super) fn joined(captured: &[u8]) -> Option<Decoded> {
     let mut lines = captured.split(|byte| *byte == b'\n').map(|line| (numbered(line), line)).peekable();
     if !captured.starts_with(b"== Info") && lines.peek()?.0.is_none() {

@@ -20,8 +20,8 @@ fn bomb(kilobytes: usize) -> Vec<u8> {
             filled += 1;
         }
     };
-    // A single deflate block with the fixed Huffman codes: the letter `a`, repetitions of 258 bytes each, and the end of
-    // the block.
+    // A single deflate block with the fixed Huffman codes: the letter `a`, repetitions of 258 bytes each, and the end
+    // of the block.
     push("110");
     push("10010001");
     (0..kilobytes * 4).for_each(|_| push("1100010100000"));
