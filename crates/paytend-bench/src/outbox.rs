@@ -208,3 +208,21 @@ async fn fill(store: &SqliteStore, count: usize) {
         written.await.unwrap();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use paytend_outbox::{OutboxAdmin as _, State};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn finished_orders_are_inserted() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(directory.path().join("orders.db")).unwrap();
+        fill(&store, 120).await;
+        let stats = store.order_stats().await.unwrap();
+        let responded = State::ALL.iter().position(|state| *state == State::Responded).unwrap();
+        assert_eq!(stats.states[responded], 120, "{stats:?}");
+        assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
+    }
+}

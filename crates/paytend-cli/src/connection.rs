@@ -1,4 +1,4 @@
-//! The options that select a connection to the API, shared by all commands that call it.
+//! The options that select a connection to the API or its keys, shared by all commands that need them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,11 +12,14 @@ use crate::exit::{Category, Failure};
 use crate::keyfiles::{key_failure, private_in_directory};
 use crate::keyring;
 use crate::profiles::{ProfilesFile, variable};
+use crate::settings::Settings;
 
 /// The names of the files in a key directory. `paytend sandbox --keys` creates such a directory.
 pub(crate) const PARTNER_PRIVATE: &str = "partner-private.pem";
 pub(crate) const PARTNER_ID: &str = "partner-id";
 pub(crate) const PAYTEND_PUBLIC: &str = "paytend-public.b64";
+pub(crate) const PAYBY_PUBLIC: &str = "payby-public.b64";
+pub(crate) const PAYERMAX_PUBLIC: &str = "payermax-public.b64";
 pub(crate) const SANDBOX_PROFILES: &str = "paytend.toml";
 /// The name of the profile in `paytend.toml`.
 pub(crate) const SANDBOX_PROFILE: &str = "sandbox";
@@ -27,61 +30,95 @@ const IDENTIFICATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum size of the OpenAPI description, in bytes.
 const MAX_DESCRIPTION: usize = 4 << 20;
 
+/// The options that select a connection to the API.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConnectionArgs {
-    /// The profile to use; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
-    #[arg(long, value_name = "NAME", conflicts_with = "keys")]
-    pub(crate) profile: Option<String>,
-    /// A directory with keys and settings, such as one created by `paytend sandbox --keys`, instead of a profile
-    #[arg(long, value_name = "DIR")]
-    pub(crate) keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// The base URL of the API. It overrides the URL in the settings
     #[arg(long, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 }
 
-/// The options that select keys, for commands that do not call the API.
+/// The options that select keys and settings. Commands that do not call the API have only these options.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct KeysArgs {
-    /// The profile with the keys; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
+pub(crate) struct SelectionArgs {
+    /// The profile to use; `paytend config list` lists the profiles [env: PAYTEND_PROFILE]
     #[arg(long, value_name = "NAME", conflicts_with = "keys")]
-    pub(crate) profile: Option<String>,
-    /// The directory with the keys, such as one created by `paytend sandbox --keys`, instead of a profile
+    profile: Option<String>,
+    /// A directory with keys and settings, such as one created by `paytend sandbox --keys`, instead of a profile
     #[arg(long, value_name = "DIR")]
     pub(crate) keys: Option<PathBuf>,
 }
 
-impl KeysArgs {
-    /// Returns the options of a connection with these keys.
-    pub(crate) fn connection(&self) -> ConnectionArgs {
-        ConnectionArgs { profile: self.profile.clone(), keys: self.keys.clone(), base_url: None }
-    }
+/// The source of a connection's settings.
+pub(crate) enum Origin {
+    /// The user's profile with this name.
+    Profile { name: String, file: ProfilesFile },
+    /// The profile in the `paytend.toml` of a key directory.
+    DirectoryProfile { directory: PathBuf, file: PathBuf },
+    /// A key directory without a profile.
+    Directory(PathBuf),
+    /// Only environment variables.
+    Variables,
 }
 
 impl ConnectionArgs {
     /// Returns whether an option selects the connection.
     pub(crate) fn is_given(&self) -> bool {
-        self.profile.is_some() || self.keys.is_some() || self.base_url.is_some()
+        self.selection.is_given() || self.base_url.is_some()
     }
 
-    /// Returns a builder for the selected connection. The settings come from the options, from a profile with overrides
-    /// in environment variables, or only from environment variables.
+    /// Returns a builder for the selected connection.
     pub(crate) fn builder(&self) -> Result<ClientBuilder, Failure> {
-        let builder = match &self.keys {
-            Some(directory) => from_directory(directory, self.base_url.as_deref())?,
-            None => self.profile_builder()?,
+        self.selection.builder(self.base_url.as_deref())
+    }
+
+    /// Reads the settings of the selected connection.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Settings::read(self.selection.origin()?, self.base_url.as_deref())
+    }
+}
+
+impl SelectionArgs {
+    /// Returns whether an option selects the keys.
+    pub(crate) fn is_given(&self) -> bool {
+        self.profile.is_some() || self.keys.is_some()
+    }
+
+    /// Reads the selected settings.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Settings::read(self.origin()?, None)
+    }
+
+    /// Returns a builder for a connection with the selected keys. The settings come from the options, from a profile
+    /// with overrides in environment variables, or only from environment variables.
+    pub(crate) fn builder(&self, base_url: Option<&str>) -> Result<ClientBuilder, Failure> {
+        let builder = match self.origin()? {
+            Origin::Profile { name, file } => ClientBuilder::from_file_with_keyring(&file.path, &name, keyring::read)?,
+            Origin::DirectoryProfile { file, .. } => ClientBuilder::from_file(file, SANDBOX_PROFILE)?,
+            Origin::Directory(directory) => from_directory(&directory, base_url)?,
+            Origin::Variables => ClientBuilder::from_env()?,
         };
-        Ok(match &self.base_url {
-            Some(url) => builder.environment(Environment::BaseUrl(url.clone())),
+        Ok(match base_url {
+            Some(url) => builder.environment(Environment::BaseUrl(url.to_owned())),
             None => builder,
         })
     }
 
-    fn profile_builder(&self) -> Result<ClientBuilder, Failure> {
+    /// Finds the source of the settings.
+    fn origin(&self) -> Result<Origin, Failure> {
+        if let Some(directory) = self.keys.clone() {
+            let file = directory.join(SANDBOX_PROFILES);
+            return Ok(match file.exists() {
+                true => Origin::DirectoryProfile { directory, file },
+                false => Origin::Directory(directory),
+            });
+        }
         let file = ProfilesFile::locate()?;
         match file.selected(self.profile.as_deref(), &file.read()?)? {
-            Some(name) => Ok(ClientBuilder::from_file_with_keyring(&file.path, &name, keyring::read)?),
-            None if in_environment() => Ok(ClientBuilder::from_env()?),
+            Some(name) => Ok(Origin::Profile { name, file }),
+            None if in_environment() => Ok(Origin::Variables),
             None => Err(Failure::new(
                 Category::Configuration,
                 "no connection is configured: pass --profile NAME or --keys DIR, or run `paytend config init`",
@@ -91,29 +128,34 @@ impl ConnectionArgs {
 }
 
 /// Returns whether environment variables configure a connection.
-pub(crate) fn in_environment() -> bool {
+fn in_environment() -> bool {
     ["PRIVATE_KEY", "PRIVATE_KEY_FILE", "PARTNER_ID", "BASE_URL", "ENVIRONMENT"]
         .iter()
         .any(|name| variable(&format!("PAYTEND_{name}")).is_some())
 }
 
-/// Returns a builder for the keys in a directory. The other settings are in its `paytend.toml`, if there is one.
+/// Returns a builder for the keys in a directory without a profile.
 fn from_directory(directory: &Path, base_url: Option<&str>) -> Result<ClientBuilder, Failure> {
-    let profiles = directory.join(SANDBOX_PROFILES);
-    if profiles.exists() {
-        return Ok(ClientBuilder::from_file(profiles, SANDBOX_PROFILE)?);
-    }
     let url = base_url.ok_or_else(|| {
+        let profiles = directory.join(SANDBOX_PROFILES);
         Failure::usage(format!("no base URL: pass --base-url URL, because {} does not exist", profiles.display()))
     })?;
     let own = private_in_directory(&directory.join(PARTNER_PRIVATE), FilePermissions::OwnerOnly)?;
     let file = directory.join(PAYTEND_PUBLIC);
     let paytend = PublicKey::from_file(&file).map_err(|error| key_failure(&file.display().to_string(), &error))?;
-    let id = directory.join(PARTNER_ID);
-    let id = std::fs::read_to_string(&id)
-        .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", id.display())))?;
+    let id = partner_id(directory)?;
     let keyring = Keyring::from_keys(&own, &paytend)?;
-    Ok(Client::builder(Environment::BaseUrl(url.to_owned()), id.trim(), keyring))
+    Ok(Client::builder(Environment::BaseUrl(url.to_owned()), id, keyring))
+}
+
+/// Reads the partner ID in a key directory.
+pub(crate) fn partner_id(directory: &Path) -> Result<String, Failure> {
+    let file = directory.join(PARTNER_ID);
+    let id = std::fs::read_to_string(&file).map_err(|error| {
+        let next = "pass a directory such as one created by `paytend sandbox --keys`";
+        Failure::new(Category::Configuration, format!("cannot read {}: {error}; {next}", file.display()))
+    })?;
+    Ok(id.trim().to_owned())
 }
 
 /// Returns whether a client is connected to the provider's sandbox, or to a sandbox on this machine.

@@ -117,6 +117,15 @@ impl From<paytend_crypto::Error> for Failure {
     }
 }
 
+/// Creates the failure for a message that cannot be opened or verified.
+pub(crate) fn refused(error: paytend_crypto::Error) -> Failure {
+    let failure = Failure::from(error);
+    match failure.category {
+        Category::NotAuthentic => failure.with_hint("`paytend explain` reports why, with the same message and keys"),
+        _ => failure,
+    }
+}
+
 impl From<paytend_client::Error> for Failure {
     fn from(error: paytend_client::Error) -> Self {
         use paytend_client::{ErrorKind, Outcome};
@@ -127,7 +136,13 @@ impl From<paytend_client::Error> for Failure {
             (_, Outcome::NotSent) => Category::Network,
             _ => Category::OutcomeUnknown,
         };
-        Self::new(category, error)
+        let failure = Self::new(category, &error);
+        match error.kind() {
+            ErrorKind::Connect | ErrorKind::InvalidResponse => {
+                failure.with_hint("`paytend doctor` checks the connection")
+            }
+            _ => failure,
+        }
     }
 }
 

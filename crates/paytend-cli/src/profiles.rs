@@ -48,7 +48,7 @@ impl ProfilesFile {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             // The parser's message is left out, because it contains the invalid line, which can contain a key.
             let line = before.matches('\n').count() + 1;
-            Failure::new(Category::Configuration, format!("{name}, line {line}: not valid TOML"))
+            Failure::new(Category::Configuration, format!("{name}, line {line}: not valid TOML; correct the line"))
         })
     }
 
@@ -68,7 +68,7 @@ impl ProfilesFile {
         })
     }
 
-    fn unknown(&self, name: &str, names: &[String]) -> Failure {
+    pub(crate) fn unknown(&self, name: &str, names: &[String]) -> Failure {
         let hint = suggest::did_you_mean(name, names.iter().map(String::as_str));
         let hint = match (hint, names.is_empty()) {
             (Some(hint), _) => hint,
@@ -128,7 +128,8 @@ pub(crate) fn profile_mut<'d>(
     document: &'d mut DocumentMut,
     name: &str,
 ) -> Result<&'d mut dyn toml_edit::TableLike, Failure> {
-    let unusable = || Failure::new(Category::Configuration, format!("`profiles.{name}` is not a table"));
+    let unusable =
+        || Failure::new(Category::Configuration, format!("`profiles.{name}` is not a table; correct the file"));
     let profiles = document.entry("profiles").or_insert_with(|| {
         let mut table = Table::new();
         table.set_implicit(true);

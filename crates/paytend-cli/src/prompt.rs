@@ -35,7 +35,7 @@ fn answer(question: &str) -> Result<String, Failure> {
     err.flush()?;
     let mut line = String::new();
     if io::stdin().read_line(&mut line)? == 0 {
-        return Err(Failure::usage("no answer: standard input has ended"));
+        return Err(Failure::usage("no answer: standard input has ended; pass the values as options"));
     }
     Ok(line.trim().to_owned())
 }

@@ -7,18 +7,16 @@ use std::path::{Path, PathBuf};
 use paytend_client::Environment;
 use paytend_crypto::keys::FilePermissions;
 use paytend_crypto::{KeyError, PrivateKey, PublicKey};
-use toml_edit::{DocumentMut, Item};
+use toml_edit::Item;
 use zeroize::Zeroizing;
 
 use crate::cmd::config::fields::VARIABLES;
-use crate::connection::{
-    ConnectionArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC, SANDBOX_PROFILE, SANDBOX_PROFILES, in_environment,
-};
+use crate::connection::{Origin, PARTNER_PRIVATE, PAYTEND_PUBLIC, SANDBOX_PROFILE, partner_id};
 use crate::exit::{Category, Failure};
 use crate::inputs::{Inputs, PASSPHRASE_VARIABLE};
 use crate::keyfiles::{BACKEND, backend_failure, key_failure};
 use crate::keyring;
-use crate::profiles::{ProfilesFile, variable};
+use crate::profiles::{ProfilesFile, names, variable};
 
 /// The setting with the file that contains the private key's passphrase.
 const PASSPHRASE_FILE: &str = "private_key_passphrase_file";
@@ -33,18 +31,6 @@ const ALTERNATIVES: &[&[&str]] = &[
 /// The settings that name the key files for PayBy's and PayerMax's notifications.
 pub(crate) const PAYBY_KEY: &str = "payby_public_key_file";
 pub(crate) const PAYERMAX_KEY: &str = "payermax_public_key_file";
-
-/// The source of a connection's settings.
-pub(crate) enum Origin {
-    /// The user's profile with this name.
-    Profile(String),
-    /// The profile in the `paytend.toml` of a key directory.
-    DirectoryProfile { directory: PathBuf, file: PathBuf },
-    /// A key directory without a profile.
-    Directory(PathBuf),
-    /// Only environment variables.
-    Variables,
-}
 
 /// The settings of a connection.
 pub(crate) struct Settings {
@@ -69,59 +55,42 @@ pub(crate) enum KeySource {
 }
 
 impl Settings {
-    pub(crate) fn read(args: &ConnectionArgs) -> Result<Self, Failure> {
-        let mut settings = match &args.keys {
-            Some(directory) => Self::of_directory(directory)?,
-            None => Self::of_profile(args.profile.as_deref())?,
+    /// Reads the settings from their source. Environment variables override the settings of a profile, and the option
+    /// `--base-url` overrides every other URL.
+    pub(crate) fn read(origin: Origin, base_url: Option<&str>) -> Result<Self, Failure> {
+        let mut settings = match &origin {
+            Origin::Profile { name, file } => Self::of_profile(file, name)?,
+            Origin::DirectoryProfile { file, .. } => {
+                Self::of_profile(&ProfilesFile { path: file.clone() }, SANDBOX_PROFILE)?
+            }
+            Origin::Directory(directory) => Self::of_directory(directory)?,
+            Origin::Variables => Self::empty("environment variables".to_owned()),
         };
-        if let Some(url) = &args.base_url {
+        if matches!(origin, Origin::Profile { .. } | Origin::Variables) {
+            settings.change_by_environment();
+        }
+        settings.origin = origin;
+        if let Some(url) = base_url {
             settings.values.remove("environment");
-            settings.set("base_url", url.clone());
+            settings.set("base_url", url.to_owned());
             settings.replaced_by.insert(0, ("base_url", "--base-url"));
         }
         Ok(settings)
     }
 
     fn of_directory(directory: &Path) -> Result<Self, Failure> {
-        let file = directory.join(SANDBOX_PROFILES);
-        if file.exists() {
-            let origin = Origin::DirectoryProfile { directory: directory.to_owned(), file: file.clone() };
-            let profiles = ProfilesFile { path: file };
-            return Self::of_table(&profiles, &profiles.read()?, SANDBOX_PROFILE, origin);
-        }
-        let origin = Origin::Directory(directory.to_owned());
-        let mut settings = Self::empty(format!("directory {}", directory.display()), origin);
+        let mut settings = Self::empty(format!("directory {}", directory.display()));
         settings.set("private_key_file", absolute(&directory.join(PARTNER_PRIVATE)));
         settings.set("public_key_file", absolute(&directory.join(PAYTEND_PUBLIC)));
-        let id = directory.join(PARTNER_ID);
-        let id = std::fs::read_to_string(&id)
-            .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", id.display())))?;
-        settings.set("partner_id", id.trim().to_owned());
+        settings.set("partner_id", partner_id(directory)?);
         Ok(settings)
     }
 
-    fn of_profile(given: Option<&str>) -> Result<Self, Failure> {
-        let file = ProfilesFile::locate()?;
+    fn of_profile(file: &ProfilesFile, profile: &str) -> Result<Self, Failure> {
         let document = file.read()?;
-        let mut settings = match file.selected(given, &document)? {
-            Some(name) => Self::of_table(&file, &document, &name, Origin::Profile(name.clone()))?,
-            None if in_environment() => Self::empty("environment variables".to_owned(), Origin::Variables),
-            None => {
-                return Err(Failure::new(
-                    Category::Configuration,
-                    "no connection is configured: pass --profile NAME or --keys DIR",
-                ));
-            }
-        };
-        settings.change_by_environment();
-        Ok(settings)
-    }
-
-    fn of_table(file: &ProfilesFile, document: &DocumentMut, profile: &str, origin: Origin) -> Result<Self, Failure> {
-        let missing = || Failure::new(Category::Configuration, format!("no profile `{profile}` in the file"));
         let table = document.get("profiles").and_then(|profiles| profiles.get(profile)).and_then(Item::as_table_like);
-        let table = table.ok_or_else(missing)?;
-        let mut settings = Self::empty(format!("profile `{profile}` in {}", file.path.display()), origin);
+        let table = table.ok_or_else(|| file.unknown(profile, &names(&document)))?;
+        let mut settings = Self::empty(format!("profile `{profile}` in {}", file.path.display()));
         let folder = file.path.parent().unwrap_or(Path::new(""));
         for (name, item) in table.iter() {
             if let Some(text) = item.as_str() {
@@ -136,10 +105,10 @@ impl Settings {
         Ok(settings)
     }
 
-    fn empty(source: String, origin: Origin) -> Self {
+    fn empty(source: String) -> Self {
         Self {
             source,
-            origin,
+            origin: Origin::Variables,
             replaced_by: Vec::new(),
             profiles: None,
             danger_any_permissions: false,
@@ -263,7 +232,8 @@ impl KeySource {
 }
 
 fn unset(what: &str) -> Failure {
-    Failure::new(Category::Configuration, format!("the {what} is not set"))
+    let setting = what.replace(' ', "_");
+    Failure::new(Category::Configuration, format!("the {what} is not set: set {setting}_file in the profile"))
 }
 
 /// Returns the group of alternative settings that contains this setting, including the setting itself.

@@ -30,7 +30,7 @@ pub use forward::ForwardSecret;
 pub use inbox::{Inbox, Storable};
 pub use keys::{SealedPayload, StoreKeys};
 pub use kind::{AnyNotification, Kind, NotificationType, ParseKindError, types};
-pub use memory::{MemoryEffect, MemoryStore, MemoryTransaction, in_memory_transaction};
+pub use memory::{MemoryEffect, MemoryLimits, MemoryStore, MemoryTransaction, in_memory_transaction};
 pub use record::{
     Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, SightingPolicy, Stats,
     StoreClock, StoredPayload, UnsealedPayload,

@@ -5,17 +5,14 @@ use paytend_sandbox::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cmd::sandbox_control::client::{SandboxArgs, URL_VARIABLE};
+use crate::cmd::sandbox_control::client::ControlArgs;
 use crate::exit::Failure;
-use crate::profiles::variable;
 use crate::{output, signals};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
-    /// The `control_url` that `paytend sandbox` printed [env: PAYTEND_CONTROL_URL]. If it also printed a
-    /// `control_token`, put the token in the environment variable PAYTEND_CONTROL_TOKEN
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    control: ControlArgs,
     /// Has no effect: the output of this command is always JSON
     #[arg(long = "json", global = true)]
     _json: bool,
@@ -70,8 +67,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
         Command::Reset => (Method::POST, "/reset", Some("{}".to_owned())),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let missing = || Failure::usage(format!("no sandbox: pass --url URL, or set {URL_VARIABLE}"));
-    let sandbox = SandboxArgs::with_url(args.url.or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?);
+    let sandbox = args.control.sandbox()?;
     let response = signals::run(runtime, sandbox.text(method, path, body))?;
     Ok(output::json_line(&response)?)
 }
@@ -91,7 +87,8 @@ fn trigger(
         }
     }
     if let Some(content) = content {
-        serde_json::from_str::<Value>(&content).map_err(|error| Failure::usage(format!("--content: {error}")))?;
+        serde_json::from_str::<Value>(&content)
+            .map_err(|error| Failure::usage(format!("--content: {error}; pass a JSON object")))?;
         body.push_str(&format!(",\"content\":{content}"));
     }
     Ok(body + "}")

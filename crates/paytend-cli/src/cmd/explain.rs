@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             ));
         }
         ProviderArg::Payby | ProviderArg::Payermax if args.kind != KindArg::Notification || args.unsigned_payload => {
-            return Err(Failure::usage("--kind and --unsigned-payload apply only to Paytend messages"));
+            return Err(Failure::usage("--kind and --unsigned-payload apply only to Paytend messages: remove them"));
         }
         ProviderArg::Paytend => {
             let keys = known_keys(args)?;
@@ -104,7 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         return shown;
     }
     // A failure to write the output is ignored, so that the exit code reports the verdict.
-    Err(Failure::new(Category::NotAuthentic, "the message is not authentic"))
+    Err(Failure::new(Category::NotAuthentic, "the message is not authentic; the findings explain why"))
 }
 
 /// Reads the keys, each named after its file.

@@ -7,7 +7,7 @@ use paytend_crypto::{Error, Expected, Kind};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::exit::{Category, Failure};
+use crate::exit::{Category, Failure, refused};
 use crate::global::AlwaysJsonArgs;
 use crate::inputs::{Inputs, start_of_stdin};
 use crate::keyfiles::MessageArgs;
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
             let code = Value::from(failure.resp_code());
             Failure::new(Category::NotAuthentic, format!("{error}: respCode {code}"))
         }
-        _ => error.into(),
+        _ => refused(error),
     })?;
 
     let payload: Option<Box<RawValue>> = match (opened.payload_text(), opened.payload_problem()) {

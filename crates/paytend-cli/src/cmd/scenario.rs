@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 use crate::output::{self, Style};
+use crate::suggest::did_you_mean;
 
 /// The maximum size of a scenario file, in bytes.
 const MAX_SCENARIO: usize = 4 << 20;
@@ -74,7 +75,10 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Returns the text of a scenario file, or of standard input for `-`.
 fn text_of(name: &str, inputs: &mut Inputs) -> Result<String, Failure> {
-    let text = inputs.read(Path::new(name), "SCENARIOS", MAX_SCENARIO)?;
+    let text = inputs.read(Path::new(name), "SCENARIOS", MAX_SCENARIO).map_err(|failure| {
+        let hint = did_you_mean(name, SHIPPED.iter().map(|(name, _)| *name));
+        failure.with_hint(&hint.unwrap_or_else(|| "`paytend scenario` lists the included scenarios".to_owned()))
+    })?;
     String::from_utf8(text.to_vec())
         .map_err(|_| Failure::new(Category::Configuration, format!("{name} is not valid UTF-8")))
 }

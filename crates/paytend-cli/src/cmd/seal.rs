@@ -10,7 +10,7 @@ use crate::exit::Failure;
 use crate::global::AlwaysJsonArgs;
 use crate::inputs::Inputs;
 use crate::keyfiles::MessageArgs;
-use crate::output;
+use crate::{operations, output};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(path) => inputs.read(path, "--payload", kind.default_max_bytes())?,
         None => Default::default(),
     };
-    let payload = std::str::from_utf8(&payload).map_err(|_| Failure::usage("--payload is not valid UTF-8"))?;
+    let payload = std::str::from_utf8(&payload)
+        .map_err(|_| Failure::usage("--payload is not valid UTF-8: pass a file with a JSON object"))?;
     if let Some(name) = &args.operation {
         check(name, payload, args.strict)?;
     }
@@ -64,7 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 /// Checks a payload: writes warnings to standard error and returns a failure if there are errors.
 fn check(operation: &str, payload: &str, strict: bool) -> Result<(), Failure> {
-    let entry = paytend_model::operation(operation).map_err(|error| Failure::usage(format!("--operation: {error}")))?;
+    let entry = operations::find(operation)?;
     let findings = entry.review(if payload.is_empty() { "{}" } else { payload });
     let (errors, warnings): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| strict || finding.is_error());
     for warning in warnings {
@@ -74,12 +75,15 @@ fn check(operation: &str, payload: &str, strict: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    Err(Failure::usage(format!("invalid {operation} request: {}", errors.join("; "))))
+    Err(Failure::usage(format!(
+        "invalid {operation} request: {}; `paytend endpoints {operation}` describes the fields",
+        errors.join("; ")
+    )))
 }
 
 fn fields(kind: Kind, text: &str) -> Result<Fields, Failure> {
-    let given: Map<String, Value> =
-        serde_json::from_str(text).map_err(|_| Failure::usage("--fields must be a JSON object"))?;
+    let given: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|_| Failure::usage("--fields must be a JSON object, such as {\"partnerId\":\"888666000100260\"}"))?;
     let mut fields = Fields::new(kind);
     for (name, value) in &given {
         let value = value.as_str().ok_or_else(|| Failure::usage(format!("--fields: `{name}` must be a string")))?;

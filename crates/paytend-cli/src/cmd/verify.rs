@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use paytend_crypto::detached;
 use serde_json::json;
 
-use crate::exit::Failure;
+use crate::exit::{Failure, refused};
 use crate::global::AlwaysJsonArgs;
 use crate::inputs::{Inputs, stdin};
 use crate::keyfiles::public;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let key = public(&args.public_key, "--public-key", &mut Inputs::with_message())?;
     let verifier = detached::Verifier::new([key])?;
     let body = stdin(MAX_BODY)?;
-    let fingerprint = verifier.verify(&body, &args.sign)?;
+    let fingerprint = verifier.verify(&body, &args.sign).map_err(refused)?;
     let provider = match args.provider {
         Provider::Payby => "payby",
         Provider::Payermax => "payermax",

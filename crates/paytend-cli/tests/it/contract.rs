@@ -299,7 +299,8 @@ fn seal_checks_payload_against_operation() {
     assert!(ran.stdout.contains("bizData"));
     let ran = check(doubtful, &["--strict"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
-    assert_eq!(ran.stderr, format!("error: invalid topup request: {}", &warning["warning: ".len()..]));
+    let error = format!("error: invalid topup request: {}", warning["warning: ".len()..].trim_end());
+    assert_eq!(ran.stderr, format!("{error}; `paytend endpoints topup` describes the fields\n"));
     let ran = check(r#"{"cardId":"1","amount":"1.10","currency":"EUR","order_no":"SECRET"}"#, &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     assert!(ran.stderr.contains("`orderNo` is missing") && !ran.stderr.contains("SECRET"), "{}", ran.stderr);

@@ -36,6 +36,43 @@ fn short_help_of_each_command_fits_on_one_screen() {
     }
 }
 
+/// Commands that need a connection have the same options for it, with the same help. Other commands refuse them.
+#[test]
+fn options_of_a_connection_are_the_same_in_all_commands() {
+    let (mut with_url, mut with_profile) = (Vec::new(), Vec::new());
+    let mut texts = std::collections::BTreeSet::new();
+    for command in commands() {
+        let words: Vec<&str> = command.iter().map(String::as_str).collect();
+        let help = run(&[&words[..], &["-h"]].concat(), b"").stdout;
+        // `config` changes profiles, and its options are not those of a connection.
+        if words.first() == Some(&"config") {
+            continue;
+        }
+        let (_, options) = help.split_once("Options:").unwrap_or_default();
+        let options: String = options.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = |from: &str, to: &str| {
+            let start = options.find(from)?;
+            let rest = &options[start..];
+            Some(rest[..rest[from.len()..].find(to)? + from.len()].to_owned())
+        };
+        if let Some(text) = text("--profile <NAME>", " --keys <DIR>") {
+            texts.insert(text);
+            with_profile.push(words.join(" "));
+        }
+        if let Some(text) = text("--base-url <URL>", " -") {
+            texts.insert(text);
+            with_url.push(words.join(" "));
+        }
+    }
+    assert_eq!(with_url, ["doctor", "call", "pages", "reconcile"]);
+    assert_eq!(with_profile, ["doctor", "call", "pages", "inspect", "reconcile", "listen"]);
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    for args in [&["inspect", "-"][..], &["listen"], &["trigger", "--list"], &["inbox", "stats"]] {
+        let refused = run(&[args, &["--base-url", "http://127.0.0.1:1"]].concat(), b"");
+        assert!(refused.code == 2 && refused.stderr.contains("--base-url"), "{args:?}: {}", refused.stderr);
+    }
+}
+
 #[test]
 fn help_describes_commands_and_errors() {
     let all = run(&["help"], b"");

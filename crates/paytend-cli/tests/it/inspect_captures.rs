@@ -11,9 +11,9 @@ fn captures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/captures")
 }
 
-/// Returns the kind, the operation, the HTTP status and the verdict of each message in a file.
+/// Returns the description of each message in a file.
 #[track_caller]
-fn inspected(file: &str) -> Vec<(String, String, u64, String)> {
+fn described(file: &str) -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(captures().join("keys")).unwrap() {
         let path = entry.unwrap().path();
@@ -27,8 +27,14 @@ fn inspected(file: &str) -> Vec<(String, String, u64, String)> {
     let ran = finish(&mut inspect, b"");
     let shown: Vec<Value> = ran.stdout.lines().map(|line| checked("inspect", line)).collect();
     assert!(!shown.is_empty(), "{file}: {}", ran.stderr);
+    shown
+}
+
+/// Returns the kind, the operation, the HTTP status and the verdict of each message in a file.
+#[track_caller]
+fn inspected(file: &str) -> Vec<(String, String, u64, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let described = shown.iter().map(|one| {
+    let described = described(file).into_iter().map(|one| {
         let status = one["http_status"].as_u64().unwrap_or_default();
         (text(&one["kind"]), text(&one["operation"]), status, text(&one["verdict"]))
     });
@@ -87,4 +93,19 @@ fn response_is_found_in_the_debug_output_of_wget() {
 fn messages_are_found_in_httpie_output_with_and_without_colours() {
     assert_eq!(inspected("httpie.txt"), [request(), response()]);
     assert_eq!(inspected("httpie-colour.txt"), [request(), response()]);
+}
+
+/// In dumps, a message begins in the line with its first byte.
+#[test]
+fn places_are_lines_of_the_file() {
+    for (file, lines) in [
+        ("tcpdump-A.txt", &[27, 38, 76, 134][..]),
+        ("tcpdump-X.txt", &[39, 95, 182, 354]),
+        ("curl-trace.txt", &[16, 71]),
+        ("curl-v.txt", &[19]),
+    ] {
+        let expected: Vec<Value> = lines.iter().map(|line| format!("line {line}").into()).collect();
+        let places: Vec<Value> = described(file).iter().map(|one| one["place"].clone()).collect();
+        assert_eq!(places, expected, "{file}");
+    }
 }

@@ -1,10 +1,10 @@
 //! Tests for how `paytend listen` stops, and for its warnings about notifications that are lost or not forwarded.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ use crate::support::{command, run, set_mode};
 /// A running `paytend listen`, which is killed on drop.
 struct Running {
     process: Option<Child>,
-    stdout: BufReader<ChildStdout>,
+    stdout: Box<dyn BufRead + Send>,
     url: String,
 }
 
@@ -30,7 +30,23 @@ impl Running {
         let mut listen = command();
         listen.arg("listen").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = listen.spawn().unwrap();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let stdout = process.stdout.take().unwrap();
+        Self::of(process, Box::new(BufReader::new(stdout)))
+    }
+
+    /// Starts the command with a socket as its standard output. Also returns a function that fills the socket, so that
+    /// the command cannot write any more.
+    fn start_on_socket(args: &[&str]) -> (Self, impl FnMut() + use<>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut filler = theirs.try_clone().unwrap();
+        let mut listen = command();
+        listen.arg("listen").args(args).stdout(Stdio::from(OwnedFd::from(theirs))).stderr(Stdio::piped());
+        let running = Self::of(listen.spawn().unwrap(), Box::new(BufReader::new(ours)));
+        (running, move || while filler.write(&[b'\n'; 4096]).is_ok() {})
+    }
+
+    fn of(process: Child, mut stdout: Box<dyn BufRead + Send>) -> Self {
         let mut ready = String::new();
         stdout.read_line(&mut ready).unwrap();
         let url = checked("listen-ready", &ready)["url"].as_str().unwrap().to_owned();
@@ -90,7 +106,12 @@ impl Place {
     }
 
     fn forward(&self, to: &str, args: &[&str]) -> Running {
-        self.listen(&[&["--forward-to", to, "--forward-secret-file", &self.path("secret")], args].concat())
+        Running::start(&[&self.forward_args(to).each_ref().map(String::as_str), args].concat())
+    }
+
+    fn forward_args(&self, to: &str) -> [String; 6] {
+        let [keys, secret] = ["keys", "secret"].map(|name| self.path(name));
+        ["--keys", &keys, "--forward-to", to, "--forward-secret-file", &secret].map(str::to_owned)
     }
 
     fn trigger(&self, listener: &Running, event: &str) {
@@ -98,7 +119,26 @@ impl Place {
         let sent = run(&["trigger", event, "--to", &url, "--keys", &self.path("keys")], b"");
         assert_eq!(sent.code, 0, "{}", sent.stderr);
     }
+
+    /// Posts notifications whose signatures belong to different bodies. Searching for the change takes long, so several
+    /// refusals have to wait.
+    fn post_changed(&self, listener: &Running) {
+        let url = format!("{}/payby", listener.url);
+        runtime().block_on(async {
+            let (client, mut posts) = (client(), tokio::task::JoinSet::new());
+            for number in 0..COUNT {
+                let mut request = self.0.signed("payby", format!(r#"{{"notify_id":"{number}"}}"#));
+                *request.body_mut() = format!(r#"{{"notify_id":"{}","memo":"changed"}}"#, number + COUNT).into();
+                let (client, url) = (client.clone(), url.clone());
+                posts.spawn(async move { post_request(&client, &url, request).await });
+            }
+            assert_eq!(posts.join_all().await, [400; COUNT]);
+        });
+    }
 }
+
+/// The number of notifications in tests of refusals.
+const COUNT: usize = 8;
 
 /// A service that counts requests and responds with a status.
 fn service(runtime: &tokio::runtime::Runtime, status: StatusCode) -> (String, Arc<Mutex<usize>>) {
@@ -176,20 +216,45 @@ fn only_cannot_be_used_with_inbox_and_forward_to() {
 #[test]
 fn second_interrupt_ends_the_command_immediately() {
     let place = Place::new();
-    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", receiver.local_addr().unwrap());
-    let (accepted, accept) = mpsc::channel();
-    std::thread::spawn(move || receiver.incoming().for_each(|stream| drop(accepted.send(stream))));
+    let (url, accept) = silent_receiver();
     let listener = place.forward(&url, &[]);
     place.trigger(&listener, "baas.fund-deposit");
     let _held = accept.recv_timeout(Duration::from_secs(60)).unwrap();
     listener.signal(Signal::INT);
+    assert_ends_after_interrupt(listener);
+}
+
+/// After the output has failed, the command also waits for the receiver. The first interrupt then ends it.
+#[test]
+fn interrupt_after_failed_output_ends_the_command_immediately() {
+    let place = Place::new();
+    let (url, accept) = silent_receiver();
+    let args = place.forward_args(&url);
+    let (listener, mut fill) = Running::start_on_socket(&args.each_ref().map(String::as_str));
+    place.trigger(&listener, "baas.fund-deposit");
+    let _held = accept.recv_timeout(Duration::from_secs(60)).unwrap();
+    fill();
+    place.trigger(&listener, "baas.user-upgrade");
+    assert_ends_after_interrupt(listener);
+}
+
+/// Returns the URL of a receiver that does not respond, and the connections to it.
+fn silent_receiver() -> (String, mpsc::Receiver<std::io::Result<TcpStream>>) {
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", receiver.local_addr().unwrap());
+    let (accepted, accept) = mpsc::channel();
+    std::thread::spawn(move || receiver.incoming().for_each(|stream| drop(accepted.send(stream))));
+    (url, accept)
+}
+
+/// Waits until the command has stopped listening, interrupts it, and checks that it ends soon.
+fn assert_ends_after_interrupt(listener: Running) {
     let address = listener.url.trim_start_matches("http://").to_owned();
     wait_until("the command stops listening", || TcpStream::connect(&address).is_err());
     listener.signal(Signal::INT);
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || ended.send(listener.wait()));
-    // Without the second signal, the command waits for 30 s.
+    // Without this signal, the command waits for 30 s.
     let (code, stderr) = end.recv_timeout(Duration::from_secs(20)).expect("the command has not ended");
     assert_eq!((code, &*stderr), (Some(130), ""));
 }
@@ -199,27 +264,11 @@ fn second_interrupt_ends_the_command_immediately() {
 #[test]
 fn listen_fails_if_its_output_cannot_be_written() {
     let place = Place::new();
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    theirs.set_nonblocking(true).unwrap();
-    let mut filler = theirs.try_clone().unwrap();
-    let mut listen = command();
-    listen.args(["listen", "--keys", &place.path("keys")]).stderr(Stdio::piped());
-    let process = listen.stdout(Stdio::from(OwnedFd::from(theirs))).spawn().unwrap();
-    // Closes this process's copy of the socket. The command has its own.
-    drop(listen);
-    let mut ready = String::new();
-    BufReader::new(&ours).read_line(&mut ready).unwrap();
-    while filler.write(&[b'\n'; 4096]).is_ok() {}
-    let url = format!("{}/payby", checked("listen-ready", &ready)["url"].as_str().unwrap());
-    let sent = run(&["trigger", "payby.transfer-to-bank", "--to", &url, "--keys", &place.path("keys")], b"");
-    assert_eq!(sent.code, 0, "{}", sent.stderr);
-    let ended = process.wait_with_output().unwrap();
-    let stderr = String::from_utf8(ended.stderr).unwrap();
-    assert!(
-        ended.status.code() == Some(1) && stderr.contains("cannot write its output"),
-        "{:?} {stderr}",
-        ended.status
-    );
+    let (listener, mut fill) = Running::start_on_socket(&["--keys", &place.path("keys")]);
+    fill();
+    place.trigger(&listener, "baas.fund-deposit");
+    let (code, stderr) = listener.wait();
+    assert!(code == Some(1) && stderr.contains("cannot write its output"), "{code:?} {stderr}");
 }
 
 #[test]
@@ -254,25 +303,25 @@ fn listen_warns_if_real_keys_are_used_without_a_store() {
 
 #[test]
 fn simultaneous_refusals_are_all_explained() {
-    const COUNT: usize = 8;
     let place = Place::new();
     let mut listener = place.listen(&[]);
-    let url = format!("{}/payby", listener.url);
-    runtime().block_on(async {
-        let (client, mut posts) = (client(), tokio::task::JoinSet::new());
-        for number in 0..COUNT {
-            let mut request = place.0.signed("payby", format!(r#"{{"notify_id":"{number}"}}"#));
-            // The signature belongs to a different body. Searching for the change takes long, so several refusals have
-            // to wait.
-            *request.body_mut() = format!(r#"{{"notify_id":"{}","memo":"changed"}}"#, number + COUNT).into();
-            let (client, url) = (client.clone(), url.clone());
-            posts.spawn(async move { post_request(&client, &url, request).await });
-        }
-        assert_eq!(posts.join_all().await, [400; COUNT]);
-    });
+    place.post_changed(&listener);
     for _ in 0..COUNT {
         let refused = listener.line();
         assert_eq!(refused["event"], "refused");
         assert!(!refused["findings"].as_array().unwrap().is_empty(), "{refused}");
     }
+}
+
+/// When the command stops, refusals that wait for their explanation are printed without it.
+#[test]
+fn refusals_are_printed_before_the_command_ends() {
+    let place = Place::new();
+    let mut listener = place.listen(&[]);
+    place.post_changed(&listener);
+    listener.signal(Signal::INT);
+    for _ in 0..COUNT {
+        assert_eq!(listener.line()["event"], "refused");
+    }
+    assert_eq!(listener.wait(), (Some(130), String::new()));
 }

@@ -25,6 +25,7 @@ mod guide;
 mod help;
 mod inbox;
 mod inbox_forward;
+mod inbox_manage;
 mod inbox_nats;
 #[cfg(unix)]
 mod inbox_postgres;
@@ -36,10 +37,13 @@ mod key_inputs;
 #[cfg(unix)]
 mod listen;
 #[cfg(unix)]
+mod listen_memory;
+#[cfg(unix)]
 mod listen_stop;
 #[allow(dead_code, reason = "only the store's tests use all items")]
 #[path = "../../../paytend-store-nats/tests/it/cluster.rs"]
 mod nats_cluster;
+mod next_steps;
 mod outbox;
 #[cfg(unix)]
 #[allow(dead_code, reason = "only the store's tests use all items")]

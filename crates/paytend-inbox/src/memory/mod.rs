@@ -1,5 +1,6 @@
 //! An in-memory store, for tests and as the reference for other stores.
 
+mod limits;
 mod rows;
 
 use std::fmt;
@@ -18,6 +19,8 @@ use crate::store::{Store, StoreAdmin};
 use crate::terms::{Id, Lease, Mac};
 use crate::worker::Completion;
 use rows::Rows;
+
+pub use limits::MemoryLimits;
 
 type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
@@ -68,6 +71,14 @@ impl MemoryStore {
     pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         let shared = Shared { rows: Mutex::default(), changed: Notify::new(), clock: Box::new(clock) };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// Limits what the store keeps. By default, the store keeps everything, including the content of processed
+    /// notifications.
+    #[must_use]
+    pub fn with_limits(self, limits: MemoryLimits) -> Self {
+        self.rows().limits = Some(limits);
+        self
     }
 
     /// Returns the lines that effects have recorded.

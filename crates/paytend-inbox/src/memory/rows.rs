@@ -1,15 +1,15 @@
 //! The rows of a [`MemoryStore`](super::MemoryStore), and the changes to them.
 
+mod admin;
+
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, SystemTime};
 
-use crate::audit::{AuditEntry, AuditEvent, AuditQuery};
+use crate::audit::AuditEvent;
 use crate::error::{FinishError, HandlerError, StoreError};
-use crate::memory::{MemoryEffect, MemoryTransaction};
-use crate::record::{
-    Accepted, ClaimRequest, Claimed, Entry, Erasure, Facts, NewNotification, Query, Release, Stats, StoredPayload,
-};
+use crate::memory::{MemoryEffect, MemoryLimits, MemoryTransaction};
+use crate::record::{Accepted, ClaimRequest, Claimed, Entry, Facts, NewNotification, Release, StoredPayload};
 use crate::retry::MAX_DELAY;
 use crate::terms::{Id, Lease, Mac, State};
 
@@ -17,7 +17,9 @@ use crate::terms::{Id, Lease, Mac, State};
 pub(super) struct Rows {
     pub(super) bound: Option<Mac>,
     pub(super) recorded: Vec<String>,
+    pub(super) limits: Option<MemoryLimits>,
     rows: BTreeMap<i64, Row>,
+    last_id: i64,
     by_dedup: HashMap<Mac, i64>,
     /// The recorded operator actions and their times, in milliseconds since the Unix epoch.
     events: Vec<(i64, AuditEvent)>,
@@ -97,8 +99,12 @@ impl Rows {
         if let Some(&id) = self.by_dedup.get(&new.facts.dedup) {
             return Ok(self.sight(now, id, new.requeue_sighting));
         }
-        let id = self.rows.keys().next_back().map_or(1, |last| last + 1);
+        let id = self.last_id + 1;
         let payload = StoredPayload::Sealed(new.payload.seal(Id::new(id))?);
+        if let Some(limits) = &self.limits {
+            limits.check(self.rows.values().map(|row| &row.payload), &payload)?;
+        }
+        self.last_id = id;
         self.by_dedup.insert(new.facts.dedup, id);
         let row = Row {
             facts: new.facts,
@@ -222,6 +228,7 @@ impl Rows {
     }
 
     pub(super) fn complete(&mut self, now: i64, lease: Lease, effect: Option<MemoryEffect>) -> Result<(), FinishError> {
+        let drops_content = self.limits.is_some();
         self.leased(lease)?;
         let mut transaction = MemoryTransaction::default();
         if let Some(effect) = effect {
@@ -239,8 +246,25 @@ impl Rows {
             return Ok(());
         }
         row.stage = Stage::Done;
+        if drops_content {
+            row.payload = StoredPayload::Dropped;
+        }
         self.promote(key);
+        self.forget_oldest();
         Ok(())
+    }
+
+    /// Removes the oldest processed notifications that exceed the limit.
+    fn forget_oldest(&mut self) {
+        let Some(limits) = self.limits else { return };
+        let done = self.rows.iter().filter(|(_, row)| matches!(row.stage, Stage::Done)).map(|(id, _)| *id);
+        let done: Vec<i64> = done.collect();
+        let excess = done.len().saturating_sub(limits.processed);
+        for id in done.into_iter().take(excess) {
+            if let Some(row) = self.rows.remove(&id) {
+                self.by_dedup.remove(&row.facts.dedup);
+            }
+        }
     }
 
     pub(super) fn release(&mut self, now: i64, lease: Lease, release: Release) -> Result<(), FinishError> {
@@ -262,129 +286,6 @@ impl Rows {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn list(&self, query: &Query) -> Vec<Entry> {
-        let wanted = |row: &Row| {
-            query.state.is_none_or(|state| row.state() == state)
-                && query.kind.as_ref().is_none_or(|kind| row.facts.kind == *kind)
-                && query.since.is_none_or(|since| at(row.received_at) >= since)
-        };
-        let from = query.after.map_or(i64::MIN, |id| id.get().saturating_add(1));
-        let rows = self.rows.range(from..).filter(|(_, row)| wanted(row));
-        rows.take(query.limit).map(|(id, row)| row.entry(*id, None)).collect()
-    }
-
-    pub(super) fn show(&mut self, now: i64, id: Id, viewer: Option<String>) -> Option<Entry> {
-        if let Some(viewer) = viewer {
-            self.record(now, AuditEvent::new(AuditEvent::REVEAL, viewer).id(Some(id)));
-        }
-        let row = self.rows.get(&id.get())?;
-        Some(row.entry(id.get(), Some(row.payload.clone())))
-    }
-
-    pub(super) fn record(&mut self, now: i64, event: AuditEvent) {
-        self.events.push((now, event));
-    }
-
-    pub(super) fn audit(&self, query: &AuditQuery) -> Vec<AuditEntry> {
-        let entry = |(index, (now, event)): (usize, &(i64, AuditEvent))| AuditEntry {
-            number: i64::try_from(index + 1).unwrap_or(i64::MAX),
-            at: at(*now),
-            event: event.clone(),
-        };
-        let latest_first = self.events.iter().enumerate().rev().map(entry);
-        latest_first
-            .filter(|entry| query.before.is_none_or(|before| entry.number < before))
-            .filter(|entry| query.since.is_none_or(|since| entry.at >= since))
-            .filter(|entry| query.id.is_none_or(|id| entry.event.id == Some(id)))
-            .take(query.limit)
-            .collect()
-    }
-
-    pub(super) fn redrive(&mut self, now: i64, ids: Option<&[Id]>) -> u64 {
-        let dead = self.rows.iter().filter(|(_, row)| matches!(row.stage, Stage::Dead)).map(|(id, _)| *id);
-        let chosen: Vec<i64> = dead.filter(|id| ids.is_none_or(|ids| ids.contains(&Id::new(*id)))).collect();
-        for id in &chosen {
-            self.enqueue(now, *id);
-        }
-        chosen.len() as u64
-    }
-
-    pub(super) fn bury(&mut self, _: i64, id: Id, cause: String) -> bool {
-        let Some(row) = self.rows.get_mut(&id.get()) else { return false };
-        if row.pending().is_none() {
-            return false;
-        }
-        (row.stage, row.cause) = (Stage::Dead, Some(cause));
-        let key = row.facts.order_key;
-        self.promote(key);
-        true
-    }
-
-    pub(super) fn stats(&self, now: i64) -> Stats {
-        let count = |state| self.rows.values().filter(|row| row.state() == state).count() as u64;
-        let due = self.rows.values().filter_map(Row::pending).filter(|work| work.head && work.due_at <= now);
-        Stats {
-            ready: count(State::Ready),
-            leased: count(State::Leased),
-            backoff: count(State::Backoff),
-            done: count(State::Done),
-            dead: count(State::Dead),
-            sightings: self.rows.values().map(|row| row.sightings).sum(),
-            oldest_ready: due
-                .map(|work| Duration::from_millis(u64::try_from(now - work.due_at).unwrap_or_default()))
-                .max(),
-        }
-    }
-
-    pub(super) fn check(&self) -> Vec<String> {
-        let mut heads: HashMap<Mac, (usize, usize)> = HashMap::new();
-        for row in self.rows.values() {
-            if let (Some(key), Some(work)) = (row.facts.order_key, row.pending()) {
-                let entry = heads.entry(key).or_default();
-                entry.0 += usize::from(work.head);
-                entry.1 += 1;
-            }
-        }
-        let wrong = heads.values().filter(|(heads, _)| *heads != 1);
-        wrong
-            .map(|(heads, all)| format!("an order key with {all} notifications has {heads} claimable notifications"))
-            .collect()
-    }
-
-    pub(super) fn erase(&mut self, _: i64, erasure: &Erasure) -> u64 {
-        let mut erased = 0;
-        let mut keys = Vec::new();
-        let selected = |row: &&mut Row| {
-            row.facts.business_id.as_deref() == Some(erasure.business_id())
-                && erasure.selects(row.facts.route, &row.facts.kind)
-        };
-        for row in self.rows.values_mut().filter(selected) {
-            erased += 1;
-            row.payload = StoredPayload::Dropped;
-            (row.facts.business_id, row.facts.business_state) = (None, None);
-            row.cause = None;
-            if row.pending().is_some() {
-                (row.stage, row.cause) = (Stage::Dead, Some("erased".into()));
-                keys.push(row.facts.order_key);
-            }
-            row.facts.order_key = None;
-        }
-        for key in keys {
-            self.promote(key);
-        }
-        erased
-    }
-
-    pub(super) fn last_received(&self) -> Option<SystemTime> {
-        self.rows.values().map(|row| row.received_at).max().map(at)
-    }
-
-    pub(super) fn drop_payloads(&mut self, before: i64) -> u64 {
-        let old = self.rows.values_mut().filter(|row| matches!(row.stage, Stage::Done) && row.received_at < before);
-        let kept = old.filter(|row| row.payload != StoredPayload::Dropped);
-        kept.map(|row| row.payload = StoredPayload::Dropped).count() as u64
     }
 }
 

@@ -37,7 +37,8 @@ CREATE TABLE paytend_payload (
     key_id bigint NOT NULL,
     nonce bytea NOT NULL,
     sealed bytea NOT NULL,
-    PRIMARY KEY (received_on, id)
+    -- The day is the same in a whole partition, so an index that begins with it would not help to find a row.
+    PRIMARY KEY (id, received_on)
 ) PARTITION BY RANGE (received_on);
 CREATE TABLE paytend_payload_rest PARTITION OF paytend_payload DEFAULT;
 

@@ -7,6 +7,7 @@ use paytend_inbox::testing::TestNotification;
 use paytend_inbox::{Erasure, Kind, Query, State, Store as _, StoreAdmin as _, StoreKeys};
 use paytend_outbox::OutboxAdmin as _;
 use paytend_store_sqlite::SqliteStore;
+use paytend_store_sqlite::rusqlite::Connection;
 
 use crate::support::{SqliteHarness, claim, keys};
 
@@ -90,4 +91,22 @@ async fn content_of_many_orders_is_removed() {
     assert_eq!(store.drop_order_content(before).await.unwrap(), completed);
     assert_eq!(store.drop_order_content(before).await.unwrap(), 0);
     assert_eq!(store.check_orders().await.unwrap(), Vec::<String>::new());
+}
+
+/// A reader keeps the write-ahead log from being emptied, so the log still contains what was erased. The next call
+/// finds nothing to erase, and empties the log.
+#[tokio::test]
+async fn erasure_empties_the_log_that_an_earlier_erasure_could_not_empty() {
+    let harness = SqliteHarness::new();
+    let (keys, store) = (keys(), harness.options("a.db").open().unwrap());
+    let notification = TestNotification { business_id: Some("SUBJECT".into()), ..TestNotification::new("a") };
+    store.accept(notification.prepare(&keys)).await.unwrap();
+    let log = || std::fs::read(harness.path("a.db-wal")).unwrap();
+    let reader = Connection::open(harness.path("a.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM paytend_notification").unwrap();
+    assert_eq!(store.erase("SUBJECT".into()).await.unwrap(), 1);
+    assert!(log().windows(7).any(|window| window == b"SUBJECT"), "the reader did not keep the log");
+    drop(reader);
+    assert_eq!(store.erase("SUBJECT".into()).await.unwrap(), 0);
+    assert_eq!(log().len(), 0, "the log is not empty");
 }

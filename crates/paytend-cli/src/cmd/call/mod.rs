@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     let target = Target::find(&args.request.operation)?;
     if args.resolve && !["issuing.topup", "issuing.applyCard"].contains(&target.name().as_str()) {
         return Err(Failure::usage(format!(
-            "--resolve is supported for topup and applyCard, but not for {}",
+            "--resolve is supported for topup and applyCard, but not for {}: remove the option",
             target.name()
         )));
     }

@@ -92,7 +92,10 @@ impl Report {
     /// Returns a failure if the order exists and has failed.
     pub(super) fn check_state(&self) -> Result<(), Failure> {
         match self.state {
-            Some("failed") => Err(Failure::new(Category::Rejected, "the order exists and has failed")),
+            Some("failed") => Err(Failure::new(
+                Category::Rejected,
+                "the order exists and has failed; a new attempt needs a new order number",
+            )),
             _ => Ok(()),
         }
     }

@@ -76,7 +76,7 @@ impl RequestArgs {
                 None => return Ok(text.to_owned()),
             },
         };
-        String::from_utf8(text.to_vec()).map_err(|_| Failure::usage("--data is not valid UTF-8"))
+        String::from_utf8(text.to_vec()).map_err(|_| Failure::usage("--data is not valid UTF-8: pass a JSON object"))
     }
 }
 

@@ -110,7 +110,10 @@ fn remove(file: &ProfilesFile, profile: &str, keyring: &impl KeyStore) -> Result
     let message = file.change(
         |document| {
             let entry = profile_mut(document, profile)?.remove(SETTING);
-            let unset = || Failure::usage(format!("the profile `{profile}` has no private key in the keyring"));
+            let unset = || {
+                let next = format!("`paytend config show {profile}` shows its settings");
+                Failure::usage(format!("the profile `{profile}` has no private key in the keyring; {next}"))
+            };
             let entry = entry.as_ref().and_then(Item::as_str).ok_or_else(unset)?.to_owned();
             let setting = |name: &String| document["profiles"][name.as_str()].get(SETTING);
             let uses = |name: &String| setting(name).and_then(Item::as_str) == Some(entry.as_str());

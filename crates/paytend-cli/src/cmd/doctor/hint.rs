@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::report::argument;
 use crate::cmd::config::fields::VARIABLES;
-use crate::connection::{PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
-use crate::settings::{Origin, Settings};
+use crate::connection::{Origin, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC};
+use crate::settings::Settings;
 
 /// Returns a command or an instruction that changes a setting in the place that it is read from. `value` is the new
 /// value or a placeholder such as `FILE`.
@@ -15,7 +15,7 @@ pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
         return format!("correct {replaced_by}");
     }
     match &settings.origin {
-        Origin::Profile(profile) => format!("paytend config set {name} {value}{}", of_profile(profile)),
+        Origin::Profile { name: profile, .. } => format!("paytend config set {name} {value}{}", of_profile(profile)),
         Origin::DirectoryProfile { file, .. } => format!("set {name} in {}", argument(file)),
         Origin::Directory(directory) => {
             let file = match name {
@@ -37,7 +37,7 @@ pub(super) fn set(settings: &Settings, name: &str, value: &str) -> String {
 /// Returns a command or an instruction that shows the settings.
 pub(super) fn show(settings: &Settings) -> String {
     match &settings.origin {
-        Origin::Profile(profile) => format!("paytend config show {}", argument(Path::new(profile))),
+        Origin::Profile { name: profile, .. } => format!("paytend config show {}", argument(Path::new(profile))),
         Origin::DirectoryProfile { file, .. } => format!("read the settings in {}", argument(file)),
         Origin::Directory(directory) => format!("check the files in {}, and --base-url", argument(directory)),
         Origin::Variables => "check the environment variables whose names begin with PAYTEND_".to_owned(),
@@ -47,7 +47,7 @@ pub(super) fn show(settings: &Settings) -> String {
 /// Returns a command or an instruction that sets the private key.
 pub(super) fn secret(settings: &Settings) -> String {
     match &settings.origin {
-        Origin::Profile(profile) => format!("paytend config secret FILE{}", of_profile(profile)),
+        Origin::Profile { name: profile, .. } => format!("paytend config secret FILE{}", of_profile(profile)),
         _ => set(settings, "private_key_file", "FILE"),
     }
 }
@@ -56,7 +56,7 @@ pub(super) fn secret(settings: &Settings) -> String {
 /// it.
 pub(super) fn option(settings: &Settings) -> String {
     match &settings.origin {
-        Origin::Profile(profile) => of_profile(profile),
+        Origin::Profile { name: profile, .. } => of_profile(profile),
         Origin::DirectoryProfile { directory, .. } | Origin::Directory(directory) => {
             format!(" --keys {}", argument(directory))
         }

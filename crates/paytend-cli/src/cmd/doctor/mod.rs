@@ -20,7 +20,6 @@ use self::report::Report;
 use crate::cmd::inbox::store::StoreArgs;
 use crate::connection::ConnectionArgs;
 use crate::exit::{Category, Failure};
-use crate::settings::Settings;
 use crate::signals;
 
 /// Check the keys, the connection and the settings, and show what to do about each problem.
@@ -54,7 +53,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
 
 async fn check(args: &Args) -> Result<(), Failure> {
     let mut report = Report::new(args.json);
-    let settings = Settings::read(&args.connection);
+    let settings = args.connection.settings();
     match &settings {
         Ok(settings) => {
             report.ok("settings", &settings.source);
@@ -63,7 +62,7 @@ async fn check(args: &Args) -> Result<(), Failure> {
             query::check(args, settings, keys, reached, &mut report).await;
         }
         Err(failure) => {
-            let next = match (failure.category(), &args.connection.keys) {
+            let next = match (failure.category(), &args.connection.selection.keys) {
                 (Category::Usage, _) | (_, Some(_)) => "paytend doctor --help",
                 _ => "paytend config init",
             };
@@ -72,7 +71,7 @@ async fn check(args: &Args) -> Result<(), Failure> {
     }
     if let Some(url) = &args.callback {
         let route = args.callback_route.unwrap_or(Route::PaytendBaas);
-        let keys = args.callback_keys.as_deref().or(args.connection.keys.as_deref());
+        let keys = args.callback_keys.as_deref().or(args.connection.selection.keys.as_deref());
         Callback { url, route, keys, settings: settings.as_ref().ok() }.check(&mut report).await;
     }
     if args.store.is_given() {

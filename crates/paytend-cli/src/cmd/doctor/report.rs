@@ -73,8 +73,10 @@ impl Report {
         match (failed, self.unwritten) {
             (0, None) => Ok(()),
             (0, Some(unwritten)) => Err(unwritten),
-            (1, _) => Err(Failure::new(Category::Unexpected, "1 check failed")),
-            (count, _) => Err(Failure::new(Category::Unexpected, format!("{count} checks failed"))),
+            (1, _) => Err(Failure::new(Category::Unexpected, "1 check failed; take its `next` step")),
+            (count, _) => {
+                Err(Failure::new(Category::Unexpected, format!("{count} checks failed; take their `next` steps")))
+            }
         }
     }
 }

@@ -113,8 +113,12 @@ impl Delivery {
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Failure> {
-    let unexpected =
-        |error| Failure::new(Category::Unexpected, format!("unexpected response from the sandbox: {error}"));
+    let unexpected = |error| {
+        Failure::new(
+            Category::Unexpected,
+            format!("unexpected response from the sandbox: {error}; pass its control_url"),
+        )
+    };
     serde_json::from_str(text).map_err(unexpected)
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::cmd::inbox::store::StoreArgs;
+use crate::cmd::trigger::CHECK_RECEIVER;
 use crate::exit::{Category, Failure};
 use crate::global::JsonArgs;
 use crate::keyfiles::PermissionArgs;
@@ -151,7 +152,9 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
 /// still sent.
 async fn resend(args: &ResendArgs) -> Result<(), Failure> {
     if args.source.sandbox.is_some() && args.permissions.is_given() {
-        return Err(Failure::usage("--danger-any-permissions cannot be used with --sandbox, which has its own keys"));
+        return Err(Failure::usage(
+            "--danger-any-permissions cannot be used with --sandbox, which has its own keys: remove the option",
+        ));
     }
     let progress = Progress::new("resent", args.ids.len());
     let (mut ended, mut printed) = (Ended::default(), Ok(()));
@@ -222,7 +225,7 @@ impl Ended {
 /// Returns the failure for notifications that the receiver did not acknowledge.
 pub(crate) fn unacknowledged(count: u32) -> Failure {
     let what = if count == 1 { "the notification".to_owned() } else { format!("{count} notifications") };
-    Failure::new(Category::Rejected, format!("the receiver did not acknowledge {what}"))
+    Failure::new(Category::Rejected, format!("the receiver did not acknowledge {what}")).with_hint(CHECK_RECEIVER)
 }
 
 #[cfg(test)]

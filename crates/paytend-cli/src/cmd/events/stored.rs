@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use paytend_inbox::{Entry, Id, Inbox, StoreAdmin as _, StoredPayload};
-use paytend_store_sqlite::SqliteOptions;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use url::Url;
@@ -14,7 +13,7 @@ use super::{ListArgs, ResendArgs, Resent, ShowArgs, SourceArgs};
 use crate::cmd::inbox::any_store::AnyStore;
 use crate::cmd::inbox::listing::no_notification;
 use crate::cmd::inbox::operator::operator;
-use crate::cmd::inbox::store::StoreName;
+use crate::cmd::inbox::store::{StoreName, open_sqlite};
 use crate::cmd::inbox::time::rfc3339;
 use crate::cmd::trigger::sender::{Sender, http_client, post};
 use crate::exit::{Category, Failure};
@@ -42,7 +41,7 @@ struct Listed<'a> {
 impl SourceArgs {
     async fn open(&self) -> Result<AnyStore, Failure> {
         match &self.inbox {
-            Some(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),
+            Some(file) => open_sqlite(file),
             None => self.store.open().await,
         }
     }

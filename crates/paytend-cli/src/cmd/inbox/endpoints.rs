@@ -79,7 +79,9 @@ impl Endpoints {
         let routes = if routes.is_empty() { defaults(keys) } else { routes };
         for RouteArg { path, route, merchant } in routes {
             if endpoints.listed.contains_key(&path) {
-                return Err(Failure::usage(format!("the path {path} is used twice")));
+                return Err(Failure::usage(format!(
+                    "the path {path} is used twice: pass a different path to each --route"
+                )));
             }
             match route {
                 Route::PaytendBaas => endpoints.add(inbox, gate, &path, keys.paytend(Product::Baas)?)?,

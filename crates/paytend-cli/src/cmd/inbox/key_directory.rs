@@ -10,14 +10,9 @@ use paytend_model::Product;
 use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
 
 use crate::cmd::inbox::config::{DatedKey, KeyRole};
+use crate::connection::{PARTNER_PRIVATE, PAYBY_PUBLIC, PAYERMAX_PUBLIC, PAYTEND_PUBLIC, partner_id};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::{backend_failure, key_failure};
-
-const PARTNER_PRIVATE: &str = "partner-private.pem";
-const PARTNER_ID: &str = "partner-id";
-const PAYTEND_PUBLIC: &str = "paytend-public.b64";
-const PAYBY_PUBLIC: &str = "payby-public.b64";
-const PAYERMAX_PUBLIC: &str = "payermax-public.b64";
 
 pub(crate) struct KeyDirectory<'a> {
     pub(crate) path: &'a Path,
@@ -46,12 +41,9 @@ impl KeyDirectory<'_> {
     }
 
     pub(crate) fn paytend(&self, product: Product) -> Result<PaytendReceiver, Failure> {
-        let id_file = self.file(PARTNER_ID);
-        let id = std::fs::read_to_string(&id_file).map_err(|error| {
-            Failure::new(Category::Configuration, format!("cannot read {}: {error}", id_file.display()))
-        })?;
+        let id = partner_id(self.path)?;
         let (own, paytend) = (self.private_keys()?, self.public_keys(PAYTEND_PUBLIC, KeyRole::Paytend)?);
-        PaytendReceiver::rotating(product, id.trim(), own, paytend).map_err(configuration)
+        PaytendReceiver::rotating(product, &id, own, paytend).map_err(configuration)
     }
 
     pub(crate) fn payby(&self) -> Result<PayByReceiver, Failure> {

@@ -103,9 +103,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         monitoring = monitoring.worker(worker.health());
     }
     let connections = Connections::new(listed(&config.gate)?);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("cannot listen on {address}: {error}; choose another --listen address");
+        Failure::new(Category::Network, message)
+    })?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", listener.local_addr()?);
 

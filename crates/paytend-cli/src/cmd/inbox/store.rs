@@ -88,7 +88,7 @@ impl StoreArgs {
     /// Opens a store, which must exist, for a command that manages it.
     pub(crate) async fn open(&self) -> Result<AnyStore, Failure> {
         match self.name(None)? {
-            StoreName::Sqlite(file) => Ok(AnyStore::Sqlite(SqliteOptions::new(file).must_exist().open()?)),
+            StoreName::Sqlite(file) => open_sqlite(&file),
             StoreName::Postgres(config) => {
                 open_postgres(PostgresOptions::new(*config).max_connections(2).must_exist()).await
             }
@@ -144,6 +144,16 @@ impl StoreName {
     }
 }
 
+/// Opens an SQLite store, which must exist.
+pub(crate) fn open_sqlite(file: &Path) -> Result<AnyStore, Failure> {
+    let opened = SqliteOptions::new(file).must_exist().open();
+    opened.map(AnyStore::Sqlite).map_err(|error| match file.exists() {
+        true => error.into(),
+        false => Failure::from(error)
+            .with_hint("check the path; `paytend inbox serve` and `paytend listen --inbox` create a file"),
+    })
+}
+
 async fn open_postgres(options: PostgresOptions) -> Result<AnyStore, Failure> {
     options.open().await.map(AnyStore::Postgres).map_err(unreachable)
 }
@@ -153,7 +163,10 @@ async fn open_nats(options: NatsOptions) -> Result<AnyStore, Failure> {
 }
 
 fn unreachable(error: StoreError) -> Failure {
-    if error.kind() == StoreErrorKind::Unavailable { Failure::new(Category::Network, error) } else { error.into() }
+    if error.kind() != StoreErrorKind::Unavailable {
+        return error.into();
+    }
+    Failure::new(Category::Network, error).with_hint("start the server, or check the URL of the store")
 }
 
 /// Returns the path of the key file next to an SQLite file.

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use super::origin::Decoded;
+
 /// The number of bytes in a row of a dump.
 const ROW: usize = 16;
 /// The first byte of an IP header and the size of the header, for IPv4 without options and for IPv6.
@@ -11,7 +13,7 @@ const IP_HEADERS: [(u8, usize); 2] = [(b'E', 20), (b'`', 40)];
 const TCP_SIZE: usize = 12;
 
 /// Returns the captured text with its dumps decoded, or `None` if it contains no dumps.
-pub(super) fn decoded(captured: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decoded(captured: &[u8]) -> Option<Decoded> {
     packets(captured).or_else(|| rows(captured))
 }
 
@@ -62,19 +64,25 @@ impl PacketLine {
 /// Successive data from one side of a connection, up to the next data from the other side.
 struct Segment {
     line: PacketLine,
-    data: Vec<u8>,
+    data: Decoded,
+}
+
+/// The text of a packet, and the number of its first line.
+struct Body {
+    first_line: usize,
+    text: Vec<u8>,
 }
 
 /// Joins the packets of each connection, because a message can be in several packets. Text before the first packet is
 /// kept.
-fn packets(captured: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::new();
-    let mut packets: Vec<(PacketLine, Vec<u8>)> = Vec::new();
-    for line in captured.split_inclusive(|byte| *byte == b'\n') {
+fn packets(captured: &[u8]) -> Option<Decoded> {
+    let mut decoded = Decoded::default();
+    let mut packets: Vec<(PacketLine, Body)> = Vec::new();
+    for (line, number) in numbered(captured, 1) {
         match (PacketLine::read(line), packets.last_mut()) {
-            (Some(packet), _) => packets.push((packet, Vec::new())),
-            (None, Some((_, body))) => body.extend_from_slice(line),
-            (None, None) => decoded.extend_from_slice(line),
+            (Some(packet), _) => packets.push((packet, Body { first_line: number + 1, text: Vec::new() })),
+            (None, Some((_, body))) => body.text.extend_from_slice(line),
+            (None, None) => decoded.push(number, line),
         }
     }
     let mut segments: Vec<Segment> = Vec::new();
@@ -85,11 +93,11 @@ fn packets(captured: &[u8]) -> Option<Vec<u8>> {
         let ends = (line.from.clone().min(line.to.clone()), line.from.clone().max(line.to.clone()));
         let number = last.get(&ends).copied().unwrap_or(usize::MAX);
         match segments.get_mut(number) {
-            _ if data.is_empty() => {}
+            _ if data.bytes.is_empty() => {}
             // The same packet was captured or sent twice, so it is skipped.
             Some(segment) if segment.line == line => {}
             Some(segment) if segment.line.from == line.from => {
-                segment.data.extend(data);
+                segment.data.append(&data);
                 segment.line = line;
             }
             _ => {
@@ -102,28 +110,35 @@ fn packets(captured: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     for segment in segments {
-        decoded.push(b'\n');
-        decoded.extend(segment.data);
+        decoded.push_break();
+        decoded.append(&segment.data);
     }
     Some(decoded)
 }
 
+/// Returns the lines of a text, each with its number.
+fn numbered(text: &[u8], first: usize) -> impl Iterator<Item = (&[u8], usize)> {
+    text.split_inclusive(|byte| *byte == b'\n').zip(first..)
+}
+
 /// Returns the data of a packet without its headers. tcpdump prints packets as hexadecimal rows (`-X`) or as text
 /// (`-A`).
-fn payload(body: &[u8], length: usize) -> Vec<u8> {
+fn payload(body: &Body, length: usize) -> Decoded {
+    let mut packet = Decoded::default();
     if length == 0 {
-        return Vec::new();
+        return packet;
     }
-    if body.trim_ascii_start().starts_with(b"0x0000:") {
-        let rows = body.split(|byte| *byte == b'\n').filter_map(row);
-        let packet: Vec<u8> = rows.flat_map(|(_, bytes)| bytes).collect();
-        return packet.get(packet.len().saturating_sub(length)..).unwrap_or_default().to_vec();
+    if body.text.trim_ascii_start().starts_with(b"0x0000:") {
+        for (line, number) in numbered(&body.text, body.first_line) {
+            packet.push(number, &row(line).map(|(_, bytes)| bytes).unwrap_or_default());
+        }
+        return packet.without_start(packet.bytes.len().saturating_sub(length));
     }
-    let body = body.strip_suffix(b"\n").unwrap_or(body);
-    let start = IP_HEADERS.iter().find(|(first, _)| body.first() == Some(first)).map(|(_, size)| {
+    let text = body.text.strip_suffix(b"\n").unwrap_or(&body.text);
+    let start = IP_HEADERS.iter().find(|(first, _)| text.first() == Some(first)).map(|(_, size)| {
         // The first four bits of this byte are the size of the TCP header, in words of four bytes. tcpdump prints other
         // sizes as a dot, because their bytes are not printable. The most frequent of these sizes is 32 bytes.
-        let tcp = match body.get(size + TCP_SIZE) {
+        let tcp = match text.get(size + TCP_SIZE) {
             Some(b'P') => 20,
             Some(b'`') => 24,
             Some(b'p') => 28,
@@ -131,19 +146,25 @@ fn payload(body: &[u8], length: usize) -> Vec<u8> {
         };
         size + tcp
     });
-    body.get(start.unwrap_or_default()..).unwrap_or(body).to_vec()
+    for (line, number) in numbered(text, body.first_line) {
+        packet.push(number, line);
+    }
+    match start.filter(|start| *start <= text.len()) {
+        Some(start) => packet.without_start(start),
+        None => packet,
+    }
 }
 
 /// Decodes the rows of hexadecimal dumps. Returns `None` if there are no such rows.
-fn rows(captured: &[u8]) -> Option<Vec<u8>> {
-    let mut decoded = Vec::with_capacity(captured.len() / 3);
+fn rows(captured: &[u8]) -> Option<Decoded> {
+    let mut decoded = Decoded::default();
     let (mut expected, mut found, mut direction) = (0, false, None);
-    for line in captured.split_inclusive(|byte| *byte == b'\n') {
+    for (line, number) in numbered(captured, 1) {
         let row = row(line).filter(|(offset, _)| *offset == expected || *offset == 0);
         if let Some((offset, bytes)) = row {
             expected = if bytes.len() == ROW { offset + ROW } else { 0 };
             found = true;
-            decoded.extend(bytes);
+            decoded.push(number, &bytes);
             continue;
         }
         expected = 0;
@@ -152,14 +173,14 @@ fn rows(captured: &[u8]) -> Option<Vec<u8>> {
             Some(next) if direction == Some(next) => {}
             Some(next) => {
                 direction = Some(next);
-                decoded.push(b'\n');
+                decoded.push_break();
             }
             None if is_trace_information(line) => {}
             None => {
-                if !matches!(decoded.last(), None | Some(b'\n')) {
-                    decoded.push(b'\n');
+                if !matches!(decoded.bytes.last(), None | Some(b'\n')) {
+                    decoded.push_break();
                 }
-                decoded.extend_from_slice(line);
+                decoded.push(number, line);
             }
         }
     }
@@ -244,6 +265,14 @@ mod tests {
         dump
     }
 
+    /// Checks that a part of the decoded text has the number of the first line that contains `mark`.
+    #[track_caller]
+    fn assert_begins(decoded: &Decoded, captured: &str, part: &str, mark: &str) {
+        let position = decoded.bytes.windows(part.len()).position(|window| window == part.as_bytes()).unwrap();
+        let line = captured.lines().position(|line| line.contains(mark)).unwrap() + 1;
+        assert_eq!(decoded.lines.at(position), line, "{part}: {captured}");
+    }
+
     #[test]
     fn sizes_of_chunks_are_not_rows() {
         for size in ["7a", "1a2b", "7a \n"] {
@@ -268,12 +297,12 @@ mod tests {
         for length in 1..bytes.len() {
             let bytes = &bytes[..length];
             for dump in [dump(bytes, "", 1, 48), dump(bytes, "0000", 2, 41), dump(bytes, "\t0x", 2, 42)] {
-                assert_eq!(rows(dump.as_bytes()).unwrap(), bytes, "{dump}");
+                assert_eq!(rows(dump.as_bytes()).unwrap().bytes, bytes, "{dump}");
             }
         }
         let hexdump = "00000000  7b 22 61 22 3a 20 22 62  63 22 7d 20 20 20 20 20  |{\"a\": \"bc\"}     |\n\
                        00000010  0a                                                |.|\n00000011\n";
-        assert_eq!(rows(hexdump.as_bytes()).unwrap(), b"{\"a\": \"bc\"}     \n00000011\n");
+        assert_eq!(rows(hexdump.as_bytes()).unwrap().bytes, b"{\"a\": \"bc\"}     \n00000011\n");
         for other in ["", "{\"a\":1}", "0000: POST / HTTP/1.1", "2026-11-28 10:00:00 abcd", "0040: 61 62"] {
             assert_eq!(rows(other.as_bytes()), None, "{other}");
         }
@@ -291,7 +320,12 @@ mod tests {
             part("<= Recv header, 17 bytes (0x11)", b"HTTP/1.1 200 OK\r\n"),
         ];
         let expected = "\nPOST / HTTP/1.1\r\n\r\n{\"a\":1}\nHTTP/1.1 200 OK\r\n";
-        assert_eq!(String::from_utf8(decoded(trace.concat().as_bytes()).unwrap()).unwrap(), expected);
+        let trace = trace.concat();
+        let decoded = decoded(trace.as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(decoded.bytes.clone()).unwrap(), expected);
+        for (part, mark) in [("POST", ": 50 4f"), ("{\"a\"", ": 7b"), ("}", ": 7d"), ("HTTP/1.1 200", ": 48 54")] {
+            assert_begins(&decoded, &trace, part, mark);
+        }
     }
 
     #[test]
@@ -327,7 +361,15 @@ mod tests {
             ];
             let expected = "listening on lo\n\nPOST /x HTTP/1.1\n\n{\"a\":1}\nGET /y HTTP/1.1\n\n\n\
                             HTTP/1.1 200 OK\n\n{}\nGET /z HTTP/1.1\n\n";
-            assert_eq!(String::from_utf8(decoded(captured.concat().as_bytes()).unwrap()).unwrap(), expected);
+            let captured = captured.concat();
+            let decoded = decoded(captured.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(decoded.bytes.clone()).unwrap(), expected);
+            let mark = if captured.contains("0x0000:") { "GET./z" } else { "GET /z" };
+            for (part, mark) in
+                [("listening", "listening"), ("{\"a\"", "{\"a\""), (":1}", ":1}"), ("{}", "{}"), ("GET /z", mark)]
+            {
+                assert_begins(&decoded, &captured, part, mark);
+            }
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Finds messages in captured text: documents, HTTP dumps, HAR files and log lines.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use paytend_webhook::explain::unwrapped;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::escapes::{has_brace, without_hex_escapes};
 use super::kind::{Head, Members, MessageKind, read, read_head};
+use super::origin::Lines;
 use super::{dump, trace};
 
 /// The maximum depth of nested texts, such as JSON in a JSON string.
@@ -53,18 +56,26 @@ pub(super) struct Search {
     /// The number of bytes that further intermediate results may have; see [`UNWRAPPED`].
     left_unwrapped: usize,
     pieces: usize,
-    /// For each line of the searched text, the number of the line in the captured text. `None` if the lines are the
-    /// same.
-    lines: Option<Vec<usize>>,
+    /// The lines of the captured text, if the searched text was decoded from it.
+    lines: Option<Lines>,
 }
 
 /// Where a text was found, and what is known about it.
 #[derive(Clone)]
 struct Context {
     place: Option<Place>,
+    /// The position of the searched line in the whole text. It is not set inside an object.
+    position: Option<usize>,
     head: Head,
     wrappings: Vec<String>,
     depth: usize,
+}
+
+impl Context {
+    /// Returns the context of a text inside an object or a wrapping.
+    fn inner(&self) -> Self {
+        Self { position: None, depth: self.depth + 1, ..self.clone() }
+    }
 }
 
 impl Search {
@@ -73,18 +84,17 @@ impl Search {
         let (left, left_unwrapped) = (budget(WORK), budget(UNWRAPPED));
         let plain = dump::without_colours(captured);
         let captured = plain.as_deref().unwrap_or(captured);
-        let (joined, lines) = match dump::decoded(captured) {
-            Some(decoded) => (Some(decoded), None),
-            None => trace::joined(captured).unzip(),
-        };
-        let captured = joined.as_deref().unwrap_or(captured);
+        let decoded = dump::decoded(captured).or_else(|| trace::joined(captured));
+        let (decoded, lines) = decoded.map(|decoded| (decoded.bytes, decoded.lines)).unzip();
+        let captured = decoded.as_deref().unwrap_or(captured);
         let mut search = Self { found: Vec::new(), incomplete: false, left, left_unwrapped, pieces: 0, lines };
-        let context = Context { place: None, head: Head::default(), wrappings: Vec::new(), depth: 0 };
+        let context =
+            Context { place: None, position: Some(0), head: Head::default(), wrappings: Vec::new(), depth: 0 };
         search.text(captured, &context);
         // If no part of the text is a message, the whole text can be a wrapped message, such as compressed data or
         // base64 in several lines.
         if search.found.is_empty() {
-            search.piece(captured, &context);
+            search.piece(captured, &search.at(&context, 0));
         }
         search
     }
@@ -98,9 +108,16 @@ impl Search {
         enough
     }
 
-    /// Converts the number of a line in the searched text to its number in the captured text.
-    fn original(&self, number: usize) -> usize {
-        self.lines.as_ref().and_then(|lines| lines.get(number - 1)).copied().unwrap_or(number)
+    /// Returns the context for a message at an offset in the searched line. A line of a decoded text can come from
+    /// several lines of the captured text.
+    fn at<'c>(&self, context: &'c Context, offset: usize) -> Cow<'c, Context> {
+        match self.lines.as_ref().zip(context.position) {
+            Some((lines, position)) => {
+                let place = Some(Place::Line(lines.at(position + offset)));
+                Cow::Owned(Context { place, ..context.clone() })
+            }
+            None => Cow::Borrowed(context),
+        }
     }
 
     /// Searches a text for JSON objects and for pieces that contain a wrapped message.
@@ -118,7 +135,9 @@ impl Search {
                 return;
             }
             let mut inner = context.clone();
-            inner.place = inner.place.or_else(|| Some(Place::Line(self.original(number))));
+            if inner.place.is_none() {
+                inner = Context { place: Some(Place::Line(number)), position: Some(at), ..inner };
+            }
             inner.head.read_line(&String::from_utf8_lossy(line.get(..line.len().min(8192)).unwrap_or_default()));
             let before = self.found.len();
             let end = self.objects(rest, line.len(), &inner);
@@ -160,7 +179,7 @@ impl Search {
             if !self.spend(parsed) {
                 return line;
             }
-            self.object(object, context);
+            self.object(object, &self.at(context, start));
             at = start + parsed;
         }
         at
@@ -194,7 +213,7 @@ impl Search {
         let log = members.get("log").and_then(|log| read::<Members<'_>>(log));
         if let Some(entries) = log.and_then(|log| read::<Vec<Members<'_>>>(log.get("entries")?)) {
             for (index, entry) in entries.iter().enumerate() {
-                self.entry(entry, &Context { place: Some(Place::Entry(index + 1)), ..context.clone() });
+                self.entry(entry, &Context { place: Some(Place::Entry(index + 1)), position: None, ..context.clone() });
             }
             return;
         }
@@ -221,8 +240,7 @@ impl Search {
 
     fn value(&mut self, value: &RawValue, context: &Context) {
         let raw = value.get();
-        let mut context = context.clone();
-        context.depth += 1;
+        let mut context = context.inner();
         if !self.spend(raw.len()) {
             return;
         }
@@ -246,33 +264,32 @@ impl Search {
     /// Searches each piece of a line that could be a wrapped message: the whole line, and its long words.
     fn pieces_of(&mut self, line: &[u8], context: &Context) {
         let before = self.found.len();
-        let is_wrapped = |piece: &[u8]| {
-            let long = piece.len() >= SHORTEST;
-            long && (piece.contains(&b'{')
-                || [&b"%7b"[..], b"%7B", b"&#123;", b"7b22", b"7B22"]
-                    .iter()
-                    .any(|mark| piece.windows(mark.len()).any(|window| window == *mark)))
-        };
+        let mut start = line.len() - line.trim_ascii_start().len();
         let line = line.trim_ascii();
-        if is_wrapped(line) {
-            self.piece(line, context);
+        if line.len() >= SHORTEST && has_brace(line) {
+            self.piece(line, &self.at(context, start));
         }
         if self.found.len() == before
             && let Some(text) = without_hex_escapes(line)
         {
-            let mut context = context.clone();
-            context.depth += 1;
+            let mut context = self.at(context, start).inner();
             context.wrappings.push("a copy of it with \\x escapes".to_owned());
             self.text(&text, &context);
         }
         let separators = |byte: &u8| byte.is_ascii_whitespace() || b"\"'`,;:()[]<>|&".contains(byte);
-        for word in line.split(separators).filter(|word| word.len() >= SHORTEST) {
+        for word in line.split(separators) {
+            let word_start = start;
+            start += word.len() + 1;
+            if word.len() < SHORTEST {
+                continue;
+            }
             // The word can begin with the name of a field, as in `body=…`, so the part after `=` is also tried.
             let name = word.iter().take(SHORTEST).position(|byte| *byte == b'=');
-            for word in [Some(word), name.and_then(|at| word.get(at + 1..))].into_iter().flatten() {
+            for skipped in [0].into_iter().chain(name.map(|at| at + 1)) {
                 let encoded = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(byte);
+                let word = word.get(skipped..).unwrap_or_default();
                 if self.found.len() == before && word.len() >= SHORTEST && word.iter().all(encoded) {
-                    self.piece(word, context);
+                    self.piece(word, &self.at(context, word_start + skipped));
                 }
             }
         }
@@ -312,86 +329,5 @@ fn read_before(error: &serde_json::Error, text: &[u8]) -> usize {
     lines.map(<[u8]>::len).sum::<usize>() + error.column()
 }
 
-/// Replaces escapes such as `\x22`, which nginx writes to its logs. Returns `None` if the line contains no `\x22`.
-fn without_hex_escapes(line: &[u8]) -> Option<Vec<u8>> {
-    if !line.windows(4).any(|window| window == br"\x22") {
-        return None;
-    }
-    let (mut out, mut rest) = (Vec::with_capacity(line.len()), line);
-    while let Some((first, after)) = rest.split_first() {
-        let digits = rest.strip_prefix(br"\x").and_then(|hex| hex.get(..2));
-        let byte =
-            digits.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match byte {
-            Some(byte) => {
-                out.push(byte);
-                rest = rest.get(4..).unwrap_or_default();
-            }
-            None => {
-                out.push(*first);
-                rest = after;
-            }
-        }
-    }
-    Some(out)
-}
-
 #[cfg(test)]
-mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
-
-    use super::*;
-
-    const MESSAGE: &str = r#"{"notify_id":"1","notify_timestamp":1762000000000}"#;
-
-    /// Returns data in deflate format that expands to the given number of kilobytes.
-    fn bomb(kilobytes: usize) -> Vec<u8> {
-        let (mut bytes, mut filled) = (vec![0u8], 0);
-        let mut push = |bits: &str| {
-            for bit in bits.bytes() {
-                if filled == 8 {
-                    bytes.push(0);
-                    filled = 0;
-                }
-                *bytes.last_mut().unwrap() |= (bit - b'0') << filled;
-                filled += 1;
-            }
-        };
-        // A single deflate block with the fixed Huffman codes: the letter `a`, repetitions of 258 bytes each, and the
-        // end of the block.
-        push("110");
-        push("10010001");
-        (0..kilobytes * 4).for_each(|_| push("1100010100000"));
-        push("0000000");
-        bytes
-    }
-
-    /// If many short pieces expand to megabytes, the search stops unwrapping pieces. It still finds a message that is
-    /// not wrapped.
-    #[test]
-    fn work_on_pieces_that_expand_is_limited() {
-        let piece = STANDARD.encode(bomb(1024));
-        assert!(piece.len() < 12_000, "{}", piece.len());
-        let pieces: String = (0..400).map(|number| format!("{number} {piece}\n")).collect();
-        let search = Search::of(format!("{pieces}{MESSAGE}\n").as_bytes());
-        assert!(search.incomplete && search.pieces < 100, "{}", search.pieces);
-        assert_eq!((search.found.len(), search.found[0].place), (1, Place::Line(401)));
-        let complete = Search::of(format!("{piece}\n{MESSAGE}\n").as_bytes());
-        assert!(!complete.incomplete && complete.found.len() == 1);
-    }
-
-    #[test]
-    fn lines_of_a_trace_are_those_of_the_file() {
-        let message = format!("{{\"x\":\"{}\",{}", "y".repeat(100), &MESSAGE[1..]);
-        let (first, rest) = message.split_at(64);
-        let (second, third) = rest.split_at(64);
-        let data = format!("=> Send data, {} bytes\n0000: {first}\n0040: {second}\n0080: {third}\n", message.len());
-        let head = "== Info: Connected\n=> Send header, 20 bytes\n0000: POST /payby HTTP/1.1\n0016: \n";
-        let search = Search::of(format!("{head}{data}{head}{data}").as_bytes());
-        let places: Vec<Place> = search.found.iter().map(|found| found.place).collect();
-        assert_eq!(places, [Place::Line(6), Place::Line(14)]);
-        assert_eq!(search.found[1].bytes, message.as_bytes());
-        assert_eq!(search.found[1].head.path.as_deref(), Some("/payby"));
-    }
-}
+mod tests;

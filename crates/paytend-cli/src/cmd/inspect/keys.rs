@@ -7,11 +7,11 @@ use paytend_webhook::Provider;
 use paytend_webhook::explain::KnownKeys;
 
 use super::kind::MessageKind;
-use crate::connection::KeysArgs;
+use crate::connection::{PAYBY_PUBLIC, PAYERMAX_PUBLIC, SelectionArgs};
 use crate::exit::Failure;
 use crate::keyfiles::{key_failure, private_in_directory};
 use crate::profiles::{PROFILE_VARIABLE, variable};
-use crate::settings::{PAYBY_KEY, PAYERMAX_KEY, Settings};
+use crate::settings::{PAYBY_KEY, PAYERMAX_KEY};
 
 /// The keys from a profile or a key directory.
 pub(super) struct Keys {
@@ -26,11 +26,11 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads the keys if an option or `PAYTEND_PROFILE` selects them.
-    pub(super) fn read(args: &KeysArgs) -> Result<Option<Self>, Failure> {
-        if args.keys.is_none() && args.profile.is_none() && variable(PROFILE_VARIABLE).is_none() {
+    pub(super) fn read(args: &SelectionArgs) -> Result<Option<Self>, Failure> {
+        if !args.is_given() && variable(PROFILE_VARIABLE).is_none() {
             return Ok(None);
         }
-        let settings = Settings::read(&args.connection())?;
+        let settings = args.settings()?;
         let permissions = settings.permissions();
         let (_, own) = settings.read_private_key(permissions)?;
         let (_, peer) = settings.read_public_key()?;
@@ -41,8 +41,8 @@ impl Keys {
             own,
             peer,
             paytend: paytend.map(|file| private_in_directory(&file, permissions)).transpose()?,
-            payby: public(PAYBY_KEY, "payby-public.b64").transpose()?,
-            payermax: public(PAYERMAX_KEY, "payermax-public.b64").transpose()?,
+            payby: public(PAYBY_KEY, PAYBY_PUBLIC).transpose()?,
+            payermax: public(PAYERMAX_KEY, PAYERMAX_PUBLIC).transpose()?,
         }))
     }
 

@@ -1,9 +1,11 @@
 //! `paytend inspect`: describes captured messages.
 
 mod dump;
+mod escapes;
 mod find;
 mod keys;
 mod kind;
+mod origin;
 mod redact;
 mod report;
 mod trace;
@@ -15,7 +17,7 @@ use clap::Args as ClapArgs;
 use self::find::Search;
 use self::keys::Keys;
 use self::report::Description;
-use crate::connection::KeysArgs;
+use crate::connection::SelectionArgs;
 use crate::exit::{Category, Failure};
 use crate::inputs::Inputs;
 use crate::output;
@@ -33,7 +35,7 @@ pub(crate) struct Args {
     /// The captured text; `-` for standard input
     file: PathBuf,
     #[command(flatten)]
-    keys: KeysArgs,
+    keys: SelectionArgs,
     /// Also show personal data
     #[arg(long)]
     reveal: bool,
@@ -59,21 +61,23 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     if search.incomplete {
-        output::warn(
-            "the text is too large or too deeply nested, so only part of it was searched: pass a smaller part",
-        );
+        output::warn("the text is too large or too deeply nested, so only part of it was searched");
     }
     match (search.found.len(), refused, unwritten) {
         (0, ..) => Err(Failure::new(
             Category::Unexpected,
             "no Paytend, PayBy or PayerMax message was found: capture the complete body of the request or response",
         )),
-        (_, 0, _) if search.incomplete => {
-            Err(Failure::new(Category::Unexpected, "messages in the rest of the text were not checked"))
-        }
+        (_, 0, _) if search.incomplete => Err(Failure::new(
+            Category::Unexpected,
+            "messages in the rest of the text were not checked: pass a smaller part",
+        )),
         (_, 0, None) => Ok(()),
         (_, 0, Some(unwritten)) => Err(unwritten),
-        (_, 1, _) => Err(Failure::new(Category::NotAuthentic, "a message is not authentic")),
-        (_, count, _) => Err(Failure::new(Category::NotAuthentic, format!("{count} messages are not authentic"))),
+        (_, 1, _) => Err(Failure::new(Category::NotAuthentic, "a message is not authentic; its findings explain why")),
+        (_, count, _) => Err(Failure::new(
+            Category::NotAuthentic,
+            format!("{count} messages are not authentic; their findings explain why"),
+        )),
     }
 }

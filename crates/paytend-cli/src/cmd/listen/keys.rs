@@ -12,10 +12,12 @@ use paytend_model::Product;
 use paytend_webhook::explain::KnownKeys;
 use paytend_webhook::{ConfigError, PayByReceiver, PayerMaxReceiver, PaytendReceiver, ScheduledKey};
 
-use crate::connection::{KeysArgs, PARTNER_ID, PARTNER_PRIVATE, PAYTEND_PUBLIC, is_sandbox};
+use crate::connection::{
+    PARTNER_PRIVATE, PAYBY_PUBLIC, PAYERMAX_PUBLIC, PAYTEND_PUBLIC, SelectionArgs, is_sandbox, partner_id,
+};
 use crate::exit::{Category, Failure};
 use crate::keyfiles::{backend_failure, key_failure, private_in_directory};
-use crate::settings::{PAYBY_KEY, PAYERMAX_KEY, Settings};
+use crate::settings::{PAYBY_KEY, PAYERMAX_KEY};
 
 /// A public key and the name of its file or setting.
 struct Named {
@@ -54,7 +56,7 @@ impl Keys {
         let public = |name: &str| existing(name).map(|path| Named::read(name, &path)).transpose();
         let partner = match existing(PARTNER_PRIVATE) {
             Some(path) => Some(Partner {
-                id: read_id(&directory.join(PARTNER_ID))?,
+                id: partner_id(directory)?,
                 name: PARTNER_PRIVATE.to_owned(),
                 own: private_in_directory(&path, permissions)?,
                 paytend: Named::read(PAYTEND_PUBLIC, &directory.join(PAYTEND_PUBLIC))?,
@@ -63,7 +65,7 @@ impl Keys {
         };
         let provider_keys = ["paytend-private.pem", "payby-private.pem", "payermax-private.pem"];
         let is_sandbox = provider_keys.iter().any(|name| existing(name).is_some());
-        let [payby, payermax] = [public("payby-public.b64")?, public("payermax-public.b64")?];
+        let [payby, payermax] = [public(PAYBY_PUBLIC)?, public(PAYERMAX_PUBLIC)?];
         let keys = Self { partner, payby, payermax, origin: Origin::Directory { is_sandbox } };
         if keys.partner.is_none() && keys.payby.is_none() && keys.payermax.is_none() {
             let directory = directory.display();
@@ -75,9 +77,8 @@ impl Keys {
     }
 
     /// Reads the keys of a profile. Environment variables override the profile's settings, as in other commands.
-    pub(super) fn from_profile(selected: &KeysArgs) -> Result<Self, Failure> {
-        let connection = selected.connection();
-        let builder = connection.builder()?;
+    pub(super) fn from_profile(selected: &SelectionArgs) -> Result<Self, Failure> {
+        let builder = selected.builder(None)?;
         let keys = builder.keys().map(|(own, paytend)| (own.clone(), paytend.clone()));
         let client = builder.build()?;
         let id = client.partner_id().to_owned();
@@ -87,7 +88,7 @@ impl Keys {
             own,
             paytend: Named { name: "Paytend's public key".to_owned(), key },
         });
-        let settings = Settings::read(&connection)?;
+        let settings = selected.settings()?;
         let public = |setting: &str| settings.file(setting).map(|path| Named::read(setting, &path)).transpose();
         let [payby, payermax] = [public(PAYBY_KEY)?, public(PAYERMAX_KEY)?];
         Ok(Self { partner, payby, payermax, origin: Origin::Profile(Box::new(client)) })
@@ -152,12 +153,6 @@ impl Named {
     fn loaded(&self) -> Result<Arc<dyn RsaPublic>, Failure> {
         AwsLc.public(&self.key).map_err(|error| backend_failure(&self.name, error))
     }
-}
-
-fn read_id(path: &Path) -> Result<String, Failure> {
-    let id = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(Category::Configuration, format!("cannot read {}: {error}", path.display())))?;
-    Ok(id.trim().to_owned())
 }
 
 fn configuration(error: ConfigError) -> Failure {

@@ -1,7 +1,7 @@
 //! Formats and prints the output lines of `paytend listen`.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use paytend_inbox::{Facts, Route};
 use serde::Serialize;
@@ -148,6 +148,12 @@ impl Printer {
     /// Waits until the command stops.
     pub(super) async fn stopped(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// Waits until the command has been stopping for some time.
+    pub(super) async fn stopped_for(&self, time: Duration) {
+        self.stopped().await;
+        tokio::time::sleep(time).await;
     }
 
     /// Returns an error if a line could not be written. If the reason is a closed pipe, the exit code is still 0.

@@ -13,8 +13,8 @@ use axum::Router;
 use clap::Args as ClapArgs;
 use paytend_crypto::keys::read_secret_file;
 use paytend_inbox::{
-    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryStore, Query, Route, State, Store,
-    StoreAdmin, StoreError, StoreKeys, Worker,
+    AnyNotification, Completion, Delivery, Entry, ForwardSecret, Inbox, MemoryLimits, MemoryStore, Query, Route, State,
+    Store, StoreAdmin, StoreError, StoreKeys, Worker,
 };
 use paytend_model::Product;
 use paytend_store_sqlite::SqliteOptions;
@@ -29,7 +29,7 @@ use crate::cmd::inbox::connections::Connections;
 use crate::cmd::inbox::forward::Forwarder;
 use crate::cmd::inbox::server;
 use crate::cmd::inbox::store::StoreName;
-use crate::connection::KeysArgs;
+use crate::connection::SelectionArgs;
 use crate::event_kinds::ALL;
 use crate::exit::{Category, Failure};
 use crate::keyfiles::PermissionArgs;
@@ -37,10 +37,14 @@ use crate::output::{self, Style};
 use crate::signals::{self, Signals, run_service};
 use crate::suggest::{Suggested, did_you_mean};
 
+/// The limits on what is kept in memory without `--inbox`. If too many notifications wait to be forwarded, new ones are
+/// not acknowledged, so the providers send them again.
+const MEMORY: MemoryLimits = MemoryLimits { waiting: 10_000, waiting_bytes: 16 << 20, processed: 10_000 };
+
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     #[command(flatten)]
-    selected: KeysArgs,
+    selected: SelectionArgs,
     /// The port of the loopback interface to listen on; 0 for a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     port: u16,
@@ -51,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "forward_to")]
     forward_secret_file: Option<PathBuf>,
     /// The SQLite file that stores the notifications. Without this option, they are kept in memory, and are lost when
-    /// the command ends
+    /// the command ends. New notifications get status 503 while 10000 notifications or 16 MiB wait to be forwarded
     #[arg(long, value_name = "FILE")]
     inbox: Option<PathBuf>,
     /// Only print and forward notifications of this kind, such as fund-deposit; may be repeated. All kinds are
@@ -92,7 +96,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
                 let keys = StoreName::Sqlite(file.clone()).keys(None)?;
                 listen(&args, SqliteOptions::new(file).open()?, keys).await
             }
-            None => listen(&args, MemoryStore::new(), StoreKeys::generate()?).await,
+            None => listen(&args, MemoryStore::new().with_limits(MEMORY), StoreKeys::generate()?).await,
         }
     })
 }
@@ -111,11 +115,13 @@ async fn listen<S: StoreAdmin + Clone>(args: &Args, store: S, keys: StoreKeys) -
         None => Keys::from_profile(&args.selected)?,
     };
     let (router, listed) = router(&keys, &shared)?;
-    let worker = forwarder(args)?.map(|forwarder| worker(&shared, forwarder));
+    let forwarder = forwarder(args)?;
+    // Notifications in memory that are not forwarded are completed immediately, because nothing can read them later.
+    let worker = (forwarder.is_some() || args.inbox.is_none()).then(|| worker(&shared, forwarder));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| Failure::new(Category::Network, format!("cannot listen on {address}: {error}")))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(Category::Network, format!("cannot listen on {address}: {error}; choose another --port"))
+    })?;
     let signals = Signals::new()?;
     if args.inbox.is_none() && !keys.are_of_a_sandbox().await {
         output::warn(
@@ -222,15 +228,16 @@ fn forwarder(args: &Args) -> Result<Option<Forwarder>, Failure> {
     Ok(Some(Forwarder::new(url, secret)?))
 }
 
-/// Creates the worker that forwards notifications, with the inbox's retry policy.
-fn worker<S: Store>(shared: &Shared<S>, forwarder: Forwarder) -> Worker<S> {
+/// Creates the worker that forwards notifications, with the inbox's retry policy. Without a forwarder, the worker
+/// completes them.
+fn worker<S: Store>(shared: &Shared<S>, forwarder: Option<Forwarder>) -> Worker<S> {
     let lines = shared.clone();
     Worker::builder(shared.inbox.clone(), move |delivery: Delivery<AnyNotification>| {
         let (forwarder, shared) = (forwarder.clone(), lines.clone());
         async move {
-            if !shared.shows(delivery.facts().kind.as_str()) {
+            let Some(forwarder) = forwarder.filter(|_| shared.shows(delivery.facts().kind.as_str())) else {
                 return Ok(Completion::without_effect());
-            }
+            };
             let done = forwarder.forward(&delivery).await;
             let event = if done.is_ok() { What::Forwarded } else { What::ForwardFailed };
             let mut line = Line::of(event, delivery.facts(), delivery.content());

@@ -32,7 +32,7 @@ pub(super) struct Shared<S> {
 
 /// The maximum number of refused messages that are kept in memory until they are explained.
 const MAX_UNEXPLAINED: u32 = 16;
-/// How long the command waits for unfinished explanations when it stops.
+/// How long the command waits for an unfinished explanation when it stops.
 const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Explains why messages were refused. It explains one message at a time, because an explanation can keep a processor
@@ -49,9 +49,9 @@ impl Explainer {
         Self { waiting: Arc::new(waiting), explaining: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Waits until all explanations are finished, but at most for `EXPLAIN_TIMEOUT`.
+    /// Waits until all refusals are printed. After the command has stopped, this takes at most [`EXPLAIN_TIMEOUT`].
     pub(super) async fn finish(&self) {
-        let _ = tokio::time::timeout(EXPLAIN_TIMEOUT, self.waiting.acquire_many(MAX_UNEXPLAINED)).await;
+        let _ = self.waiting.acquire_many(MAX_UNEXPLAINED).await;
     }
 }
 
@@ -153,14 +153,17 @@ impl<S: Store> Shared<S> {
                 let _turn = turn;
                 let (headers, body, keys) = message;
                 // If the explanation panics, the line is printed without findings.
-                let findings = catch_unwind(AssertUnwindSafe(|| {
+                let findings = catch_unwind(AssertUnwindSafe(|| -> Vec<String> {
                     let explanation = explain(route.provider(), &headers, &body, &keys);
                     explanation.findings().iter().map(ToString::to_string).collect()
                 }));
-                line.findings = findings.unwrap_or_default();
-                printer.print(&line);
+                findings.unwrap_or_default()
             });
-            drop(explained.await);
+            tokio::select! {
+                findings = explained => line.findings = findings.unwrap_or_default(),
+                () = printer.stopped_for(EXPLAIN_TIMEOUT) => {}
+            }
+            printer.print(&line);
         });
     }
 }

@@ -202,7 +202,8 @@ fn parse_age(text: &str) -> Result<Duration, String> {
 
 pub(crate) async fn drop_content(args: DropContentArgs) -> Result<(), Failure> {
     let before = SystemTime::now().checked_sub(args.older_than);
-    let before = before.ok_or_else(|| Failure::usage("--older-than is longer than the time since 1970"))?;
+    let before = before
+        .ok_or_else(|| Failure::usage("--older-than is longer than the time since 1970: pass a shorter duration"))?;
     let store = args.store.open().await?;
     let dropped = each!(&store, store => store.drop_order_content(before))?;
     output::result(args.json.json, &json!({ "removed": dropped }), &format!("removed: {dropped}"))
@@ -227,7 +228,10 @@ pub(crate) async fn recover(args: RecoverArgs) -> Result<(), Failure> {
     let audit = Audit { who: operator(), why: args.why };
     if args.end {
         if !each!(&store, store => store.end_recovery(audit))? {
-            return Err(Failure::new(Category::Unexpected, "no recovery is in progress"));
+            return Err(Failure::new(
+                Category::Unexpected,
+                "no recovery is in progress; `paytend outbox stats` shows the state",
+            ));
         }
         let unreadable = each!(&store, store => store.order_stats())?.unreadable;
         if unreadable > 0 {

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use paytend_inbox::{StoreError, StoreErrorKind};
 
 use crate::exit::Failure;
+use crate::operations::Target;
 
 /// Matches on the type of store, and awaits a call on the concrete store.
 macro_rules! each {
@@ -75,10 +76,9 @@ pub(crate) fn no_orders<T>() -> Result<T, StoreError> {
 
 /// Returns the path of an operation that was specified by name or path.
 fn operation_path(name_or_path: &str) -> Result<String, Failure> {
-    match paytend_model::operation(name_or_path) {
-        Ok(entry) => Ok(entry.info.path.to_owned()),
-        // The partner's program can define operations that `paytend-model` does not contain.
-        Err(_) if name_or_path.starts_with('/') => Ok(name_or_path.to_owned()),
-        Err(error) => Err(Failure::usage(error)),
-    }
+    // The partner's program can define operations that `paytend-model` does not contain.
+    Ok(match Target::find(name_or_path)? {
+        Target::Known(entry) => entry.info.path.to_owned(),
+        Target::Path(path) => path,
+    })
 }

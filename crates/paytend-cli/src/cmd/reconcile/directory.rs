@@ -82,7 +82,7 @@ impl Directory {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let text = format!("{} is in use by a different process", path.display());
+                let text = format!("{} is in use by a different process: wait for its end", path.display());
                 return Err(Failure::new(Category::Configuration, text));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -240,7 +240,7 @@ mod tests {
         let path = folder.path().join("new/out");
         let first = manifest("2026-11-28T00:00:00Z");
         let directory = Directory::open(&path, &first).unwrap();
-        assert!(Directory::open(&path, &first).err().unwrap().message().ends_with("in use by a different process"));
+        assert!(Directory::open(&path, &first).err().unwrap().message().contains("in use by a different process"));
         directory.write("a.jsonl", [&1, &2]).unwrap();
         std::fs::write(path.join("lists.partial/b.jsonl.draft"), "unfinished").unwrap();
         drop(directory);

@@ -68,7 +68,7 @@ impl BalanceFile {
         let text = std::fs::read(path).map_err(|error| invalid(&error))?;
         serde_json::from_slice(&text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            invalid(&format!("not a file with balances ({place})"))
+            invalid(&format!("not a file with balances ({place}); pass the balances.json of an earlier fetch"))
         })
     }
 

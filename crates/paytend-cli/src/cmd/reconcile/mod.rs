@@ -149,8 +149,8 @@ async fn compare(args: Args) -> Result<(), Failure> {
     write(&report, &args)?;
     match report.open() {
         0 => Ok(()),
-        1 => Err(Failure::new(Category::Differences, "1 entry of the report is open")),
-        open => Err(Failure::new(Category::Differences, format!("{open} entries of the report are open"))),
+        1 => Err(Failure::new(Category::Differences, "1 entry of the report is open: review it")),
+        open => Err(Failure::new(Category::Differences, format!("{open} entries of the report are open: review them"))),
     }
 }
 

@@ -31,7 +31,9 @@ impl Days {
     pub(super) fn at(period: &Period, rules: &Rules, now: Timestamp) -> Result<Self, Failure> {
         let around = rules.window.as_secs().div_ceil(24 * 3600).max(1);
         let around = i64::try_from(around).unwrap_or(i64::MAX).min(366).days();
-        let outside = || Failure::new(Category::Usage, "--from and --to: the date is out of range");
+        let outside = || {
+            Failure::new(Category::Usage, "--from and --to: the date is out of range; pass a date such as 2026-11-27")
+        };
         let first = period.from().checked_sub(around).map_err(|_| outside())?;
         // Days in the future are left out, because they have no transactions and the provider may refuse the query.
         // Days in the period are kept.

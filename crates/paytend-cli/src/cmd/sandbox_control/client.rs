@@ -13,15 +13,23 @@ use crate::output;
 use crate::profiles::variable;
 
 /// The environment variable that contains the control URL.
-pub(crate) const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
+const URL_VARIABLE: &str = "PAYTEND_CONTROL_URL";
+
+/// The option that selects a running sandbox, for commands that need no keys.
+#[derive(Args)]
+pub(crate) struct ControlArgs {
+    /// The `control_url` that the sandbox printed [env: PAYTEND_CONTROL_URL]. If it also printed a `control_token`, put
+    /// the token in the environment variable PAYTEND_CONTROL_TOKEN
+    // The variable is read in `given`. With clap's `env` attribute, `--keys` would conflict with the variable.
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+}
 
 /// The options that select a running sandbox, shared by all commands that control a sandbox.
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
-    /// The `control_url` that the sandbox printed [env: PAYTEND_CONTROL_URL]
-    // The variable is read in `base`. With clap's `env` attribute, `--keys` would conflict with the variable.
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
+    #[command(flatten)]
+    control: ControlArgs,
     /// The sandbox's key directory (its --keys option), instead of --url
     #[arg(long, value_name = "DIR", conflicts_with = "url")]
     keys: Option<PathBuf>,
@@ -30,23 +38,38 @@ pub(crate) struct SandboxArgs {
     pub(super) json: bool,
 }
 
+impl ControlArgs {
+    /// Returns options that select the same sandbox, and print its responses as JSON.
+    pub(crate) fn sandbox(self) -> Result<SandboxArgs, Failure> {
+        let url = self.given().ok_or_else(|| missing("pass --url URL"))?;
+        Ok(SandboxArgs::with_url(url))
+    }
+
+    /// Returns the URL in the option or in the environment.
+    fn given(&self) -> Option<String> {
+        self.url.clone().or_else(|| variable(URL_VARIABLE))
+    }
+}
+
+fn missing(options: &str) -> Failure {
+    Failure::usage(format!("no sandbox: {options}, or set {URL_VARIABLE}"))
+}
+
 impl SandboxArgs {
     /// Creates options that select the sandbox with this control URL.
     pub(crate) fn at(url: &url::Url) -> Self {
         Self::with_url(url.to_string())
     }
 
-    /// Creates options that select the sandbox with this control URL.
-    pub(crate) fn with_url(url: String) -> Self {
-        Self { url: Some(url), keys: None, json: true }
+    fn with_url(url: String) -> Self {
+        Self { control: ControlArgs { url: Some(url) }, keys: None, json: true }
     }
 
     /// Returns the URL of the control interface.
     fn base(&self) -> Result<String, Failure> {
-        let missing = || Failure::usage(format!("no sandbox: pass --url URL or --keys DIR, or set {URL_VARIABLE}"));
         let url = match &self.keys {
             Some(_) => format!("{}/_sandbox", self.client()?.base_url()),
-            None => self.url.clone().or_else(|| variable(URL_VARIABLE)).ok_or_else(missing)?,
+            None => self.control.given().ok_or_else(|| missing("pass --url URL or --keys DIR"))?,
         };
         Ok(url.trim_end_matches('/').to_owned())
     }

@@ -74,7 +74,9 @@ impl ControlRequest {
         let content: Value = serde_json::from_str(&text).unwrap_or_default();
         Err(match content["error"].as_str() {
             Some(error) => Failure::new(Category::Rejected, error),
-            None => Failure::new(Category::Rejected, format!("the sandbox rejected the request with status {status}")),
+            None => {
+                Failure::new(Category::Rejected, format!("status {status} from the sandbox: check its control_url"))
+            }
         })
     }
 }
@@ -106,7 +108,7 @@ impl Endpoint {
     fn failure(&self, error: reqwest::Error) -> Failure {
         if error.is_builder() {
             return Failure::usage(
-                "PAYTEND_CONTROL_TOKEN is not a valid token: it contains a line break or other characters",
+                "PAYTEND_CONTROL_TOKEN is not a valid token: set it to the `control_token` that the sandbox printed",
             );
         }
         let is_connect = error.is_connect();

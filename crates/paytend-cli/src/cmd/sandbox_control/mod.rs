@@ -218,8 +218,8 @@ async fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Export { at } => Ok(output::json_line(&at.text(Method::GET, "/export", None).await?)?),
         Command::Import { file, at } => {
             let state = Inputs::default().read(&file, "FILE", MAX_STATE)?;
-            let state =
-                String::from_utf8(state.to_vec()).map_err(|_| Failure::usage("the state is not valid UTF-8"))?;
+            let state = String::from_utf8(state.to_vec())
+                .map_err(|_| Failure::usage("the state is not valid UTF-8: pass the output of `export`"))?;
             at.print(Method::POST, "/import", Some(state), |_| String::new()).await
         }
         // Commands that need no running sandbox have already been handled by `run`.

@@ -17,6 +17,9 @@ use crate::output::{self, Style};
 use crate::signals;
 use crate::suggest::Suggested;
 
+/// The next step after a receiver has not acknowledged a notification.
+pub(crate) const CHECK_RECEIVER: &str = "check the receiver's log, and its keys with `paytend doctor --callback URL`";
+
 #[derive(ClapArgs)]
 pub(crate) struct Args {
     /// The event, such as baas.fund-deposit; `--list` lists all events
@@ -115,10 +118,12 @@ async fn send(
     match (unexpected, args.corrupt.is_some()) {
         (0, _) => lines.finish(),
         (count, true) => {
-            Err(Failure::new(Category::Unexpected, format!("the receiver acknowledged {count} corrupt notifications")))
+            let what = format!("the receiver acknowledged {count} corrupt notifications");
+            Err(Failure::new(Category::Unexpected, what).with_hint("check that it verifies signatures"))
         }
         (count, false) => {
-            Err(Failure::new(Category::Rejected, format!("the receiver did not acknowledge {count} notifications")))
+            let what = format!("the receiver did not acknowledge {count} notifications");
+            Err(Failure::new(Category::Rejected, what).with_hint(CHECK_RECEIVER))
         }
     }
 }

@@ -15,6 +15,7 @@ use paytend_webhook::Reply;
 use paytend_webhook::testing::{DetachedSender, PaytendSender, SendError};
 use serde_json::Value;
 
+use crate::connection::partner_id;
 use crate::exit::{Category, Failure, with_causes};
 use crate::keyfiles::{key_failure, private_in_directory};
 use crate::urls;
@@ -75,15 +76,8 @@ impl Sender {
         let failed = |error: SendError| Failure::new(Category::Configuration, error);
         if provider == "paytend" {
             let partner = self.public("partner-public.b64")?;
-            let id = self.folder.join("partner-id");
-            let id = std::fs::read_to_string(&id).map_err(|error| {
-                let message = format!(
-                    "cannot read {}: {error}; pass a directory that `paytend sandbox --keys` created",
-                    id.display()
-                );
-                Failure::new(Category::Configuration, message)
-            })?;
-            let sender = PaytendSender::new(id.trim(), &key, &partner).map_err(failed)?;
+            let id = partner_id(&self.folder)?;
+            let sender = PaytendSender::new(&id, &key, &partner).map_err(failed)?;
             return corrupted_document(sender.raw(notify_type, content).map_err(failed)?, corruption);
         }
         let sender = DetachedSender::new(&key).map_err(failed)?;

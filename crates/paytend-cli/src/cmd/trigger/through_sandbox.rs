@@ -47,7 +47,8 @@ pub(super) async fn send(args: &Args, kind: &'static EventKind, sandbox: &Url) -
         None => lines.finish(),
         Some(first) => {
             let count = unacknowledged.len();
-            Err(Failure::new(Category::Rejected, format!("{count} notifications were not acknowledged: {first}")))
+            let what = format!("{count} notifications were not acknowledged: {first}");
+            Err(Failure::new(Category::Rejected, what).with_hint("`paytend events list --sandbox URL` lists them"))
         }
     }
 }
@@ -58,6 +59,7 @@ fn executed(id: u64, failure: &Failure) -> Failure {
         Category::OutcomeUnknown,
         format!("the sandbox executed the event; delivery {id} cannot be read: {failure}"),
     )
+    .with_hint("`paytend events list --sandbox URL` lists the deliveries")
 }
 
 /// Returns the body of the request. Fields are inserted unchanged, so numbers keep all their digits.
