@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod audit_log;
 pub mod dispatcher;
 mod error;
 mod memory;
@@ -18,6 +19,7 @@ mod terms;
 pub mod testing;
 mod upload;
 
+pub use audit_log::{OrderAuditQuery, RecordedAction};
 pub use dispatcher::{Dispatcher, DispatcherBuilder, EndedOrder, Ending, NotQueried};
 pub use error::{ActionError, BeginSendError, SubmitError, unknown_state};
 pub use memory::{MemoryOutbox, MemoryOutboxEffect, OutboxTransaction};

@@ -110,7 +110,7 @@ impl Life {
         self.requests += 1;
         let (at, request_id) = (self.at, format!("{:032}", self.requests));
         self.last = Some((path.to_owned(), data.clone()));
-        self.apply(Event::Call { at, partner: PARTNER.into(), path: path.to_owned(), request_id, data })
+        self.apply(Event::Call { at, partner: PARTNER.into(), path: path.to_owned(), request_id, data, duplicates: false })
     }
 
     fn send<O: Operation>(&mut self, operation: &O) -> Result<String, Refusal> {
