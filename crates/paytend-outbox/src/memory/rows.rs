@@ -239,11 +239,10 @@ impl Rows {
 
     pub(super) fn recover(&mut self, now: i64, audit: Audit) -> u64 {
         self.recovering_since.get_or_insert(now);
-        let rows = self.rows.iter_mut();
-        let recovered = rows.filter_map(|(id, row)| {
+        let recover = |(id, row): (&i64, &mut Row)| {
             row.progress.recover(now, row.facts.not_before.map(millis)).then_some(*id)
-        });
-        let recovered: Vec<i64> = recovered.collect();
+        };
+        let recovered: Vec<i64> = self.rows.iter_mut().filter_map(recover).collect();
         for id in &recovered {
             self.record(now, Some(*id), "recover", audit.clone());
         }
@@ -275,10 +274,12 @@ impl Rows {
 
     pub(super) fn audit(&self, query: &OrderAuditQuery) -> Vec<RecordedAction> {
         let number_of = |id: &i64| self.rows.get(id).map(|row| row.facts.number.clone());
-        let recorded = self.audit.iter().zip(1..).rev().map(|((id, entry), number)| {
+        let action = |(index, (id, entry)): (usize, &(Option<i64>, AuditEntry))| {
+            let number = i64::try_from(index + 1).unwrap_or(i64::MAX);
             RecordedAction::new(number, id.as_ref().and_then(number_of), entry.clone())
-        });
-        recorded
+        };
+        let latest_first = self.audit.iter().enumerate().rev().map(action);
+        latest_first
             .filter(|action| query.before.is_none_or(|before| action.number < before))
             .filter(|action| query.since.is_none_or(|since| action.entry.at >= since))
             .filter(|action| query.order.is_none() || query.order == action.order)
