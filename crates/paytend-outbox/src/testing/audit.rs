@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::audit_log::{OrderAuditQuery, RecordedAction};
 use crate::record::{Action, Audit, AuditEntry};
-use crate::store::OutboxAdmin as _;
+use crate::store::{OutboxAdmin as _, OutboxStore as _};
 use crate::terms::Decision;
 use crate::testing::Harness;
 use crate::testing::case::{Case, PAY, audit};

@@ -156,7 +156,7 @@ impl OutboxAdmin for SqliteStore {
                 return Ok(dropped);
             }
             // If no order has content, this is recorded too.
-            last = Some(ids.last().map_or(i64::MAX, |id| *id));
+            last = Some(ids.last().copied().unwrap_or(i64::MAX));
             let (clock, audit) = (self.shared.options.clock.clone(), audit.clone());
             let now = move || system_time(clock.now());
             dropped += self.write(move |transaction| drop_content(transaction, now(), &ids, before, &audit)).await?;

@@ -126,6 +126,11 @@ async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
+    add_faults(&sandbox);
+    sandbox
+}
+
+pub(crate) fn add_faults(sandbox: &Sandbox) {
     for (fault, percent) in [
         (FaultKind::ResetBefore, 6),
         (FaultKind::ResetAfter, 6),
@@ -142,8 +147,13 @@ async fn start(keys: &Path, port: u16, at: u64) -> Sandbox {
     ] {
         sandbox.fault(Fault::on_all_calls(fault).percent(percent)).unwrap();
     }
-    execute_duplicates(&sandbox);
-    sandbox
+    execute_duplicates(sandbox);
+}
+
+/// Removes all faults, except that a topup is executed each time it arrives.
+pub(crate) fn clear_faults(sandbox: &Sandbox) {
+    sandbox.clear_faults();
+    execute_duplicates(sandbox);
 }
 
 /// Makes the sandbox execute a topup each time it arrives.
@@ -194,8 +204,7 @@ impl Place {
     /// Sends the remaining orders without faults, and compares the store with the sandbox's ledger.
     pub(crate) async fn finish_and_check(&self, reported: &Reported) {
         let sandbox = self.sandbox();
-        sandbox.clear_faults();
-        execute_duplicates(sandbox);
+        clear_faults(sandbox);
         // This clock is ahead of every child's clock, so all the children's leases and delays have ended.
         let options = shifted(SqliteOptions::new(self.store.join("inbox.db")), 2 * MAX_SHIFT + 24 * 60);
         let outbox = outbox(options.open().unwrap(), &self.store, &self.profile).await;

@@ -7,7 +7,7 @@ use paytend_store_sqlite::{SqliteOptions, SqliteStore};
 use paytend_vectors::Seeded;
 use tokio::task::JoinHandle;
 
-use crate::orders::{Place, dispatcher, outbox, submit, topup};
+use crate::orders::{Place, add_faults, clear_faults, dispatcher, outbox, submit, topup};
 use crate::parent::{Reported, rounds};
 
 fn audit() -> Audit {
@@ -80,6 +80,7 @@ async fn no_order_is_executed_twice_or_lost_after_a_backup_is_restored() {
         process = Process::start(&place, true).await;
         // All orders in the books are submitted again.
         process.submit(&place, 0..next, &random).await;
+        clear_faults(place.sandbox());
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
             let stats = process.outbox.store().order_stats().await.unwrap();
@@ -90,6 +91,7 @@ async fn no_order_is_executed_twice_or_lost_after_a_backup_is_restored() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert!(process.outbox.store().end_recovery(audit()).await.unwrap());
+        add_faults(place.sandbox());
     }
     process.crash();
     let mut reported = Reported::default();

@@ -56,6 +56,6 @@ fn members(RecordedAction { number, order, entry, .. }: &RecordedAction) -> Stri
 
 fn line(RecordedAction { number, order, entry, .. }: &RecordedAction) -> String {
     let order = order.as_deref().unwrap_or("-");
-    let [action, order, who, why] = [&entry.action, order, &entry.audit.who, &entry.audit.why].map(output::visible);
-    format!("{number:>6}  {}  {action}  {order}  {who}  {why}", rfc3339(entry.at)).trim_end().to_owned()
+    let text = format!("{}  {order}  {}  {}", entry.action, entry.audit.who, entry.audit.why);
+    format!("{number:>6}  {}  {}", rfc3339(entry.at), output::visible(&text)).trim_end().to_owned()
 }
