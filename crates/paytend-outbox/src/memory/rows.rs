@@ -239,9 +239,8 @@ impl Rows {
 
     pub(super) fn recover(&mut self, now: i64, audit: Audit) -> u64 {
         self.recovering_since.get_or_insert(now);
-        let recover = |(id, row): (&i64, &mut Row)| {
-            row.progress.recover(now, row.facts.not_before.map(millis)).then_some(*id)
-        };
+        let recover =
+            |(id, row): (&i64, &mut Row)| row.progress.recover(now, row.facts.not_before.map(millis)).then_some(*id);
         let recovered: Vec<i64> = self.rows.iter_mut().filter_map(recover).collect();
         for id in &recovered {
             self.record(now, Some(*id), "recover", audit.clone());

@@ -27,19 +27,8 @@ const SETTLE_TIME: Duration = Duration::from_millis(900);
 /// by one pause, so this time is shorter than a pause.
 const MAX_TRANSIT: Duration = Duration::from_millis(100);
 /// The differences between the clocks and the system clock, in milliseconds. The first differences are accepted.
-const SHIFTS: [i64; 11] = [
-    0,
-    0,
-    200,
-    3_000,
-    -3_000,
-    5 * 60_000,
-    -7 * 60_000,
-    2 * 3_600_000,
-    -3 * 3_600_000,
-    36 * 3_600_000,
-    -36 * 3_600_000,
-];
+const SHIFTS: [i64; 11] =
+    [0, 0, 200, 3_000, -3_000, 5 * 60_000, -7 * 60_000, 2 * 3_600_000, -3 * 3_600_000, 36 * 3_600_000, -36 * 3_600_000];
 
 /// A network that delays and loses requests and responses. A request that was handed over arrives even if its
 /// dispatcher has ended.
@@ -145,7 +134,12 @@ impl World {
         let sandbox = Sandbox::start().await.unwrap();
         execute_duplicates(&sandbox);
         let keys = StoreKeys::generate().unwrap();
-        Self { sandbox, network: Arc::new(Network::new(Arc::clone(random))), keys, folder: tempfile::tempdir().unwrap() }
+        Self {
+            sandbox,
+            network: Arc::new(Network::new(Arc::clone(random))),
+            keys,
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     async fn start(&self, shift: i64) -> Process {
