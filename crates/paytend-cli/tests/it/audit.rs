@@ -68,7 +68,7 @@ fn check(name: &str, store: &str, operator: &str, commands: &Commands, copy: &st
     for (command, arguments, action) in commands {
         let before = recorded().len();
         let arguments = arguments.iter().map(|argument| if *argument == "COPY" { copy } else { *argument });
-        let arguments: Vec<&str> = [name, command].into_iter().chain(arguments).chain(["--store", store]).collect();
+        let arguments: Vec<&str> = [name, *command].into_iter().chain(arguments).chain(["--store", store]).collect();
         // The content of the test's orders cannot be read, but the attempt is recorded.
         let ran = run(&arguments, b"");
         assert!(ran.code == 0 || (name, *action) == ("outbox", Some("show")), "{arguments:?}: {}", ran.stderr);
